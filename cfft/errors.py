@@ -1,0 +1,43 @@
+"""Errors that a user can mend: one line each, shown without a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class CfftError(Exception):
+    """Tell what was asked, what was got, what is allowed and what to do."""
+
+
+class ConfigError(CfftError):
+    """Report unknown names and values out of range, before anything is loaded."""
+
+
+class PluginError(CfftError):
+    """Report a plug-in that cannot be used, with its distribution and version."""
+
+
+class DataError(CfftError):
+    """Report missing folders, unreadable pictures and classes that do not match."""
+
+
+class WeightsError(CfftError):
+    """Report weight files that are missing, unreadable or of another model."""
+
+
+class TrainingError(CfftError):
+    """Report a run that cannot go on, such as one with a non-finite loss."""
+
+
+def several(problems: Iterable[str]) -> str:
+    """Join problems into one message, one a line."""
+    return "\n".join(problems)
+
+
+def unknown(what: str, asked: str, allowed: Iterable[str], listing: str = "allowed") -> str:
+    """Say that `asked` is no `what`, with the nearest allowed spelling."""
+    names = sorted(allowed)
+    close = get_close_matches(asked, names, n=1)
+    hint = f"; did you mean '{close[0]}'?" if close else ";"
+    return f"unknown {what} '{asked}'{hint} {listing}: {', '.join(names) or 'none'}"

@@ -1,0 +1,176 @@
+"""The hooks that plug-ins implement; each is called once per process, never inside a step.
+
+A plug-in is a module named by an entry point of group `cfft`. It marks its functions with
+`@cfft.hookimpl`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+hookspec = pluggy.HookspecMarker("cfft")
+hookimpl = pluggy.HookimplMarker("cfft")
+
+
+@hookspec
+def cfft_masks() -> Sequence[type[Any]]:
+    """Return mask classes: they choose the patches to hide.
+
+    >>> import cfft, torch
+    >>> @cfft.mask("checker")
+    ... class CheckerMask:
+    ...     '''Hide every n-th patch, as on a chessboard.'''
+    ...     period: int = cfft.param(2, help="distance between hidden patches", ge=2)
+    ...     def select(self, batch, view):
+    ...         rows, columns = (torch.arange(n) for n in view.grid)
+    ...         hidden = (rows[:, None] + columns) % self.period == 0
+    ...         return cfft.MaskSelection(hidden.expand(len(batch.images), -1, -1))
+    >>> @cfft.hookimpl
+    ... def cfft_masks():
+    ...     return [CheckerMask]
+    """
+
+
+@hookspec
+def cfft_fills() -> Sequence[type[Any]]:
+    """Return fill classes: they put something in the place of hidden patches.
+
+    >>> import cfft, torch
+    >>> @cfft.fill("grey")
+    ... class GreyFill:
+    ...     '''Paint hidden patches grey.'''
+    ...     level: float = cfft.param(0.5, help="brightness", ge=0, le=1)
+    ...     def refill(self, batch, selection, rng):
+    ...         size = batch.images.shape[-2:]
+    ...         hidden = torch.nn.functional.interpolate(selection.hidden[:, None].float(), size)
+    ...         return cfft.Counterfactual(batch.images.masked_fill(hidden.bool(), self.level))
+    >>> @cfft.hookimpl
+    ... def cfft_fills():
+    ...     return [GreyFill]
+    """
+
+
+@hookspec
+def cfft_cams() -> Sequence[type[Any]]:
+    """Return map classes: they score patches by their part in the prediction.
+
+    >>> import cfft
+    >>> @cfft.cam("late")
+    ... class LateCam:
+    ...     '''Use the last layer alone.'''
+    ...     def explain(self, batch, view):
+    ...         last = len(view.capture.layers) - 1
+    ...         return cfft.relevance(view.capture, view.clean.logits, batch.labels, last)
+    >>> @cfft.hookimpl
+    ... def cfft_cams():
+    ...     return [LateCam]
+    """
+
+
+@hookspec
+def cfft_teachers() -> Sequence[type[Any]]:
+    """Return teacher classes: they give the frozen model that the student follows.
+
+    >>> import cfft
+    >>> @cfft.teacher("itself")
+    ... class ItselfTeacher:
+    ...     '''Follow the model as it was before fine-tuning.'''
+    ...     def load(self, source):
+    ...         return source.pretrained()
+    >>> @cfft.hookimpl
+    ... def cfft_teachers():
+    ...     return [ItselfTeacher]
+    """
+
+
+@hookspec
+def cfft_losses() -> Sequence[type[Any]]:
+    """Return auxiliary losses: each measures one term of the objective.
+
+    >>> import cfft
+    >>> @cfft.loss("feature-l1")
+    ... class FeatureL1:
+    ...     '''Mean absolute difference of the features on the original pictures.'''
+    ...     needs = frozenset({"teacher.original"})
+    ...     weight: float = cfft.param(1.0, help="factor in the objective", ge=0)
+    ...     teacher: str = cfft.param("clip", help="label of the teacher to follow")
+    ...     def measure(self, outputs):
+    ...         target = outputs.teachers[self.teacher].original
+    ...         return (outputs.student_original.features - target.features).abs().mean()
+    >>> @cfft.hookimpl
+    ... def cfft_losses():
+    ...     return [FeatureL1]
+    """
+
+
+@hookspec
+def cfft_backbones() -> Sequence[type[Any]]:
+    """Return backbone classes: they build pre-trained encoders.
+
+    >>> import cfft
+    >>> @cfft.backbone("mine")
+    ... class MyBackbone:
+    ...     '''Build the encoder of my laboratory.'''
+    ...     def build(self, name, weights):
+    ...         raise cfft.WeightsError(f"no model '{name}' here")
+    >>> @cfft.hookimpl
+    ... def cfft_backbones():
+    ...     return [MyBackbone]
+    """
+
+
+@hookspec
+def cfft_suites() -> Sequence[type[Any]]:
+    """Return suite classes: they give pictures to train on and to be measured on.
+
+    >>> import cfft
+    >>> from pathlib import Path
+    >>> @cfft.suite("two-folders")
+    ... class TwoFolders:
+    ...     '''Train on one folder of class folders, measure on another.'''
+    ...     data: Path = cfft.param(help="folder that holds both")
+    ...     def open(self, seed):
+    ...         train = cfft.class_folders(self.data / "a", name="a")
+    ...         test = cfft.class_folders(self.data / "b", name="b", classes=train.class_names)
+    ...         return cfft.SuiteSets(train.class_names, train, train, test)
+    >>> @cfft.hookimpl
+    ... def cfft_suites():
+    ...     return [TwoFolders]
+    """
+
+
+@hookspec
+def cfft_run_started(config: Any, out: Path) -> None:
+    """Hear that a run starts; `config` is the resolved RunConfig, `out` the run directory.
+
+    >>> import cfft
+    >>> @cfft.hookimpl
+    ... def cfft_run_started(config, out):
+    ...     print("writing to", out)
+    """
+
+
+@hookspec
+def cfft_epoch_ended(epoch: int, metrics: Mapping[str, float]) -> None:
+    """Hear that epoch `epoch`, counted from 1, has ended, with its measurements.
+
+    >>> import cfft
+    >>> @cfft.hookimpl
+    ... def cfft_epoch_ended(epoch, metrics):
+    ...     print(epoch, metrics["val_top1"])
+    """
+
+
+@hookspec
+def cfft_run_ended(results: Mapping[str, Any]) -> None:
+    """Hear that a run has ended; `results` is what results.json holds.
+
+    >>> import cfft
+    >>> @cfft.hookimpl
+    ... def cfft_run_ended(results):
+    ...     print(results["ood_average"])
+    """

@@ -1,0 +1,220 @@
+"""What each kind of strategy has to offer, as protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import attrs
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+    from torch import Tensor, nn
+
+    from cfft.encoder import Capture, Classifier, Encoder
+    from cfft.records import Batch, Counterfactual, Encoded, MaskSelection, StepOutputs
+
+
+@attrs.frozen
+class Kind:
+    """Describe a kind of strategy: the hook that collects it and the one method it must have."""
+
+    name: str
+    hook: str
+    method: str
+    purpose: str
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("mask", "cfft_masks", "select", "choose the patches to hide"),
+        Kind("fill", "cfft_fills", "refill", "put something in their place"),
+        Kind("cam", "cfft_cams", "explain", "score patches by their part in the prediction"),
+        Kind("teacher", "cfft_teachers", "load", "give the frozen model that the student follows"),
+        Kind("loss", "cfft_losses", "measure", "measure one auxiliary term of the objective"),
+        Kind("backbone", "cfft_backbones", "build", "build a pre-trained encoder"),
+        Kind("suite", "cfft_suites", "open", "give training, validation, test and OOD pictures"),
+    )
+}
+
+
+class StudentView(Protocol):
+    """Offer a mask or a map what it may know of the student at this step."""
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Patches per column and per row: (gh, gw)."""
+
+    @property
+    def rng(self) -> torch.Generator:
+        """CPU generator of this strategy, seeded anew at every step."""
+
+    @property
+    def capture(self) -> Capture:
+        """What the clean forward pass kept for maps."""
+
+    @property
+    def clean(self) -> Encoded:
+        """The student's outputs on the original pictures, in the graph."""
+
+    def scores(self, cam: Cam | None = None) -> Tensor:
+        """Class activation map of the true labels: [B, gh, gw] in 0..1, detached.
+
+        `cam` defaults to the map that the run chose. Computed once per step and map.
+        """
+
+
+@runtime_checkable
+class MaskSelector(Protocol):
+    """Choose which patches to hide."""
+
+    def select(self, batch: Batch, view: StudentView) -> MaskSelection:
+        """Return the selection; never write into `batch`."""
+
+
+@runtime_checkable
+class Refiller(Protocol):
+    """Turn pictures and a selection into counterfactual pictures."""
+
+    def refill(self, batch: Batch, selection: MaskSelection, rng: torch.Generator) -> Counterfactual:
+        """Return new pictures, or tokens to drop; `rng` is a CPU generator of this step."""
+
+
+@runtime_checkable
+class Cam(Protocol):
+    """Score patches by their part in the logit of the true label."""
+
+    def explain(self, batch: Batch, view: StudentView) -> Tensor:
+        """Return raw scores [B, gh, gw], not negative; the engine divides by each maximum."""
+
+
+class ModelSource(Protocol):
+    """Give teachers fresh models of the run's architecture, on the CPU and in float32."""
+
+    def pretrained(self) -> Classifier:
+        """The pre-trained encoder with the head that training starts from."""
+
+    def load(self, path: Path) -> Classifier:
+        """The model in a run directory, a checkpoint directory or a weight file of a run.
+
+        Raises WeightsError where the file is of another architecture or other classes.
+        """
+
+
+@runtime_checkable
+class Teacher(Protocol):
+    """Give the frozen model that the student follows."""
+
+    def load(self, source: ModelSource) -> Classifier:
+        """Return the model; cfft freezes it."""
+
+
+@runtime_checkable
+class AuxLoss(Protocol):
+    """Measure one auxiliary term of the objective.
+
+    A loss has a parameter `weight` and, where it follows a teacher, a parameter `teacher` with
+    that teacher's label. The optional class attribute `needs` names what it looks at, out of
+    `student.counterfactual`, `teacher.original`, `teacher.counterfactual` and
+    `teacher.feature_variance`; without it everything is computed.
+    """
+
+    weight: float
+
+    def measure(self, outputs: StepOutputs) -> Tensor:
+        """Return the un-weighted term, a scalar tensor."""
+
+
+@attrs.frozen
+class Preprocessing:
+    """Describe how a picture becomes a tensor: resize the short side, crop the centre.
+
+    `size`: (H, W) of the crop; `resize`: length of the short side before it, both in pixels.
+    `mean` and `std` per channel, applied by the encoder, not to Batch.images.
+    """
+
+    size: tuple[int, int]
+    resize: int
+    interpolation: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+@attrs.frozen(eq=False)
+class Pretrained:
+    """Hold a pre-trained model and everything that must stay together with its weights.
+
+    `encode_text`: list of n prompts -> [n, D] un-normalised, or None without a text tower.
+    `templates`: named lists of prompt templates with `{}` for the class name.
+    `own_head`: the backbone's own classifier, or None. `normalised`: whether heads act on
+    L2-normalised features. `identity`: facts that two weight files must share to be
+    exchangeable (architecture, activation, ...), stored with every checkpoint.
+    """
+
+    encoder: Encoder
+    preprocessing: Preprocessing
+    normalised: bool
+    identity: Mapping[str, str]
+    encode_text: Callable[[Sequence[str]], Tensor] | None = None
+    logit_scale: float | None = None
+    templates: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
+    own_head: nn.Linear | None = None
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """Build pre-trained encoders of one library."""
+
+    def build(self, name: str, weights: str | None) -> Pretrained:
+        """Return the model `name` with `weights` (a tag or a path; None: random values).
+
+        Raises ConfigError for an unknown name and WeightsError for weights that do not fit.
+        """
+
+
+@runtime_checkable
+class PictureSet(Protocol):
+    """Hold labelled pictures that are read one by one.
+
+    `labels`: one class index per picture. `classes`: the indices that may occur, in order;
+    accuracy takes the arg-max over them alone.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def labels(self) -> Sequence[int]: ...
+
+    @property
+    def classes(self) -> Sequence[int]: ...
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int) -> Image:
+        """Return picture `index` in RGB; raises DataError with its path and the reason."""
+
+    def identify(self, index: int) -> str:
+        """Return a name for picture `index`, stable across runs: its path within the set."""
+
+
+@attrs.frozen(eq=False)
+class SuiteSets:
+    """Hold a suite's pictures: `classes` are the class names by index."""
+
+    classes: tuple[str, ...]
+    train: PictureSet
+    val: PictureSet
+    test: PictureSet
+    ood: tuple[PictureSet, ...] = ()
+
+
+@runtime_checkable
+class Suite(Protocol):
+    """Give the pictures to train on and to be measured on."""
+
+    def open(self, seed: int) -> SuiteSets:
+        """Return the sets; splits are drawn from `seed`. Raises DataError."""
