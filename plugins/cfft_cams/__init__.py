@@ -1,0 +1,1 @@
+"""Built-in cams of cfft."""

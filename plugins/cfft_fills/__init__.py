@@ -1,0 +1,1 @@
+"""Built-in fills of cfft."""

@@ -1,0 +1,1 @@
+"""Built-in masks of cfft."""
