@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from cfft.data.pictures import FilePictures, class_folders, read_picture
     from cfft.data.splits import stratified_split
     from cfft.encoder import Capture, Classifier, Encoder, Head
-    from cfft.errors import CfftError, ConfigError, DataError, PluginError, TrainingError, WeightsError
+    from cfft.errors import (
+        CfftError,
+        ConfigError,
+        DataError,
+        PluginError,
+        TrainingError,
+        WeightsError,
+    )
     from cfft.hookspecs import hookimpl
     from cfft.interfaces import (
         AuxLoss,

@@ -79,7 +79,9 @@ class MaskSelector(Protocol):
 class Refiller(Protocol):
     """Turn pictures and a selection into counterfactual pictures."""
 
-    def refill(self, batch: Batch, selection: MaskSelection, rng: torch.Generator) -> Counterfactual:
+    def refill(
+        self, batch: Batch, selection: MaskSelection, rng: torch.Generator
+    ) -> Counterfactual:
         """Return new pictures, or tokens to drop; `rng` is a CPU generator of this step."""
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, dataclass_transform, get_args, get_ori
 import attrs
 import cattrs
 
-from cfft.errors import ConfigError
+from cfft.errors import ConfigError, several, unknown
 from cfft.interfaces import KINDS
 
 T = TypeVar("T")
@@ -124,17 +124,20 @@ class Declaration:
             except ValueError as error:
                 problems.append(f"{self._path(param.name)} {error}")
         if problems:
-            raise ConfigError("\n".join(problems))
+            raise ConfigError(several(problems))
         return self.cls(**parsed)
 
+    @property
+    def path(self) -> str:
+        """Spell the prefix of its parameters: `mask.object`, `training`."""
+        return f"{self.kind}.{self.name}" if self.name else self.kind
+
     def _path(self, param: str) -> str:
-        return f"{self.kind}.{self.name}.{param}:"
+        return f"{self.path}.{param}:"
 
     def _surplus(self, name: str) -> str:
-        from cfft.errors import unknown
-
         message = unknown("parameter", name, [p.name for p in self.params])
-        return f"{self.kind}.{self.name}: {message}"
+        return f"{self.path}: {message}"
 
 
 def param(
@@ -177,6 +180,10 @@ def _declare(kind: str, name: str, cls: type[T]) -> type[T]:
     method = KINDS[kind].method
     if not callable(getattr(cls, method, None)):
         raise TypeError(f"{kind} '{name}' ({cls.__qualname__}) has no method {method}()")
+    return _freeze(kind, name, cls)
+
+
+def _freeze(kind: str, name: str, cls: type[T]) -> type[T]:
     summary = (inspect.getdoc(cls) or "").split("\n")[0]
     frozen = attrs.frozen(cls, slots=False)
     hints = get_type_hints(frozen)
@@ -187,6 +194,12 @@ def _declare(kind: str, name: str, cls: type[T]) -> type[T]:
     )
     setattr(frozen, _DECLARATION, Declaration(kind, name, summary, frozen, params))
     return frozen
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
+def settings(table: str) -> Callable[[type[T]], type[T]]:
+    """Declare a TOML table of the run's own settings in the way strategies are declared."""
+    return lambda cls: _freeze(table, "", cls)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
@@ -294,9 +307,7 @@ def _to_tuple(value: Any, annotation: Any) -> tuple[Any, ...]:
         wanted = [wanted[0]] * len(parts)
     if len(parts) != len(wanted):
         raise ValueError("another number of values")
-    return tuple(
-        _CONVERTER.structure(part, kind) for part, kind in zip(parts, wanted, strict=True)
-    )
+    return tuple(_CONVERTER.structure(part, kind) for part, kind in zip(parts, wanted, strict=True))
 
 
 def _to_optional(value: Any, annotation: Any) -> Any:
