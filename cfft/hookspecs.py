@@ -64,7 +64,7 @@ def cfft_cams() -> Sequence[type[Any]]:
     ...     '''Use the last layer alone.'''
     ...     def explain(self, batch, view):
     ...         last = len(view.capture.layers) - 1
-    ...         return cfft.relevance(view.capture, view.clean.logits, batch.labels, last)
+    ...         return cfft.relevance_scores(view.capture, view.clean.logits, batch.labels, last)
     >>> @cfft.hookimpl
     ... def cfft_cams():
     ...     return [LateCam]

@@ -7,7 +7,16 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Literal,
+    TypeVar,
+    cast,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import attrs
 import cattrs
@@ -185,7 +194,7 @@ def _declare(kind: str, name: str, cls: type[T]) -> type[T]:
 
 def _freeze(kind: str, name: str, cls: type[T]) -> type[T]:
     summary = (inspect.getdoc(cls) or "").split("\n")[0]
-    frozen = attrs.frozen(cls, slots=False)
+    frozen: Any = attrs.frozen(cls, slots=False)
     hints = get_type_hints(frozen)
     params = tuple(
         Param(name=a.name, type=hints[a.name], default=a.default, **a.metadata[_METADATA])
@@ -193,7 +202,7 @@ def _freeze(kind: str, name: str, cls: type[T]) -> type[T]:
         if _METADATA in a.metadata
     )
     setattr(frozen, _DECLARATION, Declaration(kind, name, summary, frozen, params))
-    return frozen
+    return cast(type[T], frozen)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
@@ -322,6 +331,10 @@ def _to_optional(value: Any, annotation: Any) -> Any:
     raise ValueError("no member of the union takes it")
 
 
+def _has_origin(origin: Any) -> Callable[[Any], bool]:
+    return lambda annotation: get_origin(annotation) is origin
+
+
 def _converter() -> cattrs.Converter:
     made = cattrs.Converter(detailed_validation=False)
     for kind, hook in (
@@ -332,8 +345,8 @@ def _converter() -> cattrs.Converter:
         (Path, _to_path),
     ):
         made.register_structure_hook(kind, hook)
-    made.register_structure_hook_func(lambda a: get_origin(a) is Literal, _to_literal)
-    made.register_structure_hook_func(lambda a: get_origin(a) is tuple, _to_tuple)
+    made.register_structure_hook_func(_has_origin(Literal), _to_literal)
+    made.register_structure_hook_func(_has_origin(tuple), _to_tuple)
     made.register_structure_hook_func(lambda a: len(_union_parts(a)) > 1, _to_optional)
     made.register_unstructure_hook(Path, str)
     made.register_unstructure_hook(tuple, list)

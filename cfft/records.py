@@ -14,12 +14,16 @@ def _check(holds: bool, message: str) -> None:
         raise ValueError(message)
 
 
+def _seen(tensor: Tensor) -> str:
+    return f"{tensor.dtype} {list(tensor.shape)}"
+
+
 def _check_grid(record: object, field: str, grid: Tensor | None) -> None:
     if grid is None:
         return
     _check(
         grid.dtype == torch.bool and grid.ndim == 3,
-        f"{type(record).__name__}.{field} must be bool [B, gh, gw], got {grid.dtype} {list(grid.shape)}",
+        f"{type(record).__name__}.{field} must be bool [B, gh, gw], got {_seen(grid)}",
     )
 
 
@@ -37,11 +41,11 @@ class Batch:
     def __attrs_post_init__(self) -> None:
         _check(
             self.images.ndim == 4 and self.images.shape[1] == 3 and self.images.is_floating_point(),
-            f"Batch.images must be float [B, 3, H, W], got {self.images.dtype} {list(self.images.shape)}",
+            f"Batch.images must be float [B, 3, H, W], got {_seen(self.images)}",
         )
         _check(
             self.labels.dtype == torch.int64 and self.labels.shape == self.images.shape[:1],
-            f"Batch.labels must be int64 [{self.images.shape[0]}], got {self.labels.dtype} {list(self.labels.shape)}",
+            f"Batch.labels must be int64 [{self.images.shape[0]}], got {_seen(self.labels)}",
         )
         _check(
             self.labels.device == self.images.device,
