@@ -1,0 +1,309 @@
+"""The resolved configuration of a run: defaults < recipe < file < command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+import tomlkit
+
+from cfft.errors import CfftError, ConfigError, several, unknown
+from cfft.interfaces import KINDS
+from cfft.layers import LISTS, SETTINGS, Choice, Layer
+from cfft.params import declaration, values_of
+from cfft.registry import Registry
+from cfft.settings import Model, Training
+
+T = TypeVar("T")
+_COUNTERFACTUAL = {"student.counterfactual", "teacher.counterfactual"}
+_COUNTERFACTUAL_KINDS = ("mask", "fill", "cam")
+
+
+@attrs.frozen
+class Chosen:
+    """Hold a strategy that the run uses; `label` is what others refer to it by."""
+
+    kind: str
+    label: str
+    name: str
+    strategy: Any
+    plugin: str
+    version: str
+
+
+@attrs.frozen
+class RunConfig:
+    """Hold everything that determines a run, resolved and checked.
+
+    `mask`, `fill` and `cam` are None where no loss looks at counterfactual pictures.
+    """
+
+    seed: int
+    model: Model
+    training: Training
+    backbone: Chosen
+    suite: Chosen
+    mask: Chosen | None
+    fill: Chosen | None
+    cam: Chosen | None
+    losses: tuple[Chosen, ...]
+    teachers: tuple[Chosen, ...]
+
+    @property
+    def architecture(self) -> str:
+        """Return the model's name as its backbone knows it, without `BACKBONE:`."""
+        return self.model.name.removeprefix(f"{self.backbone.name}:")
+
+    def strategies(self) -> Iterator[Chosen]:
+        """Go through every strategy that the run uses."""
+        single = (self.backbone, self.suite, self.mask, self.fill, self.cam)
+        yield from (chosen for chosen in single if chosen is not None)
+        yield from self.losses
+        yield from self.teachers
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the configuration as TOML and JSON hold it; what is None is left out."""
+        tables: dict[str, Any] = {"seed": self.seed}
+        tables["cfft"] = {"version": version("cfft")}
+        tables["model"] = _portable(values_of(self.model))
+        tables["training"] = values_of(self.training)
+        for chosen in (self.backbone, self.suite, self.mask, self.fill, self.cam):
+            if chosen is not None:
+                tables[chosen.kind] = _table(chosen)
+        tables["loss"] = [_table(chosen) for chosen in self.losses]
+        tables["teacher"] = [_table(chosen) for chosen in self.teachers]
+        tables["plugins"] = {c.plugin: c.version for c in self.strategies()}
+        return tables
+
+    def to_toml(self) -> str:
+        """Return TOML from which `--config` makes the same configuration."""
+        return tomlkit.dumps(self.to_dict())
+
+
+def _portable(values: dict[str, Any]) -> dict[str, Any]:
+    """Make paths absolute, so that the file means the same from every folder."""
+    return {
+        key: str(Path(value).resolve()) if key != "name" and _is_file(value) else value
+        for key, value in values.items()
+    }
+
+
+def _is_file(value: Any) -> bool:
+    return isinstance(value, str) and Path(value).expanduser().is_file()
+
+
+def _table(chosen: Chosen) -> dict[str, Any]:
+    head = {"use": chosen.name}
+    if chosen.label != chosen.name:
+        head["label"] = chosen.label
+    values = {
+        key: str(value.resolve()) if isinstance(value, Path) else plain
+        for key, plain in values_of(chosen.strategy).items()
+        for value in [getattr(chosen.strategy, key)]
+    }
+    return {**head, **values}
+
+
+def resolve(registry: Registry, layers: Sequence[Layer]) -> RunConfig:
+    """Check and join layers, lowest first; raises ConfigError with every problem, one a line."""
+    return _Resolver(registry, layers).run()
+
+
+class _Resolver:
+    """Join layers once; collects problems instead of stopping at the first."""
+
+    def __init__(self, registry: Registry, layers: Sequence[Layer]) -> None:
+        self.registry = registry
+        self.layers = layers
+        self.problems: list[str] = []
+        self.settings = {table: self._merged_settings(table) for table in SETTINGS}
+        self.chosen = self._merged_choices()
+        self.context = {kind: picks[0].use for kind, picks in self.chosen.items() if picks}
+
+    def run(self) -> RunConfig:
+        self._check_names()
+        short = self._short_values()
+        model = self._attempt(lambda: declaration(Model).build(self.settings["model"], {}))
+        training = self._attempt(lambda: declaration(Training).build(self.settings["training"], {}))
+        losses = self._build_all("loss", short)
+        self._add_teachers(losses)
+        teachers = self._build_all("teacher", short)
+        self._check_teachers(losses, teachers)
+        single = {kind: self._single(kind, short) for kind in KINDS if kind not in LISTS}
+        if not self._looks_at_counterfactuals(losses):
+            single.update(dict.fromkeys(_COUNTERFACTUAL_KINDS))
+        if self.problems:
+            raise ConfigError(several(dict.fromkeys(self.problems)))
+        return RunConfig(
+            seed=self._seed(), model=model, training=training, losses=losses, teachers=teachers,
+            **single,
+        )  # fmt: skip
+
+    def _attempt(self, action: Callable[[], T]) -> Any:
+        try:
+            return action()
+        except CfftError as error:
+            self.problems.extend(str(error).split("\n"))
+            return None
+
+    def _seed(self) -> int:
+        return next((layer.seed for layer in reversed(self.layers) if layer.seed is not None), 0)
+
+    def _merged_settings(self, table: str) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for layer in self.layers:
+            merged.update(layer.settings.get(table, {}))
+        return merged
+
+    def _merged_choices(self) -> dict[str, tuple[Choice, ...]]:
+        merged: dict[str, tuple[Choice, ...]] = {}
+        for layer in self.layers:
+            merged.update(layer.chosen)
+        prefix, colon, _ = str(self.settings["model"].get("name", "")).partition(":")
+        if colon and prefix in self.registry.names("backbone"):
+            merged["backbone"] = (Choice(prefix, prefix),)
+        return merged
+
+    def _check_names(self) -> None:
+        for kind, picks in self.chosen.items():
+            for pick in picks:
+                self._attempt(lambda kind=kind, pick=pick: self.registry.find(kind, pick.use))
+        for layer in self.layers:
+            for kind, label in layer.values:
+                if label not in self._labels(kind):
+                    names = {*self._labels(kind), *self.registry.names(kind)}
+                    if label not in names:
+                        self.problems.append(
+                            f"{layer.source}: {unknown(kind, label, names, 'installed')}"
+                        )
+
+    def _labels(self, kind: str) -> list[str]:
+        return [pick.label for pick in self.chosen.get(kind, ())]
+
+    def _short_values(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """Give every short option to the one chosen strategy that has such a parameter."""
+        values: dict[tuple[str, str], dict[str, Any]] = {}
+        for layer in self.layers:
+            for name, value in layer.short.items():
+                owners = self._owners(name)
+                if len(owners) == 1:
+                    values.setdefault(owners[0], {})[name] = value
+                else:
+                    self.problems.append(self._short_problem(name, owners))
+        return values
+
+    def _owners(self, param: str) -> list[tuple[str, str]]:
+        picks = [(kind, pick) for kind, all_picks in self.chosen.items() for pick in all_picks]
+        return [
+            (kind, pick.label)
+            for kind, pick in picks
+            if pick.use in self.registry.names(kind)
+            and self.registry.declaration(kind, pick.use).param(param) is not None
+        ]
+
+    def _short_problem(self, param: str, owners: list[tuple[str, str]]) -> str:
+        option = "--" + param.replace("_", "-")
+        if owners:
+            full = ", ".join(f"--{kind}.{label}.{param}" for kind, label in owners)
+            return f"{option} could mean several: write one of {full}"
+        full = ", ".join(
+            f"--{p.declaration.kind}.{p.declaration.name}.{param}"
+            for p in self.registry.plugins.provided
+            if p.declaration.param(param) is not None
+        )
+        chosen = ", ".join(
+            f"{kind} {pick.use}" for kind, picks in self.chosen.items() for pick in picks
+        )
+        return f"{option} belongs to nothing chosen ({chosen}); it exists as: {full or 'nothing'}"
+
+    def _values(
+        self, kind: str, pick: Choice, short: dict[tuple[str, str], dict[str, Any]]
+    ) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for layer in self.layers:
+            merged.update(layer.loose.get(kind, {}))
+            merged.update(layer.values.get((kind, pick.label), {}))
+        merged.update(short.get((kind, pick.label), {}))
+        return merged
+
+    def _build_all(
+        self, kind: str, short: dict[tuple[str, str], dict[str, Any]]
+    ) -> tuple[Chosen, ...]:
+        built = [self._build(kind, pick, short) for pick in self.chosen.get(kind, ())]
+        return tuple(chosen for chosen in built if chosen is not None)
+
+    def _single(self, kind: str, short: dict[tuple[str, str], dict[str, Any]]) -> Chosen | None:
+        picks = self.chosen.get(kind, ())
+        if not picks:
+            names = ", ".join(self.registry.names(kind))
+            self.problems.append(f"no {kind} is chosen: give --{kind} NAME; installed: {names}")
+            return None
+        return self._build(kind, picks[0], short)
+
+    def _build(
+        self, kind: str, pick: Choice, short: dict[tuple[str, str], dict[str, Any]]
+    ) -> Chosen | None:
+        if pick.use not in self.registry.names(kind):
+            return None
+        values = self._values(kind, pick, short)
+        strategy = self._attempt(lambda: self.registry.build(kind, pick.use, values, self.context))
+        if strategy is None:
+            return None
+        plugin = self.registry.find(kind, pick.use).plugin
+        return Chosen(kind, pick.label, pick.use, strategy, plugin.distribution, plugin.version)
+
+    def _add_teachers(self, losses: Sequence[Chosen]) -> None:
+        """Choose the teachers that losses follow and that nobody listed."""
+        listed = self.chosen.get("teacher", ())
+        wanted = dict.fromkeys(_followed(loss) for loss in losses)
+        labels = [pick.label for pick in listed]
+        extra = [
+            Choice(name, name)
+            for name in wanted
+            if name not in ("", *labels) and name in self.registry.names("teacher")
+        ]
+        self.chosen["teacher"] = (*listed, *extra)
+
+    def _check_teachers(self, losses: Sequence[Chosen], teachers: Sequence[Chosen]) -> None:
+        labels = [pick.label for pick in self.chosen["teacher"]]
+        for loss in losses:
+            name = _followed(loss)
+            if name and name not in labels:
+                names = {*labels, *self.registry.names("teacher")}
+                self.problems.append(
+                    f"loss.{loss.label}.teacher: {unknown('teacher', name, names)}"
+                )
+        followed = {_followed(loss) for loss in losses}
+        idle = [label for label in labels if label not in followed]
+        if idle and not self.problems:
+            paths = ", ".join(f"--loss.{loss.label}.teacher {idle[0]}" for loss in losses)
+            self.problems.append(
+                f"teacher '{idle[0]}' is followed by no loss: give {paths or 'a --loss'}, "
+                "or leave the teacher out"
+            )
+
+    def _looks_at_counterfactuals(self, losses: Sequence[Chosen]) -> bool:
+        if any(_needs(loss) & _COUNTERFACTUAL for loss in losses):
+            return True
+        asked = [k for k in ("mask", "fill") if any(k in layer.chosen for layer in self._own())]
+        if asked and not self.problems:
+            names = ", ".join(loss.name for loss in losses) or "none"
+            self.problems.append(
+                f"--{asked[0]} was given, but no loss looks at counterfactual pictures "
+                f"(losses: {names}): add such a --loss or leave --{asked[0]} out"
+            )
+        return False
+
+    def _own(self) -> Sequence[Layer]:
+        return [layer for layer in self.layers if layer.source == "command line"]
+
+
+def _followed(loss: Chosen) -> str:
+    return getattr(loss.strategy, "teacher", "")
+
+
+def _needs(loss: Chosen) -> frozenset[str]:
+    return getattr(loss.strategy, "needs", frozenset(_COUNTERFACTUAL))

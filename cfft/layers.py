@@ -1,0 +1,181 @@
+"""Layers of a configuration: what one recipe, file or command line says, still unchecked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import attrs
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from cfft.errors import ConfigError, unknown
+from cfft.interfaces import KINDS
+
+SETTINGS = ("model", "training")
+LISTS = ("loss", "teacher")
+_IGNORED = ("cfft", "plugins")
+
+
+@attrs.frozen
+class Choice:
+    """Name a chosen strategy; `label` tells two of the same name apart."""
+
+    label: str
+    use: str
+
+
+@attrs.define
+class Layer:
+    """Hold what one source says.
+
+    `chosen`: the strategies of a kind, absent where the source says nothing of it. `values`: raw
+    parameters by (kind, label). `loose`: parameters of a kind for whichever strategy is chosen.
+    `short`: parameters without a kind. `settings`: raw values of the tables [model], [training].
+    """
+
+    source: str
+    seed: int | None = None
+    chosen: dict[str, tuple[Choice, ...]] = attrs.field(factory=dict)
+    values: dict[tuple[str, str], dict[str, Any]] = attrs.field(factory=dict)
+    loose: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    short: dict[str, Any] = attrs.field(factory=dict)
+    settings: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    warnings: list[str] = attrs.field(factory=list)
+
+    def choose(self, kind: str, names: Iterable[str]) -> None:
+        """Choose strategies of a kind by name; `none` in a list means an empty list."""
+        listed = tuple(Choice(name, name) for name in names)
+        if kind in LISTS and [c.use for c in listed] == ["none"]:
+            listed = ()
+        self.chosen[kind] = listed
+
+    def set(self, assignment: str) -> None:
+        """Take `KIND.NAME.PARAM=VALUE` or `TABLE.PARAM=VALUE`; raises ConfigError."""
+        path, equals, value = assignment.partition("=")
+        parts = path.split(".")
+        if equals and len(parts) == 2 and parts[0] in SETTINGS:
+            self.settings.setdefault(parts[0], {})[parts[1]] = value
+        elif equals and len(parts) == 3 and parts[0] in KINDS:
+            self.values.setdefault((parts[0], parts[1]), {})[parts[2]] = value
+        else:
+            raise ConfigError(
+                f"--set {assignment}: write KIND.NAME.PARAM=VALUE with a kind out of "
+                f"{', '.join(KINDS)}, or {' or '.join(f'{t}.PARAM=VALUE' for t in SETTINGS)}"
+            )
+
+
+def read_recipe(name: str) -> Layer:
+    """Read a recipe by name or path; raises ConfigError."""
+    if name.endswith(".toml"):
+        return read_file(Path(name), "recipe")
+    if name not in recipe_names():
+        raise ConfigError(unknown("recipe", name, recipe_names()))
+    text = files("cfft.recipes").joinpath(f"{name}.toml").read_text("utf-8")
+    return parse_layer(text, f"recipe '{name}'")
+
+
+def recipe_names() -> list[str]:
+    """List the recipes that cfft brings, without the defaults that always hold."""
+    names = [p.name for p in files("cfft.recipes").iterdir() if p.name.endswith(".toml")]
+    return sorted(name.removesuffix(".toml") for name in names if name != "defaults.toml")
+
+
+def recipe_summary(name: str) -> str:
+    """Return the first line of a recipe, which says what it is."""
+    text = files("cfft.recipes").joinpath(f"{name}.toml").read_text("utf-8")
+    return text.split("\n")[0].removeprefix("#").strip()
+
+
+def read_defaults() -> Layer:
+    """Read the defaults that lie below every recipe."""
+    text = files("cfft.recipes").joinpath("defaults.toml").read_text("utf-8")
+    return parse_layer(text, "defaults")
+
+
+def read_file(path: Path, what: str = "config file") -> Layer:
+    """Read a TOML file; raises ConfigError naming the file, and the line where it is broken."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {what} {path}: {error}") from None
+    return parse_layer(text, f"{what} {path}")
+
+
+def parse_layer(text: str, source: str) -> Layer:
+    """Parse TOML text; raises ConfigError for broken TOML and unknown tables."""
+    try:
+        document = tomlkit.parse(text).unwrap()
+    except TOMLKitError as error:
+        raise ConfigError(f"{source} is no valid TOML: {error}") from None
+    layer = Layer(source)
+    for key, value in document.items():
+        _take(layer, key, value)
+    return layer
+
+
+def _take(layer: Layer, key: str, value: Any) -> None:
+    if key == "seed":
+        layer.seed = _seed(value, layer.source)
+    elif key in SETTINGS and isinstance(value, Mapping):
+        layer.settings[key] = dict(value)
+    elif key in LISTS and isinstance(value, list):
+        _take_list(layer, key, value)
+    elif key in KINDS and isinstance(value, Mapping):
+        _take_table(layer, key, value)
+    elif key not in _IGNORED:
+        _refuse(layer, key)
+
+
+def _seed(value: Any, source: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ConfigError(f"{source}: seed: got {value!r}, allowed: a whole number >= 0")
+    return value
+
+
+def _refuse(layer: Layer, key: str) -> None:
+    tables = ["seed", *SETTINGS, *KINDS]
+    if key not in tables:
+        raise ConfigError(f"{layer.source}: {unknown('key', key, tables)}")
+    form = f"[[{key}]] or {key} = []" if key in LISTS else f"[{key}]"
+    raise ConfigError(f"{layer.source}: '{key}' must be written as {form}")
+
+
+def _take_table(layer: Layer, kind: str, table: Mapping[str, Any]) -> None:
+    for name, inner in table.items():
+        if isinstance(inner, Mapping):
+            layer.values[kind, name] = dict(inner)
+    plain = {k: v for k, v in table.items() if not isinstance(v, Mapping)}
+    use = plain.pop("use", None)
+    if use is None:
+        layer.loose[kind] = plain
+        return
+    _check_name(layer, f"{kind}.use", use)
+    layer.chosen[kind] = (Choice(use, use),)
+    layer.values.setdefault((kind, use), {}).update(plain)
+
+
+def _take_list(layer: Layer, kind: str, tables: list[Any]) -> None:
+    choices = []
+    for table in tables:
+        if not isinstance(table, Mapping) or "use" not in table:
+            raise ConfigError(f'{layer.source}: every [[{kind}]] needs use = "NAME"')
+        plain = dict(table)
+        use = plain.pop("use")
+        label = plain.pop("label", use)
+        _check_name(layer, f"{kind}.use", use)
+        _check_name(layer, f"{kind}.label", label)
+        if label in [c.label for c in choices]:
+            raise ConfigError(
+                f"{layer.source}: two [[{kind}]] are called '{label}': give each a label of its own"
+            )
+        choices.append(Choice(label, use))
+        layer.values[kind, label] = plain
+    layer.chosen[kind] = tuple(choices)
+
+
+def _check_name(layer: Layer, path: str, name: Any) -> None:
+    if not isinstance(name, str):
+        raise ConfigError(f"{layer.source}: {path}: got {name!r}, allowed: a name in quotes")

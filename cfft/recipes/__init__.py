@@ -1,0 +1,1 @@
+"""Recipes: TOML files with the settings of known training routines."""
