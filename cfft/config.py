@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ import tomlkit
 
 from cfft.errors import CfftError, ConfigError, several, unknown
 from cfft.interfaces import KINDS
-from cfft.layers import LISTS, SETTINGS, Choice, Layer
+from cfft.layers import COMMAND_LINE, LISTS, SETTINGS, Choice, Layer
 from cfft.params import declaration, values_of
 from cfft.registry import Registry
 from cfft.settings import Model, Training
@@ -132,7 +133,9 @@ class _Resolver:
         self._add_teachers(losses)
         teachers = self._build_all("teacher", short)
         self._check_teachers(losses, teachers)
-        single = {kind: self._single(kind, short) for kind in KINDS if kind not in LISTS}
+        single: dict[str, Any] = {
+            kind: self._single(kind, short) for kind in KINDS if kind not in LISTS
+        }
         if not self._looks_at_counterfactuals(losses):
             single.update(dict.fromkeys(_COUNTERFACTUAL_KINDS))
         if self.problems:
@@ -170,15 +173,24 @@ class _Resolver:
     def _check_names(self) -> None:
         for kind, picks in self.chosen.items():
             for pick in picks:
-                self._attempt(lambda kind=kind, pick=pick: self.registry.find(kind, pick.use))
+                self._attempt(partial(self.registry.find, kind, pick.use))
         for layer in self.layers:
             for kind, label in layer.values:
-                if label not in self._labels(kind):
-                    names = {*self._labels(kind), *self.registry.names(kind)}
-                    if label not in names:
-                        self.problems.append(
-                            f"{layer.source}: {unknown(kind, label, names, 'installed')}"
-                        )
+                self._check_label(layer, kind, label)
+
+    def _check_label(self, layer: Layer, kind: str, label: str) -> None:
+        """Refuse values for strategies that do not exist, or that a command line leaves idle."""
+        known = {pick.label for each in self.layers for pick in each.chosen.get(kind, ())}
+        names = {*known, *self.registry.names(kind)}
+        if label not in names:
+            message = unknown(kind, label, names, "installed")
+            self.problems.append(f"{layer.source}: {message}")
+        elif layer.source == COMMAND_LINE and label not in self._labels(kind):
+            chosen = ", ".join(self._labels(kind)) or "none"
+            self.problems.append(
+                f"--{kind}.{label}: {kind} '{label}' is not chosen (chosen: {chosen}): "
+                f"add --{kind} {label} or leave its parameters out"
+            )
 
     def _labels(self, kind: str) -> list[str]:
         return [pick.label for pick in self.chosen.get(kind, ())]
@@ -298,7 +310,7 @@ class _Resolver:
         return False
 
     def _own(self) -> Sequence[Layer]:
-        return [layer for layer in self.layers if layer.source == "command line"]
+        return [layer for layer in self.layers if layer.source == COMMAND_LINE]
 
 
 def _followed(loss: Chosen) -> str:

@@ -16,6 +16,7 @@ from cfft.interfaces import KINDS
 
 SETTINGS = ("model", "training")
 LISTS = ("loss", "teacher")
+COMMAND_LINE = "command line"
 _IGNORED = ("cfft", "plugins")
 
 
@@ -158,7 +159,7 @@ def _take_table(layer: Layer, kind: str, table: Mapping[str, Any]) -> None:
 
 
 def _take_list(layer: Layer, kind: str, tables: list[Any]) -> None:
-    choices = []
+    choices: list[Choice] = []
     for table in tables:
         if not isinstance(table, Mapping) or "use" not in table:
             raise ConfigError(f'{layer.source}: every [[{kind}]] needs use = "NAME"')

@@ -1,0 +1,64 @@
+"""What a run tells whoever watches it, and the plan that it shows before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import attrs
+
+
+@attrs.frozen
+class Plan:
+    """Say what a run is going to do, before anything expensive happens.
+
+    `facts`: lines for people, as (group, name, value), in order. `warnings`: what looks like a
+    mistake without being one. `data`: the same as plain values for `--json`.
+    """
+
+    facts: tuple[tuple[str, str, str], ...]
+    warnings: tuple[str, ...]
+    data: Mapping[str, Any]
+
+
+class Reporter(Protocol):
+    """Watch a run. Every method returns at once; none may change the run."""
+
+    def planned(self, plan: Plan) -> None:
+        """Hear the plan, before training."""
+
+    def started(self, task: str, total: int) -> None:
+        """Hear that a task of `total` units (pictures, steps) begins; tasks do not nest."""
+
+    def advanced(self, task: str, done: int) -> None:
+        """Hear that `done` units of the task are finished."""
+
+    def ended(self, task: str) -> None:
+        """Hear that the task is finished."""
+
+    def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Hear of optimiser step `step`, counted from 1: losses, lr, images_per_second."""
+
+    def epoch_ended(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Hear of the end of epoch `epoch`, counted from 1."""
+
+    def warned(self, message: str) -> None:
+        """Hear of something unusual that does not stop the run."""
+
+
+class Silent:
+    """Watch a run and say nothing."""
+
+    def planned(self, plan: Plan) -> None: ...
+
+    def started(self, task: str, total: int) -> None: ...
+
+    def advanced(self, task: str, done: int) -> None: ...
+
+    def ended(self, task: str) -> None: ...
+
+    def stepped(self, step: int, metrics: Mapping[str, float]) -> None: ...
+
+    def epoch_ended(self, epoch: int, metrics: Mapping[str, float]) -> None: ...
+
+    def warned(self, message: str) -> None: ...
