@@ -14,7 +14,9 @@ _HALF_PRECISION_SCALE = 2.0**8
 """Factor on a float16 gradient: far from the smallest such number, and exact to undo."""
 
 
-def relevance_scores(capture: Capture, logits: Tensor, labels: Tensor, start_layer: int = 0) -> Tensor:
+def relevance_scores(
+    capture: Capture, logits: Tensor, labels: Tensor, start_layer: int = 0
+) -> Tensor:
     """Trace each true label's logit back to the patches through attention.
 
     Chefer et al. 2021, "Generic Attention-model Explainability", for a transformer of

@@ -1,0 +1,191 @@
+"""Time cfft's training step against a plain implementation of the same algorithm.
+
+    python benchmarks/step.py [--json] [--model ViT-B-32] [--batch 16] [--threads 2] [--rounds 7]
+
+Both compute the object mask, the single fill, cross-entropy and feature error, and their
+gradients, on random weights and pictures, in turns in one process. Peak memory is that of a fresh
+process each. Exits with 1 where their losses differ; the ratio of times decides nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import attrs
+import open_clip
+import torch
+from cfft_cams import Relevance
+from cfft_fills import SingleFill
+from cfft_losses import FeatureMse
+from cfft_masks import ObjectMask
+from plain_step import PlainStep
+
+import cfft
+from cfft.engine import TrainingStep
+from cfft.randomness import generator
+
+CLASSES = 1000
+THRESHOLD = 0.3
+FEATURE_WEIGHT = 30.0
+TOLERANCE = 1e-4
+Step = Callable[[], dict[str, float]]
+
+
+@attrs.frozen
+class Setting:
+    """Say what is measured."""
+
+    model: str
+    batch: int
+    threads: int
+    rounds: int
+
+
+def main() -> int:
+    """Measure, print, and tell by the exit code whether the losses agree."""
+    options = vars(_parser().parse_args())
+    as_json, only = options.pop("json"), options.pop("only")
+    setting = Setting(**options)
+    torch.set_num_threads(setting.threads)
+    if only:
+        print(json.dumps(peak(setting, only)))
+        return 0
+    measured = measure(setting)
+    print(json.dumps(measured, indent=2) if as_json else _sentences(measured))
+    return 0 if measured["losses_agree"] else 1
+
+
+def measure(setting: Setting) -> dict[str, Any]:
+    """Return times, memory and losses of both."""
+    steps = build(setting)
+    losses = {name: step() for name, step in steps.items()}
+    apart = max(_apart(losses["cfft"][term], losses["plain"][term]) for term in losses["plain"])
+    seconds = in_turns(steps, setting.rounds)
+    ratios = [plain / own for own, plain in zip(seconds["cfft"], seconds["plain"], strict=True)]
+    return {
+        **attrs.asdict(setting),
+        "seconds": {name: median(values) for name, values in seconds.items()},
+        "ratio": median(ratios),
+        "ratios": ratios,
+        "memory": {name: _peak_elsewhere(setting, name) for name in steps},
+        "losses": losses,
+        "losses_apart": apart,
+        "losses_agree": apart <= TOLERANCE,
+    }
+
+
+def build(setting: Setting) -> dict[str, Step]:
+    """Return both steps on the same weights, pictures and donors."""
+    torch.manual_seed(0)
+    student, teacher = _classifier(setting.model), _classifier(setting.model)
+    images = torch.rand(setting.batch, 3, *student.encoder.tower.image_size)
+    labels = torch.randint(CLASSES, (setting.batch,))
+    error = FeatureMse(scale="raw", weight=FEATURE_WEIGHT)
+    fill, mask = SingleFill(), ObjectMask(threshold=THRESHOLD)
+    own = TrainingStep(student, mask, fill, Relevance(), {"feature-mse": error}, {"clip": teacher})
+    plain = PlainStep(student, teacher, fill, THRESHOLD)
+
+    def run_own() -> dict[str, torch.Tensor]:
+        return own(images, labels, generator(0, "mask"), generator(0, "fill"))
+
+    def run_plain() -> dict[str, torch.Tensor]:
+        return plain(images, labels, generator(0, "fill"))
+
+    return {"cfft": _with_gradients(run_own, student), "plain": _with_gradients(run_plain, student)}
+
+
+def in_turns(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of every step by round; who goes first alternates."""
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for number in range(rounds):
+        for name in sorted(steps, reverse=number % 2 == 1):
+            start = time.perf_counter()
+            steps[name]()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def peak(setting: Setting, name: str) -> dict[str, float]:
+    """Return this process's peak memory in MiB, before and after two steps of `name`."""
+    step = build(setting)[name]
+    before = _peak_mib()
+    step()
+    step()
+    return {"built_mib": before, "peak_mib": _peak_mib()}
+
+
+def _peak_elsewhere(setting: Setting, name: str) -> dict[str, float]:
+    values = attrs.asdict(setting)
+    options = [f"--{option}={value}" for option, value in values.items()]
+    command = [sys.executable, __file__, *options, "--only", name]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    measured: dict[str, float] = json.loads(printed.splitlines()[-1])
+    return measured
+
+
+def _peak_mib() -> float:
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def _with_gradients(terms: Callable[[], dict[str, torch.Tensor]], model: torch.nn.Module) -> Step:
+    def step() -> dict[str, float]:
+        model.zero_grad(set_to_none=True)
+        found = terms()
+        (found["ce"] + FEATURE_WEIGHT * found["feature-mse"]).backward()
+        return {name: found[name].item() for name in ("ce", "feature-mse")}
+
+    return step
+
+
+def _classifier(model: str) -> cfft.Classifier:
+    tower = open_clip.create_model(model, pretrained=None).visual
+    mean, std = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
+    size = tower.image_size
+    encoder = cfft.Encoder(tower, cfft.Preprocessing(size, size[0], "bicubic", mean, std))
+    weight = 100 * torch.nn.functional.normalize(torch.randn(CLASSES, encoder.dim), dim=-1)
+    return cfft.Classifier(encoder, cfft.Head(weight, torch.zeros(CLASSES), normalised=True))
+
+
+def _apart(first: float, second: float) -> float:
+    return abs(first - second) / max(abs(first), abs(second))
+
+
+def _sentences(measured: dict[str, Any]) -> str:
+    return "\n".join(
+        [
+            f"{measured['model']}, batch {measured['batch']}, {measured['threads']} threads, "
+            f"{measured['rounds']} rounds",
+            *(
+                f"{name:5} {measured['seconds'][name]:7.3f} s, "
+                f"peak {measured['memory'][name]['peak_mib']:6.0f} MiB"
+                for name in ("cfft", "plain")
+            ),
+            f"plain takes {measured['ratio']:.2f} times as long (median of {measured['rounds']})",
+            f"losses {'agree' if measured['losses_agree'] else 'DIFFER'}, "
+            f"{measured['losses_apart']:.1e} apart",
+        ]
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument("--model", default="ViT-B-32", help="an open_clip model")
+    parser.add_argument("--batch", type=int, default=16, help="pictures in a batch")
+    parser.add_argument("--threads", type=int, default=2, help="threads of the process")
+    parser.add_argument("--rounds", type=int, default=7, help="pairs of steps to time")
+    parser.add_argument("--only", choices=("cfft", "plain"), help="print one's peak memory")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
