@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, interpolate, linear, mse_loss
+from torch.nn.functional import cross_entropy, linear, mse_loss
 
 import cfft
 
@@ -19,13 +19,19 @@ class PlainStep(nn.Module):
     """
 
     def __init__(
-        self, student: cfft.Classifier, teacher: cfft.Classifier, fill: cfft.Refiller, threshold: float
+        self,
+        student: cfft.Classifier,
+        teacher: cfft.Classifier,
+        fill: cfft.Refiller,
+        threshold: float,
     ) -> None:
         super().__init__()
         self.student, self.teacher = student, teacher
         self.fill, self.threshold = fill, threshold
 
-    def forward(self, images: Tensor, labels: Tensor, fill_rng: torch.Generator) -> dict[str, Tensor]:
+    def forward(
+        self, images: Tensor, labels: Tensor, fill_rng: torch.Generator
+    ) -> dict[str, Tensor]:
         """Return both terms, un-weighted."""
         logits = self.student.head(_features(self.student.encoder, images))
         scores = _relevance(self.student, images, labels)  # [B, gh, gw]

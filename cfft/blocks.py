@@ -14,10 +14,12 @@ from cfft.towers import Block
 class LayerCapture:
     """Hold one layer's attention, in the graph and before its output projection.
 
+    `normed`: [B, T, C], what attention reads: the tokens after the block's first norm.
     `queries`: [B, heads, Q, d], where Q = T, but 1 (the class token) in the last layer.
     `keys` and `values`: [B, heads, T, d]. `attended`: [B, heads, Q, d], attention times values.
     """
 
+    normed: Tensor
     queries: Tensor
     keys: Tensor
     values: Tensor
@@ -35,20 +37,17 @@ class LayerCapture:
 class Capture:
     """Collect what class activation maps need from one forward pass.
 
-    `layers`: one entry per block, first to last. `last_normed`: [B, T, C], what the last block's
-    attention reads (after its first norm). `prefix_tokens`: tokens before the patches, class
+    `layers`: one entry per block, first to last. `prefix_tokens`: tokens before the patches, class
     token first. `grid`: (gh, gw). Encoding again replaces everything.
     """
 
     layers: list[LayerCapture] = attrs.field(factory=list)
-    last_normed: Tensor | None = None
     prefix_tokens: int = 1
     grid: tuple[int, int] = (0, 0)
 
     def begin(self, prefix_tokens: int, grid: tuple[int, int]) -> None:
         """Forget the last pass."""
-        self.layers, self.last_normed = [], None
-        self.prefix_tokens, self.grid = prefix_tokens, grid
+        self.layers, self.prefix_tokens, self.grid = [], prefix_tokens, grid
 
 
 def run_block(
@@ -63,8 +62,7 @@ def run_block(
     q, k, v = _queries_keys_values(block, normed, queries)
     attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # [B, heads, Q, d]
     if capture is not None:
-        capture.layers.append(LayerCapture(q, k, v, attended))
-        capture.last_normed = normed
+        capture.layers.append(LayerCapture(normed, q, k, v, attended))
     joined = block.inner_norm(attended.transpose(1, 2).flatten(2))  # [B, Q, A]
     tokens = tokens[:, :queries] + block.scale_1(block.out(joined))
     updated: Tensor = tokens + block.scale_2(block.mlp(block.norm_2(tokens)))

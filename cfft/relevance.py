@@ -27,8 +27,8 @@ def relevance_scores(
     detached. The graph stays for a later backward pass; no `.grad` is written.
     Raises ConfigError for a layer that does not exist, ValueError where there is no graph.
     """
-    layers = _from_layer(capture.layers, start_layer)
-    gradients = _gradients(logits, labels, [layer.attended for layer in layers])
+    layers = _from_layer(_filled(capture), start_layer)
+    gradients = _gradients(logits, labels, [layer.attended for layer in layers], _scale(capture))
     with torch.no_grad(), torch.autocast(logits.device.type, enabled=False):
         row = _class_row(layers[-1])
         for layer, gradient in zip(reversed(layers), reversed(gradients), strict=True):
@@ -43,19 +43,26 @@ def grad_cam_scores(capture: Capture, logits: Tensor, labels: Tensor) -> Tensor:
     [B, T, C] and weights dS/da summed over tokens: max(0, sum over C of weight * a).
     Arguments, result and errors are those of `relevance_scores`.
     """
-    activations = capture.last_normed
-    if activations is None:
-        raise ValueError("the capture is empty: pass it to the encoder first")
-    (gradient,) = _gradients(logits, labels, [activations])
+    activations = _filled(capture)[-1].normed
+    (gradient,) = _gradients(logits, labels, [activations], _scale(capture))
     with torch.no_grad(), torch.autocast(logits.device.type, enabled=False):
         weights = gradient.sum(dim=1, keepdim=True)  # [B, 1, C]
         scores = (weights * activations.float()).sum(dim=-1).clamp(min=0)  # [B, T]
     return _patch_scores(scores, capture)
 
 
-def _from_layer(layers: Sequence[LayerCapture], start: int) -> Sequence[LayerCapture]:
-    if not layers:
+def _filled(capture: Capture) -> Sequence[LayerCapture]:
+    if not capture.layers:
         raise ValueError("the capture is empty: pass it to the encoder first")
+    return capture.layers
+
+
+def _scale(capture: Capture) -> float:
+    half = capture.layers[-1].values.dtype == torch.float16
+    return _HALF_PRECISION_SCALE if half else 1.0
+
+
+def _from_layer(layers: Sequence[LayerCapture], start: int) -> Sequence[LayerCapture]:
     if not 0 <= start < len(layers):
         raise ConfigError(
             f"start_layer {start} does not exist: the encoder has {len(layers)} layers, "
@@ -64,12 +71,11 @@ def _from_layer(layers: Sequence[LayerCapture], start: int) -> Sequence[LayerCap
     return layers[start:]
 
 
-def _gradients(logits: Tensor, labels: Tensor, of: Sequence[Tensor]) -> list[Tensor]:
+def _gradients(logits: Tensor, labels: Tensor, of: Sequence[Tensor], scale: float) -> list[Tensor]:
     """Differentiate the sum of the true labels' logits; float32, nothing else touched."""
     if not logits.requires_grad:
         raise ValueError("a map needs gradients: encode outside torch.no_grad and inference_mode")
     chosen = logits.gather(1, labels[:, None])
-    scale = _HALF_PRECISION_SCALE if of[0].dtype == torch.float16 else 1.0
     seed = torch.full_like(chosen, scale)
     found = torch.autograd.grad(chosen, of, grad_outputs=seed, retain_graph=True)
     return [gradient.float() / scale for gradient in found]
