@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import resource
 import subprocess
 import sys
@@ -55,6 +56,7 @@ def main() -> int:
     as_json, only = options.pop("json"), options.pop("only")
     setting = Setting(**options)
     torch.set_num_threads(setting.threads)
+    logging.getLogger().setLevel(logging.ERROR)  # open_clip warns that random weights are random
     if only:
         print(json.dumps(peak(setting, only)))
         return 0
