@@ -153,13 +153,16 @@ class Pretrained:
     `templates`: named lists of prompt templates with `{}` for the class name.
     `own_head`: the backbone's own classifier, or None. `normalised`: whether heads act on
     L2-normalised features. `identity`: facts that two weight files must share to be
-    exchangeable (architecture, activation, ...), stored with every checkpoint.
+    exchangeable (architecture, activation, ...), stored with every checkpoint. `rebuild`: a name
+    from which the same backbone builds the same encoder and preprocessing without these weights.
+    `logit_scale` is the learnt logarithm; heads multiply by its exponential.
     """
 
     encoder: Encoder
     preprocessing: Preprocessing
     normalised: bool
     identity: Mapping[str, str]
+    rebuild: str
     encode_text: Callable[[Sequence[str]], Tensor] | None = None
     logit_scale: float | None = None
     templates: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
