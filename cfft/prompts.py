@@ -11,13 +11,15 @@ CLASS_NAME = "class-name"
 _PLACE = "{}"
 
 
-def resolve_templates(asked: str, named: Mapping[str, Sequence[str]]) -> list[str]:
+def resolve_templates(asked: str | None, named: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the prompt templates that `asked` stands for.
 
     `asked`: a name among `named` (the backbone's own), "class-name" for the bare class name, or a
     text file with one template a line, each with `{}` where the class name goes. A name goes
-    before a file that is called the same. Raises ConfigError.
+    before a file that is called the same; None takes the first of `named`. Raises ConfigError.
     """
+    if asked is None:
+        asked = next(iter(named), CLASS_NAME)
     if asked in named:
         return list(named[asked])
     if asked == CLASS_NAME:

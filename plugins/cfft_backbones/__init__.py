@@ -1,6 +1,7 @@
 """Built-in backbones of cfft: open_clip and timm vision transformers."""
 
-from __future__ import annotations
+from collections.abc import Sequence
+from typing import Any
 
 import cfft
 from cfft_backbones.open_clip_backbone import OpenClipBackbone
@@ -8,6 +9,6 @@ from cfft_backbones.timm_backbone import TimmBackbone
 
 
 @cfft.hookimpl
-def cfft_backbones() -> list[type]:
+def cfft_backbones() -> Sequence[type[Any]]:
     """Offer the built-in backbones."""
     return [OpenClipBackbone, TimmBackbone]

@@ -1,4 +1,4 @@
-"""Fetch files from the Hugging Face hub: the cache first, then one quick look whether it answers."""
+"""Fetch files from the Hugging Face hub; where it cannot be reached, say so at once."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import cfft
+from cfft_backbones.encoders import make_encoder
 from cfft_backbones.open_clip_configs import Architecture, find_architecture
 from cfft_backbones.open_clip_facts import identity, preprocessing
 from cfft_backbones.open_clip_models import build_model, load_weights
@@ -41,7 +42,7 @@ class OpenClipBackbone:
         architecture = self._settled(found, source)
         model = build_model(architecture)
         prepared = preprocessing(architecture, model.visual)
-        encoder = _encoder(model.visual, prepared, architecture.label)
+        encoder = make_encoder(model.visual, prepared, architecture.label)
         facts = identity(architecture, encoder, prepared)
         has_text = _load(model, source, architecture, facts)
         return cfft.Pretrained(
@@ -59,13 +60,6 @@ class OpenClipBackbone:
         if source is not None:
             chosen = chosen.with_preprocess(source.preprocess)
         return chosen.with_preprocess({"mean": self.mean, "std": self.std})
-
-
-def _encoder(tower: nn.Module, prepared: cfft.Preprocessing, label: str) -> cfft.Encoder:
-    try:
-        return cfft.Encoder(tower, prepared)
-    except cfft.WeightsError as error:
-        raise cfft.WeightsError(f"model '{label}': {error}") from error
 
 
 def _load(

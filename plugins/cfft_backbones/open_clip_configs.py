@@ -1,4 +1,4 @@
-"""Find the architecture behind a name: open_clip's own, a local file, a folder or a hub repository."""
+"""Find the architecture behind a name: open_clip's own, a file, a folder or a hub repository."""
 
 from __future__ import annotations
 

@@ -52,7 +52,9 @@ def locate(architecture: Architecture, weights: str | None) -> Source | None:
     raise cfft.ConfigError(f"{message}; or a path to a weight file")
 
 
-def settle_activation(architecture: Architecture, source: Source | None, asked: bool | None) -> bool:
+def settle_activation(
+    architecture: Architecture, source: Source | None, asked: bool | None
+) -> bool:
     """Return whether the model is to be built with QuickGELU.
 
     `asked` is what the user said, None for nothing. A tag goes before the architecture; for a

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 import cfft
-from cfft_backbones.hub import fetch
+from cfft_backbones.encoders import make_encoder
+from cfft_backbones.files import looks_like_path
 from cfft_backbones.timm_facts import identity, preprocessing
+from cfft_backbones.timm_models import create, download, full_name, load_file, outline
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-_WEIGHT_NAMES = ("model.safetensors", "pytorch_model.bin")
-_DEFAULT_TAG = "timm"
-_SEED = 0
+    from torch import nn
 
 
 @cfft.backbone("timm")
@@ -33,24 +27,36 @@ class TimmBackbone:
     def build(self, name: str, weights: str | None) -> cfft.Pretrained:
         """Return the model with `weights`; without, its values are random but always the same.
 
-        `own_head` is the classifier that came with the weights, else None. Raises ConfigError
-        and WeightsError.
+        `own_head` is the classifier that came with the weights, or None. Raises ConfigError and
+        WeightsError.
         """
-        full_name = _full_name(name, weights)
-        file = _local_file(full_name, weights)
-        model = _create(full_name, num_classes=_classes_in(file))
-        prepared = preprocessing(model, full_name)
+        is_file = weights is not None and looks_like_path(weights)
+        label = full_name(name, None if is_file else weights)
+        prepared = preprocessing(outline(label), label)
+        make_encoder(outline(label), prepared, f"timm:{label}")  # refuses before any download
+        model = _with_weights(label, weights, is_file)
         own_head = _take_head(model)
-        encoder = _encoder(model, prepared, full_name)
-        if file is not None:
-            _load(encoder, own_head, file, full_name)
-        elif weights is not None:
-            own_head = _load_tag(encoder, full_name)
+        encoder = make_encoder(model, prepared, f"timm:{label}")
         return cfft.Pretrained(
             encoder=encoder,
             preprocessing=prepared,
             normalised=False,
             identity=identity(encoder, prepared),
-            rebuild=full_name,
+            rebuild=label,
             own_head=own_head,
         )
+
+
+def _with_weights(label: str, weights: str | None, is_file: bool) -> Any:
+    if weights is None:
+        return create(label, num_classes=0)
+    return load_file(label, Path(weights)) if is_file else download(label)
+
+
+def _take_head(model: Any) -> nn.Linear | None:
+    """Take the classifier off `model`; None where it has no linear one."""
+    from torch import nn
+
+    head = model.get_classifier()
+    model.reset_classifier(0)
+    return head if isinstance(head, nn.Linear) else None

@@ -51,6 +51,14 @@ def create(name: str, **settings: Any) -> Any:
         return timm.create_model(name, **settings).eval()
 
 
+def outline(name: str) -> Any:
+    """Return timm's model without values, on the meta device: cheap at any size."""
+    import torch
+
+    with torch.device("meta"):
+        return create(name, num_classes=0)
+
+
 def load_file(name: str, path: Path) -> Any:
     """Return the model with the weights of a file, and with its classifier if it holds one.
 
