@@ -1,3 +1,4 @@
+from .counterfactual import refill_from as refill_from
 from .data.pictures import FilePictures as FilePictures
 from .data.pictures import class_folders as class_folders
 from .data.pictures import read_picture as read_picture

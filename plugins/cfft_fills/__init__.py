@@ -1,1 +1,14 @@
-"""Built-in fills of cfft."""
+"""Built-in fills of cfft: none, single and multi."""
+
+from __future__ import annotations
+
+from cfft_fills.none import NoFill
+from cfft_fills.pictures import MultiFill, SingleFill
+
+from cfft import hookimpl
+
+
+@hookimpl
+def cfft_fills() -> list[type]:
+    """Return the fills of the paper."""
+    return [NoFill, SingleFill, MultiFill]

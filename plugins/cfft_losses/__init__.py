@@ -1,1 +1,14 @@
-"""Built-in losses of cfft."""
+"""Built-in auxiliary losses of cfft: feature-mse, logit-kl and wise-kd."""
+
+from __future__ import annotations
+
+from cfft_losses.distillation import LogitKl, WiseKd
+from cfft_losses.features import FeatureMse
+
+from cfft import hookimpl
+
+
+@hookimpl
+def cfft_losses() -> list[type]:
+    """Return the losses of the paper's equations 2 and 3, and a general distillation."""
+    return [FeatureMse, LogitKl, WiseKd]
