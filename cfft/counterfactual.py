@@ -19,13 +19,14 @@ def refill_from(images: Tensor, hidden: Tensor, donors: Tensor) -> Tensor:
     source = torch.where(hidden, per_patch, own)  # [B, gh, gw]
     patches = _by_patch(images, hidden.shape[1], hidden.shape[2])
     index = source[:, None, :, None, :, None].expand_as(patches)
-    return patches.gather(0, index).view_as(images)
+    return patches.gather(0, index).reshape(images.shape)
 
 
 def _by_patch(images: Tensor, gh: int, gw: int) -> Tensor:
     height, width = images.shape[-2:]
     if height % gh or width % gw:
         raise ValueError(
-            f"pictures of {height} x {width} pixels cannot be cut into a grid of {gh} x {gw} patches"
+            f"pictures of {height} x {width} pixels do not divide into {gh} x {gw} patches"
         )
-    return images.unflatten(3, (gw, -1)).unflatten(2, (gh, -1))  # [B, C, gh, ph, gw, pw]
+    shape = (*images.shape[:2], gh, height // gh, gw, width // gw)
+    return images.reshape(shape)  # [B, C, gh, ph, gw, pw]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +49,10 @@ class TrainingStep(nn.Module):
         """Name every term of the objective with its weight."""
         return {CLASSIFICATION: 1.0, **{label: loss.weight for label, loss in self.losses.items()}}
 
+    def teacher(self, label: str) -> FrozenTeacher:
+        """Return the teacher of that label, to set its `feature_variance` on."""
+        return cast(FrozenTeacher, self.teachers[label])
+
     def forward(
         self, images: Tensor, labels: Tensor, mask_rng: torch.Generator, fill_rng: torch.Generator
     ) -> dict[str, Tensor]:
@@ -59,8 +64,12 @@ class TrainingStep(nn.Module):
         self, batch: Batch, mask_rng: torch.Generator, fill_rng: torch.Generator
     ) -> StepResult:
         """Return the objective of `batch` and its terms."""
-        outputs = self.outputs(batch, mask_rng, fill_rng)
-        values = {CLASSIFICATION: cross_entropy(outputs.student_original.logits, batch.labels)}
+        return self.objective(self.outputs(batch, mask_rng, fill_rng))
+
+    def objective(self, outputs: StepOutputs) -> StepResult:
+        """Weigh the terms: cross-entropy on the original pictures, then every loss."""
+        labels = outputs.batch.labels
+        values = {CLASSIFICATION: cross_entropy(outputs.student_original.logits, labels)}
         values |= {label: loss.measure(outputs) for label, loss in self.losses.items()}
         terms = tuple(LossTerm(name, values[name], w) for name, w in self.weights.items())
         return StepResult(torch.stack([t.weight * t.value for t in terms]).sum(), terms)
@@ -78,7 +87,7 @@ class TrainingStep(nn.Module):
         second = None
         if counterfactual is not None and "student.counterfactual" in self.needs:
             second = second_pass(self.student, batch, counterfactual, clean)
-        taught = {k: teacher.outputs(batch, counterfactual) for k, teacher in self.teachers.items()}
+        taught = {k: self.teacher(k).outputs(batch, counterfactual) for k in self.teachers}
         return StepOutputs(batch, selection, counterfactual, clean, second, taught)
 
 

@@ -140,7 +140,9 @@ class StepOutputs:
 
     def teacher(self, label: str, view: View) -> Encoded:
         """Return a teacher's outputs on a view; raises ValueError where none were computed."""
-        return _computed(getattr(self.teachers[label], view), f"teacher.{view}")
+        teacher = self.teachers[label]
+        own = {"original": teacher.original, "counterfactual": teacher.counterfactual}
+        return _computed(own[view], f"teacher.{view}")
 
     def feature_variance(self, label: str) -> Tensor:
         """Return a teacher's feature variance []; raises ValueError where it was not measured."""

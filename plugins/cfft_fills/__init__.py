@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from cfft import hookimpl
 from cfft_fills.none import NoFill
 from cfft_fills.pictures import MultiFill, SingleFill
-
-from cfft import hookimpl
 
 
 @hookimpl

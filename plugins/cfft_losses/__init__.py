@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from cfft import hookimpl
 from cfft_losses.distillation import LogitKl, WiseKd
 from cfft_losses.features import FeatureMse
-
-from cfft import hookimpl
 
 
 @hookimpl

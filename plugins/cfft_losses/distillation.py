@@ -20,9 +20,7 @@ class LogitKl:
     summed over classes and averaged over the batch. Gradients flow into the student alone.
     """
 
-    view: View = param(
-        "original", help="pictures on which the two are compared"
-    )
+    view: View = param("original", help="pictures on which the two are compared")
     temperature: float = param(10.0, help="divisor of the logits of both", gt=0)
     weight: float = param(1.0, help="factor in the objective", ge=0)
     teacher: str = param("clip", help="label of the teacher to follow")

@@ -7,7 +7,7 @@ from typing import Literal
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from cfft import ConfigError, StepOutputs, loss, param
+from cfft import StepOutputs, loss, param
 
 
 @loss("feature-mse")

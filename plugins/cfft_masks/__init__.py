@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from cfft import hookimpl
 from cfft_masks.none import NoMask
 from cfft_masks.random import RandomMask
 from cfft_masks.threshold import ContextMask, ObjectMask
-
-from cfft import hookimpl
 
 
 @hookimpl

@@ -37,7 +37,7 @@ class RandomMask:
         keys = torch.rand(len(batch.images), view.grid[0] * view.grid[1], generator=view.rng)
         count = self._count(keys.shape[1])
         hidden = keys < self.rate if count is None else _lowest(keys, count)  # [B, P]
-        hidden = hidden.unflatten(1, view.grid).to(batch.images.device)
+        hidden = hidden.view(-1, *view.grid).to(batch.images.device)
         return MaskSelection(hidden, hidden_per_image=count)
 
     def _count(self, patches: int) -> int | None:

@@ -1,9 +1,9 @@
 import pytest
 import torch
-from cfft_fills import MultiFill, NoFill, SingleFill
 from torch import Tensor
 
 from cfft import Batch, MaskSelection, TrainingError, refill_from
+from cfft_fills import MultiFill, NoFill, SingleFill
 
 PATCH = 4
 
@@ -60,7 +60,7 @@ def test_refilling_keeps_the_place_within_the_patch():
 
 
 def test_refilling_refuses_a_grid_that_does_not_divide_the_picture():
-    with pytest.raises(ValueError, match="8 x 12 pixels cannot be cut into a grid of 3 x 3"):
+    with pytest.raises(ValueError, match="8 x 12 pixels do not divide into 3 x 3 patches"):
         refill_from(torch.zeros(1, 3, 8, 12), torch.ones(1, 3, 3).bool(), torch.zeros(1).long())
 
 

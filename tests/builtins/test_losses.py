@@ -1,9 +1,9 @@
 import pytest
 import torch
-from cfft_losses import FeatureMse, LogitKl, WiseKd
 
 from cfft import Batch, Encoded, StepOutputs, TeacherOutputs
 from cfft.params import declaration
+from cfft_losses import FeatureMse, LogitKl, WiseKd
 
 BATCH = Batch(torch.zeros(2, 3, 8, 12), torch.tensor([0, 1]))
 STUDENT = Encoded(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[0.0, 0.0], [2.0, 0.0]]))
