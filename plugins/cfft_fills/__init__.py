@@ -1,13 +1,14 @@
-"""Built-in fills of cfft: none, single and multi."""
+"""Built-in fills: none, single and multi."""
 
-from __future__ import annotations
+from collections.abc import Sequence
+from typing import Any
 
-from cfft import hookimpl
+import cfft
 from cfft_fills.none import NoFill
 from cfft_fills.pictures import MultiFill, SingleFill
 
 
-@hookimpl
-def cfft_fills() -> list[type]:
-    """Return the fills of the paper."""
+@cfft.hookimpl
+def cfft_fills() -> Sequence[type[Any]]:
+    """Return the fills that come with cfft."""
     return [NoFill, SingleFill, MultiFill]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
-from cfft import Batch, Counterfactual, MaskSelection, fill
+import cfft
+
+if TYPE_CHECKING:
+    import torch
 
 
-@fill("none")
+@cfft.fill("none")
 class NoFill:
     """Drop hidden patches as tokens, for student and teacher alike.
 
@@ -16,7 +19,7 @@ class NoFill:
     """
 
     def refill(
-        self, batch: Batch, selection: MaskSelection, rng: torch.Generator
-    ) -> Counterfactual:
+        self, batch: cfft.Batch, selection: cfft.MaskSelection, rng: torch.Generator
+    ) -> cfft.Counterfactual:
         """Return the same images with `dropped` = `selection.hidden`; nothing is drawn."""
-        return Counterfactual(batch.images, selection.hidden, selection.hidden_per_image)
+        return cfft.Counterfactual(batch.images, selection.hidden, selection.hidden_per_image)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
-from torch import Tensor
+import cfft
 
-from cfft import Batch, Counterfactual, MaskSelection, TrainingError, fill, param, refill_from
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
-@fill("single")
+@cfft.fill("single")
 class SingleFill:
     """Fill all hidden patches of a picture from one other picture.
 
@@ -22,18 +23,20 @@ class SingleFill:
 
     smallest_batch: ClassVar[int] = 2
 
-    donor: Literal["other", "permutation"] = param("other", help="how donors are drawn")
+    donor: Literal["other", "permutation"] = cfft.param("other", help="how donors are drawn")
 
     def refill(
-        self, batch: Batch, selection: MaskSelection, rng: torch.Generator
-    ) -> Counterfactual:
+        self, batch: cfft.Batch, selection: cfft.MaskSelection, rng: torch.Generator
+    ) -> cfft.Counterfactual:
         """Return refilled pictures; raises TrainingError for a batch of one."""
+        import torch
+
         order = torch.randperm(_several(batch), generator=rng)
         donors = order if self.donor == "permutation" else _along_cycle(order)
         return _refilled(batch, selection, donors)
 
 
-@fill("multi")
+@cfft.fill("multi")
 class MultiFill:
     """Fill each hidden patch from another picture, drawn for every patch anew.
 
@@ -44,19 +47,21 @@ class MultiFill:
     smallest_batch: ClassVar[int] = 2
 
     def refill(
-        self, batch: Batch, selection: MaskSelection, rng: torch.Generator
-    ) -> Counterfactual:
+        self, batch: cfft.Batch, selection: cfft.MaskSelection, rng: torch.Generator
+    ) -> cfft.Counterfactual:
         """Return refilled pictures; raises TrainingError for a batch of one."""
+        import torch
+
         size = _several(batch)
         offset = torch.randint(1, size, selection.hidden.shape, generator=rng)  # [B, gh, gw]
         donors = (torch.arange(size)[:, None, None] + offset) % size
         return _refilled(batch, selection, donors)
 
 
-def _several(batch: Batch) -> int:
+def _several(batch: cfft.Batch) -> int:
     size = len(batch.images)
     if size < 2:
-        raise TrainingError(
+        raise cfft.TrainingError(
             f"refilling needs another picture in the batch, got a batch of {size}: "
             "use batches of 2 or more, or drop hidden patches (fill 'none')"
         )
@@ -64,9 +69,11 @@ def _several(batch: Batch) -> int:
 
 
 def _along_cycle(order: Tensor) -> Tensor:
-    return torch.empty_like(order).scatter(0, order, order.roll(1))
+    return order.roll(1)[order.argsort()]
 
 
-def _refilled(batch: Batch, selection: MaskSelection, donors: Tensor) -> Counterfactual:
+def _refilled(
+    batch: cfft.Batch, selection: cfft.MaskSelection, donors: Tensor
+) -> cfft.Counterfactual:
     donors = donors.to(batch.images.device)
-    return Counterfactual(refill_from(batch.images, selection.hidden, donors))
+    return cfft.Counterfactual(cfft.refill_from(batch.images, selection.hidden, donors))

@@ -1,13 +1,14 @@
-"""Built-in auxiliary losses of cfft: feature-mse, logit-kl and wise-kd."""
+"""Built-in auxiliary losses: feature-mse, logit-kl and wise-kd."""
 
-from __future__ import annotations
+from collections.abc import Sequence
+from typing import Any
 
-from cfft import hookimpl
+import cfft
 from cfft_losses.distillation import LogitKl, WiseKd
 from cfft_losses.features import FeatureMse
 
 
-@hookimpl
-def cfft_losses() -> list[type]:
-    """Return the losses of the paper's equations 2 and 3, and a general distillation."""
+@cfft.hookimpl
+def cfft_losses() -> Sequence[type[Any]]:
+    """Return the losses that come with cfft."""
     return [FeatureMse, LogitKl, WiseKd]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from torch import Tensor
-from torch.nn.functional import kl_div, log_softmax
+import cfft
 
-from cfft import StepOutputs, loss, param
+if TYPE_CHECKING:
+    from torch import Tensor
 
 View = Literal["original", "counterfactual"]
 
 
-@loss("logit-kl")
+@cfft.loss("logit-kl")
 class LogitKl:
     """Keep class probabilities close to a teacher's, on one view.
 
@@ -20,10 +20,10 @@ class LogitKl:
     summed over classes and averaged over the batch. Gradients flow into the student alone.
     """
 
-    view: View = param("original", help="pictures on which the two are compared")
-    temperature: float = param(10.0, help="divisor of the logits of both", gt=0)
-    weight: float = param(1.0, help="factor in the objective", ge=0)
-    teacher: str = param("clip", help="label of the teacher to follow")
+    view: View = cfft.param("original", help="pictures on which the two are compared")
+    temperature: float = cfft.param(10.0, help="divisor of the logits of both", gt=0)
+    weight: float = cfft.param(1.0, help="factor in the objective", ge=0)
+    teacher: str = cfft.param("clip", help="label of the teacher to follow")
 
     @property
     def needs(self) -> frozenset[str]:
@@ -31,12 +31,12 @@ class LogitKl:
         own = {"student.counterfactual"} if self.view == "counterfactual" else set[str]()
         return frozenset({f"teacher.{self.view}", *own})
 
-    def measure(self, outputs: StepOutputs) -> Tensor:
+    def measure(self, outputs: cfft.StepOutputs) -> Tensor:
         """Return the un-weighted divergence []."""
         return _tempered_kl(outputs, self.teacher, self.view, self.temperature)
 
 
-@loss("wise-kd")
+@cfft.loss("wise-kd")
 class WiseKd:
     """Distil the weight average of the zero-shot and the fine-tuned model.
 
@@ -46,16 +46,18 @@ class WiseKd:
 
     needs: ClassVar[frozenset[str]] = frozenset({"teacher.original"})
 
-    temperature: float = param(10.0, help="divisor of the logits of both (T)", gt=0)
-    weight: float = param(1.0, help="factor in the objective (gamma)", ge=0)
-    teacher: str = param("wise", help="label of the teacher to follow")
+    temperature: float = cfft.param(10.0, help="divisor of the logits of both (T)", gt=0)
+    weight: float = cfft.param(1.0, help="factor in the objective (gamma)", ge=0)
+    teacher: str = cfft.param("wise", help="label of the teacher to follow")
 
-    def measure(self, outputs: StepOutputs) -> Tensor:
+    def measure(self, outputs: cfft.StepOutputs) -> Tensor:
         """Return the un-weighted divergence []."""
         return _tempered_kl(outputs, self.teacher, "original", self.temperature)
 
 
-def _tempered_kl(outputs: StepOutputs, teacher: str, view: View, temperature: float) -> Tensor:
+def _tempered_kl(outputs: cfft.StepOutputs, teacher: str, view: View, temperature: float) -> Tensor:
+    from torch.nn.functional import kl_div, log_softmax
+
     student_logits = outputs.student(view).logits  # [B, K]
     teacher_logits = outputs.teacher(teacher, view).logits
     divergence = kl_div(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from torch import Tensor
-from torch.nn.functional import mse_loss
+import cfft
 
-from cfft import StepOutputs, loss, param
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-@loss("feature-mse")
+@cfft.loss("feature-mse")
 class FeatureMse:
     """Keep features of counterfactual pictures close to the pre-trained model's.
 
@@ -20,15 +20,15 @@ class FeatureMse:
     of CLIP's features. Gradients flow into the student alone.
     """
 
-    scale: Literal["raw", "relative"] = param(
+    scale: Literal["raw", "relative"] = cfft.param(
         "relative",
         help="raw, as in the paper, or divided by the teacher's feature variance",
         given={"backbone": {"open_clip": "raw"}},
     )
-    weight: float = param(
+    weight: float = cfft.param(
         6.0, help="factor in the objective (beta)", ge=0, given={"scale": {"raw": 30.0}}
     )
-    teacher: str = param("clip", help="label of the teacher to follow")
+    teacher: str = cfft.param("clip", help="label of the teacher to follow")
 
     @property
     def needs(self) -> frozenset[str]:
@@ -36,8 +36,10 @@ class FeatureMse:
         passes = frozenset({"student.counterfactual", "teacher.counterfactual"})
         return passes | ({"teacher.feature_variance"} if self.scale == "relative" else frozenset())
 
-    def measure(self, outputs: StepOutputs) -> Tensor:
+    def measure(self, outputs: cfft.StepOutputs) -> Tensor:
         """Return the un-weighted error []."""
+        from torch.nn.functional import mse_loss
+
         student = outputs.student("counterfactual").features
         error = mse_loss(student, outputs.teacher(self.teacher, "counterfactual").features)
         if self.scale == "raw":

@@ -1,14 +1,15 @@
-"""Built-in masks of cfft: none, random, object and context."""
+"""Built-in masks: none, random, object and context."""
 
-from __future__ import annotations
+from collections.abc import Sequence
+from typing import Any
 
-from cfft import hookimpl
+import cfft
 from cfft_masks.none import NoMask
 from cfft_masks.random import RandomMask
 from cfft_masks.threshold import ContextMask, ObjectMask
 
 
-@hookimpl
-def cfft_masks() -> list[type]:
-    """Return the masks of the paper."""
+@cfft.hookimpl
+def cfft_masks() -> Sequence[type[Any]]:
+    """Return the masks that come with cfft."""
     return [NoMask, RandomMask, ObjectMask, ContextMask]

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import torch
-
-from cfft import Batch, MaskSelection, StudentView, mask
+import cfft
 
 
-@mask("none")
+@cfft.mask("none")
 class NoMask:
     """Hide nothing: the counterfactual picture is the original.
 
     The paper's no-masking baseline: student and teacher are compared on clean pictures.
     """
 
-    def select(self, batch: Batch, view: StudentView) -> MaskSelection:
+    def select(self, batch: cfft.Batch, view: cfft.StudentView) -> cfft.MaskSelection:
         """Return `hidden` [B, gh, gw], all False; the number 0 spares the step a second pass."""
+        import torch
+
         shape = (len(batch.images), *view.grid)
         hidden = torch.zeros(shape, dtype=torch.bool, device=batch.images.device)
-        return MaskSelection(hidden, hidden_per_image=0)
+        return cfft.MaskSelection(hidden, hidden_per_image=0)

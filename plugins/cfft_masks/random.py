@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
+import cfft
 
-from cfft import Batch, MaskSelection, StudentView, mask, param
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-@mask("random")
+@cfft.mask("random")
 class RandomMask:
     """Hide patches at random, without looking at the picture.
 
@@ -22,23 +22,27 @@ class RandomMask:
     Draws come from `view.rng`.
     """
 
-    rate: float = param(
+    rate: float = cfft.param(
         0.5, help="share of patches to hide", ge=0, le=1, given={"fill": {"none": 0.75}}
     )
-    draw: Literal["paper", "reference"] = param("paper", help="whose way of counting to follow")
-    refilled: bool = param(
+    draw: Literal["paper", "reference"] = cfft.param(
+        "paper", help="whose way of counting to follow"
+    )
+    refilled: bool = cfft.param(
         True,
         help="whether hidden patches are refilled; only draw=reference looks at it",
         given={"fill": {"none": False}},
     )
 
-    def select(self, batch: Batch, view: StudentView) -> MaskSelection:
+    def select(self, batch: cfft.Batch, view: cfft.StudentView) -> cfft.MaskSelection:
         """Return `hidden` [B, gh, gw]; its number per image is static unless drawn by patch."""
+        import torch
+
         keys = torch.rand(len(batch.images), view.grid[0] * view.grid[1], generator=view.rng)
         count = self._count(keys.shape[1])
         hidden = keys < self.rate if count is None else _lowest(keys, count)  # [B, P]
         hidden = hidden.view(-1, *view.grid).to(batch.images.device)
-        return MaskSelection(hidden, hidden_per_image=count)
+        return cfft.MaskSelection(hidden, hidden_per_image=count)
 
     def _count(self, patches: int) -> int | None:
         if self.draw == "paper":
@@ -47,5 +51,5 @@ class RandomMask:
 
 
 def _lowest(keys: Tensor, count: int) -> Tensor:
-    chosen = keys.argsort(dim=1)[:, :count]
-    return torch.zeros_like(keys, dtype=torch.bool).scatter(1, chosen, True)
+    ranks = keys.argsort(dim=1).argsort(dim=1)  # [B, P], 0 = lowest
+    return ranks < count

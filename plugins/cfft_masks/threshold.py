@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cfft import Batch, MaskSelection, StudentView, mask, param
+import cfft
 
 
-@mask("object")
+@cfft.mask("object")
 class ObjectMask:
     """Hide what the prediction rests on: patches that score above a threshold.
 
@@ -14,7 +14,7 @@ class ObjectMask:
     hides its own number of patches.
     """
 
-    threshold: float = param(
+    threshold: float = cfft.param(
         0.3,
         help="score above which a patch is hidden",
         ge=0,
@@ -22,12 +22,12 @@ class ObjectMask:
         given={"fill": {"none": 0.3, "single": 0.3, "multi": 0.6}},
     )
 
-    def select(self, batch: Batch, view: StudentView) -> MaskSelection:
+    def select(self, batch: cfft.Batch, view: cfft.StudentView) -> cfft.MaskSelection:
         """Return `hidden` [B, gh, gw] = score > threshold, with the scores."""
         return _above(view, self.threshold)
 
 
-@mask("context")
+@cfft.mask("context")
 class ContextMask:
     """Hide what the prediction does not rest on: the exact complement of `object`.
 
@@ -35,7 +35,7 @@ class ContextMask:
     of patches.
     """
 
-    threshold: float = param(
+    threshold: float = cfft.param(
         0.5,
         help="score up to which a patch is hidden",
         ge=0,
@@ -43,12 +43,12 @@ class ContextMask:
         given={"fill": {"none": 0.6, "single": 0.5, "multi": 0.3}},
     )
 
-    def select(self, batch: Batch, view: StudentView) -> MaskSelection:
+    def select(self, batch: cfft.Batch, view: cfft.StudentView) -> cfft.MaskSelection:
         """Return `hidden` [B, gh, gw] = not (score > threshold), with the scores."""
         salient = _above(view, self.threshold)
-        return MaskSelection(~salient.hidden, salient.scores)
+        return cfft.MaskSelection(~salient.hidden, salient.scores)
 
 
-def _above(view: StudentView, threshold: float) -> MaskSelection:
+def _above(view: cfft.StudentView, threshold: float) -> cfft.MaskSelection:
     scores = view.scores()
-    return MaskSelection(scores > threshold, scores)
+    return cfft.MaskSelection(scores > threshold, scores)
