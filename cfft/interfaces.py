@@ -77,7 +77,11 @@ class MaskSelector(Protocol):
 
 @runtime_checkable
 class Refiller(Protocol):
-    """Turn pictures and a selection into counterfactual pictures."""
+    """Turn pictures and a selection into counterfactual pictures.
+
+    The optional class attribute `smallest_batch` says how many pictures it takes, 1 without it;
+    with fewer, `refill` raises a CfftError.
+    """
 
     def refill(
         self, batch: Batch, selection: MaskSelection, rng: torch.Generator

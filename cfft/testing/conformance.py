@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -15,7 +15,7 @@ from cfft.testing.model_kinds import check_backbone, check_suite, check_teacher
 from cfft.testing.step_kinds import check_cam, check_fill, check_loss, check_mask
 
 _SUMMARY_LENGTH = 80
-_BEHAVIOUR = {
+_BEHAVIOUR: Mapping[str, Callable[..., None]] = {
     "mask": check_mask,
     "fill": check_fill,
     "cam": check_cam,
