@@ -1,3 +1,4 @@
+from .counterfactual import refill_from as refill_from
 from .data.pictures import FilePictures as FilePictures
 from .data.pictures import class_folders as class_folders
 from .data.pictures import read_picture as read_picture
@@ -12,6 +13,7 @@ from .errors import DataError as DataError
 from .errors import PluginError as PluginError
 from .errors import TrainingError as TrainingError
 from .errors import WeightsError as WeightsError
+from .errors import unknown as unknown
 from .hookspecs import hookimpl as hookimpl
 from .interfaces import AuxLoss as AuxLoss
 from .interfaces import Backbone as Backbone
@@ -45,3 +47,7 @@ from .records import StepResult as StepResult
 from .records import TeacherOutputs as TeacherOutputs
 from .relevance import grad_cam_scores as grad_cam_scores
 from .relevance import relevance_scores as relevance_scores
+from .weights import WeightFile as WeightFile
+from .weights import read_weights as read_weights
+from .weights import require_fit as require_fit
+from .weights import require_same_identity as require_same_identity

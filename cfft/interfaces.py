@@ -77,7 +77,11 @@ class MaskSelector(Protocol):
 
 @runtime_checkable
 class Refiller(Protocol):
-    """Turn pictures and a selection into counterfactual pictures."""
+    """Turn pictures and a selection into counterfactual pictures.
+
+    The optional class attribute `smallest_batch` says how many pictures it takes, 1 without it;
+    with fewer, `refill` raises a CfftError.
+    """
 
     def refill(
         self, batch: Batch, selection: MaskSelection, rng: torch.Generator
@@ -153,13 +157,16 @@ class Pretrained:
     `templates`: named lists of prompt templates with `{}` for the class name.
     `own_head`: the backbone's own classifier, or None. `normalised`: whether heads act on
     L2-normalised features. `identity`: facts that two weight files must share to be
-    exchangeable (architecture, activation, ...), stored with every checkpoint.
+    exchangeable (architecture, activation, ...), stored with every checkpoint. `rebuild`: a name
+    from which the same backbone builds the same encoder and preprocessing without these weights.
+    `logit_scale` is the learnt logarithm; heads multiply by its exponential.
     """
 
     encoder: Encoder
     preprocessing: Preprocessing
     normalised: bool
     identity: Mapping[str, str]
+    rebuild: str
     encode_text: Callable[[Sequence[str]], Tensor] | None = None
     logit_scale: float | None = None
     templates: Mapping[str, Sequence[str]] = attrs.field(factory=dict)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, TypeVar
 
 import attrs
 import torch
 from torch import Tensor
+
+T = TypeVar("T")
+View = Literal["original", "counterfactual"]
 
 
 def _check(holds: bool, message: str) -> None:
@@ -128,6 +132,27 @@ class StepOutputs:
     student_original: Encoded
     student_counterfactual: Encoded | None
     teachers: Mapping[str, TeacherOutputs]
+
+    def student(self, view: View) -> Encoded:
+        """Return the student's outputs on a view; raises ValueError where none were computed."""
+        own = {"original": self.student_original, "counterfactual": self.student_counterfactual}
+        return _computed(own[view], f"student.{view}")
+
+    def teacher(self, label: str, view: View) -> Encoded:
+        """Return a teacher's outputs on a view; raises ValueError where none were computed."""
+        teacher = self.teachers[label]
+        own = {"original": teacher.original, "counterfactual": teacher.counterfactual}
+        return _computed(own[view], f"teacher.{view}")
+
+    def feature_variance(self, label: str) -> Tensor:
+        """Return a teacher's feature variance []; raises ValueError where it was not measured."""
+        return _computed(self.teachers[label].feature_variance, "teacher.feature_variance")
+
+
+def _computed(outputs: T | None, what: str) -> T:
+    if outputs is None:
+        raise ValueError(f"{what} was not computed: the loss has to name it in `needs`")
+    return outputs
 
 
 @attrs.frozen(eq=False)

@@ -146,6 +146,37 @@ def reader(tower: nn.Module) -> type[OpenClipParts] | type[TimmParts]:
     return parts
 
 
+def open_clip_tower(
+    *,
+    size: tuple[int, int],
+    patch: tuple[int, int],
+    width: int,
+    layers: int,
+    heads: int,
+    dim: int,
+    mlp_ratio: float = 4.0,
+    quick_gelu: bool = False,
+) -> nn.Module:
+    """Build open_clip's `VisionTransformer` with random values from the global generator.
+
+    `size` of pictures and `patch` in pixels, (height, width). `width`: channels of a token,
+    `dim`: length of the features, `mlp_ratio`: hidden channels of a block's MLP per channel.
+    """
+    from open_clip.transformer import QuickGELU, VisionTransformer
+
+    tower: nn.Module = VisionTransformer(
+        image_size=size,
+        patch_size=patch,
+        width=width,
+        layers=layers,
+        heads=heads,
+        mlp_ratio=mlp_ratio,
+        act_layer=QuickGELU if quick_gelu else nn.GELU,
+        output_dim=dim,
+    )
+    return tower
+
+
 def _reader_of(tower: nn.Module) -> type[OpenClipParts] | type[TimmParts]:
     match type(tower).__module__.partition(".")[0]:
         case "open_clip":

@@ -1,1 +1,14 @@
-"""Built-in backbones of cfft."""
+"""Built-in backbones of cfft: open_clip and timm vision transformers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import cfft
+from cfft_backbones.open_clip_backbone import OpenClipBackbone
+from cfft_backbones.timm_backbone import TimmBackbone
+
+
+@cfft.hookimpl
+def cfft_backbones() -> Sequence[type[Any]]:
+    """Offer the built-in backbones."""
+    return [OpenClipBackbone, TimmBackbone]

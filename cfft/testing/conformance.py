@@ -1,0 +1,83 @@
+"""Check that a strategy keeps the rules of its kind: `check_strategy(MyMask)` in a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from cfft.errors import ConfigError
+from cfft.interfaces import KINDS
+from cfft.params import Declaration, Param, declaration, values_of
+from cfft.testing.guard import must
+from cfft.testing.model_kinds import check_backbone, check_suite, check_teacher
+from cfft.testing.step_kinds import check_cam, check_fill, check_loss, check_mask
+
+_SUMMARY_LENGTH = 80
+_BEHAVIOUR: Mapping[str, Callable[..., None]] = {
+    "mask": check_mask,
+    "fill": check_fill,
+    "cam": check_cam,
+    "loss": check_loss,
+    "teacher": check_teacher,
+    "backbone": check_backbone,
+    "suite": check_suite,
+}
+
+
+def check_strategy(cls: type[Any], values: Mapping[str, Any] | None = None, **inputs: Any) -> None:
+    """Raise AssertionError, naming the strategy, unless it keeps every rule of its kind.
+
+    `values` are parameters to run it with; the others have their defaults. A backbone needs the
+    input `model`, a name to build, and may have `weights`. Checked are the declaration, and on
+    tiny pictures with a non-square grid: shapes, dtypes and ranges of results; the same random
+    generator gives the same result; inputs, models and global state stay as they were.
+    """
+    declared = declaration(cls)
+    who = f"{declared.kind} '{declared.name}'"
+    check_declaration(cls)
+    strategy = _built(who, declared, values or {})
+    _BEHAVIOUR[declared.kind](who, strategy, **inputs)
+
+
+def check_declaration(cls: type[Any]) -> None:
+    """Raise AssertionError unless listings, options and TOML can be made from a declaration."""
+    declared = declaration(cls)
+    who = f"{declared.kind} '{declared.name}'"
+    short = 0 < len(declared.summary) < _SUMMARY_LENGTH
+    must(short, f"{who}: the doc-string's first line must have 1 to {_SUMMARY_LENGTH - 1} letters")
+    for number, param in enumerate(declared.params):
+        earlier = [p.name for p in declared.params[:number]]
+        _check_param(f"{who}, parameter '{param.name}'", param, earlier)
+
+
+def _check_param(who: str, param: Param, earlier: list[str]) -> None:
+    must(bool(param.help.strip()), f"{who} has no help text")
+    if not param.required:
+        _check_default(who, param, param.default)
+    for key, table in param.given.items():
+        known = key in KINDS or key in earlier
+        must(known, f"{who}: given names '{key}', neither a kind nor an earlier parameter")
+        for default in table.values():
+            _check_default(who, param, default)
+
+
+def _check_default(who: str, param: Param, default: Any) -> None:
+    try:
+        parsed = param.parse(default)
+    except ValueError as error:
+        raise AssertionError(f"{who}: default {default!r} is not allowed: {error}") from error
+    must(parsed == default, f"{who}: default {default!r} is read back as {parsed!r}")
+
+
+def _built(who: str, declared: Declaration, values: Mapping[str, Any]) -> Any:
+    try:
+        strategy = declared.build(values, {})
+    except ConfigError as error:
+        raise AssertionError(
+            f"{who} cannot be made; give check_strategy values: {error}"
+        ) from error
+    again = declared.build(values_of(strategy), {})
+    must(attrs.asdict(again) == attrs.asdict(strategy), f"{who} changes on its way through TOML")
+    return strategy

@@ -1,0 +1,110 @@
+"""Rules of the kinds that act before training: teacher, backbone and suite."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cfft.encoder import Capture, Classifier
+from cfft.interfaces import (
+    Backbone,
+    PictureSet,
+    Preprocessing,
+    Pretrained,
+    Suite,
+    SuiteSets,
+    Teacher,
+)
+from cfft.testing.guard import leaves_alone, must
+from cfft.testing.models import TinySource, tiny_batch
+
+
+def check_teacher(who: str, teacher: Teacher) -> None:
+    """Load twice from a source of tiny models and compare."""
+    source, batch = TinySource(), tiny_batch()
+    with leaves_alone(who, {}):
+        model = teacher.load(source)
+    again = teacher.load(source)
+    must(isinstance(model, Classifier), f"{who} must return a Classifier")
+    must(again is not model, f"{who} must load a model of its own each time")
+    same = _equal(model.weights(), again.weights())
+    must(same, f"{who} must load the same weights from the same source")
+    logits = model(batch.images).logits
+    must(bool(logits.isfinite().all()), f"{who}: its logits must be finite")
+
+
+def _equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+def check_backbone(who: str, backbone: Backbone, model: str, weights: str | None = None) -> None:
+    """Build `model` and run its encoder, whole and with dropped tokens."""
+    pretrained = backbone.build(model, weights)
+    must(isinstance(pretrained, Pretrained), f"{who} must return a Pretrained")
+    _check_encoder(who, pretrained)
+    again = backbone.build(pretrained.rebuild, None)
+    alike = again.preprocessing == pretrained.preprocessing and _shapes(again) == _shapes(
+        pretrained
+    )
+    must(alike, f"{who}: rebuild '{pretrained.rebuild}' must build the same encoder")
+    if pretrained.encode_text is not None:
+        encoded = tuple(pretrained.encode_text(["a dog", "a cat"]).shape)
+        wanted = (2, pretrained.encoder.dim)
+        must(encoded == wanted, f"{who}: encode_text must give {list(wanted)}, got {list(encoded)}")
+        must(bool(pretrained.templates), f"{who} has a text tower, so it needs templates")
+
+
+def _facts(pretrained: Pretrained) -> tuple[Preprocessing, dict[str, torch.Size]]:
+    weights = pretrained.encoder.tower.state_dict()
+    return pretrained.preprocessing, {name: value.shape for name, value in weights.items()}
+
+
+def _check_encoder(who: str, pretrained: Pretrained) -> None:
+    encoder, size = pretrained.encoder, pretrained.preprocessing.size
+    images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    covered = tuple(n * p for n, p in zip(encoder.grid, encoder.patch, strict=True))
+    must(covered == tuple(size), f"{who}: grid times patch is {covered}, the pictures are {size}")
+    capture = Capture()
+    with leaves_alone(who, {"images": images}):
+        features = encoder(images, capture=capture)
+    seen, wanted = list(features.shape), [2, encoder.dim]
+    must(seen == wanted, f"{who}: features must be {wanted}, got {seen}")
+    must(capture.grid == encoder.grid and bool(capture.layers), f"{who}: nothing was captured")
+    nothing = torch.zeros(2, *encoder.grid, dtype=torch.bool)
+    same = torch.allclose(encoder(images, nothing), features, rtol=1e-4, atol=1e-5)
+    must(same, f"{who}: dropping no token must not change the features")
+
+
+def check_suite(who: str, suite: Suite) -> None:
+    """Open twice, read the first and last picture of every set, and compare."""
+    with leaves_alone(who, {}):
+        sets = suite.open(0)
+    must(isinstance(sets, SuiteSets), f"{who} must return SuiteSets")
+    every, again = _every(sets), _every(suite.open(0))
+    names = [each.name for each in every]
+    must(len(set(names[2:])) == len(names[2:]), f"{who}: names of test sets must differ: {names}")
+    for first, second in zip(every, again, strict=True):
+        same = [*first.labels] == [*second.labels] and _identities(first) == _identities(second)
+        must(same, f"{who}, set '{first.name}': the same seed must give the same pictures")
+        _check_set(f"{who}, set '{first.name}'", first, len(sets.classes))
+
+
+def _every(sets: SuiteSets) -> list[PictureSet]:
+    return [sets.train, sets.val, sets.test, *sets.ood]
+
+
+def _identities(pictures: PictureSet) -> list[str]:
+    return [pictures.identify(index) for index in range(len(pictures))]
+
+
+def _check_set(who: str, pictures: PictureSet, classes: int) -> None:
+    surplus = set(pictures.labels) - set(pictures.classes)
+    must(len(pictures) > 0, f"{who} is empty")
+    must(len(pictures.labels) == len(pictures), f"{who}: there must be one label a picture")
+    must(set(pictures.classes) <= set(range(classes)), f"{who}: classes must be 0..{classes - 1}")
+    must(not surplus, f"{who}: labels {sorted(surplus)} are none of its classes")
+    identities = _identities(pictures)
+    must(len(set(identities)) == len(identities), f"{who}: two pictures have the same identity")
+    for index in (0, len(pictures) - 1):
+        mode = pictures.read(index).mode
+        must(mode == "RGB", f"{who}: read() must give RGB, got {mode}")

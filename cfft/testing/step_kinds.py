@@ -1,0 +1,198 @@
+"""Rules of the kinds that act within a step: mask, fill, cam and loss."""
+
+from __future__ import annotations
+
+import attrs
+import torch
+from torch import Tensor
+
+from cfft.errors import CfftError
+from cfft.interfaces import AuxLoss, Cam, MaskSelector, Refiller, StudentView
+from cfft.needs import needs_of
+from cfft.passes import CleanPass
+from cfft.records import (
+    Batch,
+    Counterfactual,
+    Encoded,
+    MaskSelection,
+    StepOutputs,
+    TeacherOutputs,
+)
+from cfft.relevance import relevance_scores
+from cfft.testing.guard import leaves_alone, must
+from cfft.testing.models import tiny_batch, tiny_classifier
+
+_GRIDS = ((2, 3), (3, 2))
+
+
+@attrs.frozen
+class _Relevance:
+    def explain(self, batch: Batch, view: StudentView) -> Tensor:
+        return relevance_scores(view.capture, view.clean.logits, batch.labels)
+
+
+def check_mask(who: str, mask: MaskSelector) -> None:
+    """Select twice on two grids and compare."""
+    for grid in _GRIDS:
+        student, batch = tiny_classifier(grid), tiny_batch(grid=grid)
+        with leaves_alone(who, _tensors(batch), student):
+            first = mask.select(batch, _view(student, batch))
+        again = mask.select(batch, _view(student, batch))
+        _check_selection(who, first, (len(batch.images), *grid))
+        must(torch.equal(first.hidden, again.hidden), f"{who} must draw from view.rng alone")
+
+
+def _check_selection(who: str, selection: MaskSelection, shape: tuple[int, ...]) -> None:
+    must(isinstance(selection, MaskSelection), f"{who} must return a MaskSelection")
+    _check_tensor(who, "hidden", selection.hidden, shape)
+    if selection.scores is not None:
+        _check_tensor(who, "scores", selection.scores, shape)
+        in_range = bool(((selection.scores >= 0) & (selection.scores <= 1)).all())
+        must(in_range, f"{who}: scores must be in 0..1")
+    _check_count(who, "hidden_per_image", selection.hidden, selection.hidden_per_image)
+
+
+def check_fill(who: str, fill: Refiller) -> None:
+    """Refill pictures of which all, some and no patches are hidden, twice, and compare."""
+    smallest = getattr(fill, "smallest_batch", 1)
+    for grid in _GRIDS:
+        batch = tiny_batch(max(3, smallest), grid)
+        for selection in (_uneven(len(batch.images), grid), _even(len(batch.images), grid)):
+            _check_refill(who, fill, batch, selection)
+    if smallest > 1:
+        _check_refusal(who, fill, smallest - 1)
+    else:
+        _check_refill(who, fill, tiny_batch(1), _even(1, (2, 3)))
+
+
+def _check_refill(who: str, fill: Refiller, batch: Batch, selection: MaskSelection) -> None:
+    with leaves_alone(who, _tensors(batch) | {"selection.hidden": selection.hidden}):
+        first = fill.refill(batch, selection, _rng())
+    again = fill.refill(batch, selection, _rng())
+    must(isinstance(first, Counterfactual), f"{who} must return a Counterfactual")
+    _check_tensor(who, "images", first.images, tuple(batch.images.shape), batch.images.dtype)
+    must(torch.equal(first.images, again.images), f"{who} must draw from rng alone")
+    if first.dropped is not None:
+        _check_tensor(who, "dropped", first.dropped, tuple(selection.hidden.shape))
+        _check_count(who, "dropped_per_image", first.dropped, first.dropped_per_image)
+
+
+def _check_refusal(who: str, fill: Refiller, size: int) -> None:
+    try:
+        fill.refill(tiny_batch(size), _even(size, (2, 3)), _rng())
+    except CfftError:
+        return
+    raise AssertionError(
+        f"{who} must raise a CfftError for a batch of {size}: its smallest_batch is {size + 1}"
+    )
+
+
+def check_cam(who: str, cam: Cam) -> None:
+    """Explain twice on two grids, compare, and use the graph once more."""
+    for grid in _GRIDS:
+        student, batch = tiny_classifier(grid), tiny_batch(grid=grid)
+        view = _view(student, batch)
+        with leaves_alone(who, _tensors(batch), student):
+            first = cam.explain(batch, view)
+        _check_tensor(who, "scores", first, (len(batch.images), *grid))
+        must(bool((first >= 0).all()), f"{who}: scores must not be negative")
+        again = cam.explain(batch, _view(student, batch))
+        must(torch.equal(first, again), f"{who} must give the same scores again")
+        _check_graph(who, view.clean.logits, student)
+
+
+def _check_graph(who: str, logits: Tensor, student: torch.nn.Module) -> None:
+    try:
+        torch.autograd.grad(logits.sum(), list(student.parameters()))
+    except RuntimeError as error:
+        raise AssertionError(f"{who} must leave the graph to the backward pass: {error}") from error
+
+
+def check_loss(who: str, loss: AuxLoss) -> None:
+    """Measure outputs that hold only what the loss says it needs."""
+    outputs, leaves = _outputs(loss, needs_of(who, loss))
+    with leaves_alone(who, {f"outputs ({name})": tensor for name, tensor in leaves.items()}):
+        value = loss.measure(outputs)
+    must(loss.weight >= 0, f"{who}: weight must not be negative, got {loss.weight}")
+    _check_tensor(who, "the term", value, ())
+    must(value.requires_grad, f"{who}: no gradient flows into the student")
+    must(torch.equal(value, loss.measure(outputs)), f"{who} must measure the same again")
+    found = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
+    finite = all(bool(g.isfinite().all()) for g in found if g is not None)
+    must(finite, f"{who}: gradients must be finite")
+
+
+def _outputs(loss: AuxLoss, needs: frozenset[str]) -> tuple[StepOutputs, dict[str, Tensor]]:
+    batch = tiny_batch()
+    original, second = _encoded(0), _encoded(1)
+    refilled = not needs.isdisjoint({"student.counterfactual", "teacher.counterfactual"})
+    teacher = TeacherOutputs(
+        _frozen(_encoded(2)) if "teacher.original" in needs else None,
+        _frozen(_encoded(3)) if "teacher.counterfactual" in needs else None,
+        torch.tensor(2.0) if "teacher.feature_variance" in needs else None,
+    )
+    outputs = StepOutputs(
+        batch,
+        _even(len(batch.images), (2, 3)) if refilled else None,
+        Counterfactual(batch.images) if refilled else None,
+        original,
+        second if "student.counterfactual" in needs else None,
+        {getattr(loss, "teacher", "teacher"): teacher},
+    )
+    return outputs, {
+        "original features": original.features,
+        "original logits": original.logits,
+        "counterfactual features": second.features,
+        "counterfactual logits": second.logits,
+    }
+
+
+def _encoded(seed: int) -> Encoded:
+    rng = _rng(seed)
+    features, logits = torch.randn(3, 8, generator=rng), torch.randn(3, 3, generator=rng)
+    return Encoded(features.requires_grad_(), logits.requires_grad_())
+
+
+def _frozen(encoded: Encoded) -> Encoded:
+    return Encoded(encoded.features.detach(), encoded.logits.detach())
+
+
+def _view(student: torch.nn.Module, batch: Batch) -> CleanPass:
+    return CleanPass.of(student, batch, _Relevance(), _rng())
+
+
+def _rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _tensors(batch: Batch) -> dict[str, Tensor | None]:
+    return {"batch.images": batch.images, "batch.labels": batch.labels}
+
+
+def _even(size: int, grid: tuple[int, int]) -> MaskSelection:
+    hidden = torch.zeros(size, *grid, dtype=torch.bool)
+    hidden[:, 0, 1] = hidden[:, 1, 0] = True
+    return MaskSelection(hidden, hidden_per_image=2)
+
+
+def _uneven(size: int, grid: tuple[int, int]) -> MaskSelection:
+    hidden = _even(size, grid).hidden
+    hidden[0], hidden[-1] = False, True
+    return MaskSelection(hidden)
+
+
+def _check_tensor(
+    who: str, what: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None = None
+) -> None:
+    must(isinstance(tensor, Tensor), f"{who}: {what} must be a tensor, got {type(tensor).__name__}")
+    seen = tuple(tensor.shape)
+    must(seen == shape, f"{who}: {what} must have the shape {list(shape)}, got {list(seen)}")
+    must(tensor.device.type == "cpu", f"{who}: {what} must stay on the batch's device")
+    must(dtype in (None, tensor.dtype), f"{who}: {what} must keep {dtype}, got {tensor.dtype}")
+    must(bool(tensor.isfinite().all()), f"{who}: {what} must be finite")
+
+
+def _check_count(who: str, what: str, grid: Tensor, count: int | None) -> None:
+    counted = grid.sum(dim=(1, 2)).tolist()
+    right = count is None or all(number == count for number in counted)
+    must(right, f"{who}: {what} is {count}, but the pictures have {counted}")

@@ -1,0 +1,143 @@
+"""Read weight files without running what is in them, and say where they do not fit."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from cfft.errors import WeightsError
+
+IDENTITY_KEY = "cfft.identity"
+_NESTED = ("state_dict", "model")
+_SHOWN = 3
+
+
+@attrs.frozen(eq=False)
+class WeightFile:
+    """Hold the tensors of a file by name.
+
+    `identity`: the facts about the architecture that cfft wrote with them, empty in other files.
+    """
+
+    path: Path
+    tensors: Mapping[str, Tensor]
+    identity: Mapping[str, str] = attrs.field(factory=dict)
+
+
+def read_weights(path: Path) -> WeightFile:
+    """Read a safetensors file, or a pickle with `weights_only`, to the CPU.
+
+    A training checkpoint gives its `state_dict` or `model`; `module.` prefixes are cut off.
+    Raises WeightsError where the file is missing, broken, a TorchScript archive or needs code.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such weight file")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    return WeightFile(path, _tensors(_unpickle(path), path))
+
+
+def _read_safetensors(path: Path) -> WeightFile:
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: not a readable safetensors file ({error})") from error
+    return WeightFile(path, _tensors(tensors, path), json.loads(metadata.get(IDENTITY_KEY, "{}")))
+
+
+def _unpickle(path: Path) -> Any:
+    if _is_torchscript(path):
+        raise WeightsError(
+            f"{path}: a TorchScript archive, which cfft does not run; name OpenAI's weights by tag "
+            "(--pretrained openai), or save its tensors first: "
+            "torch.save(torch.jit.load(PATH, map_location='cpu').state_dict(), 'weights.pt')"
+        )
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"{path}: holds more than tensors, so reading it could run code; if you trust it, save "
+            "its tensors alone: safetensors.torch.save_file(state_dict, 'weights.safetensors')"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
+        reason = str(error).split("\n")[0]
+        raise WeightsError(f"{path}: not a readable PyTorch file ({reason})") from error
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
+def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
+    for key in _NESTED:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not content:
+        raise WeightsError(f"{path}: holds no state dict of named tensors")
+    odd = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
+    if odd:
+        raise WeightsError(f"{path}: holds no state dict: {_few(odd)} are not tensors")
+    wrapped = all(key.startswith("module.") for key in content)
+    return {key.removeprefix("module.") if wrapped else key: content[key] for key in content}
+
+
+def require_fit(expected: Mapping[str, Tensor], file: WeightFile, model: str) -> None:
+    """Raise WeightsError unless `file` has exactly the names and shapes of `expected`.
+
+    `model` is how the user named the model; the message gives a few culprits of each sort.
+    """
+    problems = differences(expected, file.tensors)
+    if problems:
+        raise WeightsError(f"{file.path}: weights of another model than {model}: {problems}")
+
+
+def differences(expected: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> str:
+    """Describe in one line how names and shapes differ; empty where they do not."""
+    shapes = [
+        f"{key} is {list(got[key].shape)} instead of {list(tensor.shape)}"
+        for key, tensor in expected.items()
+        if key in got and got[key].shape != tensor.shape
+    ]
+    found = {
+        "of another shape": shapes,
+        "missing": [key for key in expected if key not in got],
+        "unexpected": [key for key in got if key not in expected],
+    }
+    return "; ".join(f"{len(keys)} {sort} ({_few(keys)})" for sort, keys in found.items() if keys)
+
+
+def require_same_identity(file: WeightFile, identity: Mapping[str, str]) -> None:
+    """Raise WeightsError where cfft wrote other facts into the file than `identity` holds."""
+    problems = contradictions(file.identity, identity) if file.identity else []
+    if problems:
+        raise WeightsError(f"{file.path}: weights of another model: {'; '.join(problems)}")
+
+
+def contradictions(theirs: Mapping[str, str], ours: Mapping[str, str]) -> list[str]:
+    """Name each fact that differs, as '<fact> is <theirs>, here <ours>'."""
+    facts = dict.fromkeys([*theirs, *ours])
+    return [
+        f"{fact} is {theirs.get(fact, 'not given')}, here {ours.get(fact, 'not given')}"
+        for fact in facts
+        if theirs.get(fact) != ours.get(fact)
+    ]
+
+
+def _few(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(islice(names, _SHOWN)) + (", ..." if len(names) > _SHOWN else "")

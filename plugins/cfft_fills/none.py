@@ -1,0 +1,25 @@
+"""The fill that puts nothing in the place of hidden patches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cfft
+
+if TYPE_CHECKING:
+    import torch
+
+
+@cfft.fill("none")
+class NoFill:
+    """Drop hidden patches as tokens, for student and teacher alike.
+
+    Pixels stay as they are; no encoder sees the dropped tokens. Each image may lose its own number
+    of patches, even all: the class token always stays.
+    """
+
+    def refill(
+        self, batch: cfft.Batch, selection: cfft.MaskSelection, rng: torch.Generator
+    ) -> cfft.Counterfactual:
+        """Return the same images with `dropped` = `selection.hidden`; nothing is drawn."""
+        return cfft.Counterfactual(batch.images, selection.hidden, selection.hidden_per_image)

@@ -1,0 +1,79 @@
+"""Fills that take patches from other pictures of the batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import cfft
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+@cfft.fill("single")
+class SingleFill:
+    """Fill all hidden patches of a picture from one other picture.
+
+    Patches come from the same place. The default follows the paper, never the picture itself:
+    donors run along one random cycle through the batch, so that each picture gives once and every
+    other picture is equally likely as its donor. The authors' program (`donor = "permutation"`)
+    took one random permutation, in which a picture may be its own donor.
+    """
+
+    smallest_batch: ClassVar[int] = 2
+
+    donor: Literal["other", "permutation"] = cfft.param("other", help="how donors are drawn")
+
+    def refill(
+        self, batch: cfft.Batch, selection: cfft.MaskSelection, rng: torch.Generator
+    ) -> cfft.Counterfactual:
+        """Return refilled pictures; raises TrainingError for a batch of one."""
+        import torch
+
+        order = torch.randperm(_several(batch), generator=rng)
+        donors = order if self.donor == "permutation" else _along_cycle(order)
+        return _refilled(batch, selection, donors)
+
+
+@cfft.fill("multi")
+class MultiFill:
+    """Fill each hidden patch from another picture, drawn for every patch anew.
+
+    Patches come from the same place, never from the picture itself; every other picture of the
+    batch is equally likely, as in the paper.
+    """
+
+    smallest_batch: ClassVar[int] = 2
+
+    def refill(
+        self, batch: cfft.Batch, selection: cfft.MaskSelection, rng: torch.Generator
+    ) -> cfft.Counterfactual:
+        """Return refilled pictures; raises TrainingError for a batch of one."""
+        import torch
+
+        size = _several(batch)
+        offset = torch.randint(1, size, selection.hidden.shape, generator=rng)  # [B, gh, gw]
+        donors = (torch.arange(size)[:, None, None] + offset) % size
+        return _refilled(batch, selection, donors)
+
+
+def _several(batch: cfft.Batch) -> int:
+    size = len(batch.images)
+    if size < 2:
+        raise cfft.TrainingError(
+            f"refilling needs another picture in the batch, got a batch of {size}: "
+            "use batches of 2 or more, or drop hidden patches (fill 'none')"
+        )
+    return size
+
+
+def _along_cycle(order: Tensor) -> Tensor:
+    return order.roll(1)[order.argsort()]
+
+
+def _refilled(
+    batch: cfft.Batch, selection: cfft.MaskSelection, donors: Tensor
+) -> cfft.Counterfactual:
+    donors = donors.to(batch.images.device)
+    return cfft.Counterfactual(cfft.refill_from(batch.images, selection.hidden, donors))

@@ -1,0 +1,35 @@
+"""Every installed strategy, cfft's own among them, keeps the rules of its kind."""
+
+import pytest
+
+from cfft.registry import Registry
+from cfft.testing import check_declaration, check_strategy
+
+STEP_KINDS = ("mask", "fill", "cam", "loss", "teacher")
+VALUES = {
+    ("teacher", "checkpoint"): {"path": "fine-tuned"},
+    ("teacher", "wise"): {"fine_tuned": "fine-tuned"},
+}
+INSTALLED = [provided.declaration for provided in Registry.installed().plugins.provided]
+
+
+def name_of(declared) -> str:
+    return f"{declared.kind}-{declared.name}"
+
+
+@pytest.mark.parametrize("declared", INSTALLED, ids=name_of)
+def test_every_installed_strategy_can_be_listed_and_configured(declared):
+    check_declaration(declared.cls)
+
+
+@pytest.mark.parametrize("declared", [d for d in INSTALLED if d.kind in STEP_KINDS], ids=name_of)
+def test_every_installed_strategy_keeps_the_rules_of_its_kind(declared):
+    check_strategy(declared.cls, VALUES.get((declared.kind, declared.name)))
+
+
+@pytest.mark.parametrize(
+    ("mask", "values"),
+    [("random", {"draw": "reference"}), ("random", {"draw": "reference", "refilled": False})],
+)
+def test_both_ways_of_drawing_keep_the_rules(mask: str, values: dict):
+    check_strategy(Registry.installed().declaration("mask", mask).cls, values)

@@ -1,0 +1,83 @@
+"""A suite or backbone that breaks a rule is told which."""
+
+import attrs
+import pytest
+import torch
+from PIL import Image
+
+import cfft
+from cfft.testing import check_strategy, tiny_classifier
+
+
+@attrs.frozen
+class Pictures:
+    """Three grey pictures in memory."""
+
+    name: str
+    labels: tuple[int, ...] = (0, 1, 1)
+    classes: tuple[int, ...] = (0, 1)
+    mode: str = "RGB"
+
+    def __len__(self) -> int:
+        return 3
+
+    def read(self, index: int) -> Image.Image:
+        return Image.new(self.mode, (8, 8))
+
+    def identify(self, index: int) -> str:
+        return f"{self.name}/{index}"
+
+
+def suite_of(**of_test):
+    def open_sets(self, seed):
+        train, val = Pictures("train"), Pictures("val")
+        test = Pictures(**{"name": "test", **of_test})
+        return cfft.SuiteSets(("cat", "dog"), train, val, test, (Pictures("art"),))
+
+    return cfft.suite("memory")(type("Memory", (), {"__doc__": "Give.", "open": open_sets}))
+
+
+def test_a_suite_that_keeps_the_rules_passes():
+    check_strategy(suite_of())
+
+
+@pytest.mark.parametrize(
+    ("of_test", "says"),
+    [
+        ({"name": "art"}, r"names of test sets must differ: \['train', 'val', 'art', 'art'\]"),
+        ({"labels": (0, 1, 2)}, r"set 'test': labels \[2\] are none of its classes"),
+        ({"labels": (0, 1)}, "there must be one label a picture"),
+        ({"classes": (0, 1, 2)}, r"classes must be 0\.\.1"),
+        ({"mode": "L"}, r"read\(\) must give RGB, got L"),
+    ],
+)
+def test_a_suite_that_breaks_a_rule_is_told_which(of_test, says: str):
+    with pytest.raises(AssertionError, match=says):
+        check_strategy(suite_of(**of_test))
+
+
+def backbone_of(size: tuple[int, int], **facts):
+    def build(self, name, weights):
+        preprocessing = cfft.Preprocessing(size, 8, "bicubic", (0.5,) * 3, (0.5,) * 3)
+        encoder = tiny_classifier((2, 3)).encoder
+        told = {"identity": {}, "rebuild": "tiny", **facts}
+        return cfft.Pretrained(encoder, preprocessing, normalised=True, **told)
+
+    return cfft.backbone("tiny")(type("Tiny", (), {"__doc__": "Build.", "build": build}))
+
+
+def test_a_backbone_that_keeps_the_rules_passes():
+    check_strategy(backbone_of((8, 12)), model="tiny")
+
+
+@pytest.mark.parametrize(
+    ("size", "facts", "says"),
+    [
+        ((8, 8), {}, r"grid times patch is \(8, 12\), the pictures are \(8, 8\)"),
+        ((8, 12), {"encode_text": lambda prompts: torch.ones(2, 5)}, r"must give \[2, 8\]"),
+        ((8, 12), {"encode_text": lambda prompts: torch.ones(2, 8)}, "so it needs templates"),
+    ],
+)
+def test_a_backbone_that_breaks_a_rule_is_told_which(size, facts, says: str):
+    with pytest.raises(AssertionError, match=says):
+        check_strategy(backbone_of(size, **facts), model="tiny")

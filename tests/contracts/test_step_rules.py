@@ -1,0 +1,245 @@
+"""A mask, fill, cam, loss or declaration that breaks a rule is told which."""
+
+import random
+
+import attrs
+import pytest
+import torch
+
+import cfft
+from cfft.registry import Registry
+from cfft.testing import check_strategy
+
+
+def broken_mask(select):
+    return cfft.mask("odd")(type("Odd", (), {"__doc__": "Hide.", "select": select}))
+
+
+def nothing(batch, view):
+    return torch.zeros(len(batch.images), *view.grid, dtype=torch.bool)
+
+
+def writes(self, batch, view):
+    batch.images.zero_()
+    return cfft.MaskSelection(nothing(batch, view))
+
+
+def draws_globally(self, batch, view):
+    torch.rand(1)
+    return cfft.MaskSelection(nothing(batch, view))
+
+
+def draws_from_python(self, batch, view):
+    random.random()
+    return cfft.MaskSelection(nothing(batch, view))
+
+
+def leaves_gradients(self, batch, view):
+    view.clean.logits.sum().backward(retain_graph=True)
+    return cfft.MaskSelection(nothing(batch, view))
+
+
+def miscounts(self, batch, view):
+    return cfft.MaskSelection(nothing(batch, view), hidden_per_image=1)
+
+
+def scores_above_one(self, batch, view):
+    return cfft.MaskSelection(nothing(batch, view), 2 * view.scores())
+
+
+def transposes(self, batch, view):
+    return cfft.MaskSelection(nothing(batch, view).mT)
+
+
+def returns_a_tensor(self, batch, view):
+    return nothing(batch, view)
+
+
+@pytest.mark.parametrize(
+    ("select", "says"),
+    [
+        (writes, r"mask 'odd' must leave alone: batch\.images"),
+        (draws_globally, "leave alone: torch's global random generator"),
+        (draws_from_python, "leave alone: Python's global random generator"),
+        (leaves_gradients, r"leave alone: .*head\.weight\.grad"),
+        (miscounts, r"hidden_per_image is 1, but the pictures have \[0, 0, 0\]"),
+        (scores_above_one, r"scores must be in 0\.\.1"),
+        (transposes, r"hidden must have the shape \[3, 2, 3\], got \[3, 3, 2\]"),
+        (returns_a_tensor, "must return a MaskSelection"),
+    ],
+)
+def test_a_mask_that_breaks_a_rule_is_told_which(select, says: str):
+    with pytest.raises(AssertionError, match=says):
+        check_strategy(broken_mask(select))
+
+
+def test_a_mask_that_remembers_draws_is_told_to_use_its_generator():
+    carried = torch.Generator().manual_seed(0)
+
+    def select(self, batch, view):
+        return cfft.MaskSelection(torch.rand(3, *view.grid, generator=carried) > 0.5)
+
+    with pytest.raises(AssertionError, match=r"must draw from view\.rng alone"):
+        check_strategy(broken_mask(select))
+
+
+@cfft.fill("half")
+class HalfPrecisionFill:
+    """Return pictures of another dtype."""
+
+    def refill(self, batch, selection, rng):
+        return cfft.Counterfactual(batch.images.half())
+
+
+@cfft.fill("pair")
+class PairFill:
+    """Promise to refuse a single picture and take it."""
+
+    smallest_batch = 2
+
+    def refill(self, batch, selection, rng):
+        return cfft.Counterfactual(batch.images.clone())
+
+
+@cfft.cam("negative")
+class NegativeCam:
+    """Score below zero."""
+
+    def explain(self, batch, view):
+        return -torch.ones(len(batch.images), *view.grid)
+
+
+@cfft.cam("greedy")
+class GreedyCam:
+    """Free the graph that the backward pass needs."""
+
+    def explain(self, batch, view):
+        attended = view.capture.layers[-1].attended
+        torch.autograd.grad(view.clean.logits.sum(), attended)
+        return torch.ones(len(batch.images), *view.grid)
+
+
+@cfft.loss("detached")
+class DetachedLoss:
+    """Measure without a gradient."""
+
+    weight: float = cfft.param(1.0, help="factor")
+
+    def measure(self, outputs):
+        return outputs.student("original").logits.detach().mean()
+
+
+@cfft.loss("vector")
+class VectorLoss:
+    """Measure each picture."""
+
+    weight: float = cfft.param(1.0, help="factor")
+
+    def measure(self, outputs):
+        return outputs.student("original").logits.mean(dim=1)
+
+
+@cfft.loss("forgetful")
+class ForgetfulLoss:
+    """Look at a pass that it does not ask for."""
+
+    needs = frozenset({"student.counterfactual"})
+    weight: float = cfft.param(1.0, help="factor")
+
+    def measure(self, outputs):
+        return outputs.teacher("teacher", "original").logits.mean()
+
+
+@cfft.teacher("shared")
+class SharedTeacher:
+    """Give no classifier."""
+
+    def load(self, source):
+        return source.pretrained().encoder
+
+
+@pytest.mark.parametrize(
+    ("strategy", "error", "says"),
+    [
+        (HalfPrecisionFill, AssertionError, r"images must keep torch\.float32"),
+        (PairFill, AssertionError, "must raise a CfftError for a batch of 1"),
+        (NegativeCam, AssertionError, "scores must not be negative"),
+        (GreedyCam, AssertionError, "must leave the graph to the backward pass"),
+        (DetachedLoss, AssertionError, "no gradient flows into the student"),
+        (VectorLoss, AssertionError, r"the term must have the shape \[\], got \[3\]"),
+        (ForgetfulLoss, ValueError, r"teacher\.original was not computed.*`needs`"),
+        (SharedTeacher, AssertionError, "teacher 'shared' must return a Classifier"),
+    ],
+)
+def test_a_strategy_that_breaks_a_rule_is_told_which(strategy, error, says: str):
+    with pytest.raises(error, match=says):
+        check_strategy(strategy)
+
+
+@cfft.mask("mute")
+class MuteMask:
+    """Hide."""
+
+    share: float = cfft.param(0.5, help=" ")
+
+    def select(self, batch, view):
+        return None
+
+
+@cfft.mask("beyond")
+class BeyondMask:
+    """Hide."""
+
+    share: float = cfft.param(1.5, help="share", le=1)
+
+    def select(self, batch, view):
+        return None
+
+
+@cfft.mask("elsewhere")
+class ElsewhereMask:
+    """Hide."""
+
+    share: float = cfft.param(0.5, help="share", given={"filling": {"none": 0.1}})
+
+    def select(self, batch, view):
+        return None
+
+
+@cfft.mask("untold")
+class UntoldMask:
+    share: float = cfft.param(0.5, help="share")
+
+    def select(self, batch, view):
+        return None
+
+
+@pytest.mark.parametrize(
+    ("strategy", "says"),
+    [
+        (MuteMask, "mask 'mute', parameter 'share' has no help text"),
+        (BeyondMask, r"default 1\.5 is not allowed"),
+        (ElsewhereMask, "given names 'filling', neither a kind nor an earlier parameter"),
+        (UntoldMask, "first line must have 1 to 79 letters"),
+    ],
+)
+def test_a_declaration_that_breaks_a_rule_is_told_which(strategy, says: str):
+    with pytest.raises(AssertionError, match=says):
+        check_strategy(strategy)
+
+
+@attrs.frozen
+class Undeclared:
+    """Hide."""
+
+
+def test_a_class_that_is_no_strategy_is_told_how_to_become_one():
+    with pytest.raises(TypeError, match=r"decorate the class with one of @cfft\.mask"):
+        check_strategy(Undeclared)
+
+
+def test_a_strategy_with_a_required_parameter_needs_a_value_to_run():
+    wise = Registry.installed().declaration("teacher", "wise").cls
+
+    with pytest.raises(AssertionError, match=r"give check_strategy values: .*fine_tuned"):
+        check_strategy(wise)
