@@ -1,4 +1,7 @@
+from .data.classes import class_table as class_table
+from .data.folders import subfolders as subfolders
 from .data.pictures import FilePictures as FilePictures
+from .data.pictures import PictureSubset as PictureSubset
 from .data.pictures import class_folders as class_folders
 from .data.pictures import read_picture as read_picture
 from .data.splits import stratified_split as stratified_split
@@ -12,6 +15,7 @@ from .errors import DataError as DataError
 from .errors import PluginError as PluginError
 from .errors import TrainingError as TrainingError
 from .errors import WeightsError as WeightsError
+from .errors import unknown as unknown
 from .hookspecs import hookimpl as hookimpl
 from .interfaces import AuxLoss as AuxLoss
 from .interfaces import Backbone as Backbone
