@@ -1,5 +1,8 @@
 from .counterfactual import refill_from as refill_from
+from .data.classes import class_table as class_table
+from .data.folders import subfolders as subfolders
 from .data.pictures import FilePictures as FilePictures
+from .data.pictures import PictureSubset as PictureSubset
 from .data.pictures import class_folders as class_folders
 from .data.pictures import read_picture as read_picture
 from .data.splits import stratified_split as stratified_split

@@ -1,1 +1,1 @@
-"""data."""
+"""Labelled pictures: find, check, split and load them."""

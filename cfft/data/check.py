@@ -1,0 +1,117 @@
+"""Find pictures that cannot be read before training starts, not in its third hour."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import attrs
+
+from cfft.data.pictures import FilePictures, PictureSubset, picture_fault
+from cfft.errors import DataError, several
+from cfft.interfaces import PictureSet, SuiteSets
+
+Progress = Callable[[int, int], None]
+_CHUNK = 64  # pictures per task: a future for each of a million would cost a gigabyte
+
+
+@attrs.frozen(eq=False)
+class Unreadable:
+    """Name a picture that cannot be read: picture `index` of a set."""
+
+    pictures: PictureSet = attrs.field(repr=False)
+    index: int
+    path: str
+    reason: str
+
+    def record(self) -> dict[str, str]:
+        """Return what results.json says of it."""
+        return {"set": self.pictures.name, "path": self.path, "reason": self.reason}
+
+
+def check_suite(
+    suite: SuiteSets, skip: bool = False, progress: Progress | None = None
+) -> tuple[SuiteSets, list[Unreadable]]:
+    """Decode every picture of a suite; return the suite without unreadable ones, and those.
+
+    `progress(done, total)` is called in the caller's thread, in pictures. Raises DataError that
+    lists every unreadable picture, unless `skip`; with it, where a training class or a whole set
+    has none left.
+    """
+    sets = (suite.train, suite.val, suite.test, *suite.ood)
+    found = find_unreadable(sets, progress)
+    if found and not skip:
+        raise DataError(several(_lines(found)))
+    train, val, test, *ood = (_readable(pictures, found) for pictures in sets)
+    _require_classes(train, suite.classes)
+    return attrs.evolve(suite, train=train, val=val, test=test, ood=tuple(ood)), found
+
+
+def find_unreadable(
+    sets: Sequence[PictureSet], progress: Progress | None = None
+) -> list[Unreadable]:
+    """Decode every picture of `sets` in threads and return those that fail, in order."""
+    chunks = list(_chunks(sets))
+    total = sum(len(indices) for _, indices in chunks)
+    found: list[Unreadable] = []
+    done = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            for (_, indices), faults in zip(chunks, pool.map(_check, chunks), strict=True):
+                found += faults
+                done += len(indices)
+                if progress:
+                    progress(done, total)
+        finally:
+            pool.shutdown(cancel_futures=True)  # or Ctrl-C would wait for every picture
+    return found
+
+
+def _chunks(sets: Sequence[PictureSet]) -> Iterator[tuple[PictureSet, range]]:
+    for pictures in {id(pictures): pictures for pictures in sets}.values():
+        everything = range(len(pictures))
+        for start in range(0, len(pictures), _CHUNK):
+            yield pictures, everything[start : start + _CHUNK]
+
+
+def _check(chunk: tuple[PictureSet, range]) -> list[Unreadable]:
+    pictures, indices = chunk
+    faults = ((index, *_fault(pictures, index)) for index in indices)
+    return [Unreadable(pictures, index, path, reason) for index, path, reason in faults if reason]
+
+
+def _fault(pictures: PictureSet, index: int) -> tuple[str, str | None]:
+    if isinstance(pictures, PictureSubset):
+        return _fault(pictures.whole, pictures.indices[index])
+    if isinstance(pictures, FilePictures):
+        path = pictures.root / pictures.paths[index]
+        return str(path), picture_fault(path)
+    try:
+        pictures.read(index)
+    except DataError as error:
+        return pictures.identify(index), str(error)
+    return pictures.identify(index), None
+
+
+def _lines(found: Sequence[Unreadable]) -> Iterator[str]:
+    yield f"unreadable pictures: {len(found)}; mend, remove or skip them (--skip-unreadable)"
+    for picture in found:
+        yield f"set '{picture.pictures.name}': {picture.path}: {picture.reason}"
+
+
+def _readable(pictures: PictureSet, found: Sequence[Unreadable]) -> PictureSet:
+    bad = {picture.index for picture in found if picture.pictures is pictures}
+    if not bad:
+        return pictures
+    kept = tuple(index for index in range(len(pictures)) if index not in bad)
+    if not kept:
+        raise DataError(f"set '{pictures.name}': none of its {len(bad)} pictures can be read")
+    return PictureSubset(whole=pictures, indices=kept, name=pictures.name)
+
+
+def _require_classes(train: PictureSet, names: Sequence[str]) -> None:
+    lost = sorted(set(train.classes) - set(train.labels))
+    if lost:
+        listed = ", ".join(f"'{names[label]}'" for label in lost)
+        raise DataError(f"set '{train.name}': no readable picture is left of class {listed}")

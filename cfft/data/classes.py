@@ -1,0 +1,98 @@
+"""Which classes there are, in which order, and what they are called."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+from cfft.data.folders import subfolders
+from cfft.errors import DataError, several, unknown
+
+
+def class_table(root: Path, names_in: Path | None = None) -> dict[str, str]:
+    """Map the class folders of the training set to class names, in class-index order.
+
+    The order is that of the folders (see `subfolders`), whatever the names are. A class is called
+    like its folder unless the directory `names_in` holds one of these, in UTF-8:
+
+    - `classes.txt`: one name a line in the order of the folders, or `folder<TAB>name` on every
+      line in any order;
+    - `classes.toml`: one `folder = "name"` a line.
+
+    Raises DataError where there are fewer than two classes, and for names that miss a folder,
+    know another one, or stand beside the wrong one.
+    """
+    folders = subfolders(root)
+    if len(folders) < 2:
+        found = f"only '{folders[0]}'" if folders else "none"
+        raise DataError(f"{root}: training takes two or more class folders, got {found}")
+    return _named(folders, names_in) if names_in else dict(zip(folders, folders, strict=True))
+
+
+def _named(folders: Sequence[str], directory: Path) -> dict[str, str]:
+    found = [directory / name for name in ("classes.txt", "classes.toml")]
+    found = [path for path in found if path.is_file()]
+    if len(found) == 2:
+        raise DataError(f"{directory} holds classes.txt and classes.toml: keep one of them")
+    if not found:
+        return dict(zip(folders, folders, strict=True))
+    names = _read_names(found[0], folders)
+    _require_same(found[0], names, folders)
+    return {folder: names[folder] for folder in folders}
+
+
+def _read_names(path: Path, folders: Sequence[str]) -> dict[str, str]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return _from_toml(text) if path.suffix == ".toml" else _from_lines(text, folders)
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, no TOML, or said below
+        raise DataError(f"{path}: {error}") from error
+
+
+def _from_toml(text: str) -> dict[str, str]:
+    table = tomllib.loads(text)
+    wrong = [folder for folder, name in table.items() if not isinstance(name, str) or not name]
+    if wrong:
+        raise ValueError(f"'{wrong[0]}' has no name; write {wrong[0]} = \"name\"")
+    return table
+
+
+def _from_lines(text: str, folders: Sequence[str]) -> dict[str, str]:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if any("\t" in line for line in lines):
+        return _from_pairs(lines)
+    if len(lines) != len(folders):
+        raise ValueError(f"{len(lines)} names for {len(folders)} class folders")
+    return {
+        folder: _in_place(name, folder, folders)
+        for folder, name in zip(folders, lines, strict=True)
+    }
+
+
+def _from_pairs(lines: Sequence[str]) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for line in lines:
+        folder, _, name = (part.strip() for part in line.partition("\t"))
+        if not name:
+            raise ValueError(f"line '{line}' is no folder<TAB>name as the others are")
+        if folder in names:
+            raise ValueError(f"folder '{folder}' is named twice")
+        names[folder] = name
+    return names
+
+
+def _in_place(name: str, folder: str, folders: Sequence[str]) -> str:
+    if name != folder and name in folders:
+        raise ValueError(
+            f"'{name}' stands where folder '{folder}' belongs: sort the lines as the folders are, "
+            "or write folder<TAB>name"
+        )
+    return name
+
+
+def _require_same(path: Path, names: dict[str, str], folders: Sequence[str]) -> None:
+    surplus = [unknown("class folder", name, folders) for name in names if name not in folders]
+    missing = [f"no name for class folder '{name}'" for name in folders if name not in names]
+    if surplus or missing:
+        raise DataError(several(f"{path}: {problem}" for problem in surplus + missing))

@@ -1,0 +1,59 @@
+"""What lies in a directory of pictures: class folders and picture files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from cfft.errors import DataError
+
+EXTENSIONS = (
+    *(".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm"),
+    *(".tif", ".tiff", ".webp"),
+)
+
+
+def subfolders(directory: Path) -> list[str]:
+    """List the names of a directory's folders, without hidden ones.
+
+    Sorted by name, or as numbers where all of them are numbers (ImageNet-V2 counts its classes).
+    Raises DataError where there is no such directory.
+    """
+    names = [entry.name for entry in _entries(directory) if entry.is_dir()]
+    return sorted(names, key=_number if all(map(str.isdecimal, names)) else None)
+
+
+def picture_files(directory: Path) -> list[str]:
+    """List the pictures at any depth as sorted POSIX paths relative to `directory`.
+
+    A picture is a file with one of EXTENSIONS in either case; hidden files and folders are left
+    out. Links are followed. A dangling link counts, so that it is found to be unreadable.
+    """
+    return sorted(_walk(directory, "", frozenset()))
+
+
+def _walk(directory: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
+    status = directory.stat()
+    here = (status.st_dev, status.st_ino)
+    if here in above:  # a link to a folder that holds it
+        return
+    for entry in _entries(directory):
+        if entry.is_dir():
+            yield from _walk(directory / entry.name, f"{prefix}{entry.name}/", above | {here})
+        elif os.path.splitext(entry.name)[1].lower() in EXTENSIONS:
+            yield prefix + entry.name
+
+
+def _entries(directory: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as entries:
+            return [entry for entry in entries if not entry.name.startswith(".")]
+    except FileNotFoundError:
+        raise DataError(f"no such directory: {directory}") from None
+    except OSError as error:
+        raise DataError(f"cannot list {directory}: {error.strerror}") from error
+
+
+def _number(name: str) -> tuple[int, str]:
+    return int(name), name

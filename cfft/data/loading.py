@@ -1,0 +1,141 @@
+"""Turn labelled pictures into batches, in an order that can be resumed anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+from cfft.errors import ConfigError, DataError
+from cfft.interfaces import PictureSet, Preprocessing
+from cfft.randomness import generator
+from cfft.records import Batch
+
+Loaded = tuple[Tensor, Tensor, Tensor]
+_INTERPOLATIONS = {mode.value: mode for mode in transforms.InterpolationMode}
+
+
+def to_batch(images: Tensor, labels: Tensor) -> Batch:
+    """Scale `images` [B, 3, H, W], uint8, to 0..1 on the device where they are."""
+    return Batch(images.float() / 255, labels)
+
+
+def picture_transform(preprocessing: Preprocessing) -> Callable[[Any], Tensor]:
+    """Return the function from an RGB picture to [3, H, W], uint8, before normalisation.
+
+    Resizes the short side with antialiasing, then crops the centre: the inference transform of
+    open_clip and timm. Raises ConfigError for an unknown interpolation.
+    """
+    if preprocessing.interpolation not in _INTERPOLATIONS:
+        allowed = ", ".join(sorted(_INTERPOLATIONS))
+        raise ConfigError(
+            f"unknown interpolation '{preprocessing.interpolation}'; allowed: {allowed}"
+        )
+    interpolation = _INTERPOLATIONS[preprocessing.interpolation]
+    made: Callable[[Any], Tensor] = transforms.Compose(
+        [
+            transforms.Resize(preprocessing.resize, interpolation),
+            transforms.CenterCrop(preprocessing.size),
+            transforms.PILToTensor(),
+        ]
+    )
+    return made
+
+
+def epoch_order(n: int, seed: int, epoch: int) -> list[int]:
+    """Shuffle 0..n-1 for one epoch, alike on all processes, which share it out themselves."""
+    return torch.randperm(n, generator=generator(seed, "order", step=epoch)).tolist()
+
+
+def batches(
+    order: Sequence[int], micro_batch: int, drop_last: bool = False, smallest: int = 1
+) -> list[list[int]]:
+    """Cut `order` into batches of `micro_batch`.
+
+    A last batch that is incomplete is left out with `drop_last`, or where it has fewer than
+    `smallest` pictures: 2 where fills need a donor.
+    """
+    cut = [list(order[start : start + micro_batch]) for start in range(0, len(order), micro_batch)]
+    least = micro_batch if drop_last else smallest
+    return cut[:-1] if cut and len(cut[-1]) < least else cut
+
+
+class Loader:
+    """Load batches of one set, by worker processes that live as long as the loader.
+
+    `workers`: processes that decode; 0 decodes in this one. `pin`: copy batches to page-locked
+    memory, for transfer to an accelerator. Touches no global random state.
+    """
+
+    def __init__(
+        self,
+        pictures: PictureSet,
+        preprocessing: Preprocessing,
+        workers: int = 0,
+        pin: bool = False,
+    ) -> None:
+        self._pictures = pictures
+        self._asked: list[list[int]] = []
+        self._loader = DataLoader(
+            _Tensors(pictures, picture_transform(preprocessing)),
+            batch_sampler=self._asked,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=pin,
+            collate_fn=_collate,
+            generator=torch.Generator(),
+        )
+
+    def load(self, wanted: Sequence[Sequence[int]]) -> Iterator[Loaded]:
+        """Yield the batches of indices `wanted`, in order, as (images, labels, indices).
+
+        `images`: [B, 3, H, W], uint8; `labels` and `indices`: [B], int64. One iteration at a time:
+        a new one ends the one before. Raises DataError naming a picture that cannot be read, and
+        where a worker process dies.
+        """
+        self._asked[:] = map(list, wanted)
+        loaded = iter(self._loader)
+        for indices in wanted:
+            batch = self._next(loaded, indices)
+            if isinstance(batch, DataError):
+                raise batch
+            yield batch
+
+    def _next(self, loaded: Iterator[Loaded | DataError], indices: Sequence[int]) -> Any:
+        try:
+            return next(loaded)
+        except RuntimeError as error:
+            if "worker" not in str(error):
+                raise
+            first = self._pictures.identify(indices[0])
+            raise DataError(
+                f"a process that decodes pictures died at or after {first}, perhaps for want of "
+                "memory; take fewer (--workers)"
+            ) from error
+
+
+class _Tensors(Dataset[tuple[Tensor, int, int] | DataError]):
+    """Give errors as values: raised in a worker they would reach the user as a traceback."""
+
+    def __init__(self, pictures: PictureSet, transform: Callable[[Any], Tensor]) -> None:
+        self.pictures = pictures
+        self.transform = transform
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int, int] | DataError:
+        try:
+            image = self.transform(self.pictures.read(index))
+        except DataError as error:
+            return error
+        return image, self.pictures.labels[index], index
+
+
+def _collate(items: Sequence[tuple[Tensor, int, int] | DataError]) -> Loaded | DataError:
+    for item in items:
+        if isinstance(item, DataError):
+            return item
+    images, labels, indices = zip(*items, strict=True)
+    return torch.stack(images), torch.tensor(labels), torch.tensor(indices)

@@ -1,0 +1,177 @@
+"""Labelled picture files, read one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import attrs
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from cfft.data.classes import class_table
+from cfft.data.folders import EXTENSIONS, picture_files, subfolders
+from cfft.errors import DataError, several
+from cfft.interfaces import PictureSet
+
+
+@attrs.frozen(eq=False)
+class FilePictures:
+    """Hold labelled picture files; nothing is opened before `read`.
+
+    `paths`: POSIX paths relative to `root`. `labels`: one class index per path. `classes`: the
+    indices that may occur, in order. `class_names`: the names of all classes by index.
+    """
+
+    name: str
+    root: Path
+    paths: tuple[str, ...]
+    labels: tuple[int, ...]
+    classes: tuple[int, ...]
+    class_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def read(self, index: int) -> Image.Image:
+        """Return picture `index` as `read_picture` does."""
+        return read_picture(self.root / self.paths[index])
+
+    def identify(self, index: int) -> str:
+        """Return the path within the set."""
+        return self.paths[index]
+
+
+@attrs.frozen(eq=False)
+class PictureSubset:
+    """Hold the pictures of another set at `indices`, in that order."""
+
+    whole: PictureSet
+    indices: tuple[int, ...]
+    name: str
+    labels: tuple[int, ...] = attrs.field(init=False)
+
+    @labels.default
+    def _labels(self) -> tuple[int, ...]:
+        labels = self.whole.labels
+        return tuple(labels[index] for index in self.indices)
+
+    @property
+    def classes(self) -> Sequence[int]:
+        """The classes of the whole set, whether or not a picture of each is left."""
+        return self.whole.classes
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def read(self, index: int) -> Image.Image:
+        """Return picture `index` of the subset."""
+        return self.whole.read(self.indices[index])
+
+    def identify(self, index: int) -> str:
+        """Return the name that the picture has in the whole set."""
+        return self.whole.identify(self.indices[index])
+
+
+def class_folders(
+    root: Path, name: str, classes: Mapping[str, str] | Sequence[str] | None = None
+) -> FilePictures:
+    """Find the pictures in `root/<class>/**`, without opening them.
+
+    `classes`: the training classes in index order, as folder names or as folder names mapped to
+    class names (see `class_table`); the set may hold a subset of them. None: this is the training
+    set, its folders are the classes. Raises DataError for a missing directory, a class that
+    training lacks and a class folder without pictures; with None also for a single class.
+    """
+    if classes is None:
+        classes = class_table(root)
+    table = classes if isinstance(classes, Mapping) else {folder: folder for folder in classes}
+    files = _files_by_folder(root, name, table)
+    index = {folder: label for label, folder in enumerate(table)}
+    return FilePictures(
+        name=name,
+        root=root,
+        paths=tuple(f"{folder}/{file}" for folder in files for file in files[folder]),
+        labels=tuple(index[folder] for folder in files for _ in files[folder]),
+        classes=tuple(sorted(index[folder] for folder in files)),
+        class_names=tuple(table.values()),
+    )
+
+
+def read_picture(path: Path) -> Image.Image:
+    """Return a picture in RGB, upright as its EXIF orientation says.
+
+    Transparent pixels lie on white. 16-bit grey is scaled to 8 bit; of an animation the first
+    frame is taken. Raises DataError with path and reason.
+    """
+    try:
+        return _decode(path)
+    except Exception as error:  # decoders raise whatever damaged bytes lead them to
+        raise DataError(f"{path}: {_reason(error)}") from error
+
+
+def picture_fault(path: Path) -> str | None:
+    """Tell why a picture cannot be read, or None; cheaper than reading it.
+
+    JPEG is decoded at an eighth of its size: every byte is read and every coefficient decoded, so
+    the same damage is found, in half the time.
+    """
+    try:
+        _decode(path, reduced=True)
+    except Exception as error:  # as in read_picture
+        return _reason(error)
+    return None
+
+
+def _files_by_folder(root: Path, name: str, table: Mapping[str, str]) -> dict[str, list[str]]:
+    folders = subfolders(root)
+    if not folders:
+        raise DataError(f"set '{name}': {root} has no class folders; expected {root}/<class>/")
+    surplus = [folder for folder in folders if folder not in table]
+    if surplus:
+        raise DataError(several(_surplus(root, name, folder, table) for folder in surplus))
+    files = {folder: picture_files(root / folder) for folder in folders}
+    empty = [folder for folder in folders if not files[folder]]
+    if empty:
+        raise DataError(several(_empty(root / folder, name) for folder in empty))
+    return files
+
+
+def _surplus(root: Path, name: str, folder: str, table: Mapping[str, str]) -> str:
+    close = get_close_matches(folder, table, n=1)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    return (
+        f"set '{name}' has class '{folder}' that training lacks: {hint}"
+        f"rename or remove {root / folder}"
+    )
+
+
+def _empty(folder: Path, name: str) -> str:
+    return f"set '{name}': no pictures in class folder {folder}; looked for {' '.join(EXTENSIONS)}"
+
+
+def _decode(path: Path, reduced: bool = False) -> Image.Image:
+    with Image.open(path) as image:
+        if reduced:
+            image.draft(None, (1, 1))
+        return _to_rgb(ImageOps.exif_transpose(image))
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise ValueError("32-bit float pictures have no fixed range; save it with 8 or 16 bits")
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "no picture in a format that Pillow knows"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

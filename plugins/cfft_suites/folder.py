@@ -1,0 +1,84 @@
+"""The suite `folder`: training, validation, test and OOD pictures in folders of their own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from cfft import (
+    DataError,
+    FilePictures,
+    PictureSet,
+    SuiteSets,
+    class_folders,
+    class_table,
+    param,
+    subfolders,
+    suite,
+)
+
+from .parts import Split, check_split, draw_parts
+
+
+@suite("folder")
+class FolderSuite:
+    """Train on DIR/train/<class>/*, test on DIR/test and on each DIR/ood/<name>.
+
+    A part without a folder, DIR/val or DIR/test, is drawn from DIR/train, each class for itself,
+    from the run's seed: with both missing the training pictures are divided as `split` says, with
+    one missing in the proportion of train to that part. Where the training set has a class, the
+    other sets may lack it, but never the other way round. DIR may hold classes.txt or
+    classes.toml with the class names.
+    """
+
+    data: Path = param(help="folder that holds train, and optionally val, test and ood")
+    split: Split = param(
+        (70.0, 10.0, 20.0), help="train/val/test in percent or shares, for parts without a folder"
+    )
+
+    def __attrs_post_init__(self) -> None:
+        check_split("folder", self.split)
+
+    def open(self, seed: int) -> SuiteSets:
+        """Return the sets; raises DataError for folders that are missing or do not match."""
+        folders = subfolders(self.data)
+        if "train" not in folders:
+            raise DataError(_no_train(self.data, folders))
+        table = class_table(self.data / "train", names_in=self.data)
+        given: dict[str, PictureSet] = {
+            name: class_folders(self.data / name, name, table)
+            for name in ("val", "test")
+            if name in folders
+        }
+        shares = dict(zip(("train", "val", "test"), self.split, strict=True))
+        missing = {name: share for name, share in shares.items() if name not in given}
+        train = class_folders(self.data / "train", "train", table)
+        parts = {**given, **draw_parts(train, missing, seed)}
+        ood = self._ood(table) if "ood" in folders else ()
+        return SuiteSets(tuple(table.values()), parts["train"], parts["val"], parts["test"], ood)
+
+    def _ood(self, table: Mapping[str, str]) -> tuple[FilePictures, ...]:
+        names = subfolders(self.data / "ood")
+        if "test" in names:
+            raise DataError(
+                f"{self.data / 'ood' / 'test'}: 'test' is the in-distribution test set; "
+                "rename the folder"
+            )
+        return tuple(class_folders(self.data / "ood" / name, name, table) for name in names)
+
+
+def _no_train(data: Path, folders: list[str]) -> str:
+    return (
+        f"{data} has no folder 'train'; the suite folder expects {data}/train/<class>/ and "
+        f"optionally val/<class>/, test/<class>/, ood/<name>/<class>/{_layout_hint(data, folders)}"
+    )
+
+
+def _layout_hint(data: Path, folders: list[str]) -> str:
+    inner = Counter(name for folder in folders for name in subfolders(data / folder))
+    if any(count > 1 for count in inner.values()):
+        return f"; for one folder a domain say --suite domains --id {folders[0]}"
+    if folders and not inner:
+        return f"; if {folders[0]} is a class, move the class folders into {data}/train"
+    return ""

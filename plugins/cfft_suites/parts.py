@@ -1,0 +1,30 @@
+"""Parts of a set, drawn by class; what `folder` and `domains` share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cfft import ConfigError, FilePictures, PictureSubset, stratified_split
+
+Split = tuple[float, float, float]
+
+
+def check_split(suite: str, split: Split) -> None:
+    """Raise ConfigError unless `split` are percentages or shares with some for training."""
+    whole = min((1, 100), key=lambda whole: abs(sum(split) - whole))
+    if abs(sum(split) - whole) > 1e-6 or min(split) < 0 or split[0] == 0:
+        raise ConfigError(
+            f"suite.{suite}.split: got {'/'.join(f'{share:g}' for share in split)}; give train/val/"
+            "test as percentages (sum 100) or shares (sum 1), none negative, train more than 0"
+        )
+
+
+def draw_parts(
+    pictures: FilePictures, shares: Mapping[str, float], seed: int
+) -> dict[str, PictureSubset]:
+    """Split `pictures` into parts named and sized by `shares`, each class for itself."""
+    drawn = stratified_split(pictures.labels, list(shares.values()), seed, pictures.class_names)
+    return {
+        name: PictureSubset(whole=pictures, indices=tuple(indices), name=name)
+        for name, indices in zip(shares, drawn, strict=True)
+    }
