@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -11,7 +12,13 @@ from typing import Any, Literal, get_args, get_origin
 
 import cattrs
 
-_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+_WORDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Path: "a path",
+}
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -35,7 +42,7 @@ def is_supported(annotation: Any) -> bool:
     if get_origin(annotation) is tuple:
         inner = [part for part in get_args(annotation) if part is not ...]
         return bool(inner) and all(map(is_supported, inner))
-    return get_origin(annotation) is Literal or annotation in (*_WORDS, Path)
+    return get_origin(annotation) is Literal or annotation in _WORDS
 
 
 def union_parts(annotation: Any) -> tuple[Any, ...]:
@@ -45,11 +52,11 @@ def union_parts(annotation: Any) -> tuple[Any, ...]:
 
 
 def type_name(annotation: Any) -> str:
-    """Name a type as listings print it: `float`, `a|b` for choices, `int/int` for a pair."""
+    """Name a type as listings print it: `float`, `a|b` for choices, `int/...` for a series."""
     if get_origin(annotation) is Literal:
         return "|".join(map(str, get_args(annotation)))
     if get_origin(annotation) is tuple:
-        return "/".join(type_name(part) for part in get_args(annotation) if part is not ...)
+        return "/".join("..." if part is ... else type_name(part) for part in get_args(annotation))
     members = [part for part in union_parts(annotation) if part is not type(None)]
     if len(members) > 1 or members != [annotation]:
         return "|".join(map(type_name, members))
@@ -63,7 +70,7 @@ def type_words(annotation: Any) -> str:
         return " or ".join(map(type_words, members))
     if get_origin(members[0]) is Literal:
         return "one of " + ", ".join(map(str, get_args(members[0])))
-    return _WORDS.get(members[0], f"a {type_name(members[0])}")
+    return _WORDS.get(members[0]) or type_name(members[0])
 
 
 def _to_bool(value: Any, _: Any) -> bool:
@@ -106,7 +113,7 @@ def _to_literal(value: Any, annotation: Any) -> Any:
 
 
 def _to_tuple(value: Any, annotation: Any) -> tuple[Any, ...]:
-    parts = value.replace(",", "/").split("/") if isinstance(value, str) else list(value)
+    parts = re.split("[/,]", value) if value and isinstance(value, str) else list(value)
     wanted: Sequence[Any] = get_args(annotation)
     if len(wanted) == 2 and wanted[1] is ...:
         wanted = [wanted[0]] * len(parts)

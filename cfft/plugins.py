@@ -95,13 +95,12 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[Plugin, lis
         _check_hooks(module)
         manager.register(module, key)
         return plugin, _collect(manager, module)
-    except (
-        Exception,
-        SystemExit,
-    ) as error:  # whatever a stranger's import raises must not stop the others
+    # Whatever a stranger's import raises must not stop the others.
+    except (Exception, SystemExit) as error:
         if manager.has_plugin(key):
             manager.unregister(name=key)
-        return attrs.evolve(plugin, error=f"{type(error).__name__}: {error}"), []
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return attrs.evolve(plugin, error=reason), []
 
 
 def _check_hooks(module: ModuleType) -> None:
