@@ -280,7 +280,7 @@ class _Resolver:
                 )
         followed = {_followed(loss) for loss in losses}
         idle = [label for label in labels if label not in followed]
-        if idle and not self.problems:
+        if idle and self._all_built(losses):
             paths = ", ".join(f"--loss.{loss.label}.teacher {idle[0]}" for loss in losses)
             self.problems.append(
                 f"teacher '{idle[0]}' is followed by no loss: give {paths or 'a --loss'}, "
@@ -289,8 +289,8 @@ class _Resolver:
 
     def _leave_out_counterfactuals(self, losses: Sequence[Chosen]) -> None:
         """Forget mask, fill and map where no loss looks at what they make."""
-        unknown_needs = len(losses) < len(self.chosen.get("loss", ()))
-        if unknown_needs or any(_needs(loss) & _COUNTERFACTUAL for loss in losses):
+        needed = any(_needs(loss) & _COUNTERFACTUAL for loss in losses)
+        if needed or not self._all_built(losses):
             return
         for kind in self._asked(_COUNTERFACTUAL_KINDS):
             names = ", ".join(loss.name for loss in losses) or "none"
@@ -301,6 +301,9 @@ class _Resolver:
         self.idle = _COUNTERFACTUAL_KINDS
         for kind in self.idle:
             self.chosen.pop(kind, None)
+
+    def _all_built(self, losses: Sequence[Chosen]) -> bool:
+        return len(losses) == len(self.chosen.get("loss", ()))
 
     def _asked(self, kinds: Sequence[str]) -> list[str]:
         own = [layer for layer in self.layers if layer.source == COMMAND_LINE]

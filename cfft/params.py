@@ -131,7 +131,7 @@ class Declaration:
         for param in self.params:
             value = values.get(param.name, param.default_in({**context, **parsed}))
             if value is attrs.NOTHING:
-                problems.append(f"{self.path}.{param.name} is missing: {param.help}")
+                problems.append(self._missing(param))
                 continue
             try:
                 parsed[param.name] = param.parse(value)
@@ -148,6 +148,10 @@ class Declaration:
     def path(self) -> str:
         """Spell the prefix of its parameters: `mask.object`, `training`."""
         return f"{self.kind}.{self.name}" if self.name else self.kind
+
+    def _missing(self, param: Param) -> str:
+        path = f"{self.path}.{param.name}"
+        return f"{path} is missing: give --{path} {param.type_name.upper()} ({param.help})"
 
     def _surplus(self, name: str) -> str:
         message = unknown("parameter", name, [p.name for p in self.params])

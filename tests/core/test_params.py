@@ -165,7 +165,7 @@ def test_a_parameter_without_default_has_to_be_given() -> None:
 
         def refill(self, batch: Any, selection: Any, rng: Any) -> Any: ...
 
-    with pytest.raises(ConfigError, match=r"fill.needy.folder is missing: folder with donors"):
+    with pytest.raises(ConfigError, match=r"give --fill.needy.folder PATH \(folder with donors\)"):
         declaration(Needy).build({}, {})
 
 

@@ -93,11 +93,14 @@ def test_a_broken_plugin_leaves_the_others_alone(install: Install) -> None:
 
 
 def test_hooks_of_a_broken_plugin_are_not_called(install: Install) -> None:
-    source = CHECKER.replace("[CheckerMask]", "[int]") + """
+    source = (
+        CHECKER.replace("[CheckerMask]", "[int]")
+        + """
     @cfft.hookimpl
     def cfft_run_ended(results):
         raise RuntimeError("called")
 """
+    )
     plugins = load(install("half", source))
 
     assert plugins.hook.cfft_run_ended(results={}) == []
@@ -165,12 +168,15 @@ def test_a_wrong_value_names_plugin_distribution_and_version(install: Install) -
 
 
 def test_several_strategies_of_one_plugin_come_in_order_of_their_names(install: Install) -> None:
-    source = CHECKER.replace("return [CheckerMask]", "return [CheckerMask, Dots]") + """
+    source = (
+        CHECKER.replace("return [CheckerMask]", "return [CheckerMask, Dots]")
+        + """
     @cfft.mask("bands")
     class Dots:
         '''Hide bands.'''
         def select(self, batch, view): ...
 """
+    )
     registry = Registry(load(install("several", source)))
 
     assert registry.names("mask") == ("bands", "checker")
