@@ -17,10 +17,12 @@ from cfft.layers import COMMAND_LINE, LISTS, SETTINGS, Choice, Layer
 from cfft.params import declaration, values_of
 from cfft.registry import Registry
 from cfft.settings import Model, Training
+from cfft.shorthand import Shorthand
 
 T = TypeVar("T")
 _COUNTERFACTUAL = {"student.counterfactual", "teacher.counterfactual"}
 _COUNTERFACTUAL_KINDS = ("mask", "fill", "cam")
+_FILES = ("pretrained", "prompts")
 
 
 @attrs.frozen
@@ -87,25 +89,25 @@ class RunConfig:
 def _portable(values: dict[str, Any]) -> dict[str, Any]:
     """Make paths absolute, so that the file means the same from every folder."""
     return {
-        key: str(Path(value).resolve()) if key != "name" and _is_file(value) else value
+        key: str(Path(value).expanduser().resolve()) if key in _FILES and _is_file(value) else value
         for key, value in values.items()
     }
 
 
-def _is_file(value: Any) -> bool:
-    return isinstance(value, str) and Path(value).expanduser().is_file()
+def _is_file(value: str) -> bool:
+    return Path(value).expanduser().is_file()
 
 
 def _table(chosen: Chosen) -> dict[str, Any]:
     head = {"use": chosen.name}
     if chosen.label != chosen.name:
         head["label"] = chosen.label
-    values = {
-        key: str(value.resolve()) if isinstance(value, Path) else plain
-        for key, plain in values_of(chosen.strategy).items()
-        for value in [getattr(chosen.strategy, key)]
+    paths = {
+        key: str(value.resolve())
+        for key, value in attrs.asdict(chosen.strategy, recurse=False).items()
+        if isinstance(value, Path)
     }
-    return {**head, **values}
+    return {**head, **values_of(chosen.strategy), **paths}
 
 
 def resolve(registry: Registry, layers: Sequence[Layer]) -> RunConfig:
@@ -120,30 +122,41 @@ class _Resolver:
         self.registry = registry
         self.layers = layers
         self.problems: list[str] = []
+        self.idle: Sequence[str] = ()
         self.settings = {table: self._merged_settings(table) for table in SETTINGS}
         self.chosen = self._merged_choices()
         self.context = {kind: picks[0].use for kind, picks in self.chosen.items() if picks}
+        self.short = self._short_values()
 
     def run(self) -> RunConfig:
-        self._check_names()
-        short = self._short_values()
-        model = self._attempt(lambda: declaration(Model).build(self.settings["model"], {}))
-        training = self._attempt(lambda: declaration(Training).build(self.settings["training"], {}))
-        losses = self._build_all("loss", short)
+        losses = self._build_all("loss")
+        self._leave_out_counterfactuals(losses)
         self._add_teachers(losses)
-        teachers = self._build_all("teacher", short)
+        self.short = self._short_values()
+        self._check_names()
+        teachers = self._build_all("teacher")
         self._check_teachers(losses, teachers)
-        single: dict[str, Any] = {
-            kind: self._single(kind, short) for kind in KINDS if kind not in LISTS
-        }
-        if not self._looks_at_counterfactuals(losses):
-            single.update(dict.fromkeys(_COUNTERFACTUAL_KINDS))
+        single: dict[str, Any] = {k: self._single(k) for k in KINDS if k not in LISTS}
+        model, training = self._model(), self._settings(Training)
+        self._check_shorthand()
         if self.problems:
             raise ConfigError(several(dict.fromkeys(self.problems)))
         return RunConfig(
             seed=self._seed(), model=model, training=training, losses=losses, teachers=teachers,
             **single,
         )  # fmt: skip
+
+    def _model(self) -> Any:
+        if "name" in self.settings["model"]:
+            return self._settings(Model)
+        self.problems.append(
+            "no model is chosen: give --model NAME, as in --model ViT-B-32 --pretrained openai"
+        )
+        return None
+
+    def _settings(self, table: type[Any]) -> Any:
+        declared = declaration(table)
+        return self._attempt(lambda: declared.build(self.settings[declared.kind], {}))
 
     def _attempt(self, action: Callable[[], T]) -> Any:
         try:
@@ -176,7 +189,8 @@ class _Resolver:
                 self._attempt(partial(self.registry.find, kind, pick.use))
         for layer in self.layers:
             for kind, label in layer.values:
-                self._check_label(layer, kind, label)
+                if kind not in self.idle or layer.source == COMMAND_LINE:
+                    self._check_label(layer, kind, label)
 
     def _check_label(self, layer: Layer, kind: str, label: str) -> None:
         """Refuse values for strategies that do not exist, or that a command line leaves idle."""
@@ -195,72 +209,48 @@ class _Resolver:
     def _labels(self, kind: str) -> list[str]:
         return [pick.label for pick in self.chosen.get(kind, ())]
 
+    def _shorthands(self) -> list[Shorthand]:
+        return [Shorthand(self.registry, self.chosen, layer) for layer in self.layers]
+
     def _short_values(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """Give every short option to the one chosen strategy that has such a parameter."""
-        values: dict[tuple[str, str], dict[str, Any]] = {}
-        for layer in self.layers:
-            for name, value in layer.short.items():
-                owners = self._owners(name)
-                if len(owners) == 1:
-                    values.setdefault(owners[0], {})[name] = value
-                else:
-                    self.problems.append(self._short_problem(name, owners))
-        return values
+        merged: dict[tuple[str, str], dict[str, Any]] = {}
+        for shorthand in self._shorthands():
+            for owner, values in shorthand.values().items():
+                merged.setdefault(owner, {}).update(values)
+        return merged
 
-    def _owners(self, param: str) -> list[tuple[str, str]]:
-        picks = [(kind, pick) for kind, all_picks in self.chosen.items() for pick in all_picks]
-        return [
-            (kind, pick.label)
-            for kind, pick in picks
-            if pick.use in self.registry.names(kind)
-            and self.registry.declaration(kind, pick.use).param(param) is not None
-        ]
+    def _check_shorthand(self) -> None:
+        for shorthand in self._shorthands():
+            self.problems.extend(shorthand.problems())
 
-    def _short_problem(self, param: str, owners: list[tuple[str, str]]) -> str:
-        option = "--" + param.replace("_", "-")
-        if owners:
-            full = ", ".join(f"--{kind}.{label}.{param}" for kind, label in owners)
-            return f"{option} could mean several: write one of {full}"
-        full = ", ".join(
-            f"--{p.declaration.kind}.{p.declaration.name}.{param}"
-            for p in self.registry.plugins.provided
-            if p.declaration.param(param) is not None
-        )
-        chosen = ", ".join(
-            f"{kind} {pick.use}" for kind, picks in self.chosen.items() for pick in picks
-        )
-        return f"{option} belongs to nothing chosen ({chosen}); it exists as: {full or 'nothing'}"
-
-    def _values(
-        self, kind: str, pick: Choice, short: dict[tuple[str, str], dict[str, Any]]
-    ) -> dict[str, Any]:
+    def _values(self, kind: str, pick: Choice) -> dict[str, Any]:
         merged: dict[str, Any] = {}
         for layer in self.layers:
             merged.update(layer.loose.get(kind, {}))
             merged.update(layer.values.get((kind, pick.label), {}))
-        merged.update(short.get((kind, pick.label), {}))
+        merged.update(self.short.get((kind, pick.label), {}))
         return merged
 
-    def _build_all(
-        self, kind: str, short: dict[tuple[str, str], dict[str, Any]]
-    ) -> tuple[Chosen, ...]:
-        built = [self._build(kind, pick, short) for pick in self.chosen.get(kind, ())]
+    def _build_all(self, kind: str) -> tuple[Chosen, ...]:
+        built = [self._build(kind, pick) for pick in self.chosen.get(kind, ())]
         return tuple(chosen for chosen in built if chosen is not None)
 
-    def _single(self, kind: str, short: dict[tuple[str, str], dict[str, Any]]) -> Chosen | None:
+    def _single(self, kind: str) -> Chosen | None:
         picks = self.chosen.get(kind, ())
-        if not picks:
-            names = ", ".join(self.registry.names(kind))
-            self.problems.append(f"no {kind} is chosen: give --{kind} NAME; installed: {names}")
-            return None
-        return self._build(kind, picks[0], short)
+        if picks:
+            return self._build(kind, picks[0])
+        if kind not in self.idle:
+            self.problems.append(self._nothing_chosen(kind))
+        return None
 
-    def _build(
-        self, kind: str, pick: Choice, short: dict[tuple[str, str], dict[str, Any]]
-    ) -> Chosen | None:
+    def _nothing_chosen(self, kind: str) -> str:
+        names = ", ".join(self.registry.names(kind)) or "none"
+        return f"no {kind} is chosen: give --{kind} NAME; installed: {names}"
+
+    def _build(self, kind: str, pick: Choice) -> Chosen | None:
         if pick.use not in self.registry.names(kind):
             return None
-        values = self._values(kind, pick, short)
+        values = self._values(kind, pick)
         strategy = self._attempt(lambda: self.registry.build(kind, pick.use, values, self.context))
         if strategy is None:
             return None
@@ -290,27 +280,34 @@ class _Resolver:
                 )
         followed = {_followed(loss) for loss in losses}
         idle = [label for label in labels if label not in followed]
-        if idle and not self.problems:
+        if idle and self._all_built(losses):
             paths = ", ".join(f"--loss.{loss.label}.teacher {idle[0]}" for loss in losses)
             self.problems.append(
                 f"teacher '{idle[0]}' is followed by no loss: give {paths or 'a --loss'}, "
                 "or leave the teacher out"
             )
 
-    def _looks_at_counterfactuals(self, losses: Sequence[Chosen]) -> bool:
-        if any(_needs(loss) & _COUNTERFACTUAL for loss in losses):
-            return True
-        asked = [k for k in ("mask", "fill") if any(k in layer.chosen for layer in self._own())]
-        if asked and not self.problems:
+    def _leave_out_counterfactuals(self, losses: Sequence[Chosen]) -> None:
+        """Forget mask, fill and map where no loss looks at what they make."""
+        needed = any(_needs(loss) & _COUNTERFACTUAL for loss in losses)
+        if needed or not self._all_built(losses):
+            return
+        for kind in self._asked(_COUNTERFACTUAL_KINDS):
             names = ", ".join(loss.name for loss in losses) or "none"
             self.problems.append(
-                f"--{asked[0]} was given, but no loss looks at counterfactual pictures "
-                f"(losses: {names}): add such a --loss or leave --{asked[0]} out"
+                f"--{kind} was given, but no loss looks at counterfactual pictures "
+                f"(losses: {names}): add such a --loss or leave --{kind} out"
             )
-        return False
+        self.idle = _COUNTERFACTUAL_KINDS
+        for kind in self.idle:
+            self.chosen.pop(kind, None)
 
-    def _own(self) -> Sequence[Layer]:
-        return [layer for layer in self.layers if layer.source == COMMAND_LINE]
+    def _all_built(self, losses: Sequence[Chosen]) -> bool:
+        return len(losses) == len(self.chosen.get("loss", ()))
+
+    def _asked(self, kinds: Sequence[str]) -> list[str]:
+        own = [layer for layer in self.layers if layer.source == COMMAND_LINE]
+        return [kind for kind in kinds if any(kind in layer.chosen for layer in own)]
 
 
 def _followed(loss: Chosen) -> str:

@@ -13,10 +13,12 @@ from tomlkit.exceptions import TOMLKitError
 
 from cfft.errors import ConfigError, unknown
 from cfft.interfaces import KINDS
+from cfft.params import Param
 
 SETTINGS = ("model", "training")
 LISTS = ("loss", "teacher")
 COMMAND_LINE = "command line"
+SEED = Param("seed", int, 0, "seed of every draw: order of pictures, splits, masks, fills", ge=0)
 _IGNORED = ("cfft", "plugins")
 
 
@@ -48,10 +50,16 @@ class Layer:
 
     def choose(self, kind: str, names: Iterable[str]) -> None:
         """Choose strategies of a kind by name; `none` in a list means an empty list."""
-        listed = tuple(Choice(name, name) for name in names)
-        if kind in LISTS and [c.use for c in listed] == ["none"]:
-            listed = ()
-        self.chosen[kind] = listed
+        listed = list(names)
+        twice = [name for name in listed if listed.count(name) > 1]
+        if twice:
+            raise ConfigError(
+                f"--{kind} {twice[0]} is given twice: two of one name need labels, "
+                f'which a TOML file gives them: [[{kind}]] use = "{twice[0]}" label = "other"'
+            )
+        if kind in LISTS and listed == ["none"]:
+            listed = []
+        self.chosen[kind] = tuple(Choice(name, name) for name in listed)
 
     def set(self, assignment: str) -> None:
         """Take `KIND.NAME.PARAM=VALUE` or `TABLE.PARAM=VALUE`; raises ConfigError."""
@@ -119,7 +127,7 @@ def parse_layer(text: str, source: str) -> Layer:
 
 def _take(layer: Layer, key: str, value: Any) -> None:
     if key == "seed":
-        layer.seed = _seed(value, layer.source)
+        layer.seed = parse_seed(value, f"{layer.source}: seed")
     elif key in SETTINGS and isinstance(value, Mapping):
         layer.settings[key] = dict(value)
     elif key in LISTS and isinstance(value, list):
@@ -130,10 +138,12 @@ def _take(layer: Layer, key: str, value: Any) -> None:
         _refuse(layer, key)
 
 
-def _seed(value: Any, source: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ConfigError(f"{source}: seed: got {value!r}, allowed: a whole number >= 0")
-    return value
+def parse_seed(value: Any, source: str) -> int:
+    """Convert a seed from TOML or text; raises ConfigError naming `source`."""
+    try:
+        return int(SEED.parse(value))
+    except ValueError as error:
+        raise ConfigError(f"{source}: {error}") from None
 
 
 def _refuse(layer: Layer, key: str) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import types
-import typing
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+import re
+from collections.abc import Callable, Mapping
 from typing import (
     Any,
     Literal,
@@ -19,14 +17,18 @@ from typing import (
 )
 
 import attrs
-import cattrs
 
+from cfft.conversion import convert, is_supported, plain, type_name, type_words, union_parts
 from cfft.errors import ConfigError, several, unknown
 from cfft.interfaces import KINDS
 
 T = TypeVar("T")
 _METADATA = "cfft"
 _DECLARATION = "__cfft_declaration__"
+_NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
+_TAKEN = (("loss", "none"), ("teacher", "none"))
+_RESERVED = ("use", "label")
+_ABSENT = attrs.NOTHING
 
 
 @attrs.frozen
@@ -60,31 +62,34 @@ class Param:
     @property
     def type_name(self) -> str:
         """Name the type as help texts print it."""
-        if self.choices:
-            return "|".join(map(str, self.choices))
-        names = [_type_name(part) for part in _union_parts(self.type)]
-        return "|".join(name for name in names if name != "none")
+        return type_name(self.type)
+
+    @property
+    def bounds(self) -> str:
+        """Spell the range of numbers, empty where every one is allowed."""
+        limits = ((">=", self.ge), (">", self.gt), ("<=", self.le), ("<", self.lt))
+        return " and ".join(f"{sign} {limit:g}" for sign, limit in limits if limit is not None)
 
     @property
     def allowed(self) -> str:
-        """Describe the allowed range in words, empty where every value is."""
-        if self.choices:
-            return "one of " + ", ".join(map(str, self.choices))
-        bounds = ((">=", self.ge), (">", self.gt), ("<=", self.le), ("<", self.lt))
-        return " and ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
+        """Say in words which values are allowed."""
+        none = ", or none" if type(None) in union_parts(self.type) else ""
+        return f"{type_words(self.type)} {self.bounds}".strip() + none
 
     def parse(self, value: Any) -> Any:
         """Convert a TOML value or command-line text; raises ValueError saying what is allowed."""
         try:
-            converted = _CONVERTER.structure(value, self.type)
+            converted = convert(value, self.type)
         except Exception as error:  # cattrs wraps what its hooks raise in types of its own
-            raise ValueError(f"got {value!r}, allowed: {self.allowed or self.type_name}") from error
+            raise ValueError(f"got {value!r}, allowed: {self.allowed}") from error
         if not self._in_range(converted):
             raise ValueError(f"got {value!r}, allowed: {self.allowed}")
         return converted
 
     def _in_range(self, value: Any) -> bool:
-        if value is None or isinstance(value, str):
+        if isinstance(value, tuple):
+            return all(map(self._in_range, value))
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
             return True
         return (
             (self.ge is None or value >= self.ge)
@@ -126,23 +131,27 @@ class Declaration:
         for param in self.params:
             value = values.get(param.name, param.default_in({**context, **parsed}))
             if value is attrs.NOTHING:
-                problems.append(f"{self._path(param.name)} is missing: {param.help}")
+                problems.append(self._missing(param))
                 continue
             try:
                 parsed[param.name] = param.parse(value)
             except ValueError as error:
-                problems.append(f"{self._path(param.name)} {error}")
+                problems.append(f"{self.path}.{param.name}: {error}")
         if problems:
             raise ConfigError(several(problems))
-        return self.cls(**parsed)
+        try:
+            return self.cls(**parsed)
+        except ValueError as error:
+            raise ConfigError(f"{self.path}: {error}") from error
 
     @property
     def path(self) -> str:
         """Spell the prefix of its parameters: `mask.object`, `training`."""
         return f"{self.kind}.{self.name}" if self.name else self.kind
 
-    def _path(self, param: str) -> str:
-        return f"{self.path}.{param}:"
+    def _missing(self, param: Param) -> str:
+        path = f"{self.path}.{param.name}"
+        return f"{path} is missing: give --{path} {param.type_name.upper()} ({param.help})"
 
     def _surplus(self, name: str) -> str:
         message = unknown("parameter", name, [p.name for p in self.params])
@@ -179,30 +188,62 @@ def declaration(cls: type[Any]) -> Declaration:
 
 
 def values_of(strategy: Any) -> dict[str, Any]:
-    """Return the parameters of a strategy as TOML can hold them; None is left out."""
+    """Return every parameter of a strategy as TOML can hold it; None becomes the word none."""
     params = declaration(type(strategy)).params
-    values = {p.name: _CONVERTER.unstructure(getattr(strategy, p.name)) for p in params}
-    return {name: value for name, value in values.items() if value is not None}
+    return {p.name: plain(getattr(strategy, p.name)) for p in params}
 
 
 def _declare(kind: str, name: str, cls: type[T]) -> type[T]:
     method = KINDS[kind].method
     if not callable(getattr(cls, method, None)):
         raise TypeError(f"{kind} '{name}' ({cls.__qualname__}) has no method {method}()")
+    if not re.fullmatch(_NAME, name) or (kind, name) in _TAKEN:
+        raise TypeError(f"{kind} cannot be called '{name}': letters, digits, - and _, not none")
     return _freeze(kind, name, cls)
 
 
 def _freeze(kind: str, name: str, cls: type[T]) -> type[T]:
-    summary = (inspect.getdoc(cls) or "").split("\n")[0]
     frozen: Any = attrs.frozen(cls, slots=False)
+    declared = Declaration(
+        kind, name, (inspect.getdoc(cls) or "").split("\n")[0], frozen, _params(frozen)
+    )
+    for number, param in enumerate(declared.params):
+        earlier = {p.name for p in declared.params[:number]}
+        if problem := _mistake(param, {*KINDS, *earlier}):
+            raise TypeError(f"{declared.path}.{param.name}: {problem}")
+    setattr(frozen, _DECLARATION, declared)
+    return cast(type[T], frozen)
+
+
+def _params(frozen: type[Any]) -> tuple[Param, ...]:
     hints = get_type_hints(frozen)
-    params = tuple(
+    for field in attrs.fields(frozen):
+        if _METADATA not in field.metadata or field.name not in hints:
+            raise TypeError(
+                f"{frozen.__qualname__}.{field.name}: write NAME: TYPE = cfft.param(...), "
+                "or annotate what is no parameter as ClassVar"
+            )
+    return tuple(
         Param(name=a.name, type=hints[a.name], default=a.default, **a.metadata[_METADATA])
         for a in attrs.fields(frozen)
-        if _METADATA in a.metadata
     )
-    setattr(frozen, _DECLARATION, Declaration(kind, name, summary, frozen, params))
-    return cast(type[T], frozen)
+
+
+def _mistake(param: Param, context: set[str]) -> str | None:
+    """Say what is wrong with a declaration, so that it fails where it is made, not where used."""
+    if param.name in _RESERVED:
+        return f"the name is taken: TOML tables use {' and '.join(_RESERVED)} themselves"
+    if not is_supported(param.type):
+        return f"no parameter can be {param.type}; see the doc-string of cfft.param"
+    surplus = set(param.given) - context
+    if surplus:
+        return f"given: {unknown('key', min(surplus), context, 'kinds and earlier parameters')}"
+    defaults = [default for table in param.given.values() for default in table.values()]
+    try:
+        [param.parse(default) for default in (param.default, *defaults) if default is not _ABSENT]
+    except ValueError as error:
+        return f"default: {error}"
+    return None
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
@@ -251,106 +292,3 @@ def backbone(name: str) -> Callable[[type[T]], type[T]]:
 def suite(name: str) -> Callable[[type[T]], type[T]]:
     """Declare a suite: a class with `open(seed) -> SuiteSets`."""
     return lambda cls: _declare("suite", name, cls)
-
-
-def _union_parts(annotation: Any) -> tuple[Any, ...]:
-    union = get_origin(annotation) in (typing.Union, types.UnionType)
-    return get_args(annotation) if union else (annotation,)
-
-
-def _type_name(annotation: Any) -> str:
-    if annotation is type(None):
-        return "none"
-    if get_origin(annotation) is tuple:
-        return "/".join(_type_name(a) for a in get_args(annotation) if a is not ...)
-    return "path" if annotation is Path else getattr(annotation, "__name__", str(annotation))
-
-
-def _to_bool(value: Any, _: Any) -> bool:
-    words = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
-    if isinstance(value, str) and value.lower() in words:
-        return words[value.lower()]
-    if not isinstance(value, bool):
-        raise ValueError("no boolean")
-    return value
-
-
-def _to_int(value: Any, _: Any) -> int:
-    if isinstance(value, (bool, float)):
-        raise ValueError("no whole number")
-    return int(value)
-
-
-def _to_float(value: Any, _: Any) -> float:
-    if isinstance(value, bool):
-        raise ValueError("no number")
-    number = float(value)
-    if number != number:
-        raise ValueError("not a number")
-    return number
-
-
-def _to_str(value: Any, _: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError("no text")
-    return value
-
-
-def _to_path(value: Any, _: Any) -> Path:
-    if not isinstance(value, (str, Path)) or not str(value):
-        raise ValueError("no path")
-    return Path(value).expanduser()
-
-
-def _to_literal(value: Any, annotation: Any) -> Any:
-    for choice in get_args(annotation):
-        if value == choice or value == str(choice):
-            return choice
-    raise ValueError("no choice")
-
-
-def _to_tuple(value: Any, annotation: Any) -> tuple[Any, ...]:
-    parts = value.replace(",", "/").split("/") if isinstance(value, str) else list(value)
-    wanted: Sequence[Any] = get_args(annotation)
-    if len(wanted) == 2 and wanted[1] is ...:
-        wanted = [wanted[0]] * len(parts)
-    if len(parts) != len(wanted):
-        raise ValueError("another number of values")
-    return tuple(_CONVERTER.structure(part, kind) for part, kind in zip(parts, wanted, strict=True))
-
-
-def _to_optional(value: Any, annotation: Any) -> Any:
-    if value is None or (isinstance(value, str) and value.lower() == "none"):
-        return None
-    inner = [part for part in get_args(annotation) if part is not type(None)]
-    for part in inner:
-        try:
-            return _CONVERTER.structure(value, part)
-        except Exception:  # the next member of the union may take it
-            continue
-    raise ValueError("no member of the union takes it")
-
-
-def _has_origin(origin: Any) -> Callable[[Any], bool]:
-    return lambda annotation: get_origin(annotation) is origin
-
-
-def _converter() -> cattrs.Converter:
-    made = cattrs.Converter(detailed_validation=False)
-    for kind, hook in (
-        (bool, _to_bool),
-        (int, _to_int),
-        (float, _to_float),
-        (str, _to_str),
-        (Path, _to_path),
-    ):
-        made.register_structure_hook(kind, hook)
-    made.register_structure_hook_func(_has_origin(Literal), _to_literal)
-    made.register_structure_hook_func(_has_origin(tuple), _to_tuple)
-    made.register_structure_hook_func(lambda a: len(_union_parts(a)) > 1, _to_optional)
-    made.register_unstructure_hook(Path, str)
-    made.register_unstructure_hook(tuple, list)
-    return made
-
-
-_CONVERTER = _converter()

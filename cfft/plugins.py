@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
@@ -81,7 +82,9 @@ def _unique(points: Iterable[EntryPoint]) -> list[EntryPoint]:
 
 
 def _origin(point: EntryPoint) -> tuple[str, str]:
-    return (point.dist.name, point.dist.version) if point.dist else ("unknown", "?")
+    if point.dist is None:
+        return "unknown", "?"
+    return point.dist.name or "unknown", point.dist.version or "?"
 
 
 def _load(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[Plugin, list[Declaration]]:
@@ -92,20 +95,23 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[Plugin, lis
         _check_hooks(module)
         manager.register(module, key)
         return plugin, _collect(manager, module)
-    except Exception as error:  # whatever a stranger's import raises must not stop the others
+    # Whatever a stranger's import raises must not stop the others.
+    except (Exception, SystemExit) as error:
         if manager.has_plugin(key):
             manager.unregister(name=key)
-        return attrs.evolve(plugin, error=f"{type(error).__name__}: {error}"), []
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return attrs.evolve(plugin, error=reason), []
 
 
 def _check_hooks(module: ModuleType) -> None:
     specified = [name for name in vars(hookspecs) if name.startswith("cfft_")]
     for name, value in vars(module).items():
-        if not name.startswith("cfft_") or not callable(value):
+        marked = inspect.isroutine(value) and hasattr(value, "cfft_impl")
+        if not marked and not (name.startswith("cfft_") and callable(value)):
             continue
         if name not in specified:
             raise PluginError(unknown("hook", name, specified, "hooks"))
-        if not hasattr(value, "cfft_impl"):
+        if not marked:
             raise PluginError(f"{name}() is not marked with @cfft.hookimpl")
 
 

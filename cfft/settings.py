@@ -11,7 +11,9 @@ from cfft.params import param, settings
 class Model:
     """Choose the model to fine-tune."""
 
-    name: str = param(help="architecture: NAME of the default backbone, or BACKBONE:NAME")
+    name: str = param(
+        help="architecture, such as ViT-B-32; BACKBONE:NAME for one of another library"
+    )
     pretrained: str | None = param(None, help="tag of published weights, or a weight file")
     head: Literal["auto", "zero-shot", "linear-probe", "own"] = param(
         "auto",

@@ -1,0 +1,5 @@
+"""Run the command line with `python -m cfft`."""
+
+from cfft.cli import main
+
+main()

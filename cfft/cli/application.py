@@ -1,0 +1,57 @@
+"""The tree of commands; only the one that is asked for is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+COMMANDS: Mapping[str, str] = {
+    "run": "Fine-tune a model; measure its robustness before and after.",
+    "plugins": "List, show and check the installed masks, fills, losses, suites and so on.",
+}
+
+
+def application(words: Sequence[str]) -> typer.Typer:
+    """Make the commands; `words` are the arguments, the first of which names a command."""
+    app = typer.Typer(
+        help="Fine-tune vision transformers on your own pictures without losing robustness.",
+        epilog="Start with: cfft run --help",
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_common)
+    for name, summary in COMMANDS.items():
+        if words and words[0] == name:
+            import_module(f"cfft.cli.{name}").add_to(app, name, summary)
+        else:
+            app.command(name, help=summary)(_only_listed)
+    return app
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"cfft {version('cfft')}")
+        raise typer.Exit
+
+
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the version and stop.",
+            metavar="",
+            is_eager=True,
+            callback=_print_version,
+        ),
+    ] = False,
+) -> None: ...
+
+
+def _only_listed() -> None: ...

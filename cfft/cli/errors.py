@@ -1,0 +1,39 @@
+"""How every command ends: what users can mend without a traceback, the rest with one."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cfft.errors import CfftError
+
+_BUG = 1
+_MENDABLE = 2
+_INTERRUPTED = 130
+
+
+class Interrupted(Exception):
+    """Carry what to tell a user who pressed Ctrl-C."""
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """End the process with 2 for a CfftError, 130 when interrupted, 1 for anything else."""
+    try:
+        yield
+    except CfftError as error:
+        _end(_MENDABLE, *(f"error: {line}" for line in str(error).split("\n")))
+    except Interrupted as interrupted:
+        _end(_INTERRUPTED, str(interrupted))
+    except KeyboardInterrupt:
+        _end(_INTERRUPTED, "interrupted")
+    except Exception:
+        traceback.print_exc()
+        _end(_BUG, "error: this is a bug in cfft or in a plug-in: please report the lines above")
+
+
+def _end(code: int, *lines: str) -> None:
+    print(*lines, sep="\n", file=sys.stderr)
+    sys.exit(code)

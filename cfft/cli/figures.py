@@ -1,0 +1,41 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+
+def percent(share: float | None) -> str:
+    """Spell a share of 0..1 in percent; a dash where there is none."""
+    return "-" if share is None else f"{100 * share:.1f}"
+
+
+def points(before: float | None, after: float | None) -> str:
+    """Spell the difference of two shares in percentage points, with its sign."""
+    if before is None or after is None:
+        return "-"
+    return f"{100 * (after - before):+.1f}"
+
+
+def interval(ends: tuple[float, float]) -> str:
+    """Spell a confidence interval of shares in percent."""
+    return f"{percent(ends[0])} to {percent(ends[1])}"
+
+
+def duration(seconds: float) -> str:
+    """Spell a time as hours:minutes:seconds."""
+    return str(timedelta(seconds=round(seconds)))
+
+
+def measurements(metrics: Mapping[str, float]) -> str:
+    """Spell what a step or an epoch measured in one line."""
+    return ", ".join(_measurement(name, value) for name, value in metrics.items())
+
+
+def _measurement(name: str, value: float) -> str:
+    if name == "images_per_second":
+        return f"{value:.3g} images/s"
+    if name.endswith("top1"):
+        return f"{name} {percent(value)} %"
+    return f"{name.replace('_', ' ')} {value:.4g}"

@@ -1,0 +1,126 @@
+"""What a run says while it goes on: a live bar in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import attrs
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from cfft.cli.figures import duration, measurements
+from cfft.cli.tables import print_plan
+from cfft.progress import Plan, Silent
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class Quiet(Silent):
+    """Tell warnings alone, on stderr, so that stdout holds nothing but JSON."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def planned(self, plan: Plan) -> None:
+        for warning in plan.warnings:
+            self.warned(warning)
+
+    def close(self) -> None:
+        """Leave the screen as it was found; safe to repeat."""
+
+    def warned(self, message: str) -> None:
+        self.console.print(f"warning: {message}", style="yellow", soft_wrap=True)
+
+
+class Lines(Quiet):
+    """Print lines: the plan, each task's beginning, measurements now and then, each epoch."""
+
+    def __init__(self, out: Console, console: Console) -> None:
+        super().__init__(console)
+        self.out = out
+        self.clock = Clock()
+        self.spoke_at = -_SECONDS_BETWEEN_LINES
+
+    def planned(self, plan: Plan) -> None:
+        print_plan(self.out, plan)
+        super().planned(plan)
+        self.clock.total = plan.data["steps"]["total"]
+
+    def started(self, task: str, total: int) -> None:
+        self.console.print(f"{task}: {total} to do")
+
+    def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
+        line = f"step {step}: {measurements(metrics)}{self.clock.left(step)}"
+        if time.monotonic() - self.spoke_at >= _SECONDS_BETWEEN_LINES:
+            self.console.print(line)
+            self.spoke_at = time.monotonic()
+
+    def epoch_ended(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        self.console.print(f"epoch {epoch} ended: {measurements(metrics)}")
+
+
+class Bar(Lines):
+    """Draw a bar per task with the newest measurements under it."""
+
+    def __init__(self, out: Console, console: Console) -> None:
+        super().__init__(out, console)
+        self.progress = _progress(console)
+        self.note = Text("", style="dim")
+        self.live = Live(Group(self.progress, self.note), console=console, transient=True)
+
+    def started(self, task: str, total: int) -> None:
+        self.progress.add_task(task, total=total)
+        self.live.start()
+
+    def advanced(self, task: str, done: int) -> None:
+        for known in self.progress.tasks:
+            if known.description == task:
+                self.progress.update(known.id, completed=done)
+
+    def ended(self, task: str) -> None:
+        self.close()
+
+    def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
+        self.note.plain = f"{measurements(metrics)}{self.clock.left(step)}"
+
+    def close(self) -> None:
+        self.live.stop()
+        for known in self.progress.task_ids:
+            self.progress.remove_task(known)
+
+
+@attrs.define
+class Clock:
+    """Estimate the time that is left from the steps seen so far."""
+
+    total: int = 0
+    first: tuple[int, float] | None = None
+
+    def left(self, step: int) -> str:
+        """Say how long the run's training still takes; nothing before two steps are seen."""
+        now = time.monotonic()
+        if self.first is None:
+            self.first = (step, now)
+        done, seconds = step - self.first[0], now - self.first[1]
+        return f", {duration(seconds / done * (self.total - step))} left" if done else ""
+
+
+def reporter(out: Console, console: Console, *, as_json: bool) -> Quiet:
+    """Return who watches: nobody for JSON, a bar in a terminal, lines in pipes and files."""
+    if as_json:
+        return Quiet(console)
+    return Bar(out, console) if console.is_terminal else Lines(out, console)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        expand=True,
+    )

@@ -1,0 +1,204 @@
+"""The options of `cfft run`, made from declarations: how each is spelled, shown and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from cfft.cli.describe import facts, full_option, metavar, short_option
+from cfft.interfaces import KINDS, Kind
+from cfft.layers import (
+    COMMAND_LINE,
+    LISTS,
+    SEED,
+    Layer,
+    parse_seed,
+    read_defaults,
+    recipe_names,
+)
+from cfft.params import Declaration, Param, declaration
+from cfft.registry import Registry
+from cfft.settings import Model, Training
+
+_PICTURES, _METHOD = "What to train on", "Method"
+_TRAINING, _OUTPUT, _CONFIGURATION = "Training", "Output", "Configuration"
+_PANELS = {
+    "limit_train": _PICTURES,
+    "skip_unreadable": _PICTURES,
+    "checkpoint_every": _OUTPUT,
+    "log_every": _OUTPUT,
+}
+_KIND_PANELS = {"suite": _PICTURES}
+_NO_OPTION = ("backbone",)
+
+
+@attrs.define
+class Request:
+    """Hold what a command line asks for, still unchecked."""
+
+    layer: Layer = attrs.field(factory=lambda: Layer(COMMAND_LINE))
+    recipe: str | None = None
+    config: Path | None = None
+    out: Path | None = None
+    resume: bool = False
+    dry_run: bool = False
+    as_json: bool = False
+
+
+@attrs.frozen
+class Option:
+    """Describe one option; `store` puts its text (True for a flag) into a request."""
+
+    spelling: str
+    help: str
+    panel: str
+    metavar: str
+    store: Callable[[Request, Any], None]
+    repeated: bool = False
+    hidden: bool = False
+
+    @property
+    def is_flag(self) -> bool:
+        """Tell whether the option takes no value."""
+        return self.metavar == ""
+
+
+def run_options(registry: Registry) -> list[Option]:
+    """Return the options of `cfft run` in the order of its help."""
+    fixed = [
+        *_kind_options(registry, _PICTURES),
+        *_settings_options(Model, _PICTURES),
+        *_settings_options(Training, _PICTURES),
+        *_kind_options(registry, _METHOD),
+        *_settings_options(Training, _TRAINING),
+        *_configuration_options(),
+        *_output_options(),
+        *_settings_options(Training, _OUTPUT),
+    ]
+    taken = {option.spelling for option in fixed}
+    return [*fixed, *_full_options(registry), *_short_options(registry, taken)]
+
+
+def _kind_options(registry: Registry, panel: str) -> Iterator[Option]:
+    for kind in KINDS.values():
+        if kind.name not in _NO_OPTION and _KIND_PANELS.get(kind.name, _METHOD) == panel:
+            yield _kind_option(kind, registry.names(kind.name), panel)
+
+
+def _kind_option(kind: Kind, names: tuple[str, ...], panel: str) -> Option:
+    repeated = kind.name in LISTS
+    chosen = [choice.use for choice in read_defaults().chosen.get(kind.name, ())]
+    allowed = [*names, "or none"] if kind.name == "loss" else names
+    words = [f"{kind.purpose}: {', '.join(allowed)}"]
+    words += [f"[default {', '.join(chosen)}]"] if chosen else []
+    words += ["; may be repeated"] if repeated else []
+
+    def store(request: Request, value: Any) -> None:
+        request.layer.choose(kind.name, value if repeated else [value])
+
+    help = " ".join(words).replace(" ;", ";")
+    return Option(f"--{kind.name}", help, panel, "NAME", store, repeated=repeated)
+
+
+def _settings_options(table: type[Any], panel: str) -> Iterator[Option]:
+    declared = declaration(table)
+    home = _PICTURES if table is Model else _TRAINING
+    for param in declared.params:
+        if _PANELS.get(param.name, home) == panel:
+            yield _settings_option(declared.kind, param, panel)
+
+
+def _settings_option(table: str, param: Param, panel: str) -> Option:
+    def store(request: Request, value: Any) -> None:
+        request.layer.settings.setdefault(table, {})[param.name] = value
+
+    spelling = "--model" if (table, param.name) == ("model", "name") else short_option(param.name)
+    if param.type is bool:
+        return Option(spelling, param.help, panel, "", store)
+    return Option(spelling, f"{param.help} {facts(param)}", panel, metavar(param), store)
+
+
+def _configuration_options() -> Iterator[Option]:
+    panel = _CONFIGURATION
+    recipes = f"start from the settings of a recipe or TOML file: {', '.join(recipe_names())}"
+    yield Option("--recipe", recipes, panel, "NAME", _storing("recipe"))
+    yield Option(
+        "--config",
+        "read a TOML file, above the recipe and below these options",
+        panel,
+        "FILE",
+        _storing("config", Path),
+    )
+    yield Option(
+        "--set",
+        "set any parameter, as KIND.NAME.PARAM=VALUE or training.PARAM=VALUE; may be repeated",
+        panel,
+        "TEXT",
+        _store_assignments,
+        repeated=True,
+    )
+    yield Option("--seed", f"{SEED.help} {facts(SEED)}", panel, metavar(SEED), _store_seed)
+
+
+def _output_options() -> Iterator[Option]:
+    panel = _OUTPUT
+    out = "run directory [default a new one in runs/]"
+    resume = "go on with the interrupted run in --out, as it was configured"
+    plan = "show the plan and check everything, but do not train"
+    yield Option("--out", out, panel, "DIR", _storing("out", Path))
+    yield Option("--resume", resume, panel, "", _storing("resume"))
+    yield Option("--dry-run", plan, panel, "", _storing("dry_run"))
+    yield Option("--json", "print results as JSON and nothing else", panel, "", _storing("as_json"))
+
+
+def _storing(name: str, convert: Callable[[Any], Any] = lambda value: value) -> Any:
+    return lambda request, value: setattr(request, name, convert(value))
+
+
+def _store_assignments(request: Request, assignments: list[str]) -> None:
+    for assignment in assignments:
+        request.layer.set(assignment)
+
+
+def _store_seed(request: Request, text: str) -> None:
+    request.layer.seed = parse_seed(text, "--seed")
+
+
+def _declarations(registry: Registry) -> Iterator[Declaration]:
+    for kind in KINDS:
+        yield from (provided.declaration for provided in registry.of_kind(kind))
+
+
+def _full_options(registry: Registry) -> Iterator[Option]:
+    """Give every parameter its full spelling once, even where two plug-ins clash."""
+    made = {
+        full_option(declared.path, param.name): _full_option(declared, param)
+        for declared in _declarations(registry)
+        for param in declared.params
+    }
+    yield from made.values()
+
+
+def _full_option(declared: Declaration, param: Param) -> Option:
+    def store(request: Request, value: Any) -> None:
+        key = (declared.kind, declared.name)
+        request.layer.values.setdefault(key, {})[param.name] = value
+
+    spelling = full_option(declared.path, param.name)
+    panel = f"Parameters of each {declared.kind}"
+    return Option(spelling, f"{param.help} {facts(param)}", panel, metavar(param), store)
+
+
+def _short_options(registry: Registry, taken: set[str]) -> Iterator[Option]:
+    """Give every parameter its short spelling, unless an option of cfft's own has it."""
+    names = {param.name for declared in _declarations(registry) for param in declared.params}
+    for name in sorted(names):
+        if short_option(name) not in taken:
+            yield Option(short_option(name), "", "", "TEXT", _storing_short(name), hidden=True)
+
+
+def _storing_short(name: str) -> Callable[[Request, Any], None]:
+    return lambda request, value: request.layer.short.update({name: value})

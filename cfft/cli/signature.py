@@ -1,0 +1,52 @@
+"""Turn declared options into a function that Typer can read."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from cfft.cli.options import Option, Request
+
+
+def as_command(options: Sequence[Option], action: Callable[[Request], None]) -> Any:
+    """Return a function with one keyword per option that calls `action` with the request."""
+    by_keyword = {f"option_{number}": option for number, option in enumerate(options)}
+
+    def command(**values: Any) -> None:
+        request = Request()
+        for keyword, value in values.items():
+            if value not in (None, False, []):
+                by_keyword[keyword].store(request, value)
+        action(request)
+
+    parameters = [_parameter(keyword, option) for keyword, option in by_keyword.items()]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    return command
+
+
+def _parameter(keyword: str, option: Option) -> inspect.Parameter:
+    shown = typer.Option(
+        option.spelling,
+        help=escape(option.help),
+        metavar=option.metavar,
+        rich_help_panel=option.panel or None,
+        hidden=option.hidden,
+        show_default=False,
+    )
+    return inspect.Parameter(
+        keyword,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False if option.is_flag else None,
+        annotation=Annotated[_type(option), shown],
+    )
+
+
+def _type(option: Option) -> Any:
+    if option.is_flag:
+        return bool
+    return list[str] | None if option.repeated else str | None

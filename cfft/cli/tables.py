@@ -1,0 +1,72 @@
+"""The plan before a run and the table after it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from cfft.cli.figures import interval, percent, points
+from cfft.progress import Plan
+
+
+def print_plan(console: Console, plan: Plan) -> None:
+    """Print the facts of a plan by group."""
+    width = max((len(name) for _, name, _ in plan.facts), default=0)
+    for group, facts in groupby(plan.facts, key=lambda fact: fact[0]):
+        console.print(group, style="bold")
+        table = Table.grid(padding=(0, 2))
+        table.add_column(min_width=width)
+        table.add_column(overflow="fold")
+        for _, name, value in facts:
+            table.add_row(name, value)
+        console.print(Padding(table, (0, 0, 0, 2), expand=False))
+
+
+def print_results(console: Console, results: Mapping[str, Any]) -> None:
+    """Print top-1 per set before and after fine-tuning, in percent."""
+    table = Table(title="top-1 in percent, before and after fine-tuning", title_justify="left")
+    table.add_column("set", overflow="fold")
+    for column in ("before", "after", "difference", "n", "95 % interval"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in _set_rows(results):
+        table.add_row(*row)
+    table.add_section()
+    before, after = results["before"]["ood_average"], results["ood_average"]
+    table.add_row("OOD average", percent(before), percent(after), _gain(before, after), "", "")
+    console.print(table)
+
+
+def _set_rows(results: Mapping[str, Any]) -> Iterator[tuple[str | Text, ...]]:
+    for name, after in results["sets"].items():
+        before = results["before"]["sets"][name]
+        yield (
+            f"{name} ({after['role'].upper()})",
+            percent(before["top1"]),
+            percent(after["top1"]),
+            _gain(before["top1"], after["top1"]),
+            str(after["n"]),
+            interval(after["ci95"]),
+        )
+
+
+def _gain(before: float | None, after: float | None) -> Text:
+    spelled = points(before, after)
+    return Text(spelled, style={"+": "green", "-": "red"}.get(spelled[:1], "") if before else "")
+
+
+def print_whereabouts(console: Console, out: Path) -> None:
+    """Say where a run's files are and how to repeat it."""
+    config = shlex.quote(str(out / "config.toml"))
+    for text in (
+        f"Everything is in {out}: results.json, metrics.jsonl, predictions/, checkpoints/best",
+        f"Repeat it with: cfft run --config {config} --out ANOTHER_DIRECTORY",
+    ):
+        console.print(text, soft_wrap=True)

@@ -1,0 +1,69 @@
+"""Short options, such as `--threshold`: each goes to the one chosen strategy that has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from cfft.layers import Choice, Layer
+from cfft.params import Param
+from cfft.registry import Registry
+
+
+@attrs.frozen(eq=False)
+class Shorthand:
+    """Resolve the short options of a layer against the `chosen` strategies of each kind."""
+
+    registry: Registry
+    chosen: Mapping[str, tuple[Choice, ...]]
+    layer: Layer
+
+    def values(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """Return what can be given to someone, by (kind, label)."""
+        values: dict[tuple[str, str], dict[str, Any]] = {}
+        for name, value in self.layer.short.items():
+            owners = self._owners(name)
+            if len(owners) == 1:
+                kind, pick = owners[0]
+                values.setdefault((kind, pick.label), {})[name] = value
+        return values
+
+    def problems(self) -> Iterator[str]:
+        """Say which short options belong to nobody, to several, or are given in full as well."""
+        for name in self.layer.short:
+            owners = self._owners(name)
+            if not owners:
+                yield self._homeless(name)
+            elif len(owners) > 1:
+                spellings = " or ".join(_full(kind, pick, name) for kind, pick in owners)
+                yield f"{_short(name)} could mean several: write {spellings}"
+            elif name in self.layer.values.get((owners[0][0], owners[0][1].label), {}):
+                yield f"{_short(name)} and {_full(*owners[0], name)} are the same: give one of them"
+
+    def _owners(self, param: str) -> list[tuple[str, Choice]]:
+        picks = [(kind, pick) for kind, choices in self.chosen.items() for pick in choices]
+        return [(kind, pick) for kind, pick in picks if self._param(kind, pick.use, param)]
+
+    def _param(self, kind: str, name: str, param: str) -> Param | None:
+        declarations = [p.declaration for p in self.registry.of_kind(kind)]
+        found = (d.param(param) for d in declarations if d.name == name)
+        return next((p for p in found if p is not None), None)
+
+    def _homeless(self, param: str) -> str:
+        declarations = [p.declaration for p in self.registry.plugins.provided]
+        owners = [d for d in declarations if d.param(param) is not None]
+        spellings = ", ".join(_full(d.kind, Choice(d.name, d.name), param) for d in owners)
+        picks = [f"{kind} {pick.use}" for kind, choices in self.chosen.items() for pick in choices]
+        chosen = ", ".join(picks) or "nothing"
+        return f"{_short(param)} belongs to nothing chosen ({chosen}); it exists as {spellings}"
+
+
+def _short(param: str) -> str:
+    return "--" + param.replace("_", "-")
+
+
+def _full(kind: str, pick: Choice, param: str) -> str:
+    path = f"{kind}.{pick.label}.{param}"
+    return f"--{path}" if pick.label == pick.use else f"--set {path}=VALUE"

@@ -1,0 +1,38 @@
+"""Fixtures that put plug-in distributions on disk, as an installer does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import Distribution
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+Install = Callable[..., Distribution]
+
+
+def write_distribution(folder: Path, name: str, source: str, version: str) -> Distribution:
+    module = name.replace("-", "_")
+    folder.mkdir(exist_ok=True)
+    (folder / f"{module}.py").write_text(dedent(source), "utf-8")
+    info = folder / f"{module}-{version}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (info / "entry_points.txt").write_text(f"[cfft]\n{module}_plugin = {module}\n")
+    return Distribution.at(info)
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Return `install(name, source, version)`, which makes a plug-in importable and found."""
+    site = tmp_path / "site"
+    monkeypatch.syspath_prepend(str(site))
+
+    def put(name: str, source: str, version: str = "1.0") -> Distribution:
+        return write_distribution(site, name, source, version)
+
+    yield put
+    for module in site.glob("*.py"):
+        sys.modules.pop(module.stem, None)
