@@ -151,8 +151,7 @@ def _spaced(example: str) -> str:
 def _parameters(declared: Declaration) -> Iterator[str]:
     if declared.params:
         yield from ("| parameter | type | default | allowed | meaning |", "|---|---|---|---|---|")
-    yield from (_row(p) for p in declared.params)
-    yield ""
+        yield from (*map(_row, declared.params), "")
 
 
 def _row(param: Param) -> str:

@@ -2,7 +2,11 @@ import torch
 from cfft_checker import CheckerMask
 
 import cfft
-from cfft.testing import FixedView
+from cfft.testing import FixedView, check_strategy
+
+
+def test_the_mask_keeps_the_rules_of_its_kind():
+    check_strategy(CheckerMask, {"period": 3})
 
 
 def test_every_second_patch_is_hidden_and_rows_are_shifted():
