@@ -20,13 +20,14 @@ hookimpl = pluggy.HookimplMarker("cfft")
 def cfft_masks() -> Sequence[type[Any]]:
     """Return mask classes: they choose the patches to hide.
 
-    >>> import cfft, torch
+    >>> import torch
+    >>> import cfft
     >>> @cfft.mask("checker")
     ... class CheckerMask:
     ...     '''Hide every n-th patch, as on a chessboard.'''
     ...     period: int = cfft.param(2, help="distance between hidden patches", ge=2)
     ...     def select(self, batch, view):
-    ...         rows, columns = (torch.arange(n) for n in view.grid)
+    ...         rows, columns = (torch.arange(n, device=batch.images.device) for n in view.grid)
     ...         hidden = (rows[:, None] + columns) % self.period == 0
     ...         return cfft.MaskSelection(hidden.expand(len(batch.images), -1, -1))
     >>> @cfft.hookimpl
@@ -39,7 +40,8 @@ def cfft_masks() -> Sequence[type[Any]]:
 def cfft_fills() -> Sequence[type[Any]]:
     """Return fill classes: they put something in the place of hidden patches.
 
-    >>> import cfft, torch
+    >>> import torch
+    >>> import cfft
     >>> @cfft.fill("grey")
     ... class GreyFill:
     ...     '''Paint hidden patches grey.'''
@@ -127,8 +129,8 @@ def cfft_backbones() -> Sequence[type[Any]]:
 def cfft_suites() -> Sequence[type[Any]]:
     """Return suite classes: they give pictures to train on and to be measured on.
 
-    >>> import cfft
     >>> from pathlib import Path
+    >>> import cfft
     >>> @cfft.suite("two-folders")
     ... class TwoFolders:
     ...     '''Train on one folder of class folders, measure on another.'''

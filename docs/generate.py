@@ -1,0 +1,182 @@
+"""Write the generated parts of the pages from the code; with --check only compare.
+
+A page marks them by `<!-- generated: NAME -->` and `<!-- end -->`. Exit code 1: a page was stale.
+"""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from cfft import hookspecs, interfaces
+from cfft.interfaces import KINDS, Kind
+from cfft.layers import recipe_names, recipe_summary
+from cfft.params import Declaration, Param, declaration
+from cfft.registry import Registry
+from cfft.settings import Model, Training
+
+DOCS = Path(__file__).parent
+PAGES = (DOCS.parent / "README.md", *sorted(DOCS.glob("*.md")))
+CHECKER = DOCS / "examples" / "cfft-checker" / "cfft_checker.py"
+BLOCK = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PROTOCOLS = {
+    "mask": interfaces.MaskSelector,
+    "fill": interfaces.Refiller,
+    "cam": interfaces.Cam,
+    "teacher": interfaces.Teacher,
+    "loss": interfaces.AuxLoss,
+    "backbone": interfaces.Backbone,
+    "suite": interfaces.Suite,
+}
+
+
+def kinds() -> Iterator[str]:
+    """Describe every kind of strategy: its hook and its one method."""
+    yield "| kind | hook | what a strategy does | its method |"
+    yield "|---|---|---|---|"
+    for kind in KINDS.values():
+        method = f"`{kind.method}{_signature(_method(kind))}`".replace("|", "\\|")
+        yield f"| {kind.name} | [`{kind.hook}`](#{kind.hook}) | {kind.purpose} | {method} |"
+
+
+def hooks() -> Iterator[str]:
+    """Describe every hook with its signature and its example."""
+    for name, spec in hook_functions():
+        prose, example = _prose_and_example(spec)
+        yield from (f"## {name}", "", "```python", f"def {name}{_signature(spec)}", "```", "")
+        yield from (prose, "", "```python", example, "```", "")
+
+
+def settings() -> Iterator[str]:
+    """Describe the tables of the run's own settings."""
+    for cls in (Model, Training):
+        declared = declaration(cls)
+        yield from (f"### [{declared.kind}]", "", declared.summary, "")
+        yield from _parameters(declared)
+
+
+def strategies() -> Iterator[str]:
+    """Describe every strategy that comes with cfft."""
+    for kind, name in ((k, n) for k in KINDS for n in builtin_names(k)):
+        declared = Registry.installed().declaration(kind, name)
+        yield from (f"### {kind} `{name}`", "", declared.summary, "")
+        yield from _parameters(declared)
+
+
+def recipes() -> Iterator[str]:
+    """Describe every recipe by its first line."""
+    yield from ("| recipe | what it is |", "|---|---|")
+    yield from (f"| `{name}` | {recipe_summary(name)} |" for name in recipe_names())
+
+
+def checker() -> Iterator[str]:
+    """Show the example package's module."""
+    yield from ("```python", CHECKER.read_text("utf-8").strip(), "```")
+
+
+GENERATED: dict[str, Callable[[], Iterator[str]]] = {
+    "kinds": kinds,
+    "hooks": hooks,
+    "settings": settings,
+    "strategies": strategies,
+    "recipes": recipes,
+    "checker": checker,
+}
+
+
+def hook_functions() -> list[tuple[str, Callable[..., Any]]]:
+    """List the hook specs by name, in the order of the file."""
+    return [(n, f) for n, f in vars(hookspecs).items() if n.startswith("cfft_") and callable(f)]
+
+
+def builtin_names(kind: str) -> list[str]:
+    """List the strategies of a kind that cfft's own distribution provides."""
+    provided = Registry.installed().of_kind(kind)
+    return [p.declaration.name for p in provided if p.plugin.distribution == "cfft"]
+
+
+def rendered(page: str) -> str:
+    """Return the text of a page with its generated parts made anew."""
+    return BLOCK.sub(lambda m: m[1] + "\n".join(GENERATED[m[2]]()).strip() + "\n" + m[3], page)
+
+
+def stale_pages() -> list[Path]:
+    """List the pages whose generated parts differ from what the code says."""
+    pages = {page: page.read_text("utf-8") for page in PAGES}
+    return [page for page, text in pages.items() if rendered(text) != text]
+
+
+def main(check: bool) -> int:
+    """Write the stale pages, or name them where `check` asks for no more."""
+    stale = stale_pages()
+    for page in stale:
+        if check:
+            print(f"{page.name} is stale: run python docs/generate.py")
+        else:
+            page.write_text(rendered(page.read_text("utf-8")), "utf-8")
+            print(f"wrote {page.name}")
+    return int(check and bool(stale))
+
+
+def _method(kind: Kind) -> Callable[..., Any]:
+    method: Callable[..., Any] = getattr(PROTOCOLS[kind.name], kind.method)
+    return method
+
+
+def _signature(function: Callable[..., Any]) -> str:
+    text = str(inspect.signature(function)).replace("'", "").replace("(self, ", "(")
+    return text.replace("(self)", "()")
+
+
+def _prose_and_example(spec: Callable[..., Any]) -> tuple[str, str]:
+    text = inspect.getdoc(spec) or ""
+    example = "".join(part.source for part in doctest.DocTestParser().get_examples(text))
+    return text.split(">>>")[0].strip(), _spaced(example.strip())
+
+
+def _spaced(example: str) -> str:
+    """Set the empty lines that Python files have and doc-string examples cannot."""
+    text = re.sub(r"\n(?=@)", "\n\n\n", example.replace("'''", '"""'))
+    text = re.sub(r'(""")\n(?=    \w)', r"\1\n\n", text)
+    return re.sub(r"(?<!\n)\n(?=    def )", "\n\n", text)
+
+
+def _parameters(declared: Declaration) -> Iterator[str]:
+    if declared.params:
+        yield from ("| parameter | type | default | allowed | meaning |", "|---|---|---|---|---|")
+        yield from (*map(_row, declared.params), "")
+
+
+def _row(param: Param) -> str:
+    allowed = "" if param.choices else param.allowed
+    cells = (f"`{param.name}`", param.type_name, _default(param), allowed, param.help)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _default(param: Param) -> str:
+    if param.default is attrs.NOTHING:
+        return "(required)"
+    others = [
+        f"{_plain(value)} if {key} is {choice}"
+        for key, table in param.given.items()
+        for choice, value in table.items()
+        if value != param.default
+    ]
+    return "; ".join([_plain(param.default), *others])
+
+
+def _plain(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main(check="--check" in sys.argv[1:]))

@@ -1,0 +1,76 @@
+"""The pages and the code say the same."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cfft import hookspecs
+from cfft.registry import Registry
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    *ROOT.glob("*.md"),
+    *ROOT.glob("docs/*.md"),
+    *ROOT.glob("docs/examples/*/README.md"),
+]
+HOOKS = [name for name in vars(hookspecs) if name.startswith("cfft_")]
+BUILT_IN = [
+    f"### {provided.declaration.kind} `{provided.declaration.name}`"
+    for provided in Registry.installed().plugins.provided
+    if provided.plugin.distribution == "cfft"
+]
+LINK = re.compile(r"\]\(([^)#\s]+)")
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+PARSERS = {"json": json.loads, "toml": tomllib.loads, "python": ast.parse}
+
+
+def links():
+    return [
+        (page, target)
+        for page in PAGES
+        for target in LINK.findall(page.read_text("utf-8"))
+        if "://" not in target
+    ]
+
+
+def blocks():
+    return [
+        pytest.param(language, text, id=f"{page.relative_to(ROOT)}: {text.splitlines()[0]}")
+        for page in PAGES
+        for language, text in FENCE.findall(page.read_text("utf-8"))
+        if language in PARSERS and not text.startswith("def ")
+    ]
+
+
+def test_generated_parts_of_the_pages_are_up_to_date():
+    check = [sys.executable, ROOT / "docs" / "generate.py", "--check"]
+
+    done = subprocess.run(check, capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_documented(hook):
+    assert f"\n## {hook}\n" in (ROOT / "docs" / "hooks.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("heading", BUILT_IN)
+def test_every_built_in_strategy_is_documented(heading):
+    assert heading in (ROOT / "docs" / "strategies.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(("page", "target"), links(), ids=lambda part: Path(part).name)
+def test_every_relative_link_leads_somewhere(page, target):
+    assert (page.parent / target).exists()
+
+
+@pytest.mark.parametrize(("language", "text"), blocks())
+def test_every_fenced_example_parses(language, text):
+    PARSERS[language](text)

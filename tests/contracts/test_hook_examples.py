@@ -1,0 +1,48 @@
+"""The example that each hook carries is a working plug-in."""
+
+import ast
+import doctest
+from pathlib import Path
+
+import pytest
+
+from cfft import hookspecs
+from cfft.interfaces import KINDS
+from cfft.params import declaration
+
+CHECKER = Path(__file__).parents[2] / "docs" / "examples" / "cfft-checker" / "cfft_checker.py"
+HOOKS = [name for name in vars(hookspecs) if name.startswith("cfft_")]
+
+
+def example_of(hook):
+    (found,) = doctest.DocTestFinder(recurse=False).find(getattr(hookspecs, hook), hook)
+    return found
+
+
+def run(example):
+    failures = doctest.DocTestRunner().run(example, clear_globs=False)
+    return failures, example.globs
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_has_an_example_that_runs_and_implements_it(hook):
+    failures, names = run(example_of(hook))
+
+    assert failures.attempted > 0
+    assert failures.failed == 0
+    assert hasattr(names[hook], "cfft_impl")
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_the_example_of_a_collecting_hook_returns_strategies_of_its_kind(kind):
+    _, names = run(example_of(kind.hook))
+
+    (strategy,) = names[kind.hook]()
+
+    assert declaration(strategy).kind == kind.name
+
+
+def test_the_example_package_is_the_example_of_its_hook():
+    shown = "".join(part.source for part in example_of("cfft_masks").examples)
+
+    assert ast.dump(ast.parse(shown)) == ast.dump(ast.parse(CHECKER.read_text("utf-8")))
