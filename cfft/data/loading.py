@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from cfft.randomness import generator
 from cfft.records import Batch
 
 Loaded = tuple[Tensor, Tensor, Tensor]
+_Item = tuple[Tensor, int, int]
 _INTERPOLATIONS = {mode.value: mode for mode in transforms.InterpolationMode}
 
 
@@ -87,29 +89,30 @@ class Loader:
             persistent_workers=workers > 0,
             pin_memory=pin,
             collate_fn=_collate,
+            worker_init_fn=_leave_interrupts,
             generator=torch.Generator(),
         )
 
     def load(self, wanted: Sequence[Sequence[int]]) -> Iterator[Loaded]:
         """Yield the batches of indices `wanted`, in order, as (images, labels, indices).
 
-        `images`: [B, 3, H, W], uint8; `labels` and `indices`: [B], int64. One iteration at a time:
-        a new one ends the one before. Raises DataError naming a picture that cannot be read, and
+        `images`: [B, 3, H, W], uint8; `labels` and `indices`: [B], int64. Only the newest
+        iteration may go on. Raises DataError naming a picture that cannot be read, and
         where a worker process dies.
         """
         self._asked[:] = map(list, wanted)
         loaded = iter(self._loader)
         for indices in wanted:
             batch = self._next(loaded, indices)
-            if isinstance(batch, DataError):
-                raise batch
+            if isinstance(batch, str):
+                raise DataError(batch)
             yield batch
 
-    def _next(self, loaded: Iterator[Loaded | DataError], indices: Sequence[int]) -> Any:
+    def _next(self, loaded: Iterator[Loaded | str], indices: Sequence[int]) -> Any:
         try:
             return next(loaded)
         except RuntimeError as error:
-            if "worker" not in str(error):
+            if not str(error).startswith("DataLoader worker (pid"):
                 raise
             first = self._pictures.identify(indices[0])
             raise DataError(
@@ -118,24 +121,29 @@ class Loader:
             ) from error
 
 
-class _Tensors(Dataset[tuple[Tensor, int, int] | DataError]):
-    """Give errors as values: raised in a worker they would reach the user as a traceback."""
+def _leave_interrupts(worker: int) -> None:
+    """Let Ctrl-C reach the main process alone, which still wants its batch to stop in order."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class _Tensors(Dataset[_Item | str]):
+    """Give errors as text: raised in a worker they would reach the user as a traceback."""
 
     def __init__(self, pictures: PictureSet, transform: Callable[[Any], Tensor]) -> None:
         self.pictures = pictures
         self.transform = transform
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int, int] | DataError:
+    def __getitem__(self, index: int) -> _Item | str:
         try:
             image = self.transform(self.pictures.read(index))
         except DataError as error:
-            return error
+            return str(error)
         return image, self.pictures.labels[index], index
 
 
-def _collate(items: Sequence[tuple[Tensor, int, int] | DataError]) -> Loaded | DataError:
+def _collate(items: Sequence[_Item | str]) -> Loaded | str:
     for item in items:
-        if isinstance(item, DataError):
+        if isinstance(item, str):
             return item
     images, labels, indices = zip(*items, strict=True)
     return torch.stack(images), torch.tensor(labels), torch.tensor(indices)

@@ -28,8 +28,9 @@ def stratified_split(
     class has at least one picture in each part whose share is not 0, and otherwise less than one
     more or less than its share. Indices are sorted within a part. What is drawn of one class does
     not depend on the others. Raises DataError for a class with fewer pictures than parts, called
-    by `class_names` where given.
+    by `class_names` where given, and ConfigError for shares that are negative or all 0.
     """
+    _require_shares(shares)
     parts: list[list[int]] = [[] for _ in shares]
     for label, indices in _by_class(labels).items():
         _require_enough(label, len(indices), shares, class_names)
@@ -81,7 +82,8 @@ def _apportion(total: int, shares: Sequence[float]) -> list[int]:
     Fractions, so that 70/10/20 and 0.7/0.1/0.2 break ties alike; the earlier part wins them.
     """
     exact = [Fraction(share).limit_denominator(10**9) for share in shares]
-    quotas = [total * share / sum(exact) for share in exact]
+    whole = sum(exact)
+    quotas = [total * share / whole for share in exact]
     counts = [max(int(quota), int(quota > 0)) for quota in quotas]
     places = range(len(counts))
     for i in sorted(places, key=lambda i: counts[i] - quotas[i])[: max(0, total - sum(counts))]:
@@ -90,6 +92,13 @@ def _apportion(total: int, shares: Sequence[float]) -> list[int]:
         spare = (i for i in places if counts[i] > 1)
         counts[max(spare, key=lambda i: counts[i] - quotas[i])] -= 1
     return counts
+
+
+def _require_shares(shares: Sequence[float]) -> None:
+    if min(shares, default=0) < 0 or not 0 < sum(shares) < float("inf"):
+        raise ConfigError(
+            f"shares of a split: got {list(shares)}; none may be < 0, one must be > 0"
+        )
 
 
 def _require_enough(

@@ -12,7 +12,7 @@ Split = tuple[float, float, float]
 def check_split(suite: str, split: Split) -> None:
     """Raise ConfigError unless `split` are percentages or shares with some for training."""
     whole = min((1, 100), key=lambda whole: abs(sum(split) - whole))
-    if abs(sum(split) - whole) > 1e-6 or min(split) < 0 or split[0] == 0:
+    if not abs(sum(split) - whole) < 1e-6 or min(split) < 0 or split[0] == 0:
         raise ConfigError(
             f"suite.{suite}.split: got {'/'.join(f'{share:g}' for share in split)}; give train/val/"
             "test as percentages (sum 100) or shares (sum 1), none negative, train more than 0"

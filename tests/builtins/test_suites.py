@@ -1,0 +1,187 @@
+"""The built-in suites: layouts on disk, splits and the errors that name what is wrong."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cfft import ConfigError, DataError, PictureSet, Suite
+from cfft_suites.domains import DomainsSuite
+from cfft_suites.folder import FolderSuite
+
+
+def paint(folder: Path, pictures: int = 10) -> None:
+    folder.mkdir(parents=True)
+    for number in range(pictures):
+        Image.new("RGB", (2, 2)).save(folder / f"{number}.png")
+
+
+@pytest.fixture
+def domains(tmp_path: Path) -> Path:
+    """Photos and sketches of 10 cats and 10 dogs each, and clips of dogs alone."""
+    paint(tmp_path / "photo" / "cat")
+    paint(tmp_path / "photo" / "dog")
+    paint(tmp_path / "sketch" / "cat")
+    paint(tmp_path / "sketch" / "dog")
+    paint(tmp_path / "clip" / "dog")
+    return tmp_path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Ten cats and ten dogs to train on, and nothing else."""
+    paint(tmp_path / "train" / "cat")
+    paint(tmp_path / "train" / "dog")
+    return tmp_path
+
+
+def files(pictures: PictureSet) -> set[str]:
+    return {pictures.identify(index) for index in range(len(pictures))}
+
+
+def test_domains_splits_the_chosen_domain_and_tests_on_all_others(domains: Path) -> None:
+    suite = DomainsSuite(data=domains, id="photo")
+
+    sets = suite.open(seed=0)
+
+    assert isinstance(suite, Suite)
+    assert sets.classes == ("cat", "dog")
+    assert [(s.name, len(s)) for s in (sets.train, sets.val, sets.test)] == [
+        ("photo-train", 14),
+        ("photo-val", 2),
+        ("photo", 4),
+    ]
+    assert [(s.name, len(s), s.classes) for s in sets.ood] == [
+        ("clip", 10, (1,)),
+        ("sketch", 20, (0, 1)),
+    ]
+
+
+def test_domains_splits_by_the_seed(domains: Path) -> None:
+    suite = DomainsSuite(data=domains, id="photo")
+
+    assert files(suite.open(0).train) == files(suite.open(0).train)
+    assert files(suite.open(0).train) != files(suite.open(1).train)
+
+
+def test_domains_takes_another_split(domains: Path) -> None:
+    sets = DomainsSuite(data=domains, id="photo", split=(0.5, 0.3, 0.2)).open(0)
+
+    assert [len(s) for s in (sets.train, sets.val, sets.test)] == [10, 6, 4]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        (None, "no domain chosen .--id.; domains in .*: clip, photo, sketch"),
+        ("foto", "unknown domain 'foto'; did you mean 'photo'"),
+    ],
+)
+def test_domains_lists_what_there_is(domains: Path, chosen: str | None, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        DomainsSuite(data=domains, id=chosen).open(0)
+
+
+def test_domains_names_a_class_that_training_lacks(domains: Path) -> None:
+    paint(domains / "sketch" / "dogs")
+
+    with pytest.raises(DataError, match=r"'sketch' has class 'dogs' that training lacks: .*'dog'"):
+        DomainsSuite(data=domains, id="photo").open(0)
+
+
+def test_domains_refuses_a_domain_of_one_class(domains: Path) -> None:
+    with pytest.raises(DataError, match="two or more class folders, got only 'dog'"):
+        DomainsSuite(data=domains, id="clip").open(0)
+
+
+def test_class_names_are_read_beside_the_sets(domains: Path) -> None:
+    (domains / "classes.txt").write_text("tabby cat\nhound\n")
+
+    assert DomainsSuite(data=domains, id="photo").open(0).classes == ("tabby cat", "hound")
+
+
+def test_folder_draws_missing_parts_from_train(folder: Path) -> None:
+    suite = FolderSuite(data=folder)
+
+    sets = suite.open(seed=0)
+
+    assert isinstance(suite, Suite)
+    assert [(s.name, len(s)) for s in (sets.train, sets.val, sets.test)] == [
+        ("train", 14),
+        ("val", 2),
+        ("test", 4),
+    ]
+    assert files(sets.train) | files(sets.val) | files(sets.test) == files(sets.train.whole)
+    assert sets.ood == ()
+
+
+def test_folder_draws_only_what_is_missing(folder: Path) -> None:
+    paint(folder / "test" / "dog", pictures=3)
+
+    sets = FolderSuite(data=folder, split=(70.0, 30.0, 0.0)).open(0)
+
+    assert [len(s) for s in (sets.train, sets.val, sets.test)] == [14, 6, 3]
+    assert sets.test.classes == (1,)
+
+
+def test_folder_trains_on_everything_where_no_part_is_missing(folder: Path) -> None:
+    paint(folder / "val" / "cat", pictures=1)
+    paint(folder / "test" / "dog", pictures=1)
+
+    assert len(FolderSuite(data=folder).open(0).train) == 20
+
+
+def test_folder_finds_ood_sets_by_name(folder: Path) -> None:
+    paint(folder / "ood" / "snow" / "dog", pictures=3)
+    paint(folder / "ood" / "fog" / "cat", pictures=2)
+
+    ood = FolderSuite(data=folder).open(0).ood
+
+    assert [(s.name, len(s), s.classes) for s in ood] == [("fog", 2, (0,)), ("snow", 3, (1,))]
+
+
+def test_folder_names_a_class_that_training_lacks(folder: Path) -> None:
+    paint(folder / "ood" / "snow" / "wolf")
+
+    with pytest.raises(DataError, match="'snow' has class 'wolf' that training lacks"):
+        FolderSuite(data=folder).open(0)
+
+
+def test_folder_refuses_an_ood_set_called_like_the_test_set(folder: Path) -> None:
+    paint(folder / "ood" / "test" / "dog")
+
+    with pytest.raises(DataError, match="'test' is the in-distribution test set"):
+        FolderSuite(data=folder).open(0)
+
+
+def test_folder_points_to_domains_where_the_data_lies_so(domains: Path) -> None:
+    with pytest.raises(DataError, match=r"no folder 'train'.*--suite domains --id clip"):
+        FolderSuite(data=domains).open(0)
+
+
+def test_folder_points_to_train_where_class_folders_lie_bare(domains: Path) -> None:
+    with pytest.raises(DataError, match=r"move the class folders into \S+/train"):
+        FolderSuite(data=domains / "photo").open(0)
+
+
+def test_a_missing_directory_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no such directory: .*nowhere"):
+        FolderSuite(data=tmp_path / "nowhere").open(0)
+
+
+@pytest.mark.parametrize("suite", [FolderSuite, DomainsSuite])
+@pytest.mark.parametrize(
+    "split", [(70.0, 20.0, 20.0), (0.0, 50.0, 50.0), (120.0, -40.0, 20.0), (0.7, 0.1, 0.3)]
+)
+def test_a_split_that_does_not_add_up_is_refused_at_once(
+    suite: type[FolderSuite | DomainsSuite], split: tuple[float, float, float]
+) -> None:
+    with pytest.raises(ConfigError, match=rf"split: got {split[0]:g}/"):
+        suite(data=Path("data"), split=split)
+
+
+def test_a_class_too_small_to_split_is_called_by_its_name(folder: Path) -> None:
+    paint(folder / "train" / "owl", pictures=2)
+
+    with pytest.raises(DataError, match="class 'owl' has 2 pictures, too few"):
+        FolderSuite(data=folder).open(0)
