@@ -43,10 +43,8 @@ def check_backbone(who: str, backbone: Backbone, model: str, weights: str | None
     must(isinstance(pretrained, Pretrained), f"{who} must return a Pretrained")
     _check_encoder(who, pretrained)
     again = backbone.build(pretrained.rebuild, None)
-    alike = again.preprocessing == pretrained.preprocessing and _shapes(again) == _shapes(
-        pretrained
-    )
-    must(alike, f"{who}: rebuild '{pretrained.rebuild}' must build the same encoder")
+    same = _facts(again) == _facts(pretrained)
+    must(same, f"{who}: rebuild '{pretrained.rebuild}' must build the same encoder")
     if pretrained.encode_text is not None:
         encoded = tuple(pretrained.encode_text(["a dog", "a cat"]).shape)
         wanted = (2, pretrained.encoder.dim)

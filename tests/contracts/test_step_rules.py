@@ -198,7 +198,7 @@ class UntoldMask:
     ("strategy", "says"),
     [
         (MuteMask, "mask 'mute', parameter 'share' has no help text"),
-        (UntoldMask, "first line must have 1 to 79 letters"),
+        (UntoldMask, "first line must have 1 to 79 characters"),
     ],
 )
 def test_a_declaration_that_breaks_a_rule_is_told_which(strategy, says: str):
