@@ -85,29 +85,32 @@ def own_head(pretrained: Pretrained, classes: int) -> Head:
 
 
 def linear_probe_head(
-    features: Tensor, labels: Tensor, classes: int, normalised: bool, decay: float = 1e-3
+    features: Tensor, labels: Tensor, classes: int, normalised: bool, decay: float = 1e-2
 ) -> Head:
     """Return the head of a multinomial logistic regression on features.
 
     `features`: [N, D] as the encoder gives them. `labels`: [N], int64, 0 <= label < `classes`; a
     class without examples gets a head that says no. `normalised`: whether the head is to act on
-    L2-normalised features. The mean cross-entropy plus `decay` / 2 times the squared weights of
-    standardised features is minimised by L-BFGS from zero, without randomness; the
-    standardisation is folded into weight and bias. Raises ConfigError where N is 0.
+    L2-normalised features. The mean cross-entropy plus `decay` / 2 times the squared weights is
+    minimised by L-BFGS from zero, without randomness, on features of mean 0 and overall variance
+    1, so that `decay` means the same for every backbone; that is folded into weight and bias.
+    Directions keep their proportions, which carries over to other domains better than bringing
+    each feature to variance 1. Raises ConfigError where N is 0.
     """
     if len(features) == 0:
         raise ConfigError("head 'linear-probe' needs at least one training picture")
     inputs = F.normalize(features, dim=-1) if normalised else features
-    centre, spread = _moments(inputs.detach().float())
-    standard = (inputs.detach().float() - centre) / spread
-    weight, bias = _regress(standard, labels, classes, decay)
+    inputs = inputs.detach().float()
+    centre, spread = _centre_and_spread(inputs)
+    weight, bias = _regress((inputs - centre) / spread, labels, classes, decay)
     weight = weight / spread  # [K, D]
     return Head(weight, bias - weight @ centre, normalised)
 
 
-def _moments(inputs: Tensor) -> tuple[Tensor, Tensor]:
-    spread = inputs.std(dim=0, correction=0)
-    return inputs.mean(dim=0), torch.where(spread > 0, spread, torch.ones_like(spread))
+def _centre_and_spread(inputs: Tensor) -> tuple[Tensor, Tensor]:
+    centre = inputs.mean(dim=0)  # [D]
+    spread = (inputs - centre).square().mean().sqrt()
+    return centre, torch.where(spread > 0, spread, torch.ones_like(spread))
 
 
 def _regress(inputs: Tensor, labels: Tensor, classes: int, decay: float) -> tuple[Tensor, Tensor]:

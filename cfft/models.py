@@ -50,7 +50,7 @@ class ModelDescription:
         """Read what `to_json` wrote; raises WeightsError naming `origin`."""
         try:
             found: ModelDescription = _CONVERTER.structure(json.loads(text), cls)
-        except (json.JSONDecodeError, cattrs.BaseValidationError, KeyError, TypeError) as error:
+        except (ValueError, AttributeError, cattrs.BaseValidationError) as error:
             raise WeightsError(f"{origin}: no model description of cfft ({error})") from error
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import zipfile
 from collections.abc import Iterable, Mapping
 from itertools import islice
@@ -67,13 +68,20 @@ def _unpickle(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path}: holds more than tensors, so reading it could run code; if you trust it, save "
-            "its tensors alone: safetensors.torch.save_file(state_dict, 'weights.safetensors')"
-        ) from error
+        raise WeightsError(f"{path}: {_why_not_unpickled(str(error))}") from error
     except (RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
         reason = str(error).split("\n")[0]
         raise WeightsError(f"{path}: not a readable PyTorch file ({reason})") from error
+
+
+def _why_not_unpickled(message: str) -> str:
+    forbidden = re.search(r"GLOBAL (\S+)", message)
+    if forbidden is None:
+        return "not a readable PyTorch file (damaged, or of another program)"
+    return (
+        f"holds {forbidden[1]} beside tensors, so reading it could run code; if you trust it, save "
+        "its tensors alone: safetensors.torch.save_file(state_dict, 'weights.safetensors')"
+    )
 
 
 def _is_torchscript(path: Path) -> bool:

@@ -35,7 +35,10 @@ class TextEncoder:
 
         tokens = self.tokenizer(list(prompts))  # [n, context length]
         self._check_vocabulary(int(tokens.max()))
-        device = torch.accelerator.current_accelerator() or torch.device("cpu")
+        found = (
+            torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        )
+        device = found or torch.device("cpu")
         self.model.to(device)
         with torch.no_grad():
             parts = tokens.split(_PROMPTS_AT_ONCE)
