@@ -58,7 +58,7 @@ def test_gradcam_is_the_public_function(batch, view):
 
 def test_a_negative_start_layer_is_refused():
     with pytest.raises(
-        cfft.ConfigError, match=r"cam\.relevance\.start_layer: got -1, allowed: >= 0"
+        cfft.ConfigError, match=r"cam\.relevance\.start_layer: got -1, allowed: a whole number >= 0"
     ):
         declaration(Relevance).build({"start_layer": -1}, {})
 
