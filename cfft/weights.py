@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 from torch import Tensor
 
 from cfft.errors import WeightsError
@@ -50,12 +51,12 @@ def read_weights(path: Path) -> WeightFile:
 
 def _read_safetensors(path: Path) -> WeightFile:
     try:
+        tensors = load_file(path)
         with safe_open(path, framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
+            identity = json.loads((file.metadata() or {}).get(IDENTITY_KEY, "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path}: not a readable safetensors file ({error})") from error
-    return WeightFile(path, _tensors(tensors, path), json.loads(metadata.get(IDENTITY_KEY, "{}")))
+    return WeightFile(path, _tensors(tensors, path), identity)
 
 
 def _unpickle(path: Path) -> Any:
@@ -97,9 +98,13 @@ def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
             content = content[key]
     if not isinstance(content, Mapping) or not content:
         raise WeightsError(f"{path}: holds no state dict of named tensors")
-    odd = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
+    odd = [
+        str(key)
+        for key, value in content.items()
+        if not (isinstance(key, str) and isinstance(value, Tensor))
+    ]
     if odd:
-        raise WeightsError(f"{path}: holds no state dict: {_few(odd)} are not tensors")
+        raise WeightsError(f"{path}: holds no state dict: {_few(odd)} are not named tensors")
     wrapped = all(key.startswith("module.") for key in content)
     return {key.removeprefix("module.") if wrapped else key: content[key] for key in content}
 

@@ -75,7 +75,7 @@ def find_architecture(name: str) -> Architecture:
         return _from_folder(name)
     if name.startswith(_HUB):
         return _from_hub(name)
-    if name.endswith(".json") or Path(name).is_file():
+    if name.endswith(".json"):
         return _from_json(_text_of(Path(name)), name)
     return _from_library(name)
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def preprocessing(architecture: Architecture, tower: Any) -> cfft.Preprocessing:
     """Return how pictures are prepared for `tower`; what no config says is as OpenAI had it.
 
-    Raises ConfigError for models that squash pictures instead of cropping them.
+    Raises ConfigError for models that squash pictures instead of cropping them, and for a
+    deviation of 0.
     """
     from open_clip.transform import PreprocessCfg
 
@@ -26,13 +27,16 @@ def preprocessing(architecture: Architecture, tower: Any) -> cfft.Preprocessing:
             f"model '{architecture.label}' prepares pictures by resize_mode '{mode}', which cfft "
             "does not have; it resizes the short side and crops the centre ('shortest')"
         )
+    std = three(asked.get("std", usual.std))
+    if min(std) <= 0:
+        raise cfft.ConfigError(f"std of '{architecture.label}' is {std}; allowed: above 0")
     size = _pair(tower.image_size)
     return cfft.Preprocessing(
         size=size,
         resize=max(size),
         interpolation=asked.get("interpolation", usual.interpolation),
         mean=three(asked.get("mean", usual.mean)),
-        std=three(asked.get("std", usual.std)),
+        std=std,
     )
 
 

@@ -113,6 +113,8 @@ def _hidden_act(config: Path) -> bool | None:
         return None
     try:
         facts = json.loads(config.read_text(encoding="utf-8"))
+        if not facts.keys() & {"vision_config", "model_type"}:
+            return None  # a config of something else
         vision = facts.get("vision_config") or facts
         return bool(vision.get("hidden_act", "quick_gelu") == "quick_gelu")
     except (OSError, ValueError, AttributeError) as error:

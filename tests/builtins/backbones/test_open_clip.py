@@ -16,6 +16,8 @@ from torch.testing import assert_close
 
 import cfft
 from cfft_backbones import OpenClipBackbone
+from cfft_backbones.open_clip_configs import find_architecture
+from cfft_backbones.sources import locate, settle_activation
 
 Weights = dict[str, Tensor]
 
@@ -66,6 +68,17 @@ def test_huggingface_names_give_the_same_features_and_text_features(
     assert built.encode_text is not None
     tokens = open_clip.SimpleTokenizer(context_length=16)(["a dog", "two cats"])
     assert_close(built.encode_text(["a dog", "two cats"]), clip.encode_text(tokens).detach())
+
+
+def test_a_config_of_something_else_beside_a_huggingface_file_is_left_alone(
+    clip: open_clip.CLIP, config: str, huggingface_names: Any, tmp_path: Path
+) -> None:
+    save_file(huggingface_names(clip.state_dict()), tmp_path / "model.safetensors")
+    Path(config).rename(tmp_path / "config.json")
+
+    built = _build(str(tmp_path / "config.json"), tmp_path / "model.safetensors")
+
+    assert built.identity["activation"] == "GELU"
 
 
 def test_openai_names_with_half_precision_values_load_in_float32(
@@ -189,9 +202,6 @@ def test_templates_are_openais_eighty_and_seven_with_a_place_for_the_name(config
 
 @pytest.mark.parametrize("model", ["ViT-B-32", "ViT-B-32-quickgelu"])
 def test_openais_tag_brings_quick_gelu_whatever_the_name(model: str) -> None:
-    from cfft_backbones.open_clip_configs import find_architecture
-    from cfft_backbones.sources import locate, settle_activation
-
     architecture = find_architecture(model)
     source = locate(architecture, "openai")
 

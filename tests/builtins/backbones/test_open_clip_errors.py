@@ -28,9 +28,7 @@ def test_an_unknown_model_is_named_with_the_nearest_spelling() -> None:
 
 
 def test_an_unknown_tag_is_named_with_the_tags_of_that_model() -> None:
-    with pytest.raises(
-        cfft.ConfigError, match=r"'opnai'; did you mean 'openai'.*laion2b_s34b"
-    ):
+    with pytest.raises(cfft.ConfigError, match=r"'opnai'; did you mean 'openai'.*laion2b_s34b"):
         _build("ViT-B-32", "opnai")
 
 
@@ -178,6 +176,18 @@ def test_models_that_squash_pictures_are_refused(config: str) -> None:
 
     with pytest.raises(cfft.ConfigError, match="resize_mode 'squash'"):
         _build(config)
+
+
+def test_a_deviation_of_zero_is_refused(config: str) -> None:
+    with pytest.raises(cfft.ConfigError, match="std of .* allowed: above 0"):
+        _build(config, std=(0.2, 0.0, 0.2))
+
+
+def test_a_checkpoint_without_a_state_dict_is_named(config: str, tmp_path: Path) -> None:
+    torch.save({"epoch": 3, "lr": 0.1}, tmp_path / "optimizer.pt")
+
+    with pytest.raises(cfft.WeightsError, match="holds no state dict: epoch, lr are not named"):
+        _build(config, tmp_path / "optimizer.pt")
 
 
 def test_a_text_tower_of_other_tokens_is_named_when_prompts_are_encoded(config: str) -> None:
