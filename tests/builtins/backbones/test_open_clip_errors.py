@@ -179,7 +179,7 @@ def test_models_that_squash_pictures_are_refused(config: str) -> None:
 
 
 def test_a_deviation_of_zero_is_refused(config: str) -> None:
-    with pytest.raises(cfft.ConfigError, match="std of .* allowed: above 0"):
+    with pytest.raises(cfft.ConfigError, match=r"std of .* allowed: above 0"):
         _build(config, std=(0.2, 0.0, 0.2))
 
 
