@@ -67,6 +67,8 @@ class Param:
     @property
     def bounds(self) -> str:
         """Spell the range of numbers, empty where every one is allowed."""
+        if self.ge is not None and self.le is not None:
+            return f"from {self.ge:g} to {self.le:g}"
         limits = ((">=", self.ge), (">", self.gt), ("<=", self.le), ("<", self.lt))
         return " and ".join(f"{sign} {limit:g}" for sign, limit in limits if limit is not None)
 

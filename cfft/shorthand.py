@@ -34,7 +34,7 @@ class Shorthand:
         """Say which short options belong to nobody, to several, or are given in full as well."""
         for name in self.layer.short:
             owners = self._owners(name)
-            if not owners:
+            if not owners and self._all_installed():
                 yield self._homeless(name)
             elif len(owners) > 1:
                 spellings = " or ".join(_full(kind, pick, name) for kind, pick in owners)
@@ -50,6 +50,11 @@ class Shorthand:
         declarations = [p.declaration for p in self.registry.of_kind(kind)]
         found = (d.param(param) for d in declarations if d.name == name)
         return next((p for p in found if p is not None), None)
+
+    def _all_installed(self) -> bool:
+        """Tell whether what is chosen exists; a misspelt mask may have the parameter."""
+        picks = [(kind, pick.use) for kind, choices in self.chosen.items() for pick in choices]
+        return all(name in self.registry.names(kind) for kind, name in picks)
 
     def _homeless(self, param: str) -> str:
         declarations = [p.declaration for p in self.registry.plugins.provided]
