@@ -68,7 +68,18 @@ class Option:
 
 def run_options(registry: Registry) -> list[Option]:
     """Return the options of `cfft run` in the order of its help."""
-    fixed = [
+    fixed = _fixed_options(registry)
+    taken = {option.spelling for option in fixed}
+    return [*fixed, *_full_options(registry), *_short_options(registry, taken)]
+
+
+def has_short(registry: Registry, param: str) -> bool:
+    """Tell whether a parameter has a short option, which cfft's own options may have taken."""
+    return short_option(param) not in {option.spelling for option in _fixed_options(registry)}
+
+
+def _fixed_options(registry: Registry) -> list[Option]:
+    return [
         *_kind_options(registry, _PICTURES),
         *_settings_options(Model, _PICTURES),
         *_settings_options(Training, _PICTURES),
@@ -78,8 +89,6 @@ def run_options(registry: Registry) -> list[Option]:
         *_output_options(),
         *_settings_options(Training, _OUTPUT),
     ]
-    taken = {option.spelling for option in fixed}
-    return [*fixed, *_full_options(registry), *_short_options(registry, taken)]
 
 
 def _kind_options(registry: Registry, panel: str) -> Iterator[Option]:

@@ -100,11 +100,12 @@ def show_strategy(words: Words, as_json: AsJson = False) -> None:
     """Show a strategy's description, parameters, options and TOML table."""
     kind, _, name = " ".join(words).replace(".", " ", 1).partition(" ")
     _check_kind(kind)
-    provided = Registry.installed().find(kind, name)
+    registry = Registry.installed()
+    provided = registry.find(kind, name)
     if as_json:
-        typer.echo(json.dumps(strategy_record(provided), indent=2))
+        typer.echo(json.dumps(strategy_record(registry, provided), indent=2))
     else:
-        print_strategy(console(), provided)
+        print_strategy(console(), registry, provided)
 
 
 def check_plugins(name: PluginName = None) -> None:
@@ -118,7 +119,12 @@ def check_plugins(name: PluginName = None) -> None:
     problems = [*_own_problems(registry, plugins), *complaints(checked)]
     if problems:
         raise PluginError(several(problems))
-    typer.echo(f"{len(plugins)} plug-ins with {len(checked)} strategies: all is well")
+    found = f"{_count(len(plugins), 'plug-in')} with {_count(len(checked), 'strateg', 'y', 'ies')}"
+    typer.echo(f"{found}: all is well")
+
+
+def _count(number: int, stem: str, one: str = "", many: str = "s") -> str:
+    return f"{number} {stem}{one if number == 1 else many}"
 
 
 def _own_problems(registry: Registry, plugins: list[Plugin]) -> list[str]:

@@ -11,19 +11,21 @@ from rich.console import Console
 from rich.padding import Padding
 
 from cfft.cli.describe import facts, full_option, metavar, short_option
+from cfft.cli.options import has_short
 from cfft.conversion import plain
 from cfft.layers import LISTS
 from cfft.params import Declaration, Param
 from cfft.plugins import Provided
+from cfft.registry import Registry
 
 
-def strategy_record(provided: Provided) -> dict[str, Any]:
+def strategy_record(registry: Registry, provided: Provided) -> dict[str, Any]:
     """Return all that a declaration says, as JSON holds it."""
     declared = provided.declaration
     return {
         **summary_record(provided),
         "doc": inspect.getdoc(declared.cls) or "",
-        "parameters": [_param_record(declared, param) for param in declared.params],
+        "parameters": [_param_record(registry, declared, param) for param in declared.params],
         "toml": toml_example(declared),
     }
 
@@ -41,7 +43,7 @@ def summary_record(provided: Provided) -> dict[str, Any]:
     }
 
 
-def _param_record(declared: Declaration, param: Param) -> dict[str, Any]:
+def _param_record(registry: Registry, declared: Declaration, param: Param) -> dict[str, Any]:
     given = {k: {str(c): plain(v) for c, v in t.items()} for k, t in param.given.items()}
     return {
         "name": param.name,
@@ -52,7 +54,7 @@ def _param_record(declared: Declaration, param: Param) -> dict[str, Any]:
         "allowed": param.allowed,
         "help": param.help,
         "option": full_option(declared.path, param.name),
-        "short": short_option(param.name),
+        "short": short_option(param.name) if has_short(registry, param.name) else None,
     }
 
 
@@ -65,22 +67,26 @@ def toml_example(declared: Declaration) -> str:
     return tomlkit.dumps({declared.kind: [table] if declared.kind in LISTS else table})
 
 
-def print_strategy(console: Console, provided: Provided) -> None:
+def print_strategy(console: Console, registry: Registry, provided: Provided) -> None:
     """Print a strategy's doc-string, its parameters with every spelling, and its TOML table."""
     declared, plugin = provided.declaration, provided.plugin
     console.print(f"{declared.kind} {declared.name}", style="bold", end="")
     console.print(f"  from {plugin.distribution} {plugin.version}", style="dim")
     console.print()
-    console.print(inspect.getdoc(declared.cls) or "no doc-string", soft_wrap=True)
+    console.print(_reflowed(inspect.getdoc(declared.cls) or "no doc-string"))
     for param in declared.params:
-        _print_param(console, declared, param)
+        _print_param(console, registry, declared, param)
     console.print("\nIn TOML:", style="bold")
     console.print(indent(toml_example(declared).rstrip(), "  "), soft_wrap=True)
 
 
-def _print_param(console: Console, declared: Declaration, param: Param) -> None:
-    options = f"{full_option(declared.path, param.name)} {metavar(param)}"
-    console.print(f"\n{options}", style="cyan", end="")
-    console.print(f"  in short {short_option(param.name)}", style="dim")
-    text = f"{param.help} {facts(param)}"
-    console.print(Padding(text, (0, 0, 0, 2), expand=False))
+def _reflowed(text: str) -> str:
+    """Join the lines of each paragraph, for the console to break where it has to."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
+def _print_param(console: Console, registry: Registry, declared: Declaration, param: Param) -> None:
+    console.print(f"\n{full_option(declared.path, param.name)} {metavar(param)}", style="cyan")
+    if has_short(registry, param.name):
+        console.print(f"  in short {short_option(param.name)}", style="dim")
+    console.print(Padding(f"{param.help} {facts(param)}", (0, 0, 0, 2), expand=False))
