@@ -28,7 +28,6 @@ _DECLARATION = "__cfft_declaration__"
 _NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
 _TAKEN = (("loss", "none"), ("teacher", "none"))
 _RESERVED = ("use", "label")
-_ABSENT = attrs.NOTHING
 
 
 @attrs.frozen
@@ -67,6 +66,8 @@ class Param:
     @property
     def bounds(self) -> str:
         """Spell the range of numbers, empty where every one is allowed."""
+        if self.ge is not None and self.le is not None:
+            return f"from {self.ge:g} to {self.le:g}"
         limits = ((">=", self.ge), (">", self.gt), ("<=", self.le), ("<", self.lt))
         return " and ".join(f"{sign} {limit:g}" for sign, limit in limits if limit is not None)
 
@@ -239,11 +240,18 @@ def _mistake(param: Param, context: set[str]) -> str | None:
     if surplus:
         return f"given: {unknown('key', min(surplus), context, 'kinds and earlier parameters')}"
     defaults = [default for table in param.given.values() for default in table.values()]
+    wrong = (_wrong(param, default) for default in (param.default, *defaults))
+    return next((problem for problem in wrong if problem), None)
+
+
+def _wrong(param: Param, default: Any) -> str | None:
+    if default is attrs.NOTHING:
+        return None
     try:
-        [param.parse(default) for default in (param.default, *defaults) if default is not _ABSENT]
+        parsed = param.parse(default)
     except ValueError as error:
         return f"default: {error}"
-    return None
+    return None if parsed == default else f"default {default!r} is read as {parsed!r}: write that"
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -39,10 +39,7 @@ class Registry:
             message = unknown(kind, name, self.names(kind), "installed")
             raise ConfigError(several([message, *map(broken_line, self.plugins.broken)]))
         if len(found) > 1:
-            origins = " and ".join(p.plugin.origin for p in found)
-            raise PluginError(
-                f"{kind} '{name}' is provided by {origins}: uninstall one of them or rename it"
-            )
+            raise PluginError(clash_line(kind, name, [p.plugin for p in found]))
         return found[0]
 
     def declaration(self, kind: str, name: str) -> Declaration:
@@ -73,3 +70,9 @@ class Registry:
 def broken_line(plugin: Plugin) -> str:
     """Say in one line which plug-in cannot be used and why."""
     return f"plug-in {plugin.origin} cannot be used: {plugin.error}"
+
+
+def clash_line(kind: str, name: str, providers: Sequence[Plugin]) -> str:
+    """Say in one line which plug-ins provide the same name."""
+    origins = " and ".join(plugin.origin for plugin in providers)
+    return f"{kind} '{name}' is provided by {origins}: uninstall one of them or rename it"

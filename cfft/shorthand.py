@@ -33,14 +33,20 @@ class Shorthand:
     def problems(self) -> Iterator[str]:
         """Say which short options belong to nobody, to several, or are given in full as well."""
         for name in self.layer.short:
-            owners = self._owners(name)
-            if not owners:
-                yield self._homeless(name)
-            elif len(owners) > 1:
-                spellings = " or ".join(_full(kind, pick, name) for kind, pick in owners)
-                yield f"{_short(name)} could mean several: write {spellings}"
-            elif name in self.layer.values.get((owners[0][0], owners[0][1].label), {}):
-                yield f"{_short(name)} and {_full(*owners[0], name)} are the same: give one of them"
+            problem = self._problem(name, self._owners(name))
+            if problem is not None:
+                yield problem
+
+    def _problem(self, name: str, owners: list[tuple[str, Choice]]) -> str | None:
+        if not owners:
+            return self._homeless(name) if self._all_installed() else None
+        spellings = " or ".join(_full(kind, pick, name) for kind, pick in owners)
+        if len(owners) > 1:
+            return f"{_short(name)} could mean several: write {spellings}"
+        kind, pick = owners[0]
+        if name in self.layer.values.get((kind, pick.label), {}):
+            return f"{_short(name)} and {spellings} are the same: give one of them"
+        return None
 
     def _owners(self, param: str) -> list[tuple[str, Choice]]:
         picks = [(kind, pick) for kind, choices in self.chosen.items() for pick in choices]
@@ -50,6 +56,11 @@ class Shorthand:
         declarations = [p.declaration for p in self.registry.of_kind(kind)]
         found = (d.param(param) for d in declarations if d.name == name)
         return next((p for p in found if p is not None), None)
+
+    def _all_installed(self) -> bool:
+        """Tell whether what is chosen exists; a misspelt mask may have the parameter."""
+        picks = [(kind, pick.use) for kind, choices in self.chosen.items() for pick in choices]
+        return all(name in self.registry.names(kind) for kind, name in picks)
 
     def _homeless(self, param: str) -> str:
         declarations = [p.declaration for p in self.registry.plugins.provided]

@@ -14,7 +14,7 @@ _MENDABLE = 2
 _INTERRUPTED = 130
 
 
-class Interrupted(Exception):
+class RunInterruptedError(Exception):
     """Carry what to tell a user who pressed Ctrl-C."""
 
 
@@ -25,7 +25,7 @@ def reported() -> Iterator[None]:
         yield
     except CfftError as error:
         _end(_MENDABLE, *(f"error: {line}" for line in str(error).split("\n")))
-    except Interrupted as interrupted:
+    except RunInterruptedError as interrupted:
         _end(_INTERRUPTED, str(interrupted))
     except KeyboardInterrupt:
         _end(_INTERRUPTED, "interrupted")

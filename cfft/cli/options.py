@@ -68,7 +68,18 @@ class Option:
 
 def run_options(registry: Registry) -> list[Option]:
     """Return the options of `cfft run` in the order of its help."""
-    fixed = [
+    fixed = _fixed_options(registry)
+    taken = {option.spelling for option in fixed}
+    return [*fixed, *_full_options(registry), *_short_options(registry, taken)]
+
+
+def has_short(registry: Registry, param: str) -> bool:
+    """Tell whether a parameter has a short option, which cfft's own options may have taken."""
+    return short_option(param) not in {option.spelling for option in _fixed_options(registry)}
+
+
+def _fixed_options(registry: Registry) -> list[Option]:
+    return [
         *_kind_options(registry, _PICTURES),
         *_settings_options(Model, _PICTURES),
         *_settings_options(Training, _PICTURES),
@@ -78,8 +89,6 @@ def run_options(registry: Registry) -> list[Option]:
         *_output_options(),
         *_settings_options(Training, _OUTPUT),
     ]
-    taken = {option.spelling for option in fixed}
-    return [*fixed, *_full_options(registry), *_short_options(registry, taken)]
 
 
 def _kind_options(registry: Registry, panel: str) -> Iterator[Option]:
@@ -90,17 +99,20 @@ def _kind_options(registry: Registry, panel: str) -> Iterator[Option]:
 
 def _kind_option(kind: Kind, names: tuple[str, ...], panel: str) -> Option:
     repeated = kind.name in LISTS
-    chosen = [choice.use for choice in read_defaults().chosen.get(kind.name, ())]
-    allowed = [*names, "or none"] if kind.name == "loss" else names
-    words = [f"{kind.purpose}: {', '.join(allowed)}"]
-    words += [f"[default {', '.join(chosen)}]"] if chosen else []
-    words += ["; may be repeated"] if repeated else []
 
     def store(request: Request, value: Any) -> None:
         request.layer.choose(kind.name, value if repeated else [value])
 
-    help = " ".join(words).replace(" ;", ";")
-    return Option(f"--{kind.name}", help, panel, "NAME", store, repeated=repeated)
+    words = _kind_words(kind, names, repeated)
+    return Option(f"--{kind.name}", words, panel, "NAME", store, repeated=repeated)
+
+
+def _kind_words(kind: Kind, names: tuple[str, ...], repeated: bool) -> str:
+    default = [choice.use for choice in read_defaults().chosen.get(kind.name, ())]
+    notes = [f"default {', '.join(default)}"] if default else []
+    notes += ["may be repeated", "none leaves all out"] if repeated else []
+    brackets = f" [{'; '.join(notes)}]" if notes else ""
+    return f"{kind.purpose}: {', '.join(names)}{brackets}"
 
 
 def _settings_options(table: type[Any], panel: str) -> Iterator[Option]:
@@ -188,7 +200,7 @@ def _full_option(declared: Declaration, param: Param) -> Option:
         request.layer.values.setdefault(key, {})[param.name] = value
 
     spelling = full_option(declared.path, param.name)
-    panel = f"Parameters of each {declared.kind}"
+    panel = f"Parameters of the chosen {declared.kind}"
     return Option(spelling, f"{param.help} {facts(param)}", panel, metavar(param), store)
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.markup import escape
 
 from cfft.cli.consoles import console
-from cfft.cli.errors import Interrupted
+from cfft.cli.errors import RunInterruptedError
 from cfft.cli.live import Quiet, reporter
 from cfft.cli.options import Request, run_options
 from cfft.cli.signature import as_command
@@ -23,10 +24,12 @@ from cfft.errors import ConfigError
 from cfft.layers import Layer, read_defaults, read_file, read_recipe, recipe_names, recipe_summary
 from cfft.registry import Registry
 
-_HELP = """Fine-tune a model; measure its robustness before and after.
+_HELP = """{summary}
 
-Every strategy's parameters have a full spelling, listed below, and a short one: --threshold 0.5
-goes to the chosen strategy that has a threshold. `cfft plugins show mask.object` tells more.
+For example: cfft run --suite NAME --data DIR --model ViT-B-32 --pretrained openai
+
+Parameters of masks, fills and so on have a full spelling, listed below, and a short one: --PARAM \
+goes to the chosen strategy that has it. More about each: cfft plugins show KIND NAME
 """
 
 
@@ -35,13 +38,13 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
     registry = Registry.installed()
     command = as_command(run_options(registry), partial(run, registry))
     settings = {"token_normalize_func": lambda option: option.replace("_", "-")}
-    app.command(name, help=_HELP, epilog=_recipes(), context_settings=settings)(command)
+    text = _HELP.format(summary=summary)
+    app.command(name, help=text, epilog=_recipes(), context_settings=settings)(command)
 
 
 def _recipes() -> str:
-    return "\n\n".join(
-        ["Recipes:", *(f"{name}: {recipe_summary(name)}" for name in recipe_names())]
-    )
+    lines = [f"--recipe {name}: {recipe_summary(name)}" for name in recipe_names()]
+    return "\n".join(map(escape, lines))
 
 
 def run(registry: Registry, request: Request) -> None:
@@ -103,7 +106,7 @@ def _train(
             reporter=watcher,
         )
     except KeyboardInterrupt:
-        raise Interrupted(_how_to_resume(out)) from None
+        raise RunInterruptedError(_how_to_resume(out)) from None
     finally:
         watcher.close()
 

@@ -248,16 +248,23 @@ def test_an_unrelated_plugin_changes_no_short_option(
 def test_every_problem_is_reported_at_once(toys: Registry) -> None:
     own = command_line("mask.object.threshold=2", "training.epochs=x", "model.head=odd")
     own.choose("fill", ["sinlge"])
-    own.short = {"rate": "1"}
+    own.short = {"donor": "none"}
 
     lines = problems(toys, own).split("\n")
 
-    assert len(lines) == 5
+    assert len(lines) == 4
     assert any("unknown fill 'sinlge'; did you mean 'single'?" in line for line in lines)
     assert any(line.startswith("mask.object.threshold: got '2'") for line in lines)
     assert any(line.startswith("training.epochs: got 'x'") for line in lines)
     assert any(line.startswith("model.head: got 'odd'") for line in lines)
-    assert any(line.startswith("--rate belongs to nothing chosen") for line in lines)
+
+
+def test_a_short_option_is_no_second_problem_where_its_strategy_is_misspelt(toys: Registry) -> None:
+    own = choosing(mask=["objct"])
+    own.short = {"threshold": "0.5"}
+
+    assert problems(toys, own).startswith("unknown mask 'objct'")
+    assert "--threshold" not in problems(toys, own)
 
 
 def test_a_run_without_suite_and_model_asks_for_both(toys: Registry) -> None:

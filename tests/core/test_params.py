@@ -253,6 +253,7 @@ def declare(annotation: Any, name: str = "value", default: Any = None, **limits:
         ({"annotation": dict[str, int]}, "no parameter can be"),
         ({"annotation": int, "default": "x"}, "default: got 'x'"),
         ({"annotation": int, "default": 0, "ge": 1}, "default: got 0, allowed"),
+        ({"annotation": int, "default": "1"}, "default '1' is read as 1"),
         ({"annotation": str, "name": "use"}, "TOML tables use"),
         ({"annotation": str, "name": "label"}, "TOML tables use"),
         ({"annotation": int, "default": 1, "given": {"fil": {"multi": 2}}}, "did you mean 'fill'"),

@@ -1,0 +1,124 @@
+"""Bad input to `cfft run`: one clear line each, exit code 2, no traceback, nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import Distribution
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ENOUGH = ("--suite", "domains", "--data", "pictures", "--id", "photo", "--model", "ViT-B-32")
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work where nothing is, so that anything written shows."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--mask", "objct"], "unknown mask 'objct'; did you mean 'object'? installed: context,"),
+        (["--fill", "doubl"], "unknown fill 'doubl'"),
+        (["--suite", "domain"], "unknown suite 'domain'; did you mean 'domains'?"),
+        (["--loss", "feature_mse"], "unknown loss 'feature_mse'; did you mean 'feature-mse'?"),
+        (["--loss", "a", "--loss", "a"], "--loss a is given twice"),
+        (["--threshold", "1.5"], "mask.object.threshold: got '1.5', allowed: a number from 0 to 1"),
+        (["--threshold", "high"], "mask.object.threshold: got 'high'"),
+        (["--rate", "0.5"], "--rate belongs to nothing chosen"),
+        (["--epochs", "1.5"], "training.epochs: got '1.5', allowed: a whole number >= 0"),
+        (["--lr", "-1"], "training.lr: got '-1', allowed: a number > 0"),
+        (["--lr", "nan"], "training.lr: got 'nan'"),
+        (["--precision", "fp8"], "training.precision: got 'fp8', allowed: one of auto, fp32"),
+        (["--seed", "x"], "--seed: got 'x', allowed: a whole number >= 0"),
+        (["--set", "mask.object"], "--set mask.object: write KIND.NAME.PARAM=VALUE"),
+        (["--set", "training.epoch=1"], "training: unknown parameter 'epoch'; did you mean"),
+        (["--recipe", "papr"], "unknown recipe 'papr'; did you mean 'paper'?"),
+        (["--config", "no.toml"], "cannot read config file no.toml"),
+        (["--resume"], "--resume needs the directory of the interrupted run: give --out DIR"),
+        (["--resume", "--out", "RUN"], "--resume: RUN holds no run to go on with"),
+        (["--loss", "none", "--mask", "object"], "--mask was given, but no loss looks at"),
+        (["--teacher", "checkpoint"], "teacher.checkpoint.path is missing: give --teacher.check"),
+    ],
+)
+def test_bad_options_end_with_one_line_that_says_what_to_do(
+    cfft_command: Callable[..., Any], empty_folder: Path, words: list[str], line: str
+) -> None:
+    ended = cfft_command("run", *ENOUGH, *words)
+
+    assert ended.code == 2
+    assert ended.out == ""
+    assert f"error: {line}" in ended.err
+    assert "Traceback" not in ended.err
+    assert list(empty_folder.iterdir()) == []
+
+
+def test_nothing_given_asks_for_suite_and_model_with_examples(
+    cfft_command: Callable[..., Any],
+) -> None:
+    ended = cfft_command("run")
+
+    assert ended.code == 2
+    assert ended.err.splitlines() == [
+        "error: no suite is chosen: give --suite NAME; installed: domains, folder",
+        "error: no model is chosen: give --model NAME, as in --model ViT-B-32 --pretrained openai",
+    ]
+
+
+def test_a_suite_without_its_folder_says_which_option_is_missing(
+    cfft_command: Callable[..., Any],
+) -> None:
+    ended = cfft_command("run", "--suite", "folder", "--model", "ViT-B-32")
+
+    assert "suite.folder.data is missing: give --suite.folder.data PATH" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[mask", "config file bad.toml is no valid TOML"),
+        ("[maks]\nuse = 'x'", "config file bad.toml: unknown key 'maks'; did you mean 'mask'?"),
+        ("[mask.objct]\na = 1", "config file bad.toml: unknown mask 'objct'"),
+        ("[mask]\nuse = 'object'\nthreshold = '2'", "mask.object.threshold: got '2'"),
+    ],
+)
+def test_a_bad_file_is_named(
+    cfft_command: Callable[..., Any], tmp_path: Path, text: str, line: str
+) -> None:
+    Path("bad.toml").write_text(text)
+
+    ended = cfft_command("run", *ENOUGH, "--config", "bad.toml")
+
+    assert ended.code == 2
+    assert f"error: {line}" in ended.err
+
+
+def test_paths_with_brackets_are_printed_as_they_are(cfft_command: Callable[..., Any]) -> None:
+    ended = cfft_command("run", *ENOUGH, "--config", "[red]a[/red].toml")
+
+    assert "cannot read config file [red]a[/red].toml" in ended.err
+
+
+def test_a_broken_plugin_that_is_not_used_stops_nothing(
+    cfft_command: Callable[..., Any], install: Callable[..., Distribution]
+) -> None:
+    install("broken-on-disk", "import no_such_module")
+
+    assert "broken" not in cfft_command("run", *ENOUGH, "--lr", "-1").err
+
+
+def test_a_broken_plugin_is_named_where_its_strategy_is_asked_for(
+    cfft_command: Callable[..., Any], install: Callable[..., Distribution]
+) -> None:
+    install("broken-on-disk", "import no_such_module", "3.1")
+
+    ended = cfft_command("run", *ENOUGH, "--mask", "checker")
+
+    assert "error: unknown mask 'checker'" in ended.err
+    assert "(broken-on-disk 3.1) cannot be used: ModuleNotFoundError" in ended.err

@@ -1,0 +1,178 @@
+"""The options of `cfft run`: made from declarations, stored in one layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import Distribution
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from cfft.cli.describe import default_words, facts, metavar
+from cfft.cli.options import Request, run_options
+from cfft.cli.signature import as_command
+from cfft.layers import Choice
+from cfft.params import Param
+from cfft.registry import Registry
+
+CHECKER = """
+    import cfft
+
+    @cfft.mask("checker")
+    class CheckerMask:
+        '''Hide every n-th patch, as on a chessboard.'''
+        period: int = cfft.param(
+            2, help="distance [in patches]", ge=2, given={"fill": {"multi": 3}}
+        )
+        seed: int = cfft.param(1, help="where to begin")
+        def select(self, batch, view): ...
+
+    @cfft.hookimpl
+    def cfft_masks():
+        return [CheckerMask]
+"""
+
+
+def request_of(*words: str) -> Request:
+    """Parse words as `cfft run` does and return what they ask for."""
+    heard: list[Request] = []
+    app = typer.Typer(add_completion=False)
+    settings = {"token_normalize_func": lambda option: option.replace("_", "-")}
+    command = as_command(run_options(Registry.installed()), heard.append)
+    app.command(context_settings=settings)(command)
+    app(words, standalone_mode=False)
+    return heard[0]
+
+
+def test_no_option_says_nothing() -> None:
+    assert request_of() == Request()
+
+
+def test_strategies_are_chosen_by_kind() -> None:
+    layer = request_of("--mask", "random", "--loss", "a", "--loss", "b").layer
+
+    assert layer.chosen == {
+        "mask": (Choice("random", "random"),),
+        "loss": (Choice("a", "a"), Choice("b", "b")),
+    }
+
+
+def test_no_auxiliary_loss_is_spelled_none() -> None:
+    assert request_of("--loss", "none").layer.chosen == {"loss": ()}
+
+
+def test_full_and_short_spellings_are_kept_apart() -> None:
+    layer = request_of("--mask.object.threshold", "0.4", "--rate", "0.5").layer
+
+    assert layer.values == {("mask", "object"): {"threshold": "0.4"}}
+    assert layer.short == {"rate": "0.5"}
+
+
+@pytest.mark.parametrize("option", ["--cam.relevance.start-layer", "--cam.relevance.start_layer"])
+def test_dashes_and_underscores_are_the_same(option: str) -> None:
+    layer = request_of(option, "2", "--batch_size", "8").layer
+
+    assert layer.values == {("cam", "relevance"): {"start_layer": "2"}}
+    assert layer.settings == {"training": {"batch_size": "8"}}
+
+
+def test_names_with_underscores_keep_them() -> None:
+    layer = request_of("--backbone.open_clip.quick-gelu", "true").layer
+
+    assert layer.values == {("backbone", "open_clip"): {"quick_gelu": "true"}}
+
+
+def test_settings_go_to_their_tables() -> None:
+    layer = request_of("--model", "timm:x", "--epochs", "2", "--skip-unreadable").layer
+
+    assert layer.settings == {
+        "model": {"name": "timm:x"},
+        "training": {"epochs": "2", "skip_unreadable": True},
+    }
+
+
+def test_negative_numbers_are_values() -> None:
+    assert request_of("--lr", "-1").layer.settings == {"training": {"lr": "-1"}}
+
+
+def test_the_rest_goes_to_the_request() -> None:
+    request = request_of("--recipe", "paper", "--config", "a.toml", "--out", "b", "--dry-run")
+
+    assert (request.recipe, request.config, request.out) == ("paper", Path("a.toml"), Path("b"))
+    assert (request.dry_run, request.resume, request.as_json) == (True, False, False)
+
+
+def test_set_may_be_repeated_and_seed_is_a_number() -> None:
+    request = request_of("--set", "training.lr=1", "--set", "model.head=own", "--seed", "4")
+
+    assert request.layer.settings == {"training": {"lr": "1"}, "model": {"head": "own"}}
+    assert request.layer.seed == 4
+
+
+def test_options_of_a_third_party_plugin_are_there_at_once(
+    install: Callable[..., Distribution],
+) -> None:
+    install("checker-on-disk", CHECKER)
+
+    assert request_of("--mask.checker.period", "3", "--period", "4").layer == (
+        request_of("--set", "mask.checker.period=3", "--period", "4").layer
+    )
+
+
+def test_an_option_of_cfft_wins_over_the_short_one_of_a_strategy(
+    install: Callable[..., Distribution],
+) -> None:
+    install("checker-on-disk", CHECKER)
+
+    assert request_of("--seed", "4").layer.seed == 4
+    assert request_of("--seed", "4").layer.short == {}
+
+
+def test_help_shows_third_party_parameters_with_brackets_as_they_are(
+    install: Callable[..., Distribution], cfft_command: Callable[..., Any]
+) -> None:
+    install("checker-on-disk", CHECKER)
+
+    shown = " ".join(cfft_command("run", "--help").out.replace("│", " ").split())
+
+    assert "--mask.checker.period N distance [in patches] [>= 2; default 2; 3 with fill" in shown
+    assert "choose the patches to hide: checker, context" in shown
+
+
+def test_help_groups_options_and_lists_recipes(cfft_command: Callable[..., Any]) -> None:
+    shown = cfft_command("run", "--help").out
+
+    panels = ["What to train on", "Method", "Training", "Configuration", "Output"]
+    places = [shown.index(f"─ {panel} ") for panel in [*panels, "Parameters of the chosen mask"]]
+    assert places == sorted(places)
+    assert "--recipe vanilla: Fine-tuning with cross-entropy alone" in shown
+
+
+def test_a_misspelt_option_is_answered_with_the_nearest(cfft_command: Callable[..., Any]) -> None:
+    ended = cfft_command("run", "--thresold", "0.5")
+
+    assert ended.code == 2
+    assert "No such option: --thresold" in ended.err
+    assert "--threshold" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("param", "words"),
+    [
+        (Param("a", int, 2, "", ge=1), "N [>= 1; default 2]"),
+        (Param("a", float, 0.5, "", ge=0, le=1), "X [from 0 to 1; default 0.5]"),
+        (Param("a", Path | None, None, ""), "PATH [default none]"),
+        (Param("a", bool, True, ""), "BOOL [default true]"),
+        (Param("a", tuple[float, float], (0.5, 0.5), ""), "X/X [default 0.5/0.5]"),
+    ],
+)
+def test_a_parameter_is_described_in_a_few_words(param: Param, words: str) -> None:
+    assert f"{metavar(param)} {facts(param)}" == words
+
+
+def test_defaults_that_depend_are_described_with_what_they_depend_on() -> None:
+    param = Param("t", float, 0.3, "", given={"fill": {"none": 0.3, "multi": 0.6}})
+
+    assert default_words(param) == "default 0.3; 0.6 with fill multi"

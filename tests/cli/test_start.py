@@ -1,0 +1,96 @@
+"""Starting: quick, without torch, and with exit codes that scripts can rely on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+
+from cfft.cli.errors import RunInterruptedError, reported
+from cfft.errors import ConfigError
+
+HEAVY = """
+import sys
+from cfft.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    assert end.code == 0, end.code
+print(sorted({"torch", "open_clip", "timm", "accelerate", "numpy"} & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_do_without_torch(option: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HEAVY, option], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.endswith("[]\n")
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cfft", "--version"], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == f"cfft {version('cfft')}\n"
+
+
+def test_help_lists_every_command(cfft_command: Callable[..., Any]) -> None:
+    ended = cfft_command("--help")
+
+    assert ended.code == 0
+    assert "Fine-tune a model" in ended.out
+    assert "plugins" in ended.out
+
+
+def test_no_command_shows_the_help(cfft_command: Callable[..., Any]) -> None:
+    assert "Usage: cfft [OPTIONS] COMMAND" in cfft_command().out
+
+
+def test_an_unknown_command_is_answered_with_the_nearest(cfft_command: Callable[..., Any]) -> None:
+    ended = cfft_command("rnu")
+
+    assert ended.code == 2
+    assert "run" in ended.err.split("rnu")[-1]
+
+
+def fails_with(error: BaseException) -> object:
+    with pytest.raises(SystemExit) as ended, reported():
+        raise error
+    return ended.value.code
+
+
+def test_what_users_can_mend_ends_with_2_and_one_line_each(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = fails_with(ConfigError("first [bold]\nsecond [/a/path]"))
+
+    assert code == 2
+    assert capsys.readouterr().err == "error: first [bold]\nerror: second [/a/path]\n"
+
+
+def test_an_interrupted_run_ends_with_130_and_says_how_to_go_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert fails_with(RunInterruptedError("go on with: cfft run --resume --out RUN")) == 130
+    assert capsys.readouterr().err == "go on with: cfft run --resume --out RUN\n"
+
+
+def test_ctrl_c_anywhere_else_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
+    assert fails_with(KeyboardInterrupt()) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_bug_ends_with_1_and_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert fails_with(RuntimeError("odd")) == 1
+
+    written = capsys.readouterr().err
+    assert "Traceback" in written
+    assert "RuntimeError: odd" in written
+    assert "please report" in written
