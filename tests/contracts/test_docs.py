@@ -98,3 +98,10 @@ def test_every_command_line_of_the_pages_uses_commands_and_options_that_exist(wo
 
     assert words[0] in {*COMMANDS, "COMMAND", "--version", "--help"}
     assert options - OPTIONS == set()
+
+
+def test_the_architecture_names_every_module_of_the_core():
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    modules = {path.name for path in ROOT.glob("cfft/*.py") if not path.name.startswith("__")}
+
+    assert {name for name in modules if name not in page} == set()
