@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+
+from cfft import hookspecs, interfaces
 from cfft.cli.application import COMMANDS
 from cfft.cli.describe import value_words
 from cfft.cli.options import Option, run_options
-
-from cfft import hookspecs, interfaces
 from cfft.interfaces import KINDS, Kind
 from cfft.layers import recipe_names, recipe_summary
 from cfft.params import Declaration, Param

@@ -10,10 +10,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from cfft.cli.application import COMMANDS
-from cfft.cli.options import run_options
 
 from cfft import hookspecs
+from cfft.cli.application import COMMANDS
+from cfft.cli.options import run_options
 from cfft.registry import Registry
 
 ROOT = Path(__file__).parents[2]
