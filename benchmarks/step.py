@@ -23,11 +23,11 @@ from typing import Any
 import attrs
 import open_clip
 import torch
-from cfft.engine import TrainingStep
-from cfft.randomness import generator
 from plain_step import PlainStep
 
 import cfft
+from cfft.engine import TrainingStep
+from cfft.randomness import generator
 from cfft_cams import Relevance
 from cfft_fills import SingleFill
 from cfft_losses import FeatureMse

@@ -10,17 +10,22 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from cfft import hookspecs, interfaces
+from cfft.cli.application import COMMANDS
+from cfft.cli.describe import value_words
+from cfft.cli.options import Option, run_options
 from cfft.interfaces import KINDS, Kind
 from cfft.layers import recipe_names, recipe_summary
-from cfft.params import Declaration, Param, declaration
+from cfft.params import Declaration, Param
+from cfft.plugins import GROUP, load_plugins
 from cfft.registry import Registry
-from cfft.settings import Model, Training
 
 DOCS = Path(__file__).parent
 PAGES = (DOCS.parent / "README.md", *sorted(DOCS.glob("*.md")))
@@ -54,19 +59,25 @@ def hooks() -> Iterator[str]:
         yield from (prose, "", "```python", example, "```", "")
 
 
-def settings() -> Iterator[str]:
-    """Describe the tables of the run's own settings."""
-    for cls in (Model, Training):
-        declared = declaration(cls)
-        yield from (f"### [{declared.kind}]", "", declared.summary, "")
-        yield from _parameters(declared)
+def commands() -> Iterator[str]:
+    """Describe every command in one line."""
+    yield from ("| command | what it does |", "|---|---|")
+    yield from (f"| `cfft {name}` | {summary} |" for name, summary in COMMANDS.items())
+
+
+def run() -> Iterator[str]:
+    """Describe the options of `cfft run` that are no strategy's."""
+    shown = [o for o in run_options(builtins()) if not o.hidden and "." not in o.spelling]
+    for panel in dict.fromkeys(option.panel for option in shown):
+        yield from (f"### {panel}", "", "| option | meaning |", "|---|---|")
+        yield from (_option_row(option) for option in shown if option.panel == panel)
+        yield ""
 
 
 def strategies() -> Iterator[str]:
     """Describe every strategy that comes with cfft."""
-    for kind, name in ((k, n) for k in KINDS for n in builtin_names(k)):
-        declared = Registry.installed().declaration(kind, name)
-        yield from (f"### {kind} `{name}`", "", declared.summary, "")
+    for declared in (p.declaration for kind in KINDS for p in builtins().of_kind(kind)):
+        yield from (f"### {declared.kind} `{declared.name}`", "", declared.summary, "")
         yield from _parameters(declared)
 
 
@@ -84,7 +95,8 @@ def checker() -> Iterator[str]:
 GENERATED: dict[str, Callable[[], Iterator[str]]] = {
     "kinds": kinds,
     "hooks": hooks,
-    "settings": settings,
+    "commands": commands,
+    "run": run,
     "strategies": strategies,
     "recipes": recipes,
     "checker": checker,
@@ -96,10 +108,11 @@ def hook_functions() -> list[tuple[str, Callable[..., Any]]]:
     return [(n, f) for n, f in vars(hookspecs).items() if n.startswith("cfft_") and callable(f)]
 
 
-def builtin_names(kind: str) -> list[str]:
-    """List the strategies of a kind that cfft's own distribution provides."""
-    provided = Registry.installed().of_kind(kind)
-    return [p.declaration.name for p in provided if p.plugin.distribution == "cfft"]
+@cache
+def builtins() -> Registry:
+    """Collect what cfft's own distribution provides; strangers' packages are left out."""
+    points = entry_points(group=GROUP)
+    return Registry(load_plugins(p for p in points if p.dist and p.dist.name == "cfft"))
 
 
 def rendered(page: str) -> str:
@@ -150,13 +163,20 @@ def _spaced(example: str) -> str:
 
 def _parameters(declared: Declaration) -> Iterator[str]:
     if declared.params:
-        yield from ("| parameter | type | default | allowed | meaning |", "|---|---|---|---|---|")
+        yield from ("| parameter | default | allowed | meaning |", "|---|---|---|---|")
         yield from (*map(_row, declared.params), "")
 
 
+def _option_row(option: Option) -> str:
+    spelled = f"`{option.spelling} {option.metavar}`".replace(" `", "`")
+    return _cells(spelled, option.help)
+
+
 def _row(param: Param) -> str:
-    allowed = "" if param.choices else param.allowed
-    cells = (f"`{param.name}`", param.type_name, _default(param), allowed, param.help)
+    return _cells(f"`{param.name}`", _default(param), param.allowed, param.help)
+
+
+def _cells(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
@@ -164,18 +184,12 @@ def _default(param: Param) -> str:
     if param.default is attrs.NOTHING:
         return "(required)"
     others = [
-        f"{_plain(value)} if {key} is {choice}"
+        f"{value_words(value)} if {key} is {choice}"
         for key, table in param.given.items()
         for choice, value in table.items()
         if value != param.default
     ]
-    return "; ".join([_plain(param.default), *others])
-
-
-def _plain(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return "; ".join([value_words(param.default), *others])
 
 
 if __name__ == "__main__":

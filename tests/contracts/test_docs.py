@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from cfft import hookspecs
+from cfft.cli.application import COMMANDS
+from cfft.cli.options import run_options
 from cfft.registry import Registry
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +28,11 @@ BUILT_IN = [
     for provided in Registry.installed().plugins.provided
     if provided.plugin.distribution == "cfft"
 ]
+OPTIONS = {
+    *(option.spelling for option in run_options(Registry.installed())),
+    *("--version", "--help", "--mask.checker.period"),
+}
+COMMAND_LINE = re.compile(r"(?:^ {4}|`)cfft ([^`\n]+)", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#\s]+)")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PARSERS = {"json": json.loads, "toml": tomllib.loads, "python": ast.parse}
@@ -36,6 +44,14 @@ def links():
         for page in PAGES
         for target in LINK.findall(page.read_text("utf-8"))
         if "://" not in target
+    ]
+
+
+def command_lines():
+    return [
+        pytest.param(shlex.split(line, comments=True), id=f"{page.name}: {line}")
+        for page in PAGES
+        for line in COMMAND_LINE.findall(page.read_text("utf-8"))
     ]
 
 
@@ -74,3 +90,18 @@ def test_every_relative_link_leads_somewhere(page, target):
 @pytest.mark.parametrize(("language", "text"), blocks())
 def test_every_fenced_example_parses(language, text):
     PARSERS[language](text)
+
+
+@pytest.mark.parametrize("words", command_lines())
+def test_every_command_line_of_the_pages_uses_commands_and_options_that_exist(words):
+    options = {word.partition("=")[0] for word in words if word.startswith("-")}
+
+    assert words[0] in {*COMMANDS, "COMMAND", "--version", "--help"}
+    assert options - OPTIONS == set()
+
+
+def test_the_architecture_names_every_module_of_the_core():
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    modules = {path.name for path in ROOT.glob("cfft/*.py") if not path.name.startswith("__")}
+
+    assert {name for name in modules if name not in page} == set()
