@@ -1,0 +1,192 @@
+"""Measure a model on a set of pictures: every picture counts exactly once, on any device count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from scipy.stats import binomtest
+from torch import Tensor
+from torchmetrics.functional.classification import multiclass_stat_scores
+
+from cfft.data.loading import Loader, to_batch
+from cfft.encoder import Classifier
+from cfft.errors import ConfigError, DataError
+from cfft.interfaces import PictureSet, Preprocessing
+from cfft.records import Batch
+
+Precision = Literal["fp32", "bf16", "fp16"]
+Advanced = Callable[[int], None]
+
+
+def make_accelerator(precision: str) -> Accelerator:
+    """Return the devices to compute on: an accelerator where there is one, else the CPU.
+
+    `precision`: auto, fp32, bf16 or fp16; auto is bf16 where CUDA has it in hardware. Raises
+    ConfigError for fp16 without an accelerator.
+    """
+    has_cuda = torch.cuda.is_available()
+    if precision == "fp16" and not has_cuda:
+        raise ConfigError("training.precision fp16 needs a GPU and there is none: use fp32 or bf16")
+    chosen = _automatic(has_cuda) if precision == "auto" else precision
+    AcceleratorState._reset_state()  # or a second run in this process could not change precision
+    return Accelerator(mixed_precision="no" if chosen == "fp32" else chosen, cpu=not has_cuda)
+
+
+def precision_of(accelerator: Accelerator) -> str:
+    """Name the precision that an accelerator computes in: fp32, bf16 or fp16."""
+    return "fp32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision
+
+
+@attrs.frozen
+class Reading:
+    """Say how pictures reach a model: preprocessing, pictures per pass, decoding processes."""
+
+    preprocessing: Preprocessing
+    batch_size: int
+    workers: int = 0
+
+
+@attrs.frozen(eq=False)
+class Predictions:
+    """Hold what a model says of a set.
+
+    `logits`: [N, K], float32. `labels`: [N], int64. `names`: one per picture. `classes`: the
+    indices that may occur in the set. All on the CPU.
+    """
+
+    logits: Tensor
+    labels: Tensor
+    names: tuple[str, ...]
+    classes: tuple[int, ...]
+
+    def save(self, path: Path) -> None:
+        """Write logits, labels, names and classes as arrays of an .npz file, without pickles."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(
+            path,
+            logits=self.logits.numpy(),
+            labels=self.labels.numpy(),
+            names=np.array(self.names, dtype=np.str_),
+            classes=np.array(self.classes, dtype=np.int64),
+        )
+
+
+@attrs.frozen
+class Score:
+    """Hold the top-1 accuracy on `n` pictures of `classes` classes.
+
+    `top1`: share 0..1. `ci95`: its 95 % confidence interval after Clopper and Pearson (1934).
+    """
+
+    top1: float
+    n: int
+    classes: int
+    ci95: tuple[float, float]
+
+    def record(self, role: str) -> dict[str, Any]:
+        """Return what results.json says of a set with this role, id or ood."""
+        return {"role": role, **attrs.asdict(self), "ci95": list(self.ci95)}
+
+
+def evaluate(
+    classifier: Classifier,
+    pictures: PictureSet,
+    reading: Reading,
+    accelerator: Accelerator,
+    advanced: Advanced | None = None,
+) -> Predictions:
+    """Return a model's predictions for every picture of a set, the same on every process.
+
+    `advanced` hears how many pictures are done. Raises DataError for an empty set and for a
+    picture that cannot be read.
+    """
+    logits = outputs_of(
+        lambda images: classifier(images).logits, pictures, reading, accelerator, advanced
+    )
+    names = tuple(pictures.identify(index) for index in range(len(pictures)))
+    return Predictions(logits, torch.tensor(pictures.labels), names, tuple(pictures.classes))
+
+
+def outputs_of(
+    model: Callable[[Tensor], Tensor],
+    pictures: PictureSet,
+    reading: Reading,
+    accelerator: Accelerator,
+    advanced: Advanced | None = None,
+) -> Tensor:
+    """Return `model`'s outputs [N, ...] for every picture in order, float32 on the CPU.
+
+    `model` takes images [B, 3, H, W] in 0..1 on the accelerator's device. Processes share the
+    pictures out and all return everything; no gradients. Raises as `evaluate` does.
+    """
+    if not len(pictures):
+        raise DataError(f"set '{pictures.name}' has no pictures to evaluate on")
+    own = own_indices(len(pictures), accelerator.process_index, accelerator.num_processes)
+    wanted = [own[i : i + reading.batch_size] for i in range(0, len(own), reading.batch_size)]
+    pin = accelerator.device.type == "cuda"
+    loader = Loader(pictures, reading.preprocessing, reading.workers, pin)
+    rows = []
+    for images, labels, _ in loader.load(wanted):
+        rows.append(_run(model, on_device(images, labels, accelerator), accelerator))
+        if advanced is not None:
+            done = accelerator.num_processes * sum(map(len, rows))
+            advanced(min(done, len(pictures)))
+    gathered: Tensor = accelerator.gather(torch.cat(rows))
+    return in_order(gathered, accelerator.num_processes, len(pictures)).cpu()
+
+
+def on_device(images: Tensor, labels: Tensor, accelerator: Accelerator) -> Batch:
+    """Move what a Loader gave to the accelerator and scale it there."""
+    device = accelerator.device
+    return to_batch(images.to(device, non_blocking=True), labels.to(device, non_blocking=True))
+
+
+def own_indices(pictures: int, process: int, processes: int) -> list[int]:
+    """Return the pictures of one process: every `processes`-th one.
+
+    All processes get equally many; the last picture is repeated where they do not come out even.
+    """
+    each = -(-pictures // processes)
+    own = range(process, each * processes, processes)
+    return [min(index, pictures - 1) for index in own]
+
+
+def in_order(gathered: Tensor, processes: int, pictures: int) -> Tensor:
+    """Bring rows that were gathered process by process into the pictures' order: [N, ...]."""
+    by_process: Tensor = gathered.unflatten(0, (processes, -1))  # [processes, rows, ...]
+    return by_process.transpose(0, 1).flatten(0, 1)[:pictures]
+
+
+def score(predictions: Predictions) -> Score:
+    """Return top-1 where the arg-max is taken over the set's own classes only."""
+    classes = torch.tensor(predictions.classes)
+    chosen = classes[predictions.logits[:, classes].argmax(dim=1)]  # [N]
+    correct, *_, n = multiclass_stat_scores(
+        chosen, predictions.labels, num_classes=predictions.logits.shape[1], average="micro"
+    ).tolist()
+    interval = binomtest(correct, n).proportion_ci(0.95, method="exact")
+    return Score(correct / n, n, len(classes), (float(interval.low), float(interval.high)))
+
+
+def mean_top1(scores: Iterable[Score]) -> float | None:
+    """Return the plain mean of accuracies, None where there are none."""
+    shares: Sequence[float] = [each.top1 for each in scores]
+    return sum(shares) / len(shares) if shares else None
+
+
+def _automatic(has_cuda: bool) -> Precision:
+    has_bf16 = has_cuda and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16" if has_bf16 else "fp32"
+
+
+def _run(model: Callable[[Tensor], Tensor], batch: Batch, accelerator: Accelerator) -> Tensor:
+    with torch.no_grad(), accelerator.autocast():
+        outputs: Tensor = model(batch.images)
+    return outputs.float()

@@ -1,0 +1,41 @@
+"""Turn Ctrl-C and SIGTERM into a wish to stop that a loop hears between two steps."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import attrs
+
+
+@attrs.define
+class StopWish:
+    """Remember whether somebody asked the run to stop."""
+
+    asked: bool = False
+
+    def hear(self, _number: int, _frame: FrameType | None) -> None:
+        """Take a signal; a second one no longer waits and raises KeyboardInterrupt."""
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+@contextmanager
+def listening() -> Iterator[StopWish]:
+    """Listen for SIGINT and SIGTERM inside the block, in the main thread; restore both after it."""
+    wish = StopWish()
+    if threading.current_thread() is not threading.main_thread():
+        yield wish
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, wish.hear)
+    try:
+        yield wish
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

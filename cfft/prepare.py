@@ -1,0 +1,181 @@
+"""Everything before training: open, check and build what a configuration names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+import torch
+from torch import Tensor
+
+from cfft.batches import BatchPlan, plan_batches
+from cfft.checkpoint import parse_interval
+from cfft.config import Chosen, RunConfig
+from cfft.data.check import check_suite
+from cfft.data.pictures import PictureSubset
+from cfft.data.splits import stratified_subset
+from cfft.encoder import Classifier, Head
+from cfft.engine import TrainingStep
+from cfft.errors import ConfigError, DataError
+from cfft.heads import chosen_head, own_head, starting_head, zero_shot_head
+from cfft.interfaces import PictureSet, Pretrained, SuiteSets
+from cfft.models import ModelDescription, Models, describe
+from cfft.progress import Reporter
+from cfft.prompts import resolve_templates
+from cfft.schedule import Steps, count_steps
+
+Features = Callable[[], tuple[Tensor, Tensor]]
+
+
+@attrs.frozen(eq=False)
+class Prepared:
+    """Hold what a run is made of, checked; nothing expensive has happened yet.
+
+    `skipped`: unreadable pictures that were left out. `head`: the kind that training starts from.
+    `templates`: the prompts of a zero-shot head.
+    """
+
+    sets: SuiteSets
+    skipped: tuple[Mapping[str, str], ...]
+    batches: BatchPlan
+    steps: Steps
+    pretrained: Pretrained
+    head: str
+    templates: tuple[str, ...]
+    description: ModelDescription
+
+    @property
+    def fingerprint(self) -> str:
+        """Return a SHA-256 of the training pictures' names and labels, in order."""
+        train = self.sets.train
+        names = map(train.identify, range(len(train)))
+        listed = json.dumps([*zip(names, train.labels, strict=True)])
+        return hashlib.sha256(listed.encode()).hexdigest()
+
+
+def prepare(config: RunConfig, processes: int, reporter: Reporter) -> Prepared:
+    """Open the pictures, check that everything fits together and build the pre-trained model.
+
+    Raises ConfigError, DataError or WeightsError for what a user can mend.
+    """
+    parse_interval(config.training.checkpoint_every)
+    sets, skipped = _open_sets(config, reporter)
+    batches = plan_batches(config.training, len(sets.train), processes)
+    _check_batches(config, batches)
+    pretrained = config.backbone.strategy.build(config.architecture, config.model.pretrained)
+    head = chosen_head(config.model.head, pretrained)
+    templates = _templates(config, pretrained) if head == "zero-shot" else ()
+    _check_head(head, pretrained, sets.classes, templates)
+    description = describe(
+        config.backbone.name, config.architecture, pretrained, sets.classes, head, templates
+    )
+    steps = count_steps(config.training, batches.steps_per_epoch)
+    prepared = Prepared(sets, skipped, batches, steps, pretrained, head, templates, description)
+    _check_objective(config, prepared)
+    return prepared
+
+
+def starting_models(prepared: Prepared, training_features: Features) -> Models:
+    """Make the head that training starts from; prompts or pictures may have to be encoded."""
+    head = starting_head(
+        prepared.head,
+        prepared.pretrained,
+        prepared.sets.classes,
+        prepared.templates,
+        training_features,
+    )
+    return Models(Classifier(prepared.pretrained.encoder, head), prepared.description)
+
+
+def training_step(config: RunConfig, models: Models) -> TrainingStep:
+    """Put student, strategies and teachers together; raises WeightsError for a bad teacher."""
+    return TrainingStep(
+        models.pretrained(),
+        _strategy(config.mask),
+        _strategy(config.fill),
+        _strategy(config.cam),
+        {loss.label: loss.strategy for loss in config.losses},
+        {teacher.label: teacher.strategy.load(models) for teacher in config.teachers},
+    )
+
+
+def _open_sets(
+    config: RunConfig, reporter: Reporter
+) -> tuple[SuiteSets, tuple[Mapping[str, str], ...]]:
+    sets: SuiteSets = config.suite.strategy.open(config.seed)
+    _check_names(sets)
+    task = "checking pictures"
+    reporter.started(task, sum(map(len, (sets.train, sets.val, sets.test, *sets.ood))))
+    sets, found = check_suite(
+        sets, config.training.skip_unreadable, lambda done, _: reporter.advanced(task, done)
+    )
+    reporter.ended(task)
+    limited = attrs.evolve(sets, train=_limited(sets.train, config))
+    return limited, tuple(picture.record() for picture in found)
+
+
+def _check_names(sets: SuiteSets) -> None:
+    for pictures in (sets.train, sets.val, sets.test, *sets.ood):
+        if not len(pictures):
+            raise DataError(f"set '{pictures.name}' has no pictures")
+    names = [pictures.name for pictures in (sets.test, *sets.ood)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"two sets are called '{twice[0]}': rename one, results are kept by name")
+
+
+def _limited(train: PictureSet, config: RunConfig) -> PictureSet:
+    limit = config.training.limit_train
+    if limit is None or limit >= len(train):
+        return train
+    indices = stratified_subset(train.labels, limit, config.seed)
+    return PictureSubset(whole=train, indices=tuple(indices), name=train.name)
+
+
+def _check_batches(config: RunConfig, batches: BatchPlan) -> None:
+    wanted = getattr(_strategy(config.fill), "smallest_batch", 1)
+    if config.fill is not None and batches.smallest_micro < wanted:
+        raise ConfigError(
+            f"fill '{config.fill.name}' needs {wanted} pictures in every micro-batch, got "
+            f"{batches.smallest_micro} ({batches.pictures} training pictures, batch "
+            f"{batches.batch} / {batches.processes} processes / {batches.accumulation} "
+            "accumulated): raise training.batch_size or training.micro_batch"
+        )
+    training = config.training
+    clips_often = training.clip_at == "micro-batch" and batches.accumulation > 1
+    if clips_often and training.precision == "fp16":
+        raise ConfigError(
+            "training.clip_at micro-batch cannot be combined with fp16 and accumulation "
+            f"{batches.accumulation}: use clip_at step, bf16 or fp32"
+        )
+
+
+def _templates(config: RunConfig, pretrained: Pretrained) -> tuple[str, ...]:
+    asked = config.model.prompts or next(iter(pretrained.templates), "class-name")
+    return tuple(resolve_templates(asked, pretrained.templates))
+
+
+def _check_head(
+    head: str, pretrained: Pretrained, classes: tuple[str, ...], templates: tuple[str, ...]
+) -> None:
+    """Raise ConfigError for a head that the backbone cannot give, before one is computed."""
+    if head == "zero-shot":
+        zero_shot_head(pretrained, classes[:1], templates[:1])
+    elif head == "own":
+        own_head(pretrained, len(classes))
+
+
+def _check_objective(config: RunConfig, prepared: Prepared) -> None:
+    """Load the teachers once with an empty head: their files may be missing or not fit."""
+    encoder = prepared.pretrained.encoder
+    classes = len(prepared.sets.classes)
+    weight, bias = torch.zeros(classes, encoder.dim), torch.zeros(classes)
+    empty = Classifier(encoder, Head(weight, bias, prepared.pretrained.normalised))
+    training_step(config, Models(empty, prepared.description))
+
+
+def _strategy(chosen: Chosen | None) -> Any:
+    return None if chosen is None else chosen.strategy

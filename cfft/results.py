@@ -1,0 +1,146 @@
+"""A run on disk: which directory may be used, and what results.json says."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from cfft.checkpoint import is_checkpoint, write_text
+from cfft.config import RunConfig
+from cfft.errors import ConfigError, several
+from cfft.evaluate import Score, mean_top1
+
+SCHEMA = 1
+_VERSIONS = ("cfft", "plugins")
+
+
+@attrs.frozen
+class RunDirectory:
+    """Name the files of a run."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.root / "config.toml"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a line, per interval of steps and per epoch."""
+        return self.root / "metrics.jsonl"
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint to resume from."""
+        return self.root / "checkpoints" / "last"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint with the best validation accuracy."""
+        return self.root / "checkpoints" / "best"
+
+    @property
+    def results(self) -> Path:
+        """The results; a run that has them is finished."""
+        return self.root / "results.json"
+
+    def predictions(self, name: str, *, before: bool = False) -> Path:
+        """Predictions for a set, of the final model or of the one before fine-tuning."""
+        folder = self.root / "predictions"
+        return (folder / "before" if before else folder) / f"{name}.npz"
+
+    def read_results(self) -> dict[str, Any] | None:
+        """Return the results of a finished run, None of any other."""
+        if not self.results.is_file():
+            return None
+        content: dict[str, Any] = json.loads(self.results.read_text("utf-8"))
+        return content
+
+    def write_results(self, results: Mapping[str, Any]) -> None:
+        """Write results.json in one stroke."""
+        write_text(self.results, json.dumps(results, indent=2) + "\n")
+
+
+def check_directory(run: RunDirectory, config: RunConfig, *, resume: bool) -> list[str]:
+    """Check that a run may write to its directory, and return what is unusual about it.
+
+    A new run needs one that is empty or does not exist; a resumed one its checkpoint and the
+    configuration that it was started with. Raises ConfigError.
+    """
+    if resume:
+        return _check_resumable(run, config)
+    if run.root.exists() and (not run.root.is_dir() or any(run.root.iterdir())):
+        raise ConfigError(
+            f"--out {run.root} is not empty: give another directory"
+            + (", or --resume to go on with the run in it" if is_checkpoint(run.last) else "")
+        )
+    return []
+
+
+def _check_resumable(run: RunDirectory, config: RunConfig) -> list[str]:
+    if not is_checkpoint(run.last) or not run.config.is_file():
+        raise ConfigError(
+            f"--resume: {run.root} holds no run to go on with (no {run.last.relative_to(run.root)} "
+            "or no config.toml): leave --resume out to start one"
+        )
+    before, now = tomllib.loads(run.config.read_text("utf-8")), config.to_dict()
+    changes = list(differences(_settings(before), _settings(now)))
+    if changes:
+        head = f"--resume: the run in {run.root} was started with another configuration:"
+        raise ConfigError(several([head, *(f"  {line}" for line in changes)]))
+    versions = differences(_versions(before), _versions(now))
+    return [f"the run was started with another version: {line}" for line in versions]
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in _VERSIONS}
+
+
+def _versions(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key in _VERSIONS}
+
+
+def differences(before: Any, now: Any, path: str = "") -> Iterator[str]:
+    """Go through the values that differ between two configurations, as `path: before -> now`."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for key in dict.fromkeys([*before, *now]):
+            inner = f"{path}.{key}" if path else str(key)
+            yield from differences(before.get(key), now.get(key), inner)
+    elif before != now:
+        yield f"{path}: {_shown(before)} -> {_shown(now)}"
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else str(value)
+
+
+@attrs.frozen
+class SetScores:
+    """Hold the scores of a model on the ID test set and on the OOD sets, by name."""
+
+    test: tuple[str, Score]
+    ood: tuple[tuple[str, Score], ...]
+
+    def record(self) -> dict[str, Any]:
+        """Return what results.json says of them; without OOD sets their average is None."""
+        name, score = self.test
+        sets = {name: score.record("id"), **{name: s.record("ood") for name, s in self.ood}}
+        return {"sets": sets, "ood_average": mean_top1(score for _, score in self.ood)}
+
+
+def gains(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how top-1 changed, after minus before, by set and for the OOD average."""
+    both = before["ood_average"] is not None
+    return {
+        "sets": {
+            name: after["sets"][name]["top1"] - entry["top1"]
+            for name, entry in before["sets"].items()
+        },
+        "ood_average": after["ood_average"] - before["ood_average"] if both else None,
+    }

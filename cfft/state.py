@@ -1,0 +1,67 @@
+"""What a run remembers from one session to the next."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import attrs
+
+
+@attrs.define
+class RunState:
+    """Hold where a run stands.
+
+    `step`: optimiser steps done. `epoch`: epochs done, validation included. `best_epoch`: counted
+    from 1, 0 before the first. `best_top1`: its validation accuracy. `waited`: epochs since then.
+    `pictures_seen` and `training_seconds`: of all optimiser steps, over all processes.
+    `feature_variances`: by teacher. `before`: the scores before fine-tuning, as results.json has
+    them. `past_seconds`: what earlier sessions took.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    best_epoch: int = 0
+    best_top1: float | None = None
+    waited: int = 0
+    stopped_early: bool = False
+    pictures_seen: int = 0
+    training_seconds: float = 0.0
+    feature_variances: dict[str, float] = attrs.field(factory=dict)
+    before: dict[str, Any] | None = None
+    past_seconds: float = 0.0
+    _began: float = attrs.field(factory=time.monotonic, init=False)
+
+    def record(self) -> dict[str, Any]:
+        """Return everything as JSON has it."""
+        kept = attrs.asdict(self, filter=lambda field, _: field.init)
+        return {**kept, "past_seconds": self.seconds}
+
+    @property
+    def seconds(self) -> float:
+        """Return how long the run has taken, over all sessions."""
+        return self.past_seconds + time.monotonic() - self._began
+
+    @property
+    def images_per_second(self) -> float:
+        """Return the pictures trained on per second of training, over all processes."""
+        return self.pictures_seen / self.training_seconds if self.training_seconds else 0.0
+
+    def count_step(self, pictures: int, seconds: float) -> None:
+        """Count an optimiser step on so many pictures that took so long."""
+        self.step += 1
+        self.pictures_seen += pictures
+        self.training_seconds += seconds
+
+    def take_validation(self, top1: float, patience: int | None) -> bool:
+        """Count an epoch with that validation accuracy; tell whether it is the best so far.
+
+        Only a strictly higher accuracy is better, so that the earliest of equals is kept.
+        """
+        self.epoch += 1
+        is_best = self.best_top1 is None or top1 > self.best_top1
+        if is_best:
+            self.best_epoch, self.best_top1 = self.epoch, top1
+        self.waited = 0 if is_best else self.waited + 1
+        self.stopped_early = patience is not None and self.waited >= patience
+        return is_best
