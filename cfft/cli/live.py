@@ -53,7 +53,7 @@ class Lines(Quiet):
         self.console.print(f"{task}: {total} to do")
 
     def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
-        said = [*measurements(metrics), self.clock.left(step)]
+        said = [*measurements(metrics), *self.clock.left(step)]
         if time.monotonic() - self.spoke_at >= _SECONDS_BETWEEN_LINES:
             self.console.print(f"step {step}: {', '.join(said)}")
             self.spoke_at = time.monotonic()
@@ -87,7 +87,7 @@ class Bar(Lines):
         self.close()
 
     def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
-        self.notes.renderables = [*measurements(metrics), self.clock.left(step)]
+        self.notes.renderables = [*measurements(metrics), *self.clock.left(step)]
 
     def epoch_ended(self, epoch: int, metrics: Mapping[str, float]) -> None:
         self.notes.renderables = []
@@ -106,14 +106,13 @@ class Clock:
     total: int = 0
     first: tuple[int, float] | None = None
 
-    def left(self, step: int) -> str:
-        """Say how long the run's training still takes, counted from the first step heard of."""
+    def left(self, step: int) -> list[str]:
+        """Say how long training still takes; nothing at the first step that is heard of."""
         now = time.monotonic()
         if self.first is None:
             self.first = (step, now)
         done, seconds = step - self.first[0], now - self.first[1]
-        left = duration(seconds / done * (self.total - step)) if done else "?"
-        return f"{left} left"
+        return [f"{duration(seconds / done * (self.total - step))} left"] if done else []
 
 
 def reporter(out: Console, console: Console, *, as_json: bool) -> Quiet:
