@@ -28,9 +28,9 @@ def duration(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
 
-def measurements(metrics: Mapping[str, float]) -> str:
-    """Spell what a step or an epoch measured in one line."""
-    return ", ".join(_measurement(name, value) for name, value in metrics.items())
+def measurements(metrics: Mapping[str, float]) -> list[str]:
+    """Spell what a step or an epoch measured."""
+    return [_measurement(name, value) for name, value in metrics.items()]
 
 
 def _measurement(name: str, value: float) -> str:

@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping
 
 import attrs
+from rich.columns import Columns
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
 from cfft.cli.figures import duration, measurements
 from cfft.cli.tables import print_plan
@@ -53,13 +53,13 @@ class Lines(Quiet):
         self.console.print(f"{task}: {total} to do")
 
     def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
-        line = f"step {step}: {measurements(metrics)}{self.clock.left(step)}"
+        said = [*measurements(metrics), *self.clock.left(step)]
         if time.monotonic() - self.spoke_at >= _SECONDS_BETWEEN_LINES:
-            self.console.print(line)
+            self.console.print(f"step {step}: {', '.join(said)}")
             self.spoke_at = time.monotonic()
 
     def epoch_ended(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        self.console.print(f"epoch {epoch} ended: {measurements(metrics)}")
+        self.console.print(f"epoch {epoch} ended: {', '.join(measurements(metrics))}")
 
 
 class Bar(Lines):
@@ -67,29 +67,36 @@ class Bar(Lines):
 
     def __init__(self, out: Console, console: Console) -> None:
         super().__init__(out, console)
+        self.drawn: Live | None = None
         self.progress = _progress(console)
-        self.note = Text("", style="dim")
-        self.live = Live(Group(self.progress, self.note), console=console, transient=True)
+        self.notes = Columns(padding=(0, 2))
 
     def started(self, task: str, total: int) -> None:
+        self.close()
+        self.progress = _progress(self.console)
         self.progress.add_task(task, total=total)
-        self.live.start()
+        shown = Group(self.progress, self.notes)
+        self.drawn = Live(shown, console=self.console, transient=True)
+        self.drawn.start()
 
     def advanced(self, task: str, done: int) -> None:
-        for known in self.progress.tasks:
-            if known.description == task:
-                self.progress.update(known.id, completed=done)
+        for number in self.progress.task_ids:
+            self.progress.update(number, completed=done)
 
     def ended(self, task: str) -> None:
         self.close()
 
     def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
-        self.note.plain = f"{measurements(metrics)}{self.clock.left(step)}"
+        self.notes.renderables = [*measurements(metrics), *self.clock.left(step)]
+
+    def epoch_ended(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        self.notes.renderables = []
+        super().epoch_ended(epoch, metrics)
 
     def close(self) -> None:
-        self.live.stop()
-        for known in self.progress.task_ids:
-            self.progress.remove_task(known)
+        if self.drawn is not None:
+            self.drawn.stop()
+            self.drawn = None
 
 
 @attrs.define
@@ -99,13 +106,13 @@ class Clock:
     total: int = 0
     first: tuple[int, float] | None = None
 
-    def left(self, step: int) -> str:
-        """Say how long the run's training still takes; nothing before two steps are seen."""
+    def left(self, step: int) -> list[str]:
+        """Say how long training still takes; nothing at the first step that is heard of."""
         now = time.monotonic()
         if self.first is None:
             self.first = (step, now)
         done, seconds = step - self.first[0], now - self.first[1]
-        return f", {duration(seconds / done * (self.total - step))} left" if done else ""
+        return [f"{duration(seconds / done * (self.total - step))} left"] if done else []
 
 
 def reporter(out: Console, console: Console, *, as_json: bool) -> Quiet:

@@ -63,10 +63,11 @@ def _gain(before: float | None, after: float | None) -> Text:
 
 
 def print_whereabouts(console: Console, out: Path) -> None:
-    """Say where a run's files are and how to repeat it."""
-    config = shlex.quote(str(out / "config.toml"))
-    for text in (
-        f"Everything is in {out}: results.json, metrics.jsonl, predictions/, checkpoints/best",
-        f"Repeat it with: cfft run --config {config} --out ANOTHER_DIRECTORY",
-    ):
-        console.print(text, soft_wrap=True)
+    """Say where a run's files are and how to repeat it, each on one line to copy."""
+    lines = {
+        "numbers": out / "results.json",
+        "weights": out / "checkpoints" / "best",
+        "repeat": f"cfft run --config {shlex.quote(str(out / 'config.toml'))} --out NEW_DIRECTORY",
+    }
+    for name, value in lines.items():
+        console.print(f"{name:<8} {value}", soft_wrap=True)

@@ -50,7 +50,7 @@ def test_help_lists_every_command(cfft_command: Callable[..., Any]) -> None:
 
 
 def test_no_command_shows_the_help(cfft_command: Callable[..., Any]) -> None:
-    assert "Usage: cfft [OPTIONS] COMMAND" in cfft_command().out
+    assert "Usage: cfft [OPTIONS] COMMAND" in cfft_command().err
 
 
 def test_an_unknown_command_is_answered_with_the_nearest(cfft_command: Callable[..., Any]) -> None:

@@ -1,0 +1,121 @@
+"""What a run says while it goes on, in a terminal, in a pipe and beside JSON."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from cfft.cli.figures import duration, interval, measurements, percent, points
+from cfft.cli.live import Bar, Clock, Lines, Quiet, reporter
+from cfft.progress import Plan
+
+PLAN = Plan(
+    facts=(("model", "name", "[tiny]"), ("pictures", "train", "8"), ("pictures", "ood", "a: 4")),
+    warnings=("few pictures",),
+    data={"steps": {"total": 4}},
+)
+
+
+def screen(*, terminal: bool) -> Console:
+    return Console(
+        file=StringIO(), force_terminal=terminal, width=80, markup=False, highlight=False,
+        color_system=None, legacy_windows=False,
+    )  # fmt: skip
+
+
+def said(console: Console) -> str:
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+def watch(watcher: Quiet) -> None:
+    watcher.planned(PLAN)
+    watcher.started("epoch 1/1", 4)
+    watcher.stepped(1, {"loss": 0.5, "lr": 3e-5, "images_per_second": 12.345})
+    watcher.advanced("epoch 1/1", 1)
+    watcher.stepped(2, {"loss": 0.25, "lr": 2e-5, "images_per_second": 12.0})
+    watcher.ended("epoch 1/1")
+    watcher.epoch_ended(1, {"val_top1": 0.75, "seconds": 2.0})
+    watcher.close()
+
+
+def test_a_pipe_gets_plain_lines() -> None:
+    out, err = screen(terminal=False), screen(terminal=False)
+
+    watch(Lines(out, err))
+
+    assert [line.rstrip() for line in said(out).splitlines()] == [
+        "model",
+        "  name   [tiny]",
+        "pictures",
+        "  train  8",
+        "  ood    a: 4",
+    ]
+    assert said(err).splitlines() == [
+        "warning: few pictures",
+        "epoch 1/1: 4 to do",
+        "step 1: loss 0.5, lr 3e-05, 12.3 images/s",
+        "epoch 1 ended: val_top1 75.0 %, seconds 2",
+    ]
+
+
+def test_a_terminal_gets_a_bar_with_the_newest_measurements_under_it() -> None:
+    err = screen(terminal=True)
+
+    watch(Bar(screen(terminal=True), err))
+
+    assert "epoch 1/1 ━" in said(err)
+    assert "12 images/s" in said(err)
+    assert said(err).endswith("epoch 1 ended: val_top1 75.0 %, seconds 2\n")
+
+
+def test_a_second_task_erases_nothing_that_was_written_after_the_first() -> None:
+    err = screen(terminal=True)
+    bar = Bar(screen(terminal=True), err)
+
+    watch(bar)
+    before = len(said(err))
+    bar.started("evaluating photo", 9)
+    bar.close()
+
+    upwards = "\x1b[1A"
+    drawn = said(err)[before:]
+    assert upwards not in drawn[: drawn.index("evaluating photo")]
+
+
+def test_json_has_nothing_but_warnings_beside_it() -> None:
+    err = screen(terminal=False)
+
+    watch(Quiet(err))
+
+    assert said(err) == "warning: few pictures\n"
+
+
+@pytest.mark.parametrize(
+    ("terminal", "as_json", "kind"),
+    [(True, False, Bar), (False, False, Lines), (True, True, Quiet), (False, True, Quiet)],
+)
+def test_who_watches_depends_on_where_the_output_goes(
+    terminal: bool, as_json: bool, kind: type[Quiet]
+) -> None:
+    console = screen(terminal=terminal)
+
+    assert type(reporter(console, console, as_json=as_json)) is kind
+
+
+def test_time_left_follows_from_the_steps_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.monotonic", iter([100.0, 106.0]).__next__)
+    clock = Clock(total=30)
+
+    assert clock.left(8) == []
+    assert clock.left(10) == ["0:01:00 left"]
+
+
+def test_numbers_are_spelled_as_people_read_them() -> None:
+    assert (percent(0.98765), percent(None)) == ("98.8", "-")
+    assert (points(0.5, 0.25), points(0.5, 0.5), points(None, 1.0)) == ("-25.0", "+0.0", "-")
+    assert interval((0.5, 0.75)) == "50.0 to 75.0"
+    assert duration(3661.4) == "1:01:01"
+    assert measurements({"grad_norm": 1.23456}) == ["grad norm 1.235"]
