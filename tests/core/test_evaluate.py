@@ -123,7 +123,7 @@ def test_an_empty_set_is_refused_by_name() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without a GPU")
 def test_half_precision_without_a_gpu_is_refused() -> None:
-    with pytest.raises(ConfigError, match="fp16 needs a GPU.*bf16"):
+    with pytest.raises(ConfigError, match=r"fp16 needs a GPU.*bf16"):
         make_accelerator("fp16")
 
 
