@@ -70,9 +70,10 @@ def _timm_tower(**changes: object) -> nn.Module:
 
 
 def _shaken(tower: nn.Module) -> nn.Module:
-    """Move every parameter away from initial zeros and ones, so that each one matters."""
+    """Draw every parameter anew around its mean, so that none is 0 or 1 and each one matters."""
     draws = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in tower.parameters():
-            parameter.add_(0.2 * torch.randn(parameter.shape, generator=draws))
+            noise = torch.randn(parameter.shape, generator=draws)
+            parameter.copy_(parameter.mean().round() + 0.2 * noise)
     return tower

@@ -14,7 +14,7 @@ def features_and_gradients(encoder, execution, images, dropped, per_image=None):
     encoder.execution = execution
     encoder.zero_grad()
     features = encoder(images, dropped, per_image)
-    features.square().sum().backward()
+    features.square().mean().backward()
     return features, [parameter.grad.clone() for parameter in encoder.parameters()]
 
 
