@@ -37,7 +37,7 @@ def make_scheduler(optimizer: Optimizer, training: Training, steps: Steps) -> LR
     with beta1 between 0.85 and 0.95 against it; the settings of warm-up do not touch it.
     """
     if training.schedule == "one-cycle":
-        total = max(2, steps.total)
+        total = max(3, steps.total)
         return OneCycleLR(
             optimizer,
             max_lr=training.lr,

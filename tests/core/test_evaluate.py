@@ -1,0 +1,133 @@
+"""Evaluation: the set's own classes, exact intervals, every picture exactly once."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cfft.data.pictures import FilePictures, class_folders
+from cfft.encoder import Classifier
+from cfft.errors import ConfigError, DataError
+from cfft.evaluate import (
+    Predictions,
+    Reading,
+    Score,
+    evaluate,
+    in_order,
+    make_accelerator,
+    mean_top1,
+    outputs_of,
+    own_indices,
+    precision_of,
+    score,
+)
+from cfft.interfaces import Preprocessing
+from cfft.testing import tiny_classifier
+
+HALF = (0.5, 0.5, 0.5)
+READING = Reading(Preprocessing((8, 12), 8, "bicubic", HALF, HALF), batch_size=2)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> FilePictures:
+    """Five pictures of one grey level each: three of class a, two of class b."""
+    for level, folder in enumerate("aaabb"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        grey = Image.new("RGB", (12, 8), (50 * level,) * 3)
+        grey.save(tmp_path / folder / f"{level}.png")
+    return class_folders(tmp_path, name="levels")
+
+
+def predictions(logits: list[list[float]], labels: list[int], classes: tuple[int, ...]):
+    names = tuple(map(str, labels))
+    return Predictions(torch.tensor(logits), torch.tensor(labels), names, classes)
+
+
+def test_the_largest_logit_is_looked_for_among_the_sets_own_classes_only() -> None:
+    logits = [[9.0, 2.0, 1.0], [9.0, 1.0, 2.0]]
+
+    found = score(predictions(logits, [1, 1], classes=(1, 2)))
+
+    assert (found.top1, found.n, found.classes) == (0.5, 2, 2)
+
+
+def test_the_interval_is_clopper_and_pearsons() -> None:
+    found = score(predictions([[0.0, 1.0]] * 10, [0] * 10, classes=(0, 1)))
+
+    # without a success the upper end solves (1 - p)^10 = 0.025
+    assert found.ci95 == pytest.approx((0.0, 1 - 0.025**0.1))
+
+
+def test_results_hold_plain_values() -> None:
+    found = Score(0.5, 2, 3, (0.1, 0.9)).record("ood")
+
+    assert found == {"role": "ood", "top1": 0.5, "n": 2, "classes": 3, "ci95": [0.1, 0.9]}
+
+
+def test_the_mean_counts_every_set_once_and_there_is_none_without_sets() -> None:
+    scores = [Score(0.2, 10, 3, (0.0, 1.0)), Score(0.6, 1000, 3, (0.0, 1.0))]
+
+    assert mean_top1(scores) == pytest.approx(0.4)
+    assert mean_top1([]) is None
+
+
+@pytest.mark.parametrize(("pictures", "processes"), [(5, 1), (5, 2), (6, 3), (2, 4), (1, 3)])
+def test_what_processes_share_out_comes_back_in_order_and_once(
+    pictures: int, processes: int
+) -> None:
+    shares = [torch.tensor(own_indices(pictures, p, processes)) for p in range(processes)]
+
+    gathered = in_order(torch.cat(shares), processes, pictures)
+
+    assert gathered.tolist() == list(range(pictures))
+    assert len({len(share) for share in shares}) == 1
+
+
+def test_every_picture_is_predicted_once_and_in_order(pictures: FilePictures) -> None:
+    classifier = tiny_classifier(classes=2)
+    heard: list[int] = []
+
+    found = evaluate(classifier, pictures, READING, make_accelerator("fp32"), heard.append)
+
+    assert found.names == ("a/0.png", "a/1.png", "a/2.png", "b/3.png", "b/4.png")
+    assert (found.labels.tolist(), found.classes) == ([0, 0, 0, 1, 1], (0, 1))
+    torch.testing.assert_close(found.logits, one_by_one(classifier, pictures))
+    assert heard == [2, 4, 5]
+
+
+def one_by_one(classifier: Classifier, pictures: FilePictures) -> torch.Tensor:
+    levels = [torch.full((1, 3, 8, 12), 50 * level / 255) for level in range(len(pictures))]
+    with torch.no_grad():
+        return torch.cat([classifier(level).logits for level in levels])
+
+
+def test_predictions_are_kept_without_pickles(tmp_path: Path) -> None:
+    kept = predictions([[0.0, 1.0]], [1], classes=(0, 1))
+
+    kept.save(tmp_path / "predictions" / "art.npz")
+
+    with np.load(tmp_path / "predictions" / "art.npz", allow_pickle=False) as found:
+        assert found["logits"].tolist() == [[0.0, 1.0]]
+        assert (found["labels"].tolist(), found["names"].tolist()) == ([1], ["1"])
+        assert found["classes"].tolist() == [0, 1]
+
+
+def test_an_empty_set_is_refused_by_name() -> None:
+    empty = FilePictures("nothing", Path(), (), (), (0, 1), ("a", "b"))
+
+    with pytest.raises(DataError, match="set 'nothing' has no pictures"):
+        outputs_of(lambda images: images, empty, READING, make_accelerator("fp32"))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without a GPU")
+def test_half_precision_without_a_gpu_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"fp16 needs a GPU.*bf16"):
+        make_accelerator("fp16")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without a GPU")
+@pytest.mark.parametrize(("asked", "found"), [("auto", "fp32"), ("bf16", "bf16"), ("fp32", "fp32")])
+def test_one_process_may_change_precision_between_runs(asked: str, found: str) -> None:
+    assert precision_of(make_accelerator(asked)) == found

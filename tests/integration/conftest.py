@@ -1,0 +1,91 @@
+"""A tiny CLIP on disk and a tiny world of pictures: a whole run takes seconds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from cfft.config import RunConfig, resolve
+from cfft.layers import Layer, read_defaults
+from cfft.registry import Registry
+
+CLIP = {
+    "embed_dim": 8,
+    "vision_cfg": {
+        "image_size": [16, 24],
+        "patch_size": 8,
+        "width": 16,
+        "layers": 2,
+        "head_width": 8,
+    },
+    "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 8, "heads": 1, "layers": 1},
+}
+COLOURS = {"blue": (40, 60, 200), "green": (40, 180, 60), "red": (200, 50, 40)}
+Configure = Callable[..., RunConfig]
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    return Registry.installed()
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Draw domains/<sunny|dark>/<colour>/*.png: noise of one colour, 12 and 4 pictures each."""
+    root = tmp_path_factory.mktemp("world")
+    rng = np.random.default_rng(0)
+    for domain, count, light in (("sunny", 12, 1.0), ("dark", 4, 0.4)):
+        for name, colour in COLOURS.items():
+            folder = root / domain / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                noise = light * (np.array(colour) + rng.normal(0, 60, (20, 30, 3)))
+                pixels = noise.clip(0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number:02}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Write an open_clip config and random weights of it; return both paths."""
+    import open_clip
+
+    folder = tmp_path_factory.mktemp("clip")
+    (folder / "tiny.json").write_text(json.dumps(CLIP))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = open_clip.CLIP(**CLIP)
+    save_file(model.state_dict(), folder / "tiny.safetensors")
+    return folder / "tiny.json", folder / "tiny.safetensors"
+
+
+@pytest.fixture
+def layer(world: Path, clip: tuple[Path, Path]) -> Layer:
+    """Say what every run here has in common; tests may change it."""
+    found = Layer("test")
+    found.choose("suite", ["domains"])
+    found.values["suite", "domains"] = {"data": str(world), "id": "sunny"}
+    found.settings["model"] = {"name": str(clip[0]), "pretrained": str(clip[1])}
+    found.settings["model"]["prompts"] = "class-name"
+    found.settings["training"] = {"epochs": 2, "batch_size": 8, "lr": 1e-3, "workers": 0}
+    found.settings["training"] |= {"log_every": 2, "precision": "fp32"}
+    return found
+
+
+@pytest.fixture
+def configure(layer: Layer, registry: Registry) -> Configure:
+    """Return a function from settings of [training] to a configuration."""
+
+    def configured(**training: Any) -> RunConfig:
+        layer.settings["training"].update(training)
+        return resolve(registry, [read_defaults(), layer])
+
+    return configured

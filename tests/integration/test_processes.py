@@ -1,0 +1,81 @@
+"""Two processes on CPUs: the same results as one, every picture counted once."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cfft import checkpoint
+from cfft.config import RunConfig
+from cfft.layers import Layer
+from cfft.loop import run
+from cfft.registry import Registry
+
+pytestmark = pytest.mark.slow
+
+RUN = """
+import sys
+from pathlib import Path
+import torch
+from cfft.config import resolve
+from cfft.layers import read_defaults, read_file
+from cfft.loop import run
+from cfft.registry import Registry
+
+registry = Registry.installed()
+config = resolve(registry, [read_defaults(), read_file(Path(sys.argv[1]))])
+run(config, registry, Path(sys.argv[2]), resume="resume" in sys.argv)
+torch.distributed.destroy_process_group()
+"""
+
+
+def run_on_two(config: Path, out: Path, script: Path) -> None:
+    script.write_text(RUN)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+    places = [
+        "--rdzv-backend=c10d",
+        "--rdzv-endpoint=localhost:0",
+        str(script),
+        str(config),
+        str(out),
+    ]
+    surroundings = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    subprocess.run([*launcher, *places], check=True, env=surroundings, timeout=300)
+
+
+@pytest.fixture
+def on_one_and_two(
+    configure: Callable[..., RunConfig], layer: Layer, registry: Registry, tmp_path: Path
+) -> tuple[Path, Path]:
+    """Run without anything random on one process and on two, with 9 pictures in the test set."""
+    layer.choose("mask", ["none"])
+    layer.values["suite", "domains"]["split"] = "65/10/25"
+    config = configure(epochs=2, batch_size=8, micro_batch=2, lr=1e-4)
+    run(config, registry, tmp_path / "one")
+    run_on_two(tmp_path / "one" / "config.toml", tmp_path / "two", tmp_path / "script.py")
+    return tmp_path / "one", tmp_path / "two"
+
+
+def test_two_processes_train_and_evaluate_as_one_does(on_one_and_two: tuple[Path, Path]) -> None:
+    one, two = (json.loads((out / "results.json").read_text()) for out in on_one_and_two)
+    lines = [
+        json.loads((out / "metrics.jsonl").read_text().splitlines()[0]) for out in on_one_and_two
+    ]
+    kept = [np.load(out / "predictions" / "sunny.npz") for out in on_one_and_two]
+    heads = [
+        checkpoint.load_model(out / "checkpoints" / "last").weights["head.weight"]
+        for out in on_one_and_two
+    ]
+
+    assert (one["processes"], two["processes"]) == (1, 2)
+    assert one["sets"].keys() == two["sets"].keys()
+    assert lines[0]["loss"] == pytest.approx(lines[1]["loss"], rel=1e-4)
+    assert lines[0]["grad_norm"] == pytest.approx(lines[1]["grad_norm"], rel=1e-4)
+    assert kept[0]["names"].tolist() == kept[1]["names"].tolist()
+    np.testing.assert_allclose(kept[0]["logits"], kept[1]["logits"], atol=2e-2)
+    np.testing.assert_allclose(heads[0], heads[1], atol=1e-3)

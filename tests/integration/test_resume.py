@@ -1,0 +1,253 @@
+"""Runs that were stopped, by whatever, and end as if they had not been."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cfft import checkpoint
+from cfft.config import RunConfig
+from cfft.errors import ConfigError, WeightsError
+from cfft.layers import Layer
+from cfft.loop import run
+from cfft.progress import Silent
+from cfft.registry import Registry
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from cfft.config import resolve
+from cfft.layers import read_defaults, read_file
+from cfft.loop import run
+from cfft.progress import Silent
+from cfft.registry import Registry
+
+class Killing(Silent):
+    def stepped(self, step, metrics):
+        if step == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+registry = Registry.installed()
+config = resolve(registry, [read_defaults(), read_file(Path(sys.argv[1]))])
+run(config, registry, Path(sys.argv[2]), reporter=Killing())
+"""
+
+
+class StopError(Exception):
+    """Stand for whatever ends a process without a warning."""
+
+
+class Stopping(Silent):
+    """End the run as soon as it reports a task, or an optimiser step."""
+
+    def __init__(self, task: str | None = None, step: int | None = None) -> None:
+        self.task, self.step = task, step
+
+    def started(self, task: str, total: int) -> None:
+        if task == self.task:
+            self.task = None
+            raise StopError
+
+    def stepped(self, step: int, metrics: Any) -> None:
+        if step == self.step:
+            raise StopError
+
+
+class Warned(Silent):
+    """Remember the warnings of a run."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def warned(self, message: str) -> None:
+        self.messages.append(message)
+
+
+@pytest.fixture
+def config(configure: Callable[..., RunConfig], layer: Layer) -> RunConfig:
+    """Configure random masks and donors, a measured teacher, and a checkpoint at every step."""
+    layer.choose("mask", ["random"])
+    layer.values["loss", "feature-mse"] = {"scale": "relative"}
+    return configure(epochs=3, micro_batch=4, log_every=1, checkpoint_every="1")
+
+
+@pytest.fixture
+def unbroken(config: RunConfig, registry: Registry, tmp_path: Path) -> Path:
+    """Run without an interruption: 3 epochs of 3 steps."""
+    run(config, registry, tmp_path / "unbroken")
+    return tmp_path / "unbroken"
+
+
+def weights(directory: Path, kind: str) -> dict[str, torch.Tensor]:
+    return dict(checkpoint.load_model(directory / "checkpoints" / kind).weights)
+
+
+def metrics(directory: Path) -> list[dict[str, float]]:
+    """Return what metrics.jsonl says, but for times."""
+    lines = map(json.loads, (directory / "metrics.jsonl").read_text().splitlines())
+    timed = ("seconds", "images_per_second")
+    return [{k: v for k, v in line.items() if k not in timed} for line in lines]
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    torch.testing.assert_close(weights(one, "last"), weights(other, "last"), rtol=0, atol=0)
+    torch.testing.assert_close(weights(one, "best"), weights(other, "best"), rtol=0, atol=0)
+    assert metrics(one) == metrics(other)
+
+
+def test_a_run_killed_in_the_middle_of_an_epoch_ends_as_if_it_had_not_been(
+    config: RunConfig, registry: Registry, unbroken: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "killed"
+    command = [sys.executable, "-c", KILLED, str(unbroken / "config.toml"), str(out)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert not (out / "results.json").exists()
+
+    run(config, registry, out, resume=True)
+
+    assert_same_run(out, unbroken)
+
+
+@pytest.mark.parametrize(
+    "stopping",
+    [
+        pytest.param(Stopping(task="evaluating sunny"), id="before training"),
+        pytest.param(Stopping(step=1), id="in the first step"),
+        pytest.param(Stopping(step=3), id="before the first validation"),
+        pytest.param(Stopping(task="epoch 2/3"), id="between epochs"),
+        pytest.param(Stopping(step=6), id="between the last step of an epoch and its validation"),
+    ],
+)
+def test_a_run_that_ended_anywhere_goes_on_to_the_same_end(
+    config: RunConfig, registry: Registry, unbroken: Path, tmp_path: Path, stopping: Stopping
+) -> None:
+    out = tmp_path / "stopped"
+    with pytest.raises(StopError):
+        run(config, registry, out, reporter=stopping)
+
+    found = run(config, registry, out, resume=True)
+
+    assert_same_run(out, unbroken)
+    expected = json.loads((unbroken / "results.json").read_text())
+    assert (found["sets"], found["before"]) == (expected["sets"], expected["before"])
+
+
+class StoppingAtTheEnd(Stopping):
+    """End the run in its last evaluation."""
+
+    def epoch_ended(self, epoch: int, metrics: Any) -> None:
+        self.task = "evaluating dark" if epoch == 3 else None
+
+
+def test_a_run_that_ended_in_its_last_evaluation_only_evaluates(
+    config: RunConfig, registry: Registry, unbroken: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "stopped"
+    with pytest.raises(StopError):
+        run(config, registry, out, reporter=StoppingAtTheEnd())
+
+    run(config, registry, out, resume=True, reporter=Stopping(step=9))  # no step is taken again
+
+    assert_same_run(out, unbroken)
+
+
+class Interrupting(Silent):
+    """Send a signal to the own process at an optimiser step."""
+
+    def __init__(self, step: int, number: signal.Signals) -> None:
+        self.step, self.number = step, number
+
+    def stepped(self, step: int, metrics: Any) -> None:
+        if step == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize(
+    ("step", "number"), [(1, signal.SIGINT), (4, signal.SIGTERM), (6, signal.SIGINT)]
+)
+def test_an_interrupted_run_stores_its_step_and_goes_on_from_there(
+    config: RunConfig,
+    registry: Registry,
+    unbroken: Path,
+    tmp_path: Path,
+    step: int,
+    number: signal.Signals,
+) -> None:
+    out = tmp_path / "interrupted"
+    with pytest.raises(KeyboardInterrupt):
+        run(config, registry, out, reporter=Interrupting(step, number))
+    stored = checkpoint.load(out / "checkpoints" / "last").state
+    assert stored is not None
+    assert stored["run"]["step"] == step
+
+    run(config, registry, out, resume=True)
+
+    assert_same_run(out, unbroken)
+
+
+def test_a_finished_run_returns_its_results_and_says_so(
+    config: RunConfig, registry: Registry, unbroken: Path
+) -> None:
+    warned = Warned()
+
+    found = run(config, registry, unbroken, resume=True, reporter=warned)
+
+    assert found == json.loads((unbroken / "results.json").read_text())
+    assert "is finished already" in warned.messages[0]
+
+
+def test_a_resumed_run_must_have_the_same_configuration(
+    configure: Callable[..., RunConfig], unbroken: Path, registry: Registry
+) -> None:
+    (unbroken / "results.json").unlink()
+
+    with pytest.raises(
+        ConfigError, match=r"another configuration:\n  training\.lr: 0\.001 -> 0\.5"
+    ):
+        run(configure(lr=0.5), registry, unbroken, resume=True)
+
+
+def test_there_must_be_something_to_resume(
+    config: RunConfig, registry: Registry, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="holds no run to go on with"):
+        run(config, registry, tmp_path / "nowhere", resume=True)
+
+
+def test_a_new_run_does_not_overwrite_one_that_can_be_resumed(
+    config: RunConfig, registry: Registry, unbroken: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"is not empty.*or --resume"):
+        run(config, registry, unbroken)
+
+
+def test_other_training_pictures_than_before_are_refused(
+    config: RunConfig, registry: Registry, unbroken: Path
+) -> None:
+    (unbroken / "results.json").unlink()
+    state = unbroken / "checkpoints" / "last"
+    stored = checkpoint.load(state)
+    assert stored.state is not None
+    stored.state["surroundings"]["pictures"] = "those of another day"
+    checkpoint.save(state, stored)
+
+    with pytest.raises(ConfigError, match="the training pictures are others"):
+        run(config, registry, unbroken, resume=True)
+
+
+def test_a_damaged_checkpoint_is_named(
+    config: RunConfig, registry: Registry, unbroken: Path
+) -> None:
+    (unbroken / "results.json").unlink()
+    damaged = unbroken / "checkpoints" / "last" / "weights.safetensors"
+    damaged.write_bytes(damaged.read_bytes()[:-4])
+
+    with pytest.raises(WeightsError, match=r"last/weights\.safetensors is damaged"):
+        run(config, registry, unbroken, resume=True)
