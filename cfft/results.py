@@ -36,6 +36,11 @@ class RunDirectory:
         return self.root / "metrics.jsonl"
 
     @property
+    def sheet(self) -> Path:
+        """Pictures of what the mask hides and the fill makes, before fine-tuning."""
+        return self.root / "counterfactuals.png"
+
+    @property
     def last(self) -> Path:
         """The checkpoint to resume from."""
         return self.root / "checkpoints" / "last"

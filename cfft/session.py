@@ -22,6 +22,7 @@ from cfft.prepare import Prepared, starting_models, training_step
 from cfft.progress import Reporter
 from cfft.registry import Registry
 from cfft.results import SCHEMA, RunDirectory, gains
+from cfft.sheet import write_sheet
 from cfft.state import RunState
 from cfft.trainer import Metrics, Trainer
 
@@ -56,6 +57,7 @@ class Session:
         step = self._step(state)
         trainer = self._trainer(step, state)
         if stored is None:
+            self._write_sheet(step)
             trainer.save_last()
         else:
             trainer.restore(stored)
@@ -108,6 +110,11 @@ class Session:
         for label in step.teachers:
             self._set_variance(step, label, state.feature_variances)
         return step
+
+    def _write_sheet(self, step: TrainingStep) -> None:
+        if step.strategies is not None and self.accelerator.is_main_process:
+            sets, preprocessing = self.prepared.sets, self.prepared.pretrained.preprocessing
+            write_sheet(step, sets.train, preprocessing, self.config.seed, self.directory.sheet)
 
     def _set_variance(self, step: TrainingStep, label: str, known: dict[str, float]) -> None:
         teacher = step.teacher(label)

@@ -1,0 +1,102 @@
+"""A sheet of pictures: originals, maps, masks and the counterfactuals made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from cfft.data.loading import Loader, to_batch
+from cfft.data.pictures import PictureSubset
+from cfft.engine import TrainingStep
+from cfft.interfaces import PictureSet, Preprocessing
+from cfft.randomness import generator
+from cfft.records import Counterfactual, MaskSelection, StepOutputs
+
+ROWS = 6
+_GREY, _DARK = 0.5, 0.15
+_INCH = 1.6
+
+
+def write_sheet(
+    step: TrainingStep, pictures: PictureSet, preprocessing: Preprocessing, seed: int, path: Path
+) -> None:
+    """Write a PNG of what `step` makes of some pictures, of as many classes as fit.
+
+    One row a picture: the original, the student's map where the mask rests on one, the hidden
+    patches (dark), and the counterfactual picture with dropped patches in grey. Draws from
+    generators of its own, so that training is the same with and without it.
+    """
+    indices = one_of_each_class(pictures.labels, ROWS)
+    sample = PictureSubset(whole=pictures, indices=tuple(indices), name=pictures.name)
+    ((images, labels, _),) = Loader(sample, preprocessing).load([list(range(len(indices)))])
+    device = step.student.head.weight.device
+    batch = to_batch(images.to(device), labels.to(device))
+    draws = generator(seed, "sheet-mask"), generator(seed, "sheet-fill")
+    figure = draw_sheet(step.outputs(batch, *draws))
+    FigureCanvasAgg(figure).print_png(str(path))
+
+
+def one_of_each_class(labels: Sequence[int], count: int) -> list[int]:
+    """Return up to `count` indices, in turns over the classes, the first picture of each first."""
+    seen: dict[int, int] = {}
+    turns = []
+    for index, label in enumerate(labels):
+        turns.append((seen.get(label, 0), label, index))
+        seen[label] = seen.get(label, 0) + 1
+    return [index for _, _, index in sorted(turns)[:count]]
+
+
+def draw_sheet(outputs: StepOutputs) -> Figure:
+    """Draw one row a picture of the batch; raises ValueError for a step without a mask."""
+    if outputs.selection is None or outputs.counterfactual is None:
+        raise ValueError("no sheet can be drawn of a step without mask and fill")
+    images = outputs.batch.images
+    columns = _columns(images, outputs.selection, outputs.counterfactual)
+    rows = len(images)
+    figure = Figure(figsize=(_INCH * len(columns), _INCH * rows), layout="constrained", dpi=120)
+    axes = figure.subplots(rows, len(columns), squeeze=False)
+    for column, (title, shown) in enumerate(columns.items()):
+        axes[0, column].set_title(title, fontsize=9)
+        for row in range(rows):
+            _show(axes[row, column], shown[row])
+    return figure
+
+
+def _columns(
+    images: Tensor, selection: MaskSelection, counterfactual: Counterfactual
+) -> dict[str, Tensor]:
+    size = (images.shape[-2], images.shape[-1])
+    columns = {"original": images}
+    if selection.scores is not None:
+        columns["map"] = _heat(_enlarged(selection.scores, size))
+    hidden = _enlarged(selection.hidden, size)[:, None]  # [B, 1, H, W]
+    columns["hidden"] = torch.where(hidden, _DARK * images, images)
+    columns["counterfactual"] = counterfactual.images
+    if counterfactual.dropped is not None:
+        dropped = _enlarged(counterfactual.dropped, size)[:, None]
+        columns["counterfactual"] = counterfactual.images.masked_fill(dropped, _GREY)
+    return columns
+
+
+def _enlarged(patches: Tensor, size: tuple[int, int]) -> Tensor:
+    """Repeat [B, gh, gw] over the pixels of each patch: [B, H, W]."""
+    height, width = (pixels // n for pixels, n in zip(size, patches.shape[1:], strict=True))
+    return patches.repeat_interleave(height, dim=1).repeat_interleave(width, dim=2)
+
+
+def _heat(scores: Tensor) -> Tensor:
+    coloured = torch.from_numpy(colormaps["magma"](scores.float().cpu().numpy()))  # [B, H, W, 4]
+    return coloured[..., :3].permute(0, 3, 1, 2)
+
+
+def _show(axes: Axes, image: Tensor) -> None:
+    axes.imshow(image.detach().float().clamp(0, 1).cpu().permute(1, 2, 0).numpy())
+    axes.set_xticks([])
+    axes.set_yticks([])
