@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -40,7 +39,7 @@ def write_sheet(
     batch = to_batch(images.to(device), labels.to(device))
     draws = generator(seed, "sheet-mask"), generator(seed, "sheet-fill")
     figure = draw_sheet(step.outputs(batch, *draws))
-    FigureCanvasAgg(figure).print_png(str(path))
+    figure.savefig(path, format="png")
 
 
 def one_of_each_class(labels: Sequence[int], count: int) -> list[int]:

@@ -85,10 +85,3 @@ def test_a_step_without_mask_and_fill_has_no_sheet():
 
 def test_pictures_are_taken_from_every_class_before_a_second_of_any():
     assert one_of_each_class([0, 0, 2, 1, 2], 4) == [0, 3, 2, 1]
-
-
-def test_figures_need_no_display(tmp_path: Path):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    FigureCanvasAgg(draw_sheet(outputs_of_a_step())).print_png(str(tmp_path / "sheet.png"))
-    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
