@@ -1,6 +1,5 @@
 """The sheet of pictures that a run begins with."""
 
-from pathlib import Path
 
 import pytest
 import torch
