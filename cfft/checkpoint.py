@@ -156,7 +156,10 @@ def _write_files(directory: Path, checkpoint: Checkpoint) -> None:
 
 
 def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    path.touch()
+    mode = path.stat().st_mode
     save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, path)
+    path.chmod(mode)  # safetensors writes files that only their owner may read
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
