@@ -1,4 +1,4 @@
-"""Fixtures that put plug-in distributions on disk, as an installer does."""
+"""Plug-in distributions on disk, as an installer puts them there, and the command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from importlib.metadata import Distribution
 from pathlib import Path
 from textwrap import dedent
 
+import attrs
 import pytest
+
+from cfft.cli import main
 
 Install = Callable[..., Distribution]
 
@@ -36,3 +39,28 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     yield put
     for module in site.glob("*.py"):
         sys.modules.pop(module.stem, None)
+
+
+@attrs.frozen
+class Outcome:
+    """Hold how a command ended and what it wrote."""
+
+    code: object
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cfft_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Outcome]:
+    """Return `cfft_command(*words)`, which runs one command to its end."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def command(*words: str) -> Outcome:
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        written = capsys.readouterr()
+        return Outcome(ended.value.code, written.out, written.err)
+
+    return command

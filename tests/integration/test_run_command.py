@@ -1,0 +1,118 @@
+"""`cfft run` from its command line to its last word, on a tiny CLIP and a tiny world."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def words(world: Path, clip: tuple[Path, Path]) -> list[str]:
+    """Say what every run here has in common."""
+    config, weights = map(str, clip)
+    return [
+        *("--suite", "domains", "--data", str(world), "--id", "sunny"),
+        *("--model", config, "--pretrained", weights, "--prompts", "class-name"),
+        *("--epochs", "1", "--batch-size", "8", "--workers", "0", "--threshold", "0.5"),
+    ]
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_run_shows_its_plan_its_results_and_where_they_are(
+    cfft_command: Command, words: list[str]
+) -> None:
+    ended = cfft_command("run", *words)
+
+    assert ended.code == 0
+    assert "object (threshold 0.5)" in ended.out
+    assert "sunny (ID)" in ended.out
+    assert "OOD average" in ended.out
+    assert "repeat   cfft run --config runs/domains-object-single-seed0/config.toml" in ended.out
+    assert "epoch 1 ended: val_top1" in ended.err
+    assert Path("runs/domains-object-single-seed0/results.json").is_file()
+
+
+def test_a_second_run_gets_a_directory_of_its_own(cfft_command: Command, words: list[str]) -> None:
+    Path("runs/domains-object-single-seed0").mkdir(parents=True)
+    Path("runs/domains-object-single-seed0-2").mkdir()
+
+    plan = json.loads(cfft_command("run", *words, "--dry-run", "--json").out)
+
+    assert plan["run"] == "runs/domains-object-single-seed0-3"
+
+
+def test_json_is_all_that_stdout_holds(cfft_command: Command, words: list[str]) -> None:
+    ended = cfft_command("run", *words, "--out", "RUN", "--json")
+
+    assert json.loads(ended.out) == json.loads(Path("RUN/results.json").read_text())
+
+
+def test_a_dry_run_writes_nothing(cfft_command: Command, words: list[str], tmp_path: Path) -> None:
+    ended = cfft_command("run", *words, "--dry-run")
+
+    assert ended.code == 0
+    assert ended.out.endswith("Nothing was trained: leave --dry-run out to start.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_configuration_of_a_run_repeats_it(cfft_command: Command, words: list[str]) -> None:
+    first = json.loads(cfft_command("run", *words, "--out", "RUN", "--json").out)
+
+    again = cfft_command("run", "--config", "RUN/config.toml", "--out", "AGAIN", "--json")
+
+    repeated = json.loads(again.out)
+    assert repeated["config"] == first["config"]
+    assert repeated["sets"] == first["sets"]
+
+
+def test_a_run_cannot_be_resumed_with_another_configuration(
+    cfft_command: Command, words: list[str]
+) -> None:
+    cfft_command("run", *words, "--out", "RUN")
+
+    ended = cfft_command("run", "--resume", "--out", "RUN", "--epochs", "3")
+
+    assert ended.code == 2
+    assert "training.epochs: 1 -> 3" in ended.err
+
+
+def test_resuming_a_finished_run_shows_its_results(cfft_command: Command, words: list[str]) -> None:
+    first = cfft_command("run", *words, "--out", "RUN", "--json")
+
+    again = cfft_command("run", "--resume", "--out", "RUN", "--json")
+
+    assert again.out == first.out
+    assert "is finished already" in again.err
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (["--batch-size", "1"], "batch of one"),
+        (["--id", "snowy"], "unknown domain 'snowy'; did you mean 'sunny'?"),
+        (["--data", "nowhere"], "nowhere"),
+        (["--pretrained", "nowhere.safetensors"], "nowhere.safetensors"),
+        (["--model", "RN50"], "RN50"),
+        (["--prompts", "nowhere.txt"], "nowhere.txt"),
+        (["--checkpoint-every", "soon"], "training.checkpoint_every: got 'soon'"),
+    ],
+)
+def test_what_cannot_work_ends_before_training_with_one_line(
+    cfft_command: Command, words: list[str], change: list[str], line: str
+) -> None:
+    ended = cfft_command("run", *words, *change, "--out", "RUN")
+
+    assert ended.code == 2
+    assert line in ended.err
+    assert "Traceback" not in ended.err
+    assert not Path("RUN").exists()
