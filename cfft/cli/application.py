@@ -12,6 +12,7 @@ import typer
 COMMANDS: Mapping[str, str] = {
     "run": "Fine-tune a model; measure its robustness before and after.",
     "plugins": "List, show and check what is installed: masks, fills, losses ...",
+    "merge": "Average the weights of two models.",
 }
 
 

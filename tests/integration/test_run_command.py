@@ -98,7 +98,7 @@ def test_resuming_a_finished_run_shows_its_results(cfft_command: Command, words:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (["--batch-size", "1"], "batch of one"),
+        (["--batch-size", "1"], "fill 'single' needs 2 pictures in every micro-batch"),
         (["--id", "snowy"], "unknown domain 'snowy'; did you mean 'sunny'?"),
         (["--data", "nowhere"], "nowhere"),
         (["--pretrained", "nowhere.safetensors"], "nowhere.safetensors"),
