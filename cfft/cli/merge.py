@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +47,7 @@ def merge(
         out.parent.mkdir(parents=True, exist_ok=True)
         save_file(weights, out)
     else:
-        save(out, Checkpoint(weights, description.to_dict()))
+        save(out, Checkpoint(weights, json.loads(description.to_json())))
     typer.echo(f"wrote {out}")
 
 

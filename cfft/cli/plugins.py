@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from cfft.cli.conformance import complaints
 from cfft.cli.consoles import console
 from cfft.cli.strategy import print_strategy, strategy_record, summary_record
 from cfft.errors import ConfigError, PluginError, several, unknown
@@ -84,15 +84,20 @@ def _print_listing(registry: Registry, shown: list[Provided]) -> None:
         origin = f"{plugin.distribution} {plugin.version}"
         table.add_row(declared.kind, declared.name, declared.summary, origin)
     out.print(table)
-    for line in _problems(registry):
+    for line in _problems(registry, registry.plugins.plugins):
         out.print(line, style="red", soft_wrap=True)
 
 
-def _problems(registry: Registry) -> list[str]:
+def _problems(registry: Registry, plugins: Sequence[Plugin]) -> list[str]:
+    """Say which plug-ins cannot be used, and which names any of them shares with another."""
     clashes = registry.clashes().items()
     return [
-        *map(broken_line, registry.plugins.broken),
-        *(clash_line(kind, name, providers) for (kind, name), providers in clashes),
+        *(broken_line(plugin) for plugin in plugins if plugin.error is not None),
+        *(
+            clash_line(kind, name, providers)
+            for (kind, name), providers in clashes
+            if any(provider in plugins for provider in providers)
+        ),
     ]
 
 
@@ -110,13 +115,15 @@ def show_strategy(words: Words, as_json: AsJson = False) -> None:
 
 def check_plugins(name: PluginName = None) -> None:
     """Check that plug-ins load, share no names and keep the rules of their kind."""
+    from cfft.cli.conformance import complaints  # torch comes with it; listings do without
+
     registry = Registry.installed()
     plugins = [p for p in registry.plugins.plugins if name in (None, p.name, p.distribution)]
     if not plugins:
         known = {n for p in registry.plugins.plugins for n in (p.name, p.distribution)}
         raise ConfigError(unknown("plug-in", str(name), known, "installed"))
     checked = [p for p in registry.plugins.provided if p.plugin in plugins]
-    problems = [*_own_problems(registry, plugins), *complaints(checked)]
+    problems = [*_problems(registry, plugins), *complaints(checked)]
     if problems:
         raise PluginError(several(problems))
     found = f"{_count(len(plugins), 'plug-in')} with {_count(len(checked), 'strateg', 'y', 'ies')}"
@@ -125,15 +132,3 @@ def check_plugins(name: PluginName = None) -> None:
 
 def _count(number: int, stem: str, one: str = "", many: str = "s") -> str:
     return f"{number} {stem}{one if number == 1 else many}"
-
-
-def _own_problems(registry: Registry, plugins: list[Plugin]) -> list[str]:
-    clashes = registry.clashes().items()
-    return [
-        *(broken_line(plugin) for plugin in plugins if plugin.error is not None),
-        *(
-            clash_line(kind, name, providers)
-            for (kind, name), providers in clashes
-            if any(provider in plugins for provider in providers)
-        ),
-    ]

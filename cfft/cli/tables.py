@@ -67,7 +67,9 @@ def print_whereabouts(console: Console, out: Path) -> None:
     lines = {
         "numbers": out / "results.json",
         "weights": out / "checkpoints" / "best",
+        "pictures": out / "counterfactuals.png",
         "repeat": f"cfft run --config {shlex.quote(str(out / 'config.toml'))} --out NEW_DIRECTORY",
     }
     for name, value in lines.items():
-        console.print(f"{name:<8} {value}", soft_wrap=True)
+        if not isinstance(value, Path) or value.exists():
+            console.print(f"{name:<8}  {value}", soft_wrap=True)

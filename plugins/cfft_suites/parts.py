@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cfft import ConfigError, FilePictures, PictureSubset, stratified_split
+from cfft import ConfigError, FilePictures, PictureSubset
 
 Split = tuple[float, float, float]
 
@@ -23,6 +23,8 @@ def draw_parts(
     pictures: FilePictures, shares: Mapping[str, float], seed: int
 ) -> dict[str, PictureSubset]:
     """Split `pictures` into parts named and sized by `shares`, each class for itself."""
+    from cfft import stratified_split  # torch comes with it, and listings do without
+
     drawn = stratified_split(pictures.labels, list(shares.values()), seed, pictures.class_names)
     return {
         name: PictureSubset(whole=pictures, indices=tuple(indices), name=name)

@@ -58,4 +58,4 @@ def test_the_command_that_repeats_a_run_can_be_copied(tmp_path: Path) -> None:
 
     assert isinstance(console.file, StringIO)
     *_, repeat = console.file.getvalue().splitlines()
-    assert repeat == "repeat   cfft run --config 'a run/[1]/config.toml' --out NEW_DIRECTORY"
+    assert repeat == "repeat    cfft run --config 'a run/[1]/config.toml' --out NEW_DIRECTORY"
