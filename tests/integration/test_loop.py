@@ -43,6 +43,7 @@ def test_a_run_leaves_a_complete_directory(configure, registry, tmp_path: Path) 
     names = {str(p.relative_to(tmp_path / "run")) for p in (tmp_path / "run").rglob("*.*")}
     assert names == {
         "config.toml",
+        "counterfactuals.png",
         "metrics.jsonl",
         "results.json",
         *(f"predictions/{name}.npz" for name in ("sunny", "dark", "before/sunny", "before/dark")),
