@@ -26,7 +26,11 @@ class StopWish:
 
 @contextmanager
 def listening() -> Iterator[StopWish]:
-    """Listen for SIGINT and SIGTERM inside the block, in the main thread; restore both after it."""
+    """Listen for SIGINT and SIGTERM inside the block, in the main thread; restore both after it.
+
+    Processes forked inside it listen too: Ctrl-C, which reaches all of a terminal's processes, does
+    not take decoding ones away from the step that is to end.
+    """
     wish = StopWish()
     if threading.current_thread() is not threading.main_thread():
         yield wish
