@@ -78,6 +78,14 @@ def load_model(directory: Path) -> Checkpoint:
     return Checkpoint(weights, _read_json(found, MODEL, files))
 
 
+def verify(directory: Path) -> None:
+    """Compare every file of a checkpoint with its digest; raises WeightsError."""
+    found = located(directory)
+    files = _manifest(found)
+    for name in files:
+        _verified(found, name, files)
+
+
 def is_checkpoint(directory: Path) -> bool:
     """Tell whether a complete checkpoint lies there."""
     return any((place / MANIFEST).is_file() for place in _places(directory))
@@ -214,7 +222,8 @@ def _verified(directory: Path, name: str, files: Mapping[str, Mapping[str, Any]]
     if actual != expected:
         raise WeightsError(
             f"{path} is damaged: its SHA-256 is {actual} ({path.stat().st_size} bytes), "
-            f"{MANIFEST} says {expected} ({files[name]['bytes']} bytes); copy it again"
+            f"{MANIFEST} says {expected} ({files[name]['bytes']} bytes): "
+            "bring the file back from a copy, or start a new run"
         )
     return path
 

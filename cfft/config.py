@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -22,7 +23,7 @@ from cfft.shorthand import Shorthand
 T = TypeVar("T")
 _COUNTERFACTUAL = {"student.counterfactual", "teacher.counterfactual"}
 _COUNTERFACTUAL_KINDS = ("mask", "fill", "cam")
-_FILES = ("pretrained", "prompts")
+_FILES = ("name", "pretrained", "prompts")
 
 
 @attrs.frozen
@@ -88,14 +89,16 @@ class RunConfig:
 
 def _portable(values: dict[str, Any]) -> dict[str, Any]:
     """Make paths absolute, so that the file means the same from every folder."""
-    return {
-        key: str(Path(value).expanduser().resolve()) if key in _FILES and _is_file(value) else value
-        for key, value in values.items()
-    }
+    return {key: _absolute(value) if key in _FILES else value for key, value in values.items()}
 
 
-def _is_file(value: str) -> bool:
-    return Path(value).expanduser().is_file()
+def _absolute(value: str) -> str:
+    """Make `FILE`, `PREFIX:FILE` and `PREFIX:SOME/FOLDER` absolute; names stay as they are."""
+    prefix, colon, rest = value.rpartition(":")
+    path = Path(rest).expanduser()
+    if path.is_file() or (colon and os.sep in rest and path.is_dir()):
+        return f"{prefix}{colon}{path.resolve()}"
+    return value
 
 
 def _table(chosen: Chosen) -> dict[str, Any]:

@@ -159,7 +159,8 @@ class Pretrained:
     L2-normalised features. `identity`: facts that two weight files must share to be
     exchangeable (architecture, activation, ...), stored with every checkpoint. `rebuild`: a name
     from which the same backbone builds the same encoder and preprocessing without these weights.
-    `logit_scale` is the learnt logarithm; heads multiply by its exponential.
+    `logit_scale` is the learnt logarithm; heads multiply by its exponential. `trained`: whether
+    the values come from training; a run refuses random ones unless it is asked for them.
     """
 
     encoder: Encoder
@@ -171,6 +172,7 @@ class Pretrained:
     logit_scale: float | None = None
     templates: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
     own_head: nn.Linear | None = None
+    trained: bool = True
 
 
 @runtime_checkable

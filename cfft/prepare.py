@@ -21,12 +21,13 @@ from cfft.encoder import Classifier, Head
 from cfft.engine import TrainingStep
 from cfft.errors import ConfigError, DataError
 from cfft.heads import chosen_head, own_head, starting_head, zero_shot_head
-from cfft.interfaces import PictureSet, Pretrained, SuiteSets
+from cfft.interfaces import Pretrained, SuiteSets
 from cfft.models import ModelDescription, Models, describe
 from cfft.progress import Reporter
 from cfft.prompts import resolve_templates
 from cfft.schedule import Steps, count_steps
 
+RANDOM = "random"
 Features = Callable[[], tuple[Tensor, Tensor]]
 
 
@@ -62,20 +63,22 @@ def prepare(config: RunConfig, processes: int, reporter: Reporter) -> Prepared:
     Raises ConfigError, DataError or WeightsError for what a user can mend.
     """
     parse_interval(config.training.checkpoint_every)
-    sets, skipped = _open_sets(config, reporter)
-    batches = plan_batches(config.training, len(sets.train), processes)
-    _check_batches(config, batches)
-    pretrained = config.backbone.strategy.build(config.architecture, config.model.pretrained)
+    opened: SuiteSets = config.suite.strategy.open(config.seed)
+    _check_names(opened)
+    _batches(config, _limited(opened, config), processes)
+    pretrained = _pretrained(config)
     head = chosen_head(config.model.head, pretrained)
     templates = _templates(config, pretrained) if head == "zero-shot" else ()
-    _check_head(head, pretrained, sets.classes, templates)
+    _check_head(head, pretrained, opened.classes, templates)
     description = describe(
-        config.backbone.name, config.architecture, pretrained, sets.classes, head, templates
+        config.backbone.name, config.architecture, pretrained, opened.classes, head, templates
     )
+    _check_objective(config, pretrained, description)
+    readable, skipped = _readable_sets(opened, config, reporter)
+    sets = _limited(readable, config)
+    batches = _batches(config, sets, processes)
     steps = count_steps(config.training, batches.steps_per_epoch)
-    prepared = Prepared(sets, skipped, batches, steps, pretrained, head, templates, description)
-    _check_objective(config, prepared)
-    return prepared
+    return Prepared(sets, skipped, batches, steps, pretrained, head, templates, description)
 
 
 def starting_models(prepared: Prepared, training_features: Features) -> Models:
@@ -102,19 +105,29 @@ def training_step(config: RunConfig, models: Models) -> TrainingStep:
     )
 
 
-def _open_sets(
-    config: RunConfig, reporter: Reporter
+def _pretrained(config: RunConfig) -> Pretrained:
+    asked = config.model.pretrained
+    weights = None if asked == RANDOM else asked
+    built: Pretrained = config.backbone.strategy.build(config.architecture, weights)
+    if not built.trained and asked != RANDOM:
+        raise ConfigError(
+            f"no pre-trained weights are given for '{config.model.name}': give --pretrained TAG "
+            f"or --pretrained FILE; --pretrained {RANDOM} starts from random values on purpose"
+        )
+    return built
+
+
+def _readable_sets(
+    sets: SuiteSets, config: RunConfig, reporter: Reporter
 ) -> tuple[SuiteSets, tuple[Mapping[str, str], ...]]:
-    sets: SuiteSets = config.suite.strategy.open(config.seed)
-    _check_names(sets)
+    """Decode every picture, the one slow check; what is quick to find out comes before it."""
     task = "checking pictures"
     reporter.started(task, sum(map(len, (sets.train, sets.val, sets.test, *sets.ood))))
     sets, found = check_suite(
         sets, config.training.skip_unreadable, lambda done, _: reporter.advanced(task, done)
     )
     reporter.ended(task)
-    limited = attrs.evolve(sets, train=_limited(sets.train, config))
-    return limited, tuple(picture.record() for picture in found)
+    return sets, tuple(picture.record() for picture in found)
 
 
 def _check_names(sets: SuiteSets) -> None:
@@ -127,12 +140,18 @@ def _check_names(sets: SuiteSets) -> None:
         raise DataError(f"two sets are called '{twice[0]}': rename one, results are kept by name")
 
 
-def _limited(train: PictureSet, config: RunConfig) -> PictureSet:
-    limit = config.training.limit_train
+def _limited(sets: SuiteSets, config: RunConfig) -> SuiteSets:
+    limit, train = config.training.limit_train, sets.train
     if limit is None or limit >= len(train):
-        return train
-    indices = stratified_subset(train.labels, limit, config.seed)
-    return PictureSubset(whole=train, indices=tuple(indices), name=train.name)
+        return sets
+    indices = tuple(stratified_subset(train.labels, limit, config.seed))
+    return attrs.evolve(sets, train=PictureSubset(whole=train, indices=indices, name=train.name))
+
+
+def _batches(config: RunConfig, sets: SuiteSets, processes: int) -> BatchPlan:
+    batches = plan_batches(config.training, len(sets.train), processes)
+    _check_batches(config, batches)
+    return batches
 
 
 def _check_batches(config: RunConfig, batches: BatchPlan) -> None:
@@ -142,7 +161,7 @@ def _check_batches(config: RunConfig, batches: BatchPlan) -> None:
             f"fill '{config.fill.name}' needs {wanted} pictures in every micro-batch, got "
             f"{batches.smallest_micro} ({batches.pictures} training pictures, batch "
             f"{batches.batch} / {batches.processes} processes / {batches.accumulation} "
-            "accumulated): raise training.batch_size or training.micro_batch"
+            "accumulated): raise --batch-size or --micro-batch, or choose another --fill"
         )
     training = config.training
     clips_often = training.clip_at == "micro-batch" and batches.accumulation > 1
@@ -168,13 +187,14 @@ def _check_head(
         own_head(pretrained, len(classes))
 
 
-def _check_objective(config: RunConfig, prepared: Prepared) -> None:
+def _check_objective(
+    config: RunConfig, pretrained: Pretrained, description: ModelDescription
+) -> None:
     """Load the teachers once with an empty head: their files may be missing or not fit."""
-    encoder = prepared.pretrained.encoder
-    classes = len(prepared.sets.classes)
+    encoder, classes = pretrained.encoder, len(description.classes)
     weight, bias = torch.zeros(classes, encoder.dim), torch.zeros(classes)
-    empty = Classifier(encoder, Head(weight, bias, prepared.pretrained.normalised))
-    training_step(config, Models(empty, prepared.description))
+    empty = Classifier(encoder, Head(weight, bias, pretrained.normalised))
+    training_step(config, Models(empty, description))
 
 
 def _strategy(chosen: Chosen | None) -> Any:

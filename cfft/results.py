@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from cfft.checkpoint import is_checkpoint, write_text
+from cfft.checkpoint import is_checkpoint, verify, write_text
 from cfft.config import RunConfig
 from cfft.errors import ConfigError, several
 from cfft.evaluate import Score, mean_top1
@@ -80,7 +80,9 @@ def check_directory(run: RunDirectory, config: RunConfig, *, resume: bool) -> li
     """
     if resume:
         return _check_resumable(run, config)
-    if run.root.exists() and (not run.root.is_dir() or any(run.root.iterdir())):
+    if run.root.exists() and not run.root.is_dir():
+        raise ConfigError(f"--out {run.root} is a file: give a directory that a run may fill")
+    if run.root.exists() and any(run.root.iterdir()):
         raise ConfigError(
             f"--out {run.root} is not empty: give another directory"
             + (", or --resume to go on with the run in it" if is_checkpoint(run.last) else "")
@@ -98,7 +100,9 @@ def _check_resumable(run: RunDirectory, config: RunConfig) -> list[str]:
     changes = list(differences(_settings(before), _settings(now)))
     if changes:
         head = f"--resume: the run in {run.root} was started with another configuration:"
-        raise ConfigError(several([head, *(f"  {line}" for line in changes)]))
+        tail = "leave these options out, or start a new run in another --out"
+        raise ConfigError(several([head, *(f"  {line}" for line in changes), tail]))
+    verify(run.last)
     versions = differences(_versions(before), _versions(now))
     return [f"the run was started with another version: {line}" for line in versions]
 

@@ -92,7 +92,10 @@ class Session:
                 f"resumed on {now} processes instead of {before}: masks and donors are other ones "
                 "than the run would have drawn without the interruption"
             )
-        return RunState(**kept["run"])
+        state = RunState(**kept["run"])
+        done = f"{state.step} of {self.prepared.steps.total} steps are done"
+        self.reporter.warned(f"going on with the run in {self.directory.root}: {done}")
+        return state
 
     def _begin(self) -> None:
         self.accelerator.wait_for_everyone()  # by now each process has looked at the directory
@@ -114,7 +117,8 @@ class Session:
     def _write_sheet(self, step: TrainingStep) -> None:
         if step.strategies is not None and self.accelerator.is_main_process:
             sets, preprocessing = self.prepared.sets, self.prepared.pretrained.preprocessing
-            write_sheet(step, sets.train, preprocessing, self.config.seed, self.directory.sheet)
+            page = self.directory.sheet
+            write_sheet(step, sets.train, sets.classes, preprocessing, self.config.seed, page)
 
     def _set_variance(self, step: TrainingStep, label: str, known: dict[str, float]) -> None:
         teacher = step.teacher(label)

@@ -14,7 +14,7 @@ class Model:
     name: str = param(
         help="architecture, such as ViT-B-32; BACKBONE:NAME for one of another library"
     )
-    pretrained: str | None = param(None, help="tag of published weights, or a weight file")
+    pretrained: str | None = param(None, help="tag of published weights, a weight file, or random")
     head: Literal["auto", "zero-shot", "linear-probe", "own"] = param(
         "auto",
         help="head to start from; auto: zero-shot where there is a text tower, else linear-probe",

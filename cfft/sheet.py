@@ -24,9 +24,14 @@ _INCH = 1.6
 
 
 def write_sheet(
-    step: TrainingStep, pictures: PictureSet, preprocessing: Preprocessing, seed: int, path: Path
+    step: TrainingStep,
+    pictures: PictureSet,
+    classes: Sequence[str],
+    preprocessing: Preprocessing,
+    seed: int,
+    path: Path,
 ) -> None:
-    """Write a PNG of what `step` makes of some pictures, of as many classes as fit.
+    """Write a PNG of what `step` makes of some pictures, of as many of the `classes` as fit.
 
     One row a picture: the original, the student's map where the mask rests on one, the hidden
     patches (dark), and the counterfactual picture with dropped patches in grey. Draws from
@@ -38,7 +43,8 @@ def write_sheet(
     device = step.student.head.weight.device
     batch = to_batch(images.to(device), labels.to(device))
     draws = generator(seed, "sheet-mask"), generator(seed, "sheet-fill")
-    figure = draw_sheet(step.outputs(batch, *draws))
+    names = [classes[label] for label in labels.tolist()]
+    figure = draw_sheet(step.outputs(batch, *draws), names)
     figure.savefig(path, format="png")
 
 
@@ -52,8 +58,11 @@ def one_of_each_class(labels: Sequence[int], count: int) -> list[int]:
     return [index for _, _, index in sorted(turns)[:count]]
 
 
-def draw_sheet(outputs: StepOutputs) -> Figure:
-    """Draw one row a picture of the batch; raises ValueError for a step without a mask."""
+def draw_sheet(outputs: StepOutputs, names: Sequence[str]) -> Figure:
+    """Draw one row a picture of the batch, called by `names`.
+
+    Raises ValueError for a step without a mask.
+    """
     if outputs.selection is None or outputs.counterfactual is None:
         raise ValueError("no sheet can be drawn of a step without mask and fill")
     images = outputs.batch.images
@@ -65,6 +74,8 @@ def draw_sheet(outputs: StepOutputs) -> Figure:
         axes[0, column].set_title(title, fontsize=9)
         for row in range(rows):
             _show(axes[row, column], shown[row])
+    for row, name in enumerate(names):
+        axes[row, 0].set_ylabel(name, fontsize=9)
     return figure
 
 

@@ -42,7 +42,7 @@ def main(weights: Path, threshold: float = 0.3, out: Path = OUT) -> None:
     images = [transform(Image.fromarray(image)) for image in load_sample_images().images]
     batch = to_batch(torch.stack(images), torch.tensor(list(LABELS.values())))
     draws = generator(0, "sheet-mask"), generator(0, "sheet-fill")
-    draw_sheet(step.outputs(batch, *draws)).savefig(out)
+    draw_sheet(step.outputs(batch, *draws), ["palace", "daisy"]).savefig(out)
 
 
 if __name__ == "__main__":

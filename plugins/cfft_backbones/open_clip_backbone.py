@@ -51,6 +51,7 @@ class OpenClipBackbone:
             normalised=True,
             identity=facts,
             rebuild=architecture.vision_only(),
+            trained=source is not None,
             **(text_parts(model, architecture) if has_text else {}),
         )
 

@@ -44,6 +44,7 @@ class TimmBackbone:
             identity=identity(encoder, prepared),
             rebuild=label,
             own_head=own_head,
+            trained=weights is not None,
         )
 
 

@@ -1,6 +1,5 @@
 """The sheet of pictures that a run begins with."""
 
-
 import pytest
 import torch
 
@@ -47,6 +46,9 @@ class Length:
         return outputs.student_counterfactual.features.square().mean()
 
 
+NAMES = ("cat", "dog")
+
+
 def outputs_of_a_step():
     step = TrainingStep(tiny_classifier(), FirstColumn(), Drop(), Flat(), {"length": Length()}, {})
     return step.outputs(tiny_batch(), torch.Generator(), torch.Generator())
@@ -58,16 +60,17 @@ def shown(axes) -> torch.Tensor:
 
 def test_a_sheet_has_a_row_a_picture_and_a_column_a_stage():
     outputs = outputs_of_a_step()
-    figure = draw_sheet(outputs)
+    figure = draw_sheet(outputs, NAMES)
     titles = [axes.get_title() for axes in figure.axes[:4]]
     assert titles == ["original", "map", "hidden", "counterfactual"]
+    assert figure.axes[0].get_ylabel() == "cat"
     assert len(figure.axes) == 4 * len(outputs.batch.images)
 
 
 def test_a_sheet_shows_dropped_patches_in_grey_and_leaves_the_others():
     outputs = outputs_of_a_step()
     width = outputs.batch.images.shape[-1] // outputs.selection.hidden.shape[-1]
-    counterfactual = shown(draw_sheet(outputs).axes[3])
+    counterfactual = shown(draw_sheet(outputs, NAMES).axes[3])
     original = outputs.batch.images[0]
     torch.testing.assert_close(
         counterfactual[:, :, :width], torch.full_like(original[:, :, :width], 0.5)
@@ -79,7 +82,7 @@ def test_a_step_without_mask_and_fill_has_no_sheet():
     step = TrainingStep(tiny_classifier(), None, None, None, {}, {})
     outputs = step.outputs(tiny_batch(), torch.Generator(), torch.Generator())
     with pytest.raises(ValueError, match="without mask and fill"):
-        draw_sheet(outputs)
+        draw_sheet(outputs, NAMES)
 
 
 def test_pictures_are_taken_from_every_class_before_a_second_of_any():
