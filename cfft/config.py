@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -13,9 +14,9 @@ import attrs
 import tomlkit
 
 from cfft.errors import CfftError, ConfigError, several, unknown
-from cfft.interfaces import KINDS
+from cfft.interfaces import KINDS, RESERVED_LABELS
 from cfft.layers import COMMAND_LINE, LISTS, SETTINGS, Choice, Layer
-from cfft.params import declaration, values_of
+from cfft.params import NAME, declaration, values_of
 from cfft.registry import Registry
 from cfft.settings import Model, Training
 from cfft.shorthand import Shorthand
@@ -138,6 +139,7 @@ class _Resolver:
         self.short = self._short_values()
         self._check_names()
         teachers = self._build_all("teacher")
+        self._check_labels()
         self._check_teachers(losses, teachers)
         single: dict[str, Any] = {k: self._single(k) for k in KINDS if k not in LISTS}
         model, training = self._model(), self._settings(Training)
@@ -272,6 +274,15 @@ class _Resolver:
         ]
         self.chosen["teacher"] = (*listed, *extra)
 
+    def _check_labels(self) -> None:
+        for kind in LISTS:
+            for label in self._labels(kind):
+                if not re.fullmatch(NAME, label) or (kind == "loss" and label in RESERVED_LABELS):
+                    self.problems.append(
+                        f"no {kind} can be labelled '{label}': labels are letters, digits, - and "
+                        f"_, other than {', '.join(sorted(RESERVED_LABELS))}"
+                    )
+
     def _check_teachers(self, losses: Sequence[Chosen], teachers: Sequence[Chosen]) -> None:
         labels = [pick.label for pick in self.chosen["teacher"]]
         for loss in losses:
@@ -281,8 +292,7 @@ class _Resolver:
                 self.problems.append(
                     f"loss.{loss.label}.teacher: {unknown('teacher', name, names)}"
                 )
-        followed = {_followed(loss) for loss in losses}
-        idle = [label for label in labels if label not in followed]
+        idle = [label for label in labels if not any(_follows(loss, label) for loss in losses)]
         if idle and self._all_built(losses):
             paths = ", ".join(f"--loss.{loss.label}.teacher {idle[0]}" for loss in losses)
             self.problems.append(
@@ -315,6 +325,12 @@ class _Resolver:
 
 def _followed(loss: Chosen) -> str:
     return getattr(loss.strategy, "teacher", "")
+
+
+def _follows(loss: Chosen, teacher: str) -> bool:
+    """Tell whether a loss looks at a teacher; one that names none looks at each."""
+    looks = any(need.startswith("teacher.") for need in _needs(loss))
+    return looks and _followed(loss) in ("", teacher)
 
 
 def _needs(loss: Chosen) -> frozenset[str]:

@@ -39,9 +39,13 @@ class TrainingStep(nn.Module):
         check_losses(losses, teachers)
         self.student, self.cam, self.losses = student, cam, dict(losses)
         self.needs = all_needs(losses)
+        self.labels = tuple(teachers)
         self.strategies = _needed(mask, fill, self.needs)
         self.teachers = nn.ModuleDict(
-            {k: FrozenTeacher(model, teacher_needs(k, losses)) for k, model in teachers.items()}
+            {
+                f"teacher {label}": FrozenTeacher(model, teacher_needs(label, losses))
+                for label, model in teachers.items()
+            }
         )
 
     @property
@@ -51,7 +55,7 @@ class TrainingStep(nn.Module):
 
     def teacher(self, label: str) -> FrozenTeacher:
         """Return the teacher of that label, to set its `feature_variance` on."""
-        return cast(FrozenTeacher, self.teachers[label])
+        return cast(FrozenTeacher, self.teachers[f"teacher {label}"])
 
     def forward(
         self, images: Tensor, labels: Tensor, mask_rng: torch.Generator, fill_rng: torch.Generator
@@ -87,7 +91,7 @@ class TrainingStep(nn.Module):
         second = None
         if counterfactual is not None and "student.counterfactual" in self.needs:
             second = second_pass(self.student, batch, counterfactual, clean)
-        taught = {k: self.teacher(k).outputs(batch, counterfactual) for k in self.teachers}
+        taught = {k: self.teacher(k).outputs(batch, counterfactual) for k in self.labels}
         return StepOutputs(batch, selection, counterfactual, clean, second, taught)
 
 

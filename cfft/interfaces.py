@@ -118,6 +118,11 @@ class Teacher(Protocol):
         """Return the model; cfft freezes it."""
 
 
+_METRICS = ("loss", "grad_norm", "lr", "images_per_second", "step", "epoch", "val_top1", "seconds")
+RESERVED_LABELS = frozenset(("ce", "total", *_METRICS))
+"""Names that metrics have already, so that no auxiliary loss can have them."""
+
+
 @runtime_checkable
 class AuxLoss(Protocol):
     """Measure one auxiliary term of the objective.

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from cfft.errors import ConfigError, PluginError, unknown
-from cfft.interfaces import AuxLoss
+from cfft.interfaces import RESERVED_LABELS, AuxLoss
 
 CLASSIFICATION = "ce"
-_RESERVED = (CLASSIFICATION, "total")
 _ALL = frozenset(
     {
         "student.counterfactual",
@@ -46,8 +45,8 @@ def check_losses(losses: Mapping[str, AuxLoss], teachers: Iterable[str]) -> None
     labels = set(teachers)
     for label, loss in losses.items():
         followed = getattr(loss, "teacher", None)
-        if label in _RESERVED:
-            raise ConfigError(f"no loss can be labelled '{label}': that is a term of its own")
+        if label in RESERVED_LABELS:
+            raise ConfigError(f"no loss can be labelled '{label}': that is another measurement")
         if followed is not None and followed not in labels:
             raise ConfigError(f"loss '{label}': {unknown('teacher', followed, labels, 'chosen')}")
 

@@ -25,7 +25,7 @@ from cfft.interfaces import KINDS
 T = TypeVar("T")
 _METADATA = "cfft"
 _DECLARATION = "__cfft_declaration__"
-_NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
+NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
 _TAKEN = (("loss", "none"), ("teacher", "none"))
 _RESERVED = ("use", "label")
 
@@ -198,7 +198,7 @@ def _declare(kind: str, name: str, cls: type[T]) -> type[T]:
     method = KINDS[kind].method
     if not callable(getattr(cls, method, None)):
         raise TypeError(f"{kind} '{name}' ({cls.__qualname__}) has no method {method}()")
-    if not re.fullmatch(_NAME, name) or (kind, name) in _TAKEN:
+    if not re.fullmatch(NAME, name) or (kind, name) in _TAKEN:
         raise TypeError(f"{kind} cannot be called '{name}': letters, digits, - and _, not none")
     return _freeze(kind, name, cls)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -21,7 +21,7 @@ from cfft.encoder import Classifier, Head
 from cfft.engine import TrainingStep
 from cfft.errors import ConfigError, DataError
 from cfft.heads import chosen_head, own_head, starting_head, zero_shot_head
-from cfft.interfaces import Pretrained, SuiteSets
+from cfft.interfaces import PictureSet, Pretrained, SuiteSets
 from cfft.models import ModelDescription, Models, describe
 from cfft.progress import Reporter
 from cfft.prompts import resolve_templates
@@ -50,10 +50,9 @@ class Prepared:
 
     @property
     def fingerprint(self) -> str:
-        """Return a SHA-256 of the training pictures' names and labels, in order."""
-        train = self.sets.train
-        names = map(train.identify, range(len(train)))
-        listed = json.dumps([*zip(names, train.labels, strict=True)])
+        """Return a SHA-256 of all sets: their names, and their pictures' names and labels."""
+        sets = (self.sets.train, self.sets.val, self.sets.test, *self.sets.ood)
+        listed = json.dumps([[pictures.name, *_listed(pictures)] for pictures in sets])
         return hashlib.sha256(listed.encode()).hexdigest()
 
 
@@ -195,6 +194,11 @@ def _check_objective(
     weight, bias = torch.zeros(classes, encoder.dim), torch.zeros(classes)
     empty = Classifier(encoder, Head(weight, bias, pretrained.normalised))
     training_step(config, Models(empty, description))
+
+
+def _listed(pictures: PictureSet) -> Iterator[tuple[str, int]]:
+    names = map(pictures.identify, range(len(pictures)))
+    return zip(names, map(int, pictures.labels), strict=True)
 
 
 def _strategy(chosen: Chosen | None) -> Any:

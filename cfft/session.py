@@ -22,12 +22,13 @@ from cfft.prepare import Prepared, starting_models, training_step
 from cfft.progress import Reporter
 from cfft.registry import Registry
 from cfft.results import SCHEMA, RunDirectory, gains
-from cfft.sheet import write_sheet
+from cfft.sheet import sample_sheet
 from cfft.state import RunState
-from cfft.trainer import Metrics, Trainer
+from cfft.trainer import Metrics, Trainer, surroundings
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+    from matplotlib.figure import Figure
 
 
 class Session:
@@ -53,14 +54,13 @@ class Session:
         """Go through what is left of the run; write its results and return them."""
         stored = checkpoint.load(self.directory.last) if self._resumes else None
         state = RunState() if stored is None else self._restored(stored)
-        self._begin()
         step = self._step(state)
         trainer = self._trainer(step, state)
         if stored is None:
-            self._write_sheet(step)
-            trainer.save_last()
+            self._begin(trainer, step)
         else:
             trainer.restore(stored)
+        self._announce()
         if state.before is None:
             state.before = self._scores(trainer, before=True)
         validate = partial(self.measuring.validation_top1, step.student)
@@ -80,45 +80,51 @@ class Session:
         problems = self.prepared.description.differences(found)
         kept: Mapping[str, Any] = stored.state or {}
         if kept["surroundings"]["pictures"] != self.prepared.fingerprint:
-            problems.append("the training pictures are others")
+            problems.append("the pictures are others")
         if problems:
             raise ConfigError(
                 f"--resume: {self.directory.root} was started with other files: "
                 f"{'; '.join(problems)}: bring them back, or start a new run"
             )
-        before, now = kept["surroundings"]["processes"], self.accelerator.num_processes
-        if before != now:
+        before, now = kept["surroundings"]["machine"], surroundings(self.accelerator)
+        for name in (name for name in now if now[name] != before[name]):
             self.reporter.warned(
-                f"resumed on {now} processes instead of {before}: masks and donors are other ones "
-                "than the run would have drawn without the interruption"
+                f"resumed with {name} {now[name]} instead of {before[name]}: the numbers differ "
+                "from those that the run would have had without the interruption"
             )
         state = RunState(**kept["run"])
         done = f"{state.step} of {self.prepared.steps.total} steps are done"
         self.reporter.warned(f"going on with the run in {self.directory.root}: {done}")
         return state
 
-    def _begin(self) -> None:
+    def _begin(self, trainer: Trainer, step: TrainingStep) -> None:
+        """Make the directory one that can be resumed, once everything that can fail is built."""
+        sheet = self._sheet(step)
         self.accelerator.wait_for_everyone()  # by now each process has looked at the directory
-        if not self.accelerator.is_main_process:
-            return
-        if not self._resumes:
+        if self.accelerator.is_main_process:
             self.directory.root.mkdir(parents=True, exist_ok=True)
             write_text(self.directory.config, self.config.to_toml())
-        self.hook.cfft_run_started(config=self.config, out=self.directory.root)
+        trainer.save_last()
+        if sheet is not None:
+            sheet.savefig(self.directory.sheet, format="png")
+
+    def _announce(self) -> None:
+        if self.accelerator.is_main_process:
+            self.hook.cfft_run_started(config=self.config, out=self.directory.root)
 
     def _step(self, state: RunState) -> TrainingStep:
         encoder = self.prepared.pretrained.encoder
         models = starting_models(self.prepared, partial(self.measuring.training_features, encoder))
         step = training_step(self.config, models).to(self.accelerator.device)
-        for label in step.teachers:
+        for label in step.labels:
             self._set_variance(step, label, state.feature_variances)
         return step
 
-    def _write_sheet(self, step: TrainingStep) -> None:
-        if step.strategies is not None and self.accelerator.is_main_process:
-            sets, preprocessing = self.prepared.sets, self.prepared.pretrained.preprocessing
-            page = self.directory.sheet
-            write_sheet(step, sets.train, sets.classes, preprocessing, self.config.seed, page)
+    def _sheet(self, step: TrainingStep) -> Figure | None:
+        if step.strategies is None or not self.accelerator.is_main_process:
+            return None
+        sets, preprocessing = self.prepared.sets, self.prepared.pretrained.preprocessing
+        return sample_sheet(step, sets.train, sets.classes, preprocessing, self.config.seed)
 
     def _set_variance(self, step: TrainingStep, label: str, known: dict[str, float]) -> None:
         teacher = step.teacher(label)

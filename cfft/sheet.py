@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from matplotlib import colormaps
@@ -23,29 +22,28 @@ _GREY, _DARK = 0.5, 0.15
 _INCH = 1.6
 
 
-def write_sheet(
+def sample_sheet(
     step: TrainingStep,
     pictures: PictureSet,
     classes: Sequence[str],
     preprocessing: Preprocessing,
     seed: int,
-    path: Path,
-) -> None:
-    """Write a PNG of what `step` makes of some pictures, of as many of the `classes` as fit.
+) -> Figure:
+    """Draw what `step` makes of some pictures, of as many of the `classes` as fit.
 
     One row a picture: the original, the student's map where the mask rests on one, the hidden
     patches (dark), and the counterfactual picture with dropped patches in grey. Draws from
     generators of its own, so that training is the same with and without it.
     """
-    indices = one_of_each_class(pictures.labels, ROWS)
+    least = getattr(step.strategies[1], "smallest_batch", 1) if step.strategies else 1
+    indices = one_of_each_class(pictures.labels, max(ROWS, least))
     sample = PictureSubset(whole=pictures, indices=tuple(indices), name=pictures.name)
     ((images, labels, _),) = Loader(sample, preprocessing).load([list(range(len(indices)))])
     device = step.student.head.weight.device
     batch = to_batch(images.to(device), labels.to(device))
     draws = generator(seed, "sheet-mask"), generator(seed, "sheet-fill")
     names = [classes[label] for label in labels.tolist()]
-    figure = draw_sheet(step.outputs(batch, *draws), names)
-    figure.savefig(path, format="png")
+    return draw_sheet(step.outputs(batch, *draws), names[:ROWS])
 
 
 def one_of_each_class(labels: Sequence[int], count: int) -> list[int]:
@@ -59,7 +57,7 @@ def one_of_each_class(labels: Sequence[int], count: int) -> list[int]:
 
 
 def draw_sheet(outputs: StepOutputs, names: Sequence[str]) -> Figure:
-    """Draw one row a picture of the batch, called by `names`.
+    """Draw a row for each of the first pictures of the batch, as many as have `names`.
 
     Raises ValueError for a step without a mask.
     """
@@ -67,7 +65,7 @@ def draw_sheet(outputs: StepOutputs, names: Sequence[str]) -> Figure:
         raise ValueError("no sheet can be drawn of a step without mask and fill")
     images = outputs.batch.images
     columns = _columns(images, outputs.selection, outputs.counterfactual)
-    rows = len(images)
+    rows = len(names)
     figure = Figure(figsize=(_INCH * len(columns), _INCH * rows), layout="constrained", dpi=120)
     axes = figure.subplots(rows, len(columns), squeeze=False)
     for column, (title, shown) in enumerate(columns.items()):

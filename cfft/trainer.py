@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -14,6 +14,7 @@ from cfft import checkpoint
 from cfft.checkpoint import Checkpoint, parse_interval
 from cfft.data.loading import Loader
 from cfft.engine import TrainingStep
+from cfft.evaluate import precision_of
 from cfft.interrupts import StopWish, listening
 from cfft.metrics import MetricsLog, Window
 from cfft.optimisation import Optimisation
@@ -21,6 +22,9 @@ from cfft.prepare import Prepared
 from cfft.progress import Reporter
 from cfft.results import RunDirectory
 from cfft.state import RunState
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 Metrics = dict[str, float]
 
@@ -85,7 +89,7 @@ class Trainer:
             {
                 "surroundings": {
                     "pictures": self.prepared.fingerprint,
-                    "processes": self.accelerator.num_processes,
+                    "machine": surroundings(self.accelerator),
                 },
                 "run": self.state.record(),
                 "window": self.window.record(),
@@ -176,3 +180,12 @@ class Trainer:
         if self.accelerator.is_main_process:
             checkpoint.save(directory, content)
         self.accelerator.wait_for_everyone()
+
+
+def surroundings(accelerator: Accelerator) -> dict[str, str | int]:
+    """Return what numbers depend on besides the configuration."""
+    return {
+        "processes": accelerator.num_processes,
+        "device": accelerator.device.type,
+        "precision": precision_of(accelerator),
+    }

@@ -22,7 +22,12 @@ def check_split(suite: str, split: Split) -> None:
 def draw_parts(
     pictures: FilePictures, shares: Mapping[str, float], seed: int
 ) -> dict[str, PictureSubset]:
-    """Split `pictures` into parts named and sized by `shares`, each class for itself."""
+    """Split `pictures` into parts named and sized by `shares`, each class for itself.
+
+    Raises ConfigError for a part that would get nothing.
+    """
+    for name in (name for name, share in shares.items() if not share):
+        raise ConfigError(f"--split gives {name} nothing: give each part that is drawn a share")
     from cfft import stratified_split  # torch comes with it, and listings do without
 
     drawn = stratified_split(pictures.labels, list(shares.values()), seed, pictures.class_names)

@@ -185,3 +185,8 @@ def test_a_class_too_small_to_split_is_called_by_its_name(folder: Path) -> None:
 
     with pytest.raises(DataError, match="class 'owl' has 2 pictures, too few"):
         FolderSuite(data=folder).open(0)
+
+
+def test_a_part_that_has_to_be_drawn_needs_a_share(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="--split gives test nothing"):
+        FolderSuite(data=folder, split=(70.0, 30.0, 0.0)).open(0)

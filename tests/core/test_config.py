@@ -45,6 +45,14 @@ def choosing(**names: list[str]) -> Layer:
     return layer
 
 
+def labelled(label: str) -> Layer:
+    return toml(f'''
+        [[loss]]
+        use = "feature-mse"
+        label = "{label}"
+    ''')
+
+
 def made(registry: Registry, *layers: Layer) -> RunConfig:
     return resolve(registry, [read_defaults(), toml(BASE), *layers])
 
@@ -291,6 +299,8 @@ def test_a_run_without_suite_and_model_asks_for_both(toys: Registry) -> None:
         (choosing(loss=["none"], teacher=["clip"]), "teacher 'clip' is followed by no loss"),
         (choosing(loss=["none"], mask=["object"]), "--mask was given, but no loss looks at"),
         (choosing(loss=["logit-kl"], fill=["multi"]), "(losses: logit-kl)"),
+        (labelled("loss"), "no loss can be labelled 'loss'"),
+        (labelled("v1.0"), "no loss can be labelled 'v1.0'"),
         (
             command_line("loss.feature-mse.teacher=wise"),
             "is missing: give --teacher.wise.weights PATH",
@@ -346,3 +356,37 @@ def test_a_prefix_that_is_no_backbone_belongs_to_the_name(toys: Registry) -> Non
     config = made(toys, command_line("model.name=hf-hub:someone/model"))
 
     assert (config.backbone.name, config.architecture) == ("open_clip", "hf-hub:someone/model")
+
+
+def test_a_loss_that_names_no_teacher_follows_each(
+    toys: Registry, install: Callable[..., Distribution]
+) -> None:
+    source = """
+        import cfft
+
+        @cfft.loss("free")
+        class FreeLoss:
+            '''Look at whatever teacher there is.'''
+            needs = frozenset({"teacher.original"})
+            weight: float = cfft.param(1.0, help="factor")
+            def measure(self, outputs): ...
+
+        @cfft.hookimpl
+        def cfft_losses():
+            return [FreeLoss]
+    """
+    installed = (install("free", source), Distribution.from_name("toys"))
+    both = Registry(load_plugins([p for found in installed for p in found.entry_points]))
+    assert [t.name for t in made(both, choosing(loss=["free"], teacher=["clip"])).teachers] == [
+        "clip"
+    ]
+
+
+def test_a_model_that_is_a_file_is_written_so_that_it_is_found_from_every_folder(
+    toys: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.json").write_text("{}")
+    layer = Layer("test", settings={"model": {"name": "open_clip:tiny.json"}})
+    written = made(toys, layer).to_dict()["model"]["name"]
+    assert written == f"open_clip:{tmp_path / 'tiny.json'}"

@@ -46,7 +46,7 @@ class Length:
         return outputs.student_counterfactual.features.square().mean()
 
 
-NAMES = ("cat", "dog")
+NAMES = ("cat", "dog", "fish")
 
 
 def outputs_of_a_step():

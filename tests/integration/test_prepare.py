@@ -1,0 +1,63 @@
+"""What is refused before training starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cfft.errors import ConfigError
+from cfft.layers import Layer
+from cfft.loop import run
+from cfft.progress import Silent
+from cfft.registry import Registry
+
+
+class Listening(Silent):
+    def __init__(self) -> None:
+        self.tasks: list[str] = []
+
+    def started(self, task: str, total: int) -> None:
+        self.tasks.append(task)
+
+
+def test_random_weights_are_refused_unless_they_are_asked_for(
+    configure, layer: Layer, registry: Registry, tmp_path: Path
+) -> None:
+    del layer.settings["model"]["pretrained"]
+    with pytest.raises(ConfigError, match="give --pretrained TAG"):
+        run(configure(), registry, tmp_path / "run", dry_run=True)
+
+
+def test_random_weights_may_be_asked_for(
+    configure, layer: Layer, registry: Registry, tmp_path: Path
+) -> None:
+    layer.settings["model"]["pretrained"] = "random"
+    assert run(configure(), registry, tmp_path / "run", dry_run=True)["steps"]["total"] > 0
+
+
+def test_a_mistake_in_the_prompts_is_found_before_pictures_are_decoded(
+    configure, layer: Layer, registry: Registry, tmp_path: Path
+) -> None:
+    layer.settings["model"]["prompts"] = "nolist"
+    watcher = Listening()
+    with pytest.raises(ConfigError, match="nolist"):
+        run(configure(), registry, tmp_path / "run", reporter=watcher)
+    assert watcher.tasks == []
+
+
+def test_a_map_that_cannot_be_made_leaves_no_directory(
+    configure, layer: Layer, registry: Registry, tmp_path: Path
+) -> None:
+    layer.values["cam", "relevance"] = {"start_layer": 7}
+    with pytest.raises(ConfigError, match="start_layer 7 does not exist"):
+        run(configure(), registry, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_file_as_run_directory_is_called_a_file(
+    configure, registry: Registry, tmp_path: Path
+) -> None:
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(ConfigError, match="is a file"):
+        run(configure(), registry, tmp_path / "run")
