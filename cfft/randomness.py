@@ -10,9 +10,12 @@ import torch
 def generator(seed: int, purpose: str, process: int = 0, step: int = 0) -> torch.Generator:
     """Return a fresh CPU generator for one purpose of one process at one step.
 
-    `purpose`: what is drawn: "order", "mask", "fill", "split", "head", "init". `step` counts
-    optimiser steps, micro-batches or epochs, whatever the purpose is drawn once per. The same
-    four values give the same draws on every machine, so that a resumed run needs no stored state.
+    `purpose`: what is drawn; `step`: what it is drawn anew for, where that is not the run:
+    "order" of the training pictures: the epoch; "mask" and "fill": the micro-batch, counted through
+    the run; "split" and "subset" of the pictures: the class; "sheet-mask" and "sheet-fill": once.
+    Initial weights are never drawn here: those of `--pretrained random` are alike for every seed.
+    The same four values give the same draws on every machine, so that a resumed run needs no
+    stored state.
     """
     return torch.Generator().manual_seed(_seed_of(seed, purpose, process, step))
 

@@ -1,0 +1,118 @@
+"""`cfft run` on real pictures, as a user starts it; CFFT_REALDATA names their folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import pytest
+import torch
+from safetensors.torch import save_file
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.realdata,
+    pytest.mark.skipif("CFFT_REALDATA" not in os.environ, reason="CFFT_REALDATA names no folder"),
+]
+
+CLIP = {
+    "embed_dim": 32,
+    "vision_cfg": {
+        "image_size": 224,
+        "patch_size": 32,
+        "width": 64,
+        "layers": 2,
+        "head_width": 32,
+    },
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
+}
+FILES = {
+    "config.toml",
+    "counterfactuals.png",
+    "metrics.jsonl",
+    "results.json",
+    "checkpoints/best/manifest.json",
+    "checkpoints/best/model.json",
+    "checkpoints/best/weights.safetensors",
+    "checkpoints/last/manifest.json",
+    "checkpoints/last/model.json",
+    "checkpoints/last/optimizer.safetensors",
+    "checkpoints/last/state.json",
+    "checkpoints/last/weights.safetensors",
+    "predictions/art_painting.npz",
+    "predictions/photo.npz",
+    "predictions/before/art_painting.npz",
+    "predictions/before/photo.npz",
+}
+ROLES = {"photo": "id", "art_painting": "ood"}
+
+
+@pytest.fixture
+def data() -> Path:
+    return Path(os.environ["CFFT_REALDATA"])
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> tuple[Path, Path]:
+    """Write an open_clip config and random weights of it; return both paths."""
+    (tmp_path / "small.json").write_text(json.dumps(CLIP))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = open_clip.CLIP(**CLIP)
+    save_file(model.state_dict(), tmp_path / "small.safetensors")
+    return tmp_path / "small.json", tmp_path / "small.safetensors"
+
+
+def fine_tune(data: Path, model: str, weights: Path, limit: int, run: Path) -> None:
+    """Fine-tune on photo in a process of its own; it must end with exit code 0."""
+    words = [
+        *("--suite", "domains", "--data", data / "pacs", "--id", "photo"),
+        *("--model", model, "--pretrained", weights),
+        *("--mask", "object", "--fill", "single", "--threshold", "0.5"),
+        *("--epochs", "1", "--limit-train", str(limit), "--out", run),
+    ]
+    command = [sys.executable, "-m", "cfft", "run", *words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def files(run: Path) -> set[str]:
+    return {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
+
+
+def roles(results: Mapping[str, Any]) -> dict[str, str]:
+    return {name: found["role"] for name, found in results["sets"].items()}
+
+
+def test_a_timm_model_is_measured_in_and_out_of_distribution_before_and_after(
+    data: Path, tmp_path: Path
+) -> None:
+    run, weights = tmp_path / "RUN", data / "vit_tiny_patch16_224.safetensors"
+
+    fine_tune(data, "timm:vit_tiny_patch16_224", weights, 256, run)
+
+    results = json.loads((run / "results.json").read_text())
+    assert files(run) == FILES
+    assert (roles(results), roles(results["before"])) == (ROLES, ROLES)
+    assert results["sets"]["photo"]["top1"] > 0.95
+    assert results["before"]["sets"]["photo"]["top1"] > 0.95
+
+
+def test_an_open_clip_model_starts_from_the_class_names(
+    data: Path, clip: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run, (config, weights) = tmp_path / "RUN", clip
+
+    fine_tune(data, str(config), weights, 64, run)
+
+    results = json.loads((run / "results.json").read_text())
+    model = json.loads((run / "checkpoints" / "best" / "model.json").read_text())
+    assert files(run) == FILES
+    assert (roles(results), roles(results["before"])) == (ROLES, ROLES)
+    assert model["head"] == "zero-shot"
