@@ -6,6 +6,10 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
+_MOST_SHOWN = 12
+_CLOSEST = 5
+
+
 class CfftError(Exception):
     """Tell what was asked, what was got, what is allowed and what to do."""
 
@@ -36,8 +40,18 @@ def several(problems: Iterable[str]) -> str:
 
 
 def unknown(what: str, asked: str, allowed: Iterable[str], listing: str = "allowed") -> str:
-    """Say that `asked` is no `what`, with the nearest allowed spelling."""
+    """Say that `asked` is no `what`, with the nearest allowed spelling.
+
+    All allowed names follow, or of more than a dozen the nearest and how many others there are.
+    """
     names = sorted(allowed)
     close = get_close_matches(asked, names, n=1)
     hint = f"; did you mean '{close[0]}'?" if close else ";"
-    return f"unknown {what} '{asked}'{hint} {listing}: {', '.join(names) or 'none'}"
+    return f"unknown {what} '{asked}'{hint} {listing}: {_listed(asked, names)}"
+
+
+def _listed(asked: str, names: list[str]) -> str:
+    if len(names) <= _MOST_SHOWN:
+        return ", ".join(names) or "none"
+    nearest = get_close_matches(asked, names, n=_CLOSEST, cutoff=0)
+    return f"{', '.join(nearest)} ... and {len(names) - len(nearest)} more"

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from cfft.errors import ConfigError, unknown
+from cfft.errors import ConfigError, several, unknown
 from cfft.interfaces import KINDS
 from cfft.params import Param
 
+T = TypeVar("T")
 SETTINGS = ("model", "training")
 LISTS = ("loss", "teacher")
 COMMAND_LINE = "command line"
@@ -106,23 +107,44 @@ def read_defaults() -> Layer:
 
 def read_file(path: Path, what: str = "config file") -> Layer:
     """Read a TOML file; raises ConfigError naming the file, and the line where it is broken."""
+    return parse_layer(_text(path, what), f"{what} {path}")
+
+
+def _text(path: Path, what: str) -> str:
+    content = b""
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {what} {path}: {error}") from None
-    return parse_layer(text, f"{what} {path}")
+        content = path.read_bytes()
+        return content.decode("utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"no such {what}: {path}") from None
+    except OSError as error:
+        raise ConfigError(f"cannot read {what} {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{what} {path} line {line}: not UTF-8: save it as UTF-8") from None
 
 
 def parse_layer(text: str, source: str) -> Layer:
-    """Parse TOML text; raises ConfigError for broken TOML and unknown tables."""
+    """Parse TOML text; raises ConfigError for broken TOML, or with every wrong table, one a line."""
     try:
         document = tomlkit.parse(text).unwrap()
     except TOMLKitError as error:
         raise ConfigError(f"{source} is no valid TOML: {error}") from None
     layer = Layer(source)
-    for key, value in document.items():
-        _take(layer, key, value)
+    _for_each(document.items(), lambda item: _take(layer, *item))
     return layer
+
+
+def _for_each(items: Iterable[T], action: Callable[[T], None]) -> None:
+    """Act on every item, whatever is wrong with others; raises ConfigError with all problems."""
+    problems: list[str] = []
+    for item in items:
+        try:
+            action(item)
+        except ConfigError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigError(several(problems))
 
 
 def _take(layer: Layer, key: str, value: Any) -> None:
@@ -135,7 +157,7 @@ def _take(layer: Layer, key: str, value: Any) -> None:
     elif key in KINDS and isinstance(value, Mapping):
         _take_table(layer, key, value)
     elif key not in _IGNORED:
-        _refuse(layer, key)
+        _refuse(layer, key, value)
 
 
 def parse_seed(value: Any, source: str) -> int:
@@ -146,12 +168,21 @@ def parse_seed(value: Any, source: str) -> int:
         raise ConfigError(f"{source}: {error}") from None
 
 
-def _refuse(layer: Layer, key: str) -> None:
+def _refuse(layer: Layer, key: str, value: Any) -> None:
     tables = ["seed", *SETTINGS, *KINDS]
     if key not in tables:
         raise ConfigError(f"{layer.source}: {unknown('key', key, tables)}")
-    form = f"[[{key}]] or {key} = []" if key in LISTS else f"[{key}]"
-    raise ConfigError(f"{layer.source}: '{key}' must be written as {form}")
+    raise ConfigError(f"{layer.source}: '{key}' must be written as {_form(key, value)}")
+
+
+def _form(key: str, value: Any) -> str:
+    """Write out how a table begins, with what the user meant where that is plain."""
+    if key in SETTINGS:
+        return f"[{key}] and, on lines of their own, NAME = VALUE"
+    use = f'use = "{value if isinstance(value, str) else "NAME"}"'
+    if key in LISTS:
+        return f"[[{key}]] and, on the next line, {use}; or {key} = [] for none"
+    return f"[{key}] and, on the next line, {use}"
 
 
 def _take_table(layer: Layer, kind: str, table: Mapping[str, Any]) -> None:
@@ -169,22 +200,24 @@ def _take_table(layer: Layer, kind: str, table: Mapping[str, Any]) -> None:
 
 
 def _take_list(layer: Layer, kind: str, tables: list[Any]) -> None:
-    choices: list[Choice] = []
-    for table in tables:
-        if not isinstance(table, Mapping) or "use" not in table:
-            raise ConfigError(f'{layer.source}: every [[{kind}]] needs use = "NAME"')
-        plain = dict(table)
-        use = plain.pop("use")
-        label = plain.pop("label", use)
-        _check_name(layer, f"{kind}.use", use)
-        _check_name(layer, f"{kind}.label", label)
-        if label in [c.label for c in choices]:
-            raise ConfigError(
-                f"{layer.source}: two [[{kind}]] are called '{label}': give each a label of its own"
-            )
-        choices.append(Choice(label, use))
-        layer.values[kind, label] = plain
-    layer.chosen[kind] = tuple(choices)
+    layer.chosen[kind] = ()
+    _for_each(tables, lambda table: _take_listed(layer, kind, table))
+
+
+def _take_listed(layer: Layer, kind: str, table: Any) -> None:
+    if not isinstance(table, Mapping) or "use" not in table:
+        raise ConfigError(f'{layer.source}: every [[{kind}]] needs use = "NAME"')
+    plain = dict(table)
+    use = plain.pop("use")
+    label = plain.pop("label", use)
+    _check_name(layer, f"{kind}.use", use)
+    _check_name(layer, f"{kind}.label", label)
+    if label in [choice.label for choice in layer.chosen[kind]]:
+        raise ConfigError(
+            f"{layer.source}: two [[{kind}]] are called '{label}': give each a label of its own"
+        )
+    layer.chosen[kind] += (Choice(label, use),)
+    layer.values[kind, label] = plain
 
 
 def _check_name(layer: Layer, path: str, name: Any) -> None:

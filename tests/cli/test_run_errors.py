@@ -40,7 +40,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--set", "mask.object"], "--set mask.object: write KIND.NAME.PARAM=VALUE"),
         (["--set", "training.epoch=1"], "training: unknown parameter 'epoch'; did you mean"),
         (["--recipe", "papr"], "unknown recipe 'papr'; did you mean 'paper'?"),
-        (["--config", "no.toml"], "cannot read config file no.toml"),
+        (["--config", "no.toml"], "no such config file: no.toml"),
         (["--resume"], "--resume needs the directory of the interrupted run: give --out DIR"),
         (["--resume", "--out", "RUN"], "--resume: RUN holds no run to go on with"),
         (["--loss", "none", "--mask", "object"], "--mask was given, but no loss looks at"),
@@ -102,7 +102,7 @@ def test_a_bad_file_is_named(
 def test_paths_with_brackets_are_printed_as_they_are(cfft_command: Callable[..., Any]) -> None:
     ended = cfft_command("run", *ENOUGH, "--config", "[red]a[/red].toml")
 
-    assert "cannot read config file [red]a[/red].toml" in ended.err
+    assert "no such config file: [red]a[/red].toml" in ended.err
 
 
 def test_a_broken_plugin_that_is_not_used_stops_nothing(

@@ -58,8 +58,9 @@ def test_an_empty_list_chooses_nothing() -> None:
         ("mask = [", r"file is no valid TOML: .* line 1"),
         ("[mask]\nuse = 1\nuse = 2", "file is no valid TOML"),
         ("[maks]", "file: unknown key 'maks'; did you mean 'mask'?"),
-        ('mask = "object"', r"file: 'mask' must be written as \[mask\]"),
-        ('loss = "none"', r"'loss' must be written as \[\[loss\]\] or loss = \[\]"),
+        ('mask = "object"', r"'mask' must be written as \[mask\] and, .* use = \"object\""),
+        ('loss = "none"', r"written as \[\[loss\]\] and, .* use = \"none\"; or loss = \[\]"),
+        ("fill = 3", r"'fill' must be written as \[fill\] and, .* use = \"NAME\""),
         ("[mask]\nuse = 3", r"file: mask.use: got 3, allowed: a name in quotes"),
         ("[[loss]]\nweight = 3", r'every \[\[loss\]\] needs use = "NAME"'),
         ("loss = [1]", r'every \[\[loss\]\] needs use = "NAME"'),
@@ -68,12 +69,28 @@ def test_an_empty_list_chooses_nothing() -> None:
         ("seed = -1", "file: seed: got -1, allowed: a whole number >= 0"),
         ("seed = true", "file: seed: got True"),
         ("seed = 1.5", "file: seed: got 1.5"),
-        ("training = 3", r"'training' must be written as \[training\]"),
+        ("training = 3", r"'training' must be written as \[training\] and, .* NAME = VALUE"),
     ],
 )
 def test_a_file_that_says_nothing_sensible_is_refused(text: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         parse_layer(text, "file")
+
+
+def test_everything_that_is_wrong_with_a_file_is_reported_at_once() -> None:
+    text = 'mask = "object"\nmaks = 1\nseed = -1\n[[loss]]\nweight = 3\n[[loss]]\nuse = 4'
+
+    with pytest.raises(ConfigError) as caught:
+        parse_layer(text, "file")
+
+    form, name, seed, missing, wrong = str(caught.value).split("\n")
+    assert (
+        form == """file: 'mask' must be written as [mask] and, on the next line, use = "object\""""
+    )
+    assert name.startswith("file: unknown key 'maks'")
+    assert seed.startswith("file: seed: got -1")
+    assert missing == 'file: every [[loss]] needs use = "NAME"'
+    assert wrong.startswith("file: loss.use: got 4")
 
 
 @pytest.mark.parametrize(
@@ -154,10 +171,18 @@ def test_a_recipe_may_be_a_file(tmp_path: Path) -> None:
     assert layer.settings == {"training": {"epochs": 3}}
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
-    path = tmp_path / "run.toml"
-    path.mkdir() if content is None else path.write_bytes(content)
+def test_a_file_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no such config file: .*nope.toml"):
+        read_file(tmp_path / "nope.toml")
 
-    with pytest.raises(ConfigError, match=r"cannot read config file .*run.toml"):
-        read_file(path)
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read config file .*: Is a directory"):
+        read_file(tmp_path)
+
+
+def test_a_file_in_another_encoding_is_named_with_the_line(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_bytes(b"seed = 1\n# caf\xe9\n")
+
+    with pytest.raises(ConfigError, match=r"run.toml line 2: not UTF-8: save it as UTF-8"):
+        read_file(tmp_path / "run.toml")
