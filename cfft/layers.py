@@ -125,7 +125,7 @@ def _text(path: Path, what: str) -> str:
 
 
 def parse_layer(text: str, source: str) -> Layer:
-    """Parse TOML text; raises ConfigError for broken TOML, or with every wrong table, one a line."""
+    """Parse TOML text; raises ConfigError for broken TOML, or with every wrong table."""
     try:
         document = tomlkit.parse(text).unwrap()
     except TOMLKitError as error:

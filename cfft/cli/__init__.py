@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from cfft.cli.application import application
-from cfft.cli.errors import reported
+from cfft.cli.errors import reported, starting
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with 0, 1, 2 or 130."""
     words = sys.argv[1:] if argv is None else list(argv)
     with reported():
-        application(words)(words, prog_name="cfft")
+        with starting():
+            from cfft.cli.application import application  # it takes time, and Ctrl-C may come
+
+            app = application(words)
+        app(words, prog_name="cfft")

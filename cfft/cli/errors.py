@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from cfft.errors import CfftError
 
@@ -32,6 +36,28 @@ def reported() -> Iterator[None]:
     except Exception:
         traceback.print_exc()
         _end(_BUG, "error: this is a bug in cfft or in a plug-in: please report the lines above")
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """End the process at Ctrl-C inside the block, where modules are imported.
+
+    A KeyboardInterrupt would surface anywhere in other people's modules, which may turn it into
+    another error or lose it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    print("interrupted; nothing was started", file=sys.stderr, flush=True)
+    os._exit(_INTERRUPTED)
 
 
 def _end(code: int, *lines: str) -> None:

@@ -14,10 +14,11 @@ import typer
 from rich.markup import escape
 
 from cfft.cli.consoles import console
-from cfft.cli.errors import RunInterruptedError
+from cfft.cli.errors import RunInterruptedError, starting
 from cfft.cli.live import Quiet, reporter
 from cfft.cli.options import Request, run_options
 from cfft.cli.signature import as_command
+from cfft.cli.spelling import SpeltCommand
 from cfft.cli.tables import print_results, print_whereabouts
 from cfft.config import RunConfig, resolve
 from cfft.errors import ConfigError
@@ -39,7 +40,9 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
     command = as_command(run_options(registry), partial(run, registry))
     settings = {"token_normalize_func": lambda option: option.replace("_", "-")}
     text = _HELP.format(summary=summary)
-    app.command(name, help=text, epilog=_recipes(), context_settings=settings)(command)
+    app.command(name, cls=SpeltCommand, help=text, epilog=_recipes(), context_settings=settings)(
+        command
+    )
 
 
 def _recipes() -> str:
@@ -94,7 +97,8 @@ def _interrupted_run(out: Path | None) -> Layer:
 def _train(
     config: RunConfig, registry: Registry, out: Path, request: Request, watcher: Quiet
 ) -> dict[str, Any]:
-    from cfft.loop import run as train  # torch comes with it, and --help must not wait for that
+    with starting():
+        from cfft.loop import run as train  # torch comes with it: --help must not wait for that
 
     try:
         return train(

@@ -13,6 +13,8 @@ import typer
 from cfft.cli.describe import default_words, facts, metavar
 from cfft.cli.options import Request, run_options
 from cfft.cli.signature import as_command
+from cfft.cli.spelling import check_spelling
+from cfft.errors import ConfigError
 from cfft.layers import Choice
 from cfft.params import Param
 from cfft.registry import Registry
@@ -33,6 +35,8 @@ CHECKER = """
     def cfft_masks():
         return [CheckerMask]
 """
+
+FLAGS = {"--lr": False, "--set": False, "--mask.a_b.x": False, "--dry-run": True, "--resume": True}
 
 
 def request_of(*words: str) -> Request:
@@ -154,8 +158,38 @@ def test_a_misspelt_option_is_answered_with_the_nearest(cfft_command: Callable[.
     ended = cfft_command("run", "--thresold", "0.5")
 
     assert ended.code == 2
-    assert "No such option: --thresold" in ended.err
-    assert "--threshold" in ended.err
+    assert ended.err == (
+        "error: unknown option --thresold; did you mean --threshold? all options: cfft run --help\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "spelt"),
+    [
+        (["--lr", "1", "--treshold=0.5"], "--treshold"),
+        (["--dry-run", "-lr", "1"], "-lr"),
+        (["--resume", "-5"], "-5"),
+        (["--set", "training.lr=1", "--mask.objct.threshold", "1"], "--mask.objct.threshold"),
+    ],
+)
+def test_an_unknown_option_is_found_among_others(words: list[str], spelt: str) -> None:
+    with pytest.raises(ConfigError, match=f"unknown option {spelt};"):
+        check_spelling(words, FLAGS, "cfft run")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--lr", "-1"],
+        ["--lr=-1"],
+        ["--set", "--odd"],
+        ["--mask.a_b.x", "--odd"],
+        ["--dry_run", "--", "--odd"],
+        ["--lr"],
+    ],
+)
+def test_what_is_a_value_is_taken_for_no_option(words: list[str]) -> None:
+    check_spelling(words, FLAGS, "cfft run")
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,15 @@ try:
 except SystemExit as end:
     assert end.code == 0, end.code
 print(sorted({"torch", "open_clip", "timm", "accelerate"} & set(sys.modules)))
+"""
+
+# a module that Ctrl-C reaches while it is imported, and that makes another error of it
+INTERRUPTED = """
+import os, signal
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except BaseException:
+    raise ImportError("something else")
 """
 
 
@@ -39,6 +50,27 @@ def test_the_module_is_the_command() -> None:
     )
 
     assert done.stdout == f"cfft {version('cfft')}\n"
+
+
+@pytest.mark.parametrize("module", ["typer", "torch"])
+def test_ctrl_c_while_modules_are_imported_ends_with_130_and_one_line(
+    module: str, tmp_path: Path
+) -> None:
+    (tmp_path / f"{module}.py").write_text(INTERRUPTED)
+    paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    words = [
+        *["run", "--suite", "folder", "--data", "x", "--model", "ViT-B-32", "--out"],
+        str(tmp_path / "run"),
+    ]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "cfft", *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+
+    assert (done.returncode, done.stderr) == (130, "interrupted; nothing was started\n")
 
 
 def test_help_lists_every_command(cfft_command: Callable[..., Any]) -> None:
