@@ -9,6 +9,8 @@ from cfft.data.loading import epoch_order
 from cfft.errors import ConfigError
 from cfft.settings import Training
 
+NEGLIGIBLE = 10  # an epoch may leave out a tenth of the pictures before anybody is warned
+
 
 @attrs.frozen
 class BatchPlan:
@@ -73,13 +75,23 @@ def plan_batches(training: Training, pictures: int, processes: int) -> BatchPlan
     return BatchPlan(pictures, batch, processes, min(micro, batch // processes))
 
 
+def fuller_batch(pictures: int, asked: int, unit: int) -> int | None:
+    """Return the largest batch below `asked` that leaves out a negligible part of an epoch.
+
+    It is a multiple of `unit` and more than one picture; None where there is none.
+    """
+    smaller = range((asked - 1) // unit * unit, 1, -unit)
+    fitting = (n for n in smaller if pictures % n <= pictures // NEGLIGIBLE)
+    return next(fitting, None)
+
+
 def _indivisible(training: Training, micro: int, processes: int) -> str:
     unit = max(1, micro) * processes
     near = sorted(
         {max(1, training.batch_size // unit) * unit, -(-training.batch_size // unit) * unit}
     )
     return (
-        f"training.batch_size {training.batch_size} is no multiple of training.micro_batch "
+        f"--batch-size {training.batch_size} (training.batch_size) is no multiple of --micro-batch "
         f"{max(1, micro)} x {processes} processes = {unit}: "
-        f"set batch_size to {' or '.join(map(str, near))}"
+        f"give --batch-size {' or '.join(map(str, near))}"
     )

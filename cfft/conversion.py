@@ -19,6 +19,8 @@ _WORDS = {
     str: "text",
     Path: "a path",
 }
+_PLURALS = {int: "whole numbers", float: "numbers", str: "words", Path: "paths"}
+_COUNTS = {2: "two", 3: "three", 4: "four"}
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -32,6 +34,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [plain(part) for part in value]
     return "none" if value is None else str(value) if isinstance(value, Path) else value
+
+
+def words(value: Any) -> str:
+    """Spell a value as the command line takes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "/".join(map(words, value))
+    return f"{value:g}" if isinstance(value, float) else str(plain(value))
 
 
 def is_supported(annotation: Any) -> bool:
@@ -70,7 +81,18 @@ def type_words(annotation: Any) -> str:
         return " or ".join(map(type_words, members))
     if get_origin(members[0]) is Literal:
         return "one of " + ", ".join(map(str, get_args(members[0])))
+    if get_origin(members[0]) is tuple:
+        return _series_words(get_args(members[0])) or type_name(members[0])
     return _WORDS.get(members[0]) or type_name(members[0])
+
+
+def _series_words(parts: Sequence[Any]) -> str | None:
+    """Say what a tuple of one type looks like; None where its parts differ."""
+    kinds = {part for part in parts if part is not ...}
+    plural = _PLURALS.get(kinds.pop()) if len(kinds) == 1 else None
+    if plural is None or ... in parts:
+        return plural
+    return f"{_COUNTS.get(len(parts), len(parts))} {plural}"
 
 
 def _to_bool(value: Any, _: Any) -> bool:

@@ -18,7 +18,15 @@ from typing import (
 
 import attrs
 
-from cfft.conversion import convert, is_supported, plain, type_name, type_words, union_parts
+from cfft.conversion import (
+    convert,
+    is_supported,
+    plain,
+    type_name,
+    type_words,
+    union_parts,
+    words,
+)
 from cfft.errors import ConfigError, several, unknown
 from cfft.interfaces import KINDS
 
@@ -75,7 +83,15 @@ class Param:
     def allowed(self) -> str:
         """Say in words which values are allowed."""
         none = ", or none" if type(None) in union_parts(self.type) else ""
-        return f"{type_words(self.type)} {self.bounds}".strip() + none
+        return " ".join(filter(None, [type_words(self.type), self.bounds, self._form])) + none
+
+    @property
+    def _form(self) -> str:
+        """Say how a series is written, by its default where it has one."""
+        if not any(get_origin(part) is tuple for part in union_parts(self.type)):
+            return ""
+        given = self.default if isinstance(self.default, tuple) else ()
+        return f"such as {words(given)}" if len(given) > 1 else "with / between"
 
     def parse(self, value: Any) -> Any:
         """Convert a TOML value or command-line text; raises ValueError saying what is allowed."""
@@ -137,7 +153,7 @@ class Declaration:
             try:
                 parsed[param.name] = param.parse(value)
             except ValueError as error:
-                problems.append(f"{self.path}.{param.name}: {error}")
+                problems.append(f"{self._spelt(param.name)}: {error}")
         if problems:
             raise ConfigError(several(problems))
         try:
@@ -150,9 +166,19 @@ class Declaration:
         """Spell the prefix of its parameters: `mask.object`, `training`."""
         return f"{self.kind}.{self.name}" if self.name else self.kind
 
+    def option(self, name: str) -> str:
+        """Spell the short option of a parameter; a table's `name` has that of the table."""
+        is_table = not self.name and name == "name"
+        return f"--{self.kind}" if is_table else short_option(name)
+
+    def _spelt(self, name: str) -> str:
+        path = f"{self.path}.{name}"
+        return path if self.name else f"{self.option(name)} ({path})"
+
     def _missing(self, param: Param) -> str:
         path = f"{self.path}.{param.name}"
-        return f"{path} is missing: give --{path} {param.type_name.upper()} ({param.help})"
+        short = "" if param.name in KINDS else f", in short {self.option(param.name)}"
+        return f"{path} is missing: give --{path} {param.type_name.upper()}{short} ({param.help})"
 
     def _surplus(self, name: str) -> str:
         message = unknown("parameter", name, [p.name for p in self.params])
@@ -177,6 +203,11 @@ def param(
     """
     limits = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "given": given or {}}
     return attrs.field(default=default, kw_only=True, metadata={_METADATA: limits})
+
+
+def short_option(name: str) -> str:
+    """Spell the short option of a parameter."""
+    return "--" + name.replace("_", "-")
 
 
 def declaration(cls: type[Any]) -> Declaration:

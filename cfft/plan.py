@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cfft.batches import NEGLIGIBLE, fuller_batch
 from cfft.config import Chosen, RunConfig
 from cfft.interfaces import PictureSet
 from cfft.params import values_of
@@ -96,17 +97,23 @@ def _warnings(config: RunConfig, prepared: Prepared) -> Iterator[str]:
             f"every step has {batches.batch}"
         )
     left_out = batches.pictures - steps.per_epoch * batches.batch
-    if left_out > batches.pictures // 10:
+    if left_out > batches.pictures // NEGLIGIBLE:
         yield (
             f"every epoch leaves out {left_out} of {batches.pictures} training pictures, other "
-            f"ones each time, because batches are full: choose a smaller batch_size than {asked}"
+            f"ones each time, because batches are full{_remedy(config, prepared)}"
         )
     if config.training.schedule != "one-cycle" and 0 < steps.total <= steps.warmup:
         yield (
             f"the warm-up of {steps.warmup} steps is as long as the run or longer "
             f"({steps.total} steps): the learning rate hardly reaches its peak; "
-            "lower training.warmup_steps"
+            "lower --warmup-steps"
         )
+
+
+def _remedy(config: RunConfig, prepared: Prepared) -> str:
+    unit = (config.training.micro_batch or 1) * prepared.batches.processes
+    found = fuller_batch(prepared.batches.pictures, config.training.batch_size, unit)
+    return f": --batch-size {found} would fit better" if found else ""
 
 
 def _data(

@@ -12,7 +12,7 @@ class Model:
     """Choose the model to fine-tune."""
 
     name: str = param(
-        help="architecture, such as ViT-B-32; BACKBONE:NAME for one of another library"
+        help="architecture, such as ViT-B-32, a local config FILE.json, or BACKBONE:NAME"
     )
     pretrained: str | None = param(None, help="tag of published weights, a weight file, or random")
     head: Literal["auto", "zero-shot", "linear-probe", "own"] = param(

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from cfft.layers import Choice, Layer
-from cfft.params import Param
+from cfft.params import Param, short_option
 from cfft.registry import Registry
 
 
@@ -42,10 +42,10 @@ class Shorthand:
             return self._homeless(name) if self._all_installed() else None
         spellings = " or ".join(_full(kind, pick, name) for kind, pick in owners)
         if len(owners) > 1:
-            return f"{_short(name)} could mean several: write {spellings}"
+            return f"{short_option(name)} could mean several: write {spellings}"
         kind, pick = owners[0]
         if name in self.layer.values.get((kind, pick.label), {}):
-            return f"{_short(name)} and {spellings} are the same: give one of them"
+            return f"{short_option(name)} and {spellings} are the same: give one of them"
         return None
 
     def _owners(self, param: str) -> list[tuple[str, Choice]]:
@@ -68,11 +68,9 @@ class Shorthand:
         spellings = ", ".join(_full(d.kind, Choice(d.name, d.name), param) for d in owners)
         picks = [f"{kind} {pick.use}" for kind, choices in self.chosen.items() for pick in choices]
         chosen = ", ".join(picks) or "nothing"
-        return f"{_short(param)} belongs to nothing chosen ({chosen}); it exists as {spellings}"
-
-
-def _short(param: str) -> str:
-    return "--" + param.replace("_", "-")
+        return (
+            f"{short_option(param)} belongs to nothing chosen ({chosen}); it exists as {spellings}"
+        )
 
 
 def _full(kind: str, pick: Choice, param: str) -> str:

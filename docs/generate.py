@@ -19,8 +19,8 @@ import attrs
 
 from cfft import hookspecs, interfaces
 from cfft.cli.application import COMMANDS
-from cfft.cli.describe import value_words
 from cfft.cli.options import Option, run_options
+from cfft.conversion import words
 from cfft.interfaces import KINDS, Kind
 from cfft.layers import recipe_names, recipe_summary
 from cfft.params import Declaration, Param
@@ -184,12 +184,12 @@ def _default(param: Param) -> str:
     if param.default is attrs.NOTHING:
         return "(required)"
     others = [
-        f"{value_words(value)} if {key} is {choice}"
+        f"{words(value)} if {key} is {choice}"
         for key, table in param.given.items()
         for choice, value in table.items()
         if value != param.default
     ]
-    return "; ".join([value_words(param.default), *others])
+    return "; ".join([words(param.default), *others])
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
+from cfft.conversion import words
 from cfft.params import Param
 
 _METAVARS = {"int": "N", "float": "X", "bool": "BOOL", "str": "TEXT", "path": "PATH"}
@@ -19,9 +19,9 @@ def metavar(param: Param) -> str:
 
 def default_words(param: Param) -> str:
     """Say which default holds, and which one in which company."""
-    base = "required" if param.required else f"default {value_words(param.default)}"
+    base = "required" if param.required else f"default {words(param.default)}"
     others = [
-        f"{value_words(value)} with {key} {choice}"
+        f"{words(value)} with {key} {choice}"
         for key, table in param.given.items()
         for choice, value in table.items()
         if value != param.default
@@ -29,26 +29,10 @@ def default_words(param: Param) -> str:
     return "; ".join([base, *others])
 
 
-def value_words(value: Any) -> str:
-    """Spell a value as the command line takes it."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return "/".join(map(value_words, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def facts(param: Param) -> str:
     """Say in brackets what is allowed and what holds by default."""
     allowed = "|".join(map(str, param.choices)) or param.bounds
     return f"[{'; '.join(filter(None, [allowed, default_words(param)]))}]"
-
-
-def short_option(param: str) -> str:
-    """Spell the short option of a parameter."""
-    return "--" + param.replace("_", "-")
 
 
 def full_option(path: str, param: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from cfft.cli.describe import facts, full_option, metavar, short_option
+from cfft.cli.describe import facts, full_option, metavar
 from cfft.interfaces import KINDS, Kind
 from cfft.layers import (
     COMMAND_LINE,
@@ -19,7 +19,7 @@ from cfft.layers import (
     read_defaults,
     recipe_names,
 )
-from cfft.params import Declaration, Param, declaration
+from cfft.params import Declaration, Param, declaration, short_option
 from cfft.registry import Registry
 from cfft.settings import Model, Training
 
@@ -120,14 +120,14 @@ def _settings_options(table: type[Any], panel: str) -> Iterator[Option]:
     home = _PICTURES if table is Model else _TRAINING
     for param in declared.params:
         if _PANELS.get(param.name, home) == panel:
-            yield _settings_option(declared.kind, param, panel)
+            yield _settings_option(declared, param, panel)
 
 
-def _settings_option(table: str, param: Param, panel: str) -> Option:
+def _settings_option(declared: Declaration, param: Param, panel: str) -> Option:
     def store(request: Request, value: Any) -> None:
-        request.layer.settings.setdefault(table, {})[param.name] = value
+        request.layer.settings.setdefault(declared.kind, {})[param.name] = value
 
-    spelling = "--model" if (table, param.name) == ("model", "name") else short_option(param.name)
+    spelling = declared.option(param.name)
     if param.type is bool:
         return Option(spelling, param.help, panel, "", store)
     return Option(spelling, f"{param.help} {facts(param)}", panel, metavar(param), store)

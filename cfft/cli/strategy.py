@@ -10,11 +10,11 @@ import tomlkit
 from rich.console import Console
 from rich.padding import Padding
 
-from cfft.cli.describe import facts, full_option, metavar, short_option
+from cfft.cli.describe import facts, full_option, metavar
 from cfft.cli.options import has_short
 from cfft.conversion import plain
 from cfft.layers import LISTS
-from cfft.params import Declaration, Param
+from cfft.params import Declaration, Param, short_option
 from cfft.plugins import Provided
 from cfft.registry import Registry
 

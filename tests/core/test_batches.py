@@ -4,7 +4,7 @@ from itertools import chain
 
 import pytest
 
-from cfft.batches import BatchPlan, plan_batches
+from cfft.batches import BatchPlan, fuller_batch, plan_batches
 from cfft.errors import ConfigError
 from cfft.settings import Training
 
@@ -66,10 +66,30 @@ def test_without_a_micro_batch_nothing_is_accumulated() -> None:
 @pytest.mark.parametrize(
     ("batch", "micro", "processes", "words"),
     [
-        (10, 4, 1, "10 is no multiple.*4 x 1 processes = 4: set batch_size to 8 or 12"),
-        (12, 4, 2, "12 is no multiple.*4 x 2 processes = 8: set batch_size to 8 or 16"),
-        (3, None, 2, "3 is no multiple.*1 x 2 processes = 2: set batch_size to 2 or 4"),
-        (1, None, 2, "1 is no multiple.*1 x 2 processes = 2: set batch_size to 2"),
+        (
+            10,
+            4,
+            1,
+            "10 [^:]* is no multiple.*4 x 1 processes = 4: give --batch-size 8 or 12",
+        ),
+        (
+            12,
+            4,
+            2,
+            "12 [^:]* is no multiple.*4 x 2 processes = 8: give --batch-size 8 or 16",
+        ),
+        (
+            3,
+            None,
+            2,
+            "3 [^:]* is no multiple.*1 x 2 processes = 2: give --batch-size 2 or 4",
+        ),
+        (
+            1,
+            None,
+            2,
+            "1 [^:]* is no multiple.*1 x 2 processes = 2: give --batch-size 2",
+        ),
     ],
 )
 def test_a_batch_that_cannot_be_divided_is_refused_with_the_numbers(
@@ -82,3 +102,13 @@ def test_a_batch_that_cannot_be_divided_is_refused_with_the_numbers(
 def test_fewer_pictures_than_processes_are_refused() -> None:
     with pytest.raises(ConfigError, match="2 training pictures are too few for 4 processes"):
         plan_batches(Training(batch_size=8), pictures=2, processes=4)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "asked", "unit", "found"),
+    [(27, 20, 1, 13), (27, 20, 5, 5), (100, 64, 1, 50), (3, 2, 1, None), (27, 20, 8, None)],
+)
+def test_a_batch_that_leaves_out_few_pictures_is_found(
+    pictures: int, asked: int, unit: int, found: int | None
+) -> None:
+    assert fuller_batch(pictures, asked, unit) == found

@@ -263,8 +263,8 @@ def test_every_problem_is_reported_at_once(toys: Registry) -> None:
     assert len(lines) == 4
     assert any("unknown fill 'sinlge'; did you mean 'single'?" in line for line in lines)
     assert any(line.startswith("mask.object.threshold: got '2'") for line in lines)
-    assert any(line.startswith("training.epochs: got 'x'") for line in lines)
-    assert any(line.startswith("model.head: got 'odd'") for line in lines)
+    assert any(line.startswith("--epochs (training.epochs): got 'x'") for line in lines)
+    assert any(line.startswith("--head (model.head): got 'odd'") for line in lines)
 
 
 def test_a_short_option_is_no_second_problem_where_its_strategy_is_misspelt(toys: Registry) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import pytest
 
 from cfft.errors import ConfigError
-from cfft.params import declaration, fill, loss, mask, param, settings, values_of
+from cfft.params import Param, declaration, fill, loss, mask, param, settings, values_of
 
 
 @settings("sample")
@@ -92,17 +92,17 @@ def test_toml_values_are_taken_as_they_are(name: str, toml: Any) -> None:
         ("size", "medium", "got 'medium', allowed: one of small, large"),
         ("file", "", "got '', allowed: a path, or none"),
         ("limit", "0", "allowed: a whole number >= 1, or none"),
-        ("split", "0.5", "got '0.5', allowed: float/float"),
-        ("split", "-1/2", "got '-1/2', allowed: float/float >= 0"),
+        ("split", "0.5", "got '0.5', allowed: two numbers >= 0 such as 0.7/0.3"),
+        ("split", "-1/2", "got '-1/2', allowed: two numbers >= 0 such as 0.7/0.3"),
         ("split", 3, "got 3"),
-        ("layers", "1/-2", "got '1/-2', allowed: int/... >= 0"),
+        ("layers", "1/-2", "got '1/-2', allowed: whole numbers >= 0 with / between"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(name: str, value: Any, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         build(**{name: value})
 
-    assert str(caught.value).startswith(f"sample.{name}: ")
+    assert f"(sample.{name}): " in str(caught.value)
     assert words in str(caught.value)
 
 
@@ -112,8 +112,52 @@ def test_all_bad_values_are_reported_together_one_a_line() -> None:
 
     unknown, count, rate = str(caught.value).split("\n")
     assert "unknown parameter 'cuont'; did you mean 'count'?" in unknown
-    assert count.startswith("sample.count: got 'x'")
-    assert rate.startswith("sample.rate: got 2")
+    assert count.startswith("--count (sample.count): got 'x'")
+    assert rate.startswith("--rate (sample.rate): got 2")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default", "allowed"),
+    [
+        (tuple[float, float, float], (70.0, 10.0, 20.0), "three numbers such as 70/10/20"),
+        (tuple[float, float, float] | None, None, "three numbers with / between, or none"),
+        (tuple[int, ...], (1, 2), "whole numbers such as 1/2"),
+        (tuple[int, str], (1, "a"), "int/str such as 1/a"),
+    ],
+)
+def test_a_series_is_described_in_words_with_an_example(
+    annotation: Any, default: Any, allowed: str
+) -> None:
+    assert Param("value", annotation, default, "").allowed == allowed
+
+
+def test_a_table_called_like_an_option_gives_it_to_its_name() -> None:
+    @settings("engine")
+    class Engine:
+        """Have a name."""
+
+        name: str = param(help="which")
+        top_speed: int = param(1, help="how fast")
+
+    with pytest.raises(ConfigError) as caught:
+        declaration(Engine).build({"name": 1, "top_speed": "x"}, {})
+
+    name, speed = str(caught.value).split("\n")
+    assert name.startswith("--engine (engine.name): got 1")
+    assert speed.startswith("--top-speed (engine.top_speed): got 'x'")
+
+
+def test_a_parameter_called_like_a_kind_is_offered_no_short_option() -> None:
+    @loss("following")
+    class Following:
+        """Need a teacher."""
+
+        teacher: str = param(help="whom to follow")
+
+        def measure(self, outputs: Any) -> Any: ...
+
+    with pytest.raises(ConfigError, match=r"give --loss.following.teacher STR \(whom"):
+        declaration(Following).build({}, {})
 
 
 def test_values_are_written_so_that_reading_them_gives_the_same() -> None:
@@ -165,7 +209,7 @@ def test_a_parameter_without_default_has_to_be_given() -> None:
 
         def refill(self, batch: Any, selection: Any, rng: Any) -> Any: ...
 
-    with pytest.raises(ConfigError, match=r"give --fill.needy.folder PATH \(folder with donors\)"):
+    with pytest.raises(ConfigError, match=r"give --fill.needy.folder PATH, in short --folder \("):
         declaration(Needy).build({}, {})
 
 

@@ -150,6 +150,15 @@ def test_the_plan_warns_of_small_sets_and_long_warm_ups(configure, registry, tmp
     assert "warm-up of 5 steps is as long as the run" in data["warnings"][1]
 
 
+def test_the_plan_names_a_batch_that_leaves_fewer_pictures_out(
+    configure, registry, tmp_path
+) -> None:
+    data = run(configure(batch_size=20), registry, tmp_path / "run", dry_run=True)
+
+    assert "leaves out 7 of 27 training pictures" in data["warnings"][0]
+    assert data["warnings"][0].endswith(": --batch-size 13 would fit better")
+
+
 def test_the_same_configuration_gives_the_same_weights(configure, registry, tmp_path) -> None:
     for name in ("one", "two"):
         run(configure(), registry, tmp_path / name)
@@ -330,7 +339,7 @@ def test_a_fill_that_needs_donors_refuses_micro_batches_of_one(
 
 
 def test_a_batch_that_cannot_be_divided_is_refused(configure, registry, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="batch_size 8 is no multiple of"):
+    with pytest.raises(ConfigError, match=r"--batch-size 8 .* is no multiple of"):
         run(configure(micro_batch=3), registry, tmp_path / "run")
 
 
