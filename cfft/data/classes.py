@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from cfft.data.folders import subfolders
+from cfft.data.folders import no_classes, subfolders
 from cfft.errors import DataError, several, unknown
 
 
@@ -24,9 +24,12 @@ def class_table(root: Path, names_in: Path | None = None) -> dict[str, str]:
     know another one, or stand beside the wrong one.
     """
     folders = subfolders(root)
+    if not folders:
+        raise DataError(no_classes(root))
     if len(folders) < 2:
-        found = f"only '{folders[0]}'" if folders else "none"
-        raise DataError(f"{root}: training takes two or more class folders, got {found}")
+        raise DataError(
+            f"{root}: training takes two or more class folders, got only '{folders[0]}'"
+        )
     return _named(folders, names_in) if names_in else dict(zip(folders, folders, strict=True))
 
 

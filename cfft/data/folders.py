@@ -33,6 +33,13 @@ def picture_files(directory: Path) -> list[str]:
     return sorted(_walk(directory, "", frozenset()))
 
 
+def no_classes(directory: Path) -> str:
+    """Say what to do about a directory of a set that has no class folders."""
+    if picture_files(directory):
+        return f"pictures lie directly in {directory}: put them in {directory}/CLASS/"
+    return f"{directory} has no class folders; expected {directory}/CLASS/"
+
+
 def _walk(directory: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
     status = directory.stat()
     here = (status.st_dev, status.st_ino)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cfft.data.classes import class_table
-from cfft.data.folders import EXTENSIONS, picture_files, subfolders
+from cfft.data.folders import EXTENSIONS, no_classes, picture_files, subfolders
 from cfft.errors import DataError, several
 from cfft.interfaces import PictureSet
 
@@ -127,7 +127,7 @@ def picture_fault(path: Path) -> str | None:
 def _files_by_folder(root: Path, name: str, table: Mapping[str, str]) -> dict[str, list[str]]:
     folders = subfolders(root)
     if not folders:
-        raise DataError(f"set '{name}': {root} has no class folders; expected {root}/<class>/")
+        raise DataError(f"set '{name}': {no_classes(root)}")
     surplus = [folder for folder in folders if folder not in table]
     if surplus:
         raise DataError(several(_surplus(root, name, folder, table) for folder in surplus))

@@ -7,7 +7,7 @@ of small parts, and splits in two only.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import torch
@@ -27,13 +27,14 @@ def stratified_split(
     `shares`: one number >= 0 per part, relative to their sum: 70, 10, 20 or 0.7, 0.1, 0.2. Every
     class has at least one picture in each part whose share is not 0, and otherwise less than one
     more or less than its share. Indices are sorted within a part. What is drawn of one class does
-    not depend on the others. Raises DataError for a class with fewer pictures than parts, called
+    not depend on the others. Raises DataError for classes with fewer pictures than parts, called
     by `class_names` where given, and ConfigError for shares that are negative or all 0.
     """
     _require_shares(shares)
+    classes = _by_class(labels)
+    _require_enough(classes, shares, class_names)
     parts: list[list[int]] = [[] for _ in shares]
-    for label, indices in _by_class(labels).items():
-        _require_enough(label, len(indices), shares, class_names)
+    for label, indices in classes.items():
         shuffled = _shuffled(indices, seed, "split", label)
         start = 0
         for part, count in zip(parts, _apportion(len(indices), shares), strict=True):
@@ -102,11 +103,23 @@ def _require_shares(shares: Sequence[float]) -> None:
 
 
 def _require_enough(
-    label: int, found: int, shares: Sequence[float], class_names: Sequence[str] | None
+    classes: Mapping[int, Sequence[int]],
+    shares: Sequence[float],
+    class_names: Sequence[str] | None,
 ) -> None:
-    parts = sum(share > 0 for share in shares)
-    if found < parts:
-        name = class_names[label] if class_names else label
+    parts = [share for share in shares if share > 0]
+    small = [
+        f"'{class_names[label] if class_names else label}' has {_pictures(len(indices))}"
+        for label, indices in classes.items()
+        if len(indices) < len(parts)
+    ]
+    if small:
         raise DataError(
-            f"class '{name}' has {found} pictures, too few to give each of {parts} parts one"
+            f"too few pictures to give each of {len(parts)} parts "
+            f"({'/'.join(f'{share:g}' for share in parts)}) one of every class: "
+            f"{', '.join(small)}: add pictures, or leave these classes out"
         )
+
+
+def _pictures(count: int) -> str:
+    return f"{count} picture{'' if count == 1 else 's'}"

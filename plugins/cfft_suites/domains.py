@@ -10,12 +10,11 @@ from cfft import (
     class_folders,
     class_table,
     param,
-    subfolders,
     suite,
     unknown,
 )
 
-from .parts import Split, check_split, draw_parts
+from .parts import Split, check_split, draw_parts, folders_in
 
 
 @suite("domains")
@@ -28,7 +27,9 @@ class DomainsSuite:
     """
 
     data: Path = param(help="folder that holds one folder a domain")
-    id: str | None = param(None, help="in-distribution domain: trained on, the others are OOD")
+    id: str | None = param(
+        None, help="in-distribution domain, trained on; the others are OOD. It has to be given"
+    )
     split: Split = param(
         (70.0, 10.0, 20.0), help="train/val/test of the domain id, in percent or shares"
     )
@@ -38,7 +39,7 @@ class DomainsSuite:
 
     def open(self, seed: int) -> SuiteSets:
         """Return the sets; raises ConfigError for an unknown domain, DataError for bad folders."""
-        domains = subfolders(self.data)
+        domains = folders_in(self.data, "one folder a domain")
         chosen = self._chosen(domains)
         table = class_table(self.data / chosen, names_in=self.data)
         pictures = class_folders(self.data / chosen, chosen, table)

@@ -18,7 +18,7 @@ from cfft import (
     suite,
 )
 
-from .parts import Split, check_split, draw_parts
+from .parts import Split, check_split, draw_parts, folders_in
 
 
 @suite("folder")
@@ -42,7 +42,7 @@ class FolderSuite:
 
     def open(self, seed: int) -> SuiteSets:
         """Return the sets; raises DataError for folders that are missing or do not match."""
-        folders = subfolders(self.data)
+        folders = folders_in(self.data, "train/, and optionally val/, test/ and ood/")
         if "train" not in folders:
             raise DataError(_no_train(self.data, folders))
         table = class_table(self.data / "train", names_in=self.data)
@@ -54,7 +54,7 @@ class FolderSuite:
         shares = dict(zip(("train", "val", "test"), self.split, strict=True))
         missing = {name: share for name, share in shares.items() if name not in given}
         train = class_folders(self.data / "train", "train", table)
-        parts = {**given, **draw_parts(train, missing, seed)}
+        parts = {**given, **draw_parts(train, missing, seed, _remedy(missing))}
         ood = self._ood(table) if "ood" in folders else ()
         return SuiteSets(tuple(table.values()), parts["train"], parts["val"], parts["test"], ood)
 
@@ -66,6 +66,11 @@ class FolderSuite:
                 "rename the folder"
             )
         return tuple(class_folders(self.data / "ood" / name, name, table) for name in names)
+
+
+def _remedy(missing: Mapping[str, float]) -> str:
+    folders = " and ".join(f"{name}/" for name in missing if name != "train")
+    return f", or give {folders} as folders of their own"
 
 
 def _no_train(data: Path, folders: list[str]) -> str:

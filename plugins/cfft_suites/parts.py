@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
-from cfft import ConfigError, FilePictures, PictureSubset
+from cfft import ConfigError, DataError, FilePictures, PictureSubset, subfolders
 
 Split = tuple[float, float, float]
+
+
+def folders_in(data: Path, holds: str) -> list[str]:
+    """List the folders of `data`; raises DataError where it is no directory that `holds` them."""
+    if not data.is_dir():
+        found = "is a file" if data.is_file() else "no such directory"
+        raise DataError(f"--data {data}: {found}; give the directory that holds {holds}")
+    return subfolders(data)
 
 
 def check_split(suite: str, split: Split) -> None:
@@ -20,17 +29,22 @@ def check_split(suite: str, split: Split) -> None:
 
 
 def draw_parts(
-    pictures: FilePictures, shares: Mapping[str, float], seed: int
+    pictures: FilePictures, shares: Mapping[str, float], seed: int, remedy: str = ""
 ) -> dict[str, PictureSubset]:
     """Split `pictures` into parts named and sized by `shares`, each class for itself.
 
-    Raises ConfigError for a part that would get nothing.
+    Raises ConfigError for a part that would get nothing and DataError, with `remedy` at its end,
+    for classes that are too small.
     """
     for name in (name for name, share in shares.items() if not share):
         raise ConfigError(f"--split gives {name} nothing: give each part that is drawn a share")
     from cfft import stratified_split  # torch comes with it, and listings do without
 
-    drawn = stratified_split(pictures.labels, list(shares.values()), seed, pictures.class_names)
+    sizes = list(shares.values())
+    try:
+        drawn = stratified_split(pictures.labels, sizes, seed, pictures.class_names)
+    except DataError as error:
+        raise DataError(f"{error}{remedy}") from error
     return {
         name: PictureSubset(whole=pictures, indices=tuple(indices), name=name)
         for name, indices in zip(shares, drawn, strict=True)

@@ -165,8 +165,25 @@ def test_folder_points_to_train_where_class_folders_lie_bare(domains: Path) -> N
 
 
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no such directory: .*nowhere"):
+    with pytest.raises(DataError, match=r"--data \S*nowhere: no such directory; give the direc"):
         FolderSuite(data=tmp_path / "nowhere").open(0)
+
+
+@pytest.mark.parametrize("suite", [FolderSuite, DomainsSuite])
+def test_a_file_in_place_of_the_directory_is_said_to_be_one(
+    suite: type[FolderSuite | DomainsSuite], tmp_path: Path
+) -> None:
+    (tmp_path / "pictures.zip").touch()
+
+    with pytest.raises(DataError, match=r"--data \S*pictures.zip: is a file; give the directory"):
+        suite(data=tmp_path / "pictures.zip").open(0)
+
+
+def test_pictures_without_class_folders_are_found_to_lie_so(tmp_path: Path) -> None:
+    paint(tmp_path / "train")
+
+    with pytest.raises(DataError, match=r"pictures lie directly in (\S*/train): put .* \1/CLASS/"):
+        FolderSuite(data=tmp_path).open(0)
 
 
 @pytest.mark.parametrize("suite", [FolderSuite, DomainsSuite])
@@ -183,7 +200,7 @@ def test_a_split_that_does_not_add_up_is_refused_at_once(
 def test_a_class_too_small_to_split_is_called_by_its_name(folder: Path) -> None:
     paint(folder / "train" / "owl", pictures=2)
 
-    with pytest.raises(DataError, match="class 'owl' has 2 pictures, too few"):
+    with pytest.raises(DataError, match="'owl' has 2 pictures: .*, or give val/ and test/ as"):
         FolderSuite(data=folder).open(0)
 
 

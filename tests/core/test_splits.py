@@ -81,9 +81,13 @@ def test_a_part_without_a_share_is_empty() -> None:
     assert stratified_split([0, 0, 1], (100, 0), 0) == [[0, 1, 2], []]
 
 
-def test_a_class_too_small_to_split_is_named() -> None:
-    with pytest.raises(DataError, match=r"class 'owl' has 2 pictures, too few .* 3 parts"):
-        stratified_split([0, 0, 0, 1, 1], SHARES, 0, class_names=("cat", "owl"))
+def test_every_class_too_small_to_split_is_named_with_its_count() -> None:
+    labels = [0, 0, 0, 1, 1, 2]
+
+    with pytest.raises(
+        DataError, match=r"3 parts .70/10/20. .*: 'owl' has 2 pictures, 'fox' has 1 picture: add"
+    ):
+        stratified_split(labels, SHARES, 0, class_names=("cat", "owl", "fox"))
 
 
 @pytest.mark.parametrize("shares", [(), (0, 0), (2, -1), (float("nan"), 1)])
