@@ -22,6 +22,11 @@ from cfft.errors import WeightsError
 IDENTITY_KEY = "cfft.identity"
 _NESTED = ("state_dict", "model")
 _SHOWN = 3
+_CUT_OFF = (
+    "header too small",
+    "invalid header length",
+    "incomplete metadata",
+)  # safetensors' words
 
 
 @attrs.frozen(eq=False)
@@ -55,8 +60,14 @@ def _read_safetensors(path: Path) -> WeightFile:
         with safe_open(path, framework="pt") as file:
             identity = json.loads((file.metadata() or {}).get(IDENTITY_KEY, "{}"))
     except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path}: not a readable safetensors file ({error})") from error
+        raise WeightsError(f"{path}: {_why_not_safetensors(str(error))}") from error
     return WeightFile(path, _tensors(tensors, path), identity)
+
+
+def _why_not_safetensors(message: str) -> str:
+    if any(sign in message for sign in _CUT_OFF):
+        return "incomplete download or copy: fetch it again"
+    return f"not a readable safetensors file ({message})"
 
 
 def _unpickle(path: Path) -> Any:

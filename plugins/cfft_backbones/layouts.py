@@ -42,6 +42,17 @@ def detect(tensors: Mapping[str, Tensor]) -> Layout:
     return "openai" if _OPENAI_EXTRAS & tensors.keys() else "open_clip"
 
 
+def is_timm(tensors: Mapping[str, Tensor]) -> bool:
+    """Tell whether names are those of timm's vision transformers, as cfft stores them or plain."""
+    return any(f"{prefix}blocks.0.attn.qkv.weight" in tensors for prefix in ("", "visual."))
+
+
+def is_clip(tensors: Mapping[str, Tensor]) -> bool:
+    """Tell whether names are those of a CLIP model in any layout."""
+    towers = ("visual.transformer.resblocks.", "visual.conv1.", "vision_model.")
+    return any(key.startswith(towers) for key in tensors)
+
+
 def to_open_clip(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename tensors of any layout to those of open_clip's `CLIP`; values keep their dtype.
 

@@ -96,10 +96,31 @@ def _from_library(name: str) -> Architecture:
     known = name.replace("/", "-")
     model = open_clip.get_model_config(known) if known in open_clip.list_models() else None
     if model is None:
-        message = cfft.unknown("model", name, open_clip.list_models())
-        raise cfft.ConfigError(f"{message}; or a path to an open_clip model config (.json)")
+        allowed = "give a local config FILE.json, or one of"
+        raise cfft.ConfigError(cfft.unknown("model", name, _usable_models(), allowed))
     tags = open_clip.list_pretrained_tags_by_model(known)
     return Architecture(known, model, tags={t: get_pretrained_cfg(known, t) for t in tags})
+
+
+def other_tower(model: Mapping[str, Any]) -> str | None:
+    """Name the image tower of a model config where it is no plain vision transformer."""
+    vision = model["vision_cfg"]
+    if isinstance(vision.get("layers"), list):
+        return "a ResNet"
+    if vision.get("timm_model_name"):
+        return str(vision["timm_model_name"])
+    return "pooled by attention (CoCa)" if "multimodal_cfg" in model else None
+
+
+def _usable_models() -> list[str]:
+    import open_clip
+
+    models = {name: open_clip.get_model_config(name) for name in open_clip.list_models()}
+    return [
+        name
+        for name, model in models.items()
+        if not other_tower(model) and model["vision_cfg"].get("pool_type", "tok") == "tok"
+    ]
 
 
 def _from_folder(name: str) -> Architecture:

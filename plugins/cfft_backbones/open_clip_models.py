@@ -8,6 +8,7 @@ import attrs
 
 import cfft
 from cfft_backbones import layouts
+from cfft_backbones.open_clip_configs import other_tower
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -58,21 +59,24 @@ def load_weights(model: nn.Module, file: cfft.WeightFile, architecture: Architec
         tensors = _scalars_like(wanted, tensors)
     else:
         tensors, wanted = layouts.vision_part(tensors), layouts.vision_part(wanted)
-    cfft.require_fit(wanted, attrs.evolve(file, tensors=tensors), architecture.label)
+    try:
+        cfft.require_fit(wanted, attrs.evolve(file, tensors=tensors), architecture.label)
+    except cfft.WeightsError as error:
+        hint = "; looks like a timm model: use --model timm:NAME"
+        raise cfft.WeightsError(
+            f"{error}{hint if layouts.is_timm(file.tensors) else ''}"
+        ) from error
     model.load_state_dict(tensors, strict=False)
     return has_text
 
 
 def _refuse_other_towers(architecture: Architecture) -> None:
-    vision = architecture.model["vision_cfg"]
-    other = vision.get("timm_model_name")
-    if isinstance(vision.get("layers"), list):
-        other = "a ResNet"
-    if other or "multimodal_cfg" in architecture.model:
+    other = other_tower(architecture.model)
+    if other is not None:
         raise cfft.WeightsError(
-            f"model '{architecture.label}' cannot be used: its image tower is "
-            f"{other or 'pooled by attention (CoCa)'}, not a plain vision transformer with a class "
-            "token; models that work: ViT-B-32, ViT-B-16, ViT-L-14, ViT-H-14 and their variants"
+            f"model '{architecture.label}' cannot be used: its image tower is {other}, not a plain "
+            "vision transformer with a class token; models that work: ViT-B-32, ViT-B-16, "
+            "ViT-L-14, ViT-H-14 and their variants"
         )
 
 

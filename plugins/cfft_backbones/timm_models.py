@@ -11,6 +11,7 @@ import attrs
 
 import cfft
 from cfft_backbones.hub import fetch
+from cfft_backbones.layouts import is_clip
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,7 +68,11 @@ def load_file(name: str, path: Path) -> Any:
     file = cfft.read_weights(path)
     tensors = {key.removeprefix("visual."): file.tensors[key] for key in file.tensors}
     model = create(name, num_classes=_classes(tensors))
-    cfft.require_fit(model.state_dict(), attrs.evolve(file, tensors=tensors), f"timm:{name}")
+    try:
+        cfft.require_fit(model.state_dict(), attrs.evolve(file, tensors=tensors), f"timm:{name}")
+    except cfft.WeightsError as error:
+        hint = "; looks like an open_clip model: use --model NAME, without timm:"
+        raise cfft.WeightsError(f"{error}{hint if is_clip(file.tensors) else ''}") from error
     model.load_state_dict(tensors)
     return model
 

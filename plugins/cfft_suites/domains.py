@@ -28,7 +28,7 @@ class DomainsSuite:
 
     data: Path = param(help="folder that holds one folder a domain")
     id: str | None = param(
-        None, help="in-distribution domain, trained on; the others are OOD. It has to be given"
+        None, help="required: in-distribution domain, trained on; the others are OOD"
     )
     split: Split = param(
         (70.0, 10.0, 20.0), help="train/val/test of the domain id, in percent or shares"

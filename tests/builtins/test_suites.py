@@ -200,7 +200,7 @@ def test_a_split_that_does_not_add_up_is_refused_at_once(
 def test_a_class_too_small_to_split_is_called_by_its_name(folder: Path) -> None:
     paint(folder / "train" / "owl", pictures=2)
 
-    with pytest.raises(DataError, match="'owl' has 2 pictures: .*, or give val/ and test/ as"):
+    with pytest.raises(DataError, match=r"'owl' has 2 pictures: .*, or give val/ and test/ as"):
         FolderSuite(data=folder).open(0)
 
 

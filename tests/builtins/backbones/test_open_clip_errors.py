@@ -27,8 +27,16 @@ def test_an_unknown_model_is_named_with_the_nearest_spelling() -> None:
         _build("ViT-B-23")
 
 
+def test_an_unknown_model_is_answered_with_models_that_cfft_can_use() -> None:
+    with pytest.raises(cfft.ConfigError, match=r"give a local config FILE.json, or one of") as got:
+        _build("ViT-B-16-SigLip")
+
+    assert "ViT-B-16," in str(got.value)
+    assert "-SigLIP" not in str(got.value)
+
+
 def test_an_unknown_tag_is_named_with_the_tags_of_that_model() -> None:
-    with pytest.raises(cfft.ConfigError, match=r"'opnai'; did you mean 'openai'.*laion2b_s34b"):
+    with pytest.raises(cfft.ConfigError, match=r"'opnai'; did you mean 'openai'.*and 17 more; or"):
         _build("ViT-B-32", "opnai")
 
 
@@ -81,6 +89,27 @@ def test_missing_and_unexpected_tensors_are_named(
         match=r"1 missing \(visual.ln_post.bias\); 1 unexpected \(visual.extra\)",
     ):
         _build(config, tmp_path / "odd.safetensors")
+
+
+@pytest.mark.parametrize("prefix", ["", "visual."])
+def test_weights_of_timm_are_told_by_their_names(prefix: str, config: str, tmp_path: Path) -> None:
+    tensors = {f"{prefix}blocks.0.attn.qkv.weight": torch.zeros(1)}
+    save_file(tensors, tmp_path / "timm.safetensors")
+
+    with pytest.raises(cfft.WeightsError, match="looks like a timm model: use --model timm:NAME"):
+        _build(config, tmp_path / "timm.safetensors")
+
+
+@pytest.mark.parametrize("size", [4, 20, 2000])
+def test_a_safetensors_file_that_was_cut_off_is_told_from_a_broken_one(
+    size: int, clip: open_clip.CLIP, config: str, tmp_path: Path
+) -> None:
+    save_file(clip.state_dict(), tmp_path / "clip.safetensors")
+    whole = (tmp_path / "clip.safetensors").read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(whole[:size])
+
+    with pytest.raises(cfft.WeightsError, match=r"cut.safetensors: incomplete download or copy"):
+        _build(config, tmp_path / "cut.safetensors")
 
 
 def test_openai_files_want_quick_gelu_to_be_said(
