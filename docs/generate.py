@@ -92,6 +92,12 @@ def checker() -> Iterator[str]:
     yield from ("```python", CHECKER.read_text("utf-8").strip(), "```")
 
 
+def checker_package() -> Iterator[str]:
+    """Show the example package's pyproject.toml."""
+    text = CHECKER.with_name("pyproject.toml").read_text("utf-8")
+    yield from ("```toml", text.strip(), "```")
+
+
 GENERATED: dict[str, Callable[[], Iterator[str]]] = {
     "kinds": kinds,
     "hooks": hooks,
@@ -100,6 +106,7 @@ GENERATED: dict[str, Callable[[], Iterator[str]]] = {
     "strategies": strategies,
     "recipes": recipes,
     "checker": checker,
+    "checker-package": checker_package,
 }
 
 

@@ -28,14 +28,17 @@ def duration(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
 
+def brief(seconds: float) -> str:
+    """Spell a time in seconds up to a minute, and as hours:minutes:seconds from there on."""
+    return f"{seconds:.1f} s" if seconds < 60 else duration(seconds)
+
+
 def measurements(metrics: Mapping[str, float]) -> list[str]:
-    """Spell what a step or an epoch measured."""
+    """Spell what a step measured."""
     return [_measurement(name, value) for name, value in metrics.items()]
 
 
 def _measurement(name: str, value: float) -> str:
     if name == "images_per_second":
         return f"{value:.3g} images/s"
-    if name.endswith("top1"):
-        return f"{name} {percent(value)} %"
     return f"{name.replace('_', ' ')} {value:.4g}"

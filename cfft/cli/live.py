@@ -11,7 +11,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cfft.cli.figures import duration, measurements
+from cfft.cli.figures import brief, duration, measurements, percent
 from cfft.cli.tables import print_plan
 from cfft.progress import Plan, Silent
 
@@ -43,11 +43,14 @@ class Lines(Quiet):
         self.out = out
         self.clock = Clock()
         self.spoke_at = -_SECONDS_BETWEEN_LINES
+        self.epochs = 0
+        self.best = float("inf")  # unknown in a resumed run
 
     def planned(self, plan: Plan) -> None:
         print_plan(self.out, plan)
         super().planned(plan)
         self.clock.total = plan.data["steps"]["total"]
+        self.epochs = plan.data["config"]["training"]["epochs"]
 
     def started(self, task: str, total: int) -> None:
         self.console.print(f"{task}: {total} to do")
@@ -59,7 +62,11 @@ class Lines(Quiet):
             self.spoke_at = time.monotonic()
 
     def epoch_ended(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        self.console.print(f"epoch {epoch} ended: {', '.join(measurements(metrics))}")
+        top1, note = metrics["val_top1"], ""
+        if epoch == 1 or top1 > self.best:
+            self.best, note = top1, " (best so far)"
+        accuracy = f"validation {percent(top1)} %{note}"
+        self.console.print(f"epoch {epoch}/{self.epochs}: {accuracy}, {brief(metrics['seconds'])}")
 
 
 class Bar(Lines):

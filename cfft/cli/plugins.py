@@ -52,6 +52,14 @@ def _check_kind(kind: str) -> None:
         raise ConfigError(unknown("kind", kind, KINDS))
 
 
+def _check_kind_of_name(registry: Registry, kind: str) -> None:
+    """Check the kind; a strategy's name in its place is answered with what to write."""
+    commands = [f"cfft plugins show {k} {kind}" for k in KINDS if kind in registry.names(k)]
+    if commands and kind not in KINDS:
+        raise ConfigError(f"'{kind}' is a name and its kind is missing: {' or '.join(commands)}")
+    _check_kind(kind)
+
+
 def _listing(registry: Registry, shown: list[Provided]) -> dict[str, Any]:
     return {
         "strategies": [summary_record(provided) for provided in shown],
@@ -104,8 +112,8 @@ def _problems(registry: Registry, plugins: Sequence[Plugin]) -> list[str]:
 def show_strategy(words: Words, as_json: AsJson = False) -> None:
     """Show a strategy's description, parameters, options and TOML table."""
     kind, _, name = " ".join(words).replace(".", " ", 1).partition(" ")
-    _check_kind(kind)
     registry = Registry.installed()
+    _check_kind_of_name(registry, kind)
     provided = registry.find(kind, name)
     if as_json:
         typer.echo(json.dumps(strategy_record(registry, provided), indent=2))

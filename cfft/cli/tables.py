@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -31,17 +31,40 @@ def print_plan(console: Console, plan: Plan) -> None:
 
 
 def print_results(console: Console, results: Mapping[str, Any]) -> None:
-    """Print top-1 per set before and after fine-tuning, in percent."""
+    """Print top-1 per set before and after fine-tuning in percent, and what that comes to."""
     table = Table(title="top-1 in percent, before and after fine-tuning", title_justify="left")
     table.add_column("set", overflow="fold")
-    for column in ("before", "after", "difference", "n", "95 % interval"):
+    for column in ("before", "after", "difference", "n", "classes", "95 % interval"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in _set_rows(results):
         table.add_row(*row)
     table.add_section()
     before, after = results["before"]["ood_average"], results["ood_average"]
-    table.add_row("OOD average", percent(before), percent(after), _gain(before, after), "", "")
+    table.add_row("OOD average", percent(before), percent(after), _gain(before, after), *[""] * 3)
+    if len({entry["classes"] for entry in results["sets"].values()}) > 1:
+        table.caption = "accuracy is among the classes of each set"
+        table.caption_justify = "left"
     console.print(table)
+    for sentence in _in_words(results):
+        console.print(sentence)
+
+
+def _in_words(results: Mapping[str, Any]) -> Iterator[str]:
+    """Say how top-1 changed, and whether the intervals tell before from after at all."""
+    before, after = results["before"], results["sets"]
+    (name,) = (name for name, entry in after.items() if entry["role"] == "id")
+    gained = points(before["sets"][name]["top1"], after[name]["top1"])
+    said = f"In distribution {gained} points"
+    if results["ood_average"] is not None:
+        gained = points(before["ood_average"], results["ood_average"])
+        said += f", out of distribution {gained} points on average"
+    yield f"{said}."
+    if all(_overlap(before["sets"][name]["ci95"], after[name]["ci95"]) for name in after):
+        yield "For every set the 95 % intervals before and after overlap."
+
+
+def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
 
 
 def _set_rows(results: Mapping[str, Any]) -> Iterator[tuple[str | Text, ...]]:
@@ -53,6 +76,7 @@ def _set_rows(results: Mapping[str, Any]) -> Iterator[tuple[str | Text, ...]]:
             percent(after["top1"]),
             _gain(before["top1"], after["top1"]),
             str(after["n"]),
+            str(after["classes"]),
             interval(after["ci95"]),
         )
 

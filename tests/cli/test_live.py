@@ -7,14 +7,14 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from cfft.cli.figures import duration, interval, measurements, percent, points
+from cfft.cli.figures import brief, duration, interval, measurements, percent, points
 from cfft.cli.live import Bar, Clock, Lines, Quiet, reporter
 from cfft.progress import Plan
 
 PLAN = Plan(
     facts=(("model", "name", "[tiny]"), ("pictures", "train", "8"), ("pictures", "ood", "a: 4")),
     warnings=("few pictures",),
-    data={"steps": {"total": 4}},
+    data={"steps": {"total": 4}, "config": {"training": {"epochs": 3}}},
 )
 
 
@@ -57,7 +57,31 @@ def test_a_pipe_gets_plain_lines() -> None:
         "warning: few pictures",
         "epoch 1/1: 4 to do",
         "step 1: loss 0.5, lr 3e-05, 12.3 images/s",
-        "epoch 1 ended: val_top1 75.0 %, seconds 2",
+        "epoch 1/3: validation 75.0 % (best so far), 2.0 s",
+    ]
+
+
+def epoch_lines(first: int, *accuracies: float) -> list[str]:
+    out, err = screen(terminal=False), screen(terminal=False)
+    lines = Lines(out, err)
+    lines.planned(PLAN)
+    for epoch, top1 in enumerate(accuracies, start=first):
+        lines.epoch_ended(epoch, {"val_top1": top1, "seconds": 61.0})
+    return said(err).splitlines()[1:]
+
+
+def test_an_epoch_is_the_best_so_far_only_if_it_is_better_than_all_before() -> None:
+    assert epoch_lines(1, 0.5, 0.5, 0.75) == [
+        "epoch 1/3: validation 50.0 % (best so far), 0:01:01",
+        "epoch 2/3: validation 50.0 %, 0:01:01",
+        "epoch 3/3: validation 75.0 % (best so far), 0:01:01",
+    ]
+
+
+def test_a_resumed_run_calls_no_epoch_the_best_since_it_has_not_heard_of_all() -> None:
+    assert epoch_lines(2, 0.5, 0.75) == [
+        "epoch 2/3: validation 50.0 %, 0:01:01",
+        "epoch 3/3: validation 75.0 %, 0:01:01",
     ]
 
 
@@ -68,7 +92,7 @@ def test_a_terminal_gets_a_bar_with_the_newest_measurements_under_it() -> None:
 
     assert "epoch 1/1 ━" in said(err)
     assert "12 images/s" in said(err)
-    assert said(err).endswith("epoch 1 ended: val_top1 75.0 %, seconds 2\n")
+    assert said(err).endswith("epoch 1/3: validation 75.0 % (best so far), 2.0 s\n")
 
 
 def test_a_second_task_erases_nothing_that_was_written_after_the_first() -> None:
@@ -118,4 +142,5 @@ def test_numbers_are_spelled_as_people_read_them() -> None:
     assert (points(0.5, 0.25), points(0.5, 0.5), points(None, 1.0)) == ("-25.0", "+0.0", "-")
     assert interval((0.5, 0.75)) == "50.0 to 75.0"
     assert duration(3661.4) == "1:01:01"
+    assert (brief(0.24), brief(75.0)) == ("0.2 s", "0:01:15")
     assert measurements({"grad_norm": 1.23456}) == ["grad norm 1.235"]

@@ -11,8 +11,9 @@ from rich.console import Console
 from cfft.cli.tables import print_results, print_whereabouts
 
 
-def score(role: str, top1: float, n: int) -> dict[str, Any]:
-    return {"role": role, "top1": top1, "n": n, "classes": 7, "ci95": [top1 - 0.1, top1 + 0.1]}
+def score(role: str, top1: float, n: int, classes: int = 7) -> dict[str, Any]:
+    interval = [top1 - 0.1, top1 + 0.1]
+    return {"role": role, "top1": top1, "n": n, "classes": classes, "ci95": interval}
 
 
 RESULTS: dict[str, Any] = {
@@ -25,19 +26,23 @@ RESULTS: dict[str, Any] = {
 }
 
 
-def table_of(results: dict[str, Any]) -> list[list[str]]:
+def printed(results: dict[str, Any]) -> list[str]:
     console = Console(file=StringIO(), width=100, markup=False)
     print_results(console, results)
     assert isinstance(console.file, StringIO)
-    lines = console.file.getvalue().splitlines()
+    return console.file.getvalue().splitlines()
+
+
+def table_of(results: dict[str, Any]) -> list[list[str]]:
+    lines = printed(results)
     return [[cell.strip() for cell in line.strip("│").split("│")] for line in lines if "│" in line]
 
 
 def test_every_set_is_shown_before_and_after_with_the_difference_in_points() -> None:
     assert table_of(RESULTS) == [
-        ["photo (ID)", "80.0", "90.0", "+10.0", "100", "80.0 to 100.0"],
-        ["art (OOD)", "55.0", "50.0", "-5.0", "200", "40.0 to 60.0"],
-        ["OOD average", "55.0", "50.0", "-5.0", "", ""],
+        ["photo (ID)", "80.0", "90.0", "+10.0", "100", "7", "80.0 to 100.0"],
+        ["art (OOD)", "55.0", "50.0", "-5.0", "200", "7", "40.0 to 60.0"],
+        ["OOD average", "55.0", "50.0", "-5.0", "", "", ""],
     ]
 
 
@@ -45,10 +50,34 @@ def test_a_run_without_ood_sets_has_no_average() -> None:
     only_id = {
         "sets": {"photo": score("id", 0.9, 100)},
         "ood_average": None,
-        "before": {"sets": {"photo": score("id", 0.8, 100)}, "ood_average": None},
+        "before": {"sets": {"photo": score("id", 0.6, 100)}, "ood_average": None},
     }
 
-    assert table_of(only_id)[-1] == ["OOD average", "-", "-", "-", "", ""]
+    assert table_of(only_id)[-1] == ["OOD average", "-", "-", "-", "", "", ""]
+    assert printed(only_id)[-1] == "In distribution +30.0 points."
+
+
+def test_a_sentence_says_what_was_gained_and_whether_the_intervals_tell_it_from_nothing() -> None:
+    assert printed(RESULTS)[-2:] == [
+        "In distribution +10.0 points, out of distribution -5.0 points on average.",
+        "For every set the 95 % intervals before and after overlap.",
+    ]
+
+
+def test_one_set_with_separate_intervals_is_enough_for_no_such_remark() -> None:
+    sets = {**RESULTS["sets"], "art": score("ood", 0.2, 200)}
+
+    assert printed({**RESULTS, "sets": sets, "ood_average": 0.2})[-1] == (
+        "In distribution +10.0 points, out of distribution -35.0 points on average."
+    )
+
+
+def test_sets_with_other_numbers_of_classes_are_pointed_out() -> None:
+    sets = {**RESULTS["sets"], "art": score("ood", 0.5, 200, classes=5)}
+    caption = "accuracy is among the classes of each set"
+
+    assert caption in "\n".join(printed({**RESULTS, "sets": sets}))
+    assert caption not in "\n".join(printed(RESULTS))
 
 
 def test_the_command_that_repeats_a_run_can_be_copied(tmp_path: Path) -> None:

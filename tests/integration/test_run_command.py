@@ -38,7 +38,7 @@ def test_a_run_shows_its_plan_its_results_and_where_they_are(
     assert "sunny (ID)" in ended.out
     assert "OOD average" in ended.out
     assert "repeat    cfft run --config runs/domains-object-single-seed0/config.toml" in ended.out
-    assert "epoch 1 ended: val_top1" in ended.err
+    assert "epoch 1/1: validation" in ended.err
     assert Path("runs/domains-object-single-seed0/results.json").is_file()
 
 
