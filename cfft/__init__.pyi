@@ -32,6 +32,7 @@ from .interfaces import Suite as Suite
 from .interfaces import SuiteSets as SuiteSets
 from .interfaces import Teacher as Teacher
 from .merge import average_weights as average_weights
+from .models import read_weights as read_weights
 from .params import backbone as backbone
 from .params import cam as cam
 from .params import fill as fill
@@ -51,6 +52,5 @@ from .records import TeacherOutputs as TeacherOutputs
 from .relevance import grad_cam_scores as grad_cam_scores
 from .relevance import relevance_scores as relevance_scores
 from .weights import WeightFile as WeightFile
-from .weights import read_weights as read_weights
 from .weights import require_fit as require_fit
 from .weights import require_same_identity as require_same_identity

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cfft.errors import ConfigError, TrainingError, WeightsError
+from cfft.weights import identity_metadata, not_finite
 
 WEIGHTS = "weights.safetensors"
 MODEL = "model.json"
@@ -35,7 +35,8 @@ class Checkpoint:
     """Hold a model, and the state of its training where training may go on from here.
 
     `weights`: tensors by name, as `Classifier.weights()` gives them. `model`: how to rebuild what
-    they belong to. `optimizer`: the optimiser's tensors by "parameter.name". `state`: everything
+    they belong to; its `identity` is also written into the weight file, which may be copied away
+    alone. `optimizer`: the optimiser's tensors by "parameter.name". `state`: everything
     else that a run remembers, as JSON has it.
     """
 
@@ -134,15 +135,19 @@ def write_text(path: Path, text: str) -> None:
     """Replace a file by one that holds `text`, in one stroke."""
     partial = _sibling(path, "partial")
     partial.write_text(text, "utf-8")
-    _flush(partial)
-    partial.replace(path)
-    _flush(path.parent)
+    _replace(path, partial)
+
+
+def write_weights(path: Path, weights: Mapping[str, Tensor], identity: Mapping[str, str]) -> None:
+    """Replace a weight file in one stroke; it says by `identity` whose weights they are."""
+    partial = _sibling(path, "partial")
+    _write_tensors(partial, weights, identity)
+    _replace(path, partial)
 
 
 def _check_finite(weights: Mapping[str, Tensor]) -> None:
-    finite = {name: w.isfinite().all() for name, w in weights.items() if w.is_floating_point()}
-    if finite and not torch.stack(list(finite.values())).all():
-        broken = [name for name, holds in finite.items() if not holds]
+    broken = not_finite(weights)
+    if broken:
         raise TrainingError(
             f"{len(broken)} weights are not finite, the first is '{broken[0]}': they were not "
             "saved and the last good checkpoint is intact; lower training.lr or set clip_norm"
@@ -150,7 +155,8 @@ def _check_finite(weights: Mapping[str, Tensor]) -> None:
 
 
 def _write_files(directory: Path, checkpoint: Checkpoint) -> None:
-    _write_tensors(directory / WEIGHTS, checkpoint.weights)
+    identity = checkpoint.model.get("identity", {})
+    _write_tensors(directory / WEIGHTS, checkpoint.weights, identity)
     _write_json(directory / MODEL, checkpoint.model)
     if checkpoint.optimizer is not None:
         _write_tensors(directory / OPTIMIZER, checkpoint.optimizer)
@@ -163,10 +169,13 @@ def _write_files(directory: Path, checkpoint: Checkpoint) -> None:
         _flush(path)
 
 
-def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+def _write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], identity: Mapping[str, str] | None = None
+) -> None:
     path.touch()
     mode = path.stat().st_mode
-    save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, path)
+    content = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    save_file(content, path, identity_metadata(identity or {}))
     path.chmod(mode)  # safetensors writes files that only their owner may read
 
 
@@ -184,12 +193,18 @@ def _swap(partial: Path, directory: Path) -> None:
     shutil.rmtree(previous, ignore_errors=True)
 
 
+def _replace(path: Path, partial: Path) -> None:
+    _flush(partial)
+    partial.replace(path)
+    _flush(path.parent)
+
+
 def _places(directory: Path) -> tuple[Path, Path]:
     return directory, _sibling(directory, "previous")
 
 
 def _sibling(path: Path, suffix: str) -> Path:
-    return path.with_name(f"{path.name}.{suffix}")
+    return path.parent / f"{path.name}.{suffix}"  # also where the name is empty: Path(".")
 
 
 def _flush(path: Path) -> None:

@@ -14,6 +14,7 @@ from cfft.errors import WeightsError
 from cfft.interfaces import Preprocessing
 from cfft.records import Encoded
 from cfft.towers import Parts, reader
+from cfft.weights import differences
 
 __all__ = ["Capture", "Classifier", "Encoder", "Execution", "Head", "LayerCapture"]
 
@@ -196,30 +197,11 @@ class Classifier(nn.Module):
     def load_weights(self, weights: Mapping[str, Tensor]) -> None:
         """Copy values in place; raises WeightsError unless every name and shape is the same."""
         own = self.weights()
-        if problems := _differences(own, weights):
-            raise WeightsError("weights of another model: " + "; ".join(problems))
+        if problems := differences(own, weights):
+            raise WeightsError(f"weights of another model: {problems}")
         with torch.no_grad():
             for key, value in own.items():
                 value.copy_(weights[key])
-
-
-def _differences(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
-    shapes = [
-        f"{key} is [{_list(given[key].shape)}], the model's [{_list(own[key].shape)}]"
-        for key in own
-        if key in given and given[key].shape != own[key].shape
-    ]
-    found = {
-        "missing": [key for key in own if key not in given],
-        "unexpected": [key for key in given if key not in own],
-        "shapes": shapes,
-    }
-    return [f"{what} {_first(names)}" for what, names in found.items() if names]
-
-
-def _first(names: list[str], shown: int = 3) -> str:
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + more
 
 
 def _list(shape: tuple[int, ...]) -> str:

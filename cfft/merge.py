@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -19,38 +19,23 @@ def average_weights(
     `alpha` 0 gives `a`, 1 gives `b`; 0 <= alpha <= 1. Computed in float32 at least; keeps the
     dtypes of `a`. Raises WeightsError where names or shapes differ, or whole numbers do.
     """
+    check_alpha(alpha)
+    problems = differences(a, b)
+    if problems:
+        raise WeightsError(f"the second model cannot be averaged with the first: {problems}")
+    return {key: _mix(key, a[key], b[key], alpha) for key in a}
+
+
+def check_alpha(alpha: float) -> None:
+    """Raise ConfigError unless 0 <= `alpha` <= 1."""
     if not 0 <= alpha <= 1:
         raise ConfigError(f"alpha {alpha:g} is out of range; allowed: 0 (first) to 1 (second)")
-    return _weighted_sum([a, b], [1 - alpha, alpha])
 
 
-def soup(models: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the plain mean of several models' weights (uniform soup, Wortsman et al. 2022).
-
-    Raises ConfigError where there is none, WeightsError as average_weights does.
-    """
-    if not models:
-        raise ConfigError("no weights to average; give at least one file")
-    return _weighted_sum(models, [1 / len(models)] * len(models))
-
-
-def _weighted_sum(
-    models: Sequence[Mapping[str, Tensor]], shares: Sequence[float]
-) -> dict[str, Tensor]:
-    first, *others = models
-    for number, other in enumerate(others, 2):
-        problems = differences(first, other)
-        if problems:
-            raise WeightsError(f"model {number} cannot be averaged with the first: {problems}")
-    return {key: _mix(key, [model[key] for model in models], shares) for key in first}
-
-
-def _mix(key: str, tensors: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-    first = tensors[0]
-    if not first.is_floating_point():
-        if not all(torch.equal(first, other) for other in tensors[1:]):
+def _mix(key: str, a: Tensor, b: Tensor, alpha: float) -> Tensor:
+    if not a.is_floating_point():
+        if not torch.equal(a, b):
             raise WeightsError(f"{key} differs and has no average: it holds whole numbers")
-        return first.clone()
-    wide = torch.promote_types(first.dtype, torch.float32)
-    terms = [tensor.to(wide) * share for tensor, share in zip(tensors, shares, strict=True)]
-    return torch.stack(terms).sum(dim=0).to(first.dtype)
+        return a.clone()
+    wide = torch.promote_types(a.dtype, torch.float32)
+    return ((1 - alpha) * a.to(wide) + alpha * b.to(wide)).to(a.dtype)

@@ -12,13 +12,19 @@ import attrs
 import cattrs
 import torch
 
-from cfft.encoder import Classifier, Head
+from cfft.checkpoint import MODEL, WEIGHTS, is_checkpoint, load_model, located
+from cfft.encoder import Classifier
 from cfft.errors import WeightsError
-from cfft.interfaces import Backbone, Preprocessing, Pretrained
-from cfft.weights import contradictions, read_weights
+from cfft.interfaces import Preprocessing, Pretrained
+from cfft.weights import (
+    WeightFile,
+    contradictions,
+    read_weight_file,
+    require_fit,
+    require_same_identity,
+)
 
-DESCRIPTION = "model.json"
-WEIGHTS = "weights.safetensors"
+_NORMALISED = {"zero-shot": True, "own": False}
 _BEST = Path("checkpoints") / "best"
 
 
@@ -26,9 +32,9 @@ _BEST = Path("checkpoints") / "best"
 class ModelDescription:
     """Say how to build a classifier again, and which weight files may take each other's place.
 
-    `name`: the architecture as the user asked for it. `rebuild`, `identity`, `preprocessing` and
-    `normalised` as in Pretrained. `head`: the kind that training started from. `prompts`: the
-    templates of a zero-shot head, else empty.
+    `name`: the architecture as the user asked for it. `rebuild`, `identity` and `preprocessing` as
+    in Pretrained. `normalised`: whether its head acts on L2-normalised features. `head`: the kind
+    that training started from. `prompts`: the templates of a zero-shot head, else empty.
     """
 
     backbone: str
@@ -68,14 +74,18 @@ def describe(
     head: str,
     prompts: tuple[str, ...] = (),
 ) -> ModelDescription:
-    """Return the description of a model whose parts come from `pretrained`."""
+    """Return the description of a model whose parts come from `pretrained`.
+
+    A zero-shot head acts on normalised features and the backbone's own on features as they are,
+    whatever `pretrained` says of other heads.
+    """
     return ModelDescription(
         backbone=backbone,
         name=name,
         rebuild=pretrained.rebuild,
         identity=dict(pretrained.identity),
         preprocessing=pretrained.preprocessing,
-        normalised=pretrained.normalised,
+        normalised=_NORMALISED.get(head, pretrained.normalised),
         classes=classes,
         head=head,
         prompts=prompts,
@@ -84,7 +94,7 @@ def describe(
 
 def read_description(folder: Path) -> ModelDescription | None:
     """Return the description beside a weight file, or None where there is none."""
-    path = folder / DESCRIPTION
+    path = folder / MODEL
     return (
         ModelDescription.from_json(path.read_text(encoding="utf-8"), path)
         if path.is_file()
@@ -95,9 +105,10 @@ def read_description(folder: Path) -> ModelDescription | None:
 def find_weights(path: Path) -> Path:
     """Return the weight file of a run (its best), of a checkpoint folder, or `path` itself.
 
-    Raises WeightsError where there is none.
+    Where the machine stopped while a checkpoint was replaced, the older one counts. Raises
+    WeightsError where there is none.
     """
-    candidates = [path / _BEST / WEIGHTS, path / WEIGHTS] if path.is_dir() else [path]
+    candidates = map(_newest, (path / _BEST / WEIGHTS, path / WEIGHTS, path))
     found = next((candidate for candidate in candidates if candidate.is_file()), None)
     if found is None:
         raise WeightsError(
@@ -107,23 +118,51 @@ def find_weights(path: Path) -> Path:
     return found
 
 
-def rebuild(description: ModelDescription, backbone: Backbone) -> Classifier:
-    """Build a described classifier with values yet to be loaded, without touching the network.
+def read_weights(path: Path) -> WeightFile:
+    """Read a weight file to the CPU; in a checkpoint, compare it with its digest.
 
-    Raises WeightsError where `backbone` builds something else by now.
+    Takes safetensors files, and pickles that hold nothing but tensors. A training checkpoint
+    gives its `state_dict` or `model`; `module.` prefixes are cut off. Raises WeightsError where
+    the file is missing, damaged, not finite, or needs code to be read.
     """
-    pretrained = backbone.build(description.rebuild, None)
-    problems = contradictions(description.identity, pretrained.identity)
-    if problems:
-        raise WeightsError(
-            f"backbone '{description.backbone}' builds another '{description.name}' than the one "
-            f"that was stored: {'; '.join(problems)}"
-        )
-    classes = len(description.classes)
-    weight = torch.zeros(classes, pretrained.encoder.dim)
-    return Classifier(
-        pretrained.encoder, Head(weight, torch.zeros(classes), description.normalised)
-    )
+    if path.name != WEIGHTS or not is_checkpoint(path.parent):
+        return read_weight_file(path)
+    stored = load_model(path.parent)
+    return WeightFile(_newest(path), stored.weights, stored.model.get("identity", {}))
+
+
+@attrs.frozen(eq=False)
+class StoredModel:
+    """Hold a weight file and the description beside it, None where there is none."""
+
+    file: WeightFile
+    description: ModelDescription | None
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """Return the facts that weights must share, empty where nothing says them."""
+        return self.description.identity if self.description else self.file.identity
+
+    def differences(self, other: StoredModel) -> list[str]:
+        """Name what keeps the weights of `other` from standing in for these, as far as known."""
+        if self.description and other.description:
+            return self.description.differences(other.description)
+        known = self.identity and other.identity
+        return contradictions(other.identity, self.identity) if known else []
+
+
+def read_model(path: Path) -> StoredModel:
+    """Read the model of a run (its best), of a checkpoint folder, or of a weight file.
+
+    Raises WeightsError as `read_weights` does, and for a description that cannot be read.
+    """
+    file = read_weights(find_weights(path))
+    return StoredModel(file, read_description(file.path.parent))
+
+
+def _newest(file: Path) -> Path:
+    """Return where `file` lies by now if it belongs to a checkpoint."""
+    return located(file.parent) / file.name if is_checkpoint(file.parent) else file
 
 
 @attrs.frozen(eq=False)
@@ -146,16 +185,15 @@ class Models:
 
         Raises WeightsError naming each difference of architecture, classes or preprocessing.
         """
-        weights = find_weights(path)
-        found = read_description(weights.parent)
+        stored = read_model(path)
+        file, found = stored.file, stored.description
         problems = self.description.differences(found) if found else []
         if problems:
-            raise WeightsError(f"{weights}: a model that does not fit: {'; '.join(problems)}")
+            raise WeightsError(f"{file.path}: a model that does not fit: {'; '.join(problems)}")
+        require_same_identity(file, self.description.identity)
+        require_fit(self.start.weights(), file, self.description.name)
         model = self.pretrained()
-        try:
-            model.load_weights(read_weights(weights).tensors)
-        except WeightsError as error:
-            raise WeightsError(f"{weights}: {error}") from error
+        model.load_weights(file.tensors)
         return model
 
 

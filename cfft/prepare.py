@@ -192,7 +192,7 @@ def _check_objective(
     """Load the teachers once with an empty head: their files may be missing or not fit."""
     encoder, classes = pretrained.encoder, len(description.classes)
     weight, bias = torch.zeros(classes, encoder.dim), torch.zeros(classes)
-    empty = Classifier(encoder, Head(weight, bias, pretrained.normalised))
+    empty = Classifier(encoder, Head(weight, bias, description.normalised))
     training_step(config, Models(empty, description))
 
 

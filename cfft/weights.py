@@ -41,24 +41,57 @@ class WeightFile:
     identity: Mapping[str, str] = attrs.field(factory=dict)
 
 
-def read_weights(path: Path) -> WeightFile:
+def read_weight_file(path: Path) -> WeightFile:
     """Read a safetensors file, or a pickle with `weights_only`, to the CPU.
 
     A training checkpoint gives its `state_dict` or `model`; `module.` prefixes are cut off.
-    Raises WeightsError where the file is missing, broken, a TorchScript archive or needs code.
+    Raises WeightsError where the file is missing, broken, a TorchScript archive or needs code, and
+    where a value is NaN or infinite.
     """
     if not path.is_file():
         raise WeightsError(f"{path}: no such weight file")
     if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    return WeightFile(path, _tensors(_unpickle(path), path))
+        file = _read_safetensors(path)
+    else:
+        file = WeightFile(path, _tensors(_unpickle(path), path))
+    _check_finite(file)
+    return file
+
+
+def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
+    """Name the tensors that hold NaN or infinity; asks their device once if none does."""
+    finite = {name: t.isfinite().all() for name, t in tensors.items() if t.is_floating_point()}
+    if not finite or torch.stack(list(finite.values())).all():
+        return []
+    return [name for name, holds in finite.items() if not holds]
+
+
+def identity_metadata(identity: Mapping[str, str]) -> dict[str, str] | None:
+    """Return what a safetensors file says of its model, None where nothing is known."""
+    return {IDENTITY_KEY: json.dumps(identity)} if identity else None
+
+
+def _identity_in(metadata: Mapping[str, str] | None) -> Mapping[str, str]:
+    found = json.loads((metadata or {}).get(IDENTITY_KEY, "{}"))
+    if not isinstance(found, dict):
+        raise ValueError(f"{IDENTITY_KEY} is no JSON object")
+    return found
+
+
+def _check_finite(file: WeightFile) -> None:
+    broken = not_finite(file.tensors)
+    if broken:
+        raise WeightsError(
+            f"{file.path}: {len(broken)} tensors hold NaN or infinity, the first is "
+            f"'{broken[0]}': the file is damaged or its training diverged; give another one"
+        )
 
 
 def _read_safetensors(path: Path) -> WeightFile:
     try:
         tensors = load_file(path)
         with safe_open(path, framework="pt") as file:
-            identity = json.loads((file.metadata() or {}).get(IDENTITY_KEY, "{}"))
+            identity = _identity_in(file.metadata())
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path}: {_why_not_safetensors(str(error))}") from error
     return WeightFile(path, _tensors(tensors, path), identity)
@@ -149,7 +182,10 @@ def require_same_identity(file: WeightFile, identity: Mapping[str, str]) -> None
     """Raise WeightsError where cfft wrote other facts into the file than `identity` holds."""
     problems = contradictions(file.identity, identity) if file.identity else []
     if problems:
-        raise WeightsError(f"{file.path}: weights of another model: {'; '.join(problems)}")
+        raise WeightsError(
+            f"{file.path}: weights of another model: {'; '.join(problems)}; "
+            "use the model that they were trained with"
+        )
 
 
 def contradictions(theirs: Mapping[str, str], ours: Mapping[str, str]) -> list[str]:

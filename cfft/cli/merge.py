@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from torch import Tensor
 
-from cfft.checkpoint import Checkpoint, save
+from cfft.checkpoint import Checkpoint, save, write_weights
 from cfft.errors import ConfigError, WeightsError
-from cfft.merge import average_weights
-from cfft.models import ModelDescription, find_weights, read_description
-from cfft.weights import read_weights
+from cfft.merge import average_weights, check_alpha
+from cfft.models import StoredModel, read_model
 
 _FILE = ".safetensors"
 _ARGUMENT = "run directory, checkpoint directory or weight file"
@@ -36,25 +37,46 @@ def merge(
     ] = 0.5,
 ) -> None:
     """Write (1 - alpha) * A + alpha * B; a directory also says which model it is."""
-    if out.exists():
-        raise ConfigError(f"--out {out} exists: give another path")
-    first, second = find_weights(a), find_weights(b)
-    description = _common_description(first, second)
-    if out.suffix != _FILE and description is None:
-        raise ConfigError(f"{a} does not say which model it is: give --out NAME{_FILE}")
-    weights = average_weights(read_weights(first).tensors, read_weights(second).tensors, alpha)
-    if out.suffix == _FILE or description is None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        save_file(weights, out)
-    else:
-        save(out, Checkpoint(weights, json.loads(description.to_json())))
+    check_alpha(alpha)
+    try:
+        _write_average(a, b, out, alpha)
+    except (OSError, SafetensorError) as error:
+        raise ConfigError(f"no average of {a} and {b} in --out {out}: {error}") from error
     typer.echo(f"wrote {out}")
 
 
-def _common_description(first: Path, second: Path) -> ModelDescription | None:
-    """Return what both files are weights of; raises WeightsError where they contradict."""
-    ours, theirs = read_description(first.parent), read_description(second.parent)
-    problems = ours.differences(theirs) if ours and theirs else []
+def _write_average(a: Path, b: Path, out: Path, alpha: float) -> None:
+    _check_free(out)
+    first, second = read_model(a), read_model(b)
+    known = _common(first, second)
+    if out.suffix != _FILE and known.description is None:
+        raise ConfigError(f"{a} does not say which model it is: give --out NAME{_FILE}")
+    weights = average_weights(first.file.tensors, second.file.tensors, alpha)
+    _write(out, weights, known)
+
+
+def _check_free(out: Path) -> None:
+    if out.exists():
+        raise ConfigError(f"--out {out} exists: give another path")
+    nearest = next(place for place in out.absolute().parents if place.exists())
+    if not nearest.is_dir():
+        raise ConfigError(f"--out {out}: {nearest} is a file: give another path")
+
+
+def _common(first: StoredModel, second: StoredModel) -> StoredModel:
+    """Return the one that says more of the model; raises WeightsError where they contradict."""
+    problems = first.differences(second)
     if problems:
-        raise WeightsError(f"{first} and {second} are of different models: {'; '.join(problems)}")
-    return ours or theirs
+        raise WeightsError(
+            f"{first.file.path} and {second.file.path} are of different models: "
+            f"{'; '.join(problems)}"
+        )
+    return max(first, second, key=lambda stored: (bool(stored.description), bool(stored.identity)))
+
+
+def _write(out: Path, weights: Mapping[str, Tensor], known: StoredModel) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix == _FILE or known.description is None:
+        write_weights(out, weights, known.identity)
+    else:
+        save(out, Checkpoint(weights, json.loads(known.description.to_json())))

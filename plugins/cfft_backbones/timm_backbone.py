@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,25 +34,28 @@ class TimmBackbone:
         is_file = weights is not None and looks_like_path(weights)
         label = full_name(name, None if is_file else weights)
         prepared = preprocessing(outline(label), label)
-        make_encoder(outline(label), prepared, f"timm:{label}")  # refuses before any download
-        model = _with_weights(label, weights, is_file)
+        planned = make_encoder(
+            outline(label), prepared, f"timm:{label}"
+        )  # refuses before downloads
+        facts = identity(planned, prepared)
+        model = _with_weights(label, weights, is_file, facts)
         own_head = _take_head(model)
         encoder = make_encoder(model, prepared, f"timm:{label}")
         return cfft.Pretrained(
             encoder=encoder,
             preprocessing=prepared,
             normalised=False,
-            identity=identity(encoder, prepared),
+            identity=facts,
             rebuild=label,
             own_head=own_head,
             trained=weights is not None,
         )
 
 
-def _with_weights(label: str, weights: str | None, is_file: bool) -> Any:
+def _with_weights(label: str, weights: str | None, is_file: bool, facts: Mapping[str, str]) -> Any:
     if weights is None:
         return create(label, num_classes=0)
-    return load_file(label, Path(weights)) if is_file else download(label)
+    return load_file(label, Path(weights), facts) if is_file else download(label)
 
 
 def _take_head(model: Any) -> nn.Linear | None:

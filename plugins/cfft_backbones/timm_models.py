@@ -60,12 +60,14 @@ def outline(name: str) -> Any:
         return create(name, num_classes=0)
 
 
-def load_file(name: str, path: Path) -> Any:
+def load_file(name: str, path: Path, facts: Mapping[str, str]) -> Any:
     """Return the model with the weights of a file, and with its classifier if it holds one.
 
-    What a run of cfft stores is taken too. Raises WeightsError where anything does not fit.
+    What a run of cfft stores is taken too, if it was of a model with the same `facts`. Raises
+    WeightsError where anything does not fit.
     """
     file = cfft.read_weights(path)
+    cfft.require_same_identity(file, facts)
     tensors = {key.removeprefix("visual."): file.tensors[key] for key in file.tensors}
     model = create(name, num_classes=_classes(tensors))
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import attrs
@@ -12,7 +13,9 @@ from safetensors.torch import save_file
 from torch.testing import assert_close
 
 import cfft
-from cfft.models import ModelDescription, Models, describe, read_description, rebuild
+from cfft.checkpoint import Checkpoint, save
+from cfft.heads import starting_head
+from cfft.models import ModelDescription, Models, describe, read_description
 
 PREPARED = cfft.Preprocessing((16, 24), 24, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
@@ -28,13 +31,6 @@ def _pretrained(width: int = 8) -> cfft.Pretrained:
     )
 
 
-class MyBackbone:
-    """Build the tower that a name ends in the width of."""
-
-    def build(self, name: str, weights: str | None) -> cfft.Pretrained:
-        return _pretrained(int(name.removeprefix("tower-")))
-
-
 @pytest.fixture
 def models() -> Models:
     pretrained = _pretrained()
@@ -48,6 +44,12 @@ def _store(folder: Path, model: cfft.Classifier, description: ModelDescription) 
     save_file(model.weights(), folder / "weights.safetensors")
     (folder / "model.json").write_text(description.to_json(), encoding="utf-8")
     return folder
+
+
+def _save(folder: Path, models: Models) -> None:
+    """Store what training starts from as a run stores its best model."""
+    described = json.loads(models.description.to_json())
+    save(folder, Checkpoint(models.start.weights(), described))
 
 
 def test_every_pretrained_model_is_a_copy_of_its_own(models: Models) -> None:
@@ -80,19 +82,56 @@ def test_a_description_survives_the_way_through_json(models: Models, tmp_path: P
     assert read_description(folder) == models.description
 
 
-def test_a_described_model_is_built_again_without_its_weights(models: Models) -> None:
-    model = rebuild(models.description, MyBackbone())
+@pytest.mark.parametrize("kind", ["zero-shot", "own", "linear-probe"])
+@pytest.mark.parametrize("normalised", [True, False])
+def test_the_description_tells_what_the_starting_head_acts_on(kind: str, normalised: bool) -> None:
+    pretrained = attrs.evolve(
+        _pretrained(),
+        normalised=normalised,
+        encode_text=lambda prompts: torch.ones(len(prompts), 4),
+        logit_scale=0.0,
+        own_head=torch.nn.Linear(4, 2),
+    )
+    features = torch.eye(2, 4), torch.tensor([0, 1])
 
-    model.load_weights(models.pretrained().weights())
+    description = describe("mine", "tower", pretrained, ("cat", "dog"), kind)
+    head = starting_head(kind, pretrained, ("cat", "dog"), ("a {}",), lambda: features)
 
-    assert_close(model.weights(), models.pretrained().weights())
+    assert description.normalised is head.normalised
 
 
-def test_a_backbone_that_builds_something_else_by_now_is_reported(models: Models) -> None:
+def test_a_damaged_weight_file_of_a_run_is_named(models: Models, tmp_path: Path) -> None:
+    _save(tmp_path / "checkpoints" / "best", models)
+    weights = tmp_path / "checkpoints" / "best" / "weights.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+    with pytest.raises(cfft.WeightsError, match=r"weights\.safetensors is damaged"):
+        models.load(tmp_path)
+
+
+@pytest.mark.parametrize("asked", ["", "checkpoints/best", "checkpoints/best/weights.safetensors"])
+def test_the_older_checkpoint_stands_in_where_the_machine_stopped_between_two_renames(
+    asked: str, models: Models, tmp_path: Path
+) -> None:
+    best = tmp_path / "checkpoints" / "best"
+    _save(best, models)
+    best.rename(best.with_name("best.previous"))
+
+    loaded = models.load(tmp_path / asked)
+
+    assert_close(loaded.weights(), models.pretrained().weights())
+
+
+def test_a_weight_file_that_was_copied_away_still_says_whose_it_is(
+    models: Models, tmp_path: Path
+) -> None:
     older = attrs.evolve(models.description, identity={"library": "mine", "width": "9"})
+    _save(tmp_path / "stored", Models(models.start, older))
+    copied = (tmp_path / "stored" / "weights.safetensors").rename(tmp_path / "w.safetensors")
 
-    with pytest.raises(cfft.WeightsError, match="width is 9, here 8"):
-        rebuild(older, MyBackbone())
+    with pytest.raises(cfft.WeightsError, match=r"w\.safetensors: .* width is 9, here 8"):
+        models.load(copied)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from cfft import checkpoint
 from cfft.checkpoint import Checkpoint
+from cfft.models import read_weights
 
 Command = Callable[..., Any]
 
@@ -103,6 +104,73 @@ def test_what_cannot_be_averaged_ends_with_one_line(
     assert ended.code == 2
     assert line in ended.err
     assert not Path("new.safetensors").exists()
+
+
+def test_a_file_beneath_a_file_cannot_be_written(
+    cfft_command: Command, files: tuple[str, str]
+) -> None:
+    ended = cfft_command("merge", *files, "--out", f"{files[0]}/mean.safetensors")
+
+    assert ended.code == 2
+    assert "a.safetensors is a file: give another path" in ended.err
+
+
+def test_a_place_that_the_system_refuses_is_named_with_the_reason(
+    cfft_command: Command, files: tuple[str, str], tmp_path: Path
+) -> None:
+    out = tmp_path / f"{'long' * 100}.safetensors"
+
+    ended = cfft_command("merge", *files, "--out", str(out))
+
+    assert ended.code == 2
+    assert ended.err.count("\n") == 1
+    assert "File name too long" in ended.err
+
+
+def test_a_merged_file_says_whose_weights_it_holds_and_others_may_read_it(
+    cfft_command: Command, tmp_path: Path
+) -> None:
+    checkpoint.save(tmp_path / "a", Checkpoint(weights(1.0), described(["cat", "dog"])))
+    save_file(weights(3.0), tmp_path / "b.safetensors")
+    (tmp_path / "ordinary").touch()
+    out = tmp_path / "mean.safetensors"
+
+    cfft_command("merge", str(tmp_path / "b.safetensors"), str(tmp_path / "a"), "--out", str(out))
+
+    assert read_weights(out).identity == {"width": "3"}
+    assert out.stat().st_mode == (tmp_path / "ordinary").stat().st_mode
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_files_that_say_they_are_of_different_models_are_not_averaged(
+    cfft_command: Command, tmp_path: Path
+) -> None:
+    paths = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    checkpoint.write_weights(paths[0], weights(1.0), {"activation": "GELU"})
+    checkpoint.write_weights(paths[1], weights(3.0), {"activation": "QuickGELU"})
+
+    ended = cfft_command("merge", *map(str, paths), "--out", str(tmp_path / "c.safetensors"))
+
+    assert ended.code == 2
+    assert "different models: activation is QuickGELU, here GELU" in ended.err
+
+
+def test_a_damaged_checkpoint_is_not_averaged(cfft_command: Command, tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "a", Checkpoint(weights(1.0), described(["cat", "dog"])))
+    broken = tmp_path / "a" / "weights.safetensors"
+    broken.write_bytes(broken.read_bytes()[:-1] + b"!")
+
+    ended = cfft_command("merge", str(tmp_path / "a"), str(broken), "--out", str(tmp_path / "c"))
+
+    assert ended.code == 2
+    assert "weights.safetensors is damaged" in ended.err
+
+
+def test_alpha_is_checked_before_any_file_is_read(cfft_command: Command) -> None:
+    ended = cfft_command("merge", "nowhere", "nowhere", "--alpha", "2", "--out", "c.safetensors")
+
+    assert ended.code == 2
+    assert "alpha 2 is out of range" in ended.err
 
 
 def test_a_missing_model_is_named(cfft_command: Command, files: tuple[str, str]) -> None:

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 import cfft
+from cfft.checkpoint import Checkpoint, save
 from cfft_backbones import OpenClipBackbone
 
 
@@ -165,15 +166,43 @@ def test_a_broken_file_is_named(name: str, config: str, tmp_path: Path) -> None:
         _build(config, tmp_path / name)
 
 
-def test_facts_that_cfft_wrote_into_a_file_must_hold(
-    clip: open_clip.CLIP, config: str, tmp_path: Path
+@pytest.mark.parametrize("copied_to", ["run/best/weights.safetensors", "alone.safetensors"])
+def test_weights_of_a_run_with_another_activation_are_refused(
+    copied_to: str, config: str, tmp_path: Path
 ) -> None:
-    facts = dict(_build(config, quick_gelu=True).identity)
-    path = tmp_path / "exported.safetensors"
-    save_file(clip.state_dict(), path, metadata={"cfft.identity": json.dumps(facts)})
+    trained = _build(config, quick_gelu=True)
+    head = cfft.Head(torch.ones(3, 12), torch.zeros(3), normalised=True)
+    weights = cfft.Classifier(trained.encoder, head).weights()
+    save(tmp_path / "run" / "best", Checkpoint(weights, {"identity": dict(trained.identity)}))
+    written = tmp_path / "run" / "best" / "weights.safetensors"
+    (tmp_path / copied_to).write_bytes(written.read_bytes())
 
     with pytest.raises(cfft.WeightsError, match="activation is QuickGELU, here GELU"):
-        _build(config, path)
+        _build(config, tmp_path / copied_to)
+
+
+def test_facts_in_a_file_that_are_no_object_are_named(
+    clip: open_clip.CLIP, config: str, tmp_path: Path
+) -> None:
+    save_file(clip.state_dict(), tmp_path / "odd.safetensors", {"cfft.identity": "[1]"})
+
+    with pytest.raises(cfft.WeightsError, match=r"odd.safetensors: .*cfft.identity is no JSON obj"):
+        _build(config, tmp_path / "odd.safetensors")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    ("name", "write"), [("broken.safetensors", save_file), ("broken.pt", torch.save)]
+)
+def test_values_that_are_not_finite_are_found_before_anything_is_trained(
+    value: float, name: str, write: Any, clip: open_clip.CLIP, config: str, tmp_path: Path
+) -> None:
+    tensors = clip.state_dict()
+    tensors["visual.ln_post.bias"][3] = value
+    write(tensors, tmp_path / name)
+
+    with pytest.raises(cfft.WeightsError, match=rf"{name}: 1 .*first is 'visual.ln_post.bias'"):
+        _build(config, tmp_path / name)
 
 
 @pytest.mark.parametrize(

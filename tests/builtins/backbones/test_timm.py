@@ -16,6 +16,7 @@ from torch.testing import assert_close
 from torchvision.transforms import v2
 
 import cfft
+from cfft.checkpoint import Checkpoint, save
 from cfft_backbones import TimmBackbone
 
 NAME = "test_vit"  # timm's own tiny one: 160 pixels, patch 16, width 64
@@ -73,6 +74,20 @@ def test_weights_that_a_run_stored_bring_the_head_of_that_run(tmp_path: Path) ->
 
     assert built.own_head is not None
     assert_close(built.own_head.weight.detach(), torch.ones(3, first.encoder.dim))
+
+
+@pytest.mark.parametrize("copied_to", ["run/best/weights.safetensors", "alone.safetensors"])
+def test_weights_of_a_run_with_other_facts_are_refused(copied_to: str, tmp_path: Path) -> None:
+    trained = TimmBackbone().build(NAME, None)
+    head = cfft.Head(torch.ones(3, 64), torch.zeros(3), normalised=False)
+    weights = cfft.Classifier(trained.encoder, head).weights()
+    facts = {**trained.identity, "activation": "QuickGELU"}
+    save(tmp_path / "run" / "best", Checkpoint(weights, {"identity": facts}))
+    written = tmp_path / "run" / "best" / "weights.safetensors"
+    (tmp_path / copied_to).write_bytes(written.read_bytes())
+
+    with pytest.raises(cfft.WeightsError, match="activation is QuickGELU, here GELU"):
+        TimmBackbone().build(NAME, str(tmp_path / copied_to))
 
 
 def test_preprocessing_is_that_of_timms_evaluation() -> None:
