@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -87,7 +88,17 @@ def check_directory(run: RunDirectory, config: RunConfig, *, resume: bool) -> li
             f"--out {run.root} is not empty: give another directory"
             + (", or --resume to go on with the run in it" if is_checkpoint(run.last) else "")
         )
+    _check_writable(run.root)
     return []
+
+
+def _check_writable(root: Path) -> None:
+    """Raise ConfigError where the run directory cannot be made; nothing is left behind."""
+    nearest = next(place for place in (root, *root.resolve().parents) if place.exists())
+    if not nearest.is_dir():
+        raise ConfigError(f"--out {root} cannot be made: {nearest} is a file")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ConfigError(f"--out {root} cannot be made: {nearest} is not writable for you")
 
 
 def _check_resumable(run: RunDirectory, config: RunConfig) -> list[str]:

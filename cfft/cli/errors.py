@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ from cfft.errors import CfftError
 _BUG = 1
 _MENDABLE = 2
 _INTERRUPTED = 130
+_SURROUNDINGS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
 
 
 class RunInterruptedError(Exception):
@@ -33,7 +35,9 @@ def reported() -> Iterator[None]:
         _end(_INTERRUPTED, str(interrupted))
     except KeyboardInterrupt:
         _end(_INTERRUPTED, "interrupted")
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
+            _end(_MENDABLE, f"error: {error.filename or 'a file'}: {error.strerror}")
         traceback.print_exc()
         _end(_BUG, "error: this is a bug in cfft or in a plug-in: please report the lines above")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -126,3 +127,10 @@ def test_a_bug_ends_with_1_and_its_traceback(capsys: pytest.CaptureFixture[str])
     assert "Traceback" in written
     assert "RuntimeError: odd" in written
     assert "please report" in written
+
+
+def test_a_full_disk_is_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end, reported():
+        raise OSError(errno.ENOSPC, "No space left on device", "/runs/a/metrics.jsonl")
+    assert end.value.code == 2
+    assert capsys.readouterr().err == "error: /runs/a/metrics.jsonl: No space left on device\n"

@@ -20,6 +20,8 @@ ALLOWED = {
     "*": {"none"},
     # there they are the names of the libraries whose transformers that file reads
     "towers.py": {"open_clip", "timm"},
+    # there it is what users write for weights that no training has made
+    "prepare.py": {"random"},
 }
 
 

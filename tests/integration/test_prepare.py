@@ -61,3 +61,11 @@ def test_a_file_as_run_directory_is_called_a_file(
     (tmp_path / "run").write_text("mine")
     with pytest.raises(ConfigError, match="is a file"):
         run(configure(), registry, tmp_path / "run")
+
+
+def test_a_run_directory_inside_a_file_is_refused(
+    configure, registry: Registry, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ConfigError, match="file is a file"):
+        run(configure(), registry, tmp_path / "file" / "run")
