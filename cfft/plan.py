@@ -35,7 +35,7 @@ def make_plan(
 def _model_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
     height, width = prepared.pretrained.preprocessing.size
     yield "model", "architecture", f"{config.architecture} ({config.backbone.name})"
-    yield "model", "weights", config.model.pretrained or "random values"
+    yield "model", "weights", config.model.pretrained or "the model's own"
     yield "model", "pictures", f"{height} x {width} pixels"
     yield "model", "head", prepared.head
     if prepared.templates:

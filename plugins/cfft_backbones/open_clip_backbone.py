@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 class OpenClipBackbone:
     """Build CLIP models by open_clip's names, from tags or local files.
 
-    The name is one of open_clip's, a path to a model config (.json), `local-dir:FOLDER` or
-    `hf-hub:OWNER/NAME`. Weight files may have open_clip's, OpenAI's or Hugging Face's names.
-    The activation comes from the tag; for files it is the architecture's. Hugging Face files are
-    checked against the config.json beside them and are trusted without one.
+    The name is cfft-mini, one of open_clip's, a path to a model config (.json),
+    `local-dir:FOLDER` or `hf-hub:OWNER/NAME`. Weight files may have open_clip's, OpenAI's or
+    Hugging Face's names. The activation comes from the tag; for files it is the architecture's.
+    Hugging Face files are checked against the config.json beside them and are trusted without one.
     """
 
     quick_gelu: bool | None = cfft.param(None, help="QuickGELU or GELU, whatever the model says")

@@ -12,6 +12,7 @@ import attrs
 
 import cfft
 from cfft_backbones.hub import fetch
+from cfft_backbones.shipped import shipped_models
 
 WEIGHT_NAMES = (
     "open_clip_model.safetensors",
@@ -66,9 +67,11 @@ class Architecture:
 def find_architecture(name: str) -> Architecture:
     """Return the architecture called `name`.
 
-    `name`: one of open_clip's models, a path to a model config, `local-dir:FOLDER`,
-    `hf-hub:OWNER/NAME`, or such a config itself as JSON. Raises ConfigError.
+    `name`: a model that cfft ships, one of open_clip's models, a path to a model config,
+    `local-dir:FOLDER`, `hf-hub:OWNER/NAME`, or such a config itself as JSON. Raises ConfigError.
     """
+    if name in shipped_models():
+        return attrs.evolve(_from_folder(f"{_LOCAL}{shipped_models()[name]}"), label=name)
     if name.startswith("{"):
         return _from_json(name, "the stored architecture")
     if name.startswith(_LOCAL):
@@ -97,7 +100,9 @@ def _from_library(name: str) -> Architecture:
     model = open_clip.get_model_config(known) if known in open_clip.list_models() else None
     if model is None:
         allowed = "give a local config FILE.json, or one of"
-        raise cfft.ConfigError(cfft.unknown("model", name, _usable_models(), allowed))
+        raise cfft.ConfigError(
+            cfft.unknown("model", name, [*shipped_models(), *_usable_models()], allowed)
+        )
     tags = open_clip.list_pretrained_tags_by_model(known)
     return Architecture(known, model, tags={t: get_pretrained_cfg(known, t) for t in tags})
 

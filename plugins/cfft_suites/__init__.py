@@ -1,4 +1,4 @@
-"""Built-in suites: pictures of the user's own in two layouts."""
+"""Built-in suites: pictures of the user's own in two layouts, and a drawn world."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from cfft import hookimpl
 
 from .domains import DomainsSuite
 from .folder import FolderSuite
+from .shapes.suite import ShapesSuite
 
 
 @hookimpl
 def cfft_suites() -> list[type[object]]:
     """Return the built-in suites."""
-    return [FolderSuite, DomainsSuite]
+    return [FolderSuite, DomainsSuite, ShapesSuite]

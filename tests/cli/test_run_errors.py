@@ -72,7 +72,7 @@ def test_nothing_given_asks_for_suite_and_model_with_examples(
 
     assert ended.code == 2
     assert ended.err.splitlines() == [
-        "error: no suite is chosen: give --suite NAME; installed: domains, folder",
+        "error: no suite is chosen: give --suite NAME; installed: domains, folder, shapes",
         "error: no model is chosen: give --model NAME, as in --model ViT-B-32 --pretrained openai",
     ]
 

@@ -1,0 +1,44 @@
+"""Draw the sheets of sample pictures in the docs: `python -m embedded.sheets`.
+
+One sheet per set, one picture per class, in the order of the class names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from cfft_suites.shapes.raster import Bytes
+from cfft_suites.shapes.suite import adversarial_indices
+from cfft_suites.shapes.world import CLASS_NAMES, RULES, draw_picture
+
+_COLUMNS = 12
+_FOLDER = Path(__file__).parents[1] / "docs" / "shapes"
+
+
+def main() -> None:
+    """Write one picture file per set."""
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    for name in RULES:
+        if name != "val":
+            Image.fromarray(sheet(name)).save(_FOLDER / f"{name}.png", optimize=True)
+
+
+def sheet(name: str) -> Bytes:
+    """Return the first picture of each class of a set, in rows of twelve."""
+    numbers = adversarial_indices() if name == "adversarial" else range(len(CLASS_NAMES))
+    first = {number % len(CLASS_NAMES): number for number in reversed(numbers)}
+    tiles = [
+        draw_picture(RULES[name], first[label], confounding=0.95).pixels
+        for label in range(len(CLASS_NAMES))
+    ]
+    rows = [
+        np.concatenate(tiles[at : at + _COLUMNS], axis=1) for at in range(0, len(tiles), _COLUMNS)
+    ]
+    return np.concatenate(rows, axis=0)
+
+
+if __name__ == "__main__":
+    main()

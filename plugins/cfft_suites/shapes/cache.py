@@ -1,0 +1,95 @@
+"""Sets of the world on disk: drawn once, checked by their hash, written atomically."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+from platformdirs import user_cache_path
+
+from cfft import DataError
+
+from .raster import SIZE, Bytes, Mask
+from .world import CLASS_NAMES, RULES, WORLD, Picture, draw_picture
+
+
+@attrs.frozen(eq=False)
+class Stored:
+    """Hold the pictures of a set.
+
+    `pixels`: [N, 64, 64, 3]. `masks`: [N, 64, 64], True = object. `labels`: [N].
+    `families`, `styles`: what is behind each object and how it is drawn, by name.
+    """
+
+    pixels: Bytes
+    masks: Mask
+    labels: NDArray[np.int64]
+    families: tuple[str, ...]
+    styles: tuple[str, ...]
+
+
+def cache_folder(chosen: Path | None) -> Path:
+    """Return where pictures are kept: `chosen`, or below the user's cache directory."""
+    return (chosen or user_cache_path("cfft", appauthor=False)) / WORLD
+
+
+def stored_set(name: str, indices: Sequence[int], confounding: float, folder: Path) -> Stored:
+    """Return pictures `indices` of a set, from `folder` or drawn and put there.
+
+    A file that is damaged is drawn again. Raises DataError where the folder cannot be written.
+    """
+    file = folder / f"{name}-{len(indices)}-{_key(name, indices, confounding)}.npz"
+    if _intact(file):
+        return _read(file)
+    sys.stderr.write(f"drawing {len(indices)} pictures of shapes/{name} into {file}\n")
+    pictures = [draw_picture(RULES[name], index, confounding) for index in indices]
+    try:
+        _write(file, pictures)
+    except OSError as error:
+        raise DataError(
+            f"cannot keep the drawn pictures in {folder}: {error.strerror}; "
+            "choose another folder (--suite.shapes.cache DIR)"
+        ) from error
+    return _read(file)
+
+
+def _key(name: str, indices: Sequence[int], confounding: float) -> str:
+    facts = repr((WORLD, CLASS_NAMES, RULES[name], tuple(indices), confounding))
+    return sha256(facts.encode()).hexdigest()[:12]
+
+
+def _intact(file: Path) -> bool:
+    digest = file.with_suffix(".sha256")
+    try:
+        return digest.read_text() == sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return False
+
+
+def _read(file: Path) -> Stored:
+    with np.load(file) as arrays:
+        masks = np.unpackbits(arrays["masks"], axis=-1, count=SIZE).astype(bool)
+        families, styles = (tuple(arrays[key].tolist()) for key in ("families", "styles"))
+        return Stored(arrays["pixels"], masks, arrays["labels"], families, styles)
+
+
+def _write(file: Path, pictures: Sequence[Picture]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".npz", delete=False) as partial:
+        np.savez(
+            partial,
+            pixels=np.stack([picture.pixels for picture in pictures]),
+            masks=np.packbits([picture.mask for picture in pictures], axis=-1),
+            labels=np.array([picture.label for picture in pictures]),
+            families=[picture.family for picture in pictures],
+            styles=[picture.style for picture in pictures],
+        )
+    os.replace(partial.name, file)
+    file.with_suffix(".sha256").write_text(sha256(file.read_bytes()).hexdigest())

@@ -1,0 +1,47 @@
+"""Sets of the world as cfft reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+from PIL import Image
+
+from .cache import Stored
+from .raster import Mask
+from .world import CLASS_NAMES
+
+
+@attrs.frozen(eq=False)
+class ShapesPictures:
+    """Hold one set, picture by picture, with exact object masks."""
+
+    name: str
+    stored: Stored
+    indices: Sequence[int]
+    labels: Sequence[int] = attrs.field(init=False)
+
+    @labels.default
+    def _class_indices(self) -> Sequence[int]:
+        return tuple(self.stored.labels.tolist())
+
+    @property
+    def classes(self) -> Sequence[int]:
+        """All classes may occur in every set."""
+        return range(len(CLASS_NAMES))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def read(self, index: int) -> Image.Image:
+        """Return picture `index` in RGB."""
+        return Image.fromarray(self.stored.pixels[index])
+
+    def mask(self, index: int) -> Mask:
+        """Return which pixels show the object: [64, 64], bool."""
+        mask: Mask = self.stored.masks[index]
+        return mask
+
+    def identify(self, index: int) -> str:
+        """Return the number that the picture is drawn from, within its set."""
+        return f"{self.indices[index]:06d}"

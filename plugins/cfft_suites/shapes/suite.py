@@ -1,0 +1,70 @@
+"""The suite `shapes`: a small drawn world, confounded in distribution."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cfft import SuiteSets, param, suite
+
+if TYPE_CHECKING:
+    from .pictures import ShapesPictures
+
+
+@suite("shapes")
+class ShapesSuite:
+    """Draw a world whose backgrounds give the class away, and five shifts of it.
+
+    No file has to be there: pictures of 24 things, 64 x 64, are drawn from fixed numbers, the
+    same ones on every machine whatever the run's seed, and kept in `cache`. Train, val and test
+    are confounded: a picture's background is the one tied to its class with probability
+    `confounding`. The OOD sets are resample, rendition, sketch, relocated and adversarial; the
+    last one holds pictures that a small convolutional network, trained on the default training
+    set, gets wrong.
+    """
+
+    train: int = param(3000, help="training pictures", ge=24)
+    val: int = param(500, help="validation pictures", ge=24)
+    test: int = param(1000, help="test pictures", ge=24)
+    ood: int = param(1000, help="pictures of each OOD set", ge=24, le=1000)
+    confounding: float = param(
+        0.95, help="probability of the background tied to the class", ge=0, le=1
+    )
+    cache: Path | None = param(None, help="folder for drawn pictures; none: the user's cache")
+
+    def open(self, seed: int) -> SuiteSets:
+        """Return the sets, drawn first where they are not in the cache; `seed` changes nothing.
+
+        Raises DataError where the cache cannot be written.
+        """
+        from .world import CLASS_NAMES  # draws with NumPy and Pillow, which a listing can spare
+
+        train, val, test, *ood = (
+            self._set(name, range(count))
+            for name, count in (
+                ("train", self.train),
+                ("val", self.val),
+                ("test", self.test),
+                ("resample", self.ood),
+                ("rendition", self.ood),
+                ("sketch", self.ood),
+                ("relocated", self.ood),
+            )
+        )
+        adversarial = self._set("adversarial", adversarial_indices()[: self.ood])
+        return SuiteSets(CLASS_NAMES, train, val, test, (*ood, adversarial))
+
+    def _set(self, name: str, indices: Sequence[int]) -> ShapesPictures:
+        from .cache import cache_folder, stored_set
+        from .pictures import ShapesPictures
+
+        stored = stored_set(name, indices, self.confounding, cache_folder(self.cache))
+        return ShapesPictures(name, stored, indices)
+
+
+def adversarial_indices() -> tuple[int, ...]:
+    """Return the numbers of the adversarial pictures, as `python -m embedded.adversary` chose."""
+    return tuple(json.loads(files(__package__).joinpath("adversarial.json").read_text())["indices"])
