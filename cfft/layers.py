@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
-import tomlkit
-from tomlkit.exceptions import TOMLKitError
 
 from cfft.errors import ConfigError, several, unknown
 from cfft.interfaces import KINDS
@@ -127,8 +126,8 @@ def _text(path: Path, what: str) -> str:
 def parse_layer(text: str, source: str) -> Layer:
     """Parse TOML text; raises ConfigError for broken TOML, or with every wrong table."""
     try:
-        document = tomlkit.parse(text).unwrap()
-    except TOMLKitError as error:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source} is no valid TOML: {error}") from None
     layer = Layer(source)
     _for_each(document.items(), lambda item: _take(layer, *item))

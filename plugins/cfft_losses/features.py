@@ -22,7 +22,8 @@ class FeatureMse:
 
     scale: Literal["raw", "relative"] = cfft.param(
         "relative",
-        help="raw, as in the paper, or divided by the teacher's feature variance",
+        help="raw, as in the paper, or divided by the teacher's feature variance (on up to 2048 "
+        "training pictures)",
         given={"backbone": {"open_clip": "raw"}},
     )
     weight: float = cfft.param(

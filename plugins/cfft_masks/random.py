@@ -30,7 +30,8 @@ class RandomMask:
     )
     refilled: bool = cfft.param(
         True,
-        help="whether hidden patches are refilled; only draw=reference looks at it",
+        help="whether hidden patches are refilled, not dropped; only draw=reference looks at it: "
+        "set it for a fill of your own that drops",
         given={"fill": {"none": False}},
     )
 
