@@ -25,9 +25,12 @@ from cfft.errors import ConfigError
 from cfft.layers import Layer, read_defaults, read_file, read_recipe, recipe_names, recipe_summary
 from cfft.registry import Registry
 
+EMBEDDED = "embedded"
 _HELP = """{summary}
 
 For example: cfft run --suite NAME --data DIR --model ViT-B-32 --pretrained openai
+
+Without pictures and model, cfft run uses the world and the model that it brings, in two minutes.
 
 Parameters of masks, fills and so on have a full spelling, listed below, and a short one: --PARAM \
 goes to the chosen strategy that has it. More about each: cfft plugins show KIND NAME
@@ -61,15 +64,26 @@ def run(registry: Registry, request: Request) -> None:
 
 
 def layers(request: Request) -> list[Layer]:
-    """Return what a request builds on, lowest first: defaults, recipe, file, its own options."""
-    stack = [read_defaults()]
+    """Return what a request builds on, lowest first: defaults, recipe, file, its own options.
+
+    Where none of them says anything of pictures or model, both are the embedded ones.
+    """
+    stack = []
     if request.resume:
         stack.append(_interrupted_run(request.out))
     if request.recipe is not None:
         stack.append(read_recipe(request.recipe))
     if request.config is not None:
         stack.append(read_file(request.config))
-    return [*stack, request.layer]
+    stack.append(request.layer)
+    embedded = [] if any(map(_names_something, stack)) else [read_recipe(EMBEDDED)]
+    return [read_defaults(), *embedded, *stack]
+
+
+def _names_something(layer: Layer) -> bool:
+    """Tell whether a layer says which pictures or which model are meant."""
+    model = layer.settings.get("model", {})
+    return "suite" in layer.chosen or not model.keys().isdisjoint(("name", "pretrained"))
 
 
 def free_directory(config: RunConfig) -> Path:

@@ -9,6 +9,11 @@ from typing import Any
 
 import pytest
 
+from cfft.cli.options import Request
+from cfft.cli.run import layers
+from cfft.config import resolve
+from cfft.registry import Registry
+
 ENOUGH = ("--suite", "domains", "--data", "pictures", "--id", "photo", "--model", "ViT-B-32")
 
 
@@ -65,16 +70,34 @@ def test_bad_options_end_with_one_line_that_says_what_to_do(
     assert list(empty_folder.iterdir()) == []
 
 
-def test_nothing_given_asks_for_suite_and_model_with_examples(
-    cfft_command: Callable[..., Any],
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("--model ViT-B-32", "no suite is chosen: give --suite NAME; installed: domains, folder"),
+        ("--pretrained a.pt", "no model is chosen: give --model NAME, as in --model ViT-B-32"),
+        ("--suite shapes", "no model is chosen: give --model NAME, as in --model ViT-B-32"),
+    ],
+)
+def test_half_of_pictures_and_model_asks_for_the_other_half(
+    cfft_command: Callable[..., Any], words: str, says: str
 ) -> None:
-    ended = cfft_command("run")
+    ended = cfft_command("run", *words.split())
 
     assert ended.code == 2
-    assert ended.err.splitlines() == [
-        "error: no suite is chosen: give --suite NAME; installed: domains, folder, shapes",
-        "error: no model is chosen: give --model NAME, as in --model ViT-B-32 --pretrained openai",
-    ]
+    assert f"error: {says}" in ended.err
+
+
+def test_nothing_given_means_the_embedded_world_and_model() -> None:
+    config = resolve(Registry.installed(), layers(Request()))
+
+    assert (config.suite.name, config.model.name) == ("shapes", "cfft-mini")
+    assert (config.mask.name, config.fill.name) == ("object", "single")
+
+
+def test_a_recipe_holds_above_the_embedded_world() -> None:
+    config = resolve(Registry.installed(), layers(Request(recipe="vanilla")))
+
+    assert (config.suite.name, config.losses) == ("shapes", ())
 
 
 def test_a_suite_without_its_folder_says_which_option_is_missing(
