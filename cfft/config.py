@@ -181,12 +181,21 @@ class _Resolver:
 
     def _merged_choices(self) -> dict[str, tuple[Choice, ...]]:
         merged: dict[str, tuple[Choice, ...]] = {}
+        usual = next(
+            (each.chosen["backbone"] for each in self.layers if "backbone" in each.chosen), ()
+        )
         for layer in self.layers:
+            if "name" in layer.settings.get("model", {}):
+                merged["backbone"] = self._backbone_of(layer.settings["model"]["name"], usual)
             merged.update(layer.chosen)
-        prefix, colon, _ = str(self.settings["model"].get("name", "")).partition(":")
-        if colon and prefix in self.registry.names("backbone"):
-            merged["backbone"] = (Choice(prefix, prefix),)
-        return merged
+        prefixed = self._backbone_of(self.settings["model"].get("name", ""), ())
+        return {**merged, "backbone": prefixed or merged.get("backbone", ())}
+
+    def _backbone_of(self, model: Any, usual: tuple[Choice, ...]) -> tuple[Choice, ...]:
+        """Return the backbone that a model's name begins with, else the usual one."""
+        prefix, colon, _ = str(model).partition(":")
+        is_backbone = colon and prefix in self.registry.names("backbone")
+        return (Choice(prefix, prefix),) if is_backbone else usual
 
     def _check_names(self) -> None:
         for kind, picks in self.chosen.items():

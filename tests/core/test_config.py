@@ -352,6 +352,14 @@ def test_the_prefix_of_a_model_chooses_its_backbone(toys: Registry) -> None:
     assert config.losses[0].strategy.weight == 6.0
 
 
+def test_another_model_forgets_the_backbone_of_the_one_below(toys: Registry) -> None:
+    written = toml(made(toys, command_line("model.name=timm:vit_tiny_patch16_224")).to_toml())
+
+    config = made(toys, written, command_line("model.name=ViT-B-16"))
+
+    assert (config.backbone.name, config.architecture) == ("open_clip", "ViT-B-16")
+
+
 def test_a_prefix_that_is_no_backbone_belongs_to_the_name(toys: Registry) -> None:
     config = made(toys, command_line("model.name=hf-hub:someone/model"))
 
