@@ -67,7 +67,7 @@ class Training:
     def _loss(self, pairs: Pairs) -> Tensor:
         tokens = self.tokenize([*pairs.captions, *pairs.names])
         bf16 = torch.autocast("cpu", torch.bfloat16, enabled=self.settings.bf16)
-        # PyTorch's fused attention is three times slower than the plain one here, in bfloat16
+        # PyTorch's fused attention made a step slower than the plain one on the CPU, in bfloat16
         with bf16, sdpa_kernel(SDPBackend.MATH):
             images = self.model.encode_image(normalised(pairs.images))
         texts = self.model.encode_text(tokens)  # so narrow that bfloat16 only costs

@@ -1,6 +1,7 @@
 """Every combination that the paper has, on a tiny model and with cfft's own plug-ins."""
 
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -25,7 +26,10 @@ def registry() -> Registry:
 def paper_step(registry: Registry, mask: str, fill: str, execution: str = "auto") -> TrainingStep:
     """Make Eq. 3's step: features on counterfactual, logits on original pictures."""
     context = {"mask": mask, "fill": fill, "backbone": "open_clip"}
-    build = lambda kind, name: registry.build(kind, name, {}, context)  # noqa: E731
+
+    def build(kind: str, name: str) -> Any:
+        return registry.build(kind, name, {}, context)
+
     models = [tiny_classifier(seed=seed) for seed in (0, 1, 2)]
     for model in models:
         model.encoder.execution = execution
