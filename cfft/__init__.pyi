@@ -21,6 +21,8 @@ from .hookspecs import hookimpl as hookimpl
 from .interfaces import AuxLoss as AuxLoss
 from .interfaces import Backbone as Backbone
 from .interfaces import Cam as Cam
+from .interfaces import EvaluationSets as EvaluationSets
+from .interfaces import MaskedPictureSet as MaskedPictureSet
 from .interfaces import MaskSelector as MaskSelector
 from .interfaces import ModelSource as ModelSource
 from .interfaces import PictureSet as PictureSet

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import attrs
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from numpy.typing import NDArray
 from scipy.stats import binomtest
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_stat_scores
 
 from cfft.data.loading import Loader, to_batch
+from cfft.data.pictures import counts_as
 from cfft.encoder import Classifier
 from cfft.errors import ConfigError, DataError
 from cfft.interfaces import PictureSet, Preprocessing
@@ -58,13 +61,19 @@ class Predictions:
     """Hold what a model says of a set.
 
     `logits`: [N, K], float32. `labels`: [N], int64. `names`: one per picture. `classes`: the
-    indices that may occur in the set. All on the CPU.
+    indices that may occur in the set. `stands_for`: [K], int64: the label that each class stands
+    for, itself unless the set says otherwise (PictureSet.counts_as). All on the CPU.
     """
 
     logits: Tensor
     labels: Tensor
     names: tuple[str, ...]
     classes: tuple[int, ...]
+    stands_for: Tensor = attrs.field()
+
+    @stands_for.default
+    def _themselves(self) -> Tensor:
+        return torch.arange(self.logits.shape[1])
 
     def save(self, path: Path) -> None:
         """Write logits, labels, names and classes as arrays of an .npz file, without pickles."""
@@ -75,7 +84,29 @@ class Predictions:
             labels=self.labels.numpy(),
             names=np.array(self.names, dtype=np.str_),
             classes=np.array(self.classes, dtype=np.int64),
+            stands_for=self.stands_for.numpy(),
         )
+
+    @classmethod
+    def load(cls, path: Path) -> Predictions:
+        """Read what `save` wrote; raises DataError naming `path` for anything else."""
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                return cls._from_arrays(stored)
+        except (OSError, ValueError, KeyError, IndexError, TypeError, BadZipFile) as error:
+            raise DataError(f"{path}: no predictions that cfft wrote ({error})") from error
+
+    @classmethod
+    def _from_arrays(cls, stored: Mapping[str, NDArray[Any]]) -> Predictions:
+        logits, labels = (torch.from_numpy(stored[name]) for name in ("logits", "labels"))
+        names, classes = (tuple(stored[name].tolist()) for name in ("names", "classes"))
+        if not len(logits) == len(labels) == len(names):
+            raise ValueError(
+                f"{len(logits)} rows of logits, {len(labels)} labels, {len(names)} names"
+            )
+        if "stands_for" not in stored:
+            return cls(logits, labels, names, classes)
+        return cls(logits, labels, names, classes, torch.from_numpy(stored["stands_for"]))
 
 
 @attrs.frozen
@@ -111,7 +142,10 @@ def evaluate(
         lambda images: classifier(images).logits, pictures, reading, accelerator, advanced
     )
     names = tuple(pictures.identify(index) for index in range(len(pictures)))
-    return Predictions(logits, torch.tensor(pictures.labels), names, tuple(pictures.classes))
+    found = Predictions(logits, torch.tensor(pictures.labels), names, tuple(pictures.classes))
+    for index, label in counts_as(pictures).items():
+        found.stands_for[index] = label
+    return found
 
 
 def outputs_of(
@@ -165,9 +199,12 @@ def in_order(gathered: Tensor, processes: int, pictures: int) -> Tensor:
 
 
 def score(predictions: Predictions) -> Score:
-    """Return top-1 where the arg-max is taken over the set's own classes only."""
+    """Return top-1 where the arg-max is taken over the set's own classes only.
+
+    A class that stands for another label is right where that label is; see PictureSet.
+    """
     classes = torch.tensor(predictions.classes)
-    chosen = classes[predictions.logits[:, classes].argmax(dim=1)]  # [N]
+    chosen = predictions.stands_for[classes[predictions.logits[:, classes].argmax(dim=1)]]  # [N]
     correct, *_, n = multiclass_stat_scores(
         chosen, predictions.labels, num_classes=predictions.logits.shape[1], average="micro"
     ).tolist()

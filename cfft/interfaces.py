@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import attrs
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from PIL.Image import Image
     from torch import Tensor, nn
 
@@ -197,6 +199,10 @@ class PictureSet(Protocol):
 
     `labels`: one class index per picture. `classes`: the indices that may occur, in order;
     accuracy takes the arg-max over them alone.
+
+    The optional attribute `counts_as` maps a class index to the label that it stands for, where
+    several classes are right for a picture (ObjectNet's folders); other classes stand for
+    themselves. `labels` hold what classes stand for.
     """
 
     @property
@@ -217,6 +223,18 @@ class PictureSet(Protocol):
         """Return a name for picture `index`, stable across runs: its path within the set."""
 
 
+@runtime_checkable
+class MaskedPictureSet(PictureSet, Protocol):
+    """Hold pictures whose objects are known pixel by pixel."""
+
+    def mask(self, index: int) -> NDArray[np.uint8 | np.bool_]:
+        """Return where the object is in picture `index`, as large as `read` gives it: [H, W].
+
+        1 (or True) is the object, 0 the context; pixels of 255 belong to neither and are left out
+        of every count. Raises DataError.
+        """
+
+
 @attrs.frozen(eq=False)
 class SuiteSets:
     """Hold a suite's pictures: `classes` are the class names by index."""
@@ -228,9 +246,33 @@ class SuiteSets:
     ood: tuple[PictureSet, ...] = ()
 
 
+@attrs.frozen(eq=False)
+class EvaluationSets:
+    """Hold the pictures that models are measured on; `classes` are the class names by index.
+
+    `test`: the ID set, None where it is absent. `absent`: sets that the suite knows and did not
+    find, by name, with what it looked for.
+    """
+
+    classes: tuple[str, ...]
+    test: PictureSet | None
+    ood: tuple[PictureSet, ...] = ()
+    absent: Mapping[str, str] = attrs.field(factory=dict)
+
+    @property
+    def present(self) -> tuple[PictureSet, ...]:
+        """All sets that were found, the ID set first."""
+        return self.ood if self.test is None else (self.test, *self.ood)
+
+
 @runtime_checkable
 class Suite(Protocol):
-    """Give the pictures to train on and to be measured on."""
+    """Give the pictures to train on and to be measured on.
+
+    A suite may also have `evaluation(seed: int) -> EvaluationSets`, for pictures that can be
+    measured on where those to train on are missing; without it `open` serves both. A suite that
+    nobody can train on raises DataError in `open` and says so.
+    """
 
     def open(self, seed: int) -> SuiteSets:
         """Return the sets; splits are drawn from `seed`. Raises DataError."""

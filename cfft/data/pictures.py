@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cfft.data.classes import class_table
 from cfft.data.folders import EXTENSIONS, no_classes, picture_files, subfolders
 from cfft.errors import DataError, several
-from cfft.interfaces import PictureSet
+from cfft.interfaces import MaskedPictureSet, PictureSet
 
 
 @attrs.frozen(eq=False)
@@ -62,6 +63,11 @@ class PictureSubset:
         """The classes of the whole set, whether or not a picture of each is left."""
         return self.whole.classes
 
+    @property
+    def counts_as(self) -> Mapping[int, int]:
+        """What the classes of the whole set stand for; see PictureSet."""
+        return counts_as(self.whole)
+
     def __len__(self) -> int:
         return len(self.indices)
 
@@ -72,6 +78,23 @@ class PictureSubset:
     def identify(self, index: int) -> str:
         """Return the name that the picture has in the whole set."""
         return self.whole.identify(self.indices[index])
+
+
+def counts_as(pictures: PictureSet) -> Mapping[int, int]:
+    """Return which label a class stands for, by class index; the others stand for themselves."""
+    found: Mapping[int, int] = getattr(pictures, "counts_as", {})
+    return found
+
+
+def mask_reader(pictures: PictureSet) -> Callable[[int], NDArray[np.uint8 | np.bool_]] | None:
+    """Return the `mask` method of a set, or of the set that a subset is taken from.
+
+    None where objects are not known; see MaskedPictureSet.
+    """
+    if isinstance(pictures, PictureSubset):
+        whole, indices = mask_reader(pictures.whole), pictures.indices
+        return None if whole is None else lambda index: whole(indices[index])
+    return pictures.mask if isinstance(pictures, MaskedPictureSet) else None
 
 
 def class_folders(

@@ -131,3 +131,34 @@ def test_half_precision_without_a_gpu_is_refused() -> None:
 @pytest.mark.parametrize(("asked", "found"), [("auto", "fp32"), ("bf16", "bf16"), ("fp32", "fp32")])
 def test_one_process_may_change_precision_between_runs(asked: str, found: str) -> None:
     assert precision_of(make_accelerator(asked)) == found
+
+
+def test_a_class_that_stands_for_another_label_counts_as_right() -> None:
+    logits = torch.tensor([[0.0, 3.0, 1.0], [0.0, 1.0, 3.0]])
+    predictions = Predictions(
+        logits, torch.tensor([0, 0]), ("a", "b"), (0, 1, 2), torch.tensor([0, 0, 2])
+    )
+
+    found = score(predictions)
+
+    assert found.top1 == 0.5
+
+
+def test_stored_predictions_are_read_back_as_they_were(tmp_path: Path) -> None:
+    kept = Predictions(
+        torch.tensor([[1.0, 2.0]]), torch.tensor([1]), ("a.png",), (0, 1), torch.tensor([1, 1])
+    )
+
+    kept.save(tmp_path / "set.npz")
+    found = Predictions.load(tmp_path / "set.npz")
+
+    torch.testing.assert_close(found.logits, kept.logits)
+    assert (found.names, found.classes) == (kept.names, kept.classes)
+    assert found.stands_for.tolist() == [1, 1]
+
+
+def test_a_file_without_predictions_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "set.npz").write_bytes(b"not an archive")
+
+    with pytest.raises(DataError, match=r"set\.npz: no predictions"):
+        Predictions.load(tmp_path / "set.npz")
