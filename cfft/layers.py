@@ -106,10 +106,11 @@ def read_defaults() -> Layer:
 
 def read_file(path: Path, what: str = "config file") -> Layer:
     """Read a TOML file; raises ConfigError naming the file, and the line where it is broken."""
-    return parse_layer(_text(path, what), f"{what} {path}")
+    return parse_layer(read_text(path, what), f"{what} {path}")
 
 
-def _text(path: Path, what: str) -> str:
+def read_text(path: Path, what: str) -> str:
+    """Return the text of a file; raises ConfigError that calls it `what`."""
     content = b""
     try:
         content = path.read_bytes()
@@ -129,12 +130,17 @@ def parse_layer(text: str, source: str) -> Layer:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source} is no valid TOML: {error}") from None
+    return layer_of(document, source)
+
+
+def layer_of(document: Mapping[str, Any], source: str) -> Layer:
+    """Return the layer that parsed TOML holds; raises ConfigError with every wrong table."""
     layer = Layer(source)
-    _for_each(document.items(), lambda item: _take(layer, *item))
+    for_each(document.items(), lambda item: _take(layer, *item))
     return layer
 
 
-def _for_each(items: Iterable[T], action: Callable[[T], None]) -> None:
+def for_each(items: Iterable[T], action: Callable[[T], None]) -> None:
     """Act on every item, whatever is wrong with others; raises ConfigError with all problems."""
     problems: list[str] = []
     for item in items:
@@ -200,7 +206,7 @@ def _take_table(layer: Layer, kind: str, table: Mapping[str, Any]) -> None:
 
 def _take_list(layer: Layer, kind: str, tables: list[Any]) -> None:
     layer.chosen[kind] = ()
-    _for_each(tables, lambda table: _take_listed(layer, kind, table))
+    for_each(tables, lambda table: _take_listed(layer, kind, table))
 
 
 def _take_listed(layer: Layer, kind: str, table: Any) -> None:

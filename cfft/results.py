@@ -107,15 +107,20 @@ def _check_resumable(run: RunDirectory, config: RunConfig) -> list[str]:
             f"--resume: {run.root} holds no run to go on with (no {run.last.relative_to(run.root)} "
             "or no config.toml): leave --resume out to start one"
         )
-    before, now = tomllib.loads(run.config.read_text("utf-8")), config.to_dict()
-    changes = list(differences(_settings(before), _settings(now)))
-    if changes:
+    before = tomllib.loads(run.config.read_text("utf-8"))
+    changed = changes(before, config)
+    if changed:
         head = f"--resume: the run in {run.root} was started with another configuration:"
         tail = "leave these options out, or start a new run in another --out"
-        raise ConfigError(several([head, *(f"  {line}" for line in changes), tail]))
+        raise ConfigError(several([head, *(f"  {line}" for line in changed), tail]))
     verify(run.last)
-    versions = differences(_versions(before), _versions(now))
+    versions = differences(_versions(before), _versions(config.to_dict()))
     return [f"the run was started with another version: {line}" for line in versions]
+
+
+def changes(before: Mapping[str, Any], now: RunConfig) -> list[str]:
+    """Name the settings in which a stored configuration differs from `now`, versions aside."""
+    return list(differences(_settings(before), _settings(now.to_dict())))
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ COMMANDS: Mapping[str, str] = {
     "run": "Fine-tune a model; measure its robustness before and after.",
     "plugins": "List, show and check what is installed: masks, fills, losses ...",
     "merge": "Average the weights of two models.",
+    "sweep": "Run a table of configurations and seeds; choose parameters on validation.",
 }
 
 

@@ -1,0 +1,90 @@
+"""`cfft sweep` on a tiny CLIP and a tiny world, with runs in processes of their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Command = Callable[..., Any]
+pytestmark = pytest.mark.slow  # every run is a process that imports torch
+
+
+@pytest.fixture
+def file(world: Path, clip: tuple[Path, Path], tmp_path: Path) -> Path:
+    path = tmp_path / "sweep.toml"
+    path.write_text(f"""
+        seeds = [0, 1]
+
+        [config.suite]
+        use = "domains"
+        data = '{world}'
+        id = "sunny"
+        [config.model]
+        name = '{clip[0]}'
+        pretrained = '{clip[1]}'
+        prompts = "class-name"
+        [config.training]
+        epochs = 1
+        batch_size = 8
+        workers = 0
+
+        [[row]]
+        name = "vanilla"
+        recipe = "vanilla"
+
+        [[row]]
+        name = "object + single"
+        search = {{ "mask.object.threshold" = [0.4, 0.6] }}
+    """)
+    return path
+
+
+def test_a_sweep_searches_runs_every_seed_and_goes_on_where_it_stopped(
+    cfft_command: Command, file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "sweep"
+
+    first = cfft_command("sweep", str(file), "--out", str(out), "--jobs", "2")
+    written = {path: path.stat().st_mtime_ns for path in out.glob("*/*/results.json")}
+    again = cfft_command("sweep", str(file), "--out", str(out), "--json")
+
+    assert (first.code, again.code) == (0, 0)
+    record = json.loads(again.out)
+    assert [row["name"] for row in record["rows"]] == [
+        *("before fine-tuning", "vanilla", "object + single")
+    ]
+    assert record["rows"][1]["sets"]["sunny"]["count"] == 2
+    assert len(record["searched"]) == 2
+    assert "chosen on validation for object + single: mask.object.threshold" in first.out
+    assert written == {path: path.stat().st_mtime_ns for path in out.glob("*/*/results.json")}
+    assert (out / "table.md").read_text().startswith("| row | sunny | dark | OOD average |")
+
+
+def test_a_changed_sweep_does_not_mix_with_the_runs_of_the_old_one(
+    cfft_command: Command, file: Path, tmp_path: Path
+) -> None:
+    file.write_text(file.read_text().split('[[row]]\n        name = "object')[0])
+    out = tmp_path / "sweep"
+    cfft_command("sweep", str(file), "--out", str(out), "--jobs", "2")
+    file.write_text(file.read_text().replace("batch_size = 8", "batch_size = 4"))
+
+    ended = cfft_command("sweep", str(file), "--out", str(out))
+
+    assert ended.code == 2
+    assert "training.batch_size: 8 -> 4" in ended.err
+    assert "give another --out" in ended.err
+
+
+def test_a_run_that_fails_says_what_it_said(
+    cfft_command: Command, file: Path, world: Path, tmp_path: Path
+) -> None:
+    file.write_text(file.read_text().replace('id = "sunny"', 'id = "cloudy"'))
+
+    ended = cfft_command("sweep", str(file), "--out", str(tmp_path / "sweep"))
+
+    assert ended.code == 2
+    assert "unknown domain 'cloudy'" in ended.err
