@@ -97,8 +97,8 @@ def run_jobs(jobs: Sequence[Job], at_once: int, threads: int, heard: Heard) -> N
     heard.started("runs", len(jobs))
     first = [job for job in jobs if job.row.after is None]
     _run_side_by_side(first, at_once, threads, heard)
-    for job in (job for job in jobs if job.row.after is not None):
-        _run_side_by_side([job], at_once, threads, heard)
+    for row in dict.fromkeys(job.row.name for job in jobs if job.row.after is not None):
+        _run_side_by_side([j for j in jobs if j.row.name == row], at_once, threads, heard)
 
 
 def _checked(
