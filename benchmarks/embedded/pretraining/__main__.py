@@ -1,4 +1,4 @@
-"""Pre-train cfft-mini: `python -m embedded.pretraining --out DIR`."""
+"""Pre-train cfft-mini: `python -m benchmarks.embedded.pretraining --out DIR`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draw the sheets of sample pictures in the docs: `python -m embedded.sheets`.
+"""Draw the sheets of sample pictures in the docs: `python -m benchmarks.embedded.sheets`.
 
 One sheet per set, one picture per class, in the order of the class names.
 """

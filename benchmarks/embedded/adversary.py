@@ -1,4 +1,4 @@
-"""Choose the adversarial pictures: `python -m embedded.adversary`.
+"""Choose the adversarial pictures: `python -m benchmarks.embedded.adversary`.
 
 A small convolutional network is trained from scratch on the default training set of `shapes` and
 then shown pictures whose backgrounds know nothing of the class; the numbers of the first ones it
