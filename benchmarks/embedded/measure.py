@@ -1,4 +1,4 @@
-"""Measure cfft-mini without any fine-tuning: `python -m benchmarks.embedded.measure` prints a Markdown table.
+"""Measure cfft-mini zero-shot, as a Markdown table: `python -m benchmarks.embedded.measure`.
 
 The pictures are those of the suite `shapes`; the head is made of OpenAI's 80 templates.
 """

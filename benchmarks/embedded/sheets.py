@@ -15,7 +15,7 @@ from cfft_suites.shapes.suite import adversarial_indices
 from cfft_suites.shapes.world import CLASS_NAMES, RULES, draw_picture
 
 _COLUMNS = 12
-_FOLDER = Path(__file__).parents[1] / "docs" / "shapes"
+_FOLDER = Path(__file__).parents[2] / "docs" / "shapes"
 
 
 def main() -> None:

@@ -31,7 +31,13 @@ pytestmark = pytest.mark.slow
 
 
 def pretrain(out: Path, steps: int) -> None:
-    command = [sys.executable, "-m", "benchmarks.embedded.pretraining", f"--out={out}", f"--steps={steps}"]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.embedded.pretraining",
+        f"--out={out}",
+        f"--steps={steps}",
+    ]
     subprocess.run([*command, *TINY], cwd=ROOT, check=True, capture_output=True)
 
 

@@ -1,1 +1,1 @@
-"""How cfft-mini was pre-trained: `python -m benchmarks.embedded.pretraining --out DIR` repeats it."""
+"""How cfft-mini came about: `python -m benchmarks.embedded.pretraining --out DIR`."""
