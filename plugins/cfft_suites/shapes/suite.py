@@ -66,5 +66,5 @@ class ShapesSuite:
 
 
 def adversarial_indices() -> tuple[int, ...]:
-    """Return the numbers of the adversarial pictures, as `python -m benchmarks.embedded.adversary` chose."""
+    """Return the numbers that `python -m benchmarks.embedded.adversary` chose."""
     return tuple(json.loads(files(__package__).joinpath("adversarial.json").read_text())["indices"])
