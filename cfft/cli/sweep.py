@@ -27,7 +27,7 @@ from cfft.sweep.outcome import SCHEMA, Outcome, Spread, best_values, outcomes, s
 _HELP = """{summary}
 
 A sweep FILE.toml lists rows, their seeds and the values to choose from on validation; see \
-docs/study.md. cfft brings: {names}.
+docs/sweep.md. cfft brings: {names}.
 
 Finished runs are kept: the same command goes on where it was interrupted.
 """
