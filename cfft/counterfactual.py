@@ -1,4 +1,4 @@
-"""Put patches of one picture in the place of hidden patches of another."""
+"""From the patch grid to pixels: enlarge a grid, fill hidden patches from other pictures."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ def refill_from(images: Tensor, hidden: Tensor, donors: Tensor) -> Tensor:
     patches = _by_patch(images, hidden.shape[1], hidden.shape[2])
     index = source[:, None, :, None, :, None].expand_as(patches)
     return patches.gather(0, index).reshape(images.shape)
+
+
+def enlarged(patches: Tensor, size: tuple[int, int]) -> Tensor:
+    """Repeat [B, gh, gw] over the pixels of each patch: [B, H, W], `size` being (H, W)."""
+    height, width = (pixels // n for pixels, n in zip(size, patches.shape[1:], strict=True))
+    return patches.repeat_interleave(height, dim=1).repeat_interleave(width, dim=2)
 
 
 def _by_patch(images: Tensor, gh: int, gw: int) -> Tensor:

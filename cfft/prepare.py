@@ -65,9 +65,9 @@ def prepare(config: RunConfig, processes: int, reporter: Reporter) -> Prepared:
     opened: SuiteSets = config.suite.strategy.open(config.seed)
     _check_names(opened)
     _batches(config, _limited(opened, config), processes)
-    pretrained = _pretrained(config)
+    pretrained = pretrained_model(config)
     head = chosen_head(config.model.head, pretrained)
-    templates = _templates(config, pretrained) if head == "zero-shot" else ()
+    templates = head_templates(config, pretrained) if head == "zero-shot" else ()
     _check_head(head, pretrained, opened.classes, templates)
     description = describe(
         config.backbone.name, config.architecture, pretrained, opened.classes, head, templates
@@ -104,7 +104,8 @@ def training_step(config: RunConfig, models: Models) -> TrainingStep:
     )
 
 
-def _pretrained(config: RunConfig) -> Pretrained:
+def pretrained_model(config: RunConfig) -> Pretrained:
+    """Build the model that is configured; raises ConfigError where it has no trained values."""
     asked = config.model.pretrained
     weights = None if asked == RANDOM else asked
     built: Pretrained = config.backbone.strategy.build(config.architecture, weights)
@@ -171,7 +172,8 @@ def _check_batches(config: RunConfig, batches: BatchPlan) -> None:
         )
 
 
-def _templates(config: RunConfig, pretrained: Pretrained) -> tuple[str, ...]:
+def head_templates(config: RunConfig, pretrained: Pretrained) -> tuple[str, ...]:
+    """Return the prompt templates of a zero-shot head; raises ConfigError for unknown ones."""
     asked = config.model.prompts or next(iter(pretrained.templates), "class-name")
     return tuple(resolve_templates(asked, pretrained.templates))
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from cfft.counterfactual import enlarged
 from cfft.data.loading import Loader, to_batch
 from cfft.data.pictures import PictureSubset
 from cfft.engine import TrainingStep
@@ -83,20 +84,14 @@ def _columns(
     size = (images.shape[-2], images.shape[-1])
     columns = {"original": images}
     if selection.scores is not None:
-        columns["map"] = _heat(_enlarged(selection.scores, size))
-    hidden = _enlarged(selection.hidden, size)[:, None]  # [B, 1, H, W]
+        columns["map"] = _heat(enlarged(selection.scores, size))
+    hidden = enlarged(selection.hidden, size)[:, None]  # [B, 1, H, W]
     columns["hidden"] = torch.where(hidden, _DARK * images, images)
     columns["counterfactual"] = counterfactual.images
     if counterfactual.dropped is not None:
-        dropped = _enlarged(counterfactual.dropped, size)[:, None]
+        dropped = enlarged(counterfactual.dropped, size)[:, None]
         columns["counterfactual"] = counterfactual.images.masked_fill(dropped, _GREY)
     return columns
-
-
-def _enlarged(patches: Tensor, size: tuple[int, int]) -> Tensor:
-    """Repeat [B, gh, gw] over the pixels of each patch: [B, H, W]."""
-    height, width = (pixels // n for pixels, n in zip(size, patches.shape[1:], strict=True))
-    return patches.repeat_interleave(height, dim=1).repeat_interleave(width, dim=2)
 
 
 def _heat(scores: Tensor) -> Tensor:

@@ -12,9 +12,11 @@ import typer
 COMMANDS: Mapping[str, str] = {
     "run": "Fine-tune a model; measure its robustness before and after.",
     "plugins": "List, show and check what is installed: masks, fills, losses ...",
+    "eval": "Measure models side by side; cfft eval masks measures masks.",
     "merge": "Average the weights of two models.",
     "sweep": "Run a table of configurations and seeds; choose parameters on validation.",
 }
+_OWN_MODULE: Mapping[tuple[str, ...], str] = {("eval", "masks"): "eval_masks"}
 
 
 def application(words: Sequence[str]) -> typer.Typer:
@@ -32,7 +34,8 @@ def application(words: Sequence[str]) -> typer.Typer:
     app.callback()(_common)
     for name, summary in COMMANDS.items():
         if name == asked:
-            import_module(f"cfft.cli.{name}").add_to(app, name, summary)
+            module = _OWN_MODULE.get(tuple(words[:2]), name)
+            import_module(f"cfft.cli.{module}").add_to(app, name, summary)
         else:
             app.command(name, help=summary)(_only_listed)
     return app

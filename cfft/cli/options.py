@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,25 @@ def run_options(registry: Registry) -> list[Option]:
     fixed = _fixed_options(registry)
     taken = {option.spelling for option in fixed}
     return [*fixed, *_full_options(registry), *_short_options(registry, taken)]
+
+
+def shared_options(
+    registry: Registry, kinds: Collection[str], settings: Collection[str]
+) -> list[Option]:
+    """Return the options of `cfft run` that choose strategies of `kinds`, and those of `settings`.
+
+    With them come the parameters of these kinds, in full and in short, and what says where
+    settings come from: --recipe, --config, --set, --seed.
+    """
+    kept = {f"--{kind}" for kind in kinds} | set(settings)
+    return [
+        option
+        for option in run_options(registry)
+        if option.spelling in kept
+        or option.panel == _CONFIGURATION
+        or option.hidden
+        or any(option.spelling.startswith(f"--{kind}.") for kind in kinds)
+    ]
 
 
 def has_short(registry: Registry, param: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+from collections.abc import Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -63,12 +64,13 @@ def run(registry: Registry, request: Request) -> None:
         _show(request, out, results)
 
 
-def layers(request: Request) -> list[Layer]:
+def layers(request: Request, below: Sequence[Layer] = ()) -> list[Layer]:
     """Return what a request builds on, lowest first: defaults, recipe, file, its own options.
 
-    Where none of them says anything of pictures or model, both are the embedded ones.
+    `below` lies between the defaults and the recipe. Where none of them says anything of pictures
+    or model, both are the embedded ones.
     """
-    stack = []
+    stack = [*below]
     if request.resume:
         stack.append(_interrupted_run(request.out))
     if request.recipe is not None:

@@ -12,12 +12,19 @@ from rich.markup import escape
 from cfft.cli.options import Option, Request
 
 
-def as_command(options: Sequence[Option], action: Callable[[Request], None]) -> Any:
-    """Return a function with one keyword per option that calls `action` with the request."""
+def as_command(
+    options: Sequence[Option],
+    action: Callable[[Any], None],
+    make: Callable[[], Request] = Request,
+) -> Any:
+    """Return a function with one keyword per option that calls `action` with what `make` made.
+
+    An option that is not spelt with dashes is an argument.
+    """
     by_keyword = {f"option_{number}": option for number, option in enumerate(options)}
 
     def command(**values: Any) -> None:
-        request = Request()
+        request = make()
         for keyword, value in values.items():
             if value not in (None, False, []):
                 by_keyword[keyword].store(request, value)
@@ -30,7 +37,17 @@ def as_command(options: Sequence[Option], action: Callable[[Request], None]) -> 
 
 
 def _parameter(keyword: str, option: Option) -> inspect.Parameter:
-    shown = typer.Option(
+    shown = _option(option) if option.spelling.startswith("-") else _argument(option)
+    return inspect.Parameter(
+        keyword,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False if option.is_flag else None,
+        annotation=Annotated[_type(option), shown],
+    )
+
+
+def _option(option: Option) -> Any:
+    return typer.Option(
         option.spelling,
         help=escape(option.help),
         metavar=option.metavar,
@@ -38,12 +55,10 @@ def _parameter(keyword: str, option: Option) -> inspect.Parameter:
         hidden=option.hidden,
         show_default=False,
     )
-    return inspect.Parameter(
-        keyword,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=False if option.is_flag else None,
-        annotation=Annotated[_type(option), shown],
-    )
+
+
+def _argument(option: Option) -> Any:
+    return typer.Argument(help=escape(option.help), metavar=option.metavar, show_default=False)
 
 
 def _type(option: Option) -> Any:

@@ -1,0 +1,55 @@
+"""The model that a run starts from, for those who want to look at it without training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from cfft.config import RunConfig
+from cfft.encoder import Classifier
+from cfft.evaluate import Reading, outputs_of
+from cfft.heads import chosen_head, starting_head
+from cfft.interfaces import SuiteSets
+from cfft.models import describe
+from cfft.prepare import head_templates, pretrained_model
+from cfft.progress import Reporter
+from cfft.rebuild import Rebuilt
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+_PICTURES_PER_PASS = 64
+
+
+def starting_model(
+    config: RunConfig, classes: tuple[str, ...], accelerator: Accelerator, reporter: Reporter
+) -> Rebuilt:
+    """Return the pre-trained encoder with the head that training would start from.
+
+    `classes`: class names by index. Training pictures are opened and encoded only where the head is
+    a linear probe. Raises ConfigError, DataError or WeightsError as a run does.
+    """
+    pretrained = pretrained_model(config)
+    kind = chosen_head(config.model.head, pretrained)
+    templates = head_templates(config, pretrained) if kind == "zero-shot" else ()
+
+    def training_features() -> tuple[Tensor, Tensor]:
+        sets: SuiteSets = config.suite.strategy.open(config.seed)
+        reading = Reading(pretrained.preprocessing, _PICTURES_PER_PASS, config.training.workers)
+        task = "encoding training pictures"
+        reporter.started(task, len(sets.train))
+        features = outputs_of(
+            pretrained.encoder.to(accelerator.device), sets.train, reading, accelerator,
+            lambda done: reporter.advanced(task, done),
+        )  # fmt: skip
+        reporter.ended(task)
+        pretrained.encoder.to("cpu")
+        return features, torch.tensor(sets.train.labels)
+
+    head = starting_head(kind, pretrained, classes, templates, training_features)
+    described = describe(
+        config.backbone.name, config.architecture, pretrained, classes, kind, templates
+    )
+    return Rebuilt(Classifier(pretrained.encoder, head), described)

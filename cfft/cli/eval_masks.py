@@ -1,0 +1,222 @@
+"""The command `cfft eval masks`: how well masks cover objects, by threshold and map."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import attrs
+import typer
+
+from cfft.cli.consoles import console
+from cfft.cli.errors import starting
+from cfft.cli.live import Quiet, reporter
+from cfft.cli.mask_tables import print_masks
+from cfft.cli.options import Option, Request, shared_options
+from cfft.cli.run import layers
+from cfft.cli.signature import as_command
+from cfft.cli.spelling import SpeltCommand
+from cfft.cli.stacks import COUNTERFACTUAL, of_counterfactuals, run_layer, variant, without
+from cfft.config import Chosen, RunConfig
+from cfft.errors import ConfigError
+from cfft.layers import Layer
+from cfft.params import short_option
+from cfft.registry import Registry
+
+BEFORE = "zero-shot"
+_PANEL = "What is measured"
+_THRESHOLDS = ("0.2", "0.3", "0.4", "0.5", "0.6", "0.7")
+_FILE = "masks.json"
+_KINDS = ("suite", "mask", "cam")
+_SETTINGS = ("--model", "--pretrained", "--head", "--prompts", "--precision", "--workers")
+_HELP = """Measure how well masks cover objects, beside trivial masks (Table 2 of the paper).
+
+For example: cfft eval masks runs/object --sets test --masks SEGMENTATIONS
+
+Per threshold: the image masking rate n(M)/n(I), the object masking rate n(M & S)/n(S) and the IoU \
+of the mask M and the segmentation S, averaged over pictures. M is made as in training: from the \
+map of the true label. Pixels that a segmentation leaves undecided count nowhere.
+
+Pictures, model and seed are those of the first RUN unless options say otherwise.
+"""
+
+
+@attrs.define
+class MaskRequest(Request):
+    """Hold what a command line of `cfft eval masks` asks for."""
+
+    models: list[str] = attrs.field(factory=list)
+    sets: list[str] = attrs.field(factory=lambda: ["test"])
+    masks: Path | None = None
+    form: str = "binary"
+    thresholds: list[str] = attrs.field(factory=lambda: list(_THRESHOLDS))
+    cams: list[str] = attrs.field(factory=list)
+    limit: int | None = None
+    batch_size: int = 32
+
+
+def add_to(app: typer.Typer, name: str, summary: str) -> None:
+    """Add the command `masks` to a group called `name`."""
+    registry = Registry.installed()
+    command = as_command(_options(registry), partial(measure, registry), MaskRequest)
+    settings = {"token_normalize_func": lambda option: option.replace("_", "-")}
+    group = typer.Typer(help=summary, no_args_is_help=True)
+    group.command("masks", cls=SpeltCommand, help=_HELP, context_settings=settings)(command)
+    app.add_typer(group, name=name)
+
+
+def measure(registry: Registry, request: MaskRequest) -> None:
+    """Measure what is asked for and show it."""
+    _check(request)
+    configs = _configs(registry, request, _layers(request))
+    watcher = reporter(console(), console(stderr=True), as_json=request.as_json)
+    try:
+        record = _measured(registry, request, configs, watcher)
+    finally:
+        watcher.close()
+    _show(request, record)
+
+
+def _options(registry: Registry) -> list[Option]:
+    taken = {option.spelling: option for option in _own_options()}
+    shared = [
+        option
+        for option in shared_options(registry, _KINDS, _SETTINGS)
+        if option.spelling not in taken and not _is_threshold(option.spelling)
+    ]
+    return [*taken.values(), *shared]
+
+
+def _is_threshold(spelling: str) -> bool:
+    """Tell whether an option sets the one parameter that is varied."""
+    return spelling == "--threshold" or spelling.endswith(".threshold")
+
+
+def _own_options() -> Iterator[Option]:
+    models = f"run directories, checkpoint directories, or {BEFORE}: the model before fine-tuning"
+    yield Option("RUN", models, "", "RUN...", _stored("models"), repeated=True)
+    yield from _picture_options()
+    yield Option(
+        "--thresholds", f"cut maps there [default {','.join(_THRESHOLDS)}]", _PANEL, "X,X,...",
+        lambda request, text: setattr(request, "thresholds", text.split(",")),
+    )  # fmt: skip
+    yield Option("--cam", "map to cut; may be repeated", _PANEL, "NAME", _stored("cams"), True)
+    yield Option(
+        "--batch-size", "pictures per pass [default 32]", _PANEL, "N", _count("batch_size")
+    )
+    yield Option("--out", f"write DIR/{_FILE}", _PANEL, "DIR", _stored("out", Path))
+    json_help = "print figures as JSON and nothing else"
+    yield Option("--json", json_help, _PANEL, "", _stored("as_json"))
+
+
+def _picture_options() -> Iterator[Option]:
+    sets = "train, test or a set's name; may be repeated [default test]"
+    yield Option("--sets", sets, _PANEL, "NAME", _stored("sets"), repeated=True)
+    masks = "PNG segmentations named like the pictures, or a JSON file of COCO"
+    yield Option("--masks", masks, _PANEL, "PATH", _stored("masks", Path))
+    form = (
+        "binary: 0 is context and the rest object; trimap: 1 object, 2 context, 3 ignored; "
+        "coco: a JSON file of instances [default binary]"
+    )
+    yield Option("--mask-format", form, _PANEL, "NAME", _stored("form"))
+    yield Option("--limit", "pictures a set, drawn by class", _PANEL, "N", _count("limit"))
+
+
+def _stored(name: str, convert: Callable[[Any], Any] = lambda value: value) -> Any:
+    return lambda request, value: setattr(request, name, convert(value))
+
+
+def _count(name: str) -> Any:
+    """Return what stores a number of 1 or more; raises ConfigError for anything else."""
+
+    def store(request: MaskRequest, text: str) -> None:
+        if not text.isdecimal() or int(text) == 0:
+            option = short_option(name)
+            raise ConfigError(f"{option}: got '{text}', allowed: whole number >= 1")
+        setattr(request, name, int(text))
+
+    return store
+
+
+def _check(request: MaskRequest) -> None:
+    """Raise ConfigError for what can be told before anything is read."""
+    if not request.models:
+        raise ConfigError(f"no model to measure: give RUN directories or {BEFORE}")
+    if request.out is not None and (request.out / _FILE).exists():
+        raise ConfigError(f"--out {request.out}: {_FILE} exists there: give another directory")
+
+
+def _layers(request: MaskRequest) -> list[Layer]:
+    """Return what the measurement is configured by: the first RUN lies below the options."""
+    paths = [Path(text) for text in request.models if text != BEFORE]
+    below = [without(run_layer(path), COUNTERFACTUAL) for path in paths[:1]]
+    return of_counterfactuals(layers(request, below))
+
+
+def _configs(registry: Registry, request: MaskRequest, stack: Sequence[Layer]) -> list[RunConfig]:
+    """Return a configuration for each map and threshold, map by map."""
+    cams = list(dict.fromkeys(request.cams))
+    base = variant(registry, stack, {"cam": cams[0]} if cams else {}, {"cam": cams})
+    mask = _with_threshold(registry, base.mask)
+    listed = {"cam": cams or [_chosen(base.cam).name], "mask": [mask]}
+    return [
+        variant(registry, stack, {"cam": cam, "mask": mask}, listed, threshold)
+        for cam in listed["cam"]
+        for threshold in request.thresholds
+    ]
+
+
+def _with_threshold(registry: Registry, mask: Chosen | None) -> str:
+    """Return the mask's name; raises ConfigError for one that has no threshold to vary."""
+    name = _chosen(mask).name
+    have = [
+        provided.declaration.name
+        for provided in registry.of_kind("mask")
+        if provided.declaration.param("threshold") is not None
+    ]
+    if name not in have:
+        raise ConfigError(f"mask '{name}' has no threshold to vary: choose from {', '.join(have)}")
+    return name
+
+
+def _chosen(strategy: Chosen | None) -> Chosen:
+    if strategy is None:
+        raise ConfigError("no mask or map is chosen: give --mask NAME and --cam NAME")
+    return strategy
+
+
+def _measured(
+    registry: Registry, request: MaskRequest, configs: Sequence[RunConfig], watcher: Quiet
+) -> dict[str, Any]:
+    with starting():
+        from cfft.mask_study import Wanted, measure_models  # torch comes with it
+
+    wanted = Wanted(tuple(request.sets), request.masks, request.form, request.limit)
+    models = dict(_labelled(request.models))
+    return measure_models(configs, models, wanted, request.batch_size, registry, watcher)
+
+
+def _labelled(models: Sequence[str]) -> Iterator[tuple[str, Path | None]]:
+    """Go through the models by a name of their own: zero-shot, or as they were given."""
+    for text in models:
+        yield (BEFORE, None) if text == BEFORE else (str(Path(text)), Path(text))
+
+
+def _show(request: MaskRequest, record: Mapping[str, Any]) -> None:
+    text = json.dumps(record, indent=2)
+    if request.out is not None:
+        _write(request.out, text)
+    if request.as_json:
+        typer.echo(text)
+    else:
+        print_masks(console(), record["masks"])
+
+
+def _write(out: Path, text: str) -> None:
+    from cfft.checkpoint import write_text
+
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / _FILE, text + "\n")

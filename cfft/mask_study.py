@@ -1,0 +1,202 @@
+"""Measure the masks of several models on several sets: what `cfft eval masks` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from cfft.before import starting_model
+from cfft.config import RunConfig
+from cfft.data.coco import coco_segmentations
+from cfft.data.segmentations import (
+    Segmented,
+    drawn,
+    mask_files,
+    own_segmentations,
+    read_binary,
+    read_trimap,
+)
+from cfft.data.sets import evaluation_sets
+from cfft.errors import ConfigError, DataError, WeightsError, unknown
+from cfft.evaluate import Reading, make_accelerator
+from cfft.interfaces import EvaluationSets, PictureSet, Suite
+from cfft.mask_measuring import CutMap, measure_masks, summary
+from cfft.progress import Reporter
+from cfft.rebuild import Rebuilt, load_classifier
+from cfft.registry import Registry
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+SCHEMA = 1
+_COCO = "coco"
+_READERS = {"binary": read_binary, "trimap": read_trimap}
+_TRAIN, _TEST = "train", "test"
+
+
+@attrs.frozen
+class Wanted:
+    """Say which pictures are measured and where their objects are known from.
+
+    `sets`: train, test, or names of sets. `masks`: PNG files or a JSON file in `form` (binary,
+    trimap or coco); None where the sets know it themselves. `limit`: pictures a set, by class.
+    """
+
+    sets: tuple[str, ...]
+    masks: Path | None = None
+    form: str = "binary"
+    limit: int | None = None
+
+
+def measure_models(
+    configs: Sequence[RunConfig],
+    models: Mapping[str, Path | None],
+    wanted: Wanted,
+    batch_size: int,
+    registry: Registry,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """Return the figures of every model, set and mask as plain values.
+
+    `configs`: one for each mask and map, alike in everything else. `models`: by label, where each
+    is stored; None is the model that the configuration starts from. Raises CfftErrors.
+    """
+    config = configs[0]
+    suite: Suite = config.suite.strategy
+    accelerator = make_accelerator(config.training.precision)
+    classes, sets = segmented_sets(suite, wanted, config.seed)
+    study = MaskStudy(
+        classes, sets, [cut_map(each) for each in configs], batch_size, config.training.workers,
+        config.seed, accelerator, reporter,
+    )  # fmt: skip
+    found: list[dict[str, Any]] = []
+    for label, path in models.items():
+        found += study.records(label, _opened(path, config, classes, registry, study))
+    return {"schema": SCHEMA, **_settings(configs, wanted), "masks": found}
+
+
+def cut_map(config: RunConfig) -> CutMap:
+    """Return the map and mask of a configuration; raises ConfigError unless it has both."""
+    if config.mask is None or config.cam is None:
+        raise ConfigError("no mask or map is chosen: give --mask NAME and --cam NAME")
+    mask = config.mask.strategy
+    return CutMap(config.cam.name, mask.threshold, config.cam.strategy, mask)
+
+
+def segmented_sets(
+    suite: Suite, wanted: Wanted, seed: int
+) -> tuple[tuple[str, ...], list[Segmented]]:
+    """Return the class names and the pictures of each set whose objects are known.
+
+    Raises DataError for a set that is absent or knows no objects, ConfigError for a bad limit.
+    """
+    found = evaluation_sets(suite, seed)
+    pictures = [_named(name, found, suite, seed) for name in dict.fromkeys(wanted.sets)]
+    return found.classes, [_segmented(each, wanted, found.classes, seed) for each in pictures]
+
+
+@attrs.frozen(eq=False)
+class MaskStudy:
+    """Hold what is the same for every model: pictures, masks and how they are read."""
+
+    classes: tuple[str, ...]
+    sets: Sequence[Segmented]
+    masks: Sequence[CutMap]
+    batch_size: int
+    workers: int
+    seed: int
+    accelerator: Accelerator
+    reporter: Reporter
+
+    def records(self, label: str, model: Rebuilt) -> list[dict[str, Any]]:
+        """Return a record for each set and mask of one model, with `label` and the set's name.
+
+        Raises WeightsError for a model of other classes.
+        """
+        self._require_classes(label, model)
+        reading = Reading(model.description.preprocessing, self.batch_size, self.workers)
+        return [
+            {"model": label, "set": segmented.pictures.name, **record}
+            for segmented in self.sets
+            for record in self._of_set(model, segmented, reading)
+        ]
+
+    def _of_set(
+        self, model: Rebuilt, segmented: Segmented, reading: Reading
+    ) -> list[dict[str, Any]]:
+        task = f"measuring masks on {segmented.pictures.name}"
+        self.reporter.started(task, len(segmented.pictures))
+        figures = measure_masks(
+            model.classifier, segmented, self.masks, reading, self.accelerator, self.seed,
+            partial(self.reporter.advanced, task),
+        )  # fmt: skip
+        self.reporter.ended(task)
+        return summary(figures, self.masks, segmented)
+
+    def _require_classes(self, label: str, model: Rebuilt) -> None:
+        theirs = model.description.classes
+        if theirs != self.classes:
+            raise WeightsError(
+                f"{label} tells other classes apart ({_first(theirs)}) than the pictures have "
+                f"({_first(self.classes)}): choose those that it was trained on (--suite)"
+            )
+
+
+def _first(classes: Sequence[str]) -> str:
+    return f"{len(classes)}: {', '.join(classes[:3])}{', ...' if len(classes) > 3 else ''}"
+
+
+def _opened(
+    path: Path | None,
+    config: RunConfig,
+    classes: tuple[str, ...],
+    registry: Registry,
+    study: MaskStudy,
+) -> Rebuilt:
+    if path is None:
+        return starting_model(config, classes, study.accelerator, study.reporter)
+    return load_classifier(path, registry)
+
+
+def _settings(configs: Sequence[RunConfig], wanted: Wanted) -> dict[str, Any]:
+    told = [config.to_dict() for config in configs]
+    return {
+        "suite": told[0]["suite"],
+        "seed": told[0]["seed"],
+        "mask": told[0]["mask"]["use"],
+        "cams": list({each["cam"]["use"]: each["cam"] for each in told}.values()),
+        "map_of": "the true label, as in training",
+        "segmentations": None if wanted.masks is None else str(wanted.masks.resolve()),
+        "mask_format": None if wanted.masks is None else wanted.form,
+    }
+
+
+def _named(name: str, found: EvaluationSets, suite: Suite, seed: int) -> PictureSet:
+    by_name = {pictures.name: pictures for pictures in found.present}
+    if found.test is not None:
+        by_name.setdefault(_TEST, found.test)
+    if name == _TRAIN and name not in by_name:
+        return suite.open(seed).train
+    if name in by_name:
+        return by_name[name]
+    if name in found.absent:
+        raise DataError(f"set '{name}' is absent: looked for {found.absent[name]}")
+    raise DataError(unknown("set", name, [_TRAIN, *by_name, *found.absent]))
+
+
+def _segmented(
+    pictures: PictureSet, wanted: Wanted, classes: tuple[str, ...], seed: int
+) -> Segmented:
+    if wanted.masks is None:
+        known = own_segmentations(pictures)
+    elif wanted.form == _COCO:
+        known = coco_segmentations(pictures, wanted.masks, classes)
+    elif wanted.form in _READERS:
+        known = mask_files(pictures, wanted.masks, _READERS[wanted.form])
+    else:
+        raise ConfigError(unknown("--mask-format", wanted.form, [*_READERS, _COCO]))
+    return known if wanted.limit is None else drawn(known, wanted.limit, seed)
