@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from cfft.config import RunConfig
+from cfft.data.check import check_suite
 from cfft.encoder import Classifier
 from cfft.evaluate import Reading, outputs_of
 from cfft.heads import chosen_head, starting_head
-from cfft.interfaces import SuiteSets
+from cfft.interfaces import PictureSet, SuiteSets
 from cfft.models import describe
-from cfft.prepare import head_templates, pretrained_model
+from cfft.prepare import head_templates, limited, pretrained_model
 from cfft.progress import Reporter
 from cfft.rebuild import Rebuilt
 
@@ -36,20 +37,28 @@ def starting_model(
     templates = head_templates(config, pretrained) if kind == "zero-shot" else ()
 
     def training_features() -> tuple[Tensor, Tensor]:
-        sets: SuiteSets = config.suite.strategy.open(config.seed)
+        train = _training_pictures(config)
         reading = Reading(pretrained.preprocessing, _PICTURES_PER_PASS, config.training.workers)
         task = "encoding training pictures"
-        reporter.started(task, len(sets.train))
+        reporter.started(task, len(train))
         features = outputs_of(
-            pretrained.encoder.to(accelerator.device), sets.train, reading, accelerator,
+            pretrained.encoder.to(accelerator.device), train, reading, accelerator,
             lambda done: reporter.advanced(task, done),
         )  # fmt: skip
         reporter.ended(task)
         pretrained.encoder.to("cpu")
-        return features, torch.tensor(sets.train.labels)
+        return features, torch.tensor(train.labels)
 
     head = starting_head(kind, pretrained, classes, templates, training_features)
     described = describe(
         config.backbone.name, config.architecture, pretrained, classes, kind, templates
     )
     return Rebuilt(Classifier(pretrained.encoder, head), described)
+
+
+def _training_pictures(config: RunConfig) -> PictureSet:
+    """Open the pictures that a run of this configuration trains on."""
+    sets: SuiteSets = config.suite.strategy.open(config.seed)
+    if config.training.skip_unreadable:
+        sets, _ = check_suite(sets, skip=True)
+    return limited(sets, config).train

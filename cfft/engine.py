@@ -87,7 +87,7 @@ class TrainingStep(nn.Module):
         else:
             view = CleanPass.of(self.student, batch, self.cam, mask_rng)
             clean, selection = view.clean, self.strategies[0].select(batch, view)
-            counterfactual = _refill(self.strategies[1], batch, selection, fill_rng)
+            counterfactual = refilled(self.strategies[1], batch, selection, fill_rng)
         second = None
         if counterfactual is not None and "student.counterfactual" in self.needs:
             second = second_pass(self.student, batch, counterfactual, clean)
@@ -105,9 +105,10 @@ def _needed(
     return mask, fill
 
 
-def _refill(
+def refilled(
     fill: Refiller, batch: Batch, selection: MaskSelection, rng: torch.Generator
 ) -> Counterfactual:
+    """Return what `fill` makes of a selection; the pictures themselves where none is hidden."""
     if selection.hidden_per_image == 0:
         return Counterfactual(batch.images)
     return fill.refill(batch, selection, rng)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from cfft.before import starting_model
 from cfft.config import RunConfig
 from cfft.data.coco import coco_segmentations
 from cfft.data.segmentations import (
@@ -20,13 +19,14 @@ from cfft.data.segmentations import (
     read_binary,
     read_trimap,
 )
-from cfft.data.sets import evaluation_sets
-from cfft.errors import ConfigError, DataError, WeightsError, unknown
+from cfft.data.sets import named_sets
+from cfft.errors import ConfigError, unknown
 from cfft.evaluate import Reading, make_accelerator
-from cfft.interfaces import EvaluationSets, PictureSet, Suite
+from cfft.interfaces import PictureSet, Suite
 from cfft.mask_measuring import CutMap, measure_masks, summary
+from cfft.opened import opened_model
 from cfft.progress import Reporter
-from cfft.rebuild import Rebuilt, load_classifier
+from cfft.rebuild import Rebuilt
 from cfft.registry import Registry
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 SCHEMA = 1
 _COCO = "coco"
 _READERS = {"binary": read_binary, "trimap": read_trimap}
-_TRAIN, _TEST = "train", "test"
 
 
 @attrs.frozen
@@ -70,12 +69,13 @@ def measure_models(
     accelerator = make_accelerator(config.training.precision)
     classes, sets = segmented_sets(suite, wanted, config.seed)
     study = MaskStudy(
-        classes, sets, [cut_map(each) for each in configs], batch_size, config.training.workers,
+        sets, [cut_map(each) for each in configs], batch_size, config.training.workers,
         config.seed, accelerator, reporter,
     )  # fmt: skip
     found: list[dict[str, Any]] = []
     for label, path in models.items():
-        found += study.records(label, _opened(path, config, classes, registry, study))
+        model = opened_model(path, config, classes, registry, accelerator, reporter)
+        found += study.records(label, model)
     return {"schema": SCHEMA, **_settings(configs, wanted), "masks": found}
 
 
@@ -94,16 +94,14 @@ def segmented_sets(
 
     Raises DataError for a set that is absent or knows no objects, ConfigError for a bad limit.
     """
-    found = evaluation_sets(suite, seed)
-    pictures = [_named(name, found, suite, seed) for name in dict.fromkeys(wanted.sets)]
-    return found.classes, [_segmented(each, wanted, found.classes, seed) for each in pictures]
+    classes, pictures = named_sets(suite, seed, wanted.sets)
+    return classes, [_segmented(each, wanted, classes, seed) for each in pictures]
 
 
 @attrs.frozen(eq=False)
 class MaskStudy:
     """Hold what is the same for every model: pictures, masks and how they are read."""
 
-    classes: tuple[str, ...]
     sets: Sequence[Segmented]
     masks: Sequence[CutMap]
     batch_size: int
@@ -113,11 +111,7 @@ class MaskStudy:
     reporter: Reporter
 
     def records(self, label: str, model: Rebuilt) -> list[dict[str, Any]]:
-        """Return a record for each set and mask of one model, with `label` and the set's name.
-
-        Raises WeightsError for a model of other classes.
-        """
-        self._require_classes(label, model)
+        """Return a record for each set and mask of one model, with `label` and the set's name."""
         reading = Reading(model.description.preprocessing, self.batch_size, self.workers)
         return [
             {"model": label, "set": segmented.pictures.name, **record}
@@ -137,30 +131,6 @@ class MaskStudy:
         self.reporter.ended(task)
         return summary(figures, self.masks, segmented)
 
-    def _require_classes(self, label: str, model: Rebuilt) -> None:
-        theirs = model.description.classes
-        if theirs != self.classes:
-            raise WeightsError(
-                f"{label} tells other classes apart ({_first(theirs)}) than the pictures have "
-                f"({_first(self.classes)}): choose those that it was trained on (--suite)"
-            )
-
-
-def _first(classes: Sequence[str]) -> str:
-    return f"{len(classes)}: {', '.join(classes[:3])}{', ...' if len(classes) > 3 else ''}"
-
-
-def _opened(
-    path: Path | None,
-    config: RunConfig,
-    classes: tuple[str, ...],
-    registry: Registry,
-    study: MaskStudy,
-) -> Rebuilt:
-    if path is None:
-        return starting_model(config, classes, study.accelerator, study.reporter)
-    return load_classifier(path, registry)
-
 
 def _settings(configs: Sequence[RunConfig], wanted: Wanted) -> dict[str, Any]:
     told = [config.to_dict() for config in configs]
@@ -173,19 +143,6 @@ def _settings(configs: Sequence[RunConfig], wanted: Wanted) -> dict[str, Any]:
         "segmentations": None if wanted.masks is None else str(wanted.masks.resolve()),
         "mask_format": None if wanted.masks is None else wanted.form,
     }
-
-
-def _named(name: str, found: EvaluationSets, suite: Suite, seed: int) -> PictureSet:
-    by_name = {pictures.name: pictures for pictures in found.present}
-    if found.test is not None:
-        by_name.setdefault(_TEST, found.test)
-    if name == _TRAIN and name not in by_name:
-        return suite.open(seed).train
-    if name in by_name:
-        return by_name[name]
-    if name in found.absent:
-        raise DataError(f"set '{name}' is absent: looked for {found.absent[name]}")
-    raise DataError(unknown("set", name, [_TRAIN, *by_name, *found.absent]))
 
 
 def _segmented(

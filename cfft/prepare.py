@@ -64,7 +64,7 @@ def prepare(config: RunConfig, processes: int, reporter: Reporter) -> Prepared:
     parse_interval(config.training.checkpoint_every)
     opened: SuiteSets = config.suite.strategy.open(config.seed)
     _check_names(opened)
-    _batches(config, _limited(opened, config), processes)
+    _batches(config, limited(opened, config), processes)
     pretrained = pretrained_model(config)
     head = chosen_head(config.model.head, pretrained)
     templates = head_templates(config, pretrained) if head == "zero-shot" else ()
@@ -74,7 +74,7 @@ def prepare(config: RunConfig, processes: int, reporter: Reporter) -> Prepared:
     )
     _check_objective(config, pretrained, description)
     readable, skipped = _readable_sets(opened, config, reporter)
-    sets = _limited(readable, config)
+    sets = limited(readable, config)
     batches = _batches(config, sets, processes)
     steps = count_steps(config.training, batches.steps_per_epoch)
     return Prepared(sets, skipped, batches, steps, pretrained, head, templates, description)
@@ -140,7 +140,8 @@ def _check_names(sets: SuiteSets) -> None:
         raise DataError(f"two sets are called '{twice[0]}': rename one, results are kept by name")
 
 
-def _limited(sets: SuiteSets, config: RunConfig) -> SuiteSets:
+def limited(sets: SuiteSets, config: RunConfig) -> SuiteSets:
+    """Return the sets with no more training pictures than are configured."""
     limit, train = config.training.limit_train, sets.train
     if limit is None or limit >= len(train):
         return sets

@@ -13,6 +13,8 @@ COMMANDS: Mapping[str, str] = {
     "run": "Fine-tune a model; measure its robustness before and after.",
     "plugins": "List, show and check what is installed: masks, fills, losses ...",
     "eval": "Measure models side by side; cfft eval masks measures masks.",
+    "predict": "Label pictures with a fine-tuned model.",
+    "preview": "Draw maps, masks and counterfactuals of your pictures.",
     "merge": "Average the weights of two models.",
     "sweep": "Run a table of configurations and seeds; choose parameters on validation.",
 }

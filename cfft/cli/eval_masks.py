@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from cfft.cli.consoles import console
 from cfft.cli.errors import starting
 from cfft.cli.live import Quiet, reporter
 from cfft.cli.mask_tables import print_masks
-from cfft.cli.options import Option, Request, shared_options
+from cfft.cli.options import Option, Request, counting, shared_options, storing
 from cfft.cli.run import layers
 from cfft.cli.signature import as_command
 from cfft.cli.spelling import SpeltCommand
@@ -23,7 +23,6 @@ from cfft.cli.stacks import COUNTERFACTUAL, of_counterfactuals, run_layer, varia
 from cfft.config import Chosen, RunConfig
 from cfft.errors import ConfigError
 from cfft.layers import Layer
-from cfft.params import short_option
 from cfft.registry import Registry
 
 BEFORE = "zero-shot"
@@ -81,64 +80,39 @@ def measure(registry: Registry, request: MaskRequest) -> None:
 
 
 def _options(registry: Registry) -> list[Option]:
-    taken = {option.spelling: option for option in _own_options()}
-    shared = [
-        option
-        for option in shared_options(registry, _KINDS, _SETTINGS)
-        if option.spelling not in taken and not _is_threshold(option.spelling)
-    ]
-    return [*taken.values(), *shared]
+    own = list(_own_options(registry))
+    return [*own, *shared_options(registry, _KINDS, _SETTINGS, own)]
 
 
-def _is_threshold(spelling: str) -> bool:
-    """Tell whether an option sets the one parameter that is varied."""
-    return spelling == "--threshold" or spelling.endswith(".threshold")
-
-
-def _own_options() -> Iterator[Option]:
+def _own_options(registry: Registry) -> Iterator[Option]:
     models = f"run directories, checkpoint directories, or {BEFORE}: the model before fine-tuning"
-    yield Option("RUN", models, "", "RUN...", _stored("models"), repeated=True)
+    yield Option("RUN", models, "", "RUN", storing("models"), repeated=True)
     yield from _picture_options()
     yield Option(
         "--thresholds", f"cut maps there [default {','.join(_THRESHOLDS)}]", _PANEL, "X,X,...",
-        lambda request, text: setattr(request, "thresholds", text.split(",")),
+        storing("thresholds", lambda text: text.split(",")),
     )  # fmt: skip
-    yield Option("--cam", "map to cut; may be repeated", _PANEL, "NAME", _stored("cams"), True)
+    words = f"map to cut; may be repeated: {', '.join(registry.names('cam'))}"
+    yield Option("--cam", words, _PANEL, "NAME", storing("cams"), True)
     yield Option(
-        "--batch-size", "pictures per pass [default 32]", _PANEL, "N", _count("batch_size")
+        "--batch-size", "pictures per pass [default 32]", _PANEL, "N", counting("batch_size")
     )
-    yield Option("--out", f"write DIR/{_FILE}", _PANEL, "DIR", _stored("out", Path))
+    yield Option("--out", f"write DIR/{_FILE}", _PANEL, "DIR", storing("out", Path))
     json_help = "print figures as JSON and nothing else"
-    yield Option("--json", json_help, _PANEL, "", _stored("as_json"))
+    yield Option("--json", json_help, _PANEL, "", storing("as_json"))
 
 
 def _picture_options() -> Iterator[Option]:
     sets = "train, test or a set's name; may be repeated [default test]"
-    yield Option("--sets", sets, _PANEL, "NAME", _stored("sets"), repeated=True)
+    yield Option("--sets", sets, _PANEL, "NAME", storing("sets"), repeated=True)
     masks = "PNG segmentations named like the pictures, or a JSON file of COCO"
-    yield Option("--masks", masks, _PANEL, "PATH", _stored("masks", Path))
+    yield Option("--masks", masks, _PANEL, "PATH", storing("masks", Path))
     form = (
         "binary: 0 is context and the rest object; trimap: 1 object, 2 context, 3 ignored; "
         "coco: a JSON file of instances [default binary]"
     )
-    yield Option("--mask-format", form, _PANEL, "NAME", _stored("form"))
-    yield Option("--limit", "pictures a set, drawn by class", _PANEL, "N", _count("limit"))
-
-
-def _stored(name: str, convert: Callable[[Any], Any] = lambda value: value) -> Any:
-    return lambda request, value: setattr(request, name, convert(value))
-
-
-def _count(name: str) -> Any:
-    """Return what stores a number of 1 or more; raises ConfigError for anything else."""
-
-    def store(request: MaskRequest, text: str) -> None:
-        if not text.isdecimal() or int(text) == 0:
-            option = short_option(name)
-            raise ConfigError(f"{option}: got '{text}', allowed: whole number >= 1")
-        setattr(request, name, int(text))
-
-    return store
+    yield Option("--mask-format", form, _PANEL, "NAME", storing("form"))
+    yield Option("--limit", "pictures a set, drawn by class", _PANEL, "N", counting("limit"))
 
 
 def _check(request: MaskRequest) -> None:

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from cfft.checkpoint import Checkpoint, save, write_weights
+from cfft.cli.places import require_free
 from cfft.errors import ConfigError, WeightsError
 from cfft.merge import average_weights, check_alpha
 from cfft.models import StoredModel, read_model
@@ -46,21 +47,13 @@ def merge(
 
 
 def _write_average(a: Path, b: Path, out: Path, alpha: float) -> None:
-    _check_free(out)
+    require_free(out)
     first, second = read_model(a), read_model(b)
     known = _common(first, second)
     if out.suffix != _FILE and known.description is None:
         raise ConfigError(f"{a} does not say which model it is: give --out NAME{_FILE}")
     weights = average_weights(first.file.tensors, second.file.tensors, alpha)
     _write(out, weights, known)
-
-
-def _check_free(out: Path) -> None:
-    if out.exists():
-        raise ConfigError(f"--out {out} exists: give another path")
-    nearest = next(place for place in out.absolute().parents if place.exists())
-    if not nearest.is_dir():
-        raise ConfigError(f"--out {out}: {nearest} is a file: give another path")
 
 
 def _common(first: StoredModel, second: StoredModel) -> StoredModel:

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from cfft.cli.describe import facts, full_option, metavar
+from cfft.errors import ConfigError
 from cfft.interfaces import KINDS, Kind
 from cfft.layers import (
     COMMAND_LINE,
@@ -33,6 +34,7 @@ _PANELS = {
 }
 _KIND_PANELS = {"suite": _PICTURES}
 _NO_OPTION = ("backbone",)
+THRESHOLDS = "--thresholds"
 
 
 @attrs.define
@@ -74,22 +76,34 @@ def run_options(registry: Registry) -> list[Option]:
 
 
 def shared_options(
-    registry: Registry, kinds: Collection[str], settings: Collection[str]
+    registry: Registry,
+    kinds: Collection[str],
+    settings: Collection[str],
+    own: Collection[Option] = (),
 ) -> list[Option]:
-    """Return the options of `cfft run` that choose strategies of `kinds`, and those of `settings`.
+    """Return the options of `cfft run` that a command shares besides its `own`.
 
-    With them come the parameters of these kinds, in full and in short, and what says where
-    settings come from: --recipe, --config, --set, --seed.
+    They choose strategies of `kinds`, in full and in short, say `settings`, and where those come
+    from: --recipe, --config, --set, --seed. Where --thresholds varies a threshold, none sets one.
     """
+    taken = {option.spelling for option in own}
     kept = {f"--{kind}" for kind in kinds} | set(settings)
     return [
         option
         for option in run_options(registry)
-        if option.spelling in kept
-        or option.panel == _CONFIGURATION
-        or option.hidden
-        or any(option.spelling.startswith(f"--{kind}.") for kind in kinds)
+        if option.spelling not in taken
+        and not (THRESHOLDS in taken and _is_threshold(option.spelling))
+        and (
+            option.spelling in kept
+            or option.hidden
+            or option.panel == _CONFIGURATION
+            or any(option.spelling.startswith(f"--{kind}.") for kind in kinds)
+        )
     ]
+
+
+def _is_threshold(spelling: str) -> bool:
+    return spelling == "--threshold" or spelling.endswith(".threshold")
 
 
 def has_short(registry: Registry, param: str) -> bool:
@@ -155,13 +169,13 @@ def _settings_option(declared: Declaration, param: Param, panel: str) -> Option:
 def _configuration_options() -> Iterator[Option]:
     panel = _CONFIGURATION
     recipes = f"start from the settings of a recipe or TOML file: {', '.join(recipe_names())}"
-    yield Option("--recipe", recipes, panel, "NAME", _storing("recipe"))
+    yield Option("--recipe", recipes, panel, "NAME", storing("recipe"))
     yield Option(
         "--config",
         "read a TOML file, above the recipe and below these options",
         panel,
         "FILE",
-        _storing("config", Path),
+        storing("config", Path),
     )
     yield Option(
         "--set",
@@ -179,14 +193,27 @@ def _output_options() -> Iterator[Option]:
     out = "run directory [default a new one in runs/]"
     resume = "go on with the interrupted run in --out, as it was configured"
     plan = "show the plan and check everything, but do not train"
-    yield Option("--out", out, panel, "DIR", _storing("out", Path))
-    yield Option("--resume", resume, panel, "", _storing("resume"))
-    yield Option("--dry-run", plan, panel, "", _storing("dry_run"))
-    yield Option("--json", "print results as JSON and nothing else", panel, "", _storing("as_json"))
+    yield Option("--out", out, panel, "DIR", storing("out", Path))
+    yield Option("--resume", resume, panel, "", storing("resume"))
+    yield Option("--dry-run", plan, panel, "", storing("dry_run"))
+    yield Option("--json", "print results as JSON and nothing else", panel, "", storing("as_json"))
 
 
-def _storing(name: str, convert: Callable[[Any], Any] = lambda value: value) -> Any:
+def storing(name: str, convert: Callable[[Any], Any] = lambda value: value) -> Any:
+    """Return what puts an option's text, converted, into the field `name` of a request."""
     return lambda request, value: setattr(request, name, convert(value))
+
+
+def counting(name: str) -> Any:
+    """Return what stores a number of 1 or more; it raises ConfigError for anything else."""
+
+    def store(request: Request, text: str) -> None:
+        if not text.isdecimal() or int(text) == 0:
+            option = short_option(name)
+            raise ConfigError(f"{option}: got '{text}', allowed: a whole number >= 1")
+        setattr(request, name, int(text))
+
+    return store
 
 
 def _store_assignments(request: Request, assignments: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -54,7 +54,7 @@ def variant(
     `listed`: all names that take turns, by kind; what layers say of those that are not chosen this
     time is left out. A threshold needs a chosen mask that has one. Raises ConfigError.
     """
-    kept = [_without_idle(layer, chosen, listed) for layer in layers]
+    kept = [_without_idle(registry, layer, chosen, listed) for layer in layers]
     top = Layer("combination", chosen={k: (Choice(v, v),) for k, v in chosen.items()})
     if threshold is not None:
         top.values["mask", chosen["mask"]] = {"threshold": threshold}
@@ -62,7 +62,19 @@ def variant(
 
 
 def _without_idle(
-    layer: Layer, chosen: Mapping[str, str], listed: Mapping[str, Sequence[str]]
+    registry: Registry, layer: Layer, chosen: Mapping[str, str], listed: Mapping[str, Sequence[str]]
 ) -> Layer:
     idle = {(kind, name) for kind in chosen for name in listed[kind] if name != chosen[kind]}
-    return attrs.evolve(layer, values={k: v for k, v in layer.values.items() if k not in idle})
+    taken = _parameters(registry, idle) - _parameters(registry, chosen.items())
+    return attrs.evolve(
+        layer,
+        values={key: values for key, values in layer.values.items() if key not in idle},
+        short={name: value for name, value in layer.short.items() if name not in taken},
+    )
+
+
+def _parameters(registry: Registry, strategies: Iterable[tuple[str, str]]) -> set[str]:
+    """Return the parameters' names of strategies that are given by kind and name."""
+    return {
+        param.name for kind, name in strategies for param in registry.declaration(kind, name).params
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -56,7 +56,8 @@ def mask_files(pictures: PictureSet, folder: Path, read: Callable[[Path], Mask])
     """Return the PNG segmentations of a set in `folder`; `read` knows what their values mean.
 
     The mask of picture CLASS/NAME.jpg of a set SET is SET/CLASS/NAME.png, else CLASS/NAME.png,
-    else NAME.png; one of the three holds for the whole set. Raises DataError where no picture has
+    else NAME.png; one of the three holds for the whole set. SET may also be the set that this one
+    is a part of. Raises DataError where no picture has
     a mask, or where NAME.png would be that of two.
     """
     if not folder.is_dir():
@@ -143,13 +144,20 @@ def _mask_paths(pictures: PictureSet, folder: Path) -> Mapping[int, Path]:
         PurePosixPath(pictures.identify(index)).with_suffix(".png")
         for index in range(len(pictures))
     ]
-    for place in (folder / pictures.name, folder):
+    for place in (*(folder / name for name in _names(pictures)), folder):
         found = {i: place / name for i, name in enumerate(names) if (place / name).is_file()}
         if found:
             return found
     flat = {i: folder / name.name for i, name in enumerate(names) if (folder / name.name).is_file()}
     _require_one_picture_each(pictures, flat)
     return flat
+
+
+def _names(pictures: PictureSet) -> Iterator[str]:
+    """Go through the names of a set: its own, and those of the set that it is taken from."""
+    yield pictures.name
+    if isinstance(pictures, PictureSubset):
+        yield from _names(pictures.whole)
 
 
 def _require_one_picture_each(pictures: PictureSet, flat: Mapping[int, Path]) -> None:

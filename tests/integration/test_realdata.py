@@ -116,3 +116,45 @@ def test_an_open_clip_model_starts_from_the_class_names(
     assert files(run) == FILES
     assert (roles(results), roles(results["before"])) == (ROLES, ROLES)
     assert model["head"] == "zero-shot"
+
+
+def pets_by_breed(data: Path, folder: Path) -> Path:
+    """Lay the pets out as a training set with a folder a breed, by links."""
+    for picture in (data / "pets" / "images").iterdir():
+        breed = folder / "train" / picture.stem.rpartition("_")[0]
+        breed.mkdir(parents=True, exist_ok=True)
+        (breed / picture.name).symlink_to(picture)
+    return folder
+
+
+def cfft(*words: object) -> str:
+    """Run a command in a process of its own, which must end with exit code 0; return stdout."""
+    command = [sys.executable, "-m", "cfft", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_masks_of_a_timm_model_are_measured_against_the_trimaps_of_pets(
+    data: Path, tmp_path: Path
+) -> None:
+    pets, run = pets_by_breed(data, tmp_path / "pets"), tmp_path / "RUN"
+    weights = data / "vit_tiny_patch16_224.safetensors"
+    cfft(
+        *("run", "--suite", "folder", "--data", pets, "--split", "50/25/25", "--epochs", "0"),
+        *("--model", "timm:vit_tiny_patch16_224", "--pretrained", weights, "--out", run),
+    )
+
+    told = cfft(
+        *("eval", "masks", run, "zero-shot", "--sets", "train", "--thresholds", "0.1,0.2,0.4"),
+        *("--masks", data / "pets" / "trimaps", "--mask-format", "trimap", "--json"),
+    )
+
+    masks = json.loads(told)["masks"]
+    of_run, before = masks[:3], masks[3:]
+    rates = [record["image_masking_rate"] for record in of_run]
+    assert [record["n"] for record in masks] == [18] * 6
+    assert rates == sorted(rates, reverse=True)
+    assert [record["iou"] for record in of_run] == pytest.approx([r["iou"] for r in before])
+    assert all(r["iou"] > 1.5 * r["baselines"]["random_patches"]["iou"] for r in of_run)
+    assert all(r["object_masking_rate"] > r["image_masking_rate"] for r in of_run)

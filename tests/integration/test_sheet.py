@@ -1,11 +1,16 @@
 """The sheet of pictures that a run begins with."""
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import cfft
+from cfft.config import Chosen
 from cfft.engine import TrainingStep
-from cfft.sheet import draw_sheet, one_of_each_class
+from cfft.params import declaration
+from cfft.preview import Combination, preview_sheet
+from cfft.sheet import draw_sheet, one_of_each_class, sample_sheet
 from cfft.testing import tiny_batch, tiny_classifier
 
 
@@ -87,3 +92,112 @@ def test_a_step_without_mask_and_fill_has_no_sheet():
 
 def test_pictures_are_taken_from_every_class_before_a_second_of_any():
     assert one_of_each_class([0, 0, 2, 1, 2], 4) == [0, 3, 2, 1]
+
+
+class Noise:
+    """Five pictures of noise in three classes."""
+
+    name, labels, classes = "noise", (0, 0, 1, 2, 2), (0, 1, 2)
+
+    def __len__(self):
+        return 5
+
+    def read(self, index):
+        pixels = np.random.default_rng(index).integers(0, 255, (8, 12, 3), dtype=np.uint8)
+        return Image.fromarray(pixels)
+
+    def identify(self, index):
+        return str(index)
+
+
+@cfft.mask("coin")
+class Coin:
+    """Hide patches at random, without a map."""
+
+    rate: float = cfft.param(0.5, help="share of patches")
+
+    def select(self, batch, view):
+        drawn = torch.rand(len(batch.images), *view.grid, generator=view.rng)
+        return cfft.MaskSelection(drawn < self.rate)
+
+
+@cfft.fill("neighbour")
+class Neighbour:
+    """Fill from the picture before."""
+
+    smallest_batch = 4
+
+    def refill(self, batch, selection, rng):
+        donors = torch.arange(len(batch.images)).roll(1)
+        return cfft.Counterfactual(cfft.refill_from(batch.images, selection.hidden, donors))
+
+
+@cfft.cam("steep")
+class Steep:
+    """Score the right-most column."""
+
+    def explain(self, batch, view):
+        return torch.tensor([0.0, 0.0, 1.0]).expand(len(batch.images), *view.grid)
+
+
+def chosen(strategy):
+    declared = declaration(type(strategy))
+    return Chosen(declared.kind, declared.name, declared.name, strategy, "test", "1")
+
+
+def combination(cam, mask, fill):
+    return Combination(chosen(cam), chosen(mask), chosen(fill))
+
+
+def preview(combinations, rows=2):
+    return preview_sheet(
+        tiny_classifier(), combinations, Noise(), NAMES, PREPROCESSING, rows, seed=3
+    )
+
+
+def titles(figure, columns):
+    return [axes.get_title().replace("\n", " ").strip() for axes in figure.axes[:columns]]
+
+
+PREPROCESSING = cfft.Preprocessing((8, 12), 8, "bicubic", (0.5,) * 3, (0.25,) * 3)
+
+
+def test_a_preview_draws_each_map_and_mask_once_for_all_fills():
+    masks, fills = (Coin(), Coin(rate=0.2), FirstColumn()), (Drop(), Neighbour())
+
+    figure = preview([combination(Flat(), mask, fill) for mask in masks for fill in fills])
+
+    assert titles(figure, 11) == [
+        *("original", "cam flat"),
+        *("mask coin rate 0.5", "fill drop", "fill neighbour"),
+        *("mask coin rate 0.2", "fill drop", "fill neighbour"),
+        *("mask first-column", "fill drop", "fill neighbour"),
+    ]
+    assert len(figure.axes) == 2 * 11
+
+
+def test_a_preview_of_several_maps_says_which_a_mask_rests_on():
+    cams, masks = (Flat(), Steep()), (Coin(), FirstColumn())
+
+    figure = preview([combination(cam, mask, Drop()) for cam in cams for mask in masks])
+
+    assert titles(figure, 9) == [
+        *("original", "cam flat", "cam steep", "mask coin rate 0.5", "fill drop"),
+        *("mask first-column of flat", "fill drop", "mask first-column of steep", "fill drop"),
+    ]
+
+
+def test_a_mask_is_drawn_with_the_share_that_it_hides():
+    figure = preview([combination(Flat(), FirstColumn(), Drop())])
+
+    assert figure.axes[2].get_xlabel() == "33 % hidden"
+
+
+def test_a_preview_shows_the_pictures_that_the_sheet_of_a_run_shows():
+    step = TrainingStep(tiny_classifier(), Coin(), Neighbour(), Flat(), {"length": Length()}, {})
+    of_run = sample_sheet(step, Noise(), NAMES, PREPROCESSING, seed=3)
+
+    figure = preview([combination(Flat(), Coin(), Neighbour())], rows=5)
+
+    pictures = [torch.stack(list(map(shown, sheet.axes))) for sheet in (figure, of_run)]
+    torch.testing.assert_close(*pictures)

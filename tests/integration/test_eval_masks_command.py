@@ -1,0 +1,110 @@
+"""`cfft eval masks`, as a user types it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def masks(world: Path, tmp_path: Path) -> Path:
+    """Write segmentations of all pictures: the left half is the object."""
+    values = np.zeros((20, 30), np.uint8)
+    values[:, :15] = 1
+    for picture in world.rglob("*.png"):
+        path = tmp_path / "masks" / picture.relative_to(world)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(values).save(path)
+    return tmp_path / "masks"
+
+
+@pytest.fixture
+def pictures(world: Path, clip: tuple[Path, Path]) -> list[str]:
+    """Name pictures and model."""
+    return [
+        *("--suite", "domains", "--data", str(world), "--id", "sunny", "--workers", "0"),
+        *("--model", str(clip[0]), "--pretrained", str(clip[1]), "--prompts", "class-name"),
+    ]
+
+
+def test_every_set_map_and_threshold_has_a_record(
+    cfft_command: Command, pictures: list[str], masks: Path, tmp_path: Path
+) -> None:
+    ended = cfft_command(
+        *("eval", "masks", "zero-shot", *pictures, "--masks", str(masks)),
+        *("--sets", "train", "--sets", "test", "--sets", "dark", "--limit", "6"),
+        *("--cam", "relevance", "--cam", "gradcam", "--thresholds", "0.3,0.6"),
+        *("--cam.relevance.start-layer", "1", "--out", str(tmp_path / "out"), "--json"),
+    )
+
+    record = json.loads(ended.out)
+    rows = [(row["set"], row["cam"], row["threshold"]) for row in record["masks"]]
+    assert ended.code == 0, ended.err
+    assert rows == [
+        (name, cam, threshold)
+        for name in ("sunny-train", "sunny", "dark")
+        for cam in ("relevance", "gradcam")
+        for threshold in (0.3, 0.6)
+    ]
+    assert record["cams"] == [{"use": "relevance", "start_layer": 1}, {"use": "gradcam"}]
+    assert record["masks"][0]["n"] == 6
+    assert record["masks"][0]["baselines"]["everything"]["iou"] == pytest.approx(0.5)
+    assert json.loads((tmp_path / "out" / "masks.json").read_text()) == record
+
+
+def test_a_table_is_printed_for_people(
+    cfft_command: Command, pictures: list[str], masks: Path
+) -> None:
+    ended = cfft_command("eval", "masks", "zero-shot", *pictures, "--masks", str(masks))
+
+    assert ended.code == 0, ended.err
+    assert "zero-shot on sunny, map relevance, in percent" in ended.out
+    assert "with everything hidden the IoU is 50.0" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (["--mask", "random"], "mask 'random' has no threshold to vary: choose from context,"),
+        (["--thresholds", "0.2,3"], "mask.object.threshold: got '3', allowed: a number from 0"),
+        (["--threshold", "0.2"], "unknown option --threshold; did you mean --thresholds?"),
+        (["--cam", "gradcm"], "unknown cam 'gradcm'; did you mean 'gradcam'?"),
+        (["--sets", "bright"], "unknown set 'bright'"),
+        (["--mask-format", "png"], "unknown --mask-format 'png'"),
+        (["--masks", "nowhere"], "--masks nowhere: no such directory"),
+        (["--limit", "0"], "--limit: got '0', allowed: a whole number >= 1"),
+        (["--limit", "2"], "--limit 2: set 'sunny' has 3 classes"),
+        (["--loss", "x"], "unknown option --loss"),
+    ],
+)
+def test_what_cannot_be_measured_ends_with_one_line(
+    cfft_command: Command, pictures: list[str], masks: Path, change: list[str], line: str
+) -> None:
+    ended = cfft_command("eval", "masks", "zero-shot", *pictures, "--masks", str(masks), *change)
+
+    assert ended.code == 2
+    assert line in ended.err
+
+
+def test_results_that_exist_are_not_replaced(cfft_command: Command, tmp_path: Path) -> None:
+    (tmp_path / "masks.json").write_text("mine")
+
+    ended = cfft_command("eval", "masks", "zero-shot", "--out", str(tmp_path))
+
+    assert (ended.code, (tmp_path / "masks.json").read_text()) == (2, "mine")
+    assert "masks.json exists there: give another directory" in ended.err
+
+
+def test_a_model_has_to_be_named(cfft_command: Command) -> None:
+    ended = cfft_command("eval", "masks")
+
+    assert ended.code == 2
+    assert "no model to measure: give RUN directories or zero-shot" in ended.err

@@ -1,0 +1,188 @@
+"""`cfft predict`: labels of pictures, the same as in an evaluation."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cfft.config import resolve
+from cfft.data.pictures import class_folders
+from cfft.evaluate import Reading, evaluate, make_accelerator
+from cfft.layers import Layer, read_defaults
+from cfft.loop import run
+from cfft.predict import find_pictures, likeliest, predict
+from cfft.progress import Silent
+from cfft.rebuild import load_classifier
+from cfft.registry import Registry
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def stored(
+    world: Path,
+    clip: tuple[Path, Path],
+    registry: Registry,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """Store the tiny model as a run of no epochs."""
+    layer = Layer("test")
+    layer.choose("suite", ["domains"])
+    layer.values["suite", "domains"] = {"data": str(world), "id": "sunny"}
+    layer.settings["model"] = {"name": str(clip[0]), "pretrained": str(clip[1])}
+    layer.settings["model"]["prompts"] = "class-name"
+    layer.settings["training"] = {"epochs": 0, "batch_size": 8, "workers": 0, "precision": "fp32"}
+    out = tmp_path_factory.mktemp("stored") / "RUN"
+    run(resolve(registry, [read_defaults(), layer]), registry, out)
+    return out
+
+
+def test_logits_are_those_of_an_evaluation_to_the_bit(
+    stored: Path, world: Path, registry: Registry
+) -> None:
+    model = load_classifier(stored, registry)
+    pictures = class_folders(world / "dark", "dark", model.description.classes)
+    reading = Reading(model.description.preprocessing, batch_size=5)
+    expected = evaluate(model.classifier, pictures, reading, make_accelerator("fp32"))
+
+    found = predict(model, find_pictures([str(world / "dark")]), 5, 0, "fp32", Silent())
+
+    assert torch.equal(found.logits, expected.logits)
+    assert found.names == tuple(str(world / "dark" / path) for path in pictures.paths)
+
+
+def test_classes_come_likeliest_first_with_their_share_among_all(
+    stored: Path, world: Path, registry: Registry
+) -> None:
+    model = load_classifier(stored, registry)
+    found = predict(model, [str(world / "dark" / "red" / "00.png")], 5, 0, "fp32", Silent())
+
+    guesses = list(likeliest(found, model.description.classes, 3))
+
+    shares = [guess.probability for guess in guesses]
+    assert [guess.rank for guess in guesses] == [1, 2, 3]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(1)
+    assert {guess.label for guess in guesses} == {"blue", "green", "red"}
+    assert [model.description.classes[g.class_index] for g in guesses] == [g.label for g in guesses]
+
+
+def test_files_folders_and_patterns_are_found_once_each(world: Path) -> None:
+    red = world / "dark" / "red"
+
+    found = find_pictures([str(red / "01.png"), f"{world}/d*/red/0[01].png", str(red)])
+
+    assert found == [str(red / f"{number}.png") for number in ("01", "00", "02", "03")]
+
+
+def test_lines_go_to_stdout_and_nothing_else_does(
+    cfft_command: Command, stored: Path, world: Path
+) -> None:
+    words = ("predict", str(stored), str(world / "dark" / "red"), "--workers", "0")
+
+    table = cfft_command(*words, "--top", "2")
+    lines = cfft_command(*words, "--top", "2", "--format", "jsonl")
+
+    rows = list(csv.DictReader(io.StringIO(table.out)))
+    records = [json.loads(line) for line in lines.out.splitlines()]
+    assert (table.code, len(rows)) == (0, 4 * 2)
+    assert list(rows[0]) == ["path", "rank", "label", "class_index", "probability"]
+    assert [{k: str(v) for k, v in record.items()} for record in records] == rows
+
+
+@pytest.mark.parametrize("model", ["checkpoints/best", "checkpoints/last"])
+def test_a_checkpoint_serves_like_its_run(
+    cfft_command: Command, stored: Path, world: Path, model: str
+) -> None:
+    words = (str(world / "dark" / "red"), "--workers", "0")
+
+    assert (
+        cfft_command("predict", str(stored / model), *words).out
+        == cfft_command("predict", str(stored), *words).out
+    )
+
+
+def test_a_merged_checkpoint_serves_as_well(
+    cfft_command: Command, stored: Path, world: Path, tmp_path: Path
+) -> None:
+    merged, red = tmp_path / "merged", str(world / "dark" / "red")
+    cfft_command("merge", str(stored), str(stored), "--out", str(merged))
+
+    ended = cfft_command("predict", str(merged), red, "--workers", "0")
+
+    assert ended.out == cfft_command("predict", str(stored), red, "--workers", "0").out
+
+
+def test_an_unreadable_picture_stops_before_anything_is_written(
+    cfft_command: Command, stored: Path, world: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    out = tmp_path / "labels.csv"
+
+    ended = cfft_command(
+        "predict", str(stored), str(tmp_path / "broken.png"), str(world), "--out", str(out)
+    )
+
+    assert ended.code == 2
+    assert "unreadable pictures: 1; mend, remove or skip them (--skip-unreadable)" in ended.err
+    assert f"{tmp_path / 'broken.png'}: no picture in a format" in ended.err
+    assert not out.exists()
+
+
+def test_unreadable_pictures_can_be_left_out_and_are_named(
+    cfft_command: Command, stored: Path, world: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    good, out = world / "dark" / "red" / "00.png", tmp_path / "new" / "labels.csv"
+
+    ended = cfft_command(
+        *("predict", str(stored), str(tmp_path / "broken.png"), str(good), "--skip-unreadable"),
+        *("--out", str(out), "--workers", "0"),
+    )
+
+    assert (ended.code, ended.out) == (0, "")
+    assert f"warning: left out {tmp_path / 'broken.png'}" in ended.err
+    assert [line.partition(",")[0] for line in out.read_text().splitlines()] == ["path", str(good)]
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (["nowhere.png"], "nowhere.png: no such file or folder"),
+        (["*.nix"], "*.nix: nothing matches this pattern"),
+        (["empty"], "empty: no pictures in this folder"),
+        (["full.png", "--top", "4"], "--top 4: the model tells 3 classes apart"),
+        (["full.png", "--out", "full.png"], "--out full.png exists: give another path"),
+        (["full.png"], "none of the 1 pictures can be read"),
+    ],
+)
+def test_what_cannot_be_labelled_ends_with_one_line(
+    cfft_command: Command,
+    stored: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: list[str],
+    line: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("full.png").touch()
+
+    ended = cfft_command("predict", str(stored), "--skip-unreadable", *change)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert f"error: {line}" in ended.err
+
+
+def test_a_path_without_a_model_is_named(cfft_command: Command, world: Path) -> None:
+    ended = cfft_command("predict", "nowhere", str(world))
+
+    assert ended.code == 2
+    assert "nowhere: no weights here; give a run directory" in ended.err

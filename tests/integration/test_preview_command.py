@@ -1,0 +1,149 @@
+"""`cfft preview`: a sheet of several strategies, with and without a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from cfft.cli.preview import PreviewRequest, combinations
+from cfft.config import RunConfig
+from cfft.preview import Combination
+from cfft.registry import Registry
+
+Command = Callable[..., Any]
+
+
+def chosen(config: RunConfig) -> tuple[str, ...]:
+    """Spell map, mask and fill of a configuration."""
+    found = Combination.of(config)
+    threshold = getattr(found.mask.strategy, "threshold", None)
+    mask = found.mask.name if threshold is None else f"{found.mask.name} {threshold}"
+    return found.cam.name, mask, found.fill.name
+
+
+def test_strategies_are_combined_and_thresholds_given_to_masks_that_have_one(
+    registry: Registry,
+) -> None:
+    request = PreviewRequest(
+        masks=["object", "random"], fills=["single", "multi"], thresholds=["0.2", "0.4"]
+    )
+    request.layer.short["rate"] = "0.25"
+
+    found = combinations(registry, request)
+
+    assert [chosen(config) for config in found] == [
+        ("relevance", "object 0.2", "single"),
+        ("relevance", "object 0.2", "multi"),
+        ("relevance", "object 0.4", "single"),
+        ("relevance", "object 0.4", "multi"),
+        ("relevance", "random", "single"),
+        ("relevance", "random", "multi"),
+    ]
+    assert Combination.of(found[-1]).mask.strategy.rate == 0.25
+
+
+def test_without_strategies_those_of_the_recipe_are_drawn(registry: Registry) -> None:
+    (found,) = combinations(registry, PreviewRequest(recipe="no-masking"))
+
+    assert chosen(found) == ("relevance", "none", "none")
+
+
+def test_a_run_without_counterfactuals_is_drawn_with_the_defaults(registry: Registry) -> None:
+    (found,) = combinations(registry, PreviewRequest(recipe="vanilla"))
+
+    assert chosen(found) == ("relevance", "object 0.3", "single")
+
+
+def picture(path: str) -> NDArray[np.uint8]:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+@pytest.fixture
+def words(world: Path, clip: tuple[Path, Path]) -> list[str]:
+    """Name pictures and model."""
+    return [
+        *("--suite", "domains", "--data", str(world), "--id", "sunny", "--workers", "0"),
+        *("--model", str(clip[0]), "--pretrained", str(clip[1]), "--prompts", "class-name"),
+    ]
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_sheet_is_drawn_before_any_training_and_never_over_another(
+    cfft_command: Command, words: list[str]
+) -> None:
+    first = cfft_command("preview", *words, "--pictures", "2", "--from", "dark")
+    second = cfft_command("preview", *words, "--pictures", "3", "--fill", "none")
+
+    heights, widths = zip(*(picture(f"{name}.png").shape[:2] for name in ("preview", "preview-2")), strict=True)
+    assert (first.code, first.out) == (0, "wrote preview.png\n"), first.err
+    assert (second.code, second.out) == (0, "wrote preview-2.png\n"), second.err
+    assert widths[0] == widths[1]
+    assert heights[0] * 3 == heights[1] * 2
+
+
+def test_a_run_is_drawn_with_its_weights_and_settings(
+    cfft_command: Command, words: list[str]
+) -> None:
+    trained = cfft_command(
+        *("run", *words, "--fill", "none", "--threshold", "0.5", "--epochs", "0"),
+        *("--batch-size", "8", "--out", "RUN"),
+    )
+
+    of_run = cfft_command("preview", "RUN", "--pictures", "2", "--out", "run.png")
+    of_best = cfft_command(
+        *("preview", "RUN/checkpoints/best", "--pictures", "2", "--out", "new/best.png"),
+        *(*words[:8], "--fill", "none", "--thresholds", "0.5"),
+    )
+
+    assert (trained.code, of_run.code, of_best.code) == (0, 0, 0), of_run.err + of_best.err
+    assert np.array_equal(picture("run.png"), picture("new/best.png"))
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (["--out", "mine.png"], "--out mine.png exists: give another path"),
+        (["--out", "sheet.jpg"], "give a file that ends in .png, .pdf, .svg"),
+        (["--mask", "objct"], "unknown mask 'objct'; did you mean 'object'?"),
+        (["--thresholds", "0.2,x"], "mask.object.threshold: got 'x', allowed: a number"),
+        (["--pictures", "none"], "--pictures: got 'none', allowed: a whole number >= 1"),
+        (["--from", "moon"], "unknown set 'moon'; allowed: dark, sunny, test, train"),
+        (["--epochs", "3"], "unknown option --epochs"),
+        (["nowhere"], "nowhere: no weights here; give a run directory"),
+    ],
+)
+def test_what_cannot_be_drawn_ends_with_one_line(
+    cfft_command: Command, words: list[str], change: list[str], line: str
+) -> None:
+    Path("mine.png").touch()
+
+    ended = cfft_command("preview", *words, *change)
+
+    assert ended.code == 2
+    assert line in ended.err
+    assert [path.name for path in Path().iterdir()] == ["mine.png"]
+
+
+def test_pictures_of_other_classes_are_refused(
+    cfft_command: Command, words: list[str], world: Path
+) -> None:
+    cfft_command("run", *words, "--epochs", "0", "--batch-size", "8", "--out", "RUN")
+    (Path("others") / "one").mkdir(parents=True)
+    (Path("others") / "one" / "cat").symlink_to(world / "sunny" / "red")
+    (Path("others") / "one" / "dog").symlink_to(world / "sunny" / "blue")
+
+    ended = cfft_command("preview", "RUN", "--suite", "domains", "--data", "others", "--id", "one")
+
+    assert ended.code == 2
+    assert "RUN tells other classes apart (3: blue, green, red) than the pictures" in ended.err
