@@ -148,16 +148,15 @@ class Columns:
         if selection.scores is not None and cam.strategy not in self.maps:
             heading = title(cam, _changed(cam))
             self.maps[cam.strategy] = map_column(selection.scores, images, heading)
-        heading = title(mask, values_of(mask.strategy))
-        if self.several_cams and has_map:
-            heading += f" of {cam.name}"
+        notes = [f"of {cam.name}"] if self.several_cams and has_map else []
+        heading = title(mask, values_of(mask.strategy), notes)
         key = (heading, selection.hidden.cpu().numpy().tobytes())
         self.others.setdefault(key, hidden_column(selection, images, heading))
         return key
 
 
-def title(chosen: Chosen, values: Mapping[str, Any]) -> str:
-    """Spell a strategy in two lines: its kind and name, and those of its `values` that are numbers.
+def title(chosen: Chosen, values: Mapping[str, Any], notes: Sequence[str] = ()) -> str:
+    """Spell a strategy in two lines: kind and name, then those `values` that are numbers, `notes`.
 
     The second line is there even where it is empty, so that headings are alike in height.
     """
@@ -166,7 +165,7 @@ def title(chosen: Chosen, values: Mapping[str, Any]) -> str:
         for name, value in values.items()
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     ]
-    return f"{chosen.kind} {chosen.name}\n{', '.join(numbers)}"
+    return f"{chosen.kind} {chosen.name}\n{', '.join([*numbers, *notes])}"
 
 
 def _changed(chosen: Chosen) -> dict[str, Any]:
