@@ -1,11 +1,13 @@
 from .counterfactual import refill_from as refill_from
 from .data.classes import class_table as class_table
+from .data.classes import evaluation_classes as evaluation_classes
 from .data.folders import subfolders as subfolders
 from .data.pictures import FilePictures as FilePictures
 from .data.pictures import PictureSubset as PictureSubset
 from .data.pictures import class_folders as class_folders
 from .data.pictures import read_picture as read_picture
 from .data.splits import stratified_split as stratified_split
+from .data.splits import stratified_subset as stratified_subset
 from .encoder import Capture as Capture
 from .encoder import Classifier as Classifier
 from .encoder import Encoder as Encoder

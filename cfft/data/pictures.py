@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -98,19 +98,23 @@ def mask_reader(pictures: PictureSet) -> Callable[[int], NDArray[np.uint8 | np.b
 
 
 def class_folders(
-    root: Path, name: str, classes: Mapping[str, str] | Sequence[str] | None = None
+    root: Path,
+    name: str,
+    classes: Mapping[str, str] | Sequence[str] | None = None,
+    only: Collection[str] | None = None,
 ) -> FilePictures:
     """Find the pictures in `root/<class>/**`, without opening them.
 
     `classes`: the training classes in index order, as folder names or as folder names mapped to
     class names (see `class_table`); the set may hold a subset of them. None: this is the training
-    set, its folders are the classes. Raises DataError for a missing directory, a class that
-    training lacks and a class folder without pictures; with None also for a single class.
+    set, its folders are the classes. `only`: the folders to read, where others lie there on
+    purpose. Raises DataError for a missing directory, a class that training lacks and a class
+    folder without pictures; with `classes` None also for a single class.
     """
     if classes is None:
         classes = class_table(root)
     table = classes if isinstance(classes, Mapping) else {folder: folder for folder in classes}
-    files = _files_by_folder(root, name, table)
+    files = _files_by_folder(root, name, table, only)
     index = {folder: label for label, folder in enumerate(table)}
     return FilePictures(
         name=name,
@@ -147,10 +151,15 @@ def picture_fault(path: Path) -> str | None:
     return None
 
 
-def _files_by_folder(root: Path, name: str, table: Mapping[str, str]) -> dict[str, list[str]]:
-    folders = subfolders(root)
-    if not folders:
+def _files_by_folder(
+    root: Path, name: str, table: Mapping[str, str], only: Collection[str] | None
+) -> dict[str, list[str]]:
+    there = subfolders(root)
+    if not there:
         raise DataError(f"set '{name}': {no_classes(root)}")
+    folders = there if only is None else [folder for folder in there if folder in only]
+    if not folders:
+        raise DataError(f"set '{name}': none of the folders in {root} is one of its classes")
     surplus = [folder for folder in folders if folder not in table]
     if surplus:
         raise DataError(several(_surplus(root, name, folder, table) for folder in surplus))

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from cfft import (
     DataError,
+    EvaluationSets,
     FilePictures,
     PictureSet,
     SuiteSets,
     class_folders,
     class_table,
+    evaluation_classes,
     param,
     subfolders,
     suite,
@@ -24,6 +26,9 @@ from .parts import Split, check_split, draw_parts, folders_in
 @suite("folder")
 class FolderSuite:
     """Train on DIR/train/<class>/*, test on DIR/test and on each DIR/ood/<name>.
+
+    Without DIR/train the others can be measured on. Their classes are then those that classes.txt
+    (as folder<TAB>name) or classes.toml names, or else all their folders.
 
     A part without a folder, DIR/val or DIR/test, is drawn from DIR/train, each class for itself,
     from the run's seed: with both missing the training pictures are divided as `split` says, with
@@ -57,6 +62,30 @@ class FolderSuite:
         parts = {**given, **draw_parts(train, missing, seed, _remedy(missing))}
         ood = self._ood(table) if "ood" in folders else ()
         return SuiteSets(tuple(table.values()), parts["train"], parts["val"], parts["test"], ood)
+
+    def evaluation(self, seed: int) -> EvaluationSets:
+        """Return the sets to measure on, for which no training pictures have to be there.
+
+        With them, classes and a drawn test part are those of `open`; raises as it does.
+        """
+        if "train" in folders_in(self.data, "test/ or ood/"):
+            sets = self.open(seed)
+            return EvaluationSets(sets.classes, sets.test, sets.ood)
+        return self._without_training()
+
+    def _without_training(self) -> EvaluationSets:
+        test, ood = self.data / "test", self.data / "ood"
+        roots = [test] if test.is_dir() else []
+        roots += [ood / name for name in subfolders(ood)] if ood.is_dir() else []
+        if not roots:
+            raise DataError(_no_train(self.data, subfolders(self.data)))
+        table = evaluation_classes(roots, self.data)
+        return EvaluationSets(
+            classes=tuple(table.values()),
+            test=class_folders(test, "test", table) if test.is_dir() else None,
+            ood=self._ood(table) if ood.is_dir() else (),
+            absent={} if test.is_dir() else {"test": f"looked for test in {self.data}"},
+        )
 
     def _ood(self, table: Mapping[str, str]) -> tuple[FilePictures, ...]:
         names = subfolders(self.data / "ood")

@@ -1,11 +1,18 @@
-"""Parts of a set, drawn by class; what `folder` and `domains` share."""
+"""Parts of a set, drawn by class; what suites with training pictures share."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from cfft import ConfigError, DataError, FilePictures, PictureSubset, subfolders
+from cfft import (
+    ConfigError,
+    DataError,
+    FilePictures,
+    PictureSet,
+    PictureSubset,
+    subfolders,
+)
 
 Split = tuple[float, float, float]
 
@@ -49,3 +56,22 @@ def draw_parts(
         name: PictureSubset(whole=pictures, indices=tuple(indices), name=name)
         for name, indices in zip(shares, drawn, strict=True)
     }
+
+
+def hold_out(pictures: PictureSet, count: int, seed: int) -> tuple[PictureSubset, PictureSubset]:
+    """Split off exactly `count` pictures for validation, with the class shares of the whole.
+
+    Returns (train, val), drawn from `seed`. Raises ConfigError where `count` is not more than the
+    classes, DataError where a class would be left without training pictures.
+    """
+    from cfft import stratified_subset  # as above
+
+    held = set(stratified_subset(pictures.labels, count, seed))
+    kept = tuple(index for index in range(len(pictures)) if index not in held)
+    train = PictureSubset(whole=pictures, indices=kept, name=pictures.name)
+    if set(train.labels) != set(pictures.labels):
+        raise DataError(
+            f"holding {count} of {len(pictures)} pictures out for validation leaves classes "
+            "without training pictures: hold fewer out (--val)"
+        )
+    return train, PictureSubset(whole=pictures, indices=tuple(sorted(held)), name="val")

@@ -1,0 +1,81 @@
+"""Where ImageNet and its shifts lie, and what their class folders mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from cfft import DataError, FilePictures, class_folders, subfolders, unknown
+from cfft_suites.selection import first_folder
+
+from .facts import facts
+
+TEST = "imagenet"
+STANDARD = (TEST, "imagenet-v2", "imagenet-r", "imagenet-sketch", "objectnet", "imagenet-a")
+TRAIN = ("train", "imagenet/train")
+PLACES: Mapping[str, tuple[str, ...]] = {
+    TEST: ("val", "imagenet/val"),
+    "imagenet-v2": ("imagenetv2-matched-frequency-format-val",),
+    "imagenet-v2-threshold": ("imagenetv2-threshold0.7-format-val",),
+    "imagenet-v2-top": ("imagenetv2-top-images-format-val",),
+    "imagenet-r": ("imagenet-r",),
+    "imagenet-sketch": ("sketch",),
+    "objectnet": ("objectnet-1.0/images",),
+    "imagenet-a": ("imagenet-a",),
+}
+"""Places below the suite's directory by set, as the published archives unpack."""
+_NUMBERED = ("imagenet-v2", "imagenet-v2-threshold", "imagenet-v2-top")
+
+
+@attrs.frozen(eq=False)
+class Layout:
+    """Say what class folders mean.
+
+    `table`: class names by folder, in class-index order. `classes`: the indices that the set is
+    made of, whether or not a folder of each is there.
+    """
+
+    table: Mapping[str, str]
+    classes: tuple[int, ...]
+
+    def read(self, root: Path, name: str) -> FilePictures:
+        """Find the pictures of a set; raises DataError for folders that are none of its classes."""
+        folders = tuple(self.table)
+        allowed = [folders[index] for index in self.classes]
+        strangers = sorted(set(subfolders(root)).difference(allowed))
+        if strangers:
+            raise DataError(f"set '{name}': {root}: {_stranger(strangers[0], allowed)}")
+        pictures = class_folders(root, name, self.table)
+        return attrs.evolve(pictures, classes=self.classes)
+
+
+def layout_of(name: str) -> Layout:
+    """Return the layout of a set whose folders are WordNet ids or class indices."""
+    known = facts()
+    subsets = {"imagenet-r": known.imagenet_r, "imagenet-a": known.imagenet_a}
+    classes = subsets.get(name, tuple(range(len(known.names))))
+    if name in _NUMBERED:
+        return Layout({str(i): text for i, text in enumerate(known.names.values())}, classes)
+    return Layout(known.names, classes)
+
+
+def find_set(data: Path, name: str) -> Path | None:
+    """Return where a set lies; `data` itself may be the ID set, class folders directly in it."""
+    found = first_folder(data, PLACES[name])
+    if found or name != TEST or not _holds_classes(data):
+        return found
+    elsewhere = {Path(place).parts[-1] for places in PLACES.values() for place in places}
+    if data.resolve().name in elsewhere - {"val", "images"} | {"train"}:
+        raise DataError(f"--data {data} is a single set: give the directory that holds it")
+    return data
+
+
+def _holds_classes(data: Path) -> bool:
+    return not facts().names.keys().isdisjoint(subfolders(data))
+
+
+def _stranger(folder: str, allowed: list[str]) -> str:
+    listing = f"its {len(allowed)} class folders"
+    return f"{unknown('class folder', folder, allowed, listing)}; remove or rename it"
