@@ -16,6 +16,7 @@ CORRUPTIONS: Mapping[str, tuple[str, ...]] = {
     "digital": ("contrast", "elastic_transform", "pixelate", "jpeg_compression"),
 }
 """The 15 corruptions of ImageNet-C and CIFAR-10-C by group (Hendrycks and Dietterich, 2019)."""
+_MOST_SHOWN = 3
 
 
 @attrs.frozen
@@ -102,7 +103,9 @@ def open_sources(
             found[source.name] = pictures
     missing = [source for source in sources if source.name in absent.keys() & chosen.required]
     if missing:
-        raise DataError(f"{data} lacks {_names(missing)}; looked for {_places(missing)}")
+        more = ", ..." if len(missing) > _MOST_SHOWN else ""
+        places = _places(missing[:_MOST_SHOWN])
+        raise DataError(f"{data} lacks {_names(missing)}; looked for {places}{more}")
     if not found:
         raise DataError(
             f"--data {data}: none of {_names(sources)} is there; looked for {_places(sources)}"

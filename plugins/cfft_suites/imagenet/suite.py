@@ -36,7 +36,7 @@ class ImageNetSuite:
 
     data: Path = param(help="folder that holds val, train, imagenet-r, sketch, ...")
     sets: tuple[str, ...] | None = param(
-        None, help="sets to measure, all of which must be there; none: the six of the paper"
+        None, help="sets to measure, which must be there; none: those of the paper, if there"
     )
     corruptions: tuple[str, ...] | None = param(
         None,
