@@ -180,6 +180,26 @@ def test_all_severities_count_unless_some_are_chosen(cifar10: Path) -> None:
     assert (len(fog), fog.identify(9)) == (10, "5/00001")
 
 
+def test_severities_come_in_the_order_that_is_asked_for(cifar10: Path) -> None:
+    write_corruption(cifar10 / "CIFAR-10-C", "fog", list(range(10)), count=10)
+
+    suite = Cifar10Suite(data=cifar10, corruptions=("fog",), severities=(5, 4, 3, 2, 1))
+    (fog,) = suite.evaluation(0).ood
+
+    assert [fog.read(index).getpixel((0, 0))[0] for index in (0, 9)] == [8, 1]
+    assert (fog.labels[0], fog.labels[9]) == (8, 1)
+    assert (fog.identify(0), fog.identify(9)) == ("5/00000", "1/00001")
+
+
+def test_an_archive_in_place_of_an_array_is_refused(tmp_path: Path) -> None:
+    write_pairs(tmp_path, "cifar10.1_v6", [1])
+    np.savez(tmp_path / "other.npz", images=pixels(1))
+    (tmp_path / "other.npz").rename(tmp_path / "cifar10.1_v6_data.npy")
+
+    with pytest.raises(DataError, match=r"v6_data.npy: not the arrays .*the other way round"):
+        Cifar10Suite(data=tmp_path).evaluation(0)
+
+
 def test_a_corruption_that_is_missing_is_named(cifar10: Path) -> None:
     write_corruption(cifar10 / "CIFAR-10-C", "fog", [0, 9] * 5)
 

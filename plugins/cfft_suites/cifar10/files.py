@@ -10,13 +10,13 @@ import codecs
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 from zipfile import BadZipFile
 
 import attrs
 import numpy as np
 
-from cfft import DataError
+from cfft import DataError, PictureSubset
 
 from .pictures import ArrayPictures, array_pictures
 
@@ -62,7 +62,7 @@ def read_arrays(name: str, pixels: Path, labels: Path) -> ArrayPictures:
 
 def read_archive(name: str, path: Path) -> ArrayPictures:
     """Return the pictures of an .npz file that holds `images` and `labels`."""
-    with _load(path) as stored:
+    with _load(path, archive=True) as stored:
         try:
             images, labels = stored["images"], stored["labels"]
         except (KeyError, ValueError, BadZipFile) as error:
@@ -70,7 +70,7 @@ def read_archive(name: str, path: Path) -> ArrayPictures:
     return array_pictures(name, images, labels, str(path), name)
 
 
-def read_corruption(folder: Path, name: str, severities: Sequence[int]) -> ArrayPictures:
+def read_corruption(folder: Path, name: str, severities: Sequence[int]) -> PictureSubset:
     """Return a corruption of CIFAR-10-C: severity 1 to 5 are stacked in its file in this order.
 
     Pictures are called SEVERITY/PLACE. Raises DataError where the file is no stack of five.
@@ -79,13 +79,9 @@ def read_corruption(folder: Path, name: str, severities: Sequence[int]) -> Array
     each, rest = divmod(len(whole), 5)
     if rest:
         raise DataError(f"{folder / name}.npy: {len(whole)} pictures are no stack of 5 severities")
+    names = [f"{severity}/{place:05d}" for severity in range(1, 6) for place in range(each)]
     rows = [(severity - 1) * each + place for severity in severities for place in range(each)]
-    return attrs.evolve(
-        whole,
-        pixels=whole.pixels if len(rows) == len(whole) else whole.pixels[rows],
-        labels=tuple(whole.labels[row] for row in rows),
-        names=[f"{severity}/{place:05d}" for severity in severities for place in range(each)],
-    )
+    return PictureSubset(whole=attrs.evolve(whole, names=names), indices=tuple(rows), name=name)
 
 
 def _read_batch(path: Path) -> ArrayPictures:
@@ -100,11 +96,14 @@ def _read_batch(path: Path) -> ArrayPictures:
     return array_pictures(path.name, pixels, labels, str(path), path.name)
 
 
-def _load(path: Path, **options: Any) -> Any:
+def _load(path: Path, archive: bool = False, mmap_mode: Literal["r"] | None = None) -> Any:
     try:
-        return np.load(path, allow_pickle=False, **options)
+        found = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+        if isinstance(found, np.ndarray) == archive:
+            raise ValueError("one array in place of an archive, or the other way round")
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         _refuse(path, error)
+    return found
 
 
 def _refuse(path: Path, error: Exception) -> NoReturn:

@@ -38,7 +38,7 @@ class Cifar10Suite:
 
     data: Path = param(help="folder that holds cifar-10-batches-py, CIFAR-10-C, ...")
     sets: tuple[str, ...] | None = param(
-        None, help="sets to measure, which must be there; none: cifar10, cifar10.1, cifar10.2, if there"
+        None, help="sets to measure, which must be there; none: cifar10, 10.1 and 10.2, if there"
     )
     corruptions: tuple[str, ...] | None = param(
         None,

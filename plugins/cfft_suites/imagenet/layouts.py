@@ -62,14 +62,21 @@ def layout_of(name: str) -> Layout:
 
 
 def find_set(data: Path, name: str) -> Path | None:
-    """Return where a set lies; `data` itself may be the ID set, class folders directly in it."""
+    """Return where a set lies; `data` itself may be the ID set, class folders directly in it.
+
+    Raises DataError where `data` is by its name another set than that.
+    """
     found = first_folder(data, PLACES[name])
     if found or name != TEST or not _holds_classes(data):
         return found
-    elsewhere = {Path(place).parts[-1] for places in PLACES.values() for place in places}
-    if data.resolve().name in elsewhere - {"val", "images"} | {"train"}:
+    if data.resolve().name in _others():
         raise DataError(f"--data {data} is a single set: give the directory that holds it")
     return data
+
+
+def _others() -> set[str]:
+    shifts = (places for name, places in PLACES.items() if name != TEST)
+    return {*TRAIN, *(place for places in shifts for place in places)}
 
 
 def _holds_classes(data: Path) -> bool:
