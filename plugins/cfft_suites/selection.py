@@ -81,7 +81,7 @@ class Selection:
 
     def set_names(self, standard: Sequence[str], test: str) -> tuple[str, ...]:
         """List the chosen sets, the ID set `test` alone beside corruptions."""
-        if self.sets is not None:
+        if self.sets:
             return tuple(dict.fromkeys(self.sets))
         return (test,) if self.corruptions else tuple(standard)
 

@@ -26,7 +26,7 @@ from .objectnet import read_objectnet
 
 @suite("imagenet")
 class ImageNetSuite:
-    """Measure on ImageNet and its shifts: V2, R, Sketch, ObjectNet and A; train on ImageNet.
+    """Measure on ImageNet, V2, R, Sketch, ObjectNet and A; train on ImageNet.
 
     DIR holds the sets under the names that the published archives unpack to, any of them; the
     others are listed as absent. Only training needs DIR/train. Corruptions are made from the ID
