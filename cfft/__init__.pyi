@@ -5,6 +5,7 @@ from .data.folders import subfolders as subfolders
 from .data.pictures import FilePictures as FilePictures
 from .data.pictures import PictureSubset as PictureSubset
 from .data.pictures import class_folders as class_folders
+from .data.pictures import decode_picture as decode_picture
 from .data.pictures import read_picture as read_picture
 from .data.splits import stratified_split as stratified_split
 from .data.splits import stratified_subset as stratified_subset
@@ -24,6 +25,7 @@ from .interfaces import AuxLoss as AuxLoss
 from .interfaces import Backbone as Backbone
 from .interfaces import Cam as Cam
 from .interfaces import EvaluationSets as EvaluationSets
+from .interfaces import Expected as Expected
 from .interfaces import MaskedPictureSet as MaskedPictureSet
 from .interfaces import MaskSelector as MaskSelector
 from .interfaces import ModelSource as ModelSource

@@ -11,6 +11,7 @@ import typer
 
 COMMANDS: Mapping[str, str] = {
     "run": "Fine-tune a model; measure its robustness before and after.",
+    "data": "List suites; compare the pictures on disk with what a suite expects.",
     "plugins": "List, show and check what is installed: masks, fills, losses ...",
     "merge": "Average the weights of two models.",
     "sweep": "Run a table of configurations and seeds; choose parameters on validation.",

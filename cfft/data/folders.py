@@ -15,7 +15,7 @@ EXTENSIONS = (
 
 
 def subfolders(directory: Path) -> list[str]:
-    """List the names of a directory's folders, without hidden ones.
+    """List the names of a directory's folders, without hidden ones and what macOS leaves in zips.
 
     In the order of `in_order`. Raises DataError where there is no such directory.
     """
@@ -59,7 +59,7 @@ def _walk(directory: Path, prefix: str, above: frozenset[tuple[int, int]]) -> It
 def _entries(directory: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(directory) as entries:
-            return [entry for entry in entries if not entry.name.startswith(".")]
+            return [entry for entry in entries if not entry.name.startswith((".", "__MACOSX"))]
     except FileNotFoundError:
         raise DataError(f"no such directory: {directory}") from None
     except OSError as error:

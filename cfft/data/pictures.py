@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
+from io import BytesIO
 from pathlib import Path
 
 import attrs
@@ -138,6 +139,14 @@ def read_picture(path: Path) -> Image.Image:
         raise DataError(f"{path}: {_reason(error)}") from error
 
 
+def decode_picture(content: bytes, name: str) -> Image.Image:
+    """Return the picture in a file's `content` as `read_picture` does; errors call it `name`."""
+    try:
+        return _decode(BytesIO(content))
+    except Exception as error:  # as in read_picture
+        raise DataError(f"{name}: {_reason(error)}") from error
+
+
 def picture_fault(path: Path) -> str | None:
     """Tell why a picture cannot be read, or None; cheaper than reading it.
 
@@ -183,8 +192,8 @@ def _empty(folder: Path, name: str) -> str:
     return f"set '{name}': no pictures in class folder {folder}; looked for {' '.join(EXTENSIONS)}"
 
 
-def _decode(path: Path, reduced: bool = False) -> Image.Image:
-    with Image.open(path) as image:
+def _decode(file: Path | BytesIO, reduced: bool = False) -> Image.Image:
+    with Image.open(file) as image:
         if reduced:
             image.draft(None, (1, 1))
         return _to_rgb(ImageOps.exif_transpose(image))

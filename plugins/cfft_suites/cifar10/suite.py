@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
-from cfft import DataError, EvaluationSets, PictureSet, SuiteSets, class_folders, param, suite
+from cfft import (
+    DataError,
+    EvaluationSets,
+    Expected,
+    PictureSet,
+    SuiteSets,
+    class_folders,
+    param,
+    suite,
+)
 from cfft_suites.parts import folders_in, hold_out
 from cfft_suites.selection import Selection, Source, evaluation_of, first_folder, open_sources
 
@@ -24,6 +34,15 @@ _FILES: Mapping[str, tuple[Sequence[str], tuple[str, ...]]] = {
     "cifar10.2": (_V2, ("cifar102_test.npz",)),
 }
 """Folders that a reproduction may lie in, and its files, by set."""
+_TRAINING = f"{_TEST}-train"
+_COMPLETE: Mapping[str, Expected] = {
+    _TRAINING: Expected(50_000, 10, per_class=5000),
+    _TEST: Expected(10_000, 10, per_class=1000),
+    "cifar10.1": Expected(2000, 10),
+    "cifar10.1-v4": Expected(2021, 10),
+    "cifar10.2": Expected(2000, 10),
+}
+"""What complete sets hold, as their authors publish it."""
 _CORRUPTED = ("CIFAR-10-C", ".")
 
 
@@ -49,8 +68,18 @@ class Cifar10Suite:
     )
     val: int = param(5000, help="training pictures held out for validation", ge=10)
 
+    known_sets: ClassVar[tuple[str, ...]] = (_TEST, *_FILES, "15 corruptions")
+
     def __attrs_post_init__(self) -> None:
         self._selection.check("cifar10", (_TEST, *_FILES), _TEST)
+
+    def expected(self) -> Mapping[str, Expected]:
+        """Return what the chosen sets and the training pictures hold if they are complete."""
+        chosen, each = self._selection, len(self.severities)
+        names = (_TRAINING, *chosen.set_names(_STANDARD, _TEST))
+        corrupted = Expected(10_000 * each, 10, per_class=1000 * each)
+        corruptions = dict.fromkeys(chosen.corruption_names(), corrupted)
+        return {name: _COMPLETE[name] for name in names} | corruptions
 
     def evaluation(self, seed: int) -> EvaluationSets:
         """Return the sets that are there; `seed` changes nothing.
@@ -105,7 +134,7 @@ class Cifar10Suite:
 
     def _original(self, part: str, batches: Sequence[str]) -> PictureSet | None:
         folder = _folder_with(self.data, _BATCHES, batches[0])
-        name = _TEST if part == "test" else f"{_TEST}-{part}"
+        name = _TEST if part == "test" else _TRAINING
         if folder:
             return read_batches(name, [folder / batch for batch in batches])
         pictures = first_folder(self.data, (part,))

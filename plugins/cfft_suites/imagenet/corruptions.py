@@ -42,6 +42,11 @@ class CorruptedPictures:
         return tuple(self.whole.labels) * len(self.severities)
 
     @property
+    def made_from(self) -> PictureSet:
+        """The other set; see PictureSet."""
+        return self.whole
+
+    @property
     def classes(self) -> Sequence[int]:
         """The classes of the other set."""
         return self.whole.classes

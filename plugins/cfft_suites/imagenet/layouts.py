@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from cfft import DataError, FilePictures, class_folders, subfolders, unknown
+from cfft import DataError, Expected, FilePictures, class_folders, subfolders, unknown
 from cfft_suites.selection import first_folder
 
 from .facts import facts
@@ -26,6 +26,19 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     "imagenet-a": ("imagenet-a",),
 }
 """Places below the suite's directory by set, as the published archives unpack."""
+TRAINING = "imagenet-train"
+COMPLETE: Mapping[str, Expected] = {
+    TRAINING: Expected(1_281_167, 1000),
+    TEST: Expected(50_000, 1000, per_class=50),
+    "imagenet-v2": Expected(10_000, 1000, per_class=10),
+    "imagenet-v2-threshold": Expected(10_000, 1000, per_class=10),
+    "imagenet-v2-top": Expected(10_000, 1000, per_class=10),
+    "imagenet-r": Expected(30_000, 200),
+    "imagenet-sketch": Expected(50_889, 1000),
+    "objectnet": Expected(18_574, 113),  # of 50,273 pictures in 313 folders
+    "imagenet-a": Expected(7_500, 200),
+}
+"""What complete sets hold, as their authors publish it; of ObjectNet, what is measured."""
 _NUMBERED = ("imagenet-v2", "imagenet-v2-threshold", "imagenet-v2-top")
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 from cfft import (
     DataError,
     EvaluationSets,
+    Expected,
     FilePictures,
     PictureSet,
     SuiteSets,
@@ -20,7 +23,7 @@ from cfft_suites.selection import Selection, Source, evaluation_of, first_folder
 
 from .corruptions import CorruptedPictures, corruption_library
 from .facts import facts
-from .layouts import PLACES, STANDARD, TEST, TRAIN, find_set, layout_of
+from .layouts import COMPLETE, PLACES, STANDARD, TEST, TRAIN, TRAINING, find_set, layout_of
 from .objectnet import read_objectnet
 
 
@@ -48,8 +51,15 @@ class ImageNetSuite:
     border: int = param(2, help="pixels cut off each side of ObjectNet's pictures", ge=0)
     val: int = param(10_240, help="training pictures held out for validation", ge=1000)
 
+    known_sets: ClassVar[tuple[str, ...]] = (*PLACES, "15 corruptions (cfft[corruptions])")
+
     def __attrs_post_init__(self) -> None:
         self._selection.check("imagenet", PLACES, TEST)
+
+    def expected(self) -> Mapping[str, Expected]:
+        """Return what the chosen sets and the training pictures hold if they are complete."""
+        names = (TRAINING, *self._selection.set_names(STANDARD, TEST))
+        return {name: COMPLETE[name] for name in names}
 
     def evaluation(self, seed: int) -> EvaluationSets:
         """Return the sets that are there; `seed` changes nothing.
@@ -115,4 +125,4 @@ class ImageNetSuite:
                 f"{root} lacks {len(missing)} of ImageNet's {len(facts().names)} classes, such as "
                 f"{missing[0]}: complete it, or train on it with --suite folder"
             )
-        return layout_of(TEST).read(root, "imagenet-train")
+        return layout_of(TEST).read(root, TRAINING)
