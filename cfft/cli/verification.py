@@ -51,8 +51,13 @@ def _row(found: SetFinding) -> tuple[str, ...]:
         f"{wanted.pictures:,}" if wanted else "-",
         str(found.classes),
         str(wanted.classes) if wanted else "-",
-        "; ".join(found.problems) or "ok",
+        _verdict(len(found.problems)),
     )
+
+
+def _verdict(problems: int) -> str:
+    """Say whether a set is complete; what is wrong with it follows in words."""
+    return "ok" if not problems else f"{problems} problem{'' if problems == 1 else 's'}"
 
 
 def _notes(found: Verification) -> Iterator[str]:

@@ -30,6 +30,7 @@ BUILT_IN = [
 ]
 OPTIONS = {
     *(option.spelling for option in run_options(Registry.installed())),
+    *("--counts-only", "--allow-absent"),
     *("--version", "--help", "--mask.checker.period"),
 }
 COMMAND_LINE = re.compile(r"(?:^ {4}|`)cfft ([^`\n]+)", re.MULTILINE)
