@@ -44,11 +44,12 @@ def _table(found: Verification) -> Table:
 
 def _row(found: SetFinding) -> tuple[str, ...]:
     wanted = found.expected
+    parts = "" if found.whole == found.pictures else " in all parts"
     return (
         found.name,
         found.role,
         f"{found.pictures:,}",
-        f"{wanted.pictures:,}" if wanted else "-",
+        f"{wanted.pictures:,}{parts}" if wanted else "-",
         str(found.classes),
         str(wanted.classes) if wanted else "-",
         _verdict(len(found.problems)),

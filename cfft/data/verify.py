@@ -25,14 +25,16 @@ _TASK = "checking pictures"
 class SetFinding:
     """Say what was found of one set.
 
-    `role`: train, val, test or ood. `classes`: labels that occur. `expected`: what the set, or the
-    whole that it is a part of, holds if it is complete. `short`: classes that have fewer or more
-    pictures than they should, with the pictures found. `problems`: what is wrong, in words.
+    `role`: train, val, test or ood. `whole`: pictures of the set that this one is a part of, which
+    is compared with `expected` where its first part stands; its own where it is no part.
+    `classes`: labels that occur. `short`: classes that have fewer or more pictures than they
+    should, with the pictures found. `problems`: what is wrong, in words.
     """
 
     name: str
     role: str
     pictures: int
+    whole: int
     classes: int
     expected: Expected | None
     short: tuple[tuple[str, int], ...]
@@ -189,6 +191,7 @@ def _findings(opened: _Opened, expected: Mapping[str, Expected]) -> Iterator[Set
             name=pictures.name,
             role=role,
             pictures=len(pictures),
+            whole=len(whole),
             classes=len(set(pictures.labels)),
             expected=wanted,
             short=short,
