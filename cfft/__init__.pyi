@@ -1,11 +1,14 @@
 from .counterfactual import refill_from as refill_from
 from .data.classes import class_table as class_table
+from .data.classes import evaluation_classes as evaluation_classes
 from .data.folders import subfolders as subfolders
 from .data.pictures import FilePictures as FilePictures
 from .data.pictures import PictureSubset as PictureSubset
 from .data.pictures import class_folders as class_folders
+from .data.pictures import decode_picture as decode_picture
 from .data.pictures import read_picture as read_picture
 from .data.splits import stratified_split as stratified_split
+from .data.splits import stratified_subset as stratified_subset
 from .encoder import Capture as Capture
 from .encoder import Classifier as Classifier
 from .encoder import Encoder as Encoder
@@ -22,6 +25,7 @@ from .interfaces import AuxLoss as AuxLoss
 from .interfaces import Backbone as Backbone
 from .interfaces import Cam as Cam
 from .interfaces import EvaluationSets as EvaluationSets
+from .interfaces import Expected as Expected
 from .interfaces import MaskedPictureSet as MaskedPictureSet
 from .interfaces import MaskSelector as MaskSelector
 from .interfaces import ModelSource as ModelSource

@@ -203,6 +203,9 @@ class PictureSet(Protocol):
     The optional attribute `counts_as` maps a class index to the label that it stands for, where
     several classes are right for a picture (ObjectNet's folders); other classes stand for
     themselves. `labels` hold what classes stand for.
+
+    The optional attribute `made_from` is the set that these pictures are computed from
+    (corruptions made while reading); `cfft data verify` reads that one alone.
     """
 
     @property
@@ -265,6 +268,18 @@ class EvaluationSets:
         return self.ood if self.test is None else (self.test, *self.ood)
 
 
+@attrs.frozen
+class Expected:
+    """Say how many pictures and classes a complete set has.
+
+    `per_class`: pictures of each class, None where classes differ.
+    """
+
+    pictures: int
+    classes: int
+    per_class: int | None = None
+
+
 @runtime_checkable
 class Suite(Protocol):
     """Give the pictures to train on and to be measured on.
@@ -272,6 +287,12 @@ class Suite(Protocol):
     A suite may also have `evaluation(seed: int) -> EvaluationSets`, for pictures that can be
     measured on where those to train on are missing; without it `open` serves both. A suite that
     nobody can train on raises DataError in `open` and says so.
+
+    For `cfft data` it may have `expected() -> Mapping[str, Expected]`, what complete sets hold by
+    the name of the set (of the whole set where it is divided), opening nothing; and two class
+    attributes that listings print: `known_sets`, a tuple of the names of its sets, or words for
+    names that depend on the data, and `requires`, which maps each module that cfft does not
+    bring to what pip is to install.
     """
 
     def open(self, seed: int) -> SuiteSets:

@@ -11,6 +11,7 @@ import typer
 
 COMMANDS: Mapping[str, str] = {
     "run": "Fine-tune a model; measure its robustness before and after.",
+    "data": "List suites; compare the pictures on disk with what a suite expects.",
     "plugins": "List, show and check what is installed: masks, fills, losses ...",
     "eval": "Measure models side by side; cfft eval masks measures masks.",
     "predict": "Label pictures with a fine-tuned model.",

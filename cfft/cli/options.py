@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,11 @@ def shared_options(
 
 def _is_threshold(spelling: str) -> bool:
     return spelling == "--threshold" or spelling.endswith(".threshold")
+
+
+def kind_options(registry: Registry, kind: str) -> list[Option]:
+    """Return the options of one kind's strategies alone, in full and in short."""
+    return [*_full_options(registry, (kind,)), *_short_options(registry, set(), (kind,))]
 
 
 def has_short(registry: Registry, param: str) -> bool:
@@ -225,16 +230,16 @@ def _store_seed(request: Request, text: str) -> None:
     request.layer.seed = parse_seed(text, "--seed")
 
 
-def _declarations(registry: Registry) -> Iterator[Declaration]:
-    for kind in KINDS:
+def _declarations(registry: Registry, kinds: Iterable[str]) -> Iterator[Declaration]:
+    for kind in kinds:
         yield from (provided.declaration for provided in registry.of_kind(kind))
 
 
-def _full_options(registry: Registry) -> Iterator[Option]:
+def _full_options(registry: Registry, kinds: Iterable[str] = KINDS) -> Iterator[Option]:
     """Give every parameter its full spelling once, even where two plug-ins clash."""
     made = {
         full_option(declared.path, param.name): _full_option(declared, param)
-        for declared in _declarations(registry)
+        for declared in _declarations(registry, kinds)
         for param in declared.params
     }
     yield from made.values()
@@ -250,9 +255,12 @@ def _full_option(declared: Declaration, param: Param) -> Option:
     return Option(spelling, f"{param.help} {facts(param)}", panel, metavar(param), store)
 
 
-def _short_options(registry: Registry, taken: set[str]) -> Iterator[Option]:
+def _short_options(
+    registry: Registry, taken: set[str], kinds: Iterable[str] = KINDS
+) -> Iterator[Option]:
     """Give every parameter its short spelling, unless an option of cfft's own has it."""
-    names = {param.name for declared in _declarations(registry) for param in declared.params}
+    declarations = _declarations(registry, kinds)
+    names = {param.name for declared in declarations for param in declared.params}
     for name in sorted(names):
         if short_option(name) not in taken:
             yield Option(short_option(name), "", "", "TEXT", _storing_short(name), hidden=True)

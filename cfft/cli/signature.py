@@ -14,23 +14,27 @@ from cfft.cli.options import Option, Request
 
 def as_command(
     options: Sequence[Option],
-    action: Callable[[Any], None],
+    action: Callable[..., None],
     make: Callable[[], Request] = Request,
 ) -> Any:
     """Return a function with one keyword per option that calls `action` with what `make` made.
 
-    An option that is not spelt with dashes is an argument.
+    An option that is not spelt with dashes is an argument. Keyword-only parameters of `action` are
+    arguments and options too, as Typer reads them.
     """
     by_keyword = {f"option_{number}": option for number, option in enumerate(options)}
 
     def command(**values: Any) -> None:
         request = make()
-        for keyword, value in values.items():
+        for keyword, option in by_keyword.items():
+            value = values.pop(keyword)
             if value not in (None, False, []):
-                by_keyword[keyword].store(request, value)
-        action(request)
+                option.store(request, value)
+        action(request, **values)
 
-    parameters = [_parameter(keyword, option) for keyword, option in by_keyword.items()]
+    own = inspect.signature(action, eval_str=True).parameters.values()
+    parameters = [p for p in own if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    parameters += [_parameter(keyword, option) for keyword, option in by_keyword.items()]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command

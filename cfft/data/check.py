@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 import attrs
 
@@ -12,6 +14,7 @@ from cfft.data.pictures import FilePictures, PictureSubset, picture_fault
 from cfft.errors import DataError, several
 from cfft.interfaces import PictureSet, SuiteSets
 
+T = TypeVar("T")
 Progress = Callable[[int, int], None]
 _CHUNK = 64  # pictures per task: a future for each of a million would cost a gigabyte
 
@@ -52,20 +55,35 @@ def find_unreadable(
     sets: Sequence[PictureSet], progress: Progress | None = None
 ) -> list[Unreadable]:
     """Decode every picture of `sets` in threads and return those that fail, in order."""
+    return [
+        Unreadable(pictures, index, path, reason)
+        for pictures, index, (path, reason) in look_at(sets, fault, progress)
+        if reason
+    ]
+
+
+def look_at(
+    sets: Sequence[PictureSet],
+    look: Callable[[PictureSet, int], T],
+    progress: Progress | None = None,
+) -> Iterator[tuple[PictureSet, int, T]]:
+    """Call `look(pictures, index)` for every picture in threads; yield what it returns, in order.
+
+    `progress(done, total)` is called in the caller's thread, in pictures.
+    """
     chunks = list(_chunks(sets))
     total = sum(len(indices) for _, indices in chunks)
-    found: list[Unreadable] = []
     done = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
-            for (_, indices), faults in zip(chunks, pool.map(_check, chunks), strict=True):
-                found += faults
+            seen = pool.map(partial(_look, look), chunks)
+            for (pictures, indices), results in zip(chunks, seen, strict=True):
+                yield from ((pictures, *pair) for pair in zip(indices, results, strict=True))
                 done += len(indices)
                 if progress:
                     progress(done, total)
         finally:
             pool.shutdown(cancel_futures=True)  # or Ctrl-C would wait for every picture
-    return found
 
 
 def _chunks(sets: Sequence[PictureSet]) -> Iterator[tuple[PictureSet, range]]:
@@ -75,15 +93,15 @@ def _chunks(sets: Sequence[PictureSet]) -> Iterator[tuple[PictureSet, range]]:
             yield pictures, everything[start : start + _CHUNK]
 
 
-def _check(chunk: tuple[PictureSet, range]) -> list[Unreadable]:
+def _look(look: Callable[[PictureSet, int], T], chunk: tuple[PictureSet, range]) -> list[T]:
     pictures, indices = chunk
-    faults = ((index, *_fault(pictures, index)) for index in indices)
-    return [Unreadable(pictures, index, path, reason) for index, path, reason in faults if reason]
+    return [look(pictures, index) for index in indices]
 
 
-def _fault(pictures: PictureSet, index: int) -> tuple[str, str | None]:
+def fault(pictures: PictureSet, index: int) -> tuple[str, str | None]:
+    """Return where a picture lies, and why it cannot be read or None."""
     if isinstance(pictures, PictureSubset):
-        return _fault(pictures.whole, pictures.indices[index])
+        return fault(pictures.whole, pictures.indices[index])
     if isinstance(pictures, FilePictures):
         path = pictures.root / pictures.paths[index]
         return str(path), picture_fault(path)

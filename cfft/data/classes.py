@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from cfft.data.folders import no_classes, subfolders
+from cfft.data.folders import in_order, no_classes, subfolders
 from cfft.errors import DataError, several, unknown
 
 
@@ -33,16 +33,37 @@ def class_table(root: Path, names_in: Path | None = None) -> dict[str, str]:
     return _named(folders, names_in) if names_in else dict(zip(folders, folders, strict=True))
 
 
+def evaluation_classes(roots: Sequence[Path], names_in: Path) -> dict[str, str]:
+    """Map class folders to class names where no training set says which classes there are.
+
+    They are the folders that `names_in` names, in a `classes.toml` or in lines `folder<TAB>name`
+    of a `classes.txt`, whether or not they are there; without such a file the folders of all
+    `roots`. Order and file as in `class_table`. Raises DataError for a folder without a name.
+    """
+    folders = in_order({folder for root in roots for folder in subfolders(root)})
+    path = _names_file(names_in)
+    names = _read_names(path, folders) if path else dict(zip(folders, folders, strict=True))
+    missing = [folder for folder in folders if folder not in names]
+    if missing:
+        raise DataError(several(f"{path}: no name for class folder '{name}'" for name in missing))
+    return {folder: names[folder] for folder in in_order(names)}
+
+
 def _named(folders: Sequence[str], directory: Path) -> dict[str, str]:
+    path = _names_file(directory)
+    if path is None:
+        return dict(zip(folders, folders, strict=True))
+    names = _read_names(path, folders)
+    _require_same(path, names, folders)
+    return {folder: names[folder] for folder in folders}
+
+
+def _names_file(directory: Path) -> Path | None:
     found = [directory / name for name in ("classes.txt", "classes.toml")]
     found = [path for path in found if path.is_file()]
     if len(found) == 2:
         raise DataError(f"{directory} holds classes.txt and classes.toml: keep one of them")
-    if not found:
-        return dict(zip(folders, folders, strict=True))
-    names = _read_names(found[0], folders)
-    _require_same(found[0], names, folders)
-    return {folder: names[folder] for folder in folders}
+    return found[0] if found else None
 
 
 def _read_names(path: Path, folders: Sequence[str]) -> dict[str, str]:

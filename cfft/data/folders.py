@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cfft.errors import DataError
@@ -15,13 +15,17 @@ EXTENSIONS = (
 
 
 def subfolders(directory: Path) -> list[str]:
-    """List the names of a directory's folders, without hidden ones.
+    """List the names of a directory's folders, without hidden ones and what macOS leaves in zips.
 
-    Sorted by name, or as numbers where all of them are numbers (ImageNet-V2 counts its classes).
-    Raises DataError where there is no such directory.
+    In the order of `in_order`. Raises DataError where there is no such directory.
     """
-    names = [entry.name for entry in _entries(directory) if entry.is_dir()]
-    return sorted(names, key=_number if all(map(str.isdecimal, names)) else None)
+    return in_order(entry.name for entry in _entries(directory) if entry.is_dir())
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Sort by name, or as numbers where all are numbers (ImageNet-V2 counts its classes)."""
+    listed = list(names)
+    return sorted(listed, key=_number if all(map(str.isdecimal, listed)) else None)
 
 
 def picture_files(directory: Path) -> list[str]:
@@ -55,7 +59,7 @@ def _walk(directory: Path, prefix: str, above: frozenset[tuple[int, int]]) -> It
 def _entries(directory: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(directory) as entries:
-            return [entry for entry in entries if not entry.name.startswith(".")]
+            return [entry for entry in entries if not entry.name.startswith((".", "__MACOSX"))]
     except FileNotFoundError:
         raise DataError(f"no such directory: {directory}") from None
     except OSError as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
+from io import BytesIO
 from pathlib import Path
 
 import attrs
@@ -98,19 +99,23 @@ def mask_reader(pictures: PictureSet) -> Callable[[int], NDArray[np.uint8 | np.b
 
 
 def class_folders(
-    root: Path, name: str, classes: Mapping[str, str] | Sequence[str] | None = None
+    root: Path,
+    name: str,
+    classes: Mapping[str, str] | Sequence[str] | None = None,
+    only: Collection[str] | None = None,
 ) -> FilePictures:
     """Find the pictures in `root/<class>/**`, without opening them.
 
     `classes`: the training classes in index order, as folder names or as folder names mapped to
     class names (see `class_table`); the set may hold a subset of them. None: this is the training
-    set, its folders are the classes. Raises DataError for a missing directory, a class that
-    training lacks and a class folder without pictures; with None also for a single class.
+    set, its folders are the classes. `only`: the folders to read, where others lie there on
+    purpose. Raises DataError for a missing directory, a class that training lacks and a class
+    folder without pictures; with `classes` None also for a single class.
     """
     if classes is None:
         classes = class_table(root)
     table = classes if isinstance(classes, Mapping) else {folder: folder for folder in classes}
-    files = _files_by_folder(root, name, table)
+    files = _files_by_folder(root, name, table, only)
     index = {folder: label for label, folder in enumerate(table)}
     return FilePictures(
         name=name,
@@ -134,6 +139,14 @@ def read_picture(path: Path) -> Image.Image:
         raise DataError(f"{path}: {_reason(error)}") from error
 
 
+def decode_picture(content: bytes, name: str) -> Image.Image:
+    """Return the picture in a file's `content` as `read_picture` does; errors call it `name`."""
+    try:
+        return _decode(BytesIO(content))
+    except Exception as error:  # as in read_picture
+        raise DataError(f"{name}: {_reason(error)}") from error
+
+
 def picture_fault(path: Path) -> str | None:
     """Tell why a picture cannot be read, or None; cheaper than reading it.
 
@@ -147,10 +160,15 @@ def picture_fault(path: Path) -> str | None:
     return None
 
 
-def _files_by_folder(root: Path, name: str, table: Mapping[str, str]) -> dict[str, list[str]]:
-    folders = subfolders(root)
-    if not folders:
+def _files_by_folder(
+    root: Path, name: str, table: Mapping[str, str], only: Collection[str] | None
+) -> dict[str, list[str]]:
+    there = subfolders(root)
+    if not there:
         raise DataError(f"set '{name}': {no_classes(root)}")
+    folders = there if only is None else [folder for folder in there if folder in only]
+    if not folders:
+        raise DataError(f"set '{name}': none of the folders in {root} is one of its classes")
     surplus = [folder for folder in folders if folder not in table]
     if surplus:
         raise DataError(several(_surplus(root, name, folder, table) for folder in surplus))
@@ -174,8 +192,8 @@ def _empty(folder: Path, name: str) -> str:
     return f"set '{name}': no pictures in class folder {folder}; looked for {' '.join(EXTENSIONS)}"
 
 
-def _decode(path: Path, reduced: bool = False) -> Image.Image:
-    with Image.open(path) as image:
+def _decode(file: Path | BytesIO, reduced: bool = False) -> Image.Image:
+    with Image.open(file) as image:
         if reduced:
             image.draft(None, (1, 1))
         return _to_rgb(ImageOps.exif_transpose(image))

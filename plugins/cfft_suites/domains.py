@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 from cfft import (
     ConfigError,
+    Expected,
+    FilePictures,
+    PictureSet,
     SuiteSets,
-    class_folders,
     class_table,
     param,
     suite,
     unknown,
 )
 
-from .parts import Split, check_split, draw_parts, folders_in
+from .benchmarks import Benchmark, complete_domains
+from .domain_folders import class_roots, domain_pictures, listed
+from .parts import Split, check_split, draw_parts, folders_in, gather
 
 
 @suite("domains")
@@ -24,6 +31,11 @@ class DomainsSuite:
     The domain `id` is split into train, val and test, each class for itself, drawn from the run's
     seed. The test part is called like the domain, the others are the OOD sets; they may lack
     classes but have no others. DIR may hold classes.txt or classes.toml with the class names.
+
+    So PACS, Office-Home, VLCS and DomainNet unpack. Where a domain holds full, train, crossval or
+    test and those hold the classes, as VLCS has it, full counts, else the others together. With
+    `lists`, the pictures of DIR/<domain>_train.txt are divided into train and val alone, and every
+    domain is tested on those of its <domain>_test.txt, as DomainNet has them.
     """
 
     data: Path = param(help="folder that holds one folder a domain")
@@ -33,22 +45,44 @@ class DomainsSuite:
     split: Split = param(
         (70.0, 10.0, 20.0), help="train/val/test of the domain id, in percent or shares"
     )
+    lists: bool = param(
+        False, help="take training and test pictures from DIR/<domain>_train.txt and _test.txt"
+    )
+    benchmark: Benchmark | None = param(
+        None, help="what DIR holds, for cfft data verify to compare with its published counts"
+    )
+    known_sets: ClassVar[tuple[str, ...]] = ("the domain id", "every other domain")
 
     def __attrs_post_init__(self) -> None:
         check_split("domains", self.split)
+
+    def expected(self) -> Mapping[str, Expected]:
+        """Return the published counts of the benchmark's domains; lists of files check the rest."""
+        return {} if self.benchmark is None or self.lists else complete_domains(self.benchmark)
 
     def open(self, seed: int) -> SuiteSets:
         """Return the sets; raises ConfigError for an unknown domain, DataError for bad folders."""
         domains = folders_in(self.data, "one folder a domain")
         chosen = self._chosen(domains)
-        table = class_table(self.data / chosen, names_in=self.data)
-        pictures = class_folders(self.data / chosen, chosen, table)
-        names = (f"{chosen}-train", f"{chosen}-val", chosen)
+        table = class_table(class_roots(self.data / chosen)[0], names_in=self.data)
+        ordered = [chosen, *(domain for domain in domains if domain != chosen)]
+        readers = [partial(domain_pictures, self.data / name, name, table) for name in ordered]
+        pictures, *others = gather(readers)
+        train, val, test = self._parts(pictures, seed)
+        ood = gather([partial(self._tested, other) for other in others])
+        return SuiteSets(tuple(table.values()), train, val, test, tuple(ood))
+
+    def _parts(self, pictures: FilePictures, seed: int) -> tuple[PictureSet, ...]:
+        names = (f"{pictures.name}-train", f"{pictures.name}-val", pictures.name)
         shares = dict(zip(names, self.split, strict=True))
-        train, val, test = draw_parts(pictures, shares, seed).values()
-        others = [domain for domain in domains if domain != chosen]
-        ood = tuple(class_folders(self.data / domain, domain, table) for domain in others)
-        return SuiteSets(tuple(table.values()), train, val, test, ood)
+        if not self.lists:
+            return tuple(draw_parts(pictures, shares, seed).values())
+        del shares[pictures.name]
+        drawn = draw_parts(listed(pictures, self.data, "train"), shares, seed)
+        return (*drawn.values(), self._tested(pictures))
+
+    def _tested(self, pictures: FilePictures) -> FilePictures:
+        return listed(pictures, self.data, "test") if self.lists else pictures
 
     def _chosen(self, domains: list[str]) -> str:
         if self.id in domains:

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 from cfft import (
     DataError,
+    EvaluationSets,
     FilePictures,
-    PictureSet,
     SuiteSets,
     class_folders,
     class_table,
+    evaluation_classes,
     param,
     subfolders,
     suite,
 )
 
-from .parts import Split, check_split, draw_parts, folders_in
+from .parts import Split, check_split, complete_parts, folders_in, gather
+
+_PARTS = ("train", "val", "test")
 
 
 @suite("folder")
 class FolderSuite:
     """Train on DIR/train/<class>/*, test on DIR/test and on each DIR/ood/<name>.
+
+    Without DIR/train the others can be measured on. Their classes are then those that classes.txt
+    (as folder<TAB>name) or classes.toml names, or else all their folders.
 
     A part without a folder, DIR/val or DIR/test, is drawn from DIR/train, each class for itself,
     from the run's seed: with both missing the training pictures are divided as `split` says, with
@@ -37,6 +45,8 @@ class FolderSuite:
         (70.0, 10.0, 20.0), help="train/val/test in percent or shares, for parts without a folder"
     )
 
+    known_sets: ClassVar[tuple[str, ...]] = ("train", "val", "test", "every folder in ood/")
+
     def __attrs_post_init__(self) -> None:
         check_split("folder", self.split)
 
@@ -46,30 +56,53 @@ class FolderSuite:
         if "train" not in folders:
             raise DataError(_no_train(self.data, folders))
         table = class_table(self.data / "train", names_in=self.data)
-        given: dict[str, PictureSet] = {
-            name: class_folders(self.data / name, name, table)
-            for name in ("val", "test")
-            if name in folders
-        }
-        shares = dict(zip(("train", "val", "test"), self.split, strict=True))
-        missing = {name: share for name, share in shares.items() if name not in given}
-        train = class_folders(self.data / "train", "train", table)
-        parts = {**given, **draw_parts(train, missing, seed, _remedy(missing))}
-        ood = self._ood(table) if "ood" in folders else ()
-        return SuiteSets(tuple(table.values()), parts["train"], parts["val"], parts["test"], ood)
+        parts = [self.data / name for name in _PARTS if name in folders]
+        whole, *others = _read([*parts, *self._ood_roots()], table)
+        given = {each.name: each for each in others[: len(parts) - 1]}
+        train, val, test = complete_parts(whole, given, _PARTS, self.split, seed, _remedy(given))
+        return SuiteSets(tuple(table.values()), train, val, test, tuple(others[len(given) :]))
 
-    def _ood(self, table: Mapping[str, str]) -> tuple[FilePictures, ...]:
-        names = subfolders(self.data / "ood")
+    def evaluation(self, seed: int) -> EvaluationSets:
+        """Return the sets to measure on, for which no training pictures have to be there.
+
+        With them, classes and a drawn test part are those of `open`; raises as it does.
+        """
+        if "train" in folders_in(self.data, "test/ or ood/"):
+            sets = self.open(seed)
+            return EvaluationSets(sets.classes, sets.test, sets.ood)
+        return self._without_training()
+
+    def _without_training(self) -> EvaluationSets:
+        test = [self.data / "test"] if (self.data / "test").is_dir() else []
+        roots = [*test, *self._ood_roots()]
+        if not roots:
+            raise DataError(_no_train(self.data, subfolders(self.data)))
+        table = evaluation_classes(roots, self.data)
+        sets = _read(roots, table)
+        return EvaluationSets(
+            classes=tuple(table.values()),
+            test=sets[0] if test else None,
+            ood=tuple(sets[len(test) :]),
+            absent={} if test else {"test": f"looked for test in {self.data}"},
+        )
+
+    def _ood_roots(self) -> list[Path]:
+        ood = self.data / "ood"
+        names = subfolders(ood) if ood.is_dir() else []
         if "test" in names:
             raise DataError(
-                f"{self.data / 'ood' / 'test'}: 'test' is the in-distribution test set; "
-                "rename the folder"
+                f"{ood / 'test'}: 'test' is the in-distribution test set; rename the folder"
             )
-        return tuple(class_folders(self.data / "ood" / name, name, table) for name in names)
+        return [ood / name for name in names]
 
 
-def _remedy(missing: Mapping[str, float]) -> str:
-    folders = " and ".join(f"{name}/" for name in missing if name != "train")
+def _read(roots: Sequence[Path], table: Mapping[str, str]) -> list[FilePictures]:
+    """Read the sets of these folders, called like them."""
+    return gather([partial(class_folders, root, root.name, table) for root in roots])
+
+
+def _remedy(given: Collection[str]) -> str:
+    folders = " and ".join(f"{name}/" for name in _PARTS[1:] if name not in given)
     return f", or give {folders} as folders of their own"
 
 

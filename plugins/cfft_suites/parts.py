@@ -1,12 +1,14 @@
-"""Parts of a set, drawn by class; what `folder` and `domains` share."""
+"""Parts of a set, drawn by class; what suites with training pictures share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol, TypeVar
 
-from cfft import ConfigError, DataError, FilePictures, PictureSubset, subfolders
+from cfft import ConfigError, DataError, PictureSet, PictureSubset, subfolders
 
+T = TypeVar("T")
 Split = tuple[float, float, float]
 
 
@@ -28,8 +30,29 @@ def check_split(suite: str, split: Split) -> None:
         )
 
 
+def gather(readers: Iterable[Callable[[], T]]) -> list[T]:
+    """Call every reader; raises one DataError with the problems of all that fail."""
+    read: list[T] = []
+    problems: list[str] = []
+    for reader in readers:
+        try:
+            read.append(reader())
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError("\n".join(problems))
+    return read
+
+
+class NamedPictures(PictureSet, Protocol):
+    """Hold pictures, and the names of all classes by index."""
+
+    @property
+    def class_names(self) -> Sequence[str]: ...
+
+
 def draw_parts(
-    pictures: FilePictures, shares: Mapping[str, float], seed: int, remedy: str = ""
+    pictures: NamedPictures, shares: Mapping[str, float], seed: int, remedy: str = ""
 ) -> dict[str, PictureSubset]:
     """Split `pictures` into parts named and sized by `shares`, each class for itself.
 
@@ -49,3 +72,41 @@ def draw_parts(
         name: PictureSubset(whole=pictures, indices=tuple(indices), name=name)
         for name, indices in zip(shares, drawn, strict=True)
     }
+
+
+def hold_out(pictures: PictureSet, count: int, seed: int) -> tuple[PictureSubset, PictureSubset]:
+    """Split off exactly `count` pictures for validation, with the class shares of the whole.
+
+    Returns (train, val), drawn from `seed`. Raises ConfigError where `count` is not more than the
+    classes, DataError where a class would be left without training pictures.
+    """
+    from cfft import stratified_subset  # as above
+
+    held = set(stratified_subset(pictures.labels, count, seed))
+    kept = tuple(index for index in range(len(pictures)) if index not in held)
+    train = PictureSubset(whole=pictures, indices=kept, name=pictures.name)
+    if set(train.labels) != set(pictures.labels):
+        raise DataError(
+            f"holding {count} of {len(pictures)} pictures out for validation leaves classes "
+            "without training pictures: hold fewer out (--val)"
+        )
+    return train, PictureSubset(whole=pictures, indices=tuple(sorted(held)), name="val")
+
+
+def complete_parts(
+    train: NamedPictures,
+    given: Mapping[str, PictureSet],
+    names: tuple[str, str, str],
+    split: Split,
+    seed: int,
+    remedy: str = "",
+) -> tuple[PictureSet, PictureSet, PictureSet]:
+    """Return the training, validation and test set called `names`.
+
+    Those that `given` lacks are drawn from `train`, in the proportions of `split`; raises as
+    `draw_parts` does.
+    """
+    shares = dict(zip(names, split, strict=True))
+    missing = {name: share for name, share in shares.items() if name not in given}
+    parts = {**given, **draw_parts(train, missing, seed, remedy)}
+    return parts[names[0]], parts[names[1]], parts[names[2]]

@@ -207,3 +207,71 @@ def test_a_class_too_small_to_split_is_called_by_its_name(folder: Path) -> None:
 def test_a_part_that_has_to_be_drawn_needs_a_share(folder: Path) -> None:
     with pytest.raises(ConfigError, match="--split gives test nothing"):
         FolderSuite(data=folder, split=(70.0, 30.0, 0.0)).open(0)
+
+
+@pytest.fixture
+def measured(tmp_path: Path) -> Path:
+    """Dogs to test on, cats and owls in snow, and nothing to train on."""
+    paint(tmp_path / "test" / "dog", pictures=3)
+    paint(tmp_path / "ood" / "snow" / "cat", pictures=2)
+    paint(tmp_path / "ood" / "snow" / "owl", pictures=2)
+    return tmp_path
+
+
+def test_folder_is_measured_without_training_pictures(measured: Path) -> None:
+    sets = FolderSuite(data=measured).evaluation(0)
+
+    assert sets.classes == ("cat", "dog", "owl")
+    assert [(s.name, len(s), s.classes) for s in sets.present] == [
+        ("test", 3, (1,)),
+        ("snow", 4, (0, 2)),
+    ]
+    assert sets.absent == {}
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("classes.txt", "cat\tCat\nowl\tOwl\nbear\tBear\ndog\tDog\n"),
+        ("classes.toml", 'dog = "Dog"\nbear = "Bear"\ncat = "Cat"\nowl = "Owl"\n'),
+    ],
+)
+def test_named_classes_count_where_no_picture_of_one_is_there(
+    measured: Path, file: str, text: str
+) -> None:
+    (measured / file).write_text(text)
+
+    sets = FolderSuite(data=measured).evaluation(0)
+
+    assert sets.classes == ("Bear", "Cat", "Dog", "Owl")
+    assert [s.classes for s in sets.present] == [(2,), (1, 3)]
+
+
+def test_a_class_folder_without_a_name_is_refused(measured: Path) -> None:
+    (measured / "classes.toml").write_text('dog = "Dog"\ncat = "Cat"\n')
+
+    with pytest.raises(DataError, match=r"classes.toml: no name for class folder 'owl'"):
+        FolderSuite(data=measured).evaluation(0)
+
+
+def test_a_missing_test_set_is_said_to_be_absent(tmp_path: Path) -> None:
+    paint(tmp_path / "ood" / "snow" / "cat")
+
+    sets = FolderSuite(data=tmp_path).evaluation(0)
+
+    assert (sets.test, [s.name for s in sets.ood]) == (None, ["snow"])
+    assert sets.absent == {"test": f"looked for test in {tmp_path}"}
+
+
+def test_folder_is_measured_on_what_training_would_be_tested_on(folder: Path) -> None:
+    suite = FolderSuite(data=folder)
+
+    measured = suite.evaluation(3)
+
+    assert measured.test is not None
+    assert files(measured.test) == files(suite.open(3).test)
+
+
+def test_folder_with_nothing_to_measure_on_says_what_it_expects(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no folder 'train'; the suite folder expects"):
+        FolderSuite(data=tmp_path).evaluation(0)

@@ -73,7 +73,7 @@ def test_bad_options_end_with_one_line_that_says_what_to_do(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("--model ViT-B-32", "no suite is chosen: give --suite NAME; installed: domains, folder"),
+        ("--model ViT-B-32", "no suite is chosen: give --suite NAME; installed: cifar10, domains"),
         ("--pretrained a.pt", "no model is chosen: give --model NAME, as in --model ViT-B-32"),
         ("--suite shapes", "no model is chosen: give --model NAME, as in --model ViT-B-32"),
     ],

@@ -97,6 +97,17 @@ def test_folders_that_do_not_match_are_named(
         class_folders(pets / folder, name="pets", classes=classes)
 
 
+def test_folders_that_are_not_asked_for_are_left_out(pets: Path) -> None:
+    found = class_folders(pets, "pets", ("dog", "owl"), only=("dog", "owl"))
+
+    assert (found.paths, found.labels) == (("dog/rex.png",), (0,))
+
+
+def test_a_set_without_any_of_the_asked_folders_is_refused(pets: Path) -> None:
+    with pytest.raises(DataError, match=r"'pets': none of the folders in .* is one of its"):
+        class_folders(pets, "pets", ("owl", "bat"), only=("owl",))
+
+
 def test_training_on_one_class_is_refused(tmp_path: Path) -> None:
     paint(tmp_path / "cat" / "tom.png")
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from cfft import SuiteSets, param, suite
 
@@ -34,6 +34,10 @@ class ShapesSuite:
         0.95, help="probability of the background tied to the class", ge=0, le=1
     )
     cache: Path | None = param(None, help="folder for drawn pictures; none: the user's cache")
+
+    known_sets: ClassVar[tuple[str, ...]] = (
+        *("train", "val", "test", "resample", "rendition", "sketch", "relocated", "adversarial"),
+    )
 
     def open(self, seed: int) -> SuiteSets:
         """Return the sets, drawn first where they are not in the cache; `seed` changes nothing.

@@ -1,0 +1,76 @@
+"""Where the class folders of a domain lie, as the published archives unpack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
+
+import attrs
+
+from cfft import DataError, FilePictures, class_folders, subfolders
+
+_WHOLE = "full"
+_PARTS = ("train", "crossval", "test")
+
+
+def class_roots(domain: Path) -> tuple[Path, ...]:
+    """Return the folders that hold a domain's class folders: its own, or those of its parts.
+
+    Parts are told from classes of that name by the folders in them; DomainNet has a class `train`.
+    """
+    inner = subfolders(domain)
+    divided = inner and {_WHOLE, *_PARTS}.issuperset(inner)
+    if not divided or not all(subfolders(domain / part) for part in inner):
+        return (domain,)
+    if _WHOLE in inner:
+        return (domain / _WHOLE,)
+    return tuple(domain / part for part in _PARTS if part in inner)
+
+
+def domain_pictures(domain: Path, name: str, table: Mapping[str, str]) -> FilePictures:
+    """Find the pictures of a domain, those of all its parts; raises DataError for bad folders."""
+    parts = [class_folders(root, name, table) for root in class_roots(domain)]
+    if len(parts) == 1:
+        return parts[0]
+    return attrs.evolve(
+        parts[0],
+        root=domain,
+        paths=tuple(f"{part.root.name}/{path}" for part in parts for path in part.paths),
+        labels=tuple(chain.from_iterable(part.labels for part in parts)),
+        classes=tuple(sorted({label for part in parts for label in part.classes})),
+    )
+
+
+def listed(pictures: FilePictures, folder: Path, part: str) -> FilePictures:
+    """Return the pictures that `folder`/<domain>_<part>.txt lists, in the order of the domain.
+
+    A line is `<domain>/<class>/<file> <number>`. Raises DataError where there is no such file, and
+    for pictures that it lists and that are not there.
+    """
+    path = folder / f"{pictures.name}_{part}.txt"
+    wanted = _read_list(path)
+    names = [f"{pictures.name}/{picture}" for picture in pictures.paths]
+    missing = sorted(wanted.difference(names))
+    if missing:
+        raise DataError(
+            f"{path} lists {len(wanted)} pictures, {len(missing)} of them are not there: "
+            f"{', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}"
+        )
+    kept = [index for index, name in enumerate(names) if name in wanted]
+    return attrs.evolve(
+        pictures,
+        paths=tuple(pictures.paths[index] for index in kept),
+        labels=tuple(pictures.labels[index] for index in kept),
+        classes=tuple(sorted({pictures.labels[index] for index in kept})),
+    )
+
+
+def _read_list(path: Path) -> set[str]:
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path}: {error}; --lists needs the split files beside the domains"
+        ) from error
+    return {line.strip().rpartition(" ")[0] for line in lines if line.strip()}

@@ -1,0 +1,50 @@
+"""What suites that read with a package of an extra share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from cfft import ConfigError, DataError
+
+
+def extra_module(suite: str, module: str, requires: Mapping[str, str]) -> Any:
+    """Import `module`, or one inside it; raises ConfigError that says how to install it."""
+    package = module.partition(".")[0]
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ConfigError(
+            f"suite '{suite}' needs the package {package}: pip install '{requires[package]}' "
+            f"({error})"
+        ) from error
+
+
+def named_sources(suite: str, text: str) -> dict[str, str]:
+    """Read `NAME=SOURCE; NAME=SOURCE`; raises ConfigError for anything else."""
+    pairs = [part.strip().partition("=") for part in text.split(";") if part.strip()]
+    sources = {name.strip(): source.strip() for name, _, source in pairs}
+    if len(sources) < len(pairs) or not all([*sources, *sources.values()]):
+        raise ConfigError(
+            f"suite.{suite}.ood: got '{text}'; write NAME=SOURCE, several with ; between, each "
+            "with a name of its own"
+        )
+    if "test" in sources:
+        raise ConfigError(
+            f"suite.{suite}.ood: 'test' is the in-distribution test set; choose another name"
+        )
+    return sources
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """Read one class name a line, in the order of the labels; raises DataError."""
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8
+        raise DataError(f"class names {path}: {error}") from error
+    names = tuple(line.strip() for line in lines if line.strip())
+    if len(names) < 2:
+        raise DataError(f"class names {path}: got {len(names)}, needed are two or more, one a line")
+    return names

@@ -1,0 +1,135 @@
+"""The suite `hf`: datasets of the Hugging Face Hub, or saved by its library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from cfft import ConfigError, DataError, EvaluationSets, SuiteSets, param, suite, unknown
+
+from .extras import extra_module, named_sources, read_class_names
+from .hub_pictures import Columns, HubPictures, hub_pictures
+from .parts import Split, check_split, complete_parts, gather
+
+_REQUIRES = {"datasets": "cfft[hf]"}
+
+
+@suite("hf")
+class HubSuite:
+    """Read datasets of the Hugging Face Hub, or folders that `datasets` reads.
+
+    Pictures and labels are found by the columns' types, Image and ClassLabel; labels may be words
+    too, or numbers that `classes` names. An OOD set is another split, or a split of another
+    dataset, whose classes are matched by name, whatever their order, and may be fewer. Parts
+    without a split are drawn from `train`, each class for itself, from the run's seed.
+    """
+
+    data: Path | None = param(
+        None, help="folder written by save_to_disk, or of parquet or picture files"
+    )
+    dataset: str | None = param(None, help="name on the Hub, in place of a folder: OWNER/NAME")
+    subset: str | None = param(None, help="configuration of the dataset, where it has several")
+    train: str | None = param("train", help="split to train on; none: only measure")
+    val: str | None = param(None, help="split to validate on; none: drawn from train")
+    test: str | None = param(None, help="split of the ID test set; none: drawn from train")
+    ood: str = param(
+        "", help="OOD sets, several with ; between: NAME=SPLIT, NAME=DATASET:SPLIT or FOLDER:SPLIT"
+    )
+    split: Split = param((70.0, 10.0, 20.0), help="train/val/test, for parts without a split")
+    image_column: str | None = param(None, help="column of pictures; none: found by its type")
+    label_column: str | None = param(None, help="column of labels; none: found by its type")
+    classes: Path | None = param(None, help="file with one class name a line, for numbered labels")
+    requires: ClassVar[Mapping[str, str]] = _REQUIRES
+    known_sets: ClassVar[tuple[str, ...]] = ("train", "val", "test", "every name in ood")
+
+    def __attrs_post_init__(self) -> None:
+        check_split("hf", self.split)
+        named_sources("hf", self.ood)
+        if (self.data is None) == (self.dataset is None):
+            raise ConfigError("suite.hf: give a folder (--data) or a name on the Hub (--dataset)")
+
+    def open(self, seed: int) -> SuiteSets:
+        """Return the sets; raises DataError for what cannot be loaded and what does not fit."""
+        if self.train is None:
+            raise DataError("the suite hf has no pictures to train on: leave --train none out")
+        splits = self._splits()
+        whole = hub_pictures("train", _split(splits, self.train), self._columns())
+        given = {"val": self.val, "test": self.test}
+        names = {name: split for name, split in given.items() if split is not None}
+        others = self._sets(splits, names, whole)
+        parts = {each.name: each for each in others[: len(names)]}
+        train, val, test = complete_parts(whole, parts, ("train", "val", "test"), self.split, seed)
+        return SuiteSets(whole.class_names, train, val, test, tuple(others[len(names) :]))
+
+    def evaluation(self, seed: int) -> EvaluationSets:
+        """Return the sets to measure on; classes are numbered as in `train`, else in `test`."""
+        if self.train is not None:
+            opened = self.open(seed)
+            return EvaluationSets(opened.classes, opened.test, opened.ood)
+        if self.test is None:
+            raise DataError("the suite hf needs a split for the ID test set: give --test SPLIT")
+        splits = self._splits()
+        test = hub_pictures("test", _split(splits, self.test), self._columns())
+        ood = self._sets(splits, {}, test)
+        return EvaluationSets(test.class_names, test, tuple(ood))
+
+    def _sets(
+        self, splits: Mapping[str, Any], names: Mapping[str, str], first: HubPictures
+    ) -> list[HubPictures]:
+        """Read the splits called `names`, then the OOD sets, by columns and classes of `first`."""
+        sources = named_sources("hf", self.ood)
+        found = {name: partial(_split, splits, split) for name, split in names.items()}
+        found |= {name: partial(self._source, splits, text) for name, text in sources.items()}
+        return gather([partial(_like, first, name, find) for name, find in found.items()])
+
+    def _columns(self) -> Columns:
+        numbered = None if self.classes is None else read_class_names(self.classes)
+        return Columns(self.image_column, self.label_column, numbered)
+
+    def _splits(self) -> Mapping[str, Any]:
+        return load_splits(self.dataset or self.data or "", self.subset)
+
+    def _source(self, splits: Mapping[str, Any], source: str) -> Any:
+        where, colon, split = source.rpartition(":")
+        if not colon:
+            return _split(splits, source)
+        folder = (self.data or Path()) / where
+        return _split(load_splits(folder if folder.is_dir() else where, None), split)
+
+
+def load_splits(source: str | Path, subset: str | None) -> Mapping[str, Any]:
+    """Return the splits of a dataset by name; raises DataError where it cannot be loaded.
+
+    `source`: a folder, or a name on the Hub.
+    """
+    library = extra_module("hf", "datasets", _REQUIRES)
+    try:
+        loaded = _load(library, source, subset)
+    except (OSError, ValueError, library.exceptions.DatasetsError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"suite hf: {source} cannot be loaded: {reason}") from error
+    if isinstance(loaded, library.DatasetDict):
+        return dict(loaded)
+    return {str(loaded.split or "train"): loaded}
+
+
+def _load(library: Any, source: str | Path, subset: str | None) -> Any:
+    if isinstance(source, str):
+        return library.load_dataset(source, subset)
+    if not source.is_dir():
+        raise NotADirectoryError("there is no such folder")
+    if any((source / file).is_file() for file in ("dataset_dict.json", "state.json")):
+        return library.load_from_disk(source)
+    return library.load_dataset(str(source), subset)
+
+
+def _like(first: HubPictures, name: str, find: Callable[[], Any]) -> HubPictures:
+    return hub_pictures(name, find(), first.columns, first.class_names)
+
+
+def _split(splits: Mapping[str, Any], name: str) -> Any:
+    if name not in splits:
+        raise DataError(f"suite hf: {unknown('split', name, splits)}")
+    return splits[name]

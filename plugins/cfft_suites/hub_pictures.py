@@ -1,0 +1,145 @@
+"""Pictures in datasets of Hugging Face's `datasets`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+from PIL.Image import Image
+
+from cfft import ConfigError, DataError, decode_picture, read_picture, unknown
+
+
+@attrs.frozen
+class Columns:
+    """Say which columns hold pictures and labels; None: the only one of that type.
+
+    `numbered`: class names for labels that are plain numbers.
+    """
+
+    image: str | None
+    label: str | None
+    numbered: tuple[str, ...] | None = None
+
+
+@attrs.frozen(eq=False)
+class HubPictures:
+    """Hold one split; `rows` give a picture's file content or path under `columns.image`."""
+
+    name: str
+    rows: Any
+    columns: Columns
+    labels: tuple[int, ...]
+    class_names: tuple[str, ...]
+    classes: tuple[int, ...] = attrs.field(init=False)
+
+    @classes.default
+    def _classes(self) -> tuple[int, ...]:
+        return tuple(sorted(set(self.labels)))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def read(self, index: int) -> Image:
+        """Return picture `index` in RGB; raises DataError naming the row."""
+        stored = self.rows[index][self.columns.image] or {}
+        content, path = stored.get("bytes"), stored.get("path")
+        where = f"set '{self.name}', {self.identify(index)}"
+        if content is not None:
+            return decode_picture(content, where)
+        if path is None:
+            raise DataError(f"{where}: there is no picture")
+        return read_picture(Path(path))
+
+    def identify(self, index: int) -> str:
+        """Return the row's number, counted from 0."""
+        return f"row-{index}"
+
+
+def hub_pictures(
+    name: str, split: Any, columns: Columns, class_names: tuple[str, ...] | None = None
+) -> HubPictures:
+    """Return a split's pictures, labels by the order of `class_names`.
+
+    None: the split's own classes; with another set's, a column that is called otherwise here is
+    found by its type. Raises ConfigError where a column cannot be told, DataError for rows without
+    a label and for classes that are not among `class_names`.
+    """
+    lenient = class_names is not None
+    image = _column(name, split, "Image", columns.image, lenient)
+    label = _column(name, split, "ClassLabel", columns.label, lenient)
+    values, own = _labels(name, split, label, columns.numbered)
+    rows = split.with_format(None).select_columns([image])
+    return HubPictures(
+        name=name,
+        rows=rows.cast_column(image, type(split.features[image])(decode=False)),
+        columns=attrs.evolve(columns, image=image, label=label),
+        labels=tuple(_relabelled(name, values, own, class_names or own)),
+        class_names=class_names or own,
+    )
+
+
+def _column(name: str, split: Any, wanted: str, asked: str | None, lenient: bool) -> str:
+    kinds: dict[str, str] = {c: type(feature).__name__ for c, feature in split.features.items()}
+    found = [column for column, kind in kinds.items() if kind == wanted]
+    option = "--image-column" if wanted == "Image" else "--label-column"
+    possible = found if wanted == "Image" else kinds
+    if asked in possible:
+        return str(asked)
+    if asked is not None and not lenient:
+        raise ConfigError(f"set '{name}': {unknown('column', asked, possible)} ({option})")
+    if len(found) != 1:
+        listed = ", ".join(f"{column} ({kind})" for column, kind in kinds.items())
+        raise ConfigError(
+            f"set '{name}' has {len(found)} columns of type {wanted}: say which one it is "
+            f"({option}); columns: {listed}"
+        )
+    return found[0]
+
+
+def _labels(
+    name: str, split: Any, column: str, numbered: tuple[str, ...] | None
+) -> tuple[Sequence[int], tuple[str, ...]]:
+    """Return a label per row and what the labels are called."""
+    feature = split.features[column]
+    values = list(split.with_format(None).select_columns([column])[:][column])
+    if getattr(feature, "dtype", "") in ("string", "large_string"):
+        names = tuple(sorted({value for value in values if value is not None}))
+        index: dict[str | None, int] = {text: label for label, text in enumerate(names)}
+        values = [index.get(value, -1) for value in values]
+    else:
+        names = tuple(getattr(feature, "names", None) or numbered or ())
+    _require_labels(name, column, values, names)
+    return values, names
+
+
+def _require_labels(name: str, column: str, values: Sequence[Any], names: Sequence[str]) -> None:
+    if not names:
+        raise ConfigError(
+            f"set '{name}': labels in column '{column}' have no names: give a file with one a line "
+            "(--classes)"
+        )
+    wrong = [
+        value for value in values if not isinstance(value, int) or value not in range(len(names))
+    ]
+    if wrong:
+        raise DataError(
+            f"set '{name}': {len(wrong)} of {len(values)} rows have no label of 0 to "
+            f"{len(names) - 1} in column '{column}', the first one {wrong[0]!r}"
+        )
+
+
+def _relabelled(
+    name: str, values: Sequence[int], own: tuple[str, ...], wanted: tuple[str, ...]
+) -> Sequence[int]:
+    """Number the classes as training does, by their names."""
+    if own == wanted:
+        return values
+    place = {text: label for label, text in enumerate(wanted)}
+    strange = sorted({own[value] for value in values} - place.keys())
+    if strange:
+        listing = f"{len(strange)} such classes; classes of training"
+        raise DataError(f"set '{name}': {unknown('class', strange[0], wanted, listing)}")
+    return [place[own[value]] for value in values]

@@ -1,0 +1,101 @@
+"""Where ImageNet and its shifts lie, and what their class folders mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from cfft import DataError, Expected, FilePictures, class_folders, subfolders, unknown
+from cfft_suites.selection import first_folder
+
+from .facts import facts
+
+TEST = "imagenet"
+STANDARD = (TEST, "imagenet-v2", "imagenet-r", "imagenet-sketch", "objectnet", "imagenet-a")
+TRAIN = ("train", "imagenet/train")
+PLACES: Mapping[str, tuple[str, ...]] = {
+    TEST: ("val", "imagenet/val"),
+    "imagenet-v2": ("imagenetv2-matched-frequency-format-val",),
+    "imagenet-v2-threshold": ("imagenetv2-threshold0.7-format-val",),
+    "imagenet-v2-top": ("imagenetv2-top-images-format-val",),
+    "imagenet-r": ("imagenet-r",),
+    "imagenet-sketch": ("sketch",),
+    "objectnet": ("objectnet-1.0/images",),
+    "imagenet-a": ("imagenet-a",),
+}
+"""Places below the suite's directory by set, as the published archives unpack."""
+TRAINING = "imagenet-train"
+COMPLETE: Mapping[str, Expected] = {
+    TRAINING: Expected(1_281_167, 1000),
+    TEST: Expected(50_000, 1000, per_class=50),
+    "imagenet-v2": Expected(10_000, 1000, per_class=10),
+    "imagenet-v2-threshold": Expected(10_000, 1000, per_class=10),
+    "imagenet-v2-top": Expected(10_000, 1000, per_class=10),
+    "imagenet-r": Expected(30_000, 200),
+    "imagenet-sketch": Expected(50_889, 1000),
+    "objectnet": Expected(18_574, 113),  # of 50,273 pictures in 313 folders
+    "imagenet-a": Expected(7_500, 200),
+}
+"""What complete sets hold, as their authors publish it; of ObjectNet, what is measured."""
+_NUMBERED = ("imagenet-v2", "imagenet-v2-threshold", "imagenet-v2-top")
+
+
+@attrs.frozen(eq=False)
+class Layout:
+    """Say what class folders mean.
+
+    `table`: class names by folder, in class-index order. `classes`: the indices that the set is
+    made of, whether or not a folder of each is there.
+    """
+
+    table: Mapping[str, str]
+    classes: tuple[int, ...]
+
+    def read(self, root: Path, name: str) -> FilePictures:
+        """Find the pictures of a set; raises DataError for folders that are none of its classes."""
+        folders = tuple(self.table)
+        allowed = [folders[index] for index in self.classes]
+        strangers = sorted(set(subfolders(root)).difference(allowed))
+        if strangers:
+            raise DataError(f"set '{name}': {root}: {_stranger(strangers[0], allowed)}")
+        pictures = class_folders(root, name, self.table)
+        return attrs.evolve(pictures, classes=self.classes)
+
+
+def layout_of(name: str) -> Layout:
+    """Return the layout of a set whose folders are WordNet ids or class indices."""
+    known = facts()
+    subsets = {"imagenet-r": known.imagenet_r, "imagenet-a": known.imagenet_a}
+    classes = subsets.get(name, tuple(range(len(known.names))))
+    if name in _NUMBERED:
+        return Layout({str(i): text for i, text in enumerate(known.names.values())}, classes)
+    return Layout(known.names, classes)
+
+
+def find_set(data: Path, name: str) -> Path | None:
+    """Return where a set lies; `data` itself may be the ID set, class folders directly in it.
+
+    Raises DataError where `data` is by its name another set than that.
+    """
+    found = first_folder(data, PLACES[name])
+    if found or name != TEST or not _holds_classes(data):
+        return found
+    if data.resolve().name in _others():
+        raise DataError(f"--data {data} is a single set: give the directory that holds it")
+    return data
+
+
+def _others() -> set[str]:
+    shifts = (places for name, places in PLACES.items() if name != TEST)
+    return {*TRAIN, *(place for places in shifts for place in places)}
+
+
+def _holds_classes(data: Path) -> bool:
+    return not facts().names.keys().isdisjoint(subfolders(data))
+
+
+def _stranger(folder: str, allowed: list[str]) -> str:
+    listing = f"its {len(allowed)} class folders"
+    return f"{unknown('class folder', folder, allowed, listing)}; remove or rename it"

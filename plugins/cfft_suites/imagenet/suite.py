@@ -1,0 +1,128 @@
+"""The suite `imagenet`: 1,000 classes, measured on the published shifts that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from cfft import (
+    DataError,
+    EvaluationSets,
+    Expected,
+    FilePictures,
+    PictureSet,
+    SuiteSets,
+    param,
+    subfolders,
+    suite,
+)
+from cfft_suites.parts import folders_in, hold_out
+from cfft_suites.selection import Selection, Source, evaluation_of, first_folder, open_sources
+
+from .corruptions import CorruptedPictures, corruption_library
+from .facts import facts
+from .layouts import COMPLETE, PLACES, STANDARD, TEST, TRAIN, TRAINING, find_set, layout_of
+from .objectnet import read_objectnet
+
+
+@suite("imagenet")
+class ImageNetSuite:
+    """Measure on ImageNet, V2, R, Sketch, ObjectNet and A; train on ImageNet.
+
+    DIR holds the sets under the names that the published archives unpack to, any of them; the
+    others are listed as absent. Only training needs DIR/train. Corruptions are made from the ID
+    set on the fly, each one set with all `severities` in it; they take the place of the other OOD
+    sets, so that the OOD average is that of ImageNet-C.
+    """
+
+    data: Path = param(help="folder that holds val, train, imagenet-r, sketch, ...")
+    sets: tuple[str, ...] | None = param(
+        None, help="sets to measure, which must be there; none: those of the paper, if there"
+    )
+    corruptions: tuple[str, ...] | None = param(
+        None,
+        help="corruptions to measure: names, noise, blur, weather, digital or all",
+    )
+    severities: tuple[int, ...] = param(
+        (1, 2, 3, 4, 5), help="severities of the corruptions", ge=1, le=5
+    )
+    border: int = param(2, help="pixels cut off each side of ObjectNet's pictures", ge=0)
+    val: int = param(10_240, help="training pictures held out for validation", ge=1000)
+
+    known_sets: ClassVar[tuple[str, ...]] = (*PLACES, "15 corruptions (cfft[corruptions])")
+
+    def __attrs_post_init__(self) -> None:
+        self._selection.check("imagenet", PLACES, TEST)
+
+    def expected(self) -> Mapping[str, Expected]:
+        """Return what the chosen sets and the training pictures hold if they are complete."""
+        names = (TRAINING, *self._selection.set_names(STANDARD, TEST))
+        return {name: COMPLETE[name] for name in names}
+
+    def evaluation(self, seed: int) -> EvaluationSets:
+        """Return the sets that are there; `seed` changes nothing.
+
+        Raises DataError for a wrong directory, wrong folders, and a set that was asked for and is
+        absent; ConfigError where the corruptions' package is missing.
+        """
+        folders_in(self.data, "val/, imagenet-r/, sketch/, ...")
+        names = self._selection.set_names(STANDARD, TEST)
+        found, absent = open_sources(self.data, [*map(self._source, names)], self._selection)
+        corrupted = self._corrupted(found.get(TEST))
+        return evaluation_of(facts().names.values(), found, absent, TEST, corrupted)
+
+    def open(self, seed: int) -> SuiteSets:
+        """Return the sets with those to train on; the validation part is drawn from `seed`.
+
+        Raises as `evaluation` does, and DataError without training pictures or without the ID set.
+        """
+        measured = self.evaluation(seed)
+        if measured.test is None:
+            raise DataError(
+                f"the suite imagenet trains with an ID test set: give {self.data}/{PLACES[TEST][0]}"
+            )
+        train, val = hold_out(self._training(), self.val, seed)
+        return SuiteSets(measured.classes, train, val, measured.test, measured.ood)
+
+    @property
+    def _selection(self) -> Selection:
+        return Selection(self.sets, self.corruptions, self.severities)
+
+    def _source(self, name: str) -> Source:
+        return Source(name, PLACES[name], partial(self._open_set, name))
+
+    def _open_set(self, name: str) -> PictureSet | None:
+        root = find_set(self.data, name)
+        if root is None:
+            return None
+        if name == "objectnet":
+            return read_objectnet(root, name, self.border)
+        return layout_of(name).read(root, name)
+
+    def _corrupted(self, test: PictureSet | None) -> tuple[CorruptedPictures, ...]:
+        names = self._selection.corruption_names()
+        if not names:
+            return ()
+        if test is None:
+            raise DataError(
+                f"corruptions are made from the set {TEST}: give {self.data}/{PLACES[TEST][0]}"
+            )
+        corruption_library()
+        return tuple(CorruptedPictures(test, name, self.severities) for name in names)
+
+    def _training(self) -> FilePictures:
+        root = first_folder(self.data, TRAIN)
+        if root is None:
+            raise DataError(
+                f"no training pictures in {self.data} (looked for {' and '.join(TRAIN)}): the "
+                "other sets can be measured on, not trained on"
+            )
+        missing = sorted(set(facts().names).difference(subfolders(root)))
+        if missing:
+            raise DataError(
+                f"{root} lacks {len(missing)} of ImageNet's {len(facts().names)} classes, such as "
+                f"{missing[0]}: complete it, or train on it with --suite folder"
+            )
+        return layout_of(TEST).read(root, TRAINING)

@@ -1,0 +1,142 @@
+"""Which sets of a published suite are measured; what `imagenet` and `cifar10` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import attrs
+
+from cfft import ConfigError, DataError, EvaluationSets, PictureSet, unknown
+
+CORRUPTIONS: Mapping[str, tuple[str, ...]] = {
+    "noise": ("gaussian_noise", "shot_noise", "impulse_noise"),
+    "blur": ("defocus_blur", "glass_blur", "motion_blur", "zoom_blur"),
+    "weather": ("snow", "frost", "fog", "brightness"),
+    "digital": ("contrast", "elastic_transform", "pixelate", "jpeg_compression"),
+}
+"""The 15 corruptions of ImageNet-C and CIFAR-10-C by group (Hendrycks and Dietterich, 2019)."""
+_MOST_SHOWN = 3
+
+
+@attrs.frozen
+class Source:
+    """Describe a set that a suite knows.
+
+    `looked_for`: the paths below the suite's directory that it may lie at. `open`: gives the set,
+    or None where none of them is there.
+    """
+
+    name: str
+    looked_for: tuple[str, ...]
+    open: Callable[[], PictureSet | None]
+
+
+@attrs.frozen
+class Selection:
+    """Hold the user's choice of sets by name.
+
+    `sets`: None takes the suite's standard ones that are there. `corruptions`: None takes none;
+    each is measured at all `severities`.
+    """
+
+    sets: tuple[str, ...] | None
+    corruptions: tuple[str, ...] | None
+    severities: tuple[int, ...]
+
+    def check(self, suite: str, known: Collection[str], test: str) -> None:
+        """Raise ConfigError for unknown names and for shifts of two sorts in one OOD average.
+
+        `known`: the names of the suite's sets. `test`: which of them is the ID set.
+        """
+        for name in (name for name in self.sets or () if name not in known):
+            raise ConfigError(f"suite.{suite}.sets: {unknown('set', name, known)}")
+        names = _corruption_names()
+        for name in (name for name in self.corruptions or () if name not in names):
+            raise ConfigError(f"suite.{suite}.corruptions: {unknown('corruption', name, names)}")
+        if not self.severities or len(set(self.severities)) < len(self.severities):
+            given = "/".join(map(str, self.severities)) or "none"
+            raise ConfigError(f"suite.{suite}.severities: got {given}; give one or more, each once")
+        others = [name for name in self.sets or () if name != test]
+        if self.corruptions and others:
+            raise ConfigError(
+                f"suite.{suite}: got corruptions and the set {others[0]}; one OOD average cannot "
+                "mean both: measure them in two evaluations"
+            )
+
+    def corruption_names(self) -> tuple[str, ...]:
+        """List the chosen corruptions, groups resolved, in the order of CORRUPTIONS."""
+        chosen = set(self.corruptions or ())
+        return tuple(
+            name
+            for group, names in CORRUPTIONS.items()
+            for name in names
+            if chosen & {"all", group, name}
+        )
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The sets that the user asked for by name."""
+        return (*(self.sets or ()), *self.corruption_names())
+
+    def set_names(self, standard: Sequence[str], test: str) -> tuple[str, ...]:
+        """List the chosen sets, the ID set `test` alone beside corruptions."""
+        if self.sets:
+            return tuple(dict.fromkeys(self.sets))
+        return (test,) if self.corruptions else tuple(standard)
+
+
+def open_sources(
+    data: Path, sources: Sequence[Source], chosen: Selection
+) -> tuple[dict[str, PictureSet], dict[str, str]]:
+    """Open what is there; return the sets by name, and what was looked for of the others.
+
+    Raises DataError for a set that the user named and that is not there, and where none is.
+    """
+    found: dict[str, PictureSet] = {}
+    absent: dict[str, str] = {}
+    for source in sources:
+        pictures = source.open()
+        if pictures is None:
+            absent[source.name] = f"looked for {' and '.join(source.looked_for)} in {data}"
+        else:
+            found[source.name] = pictures
+    missing = [source for source in sources if source.name in absent.keys() & chosen.required]
+    if missing:
+        more = ", ..." if len(missing) > _MOST_SHOWN else ""
+        places = _places(missing[:_MOST_SHOWN])
+        raise DataError(f"{data} lacks {_names(missing)}; looked for {places}{more}")
+    if not found:
+        raise DataError(
+            f"--data {data}: none of {_names(sources)} is there; looked for {_places(sources)}"
+        )
+    return found, absent
+
+
+def evaluation_of(
+    classes: Iterable[str],
+    found: Mapping[str, PictureSet],
+    absent: Mapping[str, str],
+    test: str,
+    corrupted: Sequence[PictureSet] = (),
+) -> EvaluationSets:
+    """Put opened sets together: `test` is the ID set, all others are OOD."""
+    ood = tuple(pictures for name, pictures in found.items() if name != test)
+    return EvaluationSets(tuple(classes), found.get(test), (*ood, *corrupted), absent)
+
+
+def first_folder(data: Path, places: Sequence[str]) -> Path | None:
+    """Return the first of `places` below `data` that is a directory, or None."""
+    return next((data / place for place in places if (data / place).is_dir()), None)
+
+
+def _names(sources: Sequence[Source]) -> str:
+    return ", ".join(source.name for source in sources)
+
+
+def _places(sources: Sequence[Source]) -> str:
+    return ", ".join(place for source in sources for place in source.looked_for)
+
+
+def _corruption_names() -> tuple[str, ...]:
+    return ("all", *CORRUPTIONS, *(name for names in CORRUPTIONS.values() for name in names))

@@ -1,0 +1,129 @@
+"""The suite `webdataset`: pictures in WebDataset tars, local or by URL."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections.abc import Mapping, Sequence
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, ClassVar
+
+from platformdirs import user_cache_path
+
+from cfft import ConfigError, DataError, EvaluationSets, SuiteSets, param, suite
+
+from .extras import extra_module, named_sources, read_class_names
+from .parts import Split, check_split, complete_parts, gather
+from .tars import Keys, Shard, TarPictures, tar_pictures
+
+_REQUIRES = {"webdataset": "cfft[webdataset]"}
+
+
+@suite("webdataset")
+class WebDatasetSuite:
+    """Read WebDataset tars, local or by URL, without unpacking them.
+
+    Sets are patterns with braces: train-{000..099}.tar, https://HOST/test/{0..9}.tar. Tars are
+    not compressed; a tar with a URL is downloaded once into `cache`. Labels are class indices, as
+    WebDataset writes them, and `classes` names them. Parts without a pattern are drawn from
+    `train`, each class for itself, from the run's seed.
+    """
+
+    classes: Path = param(help="file with one class name a line, in the order of the labels")
+    data: Path | None = param(None, help="folder that patterns without a URL start from")
+    train: str | None = param(None, help="tars to train on; none: only measure")
+    val: str | None = param(None, help="tars to validate on; none: drawn from train")
+    test: str | None = param(None, help="tars of the ID test set; none: drawn from train")
+    ood: str = param("", help="OOD sets: NAME=PATTERN, several with ; between")
+    split: Split = param((70.0, 10.0, 20.0), help="train/val/test, for parts without a pattern")
+    image_keys: tuple[str, ...] = param(
+        ("jpg", "jpeg", "png", "webp"), help="extensions of pictures"
+    )
+    label_key: str = param("cls", help="extension of labels")
+    cache: Path | None = param(None, help="folder for downloaded tars; none: the user's cache")
+    requires: ClassVar[Mapping[str, str]] = _REQUIRES
+    known_sets: ClassVar[tuple[str, ...]] = ("train", "val", "test", "every name in ood")
+
+    def __attrs_post_init__(self) -> None:
+        check_split("webdataset", self.split)
+        named_sources("webdataset", self.ood)
+
+    def open(self, seed: int) -> SuiteSets:
+        """Return the sets; raises DataError for tars that are missing, broken or do not fit."""
+        if self.train is None:
+            raise DataError("the suite webdataset has no pictures to train on: give --train TARS")
+        given = {"train": self.train, "val": self.val, "test": self.test}
+        patterns = {name: pattern for name, pattern in given.items() if pattern is not None}
+        sets = self._read(patterns)
+        names, (whole, *others) = sets[0].class_names, sets[: len(patterns)]
+        parts = {each.name: each for each in others}
+        train, val, test = complete_parts(whole, parts, ("train", "val", "test"), self.split, seed)
+        return SuiteSets(names, train, val, test, tuple(sets[len(patterns) :]))
+
+    def evaluation(self, seed: int) -> EvaluationSets:
+        """Return the sets to measure on, without opening `train` unless the test set is in it."""
+        if self.test is None and self.train is not None:
+            opened = self.open(seed)
+            return EvaluationSets(opened.classes, opened.test, opened.ood)
+        sets = self._read({} if self.test is None else {"test": self.test})
+        test = sets[0] if self.test is not None else None
+        return EvaluationSets(
+            read_class_names(self.classes), test, tuple(each for each in sets if each is not test)
+        )
+
+    def _read(self, patterns: Mapping[str, str]) -> list[TarPictures]:
+        """Read the sets with these patterns, then the OOD sets."""
+        names = read_class_names(self.classes)
+        split = extra_module("webdataset", "webdataset.tariterators", _REQUIRES).base_plus_ext
+        keys = Keys(self.image_keys, self.label_key, split)
+        wanted = [*patterns.items(), *named_sources("webdataset", self.ood).items()]
+        readers = [partial(self._set, name, pattern, names, keys) for name, pattern in wanted]
+        return gather(readers)
+
+    def _set(self, name: str, pattern: str, names: tuple[str, ...], keys: Keys) -> TarPictures:
+        shards = find_shards(name, pattern, self.data, self.cache)
+        return tar_pictures(name, shards, names, keys)
+
+
+def find_shards(name: str, pattern: str, data: Path | None, cache: Path | None) -> list[Shard]:
+    """Return the tars of a pattern, downloaded where they have a URL; raises DataError."""
+    if pattern.startswith("pipe:"):
+        raise ConfigError(f"set '{name}': {pattern}: cfft runs no commands; give files or URLs")
+    library = extra_module("webdataset", "webdataset.shardlists", _REQUIRES)
+    urls = [url.removeprefix("file://") for url in library.expand_urls(pattern)]
+    local = [url for url in urls if "://" not in url]
+    if local and data is None and not all(map(os.path.isabs, local)):
+        raise ConfigError(f"set '{name}': {pattern} is no URL: give --data DIR that it starts from")
+    folder = data or Path()
+    _require(name, local, folder)
+    return [Shard(url, folder / url if url in local else _downloaded(url, cache)) for url in urls]
+
+
+def _require(name: str, files: Sequence[str], folder: Path) -> None:
+    missing = [file for file in files if not (folder / file).is_file()]
+    if missing:
+        shown = f"{', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}"
+        raise DataError(
+            f"set '{name}': {len(missing)} of {len(files)} tars are not in {folder}: {shown}"
+        )
+
+
+def _downloaded(url: str, cache: Path | None) -> Path:
+    folder = cache or user_cache_path("cfft", appauthor=False) / "webdataset"
+    library: Any = extra_module("webdataset", "webdataset.cache", _REQUIRES)
+    store = library.FileCache(str(folder), url_to_name=_cache_name, validator=None)
+    try:
+        path = Path(store.get_file(url))
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot download {url} into {folder}: {error}") from error
+    if not tarfile.is_tarfile(path):
+        path.unlink()
+        raise DataError(f"{url} is no tar")
+    return path
+
+
+def _cache_name(url: str) -> str:
+    """Name a tar in the cache so that test/0.tar and train/0.tar are two."""
+    return f"{sha256(url.encode()).hexdigest()[:16]}-{url.rpartition('/')[2]}"

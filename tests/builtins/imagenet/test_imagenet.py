@@ -1,0 +1,227 @@
+"""The suite `imagenet` on folders laid out as the archives unpack: labels, label spaces, errors."""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import open_clip
+import pytest
+
+from cfft import ConfigError, DataError, PictureSet, Suite
+from cfft_suites.imagenet.facts import facts
+from cfft_suites.imagenet.suite import ImageNetSuite
+
+Lay = Callable[..., None]
+TENCH, GOLDFISH, WHITE_SHARK, HEN = "n01440764", "n01443537", "n01484850", "n01514859"
+
+
+def labelled(pictures: PictureSet) -> dict[str, int]:
+    return {pictures.identify(i): label for i, label in enumerate(pictures.labels)}
+
+
+def test_class_names_are_those_of_clip_in_index_order() -> None:
+    assert tuple(facts().names.values()) == tuple(open_clip.IMAGENET_CLASSNAMES)
+    assert list(facts().names) == sorted(facts().names)
+
+
+def test_two_names_occur_twice_and_stay_four_classes(lay: Lay, tmp_path: Path) -> None:
+    twice = ["n03773504", "n04008634", "n04355933", "n04356056"]
+    lay(*(f"val/{folder}" for folder in twice))
+
+    sets = ImageNetSuite(data=tmp_path).evaluation(0)
+
+    assert sets.test is not None
+    assert list(sets.test.labels) == [657, 744, 836, 837]
+    assert [sets.classes[label] for label in sets.test.labels] == [
+        *("missile", "missile"),
+        *("sunglasses", "sunglasses"),
+    ]
+    assert [name for name, count in Counter(sets.classes).items() if count > 1] == [
+        *("missile", "sunglasses"),
+    ]
+
+
+@pytest.mark.parametrize("place", ["val", "imagenet/val", "."])
+def test_the_validation_set_is_found_with_all_classes_to_choose_from(
+    lay: Lay, tmp_path: Path, place: str
+) -> None:
+    lay(f"{place}/{GOLDFISH}", f"{place}/{HEN}")
+
+    suite = ImageNetSuite(data=tmp_path)
+    sets = suite.evaluation(0)
+
+    assert isinstance(suite, Suite)
+    assert sets.test is not None
+    assert labelled(sets.test) == {f"{GOLDFISH}/0.png": 1, f"{HEN}/0.png": 8}
+    assert tuple(sets.test.classes) == tuple(range(1000))
+    assert sets.ood == ()
+
+
+def test_sets_that_are_not_there_are_named_with_what_was_looked_for(
+    lay: Lay, tmp_path: Path
+) -> None:
+    lay(f"val/{TENCH}", f"sketch/{TENCH}")
+
+    sets = ImageNetSuite(data=tmp_path).evaluation(0)
+
+    assert [pictures.name for pictures in sets.present] == ["imagenet", "imagenet-sketch"]
+    assert list(sets.absent) == ["imagenet-v2", "imagenet-r", "objectnet", "imagenet-a"]
+    assert sets.absent["objectnet"] == f"looked for objectnet-1.0/images in {tmp_path}"
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("imagenet-v2", "imagenetv2-matched-frequency-format-val"),
+        ("imagenet-v2-threshold", "imagenetv2-threshold0.7-format-val"),
+        ("imagenet-v2-top", "imagenetv2-top-images-format-val"),
+    ],
+)
+def test_folders_of_v2_are_numbers_and_not_text(
+    lay: Lay, tmp_path: Path, name: str, folder: str
+) -> None:
+    lay(*(f"{folder}/{number}" for number in (2, 10, 100, 999)))
+
+    (pictures,) = ImageNetSuite(data=tmp_path, sets=(name,)).evaluation(0).ood
+
+    assert labelled(pictures) == {"2/0.png": 2, "10/0.png": 10, "100/0.png": 100, "999/0.png": 999}
+    assert len(pictures.classes) == 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "index", "classes"),
+    [
+        ("imagenet-r", GOLDFISH, 1, facts().imagenet_r),
+        ("imagenet-a", "n01498041", 6, facts().imagenet_a),
+    ],
+)
+def test_r_and_a_are_judged_among_their_own_200_classes(
+    lay: Lay, tmp_path: Path, name: str, folder: str, index: int, classes: tuple[int, ...]
+) -> None:
+    lay(f"{name}/{folder}")
+
+    (pictures,) = ImageNetSuite(data=tmp_path, sets=(name,)).evaluation(0).ood
+
+    assert labelled(pictures) == {f"{folder}/0.png": index}
+    assert (tuple(pictures.classes), len(classes)) == (classes, 200)
+
+
+def test_sketch_has_all_classes(lay: Lay, tmp_path: Path) -> None:
+    lay(f"sketch/{WHITE_SHARK}")
+
+    (pictures,) = ImageNetSuite(data=tmp_path).evaluation(0).ood
+
+    assert labelled(pictures) == {f"{WHITE_SHARK}/0.png": 2}
+    assert len(pictures.classes) == 1000
+
+
+def test_one_variant_of_v2_counts_unless_others_are_asked_for(lay: Lay, tmp_path: Path) -> None:
+    lay("imagenetv2-matched-frequency-format-val/0", "imagenetv2-top-images-format-val/0")
+
+    sets = ImageNetSuite(data=tmp_path).evaluation(0)
+
+    assert [pictures.name for pictures in sets.ood] == ["imagenet-v2"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("val/n01440765", r"'imagenet': .*unknown class folder 'n01440765'; did you mean"),
+        ("imagenet-r/n01440764", "unknown class folder 'n01440764'.*its 200 class folders"),
+        ("sketch/sketches", "'imagenet-sketch': .*unknown class folder 'sketches'"),
+        ("imagenetv2-matched-frequency-format-val/1000", "unknown class folder '1000'"),
+        ("objectnet-1.0/images/air_freshener", "none of the folders in .*images is one of its"),
+    ],
+)
+def test_a_folder_that_is_no_class_of_the_set_is_named(
+    lay: Lay, tmp_path: Path, folder: str, message: str
+) -> None:
+    lay(folder)
+
+    with pytest.raises(DataError, match=message):
+        ImageNetSuite(data=tmp_path).evaluation(0)
+
+
+def test_an_empty_class_folder_is_named(lay: Lay, tmp_path: Path) -> None:
+    lay(f"imagenet-r/{GOLDFISH}", pictures=0)
+
+    with pytest.raises(DataError, match=f"no pictures in class folder .*/imagenet-r/{GOLDFISH}"):
+        ImageNetSuite(data=tmp_path).evaluation(0)
+
+
+def test_a_set_that_was_asked_for_must_be_there(lay: Lay, tmp_path: Path) -> None:
+    lay(f"val/{TENCH}")
+
+    with pytest.raises(DataError, match="lacks imagenet-r, imagenet-a; looked for imagenet-r, im"):
+        ImageNetSuite(data=tmp_path, sets=("imagenet", "imagenet-r", "imagenet-a")).evaluation(0)
+
+
+def test_a_directory_without_any_set_says_what_was_looked_for(lay: Lay, tmp_path: Path) -> None:
+    lay("photo/cat")
+
+    with pytest.raises(DataError, match=r"none of imagenet, .* is there; looked for val, imagenet"):
+        ImageNetSuite(data=tmp_path).evaluation(0)
+
+
+@pytest.mark.parametrize("folder", ["train", "imagenet-r", "sketch"])
+def test_another_set_is_not_taken_for_the_validation_set(
+    lay: Lay, tmp_path: Path, folder: str
+) -> None:
+    lay(f"{folder}/{GOLDFISH}")
+
+    with pytest.raises(DataError, match=f"{folder} is a single set: give the directory that hold"):
+        ImageNetSuite(data=tmp_path / folder).evaluation(0)
+
+
+def test_an_unknown_set_is_refused_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"imagenet.sets: unknown set 'imagenet-v3'; did you mea"):
+        ImageNetSuite(data=Path("data"), sets=("imagenet-v3",))
+
+
+def test_training_holds_out_the_asked_number_of_pictures_of_all_classes(
+    lay: Lay, tmp_path: Path
+) -> None:
+    lay(f"val/{TENCH}")
+    lay(*(f"train/{folder}" for folder in facts().folders), pictures=3)
+
+    sets = ImageNetSuite(data=tmp_path, val=1024).open(seed=0)
+
+    assert (len(sets.train), len(sets.val), len(sets.test)) == (1976, 1024, 1)
+    assert set(Counter(sets.val.labels).values()) == {1, 2}
+    assert set(labelled(sets.train)).isdisjoint(labelled(sets.val))
+    assert set(sets.train.labels) == set(range(1000))
+
+
+def test_without_training_pictures_nobody_trains(lay: Lay, tmp_path: Path) -> None:
+    lay(f"val/{TENCH}")
+
+    with pytest.raises(DataError, match=r"no training pictures in .*looked for train and imagenet"):
+        ImageNetSuite(data=tmp_path).open(0)
+
+
+def test_training_takes_all_classes(lay: Lay, tmp_path: Path) -> None:
+    lay(f"val/{TENCH}", f"train/{TENCH}", f"train/{HEN}")
+
+    with pytest.raises(DataError, match=f"lacks 998 of ImageNet's 1000 classes.*{GOLDFISH}"):
+        ImageNetSuite(data=tmp_path).open(0)
+
+
+def test_training_takes_an_id_test_set(lay: Lay, tmp_path: Path) -> None:
+    lay(f"sketch/{TENCH}")
+
+    with pytest.raises(DataError, match=r"trains with an ID test set: give .*/val"):
+        ImageNetSuite(data=tmp_path).open(0)
+
+
+@pytest.mark.realdata
+@pytest.mark.skipif("CFFT_REALDATA" not in os.environ, reason="CFFT_REALDATA names no folder")
+def test_real_pictures_get_the_index_of_their_class_among_1000() -> None:
+    data = Path(os.environ["CFFT_REALDATA"]) / "imagenet_sample"
+
+    test = ImageNetSuite(data=data).evaluation(0).test
+
+    assert test is not None
+    assert (len(test), len(set(test.labels)), len(test.classes)) == (200, 200, 1000)
+    assert [facts().folders[label] for label in test.labels] == sorted(os.listdir(data))
+    assert test.read(0).mode == "RGB"

@@ -1,0 +1,270 @@
+"""The suite `cifar10` on files as they are published: pickled batches, arrays, stacks."""
+
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from cfft import ConfigError, DataError, Suite
+from cfft_suites.cifar10.files import read_batches
+from cfft_suites.cifar10.pictures import CLASSES
+from cfft_suites.cifar10.suite import Cifar10Suite
+
+BATCHES = [f"data_batch_{number}" for number in range(1, 6)]
+
+
+def pixels(count: int) -> NDArray[np.uint8]:
+    """Pictures [N, 32, 32, 3], each of one shade: its place."""
+    return np.repeat(np.arange(count, dtype=np.uint8), 32 * 32 * 3).reshape(-1, 32, 32, 3)
+
+
+def write_batch(path: Path, labels: Sequence[int], data: Any = None) -> None:
+    path.parent.mkdir(exist_ok=True)
+    rows = pixels(len(labels)).transpose(0, 3, 1, 2).reshape(-1, 3072) if data is None else data
+    path.write_bytes(pickle.dumps({b"data": rows, b"labels": list(labels)}, protocol=2))
+
+
+def write_pairs(folder: Path, stem: str, labels: Sequence[int]) -> None:
+    folder.mkdir(exist_ok=True)
+    np.save(folder / f"{stem}_data.npy", pixels(len(labels)))
+    np.save(folder / f"{stem}_labels.npy", np.array(labels, dtype=np.int32))
+
+
+def write_corruption(folder: Path, name: str, labels: Sequence[int], count: int = 10) -> None:
+    folder.mkdir(exist_ok=True)
+    np.save(folder / f"{name}.npy", pixels(count))
+    np.save(folder / "labels.npy", np.array(labels))
+
+
+@pytest.fixture
+def cifar10(tmp_path: Path) -> Path:
+    """A test batch of an aeroplane and a truck."""
+    write_batch(tmp_path / "cifar-10-batches-py" / "test_batch", [0, 9])
+    return tmp_path
+
+
+def test_batches_are_read_with_their_channels_in_place(tmp_path: Path) -> None:
+    row = np.zeros((1, 3, 32, 32), np.uint8)
+    row[0, 1] = 255  # green
+    row[0, 2, 0] = 255  # blue as well in the top row
+    write_batch(tmp_path / "test_batch", [6], data=row.reshape(1, 3072))
+
+    test = Cifar10Suite(data=tmp_path).evaluation(0).test
+
+    assert test is not None
+    image = test.read(0)
+    assert (image.getpixel((31, 0)), image.getpixel((0, 31))) == ((0, 255, 255), (0, 255, 0))
+    assert (list(test.labels), CLASSES[6], test.identify(0)) == ([6], "frog", "test_batch/00000")
+
+
+def test_a_batch_that_python_2_wrote_is_read(tmp_path: Path) -> None:
+    rows = np.arange(3072, dtype=np.uint8).tobytes()
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntU\x01btR"
+        b"(I1\n(I1\nI3072\ntcnumpy\ndtype\n(U\x02u1I0\nI1\ntR(I3\nU\x01|NNNI-1\nI-1\nI0\ntb"
+        b"I00\nT" + len(rows).to_bytes(4, "little") + rows + b"tb"
+    )
+    (tmp_path / "test_batch").write_bytes(b"\x80\x02}(U\x04data" + array + b"U\x06labels](I3\neu.")
+
+    test = read_batches("cifar10", [tmp_path / "test_batch"])
+
+    assert (test.labels, CLASSES[3]) == ((3,), "cat")
+    assert test.read(0).getpixel((1, 0)) == (1, 1, 1)
+
+
+def test_a_batch_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "test_batch").write_bytes(b"cos\nsystem\n(S'touch broken'\ntR.")
+
+    with pytest.raises(DataError, match=r"test_batch: .*it asks for os.system, which no batch"):
+        Cifar10Suite(data=tmp_path).evaluation(0)
+
+
+@pytest.mark.parametrize("content", [b"", b"no pickle", pickle.dumps([1]), pickle.dumps({})])
+def test_what_is_no_batch_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "test_batch").write_bytes(content)
+
+    with pytest.raises(DataError, match="test_batch: not the arrays that CIFAR-10 is published as"):
+        Cifar10Suite(data=tmp_path).evaluation(0)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [([0, 10], "labels are not all whole numbers from 0 to 9"), ([0], "1 labels for 2 pictures")],
+)
+def test_labels_that_do_not_match_are_refused(
+    tmp_path: Path, labels: list[int], message: str
+) -> None:
+    write_batch(tmp_path / "test_batch", labels, data=np.zeros((2, 3072), np.uint8))
+
+    with pytest.raises(DataError, match=message):
+        Cifar10Suite(data=tmp_path).evaluation(0)
+
+
+def test_reproductions_are_found_and_the_rest_is_absent(cifar10: Path) -> None:
+    write_pairs(cifar10 / "CIFAR-10.1", "cifar10.1_v6", [1, 2, 3])
+    write_pairs(cifar10, "cifar10.1_v4", [1, 2, 3, 4])
+
+    suite = Cifar10Suite(data=cifar10)
+    sets = suite.evaluation(0)
+
+    assert isinstance(suite, Suite)
+    assert [(s.name, list(s.labels), len(s.classes)) for s in sets.present] == [
+        ("cifar10", [0, 9], 10),
+        ("cifar10.1", [1, 2, 3], 10),
+    ]
+    assert sets.ood[0].read(2).getpixel((0, 0)) == (2, 2, 2)
+    assert sets.absent == {
+        "cifar10.2": "looked for cifar-10.2/cifar102_test.npz and CIFAR-10.2/cifar102_test.npz and "
+        f"cifar102_test.npz in {cifar10}"
+    }
+
+
+def test_the_other_version_and_10_2_are_taken_on_request(tmp_path: Path) -> None:
+    write_pairs(tmp_path, "cifar10.1_v4", [4])
+    np.savez(tmp_path / "cifar102_test.npz", images=pixels(2), labels=np.array([5, 6]))
+
+    sets = Cifar10Suite(data=tmp_path, sets=("cifar10.1-v4", "cifar10.2")).evaluation(0)
+
+    assert sets.test is None
+    assert [(s.name, list(s.labels)) for s in sets.ood] == [
+        ("cifar10.1-v4", [4]),
+        ("cifar10.2", [5, 6]),
+    ]
+
+
+def test_an_archive_of_other_arrays_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "cifar102_test.npz", pictures=pixels(2))
+
+    with pytest.raises(DataError, match=r"cifar102_test.npz: not the arrays .*images"):
+        Cifar10Suite(data=tmp_path).evaluation(0)
+
+
+def test_arrays_that_would_run_code_are_refused(tmp_path: Path) -> None:
+    write_pairs(tmp_path, "cifar10.1_v6", [1])
+    np.save(tmp_path / "cifar10.1_v6_data.npy", np.array([{}], dtype=object), allow_pickle=True)
+
+    with pytest.raises(DataError, match=r"v6_data.npy: not the arrays .*object"):
+        Cifar10Suite(data=tmp_path).evaluation(0)
+
+
+def test_arrays_of_another_shape_are_refused(tmp_path: Path) -> None:
+    write_pairs(tmp_path, "cifar10.1_v6", [1])
+    np.save(tmp_path / "cifar10.1_v6_data.npy", np.zeros((1, 28, 28), np.uint8))
+
+    with pytest.raises(DataError, match=r"pictures are uint8 \[1, 28, 28\], expected uint8 \[N, 3"):
+        Cifar10Suite(data=tmp_path).evaluation(0)
+
+
+def test_severities_are_blocks_of_the_stack(cifar10: Path) -> None:
+    write_corruption(cifar10 / "CIFAR-10-C", "fog", [0, 9] * 5)
+
+    (fog,) = Cifar10Suite(data=cifar10, corruptions=("fog",), severities=(5, 2)).evaluation(0).ood
+
+    assert [fog.identify(index) for index in range(4)] == [
+        *("5/00000", "5/00001", "2/00000", "2/00001"),
+    ]
+    assert [fog.read(index).getpixel((0, 0))[0] for index in range(4)] == [8, 9, 2, 3]
+    assert list(fog.labels) == [0, 9, 0, 9]
+
+
+def test_all_severities_count_unless_some_are_chosen(cifar10: Path) -> None:
+    write_corruption(cifar10 / "CIFAR-10-C", "fog", [0, 9] * 5)
+
+    (fog,) = Cifar10Suite(data=cifar10, corruptions=("fog",)).evaluation(0).ood
+
+    assert (len(fog), fog.identify(9)) == (10, "5/00001")
+
+
+def test_severities_come_in_the_order_that_is_asked_for(cifar10: Path) -> None:
+    write_corruption(cifar10 / "CIFAR-10-C", "fog", list(range(10)), count=10)
+
+    suite = Cifar10Suite(data=cifar10, corruptions=("fog",), severities=(5, 4, 3, 2, 1))
+    (fog,) = suite.evaluation(0).ood
+
+    assert [fog.read(index).getpixel((0, 0))[0] for index in (0, 9)] == [8, 1]
+    assert (fog.labels[0], fog.labels[9]) == (8, 1)
+    assert (fog.identify(0), fog.identify(9)) == ("5/00000", "1/00001")
+
+
+def test_an_archive_in_place_of_an_array_is_refused(tmp_path: Path) -> None:
+    write_pairs(tmp_path, "cifar10.1_v6", [1])
+    np.savez(tmp_path / "other.npz", images=pixels(1))
+    (tmp_path / "other.npz").rename(tmp_path / "cifar10.1_v6_data.npy")
+
+    with pytest.raises(DataError, match=r"v6_data.npy: not the arrays .*the other way round"):
+        Cifar10Suite(data=tmp_path).evaluation(0)
+
+
+def test_a_corruption_that_is_missing_is_named(cifar10: Path) -> None:
+    write_corruption(cifar10 / "CIFAR-10-C", "fog", [0, 9] * 5)
+
+    with pytest.raises(DataError, match=r"lacks snow, frost, brightness; looked for CIFAR-10-C/sn"):
+        Cifar10Suite(data=cifar10, corruptions=("weather",)).evaluation(0)
+
+
+@pytest.mark.parametrize(
+    ("count", "labels", "message"),
+    [(10, [0] * 9, "9 labels for 10 pictures"), (9, [0] * 9, "9 pictures are no stack of 5")],
+)
+def test_a_stack_that_does_not_match_is_refused(
+    cifar10: Path, count: int, labels: list[int], message: str
+) -> None:
+    write_corruption(cifar10 / "CIFAR-10-C", "fog", labels, count)
+
+    with pytest.raises(DataError, match=message):
+        Cifar10Suite(data=cifar10, corruptions=("fog",)).evaluation(0)
+
+
+def test_shifts_of_two_sorts_are_not_averaged() -> None:
+    with pytest.raises(ConfigError, match=r"got corruptions and the set cifar10.1; one OOD"):
+        Cifar10Suite(data=Path("data"), corruptions=("fog",), sets=("cifar10", "cifar10.1"))
+
+
+def test_training_holds_out_pictures_of_all_batches(cifar10: Path) -> None:
+    labels = list(range(10)) * 2
+    write_batch(cifar10 / "cifar-10-batches-py" / BATCHES[0], labels)
+    write_batch(cifar10 / "cifar-10-batches-py" / BATCHES[1], labels)
+    write_batch(cifar10 / "cifar-10-batches-py" / BATCHES[2], labels)
+    write_batch(cifar10 / "cifar-10-batches-py" / BATCHES[3], labels)
+    write_batch(cifar10 / "cifar-10-batches-py" / BATCHES[4], labels)
+
+    sets = Cifar10Suite(data=cifar10, val=15).open(seed=0)
+
+    assert (len(sets.train), len(sets.val), len(sets.test)) == (85, 15, 2)
+    assert set(sets.val.labels) == set(range(10))
+
+
+def test_holding_too_much_out_is_refused(cifar10: Path) -> None:
+    folder = cifar10 / "train"
+    (folder / "cat").mkdir(parents=True)
+    (folder / "dog").mkdir()
+    Image.new("RGB", (32, 32)).save(folder / "cat" / "0.png")
+    Image.new("RGB", (32, 32)).save(folder / "dog" / "0.png")
+
+    with pytest.raises(DataError, match=r"holding 10 of 2 pictures out .*hold fewer out .--val"):
+        Cifar10Suite(data=cifar10, val=10).open(0)
+
+
+def test_class_folders_serve_as_well(tmp_path: Path) -> None:
+    (tmp_path / "test" / "truck").mkdir(parents=True)
+    Image.new("RGB", (32, 32)).save(tmp_path / "test" / "truck" / "0001.png")
+
+    test = Cifar10Suite(data=tmp_path).evaluation(0).test
+
+    assert test is not None
+    assert (list(test.labels), test.identify(0)) == ([9], "truck/0001.png")
+
+
+def test_without_training_pictures_nobody_trains(cifar10: Path) -> None:
+    with pytest.raises(DataError, match="no training pictures of CIFAR-10 in"):
+        Cifar10Suite(data=cifar10).open(0)
+
+
+def test_a_directory_without_any_set_says_what_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none of cifar10, .* is there; looked for cifar-10-batc"):
+        Cifar10Suite(data=tmp_path).evaluation(0)

@@ -1,0 +1,157 @@
+"""`domains` reads PACS, Office-Home, VLCS and DomainNet as their archives unpack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cfft import DataError, PictureSet
+from cfft_suites.domains import DomainsSuite
+
+
+def paint(folder: Path, *names: str) -> None:
+    folder.mkdir(parents=True)
+    for name in names:
+        Image.new("RGB", (2, 2)).save(folder / name)
+
+
+def files(*sets: PictureSet) -> list[str]:
+    return sorted(pictures.identify(i) for pictures in sets for i in range(len(pictures)))
+
+
+THREE = ("a.png", "b.png", "c.png")
+
+
+def test_office_home_has_a_domain_with_a_space_and_lists_beside_the_domains(
+    tmp_path: Path,
+) -> None:
+    paint(tmp_path / "Real World" / "Alarm_Clock", *THREE)
+    paint(tmp_path / "Real World" / "Bed", *THREE)
+    paint(tmp_path / "Art" / "Bed", *THREE)
+    (tmp_path / "ImageInfo.csv").touch()
+    (tmp_path / "__MACOSX" / "Art").mkdir(parents=True)
+
+    sets = DomainsSuite(data=tmp_path, id="Real World").open(0)
+
+    assert sets.classes == ("Alarm_Clock", "Bed")
+    assert (sets.test.name, [each.name for each in sets.ood]) == ("Real World", ["Art"])
+
+
+def test_pacs_has_lists_of_its_splits_beside_the_domains(tmp_path: Path) -> None:
+    paint(tmp_path / "photo" / "dog", *THREE)
+    paint(tmp_path / "photo" / "person", *THREE)
+    paint(tmp_path / "art_painting" / "dog", *THREE)
+    (tmp_path / "photo_train_kfold.txt").write_text("photo/dog/a.png 1\n")
+
+    sets = DomainsSuite(data=tmp_path, id="photo").open(0)
+
+    assert len(files(sets.train, sets.val, sets.test)) == 6
+
+
+def test_vlcs_is_read_from_full_where_its_parts_repeat_it(tmp_path: Path) -> None:
+    for part in ("full", "train", "crossval", "test"):
+        paint(tmp_path / "SUN" / part / "0", *THREE)
+        paint(tmp_path / "SUN" / part / "1", *THREE)
+    paint(tmp_path / "LABELME" / "full" / "1", *THREE)
+
+    sets = DomainsSuite(data=tmp_path, id="SUN").open(0)
+
+    assert sets.classes == ("0", "1")
+    assert len(files(sets.train, sets.val, sets.test)) == 6
+    assert [(each.name, files(each)) for each in sets.ood] == [
+        ("LABELME", ["1/a.png", "1/b.png", "1/c.png"])
+    ]
+
+
+def test_vlcs_without_full_is_read_from_all_of_its_parts(tmp_path: Path) -> None:
+    paint(tmp_path / "SUN" / "train" / "0", "a.png")
+    paint(tmp_path / "SUN" / "train" / "1", "b.png")
+    paint(tmp_path / "SUN" / "crossval" / "1", "b.png")
+    paint(tmp_path / "SUN" / "test" / "1", "b.png")
+    paint(tmp_path / "CALTECH" / "0", *THREE)
+    paint(tmp_path / "CALTECH" / "1", *THREE)
+
+    (sun,) = DomainsSuite(data=tmp_path, id="CALTECH").open(0).ood
+
+    assert files(sun) == ["crossval/1/b.png", "test/1/b.png", "train/0/a.png", "train/1/b.png"]
+    assert (sun.labels, sun.classes) == ((0, 1, 1, 1), (0, 1))
+    assert sun.read(3).size == (2, 2)
+
+
+def test_vlcs_with_class_folders_alone_is_read_as_any_domain(tmp_path: Path) -> None:
+    paint(tmp_path / "VOC2007" / "bird", *THREE)
+    paint(tmp_path / "VOC2007" / "car", *THREE)
+
+    assert DomainsSuite(data=tmp_path, id="VOC2007").open(0).classes == ("bird", "car")
+
+
+@pytest.fixture
+def domainnet(tmp_path: Path) -> Path:
+    """Two domains with a class called train, and the lists that DomainNet has."""
+    for domain in ("real", "sketch"):
+        paint(tmp_path / domain / "test", *THREE, "d.png")
+        paint(tmp_path / domain / "train", *THREE, "d.png")
+        listed = {"train": ("a", "b", "c"), "test": ("d",)}
+        for part, names in listed.items():
+            lines = [
+                f"{domain}/{c}/{n}.png {i}" for i, c in enumerate(("test", "train")) for n in names
+            ]
+            (tmp_path / f"{domain}_{part}.txt").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def test_domainnet_has_classes_called_like_parts(domainnet: Path) -> None:
+    sets = DomainsSuite(data=domainnet, id="real").open(0)
+
+    assert sets.classes == ("test", "train")
+    assert [len(each) for each in sets.ood] == [8]
+
+
+def test_domainnet_is_divided_by_its_lists_where_that_is_asked(domainnet: Path) -> None:
+    sets = DomainsSuite(data=domainnet, id="real", lists=True).open(0)
+
+    assert files(sets.test) == ["test/d.png", "train/d.png"]
+    assert {name[-5:] for name in files(sets.train, sets.val)} == set(THREE)
+    assert [(each.name, files(each)) for each in sets.ood] == [
+        ("sketch", ["test/d.png", "train/d.png"])
+    ]
+
+
+def test_listed_pictures_that_are_not_there_are_counted_for_every_domain(domainnet: Path) -> None:
+    (domainnet / "real" / "train" / "a.png").unlink()
+    (domainnet / "sketch" / "train" / "d.png").unlink()
+
+    with pytest.raises(DataError, match=r"real_train.txt lists 6 pictures, 1 of them are not ther"):
+        DomainsSuite(data=domainnet, id="real", lists=True).open(0)
+    with pytest.raises(DataError, match=r"sketch_test.txt lists 2 .*: sketch/train/d.png"):
+        DomainsSuite(data=domainnet, id="sketch", lists=True).open(0)
+
+
+def test_lists_that_are_not_there_are_named(domainnet: Path) -> None:
+    (domainnet / "real_train.txt").unlink()
+
+    with pytest.raises(DataError, match=r"real_train.txt: .*--lists needs the split files"):
+        DomainsSuite(data=domainnet, id="real", lists=True).open(0)
+
+
+def test_empty_classes_of_several_domains_are_named_together(domainnet: Path) -> None:
+    (domainnet / "real" / "zebra").mkdir()
+    (domainnet / "sketch" / "zebra").mkdir()
+
+    with pytest.raises(DataError, match=r"(?s)real.zebra.*sketch.zebra"):
+        DomainsSuite(data=domainnet, id="real").open(0)
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "domains", "pictures"),
+    [("pacs", 4, 9991), ("office-home", 4, 15588), ("vlcs", 4, 10729), ("domainnet", 6, 586575)],
+)
+def test_published_counts_add_up_to_the_published_totals(
+    benchmark: str, domains: int, pictures: int
+) -> None:
+    expected = DomainsSuite(data=Path("data"), benchmark=benchmark).expected()
+
+    assert len(expected) == domains
+    assert sum(each.pictures for each in expected.values()) == pictures

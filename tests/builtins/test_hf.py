@@ -1,0 +1,181 @@
+"""The suite `hf` on datasets that the library itself writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cfft import ConfigError, DataError
+from cfft.testing import check_strategy
+from cfft_suites.hub import HubSuite
+
+datasets = pytest.importorskip("datasets")
+
+
+def picture(number: int) -> Image.Image:
+    pixels = np.random.default_rng(number).integers(0, 256, (3, 5, 3), np.uint8)
+    return Image.fromarray(pixels)
+
+
+def split(labels: list[Any], label: Any, first: int = 0) -> Any:
+    """Return rows with a picture, a label of type `label` and a note."""
+    features = {"picture": datasets.Image(), "animal": label, "note": datasets.Value("string")}
+    numbers = range(first, first + len(labels))
+    rows = {
+        "picture": [picture(number) for number in numbers],
+        "animal": labels,
+        "note": [f"number {number}" for number in numbers],
+    }
+    return datasets.Dataset.from_dict(rows, features=datasets.Features(features))
+
+
+def save(folder: Path, **splits: Any) -> Path:
+    datasets.DatasetDict(splits).save_to_disk(folder)
+    return folder
+
+
+CAT_DOG = datasets.ClassLabel(names=["cat", "dog"])
+WORDS, NUMBERS = datasets.Value("string"), datasets.Value("int64")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Ten cats and ten dogs, four to test on; sketches with classes in another order."""
+    other = datasets.ClassLabel(names=["owl", "dog", "cat"])
+    save(tmp_path / "sketch", drawn=split([1, 1, 2], other, 40))
+    train, test = split([0, 1] * 10, CAT_DOG), split([0, 1, 1, 0], CAT_DOG, 20)
+    return save(tmp_path / "photo", train=train, held=test)
+
+
+def test_datasets_keep_the_rules_of_suites(data: Path) -> None:
+    check_strategy(HubSuite, {"data": data, "ood": "sketch=../sketch:drawn"})
+
+
+def test_columns_are_found_by_type_and_pictures_read_row_by_row(data: Path) -> None:
+    sets = HubSuite(data=data, test="held").open(0)
+
+    assert sets.classes == ("cat", "dog")
+    assert [len(each) for each in (sets.train, sets.val, sets.test)] == [18, 2, 4]
+    assert sets.test.labels == (0, 1, 1, 0)
+    assert sets.test.identify(3) == "row-3"
+    assert np.array_equal(np.asarray(sets.test.read(3)), np.asarray(picture(23)))
+
+
+def test_another_dataset_is_matched_by_class_names_whatever_their_order(data: Path) -> None:
+    ood = HubSuite(data=data, ood="held=held; sketch=../sketch:drawn").open(0).ood
+
+    assert [(each.name, each.labels, each.classes) for each in ood] == [
+        ("held", (0, 1, 1, 0), (0, 1)),
+        ("sketch", (1, 1, 0), (0, 1)),
+    ]
+
+
+def test_a_class_that_training_lacks_is_named(data: Path) -> None:
+    save(data / "wild", drawn=split(["cat", "wolf"], WORDS))
+
+    with pytest.raises(DataError, match=r"set 'wild': unknown class 'wolf'; 1 such classes"):
+        HubSuite(data=data, ood="wild=wild:drawn").open(0)
+
+
+def test_labels_may_be_words(tmp_path: Path) -> None:
+    data = save(tmp_path / "words", train=split(["dog", "cat", "cat", "dog"] * 3, WORDS))
+
+    sets = HubSuite(data=data, label_column="animal").open(0)
+
+    assert sets.classes == ("cat", "dog")
+    assert sets.train.whole.labels[:4] == (1, 0, 0, 1)
+
+
+def test_labels_may_be_numbers_that_a_file_names(tmp_path: Path) -> None:
+    data = save(tmp_path / "numbers", train=split([1, 0] * 6, NUMBERS))
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    named = HubSuite(data=data, label_column="animal", classes=tmp_path / "classes.txt")
+
+    assert named.open(0).classes == ("cat", "dog")
+    with pytest.raises(ConfigError, match=r"'animal' have no names: give a file .*--classes"):
+        HubSuite(data=data, label_column="animal").open(0)
+
+
+def test_a_folder_of_picture_files_is_read_too(tmp_path: Path) -> None:
+    for folder in ("train/cat", "train/dog", "test/cat", "test/dog"):
+        (tmp_path / folder).mkdir(parents=True)
+        for number in range(6):
+            picture(number).save(tmp_path / folder / f"{number}.png")
+
+    sets = HubSuite(data=tmp_path, test="test").open(0)
+
+    assert sets.classes == ("cat", "dog")
+    assert sets.test.read(0).size == (5, 3)
+
+
+def test_sets_can_be_measured_on_without_a_training_split(data: Path) -> None:
+    measured = HubSuite(data=data, train=None, test="held", ood="sketch=../sketch:drawn")
+
+    assert [each.name for each in measured.evaluation(0).present] == ["test", "sketch"]
+    with pytest.raises(DataError, match="no pictures to train on"):
+        measured.open(0)
+
+
+def test_a_test_set_that_is_drawn_is_the_same_where_models_are_measured(data: Path) -> None:
+    drawn = HubSuite(data=data)
+
+    measured, trained = drawn.evaluation(3).test, drawn.open(3).test
+
+    assert measured is not None
+    assert list(map(measured.identify, range(4))) == list(map(trained.identify, range(4)))
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        ({"test": "hold"}, DataError, "unknown split 'hold'; did you mean 'held'"),
+        ({"ood": "a=b"}, DataError, "unknown split 'b'"),
+        ({"ood": "a=nobody/nothing:test"}, DataError, "nobody/nothing cannot be loaded"),
+        ({"label_column": "note "}, ConfigError, "unknown column 'note '; did you mean 'note'"),
+        ({"image_column": "note"}, ConfigError, r"unknown column 'note'; .*picture .--image-col"),
+    ],
+)
+def test_what_is_not_there_is_named(
+    data: Path, values: dict[str, str], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        HubSuite(data=data, **values).open(0)
+
+
+def test_columns_that_cannot_be_told_by_type_are_listed(tmp_path: Path) -> None:
+    data = save(tmp_path / "words", train=split(["dog", "cat"], WORDS))
+
+    with pytest.raises(ConfigError, match=r"0 columns of type ClassLabel: .*note \(Value\)"):
+        HubSuite(data=data).open(0)
+
+
+def test_rows_without_a_label_are_counted(tmp_path: Path) -> None:
+    data = save(tmp_path / "some", train=split([0, None, 1, -1], CAT_DOG))
+
+    with pytest.raises(DataError, match=r"2 of 4 rows have no label of 0 to 1 .* one None"):
+        HubSuite(data=data).open(0)
+
+
+def test_a_row_without_a_readable_picture_is_named(tmp_path: Path) -> None:
+    rows = split([0, 1] * 6, CAT_DOG).cast_column("picture", datasets.Image(decode=False))
+    broken = {"bytes": b"no picture", "path": None}
+    rows = rows.map(
+        lambda row, i: {"picture": broken if i == 3 else row["picture"]}, with_indices=True
+    )
+    data = save(tmp_path / "broken", train=rows.cast_column("picture", datasets.Image()))
+
+    pictures = HubSuite(data=data).open(0).train.whole
+
+    with pytest.raises(DataError, match=r"set 'train', row-3: no picture in a format that Pillow"):
+        pictures.read(3)
+
+
+def test_folder_and_name_exclude_each_other(data: Path) -> None:
+    with pytest.raises(ConfigError, match=r"give a folder \(--data\) or a name on the Hub"):
+        HubSuite(data=data, dataset="owner/name")
+    with pytest.raises(DataError, match="there is no such folder"):
+        HubSuite(data=data / "nowhere").open(0)

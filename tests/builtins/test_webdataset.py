@@ -1,0 +1,216 @@
+"""The suite `webdataset` on tars that the library itself writes."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import shutil
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cfft import ConfigError, DataError, PictureSet
+from cfft.testing import check_strategy
+from cfft_suites.webdataset import WebDatasetSuite
+
+webdataset = pytest.importorskip("webdataset")
+
+
+def picture(number: int) -> Image.Image:
+    pixels = np.random.default_rng(number).integers(0, 256, (3, 5, 3), np.uint8)
+    return Image.fromarray(pixels)
+
+
+def write(path: Path, first: int, labels: list[int], extension: str = "png") -> None:
+    path.parent.mkdir(exist_ok=True)
+    with webdataset.TarWriter(str(path)) as tar:
+        for number, label in enumerate(labels, first):
+            content = io.BytesIO()
+            picture(number).save(content, "png")
+            sample = {extension: content.getvalue(), "cls": str(label).encode()}
+            tar.write({"__key__": f"{number:04}", **sample, "json": {"number": number}})
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Ten cats and ten dogs in two tars, two of each to test on, and dogs in snow."""
+    write(tmp_path / "train-0.tar", 0, [0, 1] * 5)
+    write(tmp_path / "train-1.tar", 10, [0, 1] * 5)
+    write(tmp_path / "test" / "0.tar", 20, [0, 1, 1, 0])
+    write(tmp_path / "snow" / "0.tar", 30, [1, 1])
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    return tmp_path
+
+
+def suite(folder: Path, **values: str | Path | None) -> WebDatasetSuite:
+    given = {"train": "train-{0..1}.tar", "test": "test/0.tar", "ood": "snow=snow/0.tar"}
+    return WebDatasetSuite(**{"classes": folder / "classes.txt", "data": folder, **given, **values})
+
+
+def pixels(pictures: PictureSet, index: int) -> list[int]:
+    return np.asarray(pictures.read(index)).tolist()
+
+
+def test_tars_keep_the_rules_of_suites(data: Path) -> None:
+    given = {"train": "train-{0..1}.tar", "test": "test/0.tar", "ood": "snow=snow/0.tar"}
+
+    check_strategy(WebDatasetSuite, {"classes": data / "classes.txt", "data": data, **given})
+
+
+def test_every_picture_is_read_from_its_place_in_any_order(data: Path) -> None:
+    sets = suite(data).open(0)
+
+    assert sets.classes == ("cat", "dog")
+    assert sets.test.labels == (0, 1, 1, 0)
+    assert pixels(sets.test, 3) == np.asarray(picture(23)).tolist()
+    assert pixels(sets.test, 0) == np.asarray(picture(20)).tolist()
+    assert sets.test.identify(3) == "test/0.tar/0023"
+    assert [(each.name, each.labels, each.classes) for each in sets.ood] == [("snow", (1, 1), (1,))]
+
+
+def test_parts_without_a_pattern_are_drawn_from_the_training_tars(data: Path) -> None:
+    sets = suite(data, test=None).open(0)
+
+    assert [len(each) for each in (sets.train, sets.val, sets.test)] == [14, 2, 4]
+
+
+def test_sets_can_be_measured_on_without_training_tars(data: Path) -> None:
+    measured = suite(data, train=None)
+
+    assert [each.name for each in measured.evaluation(0).present] == ["test", "snow"]
+    with pytest.raises(DataError, match="no pictures to train on: give --train TARS"):
+        measured.open(0)
+
+
+def test_a_test_set_that_is_drawn_is_the_same_where_models_are_measured(data: Path) -> None:
+    drawn = suite(data, test=None)
+
+    measured, trained = drawn.evaluation(3).test, drawn.open(3).test
+
+    assert measured is not None
+    assert list(map(measured.identify, range(4))) == list(map(trained.identify, range(4)))
+
+
+def test_extensions_may_be_others_and_in_upper_case(data: Path) -> None:
+    write(data / "test" / "0.tar", 20, [0, 1], extension="PPM")
+
+    assert len(suite(data, image_keys=("png", "ppm")).open(0).test) == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"test": "test/{0..2}.tar"},
+            r"'test': 2 of 3 tars are not in \S+: test/1.tar, test/2.tar",
+        ),
+        ({"image_keys": ("jpg",)}, r"sample '0000' has no jpg, only cls, json, png; other ext"),
+        ({"label_key": "txt"}, r"sample '0000' has no txt, only cls, json, png"),
+        ({"label_key": "json"}, r"label of sample '0000' is b'\{\"number\": 0\}', no class index"),
+        ({"test": "compressed.tar"}, r"compressed.tar is cut short, compressed or no tar"),
+        ({"test": "short.tar"}, r"short.tar is cut short, compressed or no tar"),
+        ({"test": "half.tar"}, r"half.tar is cut short, .* \(its end is missing\)"),
+        ({"test": "three.tar"}, r"'0000' has label 2; there are 2 class names, so 0 to 1 are allo"),
+    ],
+)
+def test_tars_that_do_not_fit_are_named(data: Path, values: dict, message: str) -> None:
+    whole = (data / "train-0.tar").read_bytes()
+    (data / "compressed.tar").write_bytes(gzip.compress(whole))
+    (data / "short.tar").write_bytes(whole[:5000])
+    (data / "half.tar").write_bytes(whole[: whole.index(b"0005.cls") - 1024])
+    write(data / "three.tar", 0, [2])
+
+    with pytest.raises(DataError, match=message):
+        suite(data, **values).open(0)
+
+
+def test_problems_of_all_sets_are_told_at_once(data: Path) -> None:
+    with pytest.raises(DataError, match=r"(?s)'test': 1 of 1 tars.*'snow': 1 of 1 tars"):
+        suite(data, test="no.tar", ood="snow=none.tar").open(0)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"ood": "snow"}, r"ood: got 'snow'; write NAME=SOURCE"),
+        ({"ood": "a=1; a=2"}, r"each with a name of its own"),
+        ({"ood": "test=0.tar"}, r"'test' is the in-distribution test set"),
+    ],
+)
+def test_ood_sets_that_are_misspelt_are_refused_at_once(
+    data: Path, values: dict, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        suite(data, **values)
+
+
+def test_commands_in_place_of_tars_are_not_run(data: Path) -> None:
+    with pytest.raises(ConfigError, match="cfft runs no commands"):
+        suite(data, test=f"pipe:touch {data / 'ran'}").open(0)
+
+    assert not (data / "ran").exists()
+
+
+def test_a_file_of_class_names_that_is_not_there_is_named(data: Path) -> None:
+    with pytest.raises(DataError, match=r"class names \S+none.txt"):
+        suite(data, classes=data / "none.txt").open(0)
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serve files and log nothing."""
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+@pytest.fixture
+def url(data: Path) -> Iterator[str]:
+    """Serve the tars on this machine."""
+    if shutil.which("curl") is None:
+        pytest.skip("webdataset downloads with curl")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=data)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_tars_with_a_url_are_downloaded_once(data: Path, url: str, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    remote = suite(
+        data,
+        data=None,
+        train=None,
+        test=f"{url}/test/0.tar",
+        ood=f"s={url}/snow/0.tar",
+        cache=cache,
+    )
+
+    first = remote.evaluation(0)
+    shutil.rmtree(data / "test")
+    second = remote.evaluation(0)
+
+    assert first.test is not None
+    assert second.test is not None
+    assert [len(each) for each in second.present] == [4, 2]
+    assert pixels(second.test, 2) == pixels(first.test, 2)
+    assert second.test.identify(0) == f"{url}/test/0.tar/0020"
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_a_url_without_a_tar_is_named_and_nothing_is_kept(
+    data: Path, url: str, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    remote = suite(data, data=None, train=None, test=f"{url}/classes.txt", ood="", cache=cache)
+    missing = suite(data, data=None, train=None, test=f"{url}/no.tar", ood="", cache=cache)
+
+    with pytest.raises(DataError, match=r"http\S+/classes.txt is no tar"):
+        remote.evaluation(0)
+    with pytest.raises(DataError, match=r"cannot download http\S+/no.tar into"):
+        missing.evaluation(0)
+    assert [path for path in cache.iterdir() if ".temp" not in path.name] == []

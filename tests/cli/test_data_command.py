@@ -1,0 +1,153 @@
+"""`cfft data list` and `cfft data verify`, for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib.metadata import Distribution
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+Command = Callable[..., Any]
+Install = Callable[..., Distribution]
+
+NEEDY = """
+    import cfft
+
+    @cfft.suite("needy")
+    class NeedySuite:
+        '''Read [odd] files.'''
+        known_sets = ("odd", "even")
+        requires = {"no_such_module": "needy[odd]", "json": "json"}
+        def open(self, seed):
+            raise cfft.DataError("nothing here")
+        def evaluation(self, seed):
+            raise cfft.DataError("nothing there")
+
+    @cfft.hookimpl
+    def cfft_suites():
+        return [NeedySuite]
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Ten cats and ten dogs, in photographs and in sketches."""
+    rng = np.random.default_rng(0)
+    for folder in ("photo/cat", "photo/dog", "sketch/cat", "sketch/dog"):
+        (tmp_path / folder).mkdir(parents=True)
+        for number in range(10):
+            pixels = rng.integers(0, 256, (4, 4, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / folder / f"{number}.png")
+    return tmp_path
+
+
+def test_list_tells_sets_and_what_is_missing_of_strangers_suites_too(
+    cfft_command: Command, install: Install
+) -> None:
+    install("needy", NEEDY)
+
+    ended = cfft_command("data", "list")
+
+    (line,) = [line for line in ended.out.splitlines() if line.startswith("needy")]
+    assert ended.code == 0
+    assert " ".join(line.split()) == "needy Read [odd] files. odd, even pip install 'needy[odd]'"
+    assert "json (installed)" in ended.out
+
+
+def test_list_as_json_says_what_is_installed(cfft_command: Command, install: Install) -> None:
+    install("needy", NEEDY)
+
+    records = {r["name"]: r for r in json.loads(cfft_command("data", "list", "--json").out)}
+
+    assert records["needy"]["sets"] == ["odd", "even"]
+    assert [each["installed"] for each in records["needy"]["requires"]] == [False, True]
+    assert records["folder"]["requires"] == []
+
+
+def test_verify_ends_with_0_where_all_is_well(cfft_command: Command, data: Path) -> None:
+    ended = cfft_command("data", "verify", "domains", str(data), "--id", "photo")
+
+    assert ended.code == 0
+    assert [line.split()[:3] for line in ended.out.splitlines()[1:]] == [
+        ["photo-train", "train", "14"],
+        ["photo-val", "val", "2"],
+        ["photo", "test", "4"],
+        ["sketch", "ood", "20"],
+    ]
+
+
+def test_verify_ends_with_2_and_a_summary_where_it_is_not(
+    cfft_command: Command, data: Path
+) -> None:
+    (data / "sketch" / "cat" / "0.png").write_bytes(b"no picture")
+    Image.open(data / "photo" / "cat" / "1.png").save(data / "sketch" / "cat" / "copy.png")
+
+    ended = cfft_command("data", "verify", "domains", "--data", str(data), "--id", "photo")
+
+    assert ended.code == 2
+    assert "sketch/cat/0.png: no picture in a format" in ended.out
+    assert ": cat/1.png = sketch: cat/copy.png" in ended.out
+    assert ended.err.splitlines()[-2:] == [
+        "error: 1 picture that cannot be read",
+        "error: 1 picture that sets share which must not",
+    ]
+
+
+def test_verify_as_json_prints_nothing_else_on_stdout(cfft_command: Command, data: Path) -> None:
+    (data / "sketch" / "cat" / "0.png").write_bytes(b"no picture")
+    words = ("domains", str(data), "--id", "photo", "--json")
+
+    ended = cfft_command("data", "verify", *words)
+    found = json.loads(ended.out)
+
+    assert ended.code == 2
+    assert found["suite"]["use"] == "domains"
+    assert found["problems"] == ["1 picture that cannot be read"]
+    assert [picture["set"] for picture in found["unreadable"]] == ["sketch"]
+
+
+@pytest.mark.parametrize(("more", "code"), [([], 2), (["--allow-absent"], 0)])
+def test_absent_sets_are_a_fault_unless_they_are_accepted(
+    cfft_command: Command, data: Path, more: list[str], code: int
+) -> None:
+    words = ["domains", str(data), "--id", "photo", "--counts-only", "--json", *more]
+    (data / "sketch").rename(data / "cartoon")
+
+    ended = cfft_command("data", "verify", *words, "--benchmark", "office-home")
+
+    assert ended.code == code
+    assert list(json.loads(ended.out)["absent"]) == ["Art", "Clipart", "Product", "Real World"]
+
+
+def test_a_suite_that_opens_nothing_says_why(cfft_command: Command, install: Install) -> None:
+    install("needy", NEEDY)
+
+    ended = cfft_command("data", "verify", "needy")
+
+    assert (ended.code, ended.err.splitlines()[-1]) == (2, "error: nothing there")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("domain",), "unknown suite 'domain'; did you mean 'domains'"),
+        (("domains",), "suite.domains.data is missing: give --suite.domains.data PATH"),
+        (("domains", "a", "--data", "b"), "DIR a and --data b mean the same: give one of them"),
+        (("domains", "a", "--idd", "x"), "unknown option --idd; did you mean --id"),
+        (("domains", "a", "--suite.folder.data", "b"), "the suite is 'domains', not 'folder'"),
+        (("shapes", "a"), "--data belongs to nothing chosen (suite shapes)"),
+        (("domains", "a", "--seed", "x"), "--seed: got 'x', allowed: a whole number >= 0"),
+    ],
+)
+def test_words_that_make_no_sense_are_answered(
+    cfft_command: Command, words: tuple[str, ...], message: str
+) -> None:
+    ended = cfft_command("data", "verify", *words)
+
+    assert ended.code == 2
+    assert message in ended.err
