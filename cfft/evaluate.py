@@ -141,6 +141,11 @@ def evaluate(
     logits = outputs_of(
         lambda images: classifier(images).logits, pictures, reading, accelerator, advanced
     )
+    return predictions_of(logits, pictures)
+
+
+def predictions_of(logits: Tensor, pictures: PictureSet) -> Predictions:
+    """Put what a model said, [N, K] in the order of a set, beside what the set says."""
     names = tuple(pictures.identify(index) for index in range(len(pictures)))
     found = Predictions(logits, torch.tensor(pictures.labels), names, tuple(pictures.classes))
     for index, label in counts_as(pictures).items():
@@ -203,13 +208,21 @@ def score(predictions: Predictions) -> Score:
 
     A class that stands for another label is right where that label is; see PictureSet.
     """
-    classes = torch.tensor(predictions.classes)
-    chosen = predictions.stands_for[classes[predictions.logits[:, classes].argmax(dim=1)]]  # [N]
     correct, *_, n = multiclass_stat_scores(
-        chosen, predictions.labels, num_classes=predictions.logits.shape[1], average="micro"
+        chosen_labels(predictions),
+        predictions.labels,
+        num_classes=predictions.logits.shape[1],
+        average="micro",
     ).tolist()
     interval = binomtest(correct, n).proportion_ci(0.95, method="exact")
-    return Score(correct / n, n, len(classes), (float(interval.low), float(interval.high)))
+    ends = (float(interval.low), float(interval.high))
+    return Score(correct / n, n, len(predictions.classes), ends)
+
+
+def chosen_labels(predictions: Predictions) -> Tensor:
+    """Return the label that the largest logit among the set's classes stands for: [N], int64."""
+    classes = torch.tensor(predictions.classes)
+    return predictions.stands_for[classes[predictions.logits[:, classes].argmax(dim=1)]]
 
 
 def mean_top1(scores: Iterable[Score]) -> float | None:

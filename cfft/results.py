@@ -81,15 +81,18 @@ def check_directory(run: RunDirectory, config: RunConfig, *, resume: bool) -> li
     """
     if resume:
         return _check_resumable(run, config)
-    if run.root.exists() and not run.root.is_dir():
-        raise ConfigError(f"--out {run.root} is a file: give a directory that a run may fill")
-    if run.root.exists() and any(run.root.iterdir()):
-        raise ConfigError(
-            f"--out {run.root} is not empty: give another directory"
-            + (", or --resume to go on with the run in it" if is_checkpoint(run.last) else "")
-        )
-    _check_writable(run.root)
+    remedy = ", or --resume to go on with the run in it" if is_checkpoint(run.last) else ""
+    check_free(run.root, remedy)
     return []
+
+
+def check_free(root: Path, remedy: str = "") -> None:
+    """Raise ConfigError unless a directory is empty or can be made; `remedy` ends the message."""
+    if root.exists() and not root.is_dir():
+        raise ConfigError(f"--out {root} is a file: give a directory that can be filled")
+    if root.exists() and any(root.iterdir()):
+        raise ConfigError(f"--out {root} is not empty: give another directory{remedy}")
+    _check_writable(root)
 
 
 def _check_writable(root: Path) -> None:

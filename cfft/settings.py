@@ -75,3 +75,40 @@ class Training:
         None, help="extra checkpoints every N steps (N) or minutes (Nm); each epoch has one anyway"
     )
     log_every: int = param(10, help="optimiser steps between two lines of metrics.jsonl", ge=1)
+
+
+@settings("evaluation")
+class Evaluation:
+    """Set how models are measured."""
+
+    label_space: Literal["subset", "full"] | None = param(
+        None,
+        help="subset: the arg-max is among the classes of each set; full: among all of the suite; "
+        "none: subset, or with --from-predictions what was taken",
+    )
+    alphas: tuple[float, ...] | None = param(
+        None,
+        help="for every run also the weight ensembles (1 - alpha) * start + alpha * fine-tuned, as "
+        "in 0,0.25,0.5,0.75,1 (WiSE-FT)",
+    )
+    baseline: str | None = param(
+        None,
+        help="the model that all others are compared with picture by picture; none: the one before "
+        "fine-tuning, else the first",
+    )
+    baseline_line: str | None = param(
+        None,
+        help="models that effective robustness is measured against: a FILE.jsonl of accuracies by "
+        "set, an earlier evaluation, or a pattern of models measured here",
+    )
+    batch_size: int = param(128, help="pictures per process and forward pass", ge=1)
+    models_at_once: int = param(
+        8, help="models in memory together, for which pictures are decoded once", ge=1
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = param(
+        "auto", help="auto: bf16 on an accelerator that has it, else fp32"
+    )
+    workers: int = param(2, help="processes per process that decode pictures; 0: none", ge=0)
+    skip_unreadable: bool = param(
+        False, help="look for unreadable pictures first, leave them out and record them"
+    )

@@ -46,7 +46,7 @@ def check_suite(
     found = find_unreadable(sets, progress)
     if found and not skip:
         raise DataError(several(_lines(found)))
-    train, val, test, *ood = (_readable(pictures, found) for pictures in sets)
+    train, val, test, *ood = (readable(pictures, found) for pictures in sets)
     _require_classes(train, suite.classes)
     return attrs.evolve(suite, train=train, val=val, test=test, ood=tuple(ood)), found
 
@@ -118,7 +118,8 @@ def _lines(found: Sequence[Unreadable]) -> Iterator[str]:
         yield f"set '{picture.pictures.name}': {picture.path}: {picture.reason}"
 
 
-def _readable(pictures: PictureSet, found: Sequence[Unreadable]) -> PictureSet:
+def readable(pictures: PictureSet, found: Sequence[Unreadable]) -> PictureSet:
+    """Return a set without the pictures that were found unreadable; DataError if none is left."""
     bad = {picture.index for picture in found if picture.pictures is pictures}
     if not bad:
         return pictures

@@ -1,0 +1,152 @@
+"""Put measured models side by side: averages, differences, groups; what evaluation.json says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import mean, stdev
+from typing import Any
+
+import attrs
+import numpy as np
+
+from cfft.evaluate import mean_top1
+from cfft.measured import Identity, MeasuredModel
+from cfft.resampling import Shares, interval95, resampled_top1
+from cfft.robustness import Accuracies, Line, effective_robustness
+
+OOD_AVERAGE = "ood_average"
+
+
+@attrs.frozen(eq=False)
+class Comparison:
+    """Compare models on the pictures that they have in common.
+
+    `baseline`: the label of the model that all others are compared with, None for no differences.
+    `lines`: by OOD set and for "ood_average", what ID accuracy predicts. `replicates`: by model and
+    set, top-1 on redrawn pictures; two models with the same pictures have the same draws.
+    """
+
+    models: Sequence[MeasuredModel]
+    baseline: str | None
+    lines: Mapping[str, Line]
+    replicates: Mapping[tuple[str, str], Shares]
+
+    def record(self) -> dict[str, Any]:
+        """Return what evaluation.json says of the models."""
+        return {
+            "baseline": self.baseline,
+            "models": [self._model(model) for model in self.models],
+            "differences": list(self._differences()),
+            "groups": [_group(name, members) for name, members in _grouped(self.models).items()],
+        }
+
+    def _model(self, model: MeasuredModel) -> dict[str, Any]:
+        average, test = ood_average(model), model.test
+        return {
+            **_identity(model.identity),
+            "predictions": model.predictions,
+            "sets": {name: each.score.record(each.role) for name, each in model.sets.items()},
+            "ood_average": average,
+            "ood_ci95": self._ood_interval(model),
+            "id_on_classes_of": {} if test is None else dict(model.sets[test].on_classes_of),
+            "effective_robustness": self._above_line(model),
+        }
+
+    def _ood_interval(self, model: MeasuredModel) -> list[float] | None:
+        names = list(model.ood)
+        return list(interval95(self._ood_replicates(model, names))) if names else None
+
+    def _ood_replicates(self, model: MeasuredModel, names: Sequence[str]) -> Shares:
+        """Return the mean over sets: [REPLICATES]; sets are redrawn apart from each other."""
+        redrawn: Shares = np.mean([self.replicates[model.label, name] for name in names], axis=0)
+        return redrawn
+
+    def _above_line(self, model: MeasuredModel) -> Accuracies | None:
+        if model.test is None or not self.lines:
+            return None
+        return effective_robustness(with_average(model), model.test, self.lines)
+
+    def _differences(self) -> Iterable[dict[str, Any]]:
+        reference = next((m for m in self.models if m.label == self.baseline), None)
+        others = [model for model in self.models if model is not reference]
+        return [] if reference is None else [self._difference(model, reference) for model in others]
+
+    def _difference(self, a: MeasuredModel, b: MeasuredModel) -> dict[str, Any]:
+        shared = [name for name in a.sets if _same_pictures(a, b, name)]
+        comparable = bool(a.ood) and a.ood.keys() == b.ood.keys() <= set(shared)
+        return {
+            "a": a.label,
+            "b": b.label,
+            "ood_average": self._paired(a, b, list(a.ood)) if comparable else None,
+            "sets": {name: self._paired(a, b, [name]) for name in shared},
+        }
+
+    def _paired(self, a: MeasuredModel, b: MeasuredModel, names: Sequence[str]) -> dict[str, Any]:
+        gaps = [a.sets[name].score.top1 - b.sets[name].score.top1 for name in names]
+        redrawn = self._ood_replicates(a, names) - self._ood_replicates(b, names)
+        return {"difference": mean(gaps), "ci95": list(interval95(redrawn))}
+
+
+def compare(
+    models: Sequence[MeasuredModel], baseline: str | None, lines: Mapping[str, Line]
+) -> Comparison:
+    """Redraw the pictures of every set once for all models that have the same ones."""
+    sharing: dict[tuple[str, str], list[MeasuredModel]] = {}
+    for model in models:
+        for name, each in model.sets.items():
+            sharing.setdefault((name, each.pictures), []).append(model)
+    replicates: dict[tuple[str, str], Shares] = {}
+    for (name, _), members in sharing.items():
+        redrawn = resampled_top1([model.sets[name].correct for model in members], name)
+        pairs = zip(members, redrawn, strict=True)
+        replicates |= {(model.label, name): shares for model, shares in pairs}
+    return Comparison(models, baseline, lines, replicates)
+
+
+def ood_average(model: MeasuredModel) -> float | None:
+    """Return the plain mean of the OOD sets' top-1, None without OOD sets."""
+    return mean_top1(each.score for each in model.ood.values())
+
+
+def with_average(model: MeasuredModel) -> dict[str, float]:
+    """Return top-1 by set, and by "ood_average" where there are OOD sets."""
+    average = ood_average(model)
+    return model.accuracies | ({} if average is None else {OOD_AVERAGE: average})
+
+
+def _same_pictures(a: MeasuredModel, b: MeasuredModel, name: str) -> bool:
+    return name in b.sets and a.sets[name].pictures == b.sets[name].pictures
+
+
+def _identity(identity: Identity) -> dict[str, Any]:
+    record = attrs.asdict(identity)
+    return {"model": record.pop("label"), **record}
+
+
+def _grouped(models: Sequence[MeasuredModel]) -> dict[str, list[MeasuredModel]]:
+    groups: dict[str, list[MeasuredModel]] = {}
+    for model in models:
+        alpha = model.identity.alpha
+        name = model.identity.group + ("" if alpha is None else f", alpha {alpha:g}")
+        groups.setdefault(name, []).append(model)
+    return groups
+
+
+def _group(name: str, members: Sequence[MeasuredModel]) -> dict[str, Any]:
+    values: dict[str, list[float]] = {}
+    for model in members:
+        for key, accuracy in with_average(model).items():
+            values.setdefault(key, []).append(accuracy)
+    spread = {key: _spread(found) for key, found in values.items()}
+    return {
+        "group": name,
+        "alpha": members[0].identity.alpha,
+        "models": [model.label for model in members],
+        OOD_AVERAGE: spread.pop(OOD_AVERAGE, None),
+        "sets": spread,
+    }
+
+
+def _spread(values: Sequence[float]) -> dict[str, Any]:
+    std = stdev(values) if len(values) > 1 else None
+    return {"mean": mean(values), "std": std, "count": len(values)}

@@ -1,0 +1,196 @@
+"""A whole evaluation: find the models, open the pictures, measure, compare, write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from cfft.baseline import baseline_line, chosen_baseline
+from cfft.comparison import compare
+from cfft.config import RunConfig, resolve
+from cfft.evaluate import Predictions, Reading, make_accelerator, precision_of
+from cfft.evaluation_files import SCHEMA, EvaluationFiles, new_evaluation
+from cfft.finding import find_models, model_layers
+from cfft.interfaces import Preprocessing
+from cfft.layers import Layer
+from cfft.measured import MeasuredModel, MeasuredSet, measure
+from cfft.measured_sets import MeasuredPictures, SuiteView, open_suite, without_unreadable
+from cfft.progress import Reporter, Silent
+from cfft.registry import Registry
+from cfft.results import check_free
+from cfft.scores import LabelSpace
+from cfft.settings import Evaluation
+from cfft.side_by_side import Fitted, alike, fitted, predict_together
+from cfft.subjects import Subject, Subjects, run_seeds
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+def evaluate_models(
+    asked: Sequence[str],
+    layer: Layer,
+    settings: Evaluation,
+    registry: Registry,
+    out: Path,
+    reporter: Reporter | None = None,
+) -> dict[str, Any]:
+    """Measure the models that `asked` names and return what evaluation.json in `out` holds.
+
+    `layer`: what the user says of suite, model and seed; what is missing comes from the first run
+    among the models. Each run is measured on the sets of its own seed unless `layer` gives one.
+    Raises a CfftError for what a user can mend; `out` is then as it was.
+    """
+    check_free(out)
+    found = find_models(asked)
+    config = resolve(registry, model_layers(found, layer))
+    accelerator = make_accelerator(settings.precision)
+    hears = reporter if reporter is not None and accelerator.is_main_process else Silent()
+    trained = run_seeds(found)
+    if layer.seed is not None:
+        _warn_of_training_pictures(trained, layer.seed, hears)
+    seeds = [config.seed, *(trained.values() if layer.seed is None else ())]
+    view = open_suite(config.suite.strategy, seeds)
+    named = frozenset(layer.settings.get("model", {}))
+    subjects = Subjects(registry, config, named, view.classes, accelerator, hears)
+    listed = subjects.of(found, settings.alphas or ())
+    job = _Evaluation(config, settings, layer.seed, accelerator, hears)
+    return job.run(view, listed, out)
+
+
+def _warn_of_training_pictures(trained: Mapping[str, int], asked: int, reporter: Reporter) -> None:
+    for run, seed in trained.items():
+        if seed != asked:
+            reporter.warned(
+                f"{run} was trained with seed {seed}: a test set drawn with seed {asked} may hold "
+                "pictures that it was trained on; without --seed it is measured on its own"
+            )
+
+
+@attrs.frozen(eq=False)
+class _Evaluation:
+    """Measure subjects; `seed`: the one that the user asked for, whatever a run had."""
+
+    config: RunConfig
+    settings: Evaluation
+    seed: int | None
+    accelerator: Accelerator
+    reporter: Reporter
+
+    def run(self, view: SuiteView, subjects: Sequence[Subject], out: Path) -> dict[str, Any]:
+        identities = [subject.identity for subject in subjects]
+        baseline = chosen_baseline(self.settings.baseline, identities)
+        line = baseline_line(self.settings.baseline_line, identities)
+        self._try_all(view, subjects)
+        if self.settings.skip_unreadable:
+            view = without_unreadable(view, self.reporter)
+        with self._files(out) as files:
+            models = self._measured(view, subjects, files)
+            compared = compare(models, baseline, line.fit(models))
+            record = {**self._surroundings(view), **compared.record()}
+            if files is not None:
+                files.write(record)
+        return record
+
+    @property
+    def space(self) -> LabelSpace:
+        """The classes that the arg-max is taken among."""
+        return self.settings.label_space or "subset"
+
+    def _files(self, out: Path) -> AbstractContextManager[EvaluationFiles | None]:
+        return new_evaluation(out) if self.accelerator.is_main_process else nullcontext()
+
+    def _seed_of(self, subject: Subject) -> int:
+        own = subject.identity.seed
+        return self.config.seed if self.seed is not None or own is None else own
+
+    def _try_all(self, view: SuiteView, subjects: Sequence[Subject]) -> None:
+        """Build every model once, so that a bad one is found before the first picture."""
+        if len(subjects) > self.settings.models_at_once:
+            for subject in subjects:
+                self._fitted(view, subject)
+
+    def _fitted(self, view: SuiteView, subject: Subject) -> Fitted:
+        return fitted(subject.load(), subject.identity.label, self.config.suite.name, view.classes)
+
+    def _measured(
+        self, view: SuiteView, subjects: Sequence[Subject], files: EvaluationFiles | None
+    ) -> list[MeasuredModel]:
+        return [
+            model
+            for first in range(0, len(subjects), self.settings.models_at_once)
+            for model in self._together(
+                view, subjects[first : first + self.settings.models_at_once], files
+            )
+        ]
+
+    def _together(
+        self, view: SuiteView, subjects: Sequence[Subject], files: EvaluationFiles | None
+    ) -> list[MeasuredModel]:
+        """Measure models that are in memory at the same time."""
+        models = [self._fitted(view, subject) for subject in subjects]
+        for model in models:
+            model.classifier.to(self.accelerator.device)
+        found: list[dict[str, MeasuredSet]] = [{} for _ in subjects]
+        for each in view.sets:
+            for position, predictions in self._predicted(each, subjects, models):
+                identity, name = subjects[position].identity, each.pictures.name
+                if files is not None:
+                    files.keep(identity.label, name, predictions)
+                shifts = view.shifts(self._seed_of(subjects[position]))
+                found[position][name] = measure(
+                    predictions, each.role, self.space, shifts if each.role == "id" else {}
+                )
+        for model in models:
+            model.classifier.to("cpu")  # starting models are kept for weight ensembles
+        return [
+            MeasuredModel(s.identity, sets, files.folder(s.identity.label) if files else None)
+            for s, sets in zip(subjects, found, strict=True)
+        ]
+
+    def _predicted(
+        self, each: MeasuredPictures, subjects: Sequence[Subject], models: Sequence[Fitted]
+    ) -> Iterator[tuple[int, Predictions]]:
+        """Give the predictions for a set by the position of the model."""
+        wanted = [i for i, subject in enumerate(subjects) if self._seed_of(subject) in each.seeds]
+        for group in alike([models[i] for i in wanted]):
+            positions = [wanted[i] for i in group]
+            task = f"evaluating {each.pictures.name}"
+            self.reporter.started(task, len(each.pictures))
+            yield from zip(
+                positions,
+                predict_together(
+                    [models[i] for i in positions],
+                    each.pictures,
+                    self._reading,
+                    self.accelerator,
+                    partial(self.reporter.advanced, task),
+                ),
+                strict=True,
+            )
+            self.reporter.ended(task)
+
+    def _reading(self, preprocessing: Preprocessing) -> Reading:
+        return Reading(preprocessing, self.settings.batch_size, self.settings.workers)
+
+    def _surroundings(self, view: SuiteView) -> dict[str, Any]:
+        seeds = sorted({seed for each in view.sets for seed in each.seeds})
+        return {
+            "schema": SCHEMA,
+            "cfft": version("cfft"),
+            "suite": self.config.to_dict()["suite"],
+            "seed": seeds[0] if len(seeds) == 1 else None,
+            "label_space": self.space,
+            "classes": list(view.classes),
+            "absent": dict(view.absent),
+            "skipped": [dict(picture.record()) for picture in view.skipped],
+            "precision": precision_of(self.accelerator),
+            "device": self.accelerator.device.type,
+            "processes": self.accelerator.num_processes,
+        }

@@ -1,0 +1,62 @@
+"""Which runs differ in their seed alone, and what to call them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+Config = Mapping[str, Any]
+_APART = ("seed", "cfft", "plugins")
+_UNTRAINED = ("training.workers", "training.checkpoint_every", "training.log_every")
+
+
+def group_names(configs: Sequence[Config]) -> list[str]:
+    """Name the group of each run after its mask, fill or losses; `configs` as config.toml holds.
+
+    Two runs share a group where their configurations differ in nothing but the seed and what does
+    not touch the result. Groups of one name are told apart by the values that differ among them.
+    """
+    facts = [dict(_facts(config)) for config in configs]
+    methods = [method(config) for config in configs]
+    return [
+        _distinct(name, own, [f for other, f in zip(methods, facts, strict=True) if other == name])
+        for name, own in zip(methods, facts, strict=True)
+    ]
+
+
+def method(config: Config) -> str:
+    """Name how a run was trained: "object + single", or its losses, or "vanilla"."""
+    losses = [loss.get("label", loss["use"]) for loss in config.get("loss", ())]
+    pair = [config[kind]["use"] for kind in ("mask", "fill") if kind in config]
+    return " + ".join(pair or losses) or "vanilla"
+
+
+def _distinct(name: str, own: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
+    keys = dict.fromkeys(key for facts in others for key in facts)
+    differing = [key for key in keys if any(f.get(key) != own.get(key) for f in others)]
+    told = [f"{_short(key, differing)} {own.get(key, 'none')}" for key in differing]
+    return ", ".join([name, *told])
+
+
+def _short(key: str, keys: Sequence[str]) -> str:
+    """Leave out all but the last word of a path, unless that is another path's last word too."""
+    last = key.rpartition(".")[2]
+    alike = [other for other in keys if other.rpartition(".")[2] == last]
+    return key if len(alike) > 1 else last
+
+
+def _facts(config: Config) -> Iterator[tuple[str, Any]]:
+    for key, value in config.items():
+        if key not in _APART:
+            yield from _leaves(key, value)
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(f"{path}.{key}", inner)
+    elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+        for inner in value:
+            yield from _leaves(f"{path}.{inner.get('label', inner['use'])}", inner)
+    elif path not in _UNTRAINED:
+        yield path, value

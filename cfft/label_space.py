@@ -1,0 +1,52 @@
+"""Bring a model's classes into the order of a suite's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from cfft.errors import DataError
+
+_SHOWN = 5
+
+
+def class_columns(
+    model: str, known: Sequence[str], suite: str, wanted: Sequence[str]
+) -> Tensor | None:
+    """Return which of a model's logits belong to the classes of a suite: [K], int64.
+
+    `known`: the model's class names by index; `wanted`: the suite's. They are matched by name;
+    the model may know more. None where both are the same in the same order, in which case a name
+    may occur twice. `model` and `suite` are for messages. Raises DataError that lists the classes
+    that the model does not know, and for an order that names cannot tell.
+    """
+    if tuple(known) == tuple(wanted):
+        return None
+    index = {name: position for position, name in enumerate(known)}
+    missing = [name for name in wanted if name not in index]
+    if missing:
+        raise DataError(
+            f"{model} knows {len(known)} classes ({_few(known)}), but suite {suite} has "
+            f"{len(wanted)}, {len(missing)} of them unknown to it: {_few(missing)}; take a suite "
+            "with the classes that it was trained on, or name them alike (classes.txt)"
+        )
+    _check_unique(model, known, suite, wanted)
+    return torch.tensor([index[name] for name in wanted])
+
+
+def _check_unique(model: str, known: Sequence[str], suite: str, wanted: Sequence[str]) -> None:
+    counts = (Counter(known), Counter(wanted))
+    twice = [name for name in wanted if any(count[name] > 1 for count in counts)]
+    if twice:
+        raise DataError(
+            f"{model} and suite {suite} have the same classes in different orders, and "
+            f"'{twice[0]}' is the name of two: names cannot tell which is which"
+        )
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:_SHOWN])
+    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

@@ -1,0 +1,99 @@
+"""The sets that models are measured on: opened once each, whichever models share them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import attrs
+
+from cfft.data.check import Unreadable, find_unreadable, readable
+from cfft.data.sets import evaluation_sets
+from cfft.errors import DataError
+from cfft.interfaces import EvaluationSets, PictureSet, Suite
+from cfft.measured import Role, digest
+from cfft.progress import Reporter
+
+Seed = int
+
+
+@attrs.frozen(eq=False)
+class MeasuredPictures:
+    """Hold a set with its role, and the seeds whose models are measured on it."""
+
+    pictures: PictureSet
+    role: Role
+    seeds: frozenset[Seed]
+
+
+@attrs.frozen(eq=False)
+class SuiteView:
+    """Hold everything that a suite gives for the seeds of an evaluation.
+
+    `skipped`: unreadable pictures that were left out.
+    """
+
+    classes: tuple[str, ...]
+    sets: tuple[MeasuredPictures, ...]
+    absent: Mapping[str, str]
+    skipped: tuple[Unreadable, ...] = ()
+
+    def of(self, seed: Seed) -> list[MeasuredPictures]:
+        """Return the sets that a model of this seed is measured on, the ID set first."""
+        return [each for each in self.sets if seed in each.seeds]
+
+    def shifts(self, seed: Seed) -> dict[str, tuple[int, ...]]:
+        """Return the classes of each OOD set by name."""
+        shifted = (each.pictures for each in self.of(seed) if each.role == "ood")
+        return {pictures.name: tuple(pictures.classes) for pictures in shifted}
+
+
+def open_suite(suite: Suite, seeds: Sequence[Seed]) -> SuiteView:
+    """Open the sets for each seed; sets with the same pictures are one.
+
+    Splits are drawn from a run's seed: with another one it would be tested on pictures that it was
+    trained on. Raises DataError.
+    """
+    opened = {seed: evaluation_sets(suite, seed) for seed in dict.fromkeys(seeds)}
+    first = next(iter(opened.values()))
+    shared: dict[tuple[str, str, str], MeasuredPictures] = {}
+    for seed, sets in opened.items():
+        _check(sets)
+        for pictures in sets.present:
+            role: Role = "id" if pictures is sets.test else "ood"
+            key = (role, pictures.name, _digest(pictures))
+            known = shared.get(key, MeasuredPictures(pictures, role, frozenset()))
+            shared[key] = attrs.evolve(known, seeds=known.seeds | {seed})
+    ordered = sorted(shared.values(), key=lambda each: each.role != "id")
+    return SuiteView(first.classes, tuple(ordered), dict(first.absent))
+
+
+def without_unreadable(view: SuiteView, reporter: Reporter) -> SuiteView:
+    """Decode every picture and leave out those that fail; raises DataError where none is left."""
+    sets = [each.pictures for each in view.sets]
+    task = "checking pictures"
+    reporter.started(task, sum(map(len, sets)))
+    found = find_unreadable(sets, _advance(reporter, task))
+    reporter.ended(task)
+    kept = [attrs.evolve(each, pictures=readable(each.pictures, found)) for each in view.sets]
+    return attrs.evolve(view, sets=tuple(kept), skipped=tuple(found))
+
+
+def _advance(reporter: Reporter, task: str) -> Callable[[int, int], None]:
+    return lambda done, _: reporter.advanced(task, done)
+
+
+def _check(sets: EvaluationSets) -> None:
+    names = [pictures.name for pictures in sets.present]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"two sets are called '{twice[0]}': rename one, results are kept by name")
+    empty = [pictures.name for pictures in sets.present if not len(pictures)]
+    if empty:
+        raise DataError(f"set '{empty[0]}' has no pictures")
+    if not names:
+        missing = "; ".join(f"{name}: {why}" for name, why in sets.absent.items())
+        raise DataError(f"the suite has none of its sets here ({missing})")
+
+
+def _digest(pictures: PictureSet) -> str:
+    return digest(map(pictures.identify, range(len(pictures))), pictures.labels)

@@ -1,0 +1,103 @@
+"""Every table of an evaluation again, from stored predictions and without a model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from cfft.baseline import baseline_line, chosen_baseline
+from cfft.comparison import compare
+from cfft.errors import ConfigError
+from cfft.evaluate import Predictions
+from cfft.evaluation_files import SCHEMA, EvaluationFiles, new_evaluation
+from cfft.measured import MeasuredModel, measure
+from cfft.scores import LabelSpace
+from cfft.settings import Evaluation
+from cfft.stored_predictions import Source, Stored, read_sources
+
+
+def recompute(
+    asked: Sequence[str], settings: Evaluation, out: Path | None = None
+) -> dict[str, Any]:
+    """Return what evaluation.json would hold, from what evaluations and runs have stored.
+
+    `asked`: directories of evaluations and of finished runs, or patterns of them. With `out` the
+    record and copies of the predictions are written there. Raises ConfigError, DataError.
+    """
+    sources = read_sources(asked)
+    space = settings.label_space or _common_space(sources)
+    stored = [model for source in sources for model in _with_own_labels(source, sources)]
+    identities = [model.identity for model in stored]
+    baseline = chosen_baseline(settings.baseline, identities)
+    line = baseline_line(settings.baseline_line, identities)
+    with _files(out) as files:
+        models = [_measured(model, space, files) for model in stored]
+        compared = compare(models, baseline, line.fit(models))
+        record = {**_surroundings(sources, space), **compared.record()}
+        if files is not None:
+            files.write(record)
+    return record
+
+
+def _files(out: Path | None) -> AbstractContextManager[EvaluationFiles | None]:
+    return nullcontext() if out is None else new_evaluation(out)
+
+
+def _measured(model: Stored, space: LabelSpace, files: EvaluationFiles | None) -> MeasuredModel:
+    label = model.identity.label
+    found = {name: (Predictions.load(path), role) for name, (path, role) in model.sets.items()}
+    shifts = {name: each.classes for name, (each, role) in found.items() if role == "ood"}
+    if files is not None:
+        for name, (predictions, _) in found.items():
+            files.keep(label, name, predictions)
+    sets = {
+        name: measure(predictions, role, space, shifts if role == "id" else {})
+        for name, (predictions, role) in found.items()
+    }
+    return MeasuredModel(model.identity, sets, files.folder(label) if files else None)
+
+
+def _common_space(sources: Sequence[Source]) -> LabelSpace:
+    spaces = {source.label_space for source in sources}
+    if len(spaces) > 1:
+        raise ConfigError(
+            "the evaluations were judged in different label spaces: say --label-space subset or "
+            "--label-space full"
+        )
+    return spaces.pop()
+
+
+def _with_own_labels(source: Source, sources: Sequence[Source]) -> list[Stored]:
+    """Put the directory before labels that models of several sources share."""
+    counts = Counter(model.identity.label for each in sources for model in each.models)
+    return [
+        attrs.evolve(model, identity=_renamed(model, source.path))
+        if counts[model.identity.label] > 1
+        else model
+        for model in source.models
+    ]
+
+
+def _renamed(model: Stored, path: Path) -> Any:
+    return attrs.evolve(model.identity, label=f"{path}: {model.identity.label}")
+
+
+def _surroundings(sources: Sequence[Source], space: LabelSpace) -> dict[str, Any]:
+    first = sources[0]
+    seeds = {source.seed for source in sources}
+    return {
+        "schema": SCHEMA,
+        "cfft": version("cfft"),
+        "suite": dict(first.suite),
+        "seed": first.seed if len(seeds) == 1 else None,
+        "label_space": space,
+        "classes": list(first.classes),
+        "absent": dict(first.absent),
+        "skipped": [dict(each) for source in sources for each in source.skipped],
+    }

@@ -1,0 +1,103 @@
+"""Predictions on disk, and what the evaluation or the run beside them says of their models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from cfft.errors import ConfigError, DataError
+from cfft.evaluation_files import EVALUATION, read_evaluation
+from cfft.finding import Found, labels, matching
+from cfft.groups import group_names
+from cfft.measured import Identity, Role
+from cfft.results import RunDirectory
+from cfft.scores import LabelSpace
+
+_WANTED = "an evaluation, a finished run, or a pattern of them in quotes"
+
+
+@attrs.frozen(eq=False)
+class Stored:
+    """Hold a model whose predictions are on disk: file and role by set, the ID set first."""
+
+    identity: Identity
+    sets: Mapping[str, tuple[Path, Role]]
+
+
+@attrs.frozen(eq=False)
+class Source:
+    """Hold an evaluation or a run: its models, and what evaluation.json says of their pictures."""
+
+    path: Path
+    models: Sequence[Stored]
+    suite: Mapping[str, Any]
+    seed: int | None
+    classes: Sequence[str]
+    label_space: LabelSpace = "subset"
+    absent: Mapping[str, str] = attrs.field(factory=dict)
+    skipped: Sequence[Mapping[str, str]] = ()
+
+
+def read_sources(asked: Sequence[str]) -> list[Source]:
+    """Read evaluations and finished runs, each once; `asked`: paths and patterns.
+
+    Raises ConfigError for anything else, DataError for damaged files and for other classes.
+    """
+    paths = {path.resolve(): path for text in asked for path in matching(text, _WANTED)}
+    runs = [path for path in paths.values() if RunDirectory(path).results.is_file()]
+    read = {source.path: source for source in _read_runs(runs)}
+    sources = [read.get(path) or _read_evaluation(path) for path in paths.values()]
+    for other in sources[1:]:
+        _check_classes(sources[0], other)
+    return sources
+
+
+def _read_evaluation(path: Path) -> Source:
+    file = path / EVALUATION if path.is_dir() else path
+    if not file.is_file():
+        raise ConfigError(f"{path} holds neither {EVALUATION} nor results.json: give {_WANTED}")
+    record = read_evaluation(file)
+    models = [_stored(file, model) for model in record["models"] if model["predictions"]]
+    kept = {key: record[key] for key in ("suite", "seed", "classes", "label_space", "absent")}
+    return Source(path, models, skipped=record.get("skipped", ()), **kept)
+
+
+def _stored(file: Path, model: Mapping[str, Any]) -> Stored:
+    identity = Identity(
+        label=model["model"],
+        **{key: model[key] for key in ("source", "kind", "group", "seed", "alpha")},
+    )
+    folder = file.parent / model["predictions"]
+    sets = {name: (folder / f"{name}.npz", each["role"]) for name, each in model["sets"].items()}
+    return Stored(identity, sets)
+
+
+def _read_runs(paths: Sequence[Path]) -> list[Source]:
+    results = [RunDirectory(path).read_results() or {} for path in paths]
+    names = labels([Found(str(path), path) for path in paths])
+    groups = group_names([each["config"] for each in results])
+    return [_run(*facts) for facts in zip(paths, results, names, groups, strict=True)]
+
+
+def _run(path: Path, results: Mapping[str, Any], label: str, group: str) -> Source:
+    config, run = results["config"], RunDirectory(path)
+    identity = Identity(label, str(path), "run", group, config["seed"])
+    sets = {name: (run.predictions(name), s["role"]) for name, s in results["sets"].items()}
+    return Source(
+        path,
+        [Stored(identity, sets)],
+        config["suite"],
+        config["seed"],
+        results["classes"],
+        skipped=[each for each in results["skipped"] if each["set"] in sets],
+    )
+
+
+def _check_classes(one: Source, other: Source) -> None:
+    if list(one.classes) != list(other.classes):
+        raise DataError(
+            f"{one.path} and {other.path} have different classes: recompute them one at a time"
+        )
