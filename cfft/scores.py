@@ -9,7 +9,6 @@ import attrs
 import torch
 from torch import Tensor
 from torchmetrics.functional.classification import (
-    multiclass_accuracy,
     multiclass_calibration_error,
     multiclass_stat_scores,
 )
@@ -51,16 +50,16 @@ def full_score(predictions: Predictions) -> FullScore:
     logits = predictions.logits[:, torch.tensor(predictions.classes)]  # [N, C]
     targets = _targets(predictions, logits)  # [N]
     count = logits.shape[1]
-    top5 = multiclass_accuracy(
+    hits, *_, n = multiclass_stat_scores(
         logits, targets, num_classes=count, average="micro", top_k=min(_TOP, count)
-    )
+    ).tolist()
     ece = multiclass_calibration_error(
         logits.softmax(dim=1), targets, num_classes=count, n_bins=_BINS, norm="l1"
     )
     return FullScore(
         **attrs.asdict(score(predictions)),
         class_mean=_class_mean(predictions),
-        top5=float(top5),
+        top5=hits / n,
         ece=float(ece),
     )
 
