@@ -1,68 +1,50 @@
-"""Effective robustness: accuracy under shift beyond what accuracy in distribution predicts."""
+"""Effective robustness: what a model's OOD accuracy has beyond what its ID accuracy foretells."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 
 import attrs
-import numpy as np
 from scipy.special import expit, logit
 from scipy.stats import linregress
 
-_EDGE = 1e-4  # logits of 0 and 1 are infinite
-
-Accuracies = Mapping[str, float]
-
 
 @attrs.frozen
-class Line:
-    """Hold a line through (ID, OOD) accuracies of models, straight on logit scales."""
+class AccuracyLine:
+    """Foretell OOD accuracy from ID accuracy: logit(OOD) = slope * logit(ID) + intercept.
+
+    `models`: how many it was fitted on. `r2`: the share of the variance of logit(OOD) that it
+    explains, NaN where there is none.
+    """
 
     slope: float
     intercept: float
+    models: int
+    r2: float
 
-    def expected(self, accuracy: float) -> float:
-        """Return the OOD accuracy, 0..1, of a model on the line with this ID accuracy."""
-        return float(expit(self.slope * _scaled([accuracy])[0] + self.intercept))
+    def expected(self, id_accuracy: float) -> float:
+        """Return the OOD accuracy on the line; both are shares of 0..1."""
+        return float(expit(self.slope * logit(id_accuracy) + self.intercept))
 
 
-def fit_line(points: Sequence[tuple[float, float]]) -> Line | None:
-    """Fit by least squares on logit scales (Taori et al. 2020, Eq. 1).
+def fit_line(accuracies: Iterable[tuple[float, float]]) -> AccuracyLine | None:
+    """Fit the line to (ID, OOD) accuracies of models, shares of 0..1, by least squares.
 
-    `points`: (ID, OOD) accuracies, 0..1. None with fewer than two different ID accuracies.
+    On the logit scale, as Taori et al. (2020, "Measuring Robustness to Natural Distribution
+    Shifts in Image Classification") do. Accuracies of 0 and 1 have no logit: such models are left
+    out. None without two models of different ID accuracy.
     """
-    if len({x for x, _ in points}) < 2:
+    usable = [(id_, ood) for id_, ood in accuracies if 0 < id_ < 1 and 0 < ood < 1]
+    if len({id_ for id_, _ in usable}) < 2:
         return None
-    inner, outer = (_scaled(values) for values in zip(*points, strict=True))
-    fitted = linregress(inner, outer)
-    return Line(float(fitted.slope), float(fitted.intercept))
+    fit = linregress(*logit(list(zip(*usable, strict=True))))
+    return AccuracyLine(float(fit.slope), float(fit.intercept), len(usable), float(fit.rvalue**2))
 
 
-def fit_lines(points: Sequence[Accuracies], test: str, others: Sequence[str]) -> dict[str, Line]:
-    """Fit one line for each of `others` through the points that have it and the ID set `test`.
+def effective_robustness(id_accuracy: float, ood_accuracy: float, line: AccuracyLine) -> float:
+    """Return OOD accuracy minus what `line` foretells, as a share: 0.05 is 5 points.
 
-    Sets without such a line are left out.
+    The line is fitted on the logit scale; the residual is taken between accuracies, as Taori et
+    al. (2020) define it.
     """
-    lines = {
-        name: fit_line([(each[test], each[name]) for each in points if {test, name} <= each.keys()])
-        for name in others
-    }
-    return {name: line for name, line in lines.items() if line is not None}
-
-
-def effective_robustness(
-    accuracies: Accuracies, test: str, lines: Mapping[str, Line]
-) -> Accuracies:
-    """Return by set how far a model lies above the line, as a difference of shares."""
-    return {
-        name: accuracies[name] - line.expected(accuracies[test])
-        for name, line in lines.items()
-        if name in accuracies
-    }
-
-
-def _scaled(accuracies: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    scaled: np.ndarray[tuple[int], np.dtype[np.float64]] = logit(
-        np.clip(np.asarray(accuracies, dtype=np.float64), _EDGE, 1 - _EDGE)
-    )
-    return scaled
+    return ood_accuracy - line.expected(id_accuracy)
