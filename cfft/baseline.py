@@ -14,9 +14,10 @@ from cfft.comparison import OOD_AVERAGE, with_average
 from cfft.errors import ConfigError, DataError, unknown
 from cfft.evaluation_files import EVALUATION, read_evaluation
 from cfft.measured import Identity, MeasuredModel
-from cfft.robustness import Accuracies, Line, fit_lines
+from cfft.robustness import AccuracyLine, fit_line
 
 _LINES = ".jsonl"
+Accuracies = Mapping[str, float]
 
 
 def chosen_baseline(asked: str | None, models: Sequence[Identity]) -> str | None:
@@ -41,7 +42,7 @@ class BaselineLine:
     points: Sequence[Accuracies] = ()
     labels: frozenset[str] = frozenset()
 
-    def fit(self, models: Sequence[MeasuredModel]) -> dict[str, Line]:
+    def fit(self, models: Sequence[MeasuredModel]) -> dict[str, AccuracyLine]:
         """Return the line of each OOD set, and of their average, where two points make one."""
         test = next((model.test for model in models if model.test is not None), None)
         if test is None:
@@ -50,7 +51,8 @@ class BaselineLine:
         measured = [with_average(model) for model in models if model.label in self.labels]
         published = [_named(point, [test, *names]) for point in self.points]
         points = [*measured, *(_averaged(point, names) for point in published)]
-        return fit_lines(points, test, [*names, OOD_AVERAGE])
+        lines = {name: _line(points, test, name) for name in (*names, OOD_AVERAGE)}
+        return {name: line for name, line in lines.items() if line is not None}
 
 
 def baseline_line(asked: str | None, models: Sequence[Identity]) -> BaselineLine:
@@ -70,6 +72,10 @@ def baseline_line(asked: str | None, models: Sequence[Identity]) -> BaselineLine
             f"{', '.join(model.label for model in models)}"
         )
     return line
+
+
+def _line(points: Sequence[Accuracies], test: str, name: str) -> AccuracyLine | None:
+    return fit_line((each[test], each[name]) for each in points if {test, name} <= each.keys())
 
 
 def _read_line(asked: str) -> BaselineLine | None:

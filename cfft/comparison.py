@@ -12,7 +12,7 @@ import numpy as np
 from cfft.evaluate import mean_top1
 from cfft.measured import Identity, MeasuredModel
 from cfft.resampling import Shares, interval95, resampled_top1
-from cfft.robustness import Accuracies, Line, effective_robustness
+from cfft.robustness import AccuracyLine, effective_robustness
 
 OOD_AVERAGE = "ood_average"
 
@@ -28,7 +28,7 @@ class Comparison:
 
     models: Sequence[MeasuredModel]
     baseline: str | None
-    lines: Mapping[str, Line]
+    lines: Mapping[str, AccuracyLine]
     replicates: Mapping[tuple[str, str], Shares]
 
     def record(self) -> dict[str, Any]:
@@ -61,10 +61,15 @@ class Comparison:
         redrawn: Shares = np.mean([self.replicates[model.label, name] for name in names], axis=0)
         return redrawn
 
-    def _above_line(self, model: MeasuredModel) -> Accuracies | None:
+    def _above_line(self, model: MeasuredModel) -> dict[str, float] | None:
         if model.test is None or not self.lines:
             return None
-        return effective_robustness(with_average(model), model.test, self.lines)
+        found = with_average(model)
+        return {
+            name: effective_robustness(found[model.test], found[name], line)
+            for name, line in self.lines.items()
+            if name in found
+        }
 
     def _differences(self) -> Iterable[dict[str, Any]]:
         reference = next((m for m in self.models if m.label == self.baseline), None)
@@ -88,7 +93,7 @@ class Comparison:
 
 
 def compare(
-    models: Sequence[MeasuredModel], baseline: str | None, lines: Mapping[str, Line]
+    models: Sequence[MeasuredModel], baseline: str | None, lines: Mapping[str, AccuracyLine]
 ) -> Comparison:
     """Redraw the pictures of every set once for all models that have the same ones."""
     sharing: dict[tuple[str, str], list[MeasuredModel]] = {}

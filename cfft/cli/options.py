@@ -158,10 +158,12 @@ def _settings_options(table: type[Any], panel: str) -> Iterator[Option]:
     home = _PICTURES if table is Model else _TRAINING
     for param in declared.params:
         if _PANELS.get(param.name, home) == panel:
-            yield _settings_option(declared, param, panel)
+            yield settings_option(declared, param, panel)
 
 
-def _settings_option(declared: Declaration, param: Param, panel: str) -> Option:
+def settings_option(declared: Declaration, param: Param, panel: str) -> Option:
+    """Return the option of one of cfft's own settings, spelt short."""
+
     def store(request: Request, value: Any) -> None:
         request.layer.settings.setdefault(declared.kind, {})[param.name] = value
 

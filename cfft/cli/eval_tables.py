@@ -1,0 +1,160 @@
+"""What an evaluation found, in tables that fit a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cfft.cli.figures import interval, percent, points
+
+_COLUMNS = 6
+_OOD = "OOD average"
+Record = Mapping[str, Any]
+
+
+def print_evaluation(console: Console, record: Record) -> None:
+    """Print accuracies in percent: one model in detail, several side by side."""
+    models: Sequence[Record] = record["models"]
+    if len(models) == 1:
+        console.print(_details(record, models[0]))
+    else:
+        _print_names(console, models)
+        for first in range(0, len(models), _COLUMNS):
+            console.print(_side_by_side(record, models, first))
+        console.print(_averages(record))
+    if any(len(group["models"]) > 1 for group in record["groups"]):
+        console.print(_groups(record))
+    for line in _remarks(record):
+        console.print(line, soft_wrap=True)
+
+
+def _table(title: str, first: str, columns: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    table.add_column(first, overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _details(record: Record, model: Record) -> Table:
+    columns = ("top-1", "95 % interval", "class mean", "top-5", "ECE", "n")
+    table = _table(f"{model['model']}: accuracy in percent", "set", columns)
+    for name, found in model["sets"].items():
+        table.add_row(
+            _with_role(name, found),
+            percent(found["top1"]),
+            interval(found["ci95"]),
+            percent(found["class_mean"]),
+            percent(found["top5"]),
+            percent(found["ece"]),
+            str(found["n"]),
+        )
+    if model["ood_average"] is not None:
+        table.add_section()
+        table.add_row(_OOD, percent(model["ood_average"]), interval(model["ood_ci95"]))
+    table.caption = _judged_among(record)
+    return table
+
+
+def _print_names(console: Console, models: Sequence[Record]) -> None:
+    names = Table.grid(padding=(0, 2))
+    for number, model in enumerate(models, 1):
+        names.add_row(f"{number:>3}", Text(model["model"], overflow="fold"), model["kind"])
+    console.print(names)
+
+
+def _side_by_side(record: Record, models: Sequence[Record], first: int) -> Table:
+    """Print sets by models, which are called by their numbers."""
+    shown = models[first : first + _COLUMNS]
+    numbers = [str(first + place + 1) for place in range(len(shown))]
+    table = _table("top-1 in percent", "set", [*numbers, "n"])
+    for name in dict.fromkeys(name for model in shown for name in model["sets"]):
+        found = [model["sets"].get(name) for model in shown]
+        shares = [percent(each["top1"]) if each else "-" for each in found]
+        sizes = sorted({each["n"] for each in found if each})
+        some = next(each for each in found if each)
+        table.add_row(_with_role(name, some), *shares, "/".join(map(str, sizes)))
+    table.add_section()
+    table.add_row(_OOD, *(percent(model["ood_average"]) for model in shown))
+    _add_robustness(table, shown)
+    table.caption = _judged_among(record)
+    return table
+
+
+def _add_robustness(table: Table, models: Sequence[Record]) -> None:
+    found = [(model["effective_robustness"] or {}).get("ood_average") for model in models]
+    if any(value is not None for value in found):
+        shown = ["-" if value is None else points(0.0, value) for value in found]
+        table.add_row("above the line", *shown)
+
+
+def _averages(record: Record) -> Table:
+    """Print OOD averages with their intervals, and how they differ from the baseline's."""
+    labels = [model["model"] for model in record["models"]]
+    gaps = {each["a"]: each["ood_average"] for each in record["differences"]}
+    numbers = {label: str(number) for number, label in enumerate(labels, 1)}
+    reference = f"minus {numbers[record['baseline']]}"
+    columns = ("OOD average", "95 % interval", reference, "95 % interval")
+    table = _table("out of distribution", "model", columns)
+    for model in record["models"]:
+        table.add_row(
+            numbers[model["model"]],
+            percent(model["ood_average"]),
+            "-" if model["ood_ci95"] is None else interval(model["ood_ci95"]),
+            *_gap(gaps.get(model["model"])),
+        )
+    table.caption = "intervals: bootstrap over pictures, the same ones for both models"
+    return table
+
+
+def _gap(found: Record | None) -> tuple[str | Text, str]:
+    if found is None:
+        return "", ""
+    low, high = found["ci95"]
+    style = "green" if low > 0 else "red" if high < 0 else ""
+    ends = f"{points(0.0, low)} to {points(0.0, high)}"
+    return Text(points(0.0, found["difference"]), style=style), ends
+
+
+def _groups(record: Record) -> Table:
+    """Print mean and standard deviation over seeds of the ID set and the OOD average."""
+    models = {model["model"]: model for model in record["models"]}
+    table = _table("mean and standard deviation over seeds", "group", ("seeds", "ID", _OOD))
+    for group in record["groups"]:
+        if len(group["models"]) > 1:
+            sets = models[group["models"][0]]["sets"]
+            test = next((name for name, each in sets.items() if each["role"] == "id"), "")
+            table.add_row(
+                group["group"],
+                str(len(group["models"])),
+                _spread(group["sets"].get(test)),
+                _spread(group["ood_average"]),
+            )
+    return table
+
+
+def _spread(found: Record | None) -> str:
+    if found is None:
+        return "-"
+    return percent(found["mean"]) + ("" if found["std"] is None else f" ± {percent(found['std'])}")
+
+
+def _remarks(record: Record) -> Iterator[str]:
+    for name, why in record["absent"].items():
+        yield f"not measured: {name} ({why})"
+    if record["skipped"]:
+        yield f"left out: {len(record['skipped'])} unreadable pictures, named in evaluation.json"
+
+
+def _with_role(name: str, found: Record) -> str:
+    return f"{name} ({found['role'].upper()})"
+
+
+def _judged_among(record: Record) -> str:
+    if record["label_space"] == "full":
+        return f"among all {len(record['classes'])} classes"
+    return "among the classes of each set"
