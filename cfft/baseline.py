@@ -67,7 +67,7 @@ def baseline_line(asked: str | None, models: Sequence[Identity]) -> BaselineLine
     count = len(line.points) + len(line.labels)
     if count < 2:
         raise ConfigError(
-            f"--baseline-line {asked}: {count} models found, a line takes two or more: give a "
+            f"--baseline-line {asked}: a line takes two models or more, here are {count}: give a "
             f"FILE{_LINES}, an evaluation, or a pattern of models measured here: "
             f"{', '.join(model.label for model in models)}"
         )

@@ -27,10 +27,10 @@ from cfft.settings import Evaluation
 if TYPE_CHECKING:
     from cfft.progress import Reporter
 
-_KINDS = ("suite",)
+_KINDS = ("suite", "backbone")
 _SETTINGS = ("--model", "--pretrained", "--head", "--prompts")
 _LEFT_OUT = ("--recipe", "--config")
-_MEASURING, _OUTPUT = "Measuring", "Output"
+_PICTURES, _MEASURING, _OUTPUT = "Pictures and model", "Measuring", "Output"
 _MODELS = (
     "run directories, checkpoint directories, weight files, patterns of them in quotes, or "
     "zero-shot: the pre-trained model before fine-tuning"
@@ -70,8 +70,18 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
 def eval_options(registry: Registry) -> list[Option]:
     """Return the options of `cfft eval` in the order of its help."""
     own = list(_own_options())
-    shared = shared_options(registry, _KINDS, _SETTINGS, own)
-    return [*own, *(option for option in shared if option.spelling not in _LEFT_OUT)]
+    shared = [
+        _in_own_panel(option)
+        for option in shared_options(registry, _KINDS, _SETTINGS, own)
+        if option.spelling not in _LEFT_OUT
+    ]
+    pictures = [option for option in shared if option.panel == _PICTURES]
+    return [*pictures, *own, *(option for option in shared if option.panel != _PICTURES)]
+
+
+def _in_own_panel(option: Option) -> Option:
+    is_choice = option.spelling in (*_SETTINGS, "--suite", "--seed")
+    return attrs.evolve(option, panel=_PICTURES) if is_choice else option
 
 
 def evaluate(registry: Registry, request: EvalRequest) -> None:

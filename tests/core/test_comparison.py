@@ -1,0 +1,158 @@
+"""Averages, intervals, paired differences and groups of seeds, by hand where that is possible."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cfft.baseline import baseline_line
+from cfft.comparison import compare
+from cfft.groups import group_names
+from cfft.measured import Identity, MeasuredModel, MeasuredSet, Role
+from cfft.resampling import REPLICATES, interval95, resampled_top1
+from cfft.scores import FullScore
+
+
+def measured(role: Role, correct: list[int], pictures: str = "same") -> MeasuredSet:
+    outcome = np.array(correct, dtype=bool)
+    top1 = float(outcome.mean())
+    score = FullScore(top1, len(outcome), 2, (0.0, 1.0), class_mean=top1, top5=1.0, ece=0.0)
+    return MeasuredSet(role, score, outcome, pictures)
+
+
+def model(label: str, group: str = "", seed: int | None = None, **sets: MeasuredSet):
+    return MeasuredModel(Identity(label, label, "run", group or label, seed), sets)
+
+
+def test_a_model_gets_the_same_replicates_in_any_company() -> None:
+    one, other = np.array([True, False, True]), np.array([False, False, True])
+
+    alone, beside = resampled_top1([one], "art"), resampled_top1([other, one], "art")
+
+    assert alone.shape == (1, REPLICATES)
+    np.testing.assert_array_equal(alone[0], beside[1])
+
+
+def test_the_interval_of_many_pictures_is_that_of_the_normal_distribution() -> None:
+    correct = np.arange(1000) % 5 > 0
+
+    low, high = interval95(resampled_top1([correct], "art")[0])
+
+    half = 1.96 * np.sqrt(0.8 * 0.2 / 1000)
+    assert (low, high) == (pytest.approx(0.8 - half, abs=4e-3), pytest.approx(0.8 + half, abs=4e-3))
+
+
+def test_the_ood_average_counts_every_set_once() -> None:
+    sets = {"a": measured("ood", [1] * 100), "b": measured("ood", [0])}
+
+    (found,) = compare([model("m", t=measured("id", [1]), **sets)], None, {}).record()["models"]
+
+    assert (found["ood_average"], found["ood_ci95"]) == (0.5, [0.5, 0.5])
+
+
+def test_two_models_that_are_right_on_the_same_pictures_differ_by_exactly_nothing() -> None:
+    models = [model(name, art=measured("ood", [1, 0, 1, 0])) for name in ("a", "b")]
+
+    (found,) = compare(models, "a", {}).record()["differences"]
+
+    assert (found["a"], found["b"]) == ("b", "a")
+    assert found["ood_average"] == {"difference": 0.0, "ci95": [0.0, 0.0]}
+    assert found["sets"] == {"art": found["ood_average"]}
+
+
+def test_a_difference_is_a_model_minus_the_baseline() -> None:
+    models = [model("a", art=measured("ood", [1, 1])), model("b", art=measured("ood", [0, 0]))]
+
+    (found,) = compare(models, "b", {}).record()["differences"]
+
+    assert (found["a"], found["ood_average"]["difference"]) == ("a", 1.0)
+
+
+def test_sets_with_other_pictures_are_not_compared() -> None:
+    models = [
+        model("a", photo=measured("id", [1], "split 0"), art=measured("ood", [1])),
+        model("b", photo=measured("id", [1], "split 1"), art=measured("ood", [0])),
+    ]
+
+    (found,) = compare(models, "a", {}).record()["differences"]
+
+    assert found["sets"].keys() == {"art"}
+    assert found["ood_average"]["difference"] == -1.0
+
+
+def test_without_an_ood_set_in_common_there_is_no_average_difference() -> None:
+    models = [model("a", art=measured("ood", [1])), model("b", sketch=measured("ood", [1]))]
+
+    (found,) = compare(models, "a", {}).record()["differences"]
+
+    assert (found["ood_average"], found["sets"]) == (None, {})
+
+
+def test_seeds_of_one_group_become_mean_and_standard_deviation() -> None:
+    models = [
+        model("a0", "object", 0, art=measured("ood", [1, 1])),
+        model("a1", "object", 1, art=measured("ood", [1, 0])),
+        model("b", "context", 0, art=measured("ood", [0, 0])),
+    ]
+
+    several, single = compare(models, None, {}).record()["groups"]
+
+    assert (several["group"], several["models"]) == ("object", ["a0", "a1"])
+    assert several["sets"]["art"] == {"mean": 0.75, "std": pytest.approx(0.5**0.5 / 2), "count": 2}
+    assert single["ood_average"] == {"mean": 0.0, "std": None, "count": 1}
+
+
+def config(seed: int = 0, mask: str = "object", lr: float = 1e-4) -> dict[str, object]:
+    return {
+        "seed": seed,
+        "cfft": {"version": str(seed)},
+        "training": {"lr": lr, "workers": seed},
+        "mask": {"use": mask, "threshold": 0.3},
+        "fill": {"use": "single"},
+        "loss": [{"use": "mse", "weight": 6.0}],
+    }
+
+
+def test_runs_that_differ_in_their_seed_alone_share_a_group() -> None:
+    assert group_names([config(0), config(1), config(mask="context")]) == [
+        "object + single",
+        "object + single",
+        "context + single",
+    ]
+
+
+def test_groups_of_one_method_are_told_apart_by_what_differs() -> None:
+    found = group_names([config(lr=1e-4), config(lr=1e-5)])
+
+    assert found == ["object + single, lr 0.0001", "object + single, lr 1e-05"]
+
+
+def test_a_run_without_masks_is_named_after_its_losses() -> None:
+    plain = {"seed": 0, "loss": []}
+    distilled = {"seed": 0, "loss": [{"use": "kd", "label": "mine"}]}
+
+    assert group_names([plain, distilled]) == ["vanilla", "mine"]
+
+
+def shifted(label: str, test: int, art: int) -> MeasuredModel:
+    """Return a model that is right on so many of 10 pictures."""
+    outcomes = ([1] * right + [0] * (10 - right) for right in (test, art))
+    sets = zip(("photo", "art"), ("id", "ood"), outcomes, strict=True)
+    return model(label, **{name: measured(role, correct) for name, role, correct in sets})
+
+
+def test_models_on_the_line_have_no_effective_robustness_and_better_ones_have() -> None:
+    models = [shifted("line1", 6, 4), shifted("line2", 8, 5), shifted("mine", 8, 7)]
+    line = baseline_line("line*", [each.identity for each in models])
+
+    found = compare(models, None, line.fit(models)).record()["models"]
+
+    robust = [each["effective_robustness"]["art"] for each in found]
+    assert robust == pytest.approx([0.0, 0.0, 0.2])
+    assert found[2]["effective_robustness"]["ood_average"] == pytest.approx(0.2)
+
+
+def test_without_a_line_there_is_no_effective_robustness() -> None:
+    (found,) = compare([shifted("mine", 8, 7)], None, {}).record()["models"]
+
+    assert found["effective_robustness"] is None
