@@ -130,7 +130,7 @@ def _settings(request: EvalRequest) -> Evaluation:
 def _free_directory(request: EvalRequest) -> Path:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("several processes need one directory: give --out DIR")
-    from cfft.evaluation_files import free_evaluation  # torch comes with it
+    from cfft.evaluation.files import free_evaluation  # torch comes with it
 
     chosen = request.layer.chosen.get("suite")
     return free_evaluation(chosen[0].use if chosen else "evaluation")
@@ -140,7 +140,7 @@ def _measured(
     registry: Registry, request: EvalRequest, settings: Evaluation, out: Path
 ) -> dict[str, Any]:
     with starting():
-        from cfft.evaluation import evaluate_models  # --help must not wait for torch
+        from cfft.evaluation.job import evaluate_models  # --help must not wait for torch
 
     watcher = reporter(console(), console(stderr=True), as_json=request.as_json)
     hears: Reporter = watcher
@@ -152,7 +152,7 @@ def _measured(
 
 def _recomputed(request: EvalRequest, settings: Evaluation) -> dict[str, Any]:
     with starting():
-        from cfft.recomputed import recompute  # as above
+        from cfft.evaluation.recomputed import recompute  # as above
 
     return recompute(request.models, settings, request.out)
 

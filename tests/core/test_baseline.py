@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cfft.baseline import baseline_line, chosen_baseline
 from cfft.errors import ConfigError, DataError
-from cfft.measured import Identity
+from cfft.evaluation.baseline import baseline_line, chosen_baseline
+from cfft.evaluation.measured import Identity
 
 RUN = Identity("seed0", "runs/seed0", "run", "object + single", 0)
 OTHER = Identity("seed1", "runs/seed1", "run", "object + single", 1)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cfft.baseline import baseline_line
-from cfft.comparison import compare
-from cfft.groups import group_names
-from cfft.measured import Identity, MeasuredModel, MeasuredSet, Role
-from cfft.resampling import REPLICATES, interval95, resampled_top1
-from cfft.scores import FullScore
+from cfft.evaluation.baseline import baseline_line
+from cfft.evaluation.comparison import compare
+from cfft.evaluation.groups import group_names
+from cfft.evaluation.measured import Identity, MeasuredModel, MeasuredSet, Role
+from cfft.evaluation.resampling import REPLICATES, interval95, resampled_top1
+from cfft.evaluation.scores import FullScore
 
 
 def measured(role: Role, correct: list[int], pictures: str = "same") -> MeasuredSet:

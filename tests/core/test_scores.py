@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cfft.evaluate import Predictions
-from cfft.scores import correct_pictures, full_score, in_label_space, top1_on_classes
+from cfft.evaluation.scores import correct_pictures, full_score, in_label_space, top1_on_classes
 
 
 def predictions(logits, labels, classes, stands_for=None):

@@ -12,8 +12,8 @@ from PIL import Image
 from cfft.encoder import Classifier
 from cfft.errors import DataError
 from cfft.evaluate import Reading, evaluate, make_accelerator
+from cfft.evaluation.side_by_side import Fitted, alike, predict_together
 from cfft.interfaces import Preprocessing
-from cfft.side_by_side import Fitted, alike, predict_together
 from cfft.testing import tiny_classifier
 
 HALF = (0.5, 0.5, 0.5)

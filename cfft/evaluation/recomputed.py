@@ -11,15 +11,15 @@ from typing import Any
 
 import attrs
 
-from cfft.baseline import baseline_line, chosen_baseline
-from cfft.comparison import compare
 from cfft.errors import ConfigError
 from cfft.evaluate import Predictions
-from cfft.evaluation_files import SCHEMA, EvaluationFiles, new_evaluation
-from cfft.measured import MeasuredModel, measure
-from cfft.scores import LabelSpace
+from cfft.evaluation.baseline import baseline_line, chosen_baseline
+from cfft.evaluation.comparison import compare
+from cfft.evaluation.files import SCHEMA, EvaluationFiles, new_evaluation
+from cfft.evaluation.measured import MeasuredModel, measure
+from cfft.evaluation.scores import LabelSpace
+from cfft.evaluation.stored import Source, Stored, read_sources
 from cfft.settings import Evaluation
-from cfft.stored_predictions import Source, Stored, read_sources
 
 
 def recompute(

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from cfft.baseline import baseline_line, chosen_baseline
-from cfft.comparison import compare
 from cfft.config import RunConfig, resolve
 from cfft.evaluate import Predictions, Reading, make_accelerator, precision_of
-from cfft.evaluation_files import SCHEMA, EvaluationFiles, new_evaluation
-from cfft.finding import find_models, model_layers
+from cfft.evaluation.baseline import baseline_line, chosen_baseline
+from cfft.evaluation.comparison import compare
+from cfft.evaluation.files import SCHEMA, EvaluationFiles, new_evaluation
+from cfft.evaluation.finding import find_models, model_layers
+from cfft.evaluation.measured import MeasuredModel, MeasuredSet, measure
+from cfft.evaluation.scores import LabelSpace
+from cfft.evaluation.sets import MeasuredPictures, SuiteView, open_suite, without_unreadable
+from cfft.evaluation.side_by_side import Fitted, alike, fitted, predict_together
+from cfft.evaluation.subjects import Subject, Subjects, run_seeds
 from cfft.interfaces import Preprocessing
 from cfft.layers import Layer
-from cfft.measured import MeasuredModel, MeasuredSet, measure
-from cfft.measured_sets import MeasuredPictures, SuiteView, open_suite, without_unreadable
 from cfft.progress import Reporter, Silent
 from cfft.registry import Registry
 from cfft.results import check_free
-from cfft.scores import LabelSpace
 from cfft.settings import Evaluation
-from cfft.side_by_side import Fitted, alike, fitted, predict_together
-from cfft.subjects import Subject, Subjects, run_seeds
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -9,8 +9,8 @@ import attrs
 from cfft.data.check import Unreadable, find_unreadable, readable
 from cfft.data.sets import evaluation_sets
 from cfft.errors import DataError
+from cfft.evaluation.measured import Role, digest
 from cfft.interfaces import EvaluationSets, PictureSet, Suite
-from cfft.measured import Role, digest
 from cfft.progress import Reporter
 
 Seed = int

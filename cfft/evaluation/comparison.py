@@ -10,8 +10,8 @@ import attrs
 import numpy as np
 
 from cfft.evaluate import mean_top1
-from cfft.measured import Identity, MeasuredModel
-from cfft.resampling import Shares, interval95, resampled_top1
+from cfft.evaluation.measured import Identity, MeasuredModel
+from cfft.evaluation.resampling import Shares, interval95, resampled_top1
 from cfft.robustness import AccuracyLine, effective_robustness
 
 OOD_AVERAGE = "ood_average"

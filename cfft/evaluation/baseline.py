@@ -10,10 +10,10 @@ from statistics import mean
 
 import attrs
 
-from cfft.comparison import OOD_AVERAGE, with_average
 from cfft.errors import ConfigError, DataError, unknown
-from cfft.evaluation_files import EVALUATION, read_evaluation
-from cfft.measured import Identity, MeasuredModel
+from cfft.evaluation.comparison import OOD_AVERAGE, with_average
+from cfft.evaluation.files import EVALUATION, read_evaluation
+from cfft.evaluation.measured import Identity, MeasuredModel
 from cfft.robustness import AccuracyLine, fit_line
 
 _LINES = ".jsonl"

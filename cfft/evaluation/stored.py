@@ -9,12 +9,12 @@ from typing import Any
 import attrs
 
 from cfft.errors import ConfigError, DataError
-from cfft.evaluation_files import EVALUATION, read_evaluation
-from cfft.finding import Found, labels, matching
-from cfft.groups import group_names
-from cfft.measured import Identity, Role
+from cfft.evaluation.files import EVALUATION, read_evaluation
+from cfft.evaluation.finding import Found, labels, matching
+from cfft.evaluation.groups import group_names
+from cfft.evaluation.measured import Identity, Role
+from cfft.evaluation.scores import LabelSpace
 from cfft.results import RunDirectory
-from cfft.scores import LabelSpace
 
 _WANTED = "an evaluation, a finished run, or a pattern of them in quotes"
 

@@ -14,10 +14,10 @@ import attrs
 from cfft.before import starting_model
 from cfft.config import RunConfig, resolve
 from cfft.errors import ConfigError, WeightsError
-from cfft.finding import Found, labels, run_layers
-from cfft.foreign import classifier_tensors, load_foreign
-from cfft.groups import group_names
-from cfft.measured import Identity
+from cfft.evaluation.finding import Found, labels, run_layers
+from cfft.evaluation.foreign import classifier_tensors, load_foreign
+from cfft.evaluation.groups import group_names
+from cfft.evaluation.measured import Identity
 from cfft.merge import average_weights
 from cfft.models import ModelDescription, StoredModel, read_model
 from cfft.params import declaration, values_of

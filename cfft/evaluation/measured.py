@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfft.evaluate import Predictions
-from cfft.scores import (
+from cfft.evaluation.scores import (
     FullScore,
     LabelSpace,
     correct_pictures,

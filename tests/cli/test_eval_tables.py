@@ -1,0 +1,124 @@
+"""What people see of an evaluation, in 80 columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from cfft.cli.eval_tables import print_evaluation
+
+
+def entry(role: str, top1: float, n: int = 100) -> dict[str, Any]:
+    scores = {"class_mean": top1, "top5": 1.0, "ece": 0.05}
+    return {"role": role, "top1": top1, "n": n, "classes": 7, "ci95": [0.1, 0.9], **scores}
+
+
+def model(label: str, art: float | None = 0.5, n: int = 100) -> dict[str, Any]:
+    ood = {} if art is None else {"art_painting": entry("ood", art)}
+    return {
+        "model": label,
+        "kind": "run",
+        "sets": {"photo": entry("id", 0.9, n), **ood},
+        "ood_average": art,
+        "ood_ci95": None if art is None else [0.4, 0.6],
+        "effective_robustness": None,
+    }
+
+
+def record(*models: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    gap = {"difference": 0.1, "ci95": [0.05, 0.15]}
+    first, *others = (each["model"] for each in models)
+    found = {
+        "models": list(models),
+        "baseline": first if others else None,
+        "differences": [{"a": a, "b": first, "ood_average": gap, "sets": {}} for a in others],
+        "groups": [],
+        "absent": {},
+        "skipped": [],
+        "label_space": "subset",
+        "classes": ["dog"] * 7,
+    }
+    return found | changes
+
+
+def shown(found: dict[str, Any]) -> str:
+    console = Console(width=80, record=True, markup=False)
+    with console.capture() as captured:
+        print_evaluation(console, found)
+    return captured.get()
+
+
+def row(text: str, name: str) -> list[str]:
+    """Return the cells of the first row that begins with `name`."""
+    line = next(line for line in text.splitlines() if line.strip("│ ").startswith(name))
+    return [cell.strip() for cell in line.strip("│").split("│")]
+
+
+def test_one_model_is_shown_with_every_score() -> None:
+    text = shown(record(model("seed0")))
+
+    assert row(text, "photo") == [
+        *("photo (ID)", "90.0", "10.0 to 90.0", "90.0", "100.0", "5.0", "100"),
+    ]
+    assert row(text, "OOD average")[:3] == ["OOD average", "50.0", "40.0 to 60.0"]
+
+
+def test_models_stand_side_by_side_under_numbers() -> None:
+    text = shown(record(model("seed0"), model("seed1", 0.6)))
+
+    assert row(text, "art_painting") == ["art_painting (OOD)", "50.0", "60.0", "100"]
+    assert row(text, "2    ") == ["2", "60.0", "40.0 to 60.0", "+10.0", "+5.0 to +15.0"]
+
+
+def test_many_models_are_shown_in_several_tables() -> None:
+    text = shown(record(*(model(f"seed{number}") for number in range(8))))
+
+    assert text.count("top-1 in percent") == 2
+
+
+@pytest.mark.parametrize("count", [1, 2, 6])
+def test_no_line_is_cut_off_at_80_columns(count: int) -> None:
+    text = shown(record(*(model(f"models/of/a/long/name/seed{n}") for n in range(count))))
+
+    assert "…" not in text
+
+
+def test_test_sets_of_other_sizes_are_both_told() -> None:
+    text = shown(record(model("seed0"), model("seed1", n=90)))
+
+    assert row(text, "photo")[-1] == "90/100"
+
+
+def test_without_ood_sets_there_is_a_dash() -> None:
+    text = shown(record(model("seed0", None), model("seed1", None), differences=[]))
+
+    assert row(text, "OOD average") == ["OOD average", "-", "-", ""]
+
+
+def test_groups_of_seeds_have_mean_and_deviation() -> None:
+    spread = {"mean": 0.9, "std": 0.01, "count": 2}
+    group = {"group": "object + single", "models": ["seed0", "seed1"], "sets": {"photo": spread}}
+    models = (model("seed0"), model("seed1"))
+
+    text = shown(record(*models, groups=[{**group, "ood_average": None}]))
+
+    assert row(text, "object + single") == ["object + single", "2", "90.0 ± 1.0", "-"]
+
+
+def test_what_was_not_measured_is_said() -> None:
+    skipped = [{"set": "photo", "path": "a.jpg", "reason": "truncated"}]
+
+    text = shown(record(model("seed0"), absent={"sketch": "looked for sketch"}, skipped=skipped))
+
+    assert "not measured: sketch (looked for sketch)" in text
+    assert "left out: 1 unreadable" in text
+
+
+def test_effective_robustness_of_the_average_is_a_row() -> None:
+    above = {**model("seed1"), "effective_robustness": {"ood_average": 0.031}}
+
+    text = shown(record(model("seed0"), above))
+
+    assert row(text, "above the line") == ["above the line", "-", "+3.1", ""]
