@@ -9,7 +9,7 @@ import doctest
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -19,6 +19,7 @@ import attrs
 
 from cfft import hookspecs, interfaces
 from cfft.cli.application import COMMANDS
+from cfft.cli.eval import eval_options
 from cfft.cli.options import Option, run_options
 from cfft.conversion import words
 from cfft.interfaces import KINDS, Kind
@@ -67,11 +68,12 @@ def commands() -> Iterator[str]:
 
 def run() -> Iterator[str]:
     """Describe the options of `cfft run` that are no strategy's."""
-    shown = [o for o in run_options(builtins()) if not o.hidden and "." not in o.spelling]
-    for panel in dict.fromkeys(option.panel for option in shown):
-        yield from (f"### {panel}", "", "| option | meaning |", "|---|---|")
-        yield from (_option_row(option) for option in shown if option.panel == panel)
-        yield ""
+    yield from _panels(run_options(builtins()))
+
+
+def evaluation() -> Iterator[str]:
+    """Describe the options of `cfft eval` that are no strategy's."""
+    yield from _panels(eval_options(builtins()))
 
 
 def strategies() -> Iterator[str]:
@@ -103,6 +105,7 @@ GENERATED: dict[str, Callable[[], Iterator[str]]] = {
     "hooks": hooks,
     "commands": commands,
     "run": run,
+    "evaluation": evaluation,
     "strategies": strategies,
     "recipes": recipes,
     "checker": checker,
@@ -172,6 +175,14 @@ def _parameters(declared: Declaration) -> Iterator[str]:
     if declared.params:
         yield from ("| parameter | default | allowed | meaning |", "|---|---|---|---|")
         yield from (*map(_row, declared.params), "")
+
+
+def _panels(options: Sequence[Option]) -> Iterator[str]:
+    shown = [o for o in options if o.panel and not o.hidden and "." not in o.spelling]
+    for panel in dict.fromkeys(option.panel for option in shown):
+        yield from (f"### {panel}", "", "| option | meaning |", "|---|---|")
+        yield from (_option_row(option) for option in shown if option.panel == panel)
+        yield ""
 
 
 def _option_row(option: Option) -> str:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 import typer
@@ -24,9 +24,6 @@ from cfft.params import declaration
 from cfft.registry import Registry
 from cfft.settings import Evaluation
 
-if TYPE_CHECKING:
-    from cfft.progress import Reporter
-
 _KINDS = ("suite", "backbone")
 _SETTINGS = ("--model", "--pretrained", "--head", "--prompts")
 _LEFT_OUT = ("--recipe", "--config")
@@ -35,6 +32,15 @@ _MODELS = (
     "run directories, checkpoint directories, weight files, patterns of them in quotes, or "
     "zero-shot: the pre-trained model before fine-tuning"
 )
+_WORDS = {
+    "--suite": "pictures to measure on [default those of the first run]",
+    "--model": "architecture of zero-shot and of bare weight files, such as ViT-B-32, a local "
+    "config FILE.json, or BACKBONE:NAME [default that of the first run]",
+    "--pretrained": "weights of zero-shot: a tag, a weight file, or random",
+    "--head": "head of zero-shot and of weight files without one; auto: zero-shot where there is "
+    "a text tower, else linear-probe [auto|zero-shot|linear-probe|own; default auto]",
+    "--seed": "seed that test sets are drawn from [default each run's own, else 0]",
+}
 _HELP = """{summary}
 
 For example: cfft eval zero-shot 'runs/*' --alphas 0,0.25,0.5,0.75,1
@@ -71,7 +77,7 @@ def eval_options(registry: Registry) -> list[Option]:
     """Return the options of `cfft eval` in the order of its help."""
     own = list(_own_options())
     shared = [
-        _in_own_panel(option)
+        _in_own_words(registry, option)
         for option in shared_options(registry, _KINDS, _SETTINGS, own)
         if option.spelling not in _LEFT_OUT
     ]
@@ -79,9 +85,14 @@ def eval_options(registry: Registry) -> list[Option]:
     return [*pictures, *own, *(option for option in shared if option.panel != _PICTURES)]
 
 
-def _in_own_panel(option: Option) -> Option:
-    is_choice = option.spelling in (*_SETTINGS, "--suite", "--seed")
-    return attrs.evolve(option, panel=_PICTURES) if is_choice else option
+def _in_own_words(registry: Registry, option: Option) -> Option:
+    """Say what a shared option means where nothing is trained."""
+    if option.spelling not in (*_SETTINGS, *_WORDS):
+        return option
+    words = _WORDS.get(option.spelling, option.help)
+    if option.spelling == "--suite":
+        words = f"{words}: {', '.join(registry.names('suite'))}"
+    return attrs.evolve(option, panel=_PICTURES, help=words)
 
 
 def evaluate(registry: Registry, request: EvalRequest) -> None:
@@ -89,10 +100,11 @@ def evaluate(registry: Registry, request: EvalRequest) -> None:
     if not request.models:
         raise ConfigError(f"no model is given: {_MODELS}")
     settings = _settings(request)
-    record = _recomputed(request, settings) if request.from_predictions else None
-    out = request.out if request.from_predictions else request.out or _free_directory(request)
-    if record is None:
-        record = _measured(registry, request, settings, out or Path())
+    if request.from_predictions:
+        out, record = request.out, _recomputed(request, settings)
+    else:
+        out = request.out or _free_directory(request)
+        record = _measured(registry, request, settings, out)
     if os.environ.get("RANK", "0") == "0":
         _show(request, record, out)
 
@@ -143,9 +155,8 @@ def _measured(
         from cfft.evaluation.job import evaluate_models  # --help must not wait for torch
 
     watcher = reporter(console(), console(stderr=True), as_json=request.as_json)
-    hears: Reporter = watcher
     try:
-        return evaluate_models(request.models, request.layer, settings, registry, out, hears)
+        return evaluate_models(request.models, request.layer, settings, registry, out, watcher)
     finally:
         watcher.close()
 
