@@ -33,6 +33,7 @@ def collect(
     _check_comparable(models)
     return Material(
         models=_grouped(models),
+        classes={source: names for part in parts for source, names in part.classes.items()},
         runs=tuple(run for part in parts for run in part.runs),
         differences=tuple(found for part in parts for found in part.differences),
     )

@@ -20,6 +20,7 @@ class _Measured:
     sets: dict[str, Accuracy]
     seed: int | None = None
     alpha: float | None = None
+    ood_ci95: tuple[float, float] | None = None
     predictions: str | None = None
 
 
@@ -40,6 +41,7 @@ class _Pair:
 @attrs.frozen
 class _Evaluation:
     models: list[_Measured]
+    classes: tuple[str, ...] = ()
     differences: list[_Pair] = attrs.field(factory=list)
 
 
@@ -54,6 +56,7 @@ def read_evaluation(path: Path) -> Material:
     found = structured(read_json(file), _Evaluation, str(file))
     return Material(
         models=tuple(_model(measured, path) for measured in found.models),
+        classes={str(path): found.classes},
         differences=tuple(each for pair in found.differences for each in _differences(pair)),
     )
 
@@ -66,6 +69,7 @@ def _model(measured: _Measured, path: Path) -> Model:
         sets=measured.sets,
         seed=measured.seed,
         alpha=measured.alpha,
+        ood_ci95=measured.ood_ci95,
         predictions=_predictions(measured, path),
     )
 

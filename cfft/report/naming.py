@@ -30,8 +30,8 @@ def settings(config: Mapping[str, Any]) -> dict[str, Any]:
 def group_names(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a name per run, the same for runs that differ in the seed or in versions alone.
 
-    A name says the method, as in "MASK + FILL", and where several have the same one, in which
-    settings they differ.
+    A name says the method, as in "MASK + FILL" or, without a mask, the losses; where several have
+    the same one, also in which settings they differ.
     """
     shared = [settings(config) for config in configs]
     methods = [_method(config) for config in configs]
@@ -43,8 +43,9 @@ def group_names(configs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _method(config: Mapping[str, Any]) -> str:
-    parts = [config[kind]["use"] for kind in ("mask", "fill") if kind in config]
-    parts = parts or [loss["use"] for loss in config.get("loss", ())]
+    uses = [config.get(kind, {}).get("use", "none") for kind in ("mask", "fill")]
+    is_masking = uses[0] != "none"
+    parts = uses if is_masking else [loss["use"] for loss in config.get("loss", ())]
     return " + ".join(parts) or "vanilla"
 
 

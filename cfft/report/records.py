@@ -38,7 +38,8 @@ class Model:
 
     `label`: its name, unique in a report. `source`: the file or directory that it was read from.
     `group`: the name that seeds of one configuration share. `alpha`: set for weight ensembles,
-    (1 - alpha) * starting model + alpha * fine-tuned model. `predictions`: .npz files by set.
+    (1 - alpha) * starting model + alpha * fine-tuned model. `ood_ci95`: 95 % confidence interval
+    of its OOD average. `predictions`: .npz files by set.
     """
 
     label: str
@@ -47,6 +48,7 @@ class Model:
     sets: Mapping[str, Accuracy]
     seed: int | None = None
     alpha: float | None = None
+    ood_ci95: tuple[float, float] | None = None
     predictions: Mapping[str, Path] = attrs.field(factory=dict)
 
 
@@ -78,8 +80,12 @@ class Difference:
 
 @attrs.frozen
 class Material:
-    """Hold everything that was read, in the order in which it was asked for."""
+    """Hold everything that was read, in the order in which it was asked for.
+
+    `classes`: class names by index, by the source of models.
+    """
 
     models: tuple[Model, ...] = ()
+    classes: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     runs: tuple[Run, ...] = ()
     differences: tuple[Difference, ...] = ()

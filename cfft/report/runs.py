@@ -26,6 +26,7 @@ class _Results:
     config: dict[str, Any]
     sets: dict[str, Accuracy]
     before: _Scores
+    classes: tuple[str, ...] = ()
 
 
 def is_run(path: Path) -> bool:
@@ -45,6 +46,7 @@ def read_runs(paths: Sequence[Path]) -> Material:
     read = list(zip(runs, results, groups, strict=True))
     return Material(
         models=(*_before(runs, results), *(_after(*parts) for parts in read)),
+        classes={str(run.root): found.classes for run, found, _ in read},
         runs=tuple(_run(*parts) for parts in read),
     )
 

@@ -74,6 +74,12 @@ class Summary:
         known = [share for share in shares if share is not None]
         return statistics.fmean(known) if known and len(known) == len(shares) else None
 
+    def interval(self, model: Model, name: str) -> tuple[float, float] | None:
+        """Return the 95 % confidence interval of what `value` returns, None where not known."""
+        if name == OOD_AVERAGE:
+            return model.ood_ci95
+        return model.sets[name].ci95 if name in model.sets else None
+
     def robustness(self, model: Model, name: str) -> float | None:
         """Return a model's effective robustness on a set or on average, as a share."""
         id_, ood = self.value(model, self.id_set), self.value(model, name)
