@@ -67,7 +67,8 @@ def _accuracy_columns(summary: Summary) -> Iterator[Column]:
 
 
 def _result_notes(summary: Summary, has_seeds: bool) -> Iterator[str]:
-    yield "Bold: the best of each column as it is shown. Arg-max among the classes of each set."
+    yield "Bold: the best of each column as it is shown."
+    yield from summary.material.notes
     if has_seeds:
         yield "Mean ± standard deviation over seeds (N - 1)."
     lacking = [m.label for m in summary.material.models if _lacks_ood(summary, m)]

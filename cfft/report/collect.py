@@ -36,6 +36,7 @@ def collect(
         classes={source: names for part in parts for source, names in part.classes.items()},
         runs=tuple(run for part in parts for run in part.runs),
         differences=tuple(found for part in parts for found in part.differences),
+        notes=tuple(note for part in parts for note in part.notes),
     )
 
 

@@ -65,7 +65,7 @@ PAIR_COLUMNS = (
     Column("true class"),
     Column("taken for"),
     Column("pictures", "count"),
-    Column("percent of the class", "percent"),
+    Column("% of class", "percent"),
 )
 
 

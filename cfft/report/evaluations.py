@@ -43,6 +43,8 @@ class _Evaluation:
     models: list[_Measured]
     classes: tuple[str, ...] = ()
     differences: list[_Pair] = attrs.field(factory=list)
+    label_space: str = "subset"
+    absent: dict[str, str] = attrs.field(factory=dict)
 
 
 def is_evaluation(path: Path) -> bool:
@@ -58,7 +60,15 @@ def read_evaluation(path: Path) -> Material:
         models=tuple(_model(measured, path) for measured in found.models),
         classes={str(path): found.classes},
         differences=tuple(each for pair in found.differences for each in _differences(pair)),
+        notes=tuple(_notes(found, path)),
     )
+
+
+def _notes(found: _Evaluation, path: Path) -> Iterator[str]:
+    if found.label_space == "full":
+        yield f"{path}: arg-max among all classes, not among those of each set."
+    if found.absent:
+        yield f"{path}: not measured, as they were absent: {', '.join(found.absent)}."
 
 
 def _model(measured: _Measured, path: Path) -> Model:

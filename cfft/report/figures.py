@@ -61,8 +61,10 @@ class Figure:
     def on_the_page(self) -> dict[str, Any]:
         """Return the specification with the first panel's data, as wide as its container."""
         height = {"height": _HEIGHT} if self.size else {}
-        drawn = self.draw("")
-        chart = drawn.properties(width="container", description=self.description, **height)
+        fit = alt.AutoSizeParams(type="fit" if self.size else "fit-x", contains="padding")
+        chart = self.draw("").properties(
+            width="container", autosize=fit, description=self.description, **height
+        )
         return self._specification(chart, ON_THE_PAGE, [("", self.panels[0])])
 
     def in_files(self) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -22,8 +22,9 @@ def heat_maps(confusions: Sequence[Confusion]) -> Figure | None:
             "confusion",
             "Confusion",
             "model and set",
-            "Rows are true classes, columns what the model took them for; the darker a cell, the "
-            "larger its share of the row. The table beside it holds the most frequent mistakes.",
+            "Rows are true classes, columns what the model took them for; the stronger a cell's "
+            "colour, the larger its share of the row. The table beside it holds the most frequent "
+            "mistakes.",
             panels,
             _draw,
             {},

@@ -70,7 +70,7 @@ def _charts(content: Content) -> dict[str, dict[str, Any]]:
 
     Confusions are chosen from the list of all of them; those that are not drawn have None.
     """
-    charts = {
+    charts: dict[str, dict[str, Any]] = {
         name: {"spec": figure.on_the_page(), "panels": list(map(_data, figure.panels))}
         for name, figure in content.figures.items()
     }
@@ -121,8 +121,8 @@ def _sheets(runs: Sequence[Run]) -> Iterator[Sheet]:
 
 
 def _words(run: Run) -> str:
-    chosen = [f"{k} {v}" for k, v in flat(run.config) if k.startswith(_IN_CAPTIONS)]
-    return ", ".join(words.replace(".use", "").replace(".", " ") for words in chosen)
+    chosen = [(key, value) for key, value in flat(run.config) if key.startswith(_IN_CAPTIONS)]
+    return ", ".join(f"{k.removesuffix('.use').replace('.', ' ')} {v}" for k, v in chosen)
 
 
 def _embedded(picture: bytes) -> tuple[str, tuple[int, int]]:

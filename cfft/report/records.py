@@ -82,10 +82,12 @@ class Difference:
 class Material:
     """Hold everything that was read, in the order in which it was asked for.
 
-    `classes`: class names by index, by the source of models.
+    `classes`: class names by index, by the source of models. `notes`: sentences that a reader of
+    the accuracies must know.
     """
 
     models: tuple[Model, ...] = ()
     classes: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     runs: tuple[Run, ...] = ()
     differences: tuple[Difference, ...] = ()
+    notes: tuple[str, ...] = ()

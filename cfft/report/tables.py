@@ -52,11 +52,11 @@ class Column:
             case "percent":
                 return f"{100 * value:.1f}"
             case "points":
-                return f"{100 * value:+.1f}"
+                return f"{100 * value:+z.1f}"
             case "count":
                 return f"{value:.0f}"
             case _:
-                return f"{value:.4g}"
+                return f"{value:.3g}"
 
 
 @attrs.frozen

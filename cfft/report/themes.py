@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, 'Liberation Sans', sans-serif"
+_TICKS = 7
 SHAPES = (
     "circle",
     "square",
@@ -44,6 +45,7 @@ def _theme(ink: str, quiet: str, grid: str, series: Sequence[str], font: str) ->
             "titleFontWeight": "normal",
             "titlePadding": 8,
         },
+        "axisQuantitative": {"tickCount": _TICKS},
         "legend": {**words, "labelFontSize": 12, "labelColor": ink, "labelLimit": 320},
         "title": {"color": ink, "font": font, "fontSize": 13, "fontWeight": 600},
         "text": {"color": quiet, "font": font},

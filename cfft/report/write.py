@@ -95,9 +95,16 @@ def _write_tables(folder: Path, tables: Sequence[Table]) -> None:
 
 def _write_figures(folder: Path, figures: Sequence[Figure]) -> None:
     folder.mkdir()
-    for figure in figures:
-        for name, specification in figure.in_files():
-            svg, png = images(specification)
-            stem = folder / re.sub(r"[^\w.,+-]+", "_", name)
-            Path(f"{stem}.svg").write_text(svg, "utf-8")
-            Path(f"{stem}.png").write_bytes(png)
+    drawn = [entry for figure in figures for entry in figure.in_files()]
+    stems = _file_names([name for name, _ in drawn])
+    for stem, (_, specification) in zip(stems, drawn, strict=True):
+        svg, png = images(specification)
+        (folder / f"{stem}.svg").write_text(svg, "utf-8")
+        (folder / f"{stem}.png").write_bytes(png)
+
+
+def _file_names(names: Sequence[str]) -> list[str]:
+    """Write names with characters that every file system takes; a number tells equal ones apart."""
+    plain = [re.sub(r"[^\w.+-]+", "_", name) for name in names]
+    before = [plain[:index].count(name) for index, name in enumerate(plain)]
+    return [f"{name}-{n + 1}" if n else name for name, n in zip(plain, before, strict=True)]
