@@ -54,7 +54,7 @@ def report(
             metavar="SET",
         ),
     ] = None,
-    baseline: Annotated[
+    baseline_line: Annotated[
         list[str] | None,
         typer.Option(
             help="Models or configurations, or globs of them, that effective robustness is "
@@ -72,11 +72,11 @@ def report(
 ) -> None:
     """Gather models, put them side by side and write the page."""
     with starting():
-        from cfft.report.write import check_free  # torch and the figures' library come with it
+        from cfft.results import check_free  # torch comes with it: --help must not wait for that
 
     if out is not None:
         check_free(out)
-    summary = _summary(sources or [], imports or [], id_sets or [], baseline or [])
+    summary = _summary(sources or [], imports or [], id_sets or [], baseline_line or [])
     if out is not None or not as_json:
         _write(summary, out or _free_directory(), as_json=as_json)
     if as_json:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from glob import glob, has_magic
 from pathlib import Path
 
 import attrs
 
 from cfft.errors import ConfigError, several
-from cfft.report.evaluations import is_evaluation, read_evaluation
+from cfft.evaluation.finding import matching
+from cfft.report.evaluations import is_evaluation, read_measured
 from cfft.report.imports import read_imports, require_known
 from cfft.report.records import Material, Model
 from cfft.report.runs import is_run, read_runs
+
+_WANTED = "run or evaluation directories, or a pattern of them in quotes"
 
 
 def collect(
@@ -25,7 +27,7 @@ def collect(
     DataError for files that are not as they should be.
     """
     runs, evaluations = _sorted_out(_expanded(patterns))
-    parts = [read_runs(runs), *map(read_evaluation, evaluations), read_imports(imports, id_sets)]
+    parts = [read_runs(runs), *map(read_measured, evaluations), read_imports(imports, id_sets)]
     models = _labelled([model for part in parts for model in part.models])
     if not models:
         raise ConfigError("nothing to report: give run or evaluation directories, or --import FILE")
@@ -41,13 +43,14 @@ def collect(
 
 
 def _expanded(patterns: Sequence[str]) -> list[Path]:
-    paths: dict[Path, None] = {}
-    for pattern in patterns:
-        found = sorted(glob(pattern)) if has_magic(pattern) else [pattern]
-        if not found:
-            raise ConfigError(f"nothing matches {pattern}: give run or evaluation directories")
-        paths.update(dict.fromkeys(map(Path, found)))
-    return list(paths)
+    return list(dict.fromkeys(path for pattern in patterns for path in _matching(pattern)))
+
+
+def _matching(pattern: str) -> list[Path]:
+    """Return the path called `pattern`, or the runs and evaluations that it matches."""
+    paths = matching(pattern, _WANTED)
+    found = [path for path in paths if is_run(path) or is_evaluation(path)]
+    return paths if Path(pattern).exists() else found or paths
 
 
 def _sorted_out(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
@@ -59,8 +62,6 @@ def _sorted_out(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 
 
 def _what_it_is(path: Path) -> str:
-    if not path.exists():
-        return f"no such directory: {path}"
     if path.is_file():
         return f"{path} is a file: accuracies as JSON lines are read with --import {path}"
     return f"{path} is no run (no config.toml) and no evaluation (no evaluation.json)"

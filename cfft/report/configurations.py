@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from cfft.evaluation.groups import settings
 from cfft.report.confusion import Confusion
-from cfft.report.naming import flat, settings
 from cfft.report.records import Run
 from cfft.report.tables import NOTHING, Cell, Column, Table, text
 
@@ -15,7 +15,7 @@ _VERSIONS = ("cfft.", "plugins.")
 
 def configuration(runs: Sequence[Run]) -> Table | None:
     """Tabulate the resolved settings, one column per configuration; the seeds are in one cell."""
-    return _by_group(runs, "configuration", "Resolved configuration", _settings_and_seed)
+    return _by_group(runs, "configuration", "Resolved configuration", _settings)
 
 
 def versions(runs: Sequence[Run]) -> Table | None:
@@ -23,12 +23,12 @@ def versions(runs: Sequence[Run]) -> Table | None:
     return _by_group(runs, "versions", "Versions of cfft and plug-ins", _versions)
 
 
-def _settings_and_seed(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {"seed": config.get("seed", NOTHING), **settings(config)}
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings(config) if not key.startswith(_VERSIONS)}
 
 
 def _versions(config: Mapping[str, Any]) -> dict[str, Any]:
-    found = {key: value for key, value in flat(config) if key.startswith(_VERSIONS)}
+    found = {key: value for key, value in settings(config) if key.startswith(_VERSIONS)}
     return {key.removeprefix("plugins.").removesuffix(".version"): v for key, v in found.items()}
 
 

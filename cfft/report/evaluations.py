@@ -7,10 +7,9 @@ from pathlib import Path
 
 import attrs
 
-from cfft.report.files import read_json, structured
+from cfft.evaluation.files import EVALUATION, read_evaluation
+from cfft.report.files import structured
 from cfft.report.records import Accuracy, Difference, Material, Model
-
-_FILE = "evaluation.json"
 
 
 @attrs.frozen
@@ -49,13 +48,12 @@ class _Evaluation:
 
 def is_evaluation(path: Path) -> bool:
     """Tell whether a directory is one that `cfft eval` wrote."""
-    return (path / _FILE).is_file()
+    return (path / EVALUATION).is_file()
 
 
-def read_evaluation(path: Path) -> Material:
+def read_measured(path: Path) -> Material:
     """Read the models of an evaluation; raises DataError where it is not as cfft writes it."""
-    file = path / _FILE
-    found = structured(read_json(file), _Evaluation, str(file))
+    found = structured(read_evaluation(path), _Evaluation, str(path / EVALUATION))
     return Material(
         models=tuple(_model(measured, path) for measured in found.models),
         classes={str(path): found.classes},

@@ -1,4 +1,4 @@
-"""Read JSON and records from files, with errors that say where."""
+"""Read JSON lines and records, with errors that say where."""
 
 from __future__ import annotations
 
@@ -12,14 +12,6 @@ import cattrs
 from cfft.errors import DataError
 
 T = TypeVar("T")
-
-
-def read_json(path: Path) -> Any:
-    """Return the content of a JSON file; raises DataError."""
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as JSON ({error})") from error
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -16,10 +16,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
+from cfft.evaluation.groups import settings
 from cfft.report.configurations import PAIR_COLUMNS, pair_rows
 from cfft.report.confusion import Confusion
 from cfft.report.figures import Figure, Panel, vega
-from cfft.report.naming import flat
 from cfft.report.records import Run
 from cfft.report.summary import Summary
 from cfft.report.tables import Table
@@ -121,7 +121,7 @@ def _sheets(runs: Sequence[Run]) -> Iterator[Sheet]:
 
 
 def _words(run: Run) -> str:
-    chosen = [(key, value) for key, value in flat(run.config) if key.startswith(_IN_CAPTIONS)]
+    chosen = [(key, value) for key, value in settings(run.config) if key.startswith(_IN_CAPTIONS)]
     return ", ".join(f"{k.removesuffix('.use').replace('.', ' ')} {v}" for k, v in chosen)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 
 from cfft.errors import ConfigError, DataError
+from cfft.evaluation.groups import group_names, settings
 from cfft.report.files import read_lines, structured
-from cfft.report.naming import group_names, settings
 from cfft.report.records import Accuracy, Material, Model, Run
 from cfft.results import RunDirectory
 
@@ -105,7 +105,7 @@ def _number(index: int, kinds: Sequence[Mapping[str, Any]]) -> str:
 def _start(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that make a starting model and what it is measured on."""
     parts = ("model.", "backbone.", "suite.")
-    start = {key: value for key, value in settings(config).items() if key.startswith(parts)}
+    start = {key: value for key, value in settings(config) if key.startswith(parts)}
     return {"model.name": "the model", **start}
 
 

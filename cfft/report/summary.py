@@ -128,7 +128,7 @@ def _baseline(models: Sequence[Model], patterns: Sequence[str]) -> list[Model]:
     for pattern in patterns:
         if not any(_matches(model, pattern) for model in models):
             raise ConfigError(
-                f"--baseline {pattern}: no model or group is called so; models: "
+                f"--baseline-line {pattern}: no model or group is called so; models: "
                 + ", ".join(model.label for model in models[:12])
             )
     return [m for m in models if any(_matches(m, pattern) for pattern in patterns)]

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from cfft.errors import ConfigError
 from cfft.report.accuracies import accuracy_tables
 from cfft.report.configurations import configuration, mistakes, versions
 from cfft.report.confusion import Confusion, confusions
@@ -24,25 +23,15 @@ from cfft.report.scatter import ensembles, scatter
 from cfft.report.summary import Summary
 from cfft.report.tables import Table
 from cfft.report.training import curves
+from cfft.results import check_free
 
 PAGE = "report.html"
-
-
-def check_free(out: Path) -> None:
-    """Raise ConfigError unless a report may be written to `out`: nothing, or an empty folder."""
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"--out {out} is a file: give a directory")
-    if out.exists() and any(out.iterdir()):
-        raise ConfigError(f"--out {out} is not empty: give another directory")
-    nearest = next(place for place in out.absolute().parents if place.exists())
-    if not nearest.is_dir():
-        raise ConfigError(f"--out {out} cannot be made: {nearest} is a file")
 
 
 def write_report(summary: Summary, out: Path) -> None:
     """Write page, tables, figures and data to `out`, which appears complete or not at all.
 
-    Raises what `check_free` raises, and DataError for predictions that cfft did not write.
+    Raises ConfigError where `out` holds anything, DataError for predictions cfft did not write.
     """
     check_free(out)
     content = _content(summary)

@@ -13,6 +13,7 @@ from cfft.report.collect import collect
 from cfft.report.records import Material
 
 Write = Callable[..., Path]
+OUTSIDE = {"photo": {"role": "id", "top1": 75.6}}
 METHOD = {"mask": {"use": "object"}, "fill": {"use": "single"}}
 
 
@@ -47,8 +48,8 @@ def test_runs_of_one_method_are_named_after_what_differs(write_run: Write) -> No
     found = collect([str(last.parent / "*")], [])
 
     assert groups(found)[1:] == [
-        "object + single (threshold 0.3)",
-        "object + single (threshold 0.5)",
+        "object + single, threshold 0.3",
+        "object + single, threshold 0.5",
     ]
 
 
@@ -177,10 +178,10 @@ def test_an_unfinished_run_is_named_with_the_way_to_finish_it(write_run: Write) 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("missing", "no such directory"),
+        ("missing", "nothing is called"),
         ("empty", r"is no run \(no config.toml\) and no evaluation \(no evaluation.json\)"),
         ("file.jsonl", "is a file: accuracies as JSON lines are read with --import"),
-        ("none*", "nothing matches"),
+        ("none*", "nothing is called"),
     ],
 )
 def test_paths_that_hold_nothing_to_report_are_named(tmp_path: Path, name: str, words: str) -> None:
@@ -199,14 +200,19 @@ def test_nothing_given_is_answered_with_what_can_be_given() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "cannot be read as JSON"),
-        ("{}", "not as cfft writes it"),
-        ('{"models": [{"model": "a", "group": "a", "sets": {"x": {"role": "id", "top1": 2}}}]}',
-         "not as cfft writes it"),
+        ("{", "no evaluation that cfft wrote"),
+        ('{"schema": 1}', "not as cfft writes it"),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_cfft_did_not_write_is_named(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "evaluation.json").write_text(text)
 
     with pytest.raises(DataError, match=words):
         collect([str(tmp_path)], [])
+
+
+def test_a_share_outside_0_to_1_is_named_with_its_place(write_evaluation: Write) -> None:
+    path = write_evaluation("e", models=[{"model": "a", "group": "a", "sets": OUTSIDE}])
+
+    with pytest.raises(DataError, match=r"invalid value @ \$.models\[0\].sets\['photo'\]"):
+        collect([str(path)], [])

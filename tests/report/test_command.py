@@ -88,10 +88,13 @@ def test_the_published_form_of_a_name_reaches_table_and_page_unharmed(
     ("words", "line"),
     [
         ([], "nothing to report: give run or evaluation directories, or --import FILE"),
-        (["no-run"], "no such directory: no-run"),
+        (["no-run"], "nothing is called 'no-run': give run or evaluation directories"),
         (["--import", "no.jsonl"], "no.jsonl: cannot be read"),
         (["--import", "models.jsonl", "--id", "z"], "--id z: no model has it; there are: x"),
-        (["--import", "models.jsonl", "--baseline", "z"], "--baseline z: no model or group"),
+        (
+            ["--import", "models.jsonl", "--baseline-line", "z"],
+            "--baseline-line z: no model",
+        ),
         (["--import", "models.jsonl", "--out", "full"], "--out full is not empty"),
         (["--import", "models.jsonl", "--out", "models.jsonl"], "--out models.jsonl is a file"),
     ],

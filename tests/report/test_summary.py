@@ -77,7 +77,7 @@ def test_two_models_make_no_line() -> None:
 
 
 def test_a_baseline_that_nobody_is_called_is_an_error() -> None:
-    with pytest.raises(ConfigError, match=r"--baseline soup\*: no model or group is called so"):
+    with pytest.raises(ConfigError, match=r"--baseline-line soup\*: no model"):
         summarise(Material((model("a", photo=0.9),)), ["soup*"])
 
 
