@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "preview": "Draw maps, masks and counterfactuals of your pictures.",
     "merge": "Average the weights of two models.",
     "sweep": "Run a table of configurations and seeds; choose parameters on validation.",
+    "report": "Show models side by side: one page, tables and figures.",
 }
 _OWN_MODULE: Mapping[tuple[str, ...], str] = {("eval", "masks"): "eval_masks"}
 

@@ -27,8 +27,9 @@ def group_names(configs: Sequence[Config]) -> list[str]:
 def method(config: Config) -> str:
     """Name how a run was trained: "object + single", or its losses, or "vanilla"."""
     losses = [loss.get("label", loss["use"]) for loss in config.get("loss", ())]
-    pair = [config[kind]["use"] for kind in ("mask", "fill") if kind in config]
-    return " + ".join(pair or losses) or "vanilla"
+    pair = [config.get(kind, {}).get("use", "none") for kind in ("mask", "fill")]
+    is_masking = pair[0] != "none"
+    return " + ".join(pair if is_masking else losses) or "vanilla"
 
 
 def _distinct(name: str, own: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
@@ -46,9 +47,18 @@ def _short(key: str, keys: Sequence[str]) -> str:
 
 
 def _facts(config: Config) -> Iterator[tuple[str, Any]]:
+    apart = (*_APART, *_UNTRAINED)
+    return ((path, value) for path, value in settings(config) if not _is_in(path, apart))
+
+
+def _is_in(path: str, places: Sequence[str]) -> bool:
+    return any(path == place or path.startswith(f"{place}.") for place in places)
+
+
+def settings(config: Config) -> Iterator[tuple[str, Any]]:
+    """Go through a configuration as `training.lr`, `loss.LABEL.weight`, with its values."""
     for key, value in config.items():
-        if key not in _APART:
-            yield from _leaves(key, value)
+        yield from _leaves(key, value)
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -58,5 +68,5 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list) and value and isinstance(value[0], Mapping):
         for inner in value:
             yield from _leaves(f"{path}.{inner.get('label', inner['use'])}", inner)
-    elif path not in _UNTRAINED:
+    else:
         yield path, value

@@ -1,0 +1,108 @@
+"""The command `cfft report`: one page about several models."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cfft.cli.errors import starting
+
+if TYPE_CHECKING:
+    from cfft.report.summary import Summary
+
+_HELP = """{summary}
+
+For example: cfft report 'runs/*' --out comparison
+
+Runs that differ in their seed alone are one row: mean and standard deviation.
+"""
+
+
+def add_to(app: typer.Typer, name: str, summary: str) -> None:
+    """Add the command."""
+    app.command(name, help=_HELP.format(summary=summary))(report)
+
+
+def report(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Run directories, directories of cfft eval, and globs of them.",
+            metavar="RUN|EVAL ...",
+            show_default=False,
+        ),
+    ] = None,
+    imports: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--import",
+            help="Accuracies from elsewhere: JSON lines with a name and a share of 0..1 by set; "
+            "may be repeated.",
+            metavar="FILE.jsonl",
+        ),
+    ] = None,
+    id_sets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--id",
+            help="Set in distribution of the imported files, the first is the ID axis; may be "
+            "repeated. Without it ImageNet where they have it, else their first set.",
+            metavar="SET",
+        ),
+    ] = None,
+    baseline_line: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Models or configurations, or globs of them, that effective robustness is "
+            "measured against; may be repeated. Without it all but weight ensembles.",
+            metavar="NAME",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Directory to write.", metavar="DIR", show_default="a new one, report*"),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the data; no page without --out.", metavar="")
+    ] = False,
+) -> None:
+    """Gather models, put them side by side and write the page."""
+    with starting():
+        from cfft.results import check_free  # torch comes with it: --help must not wait for that
+
+    if out is not None:
+        check_free(out)
+    summary = _summary(sources or [], imports or [], id_sets or [], baseline_line or [])
+    if out is not None or not as_json:
+        _write(summary, out or _free_directory(), as_json=as_json)
+    if as_json:
+        from cfft.report.data import as_json as data
+
+        typer.echo(json.dumps(data(summary), indent=2))
+
+
+def _summary(
+    sources: list[str], imports: list[Path], id_sets: list[str], baseline: list[str]
+) -> Summary:
+    from cfft.report.collect import collect
+    from cfft.report.summary import summarise
+
+    return summarise(collect(sources, imports, id_sets), baseline)
+
+
+def _write(summary: Summary, out: Path, *, as_json: bool) -> None:
+    from cfft.report.write import PAGE, write_report
+
+    write_report(summary, out)
+    if not as_json:
+        typer.echo(f"wrote {out / PAGE}: {len(summary.material.models)} models, ", nl=False)
+        typer.echo(f"ID {summary.id_set}, OOD {', '.join(summary.targets[1:]) or 'none'}")
+
+
+def _free_directory() -> Path:
+    names = (Path("report" if number == 1 else f"report-{number}") for number in count(1))
+    return next(path for path in names if not path.exists())

@@ -1,0 +1,203 @@
+"""The tables of accuracies: by configuration, by model, robustness, sets in detail, differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cfft.report.records import Accuracy, Model
+from cfft.report.summary import OOD_AVERAGE, Group, Summary, spread
+from cfft.report.tables import Cell, Column, Form, Table, figure, text, with_best
+
+_DETAILS: Sequence[tuple[Column, str]] = (
+    (Column("pictures", "count"), "n"),
+    (Column("classes", "count"), "classes"),
+    (Column("class mean", "percent"), "class_mean"),
+    (Column("top-5", "percent"), "top5"),
+    (Column("calibration error", "percent"), "ece"),
+)
+
+
+def accuracy_tables(summary: Summary) -> list[Table]:
+    """Return those of the tables that have something to say."""
+    found = [
+        results(summary),
+        by_model(summary),
+        robustness(summary),
+        lines(summary),
+        details(summary),
+        differences(summary),
+    ]
+    return [table for table in found if table is not None]
+
+
+def results(summary: Summary) -> Table:
+    """Tabulate top-1 by configuration: mean and standard deviation over seeds."""
+    names = _names(summary)
+    has_seeds = any(len(group.models) > 1 for group in summary.groups)
+    leading = [Column("model"), *([Column("seeds", "count")] if has_seeds else [])]
+    rows = [
+        [*_leading(group, has_seeds), *(_group_cell(summary, group, name) for name in names)]
+        for group in summary.groups
+    ]
+    return Table(
+        "results",
+        "Top-1 accuracy in percent",
+        (*leading, *_accuracy_columns(summary)),
+        with_best(rows, range(len(leading), len(leading) + len(names))),
+        tuple(_result_notes(summary, has_seeds)),
+    )
+
+
+def _leading(group: Group, has_seeds: bool) -> list[Cell]:
+    return [text(group.name), *([Cell(len(group.models))] if has_seeds else [])]
+
+
+def _group_cell(summary: Summary, group: Group, name: str) -> Cell:
+    return figure(spread(summary.value(model, name) for model in group.models))
+
+
+def _names(summary: Summary) -> list[str]:
+    """Return the columns of accuracies: every set, then the OOD average."""
+    return [*summary.sets, *([OOD_AVERAGE] if summary.targets else [])]
+
+
+def _accuracy_columns(summary: Summary) -> Iterator[Column]:
+    for name in _names(summary):
+        yield Column(name, "percent", summary.sets.get(name, ""))
+
+
+def _result_notes(summary: Summary, has_seeds: bool) -> Iterator[str]:
+    yield "Bold: the best of each column as it is shown."
+    yield from summary.material.notes
+    if has_seeds:
+        yield "Mean ± standard deviation over seeds (N - 1)."
+    lacking = [m.label for m in summary.material.models if _lacks_ood(summary, m)]
+    if lacking:
+        yield (
+            "The OOD average is over all OOD sets of the column headings; without one of them: "
+            f"{', '.join(lacking[:5])}{' ...' if len(lacking) > 5 else ''}."
+        )
+
+
+def _lacks_ood(summary: Summary, model: Model) -> bool:
+    return bool(summary.targets) and summary.value(model, OOD_AVERAGE) is None
+
+
+def by_model(summary: Summary) -> Table | None:
+    """Tabulate top-1 of each model, where the table of configurations does not say it already."""
+    if all(len(group.models) == 1 for group in summary.groups):
+        return None
+    names = _names(summary)
+    rows = [
+        [
+            *(text(model.label), text(group.name), Cell(model.seed)),
+            *(Cell(summary.value(model, name)) for name in names),
+        ]
+        for group in summary.groups
+        for model in group.models
+    ]
+    columns = (Column("model"), Column("configuration"), Column("seed", "count"))
+    return Table(
+        "models",
+        "Top-1 accuracy of each model in percent",
+        (*columns, *_accuracy_columns(summary)),
+        with_best(rows, range(3, 3 + len(names))),
+    )
+
+
+def robustness(summary: Summary) -> Table | None:
+    """Tabulate effective robustness by configuration, in points."""
+    names = [name for name in _names(summary) if name in summary.lines]
+    if not names:
+        return None
+    rows = [
+        [text(group.name), *(_robustness_cell(summary, group, name) for name in names)]
+        for group in summary.groups
+    ]
+    columns = (Column(name, "points", summary.sets.get(name, "")) for name in names)
+    return Table(
+        "robustness",
+        "Effective robustness in points",
+        (Column("model"), *columns),
+        with_best(rows, range(1, 1 + len(names))),
+        (
+            f"OOD accuracy minus what {summary.id_set} foretells, by a line through "
+            f"{len(summary.baseline)} models fitted between logits of accuracies (Taori et al. "
+            "2020). These models lie around zero by construction.",
+        ),
+    )
+
+
+def _robustness_cell(summary: Summary, group: Group, name: str) -> Cell:
+    return figure(spread(summary.robustness(model, name) for model in group.models))
+
+
+def lines(summary: Summary) -> Table | None:
+    """Tabulate the fitted lines."""
+    if not summary.lines:
+        return None
+    rows = [
+        (text(name), Cell(line.slope), Cell(line.intercept), Cell(line.r2), Cell(line.models))
+        for name, line in summary.lines.items()
+    ]
+    numbers = (Column(title, "number") for title in ("slope", "intercept", "R²"))
+    return Table(
+        "lines",
+        f"Lines between logit(OOD) and logit({summary.id_set})",
+        (Column("set"), *numbers, Column("models", "count")),
+        tuple(rows),
+    )
+
+
+def details(summary: Summary) -> Table | None:
+    """Tabulate what is known of each model on each set beyond top-1."""
+    entries = [
+        (model.label, name, entry)
+        for model in summary.material.models
+        for name, entry in model.sets.items()
+        if entry.ci95 is not None or entry.n is not None
+    ]
+    kept = [
+        (c, key) for c, key in _DETAILS if any(getattr(e, key) is not None for *_, e in entries)
+    ]
+    rows = [
+        (
+            text(label),
+            text(name),
+            *_interval(entry),
+            *(Cell(getattr(entry, key)) for _, key in kept),
+        )
+        for label, name, entry in entries
+    ]
+    head = (Column("model"), Column("set"), *_interval_columns("top-1", "percent"))
+    columns = (*head, *(column for column, _ in kept))
+    return Table("details", "Each set in detail", columns, tuple(rows)) if rows else None
+
+
+def _interval_columns(title: str, form: Form) -> Iterator[Column]:
+    for name in (title, "95 % from", "95 % to"):
+        yield Column(name, form)
+
+
+def _interval(entry: Accuracy) -> tuple[Cell, Cell, Cell]:
+    low, high = entry.ci95 or (None, None)
+    return Cell(entry.top1), Cell(low), Cell(high)
+
+
+def differences(summary: Summary) -> Table | None:
+    """Tabulate paired differences between models with their intervals."""
+    rows = [
+        (text(d.a), text(d.b), text(d.set), Cell(d.difference), Cell(d.ci95[0]), Cell(d.ci95[1]))
+        for d in summary.material.differences
+    ]
+    names = (Column("model a"), Column("model b"), Column("set"))
+    return (
+        Table(
+            "differences",
+            "Paired differences, a minus b, in points",
+            (*names, *_interval_columns("difference", "points")),
+            tuple(rows),
+        )
+        if rows
+        else None
+    )

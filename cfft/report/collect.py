@@ -1,0 +1,117 @@
+"""Gather the models of a report from run directories, evaluations and imported files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+
+from cfft.errors import ConfigError, several
+from cfft.evaluation.finding import matching
+from cfft.report.evaluations import is_evaluation, read_measured
+from cfft.report.imports import read_imports, require_known
+from cfft.report.records import Material, Model
+from cfft.report.runs import is_run, read_runs
+
+_WANTED = "run or evaluation directories, or a pattern of them in quotes"
+
+
+def collect(
+    patterns: Sequence[str], imports: Sequence[Path], id_sets: Sequence[str] = ()
+) -> Material:
+    """Read everything; `patterns` are paths or globs of run and evaluation directories.
+
+    Raises ConfigError for paths that are neither and for models that cannot be compared, and
+    DataError for files that are not as they should be.
+    """
+    runs, evaluations = _sorted_out(_expanded(patterns))
+    parts = [read_runs(runs), *map(read_measured, evaluations), read_imports(imports, id_sets)]
+    models = _labelled([model for part in parts for model in part.models])
+    if not models:
+        raise ConfigError("nothing to report: give run or evaluation directories, or --import FILE")
+    require_known(id_sets, models)
+    _check_comparable(models)
+    return Material(
+        models=_grouped(models),
+        classes={source: names for part in parts for source, names in part.classes.items()},
+        runs=tuple(run for part in parts for run in part.runs),
+        differences=tuple(found for part in parts for found in part.differences),
+        notes=tuple(note for part in parts for note in part.notes),
+    )
+
+
+def _expanded(patterns: Sequence[str]) -> list[Path]:
+    return list(dict.fromkeys(path for pattern in patterns for path in _matching(pattern)))
+
+
+def _matching(pattern: str) -> list[Path]:
+    """Return the path called `pattern`, or the runs and evaluations that it matches."""
+    paths = matching(pattern, _WANTED)
+    found = [path for path in paths if is_run(path) or is_evaluation(path)]
+    return paths if Path(pattern).exists() else found or paths
+
+
+def _sorted_out(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    neither = [path for path in paths if not is_run(path) and not is_evaluation(path)]
+    if neither:
+        raise ConfigError(several(_what_it_is(path) for path in neither))
+    evaluations = [path for path in paths if is_evaluation(path)]
+    return [path for path in paths if path not in evaluations], evaluations
+
+
+def _what_it_is(path: Path) -> str:
+    if path.is_file():
+        return f"{path} is a file: accuracies as JSON lines are read with --import {path}"
+    return f"{path} is no run (no config.toml) and no evaluation (no evaluation.json)"
+
+
+def _labelled(models: Sequence[Model]) -> list[Model]:
+    """Add the source to labels that several models have, then a number where that is not enough."""
+    labels = _told_apart([m.label for m in models], [f"{m.label} ({m.source})" for m in models])
+    numbered = [f"{label} #{labels[: i + 1].count(label)}" for i, label in enumerate(labels)]
+    labels = _told_apart(labels, numbered)
+    return [attrs.evolve(m, label=label) for m, label in zip(models, labels, strict=True)]
+
+
+def _told_apart(names: Sequence[str], longer: Sequence[str]) -> list[str]:
+    counts = Counter(names)
+    return [more if counts[name] > 1 else name for name, more in zip(names, longer, strict=True)]
+
+
+def _grouped(models: Sequence[Model]) -> tuple[Model, ...]:
+    """Split groups that have a seed twice: a run and its evaluation are not two seeds."""
+    counts = Counter((model.group, model.alpha, model.seed) for model in models)
+    twice = {group for (group, _, _), count in counts.items() if count > 1}
+    return tuple(_split(model) if model.group in twice else model for model in models)
+
+
+def _split(model: Model) -> Model:
+    group = model.label if model.seed is None else f"{model.group} ({model.source})"
+    return attrs.evolve(model, group=group)
+
+
+def _check_comparable(models: Sequence[Model]) -> None:
+    """Raise ConfigError for a model that shares no set with others, or that has no ID set."""
+    counts = Counter(name for model in models for name in model.sets)
+    for model in models:
+        if len(models) > 1 and all(counts[name] == 1 for name in model.sets):
+            others = [name for name in counts if name not in model.sets]
+            raise ConfigError(
+                f"{model.label} ({model.source}) shares no set with any other model: it has "
+                f"{', '.join(model.sets)}, the others {', '.join(others)}; report them apart"
+            )
+    _check_roles(models)
+
+
+def _check_roles(models: Sequence[Model]) -> None:
+    roles: dict[str, tuple[str, str]] = {}
+    for model in models:
+        for name, accuracy in model.sets.items():
+            role, first = roles.setdefault(name, (accuracy.role, model.label))
+            if role != accuracy.role:
+                raise ConfigError(
+                    f"set '{name}' is {role.upper()} for {first} and {accuracy.role.upper()} for "
+                    f"{model.label}: report them apart (--id NAME says what is ID in imports)"
+                )

@@ -1,0 +1,97 @@
+"""Read what `cfft eval` wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+
+from cfft.evaluation.files import EVALUATION, read_evaluation
+from cfft.report.files import structured
+from cfft.report.records import Accuracy, Difference, Material, Model
+
+
+@attrs.frozen
+class _Measured:
+    model: str
+    group: str
+    sets: dict[str, Accuracy]
+    seed: int | None = None
+    alpha: float | None = None
+    ood_ci95: tuple[float, float] | None = None
+    predictions: str | None = None
+
+
+@attrs.frozen
+class _Distance:
+    difference: float
+    ci95: tuple[float, float]
+
+
+@attrs.frozen
+class _Pair:
+    a: str
+    b: str
+    ood_average: _Distance | None = None
+    sets: dict[str, _Distance] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class _Evaluation:
+    models: list[_Measured]
+    classes: tuple[str, ...] = ()
+    differences: list[_Pair] = attrs.field(factory=list)
+    label_space: str = "subset"
+    absent: dict[str, str] = attrs.field(factory=dict)
+
+
+def is_evaluation(path: Path) -> bool:
+    """Tell whether a directory is one that `cfft eval` wrote."""
+    return (path / EVALUATION).is_file()
+
+
+def read_measured(path: Path) -> Material:
+    """Read the models of an evaluation; raises DataError where it is not as cfft writes it."""
+    found = structured(read_evaluation(path), _Evaluation, str(path / EVALUATION))
+    return Material(
+        models=tuple(_model(measured, path) for measured in found.models),
+        classes={str(path): found.classes},
+        differences=tuple(each for pair in found.differences for each in _differences(pair)),
+        notes=tuple(_notes(found, path)),
+    )
+
+
+def _notes(found: _Evaluation, path: Path) -> Iterator[str]:
+    if found.label_space == "full":
+        yield f"{path}: arg-max among all classes, not among those of each set."
+    if found.absent:
+        yield f"{path}: not measured, as they were absent: {', '.join(found.absent)}."
+
+
+def _model(measured: _Measured, path: Path) -> Model:
+    return Model(
+        label=measured.model,
+        source=str(path),
+        group=measured.group,
+        sets=measured.sets,
+        seed=measured.seed,
+        alpha=measured.alpha,
+        ood_ci95=measured.ood_ci95,
+        predictions=_predictions(measured, path),
+    )
+
+
+def _predictions(measured: _Measured, path: Path) -> dict[str, Path]:
+    if measured.predictions is None:
+        return {}
+    files = {name: path / measured.predictions / f"{name}.npz" for name in measured.sets}
+    return {name: file for name, file in files.items() if file.is_file()}
+
+
+def _differences(pair: _Pair) -> Iterator[Difference]:
+    for name, found in pair.sets.items():
+        yield Difference(pair.a, pair.b, name, found.difference, found.ci95)
+    if pair.ood_average is not None:
+        average = pair.ood_average
+        yield Difference(pair.a, pair.b, "OOD average", average.difference, average.ci95)

@@ -1,0 +1,93 @@
+"""What a report is made from, whatever file it was read from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+from attrs.validators import and_, ge, le
+
+ID = "id"
+OOD = "ood"
+_share = and_(ge(0), le(1))
+
+
+@attrs.frozen
+class Accuracy:
+    """Hold what a model reached on one set; shares of 0..1, None where the source does not say.
+
+    `role`: id or ood. `ci95`: 95 % confidence interval of `top1`. `class_mean`: mean of the
+    accuracies by class. `ece`: expected calibration error.
+    """
+
+    role: str
+    top1: float = attrs.field(validator=_share)
+    n: int | None = None
+    classes: int | None = None
+    ci95: tuple[float, float] | None = None
+    class_mean: float | None = None
+    top5: float | None = None
+    ece: float | None = None
+
+
+@attrs.frozen
+class Model:
+    """Hold one measured model.
+
+    `label`: its name, unique in a report. `source`: the file or directory that it was read from.
+    `group`: the name that seeds of one configuration share. `alpha`: set for weight ensembles,
+    (1 - alpha) * starting model + alpha * fine-tuned model. `ood_ci95`: 95 % confidence interval
+    of its OOD average. `predictions`: .npz files by set.
+    """
+
+    label: str
+    source: str
+    group: str
+    sets: Mapping[str, Accuracy]
+    seed: int | None = None
+    alpha: float | None = None
+    ood_ci95: tuple[float, float] | None = None
+    predictions: Mapping[str, Path] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Run:
+    """Hold how a model came about.
+
+    `config`: the resolved configuration. `metrics`: the lines of metrics.jsonl. `sheet`: the
+    picture of counterfactuals, None where the run made none.
+    """
+
+    label: str
+    group: str
+    config: Mapping[str, Any]
+    metrics: tuple[Mapping[str, Any], ...]
+    sheet: Path | None
+
+
+@attrs.frozen
+class Difference:
+    """Hold the paired difference a - b of two models' accuracies on `set`, shares, with its CI."""
+
+    a: str
+    b: str
+    set: str
+    difference: float
+    ci95: tuple[float, float]
+
+
+@attrs.frozen
+class Material:
+    """Hold everything that was read, in the order in which it was asked for.
+
+    `classes`: class names by index, by the source of models. `notes`: sentences that a reader of
+    the accuracies must know.
+    """
+
+    models: tuple[Model, ...] = ()
+    classes: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    runs: tuple[Run, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    notes: tuple[str, ...] = ()

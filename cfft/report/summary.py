@@ -1,0 +1,155 @@
+"""Put models side by side: sets, seeds of one configuration, lines, effective robustness."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+import attrs
+
+from cfft.errors import ConfigError
+from cfft.report.records import ID, OOD, Material, Model
+from cfft.robustness import AccuracyLine, effective_robustness, fit_line
+
+OOD_AVERAGE = "OOD average"
+_FEWEST_ON_A_LINE = 3
+
+
+@attrs.frozen
+class Spread:
+    """Hold a mean over `count` seeds and their standard deviation (N - 1; None for one seed)."""
+
+    mean: float
+    std: float | None
+    count: int
+
+
+@attrs.frozen
+class Group:
+    """Hold the models of one configuration, one per seed; `name` tells weight ensembles apart."""
+
+    name: str
+    models: tuple[Model, ...]
+
+    @property
+    def alpha(self) -> float | None:
+        """The share of the fine-tuned model in a weight ensemble, None of any other model."""
+        return self.models[0].alpha
+
+
+@attrs.frozen
+class Summary:
+    """Hold what all tables and figures are made from.
+
+    `sets`: role by name, ID sets first; the first is the ID axis. `lines`: by OOD set and for the
+    OOD average, those that enough models are on. `baseline`: labels of the models they go through.
+    """
+
+    material: Material
+    sets: dict[str, str]
+    groups: tuple[Group, ...]
+    lines: dict[str, AccuracyLine]
+    baseline: tuple[str, ...]
+
+    @property
+    def id_set(self) -> str:
+        """The set in distribution that others are held against."""
+        return next(iter(self.sets))
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The OOD average, then each OOD set; without OOD sets nothing."""
+        names = tuple(name for name, role in self.sets.items() if role == OOD)
+        return (OOD_AVERAGE, *names) if names else ()
+
+    def value(self, model: Model, name: str) -> float | None:
+        """Return a model's accuracy on a set or its OOD average, None where it is not known.
+
+        Averages are over all OOD sets of the report, so that they can be compared.
+        """
+        if name != OOD_AVERAGE:
+            return model.sets[name].top1 if name in model.sets else None
+        shares = [self.value(model, target) for target in self.targets[1:]]
+        known = [share for share in shares if share is not None]
+        return statistics.fmean(known) if known and len(known) == len(shares) else None
+
+    def interval(self, model: Model, name: str) -> tuple[float, float] | None:
+        """Return the 95 % confidence interval of what `value` returns, None where not known."""
+        if name == OOD_AVERAGE:
+            return model.ood_ci95
+        return model.sets[name].ci95 if name in model.sets else None
+
+    def robustness(self, model: Model, name: str) -> float | None:
+        """Return a model's effective robustness on a set or on average, as a share."""
+        id_, ood = self.value(model, self.id_set), self.value(model, name)
+        if id_ is None or ood is None or name not in self.lines:
+            return None
+        return effective_robustness(id_, ood, self.lines[name])
+
+
+def summarise(material: Material, baseline: Sequence[str] = ()) -> Summary:
+    """Put the models of a report side by side.
+
+    `baseline`: patterns of the labels or groups of models that the lines go through; without any,
+    all but weight ensembles. Raises ConfigError for a pattern that nothing matches.
+    """
+    sets = _sets(material.models)
+    fitted = _baseline(material.models, baseline)
+    labels = tuple(model.label for model in fitted)
+    plain = Summary(material, sets, _groups(material.models), {}, labels)
+    found = {name: _line(plain, fitted, name) for name in plain.targets}
+    return attrs.evolve(
+        plain, lines={name: line for name, line in found.items() if line is not None}
+    )
+
+
+def spread(values: Iterable[float | None]) -> Spread | None:
+    """Return mean and standard deviation, None where a value is missing."""
+    known = list(values)
+    present = [value for value in known if value is not None]
+    if not present or len(present) < len(known):
+        return None
+    std = statistics.stdev(present) if len(present) > 1 else None
+    return Spread(statistics.fmean(present), std, len(present))
+
+
+def _sets(models: Sequence[Model]) -> dict[str, str]:
+    roles = {name: entry.role for model in models for name, entry in model.sets.items()}
+    in_order = sorted(roles, key=lambda name: roles[name] != ID)
+    if roles[in_order[0]] != ID:
+        raise ConfigError(f"no model has an ID set, only {', '.join(roles)}: nothing to compare to")
+    return {name: roles[name] for name in in_order}
+
+
+def _baseline(models: Sequence[Model], patterns: Sequence[str]) -> list[Model]:
+    if not patterns:
+        return [model for model in models if model.alpha is None]
+    for pattern in patterns:
+        if not any(_matches(model, pattern) for model in models):
+            raise ConfigError(
+                f"--baseline-line {pattern}: no model or group is called so; models: "
+                + ", ".join(model.label for model in models[:12])
+            )
+    return [m for m in models if any(_matches(m, pattern) for pattern in patterns)]
+
+
+def _matches(model: Model, pattern: str) -> bool:
+    return fnmatchcase(model.label, pattern) or fnmatchcase(model.group, pattern)
+
+
+def _groups(models: Sequence[Model]) -> tuple[Group, ...]:
+    found: dict[tuple[str, float | None], list[Model]] = {}
+    for model in models:
+        found.setdefault((model.group, model.alpha), []).append(model)
+    return tuple(Group(_group_name(*key), tuple(members)) for key, members in found.items())
+
+
+def _group_name(group: str, alpha: float | None) -> str:
+    return group if alpha is None else f"{group}, alpha {alpha:g}"
+
+
+def _line(summary: Summary, models: Sequence[Model], name: str) -> AccuracyLine | None:
+    pairs = [(summary.value(model, summary.id_set), summary.value(model, name)) for model in models]
+    line = fit_line((id_, ood) for id_, ood in pairs if id_ is not None and ood is not None)
+    return line if line is not None and line.models >= _FEWEST_ON_A_LINE else None

@@ -1,0 +1,99 @@
+"""Write a report: the page, and beside it every table and figure as files."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from cfft.report.accuracies import accuracy_tables
+from cfft.report.configurations import configuration, mistakes, versions
+from cfft.report.confusion import Confusion, confusions
+from cfft.report.data import as_json
+from cfft.report.figures import Figure, images
+from cfft.report.formats import WRITERS
+from cfft.report.heatmaps import heat_maps
+from cfft.report.page import Content, page
+from cfft.report.scatter import ensembles, scatter
+from cfft.report.summary import Summary
+from cfft.report.tables import Table
+from cfft.report.training import curves
+from cfft.results import check_free
+
+PAGE = "report.html"
+
+
+def write_report(summary: Summary, out: Path) -> None:
+    """Write page, tables, figures and data to `out`, which appears complete or not at all.
+
+    Raises ConfigError where `out` holds anything, DataError for predictions cfft did not write.
+    """
+    check_free(out)
+    content = _content(summary)
+    with _in_one_stroke(out) as folder:
+        (folder / PAGE).write_text(page(content, datetime.now()), "utf-8")
+        (folder / "report.json").write_text(json.dumps(as_json(summary), indent=2) + "\n", "utf-8")
+        _write_tables(folder / "tables", list(content.tables.values()))
+        _write_figures(folder / "figures", list(content.figures.values()))
+
+
+def _content(summary: Summary) -> Content:
+    material = summary.material
+    found = confusions(material.models, material.classes)
+    made = [*accuracy_tables(summary), configuration(material.runs), versions(material.runs)]
+    tables = [table for table in (*made, mistakes(found)) if table is not None]
+    return Content(
+        summary,
+        {table.name: table for table in tables},
+        {figure.name: figure for figure in _figures(summary, found)},
+        found,
+    )
+
+
+def _figures(summary: Summary, found: Sequence[Confusion]) -> Iterator[Figure]:
+    runs = summary.material.runs
+    for figure in (scatter(summary), ensembles(summary), curves(runs), heat_maps(found)):
+        if figure is not None:
+            yield figure
+
+
+@contextmanager
+def _in_one_stroke(out: Path) -> Iterator[Path]:
+    """Give a folder beside `out` that takes its place at the end, and goes if there is an error."""
+    place = out.resolve()
+    partial = place.with_name(f".{place.name}.partial-{os.getpid()}")
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        partial.replace(place)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_tables(folder: Path, tables: Sequence[Table]) -> None:
+    folder.mkdir()
+    for table in tables:
+        for ending, written in WRITERS.items():
+            (folder / f"{table.name}.{ending}").write_text(written(table), "utf-8")
+
+
+def _write_figures(folder: Path, figures: Sequence[Figure]) -> None:
+    folder.mkdir()
+    drawn = [entry for figure in figures for entry in figure.in_files()]
+    stems = _file_names([name for name, _ in drawn])
+    for stem, (_, specification) in zip(stems, drawn, strict=True):
+        svg, png = images(specification)
+        (folder / f"{stem}.svg").write_text(svg, "utf-8")
+        (folder / f"{stem}.png").write_bytes(png)
+
+
+def _file_names(names: Sequence[str]) -> list[str]:
+    """Write names with characters that every file system takes; a number tells equal ones apart."""
+    plain = [re.sub(r"[^\w.+-]+", "_", name) for name in names]
+    before = [plain[:index].count(name) for index, name in enumerate(plain)]
+    return [f"{name}-{n + 1}" if n else name for name, n in zip(plain, before, strict=True)]

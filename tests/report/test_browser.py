@@ -1,0 +1,256 @@
+"""The page in a real Chromium: drawn, quiet, sortable, reachable by keyboard, legible."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(BROWSER is None, reason="no chromium on PATH"),
+]
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--no-first-run"),
+]
+# every text of the charts whose colour differs too little from the page's: WCAG 1.4.3, level AA
+PALE_CHART_TEXTS = """() => {
+  const channels = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).map(Number);
+  const light = (colour) => channels(colour)
+    .map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const page = light(getComputedStyle(document.body).backgroundColor);
+  const ratio = (l) => (Math.max(l, page) + 0.05) / (Math.min(l, page) + 0.05);
+  return [...document.querySelectorAll(".chart svg text")]
+    .filter((text) => ratio(light(getComputedStyle(text).fill)) < 4.5)
+    .map((text) => text.textContent);
+}"""
+REACHABLE = "a[href], button, select, summary, input:not([type=radio]), input:checked, .scroll"
+Page = Any
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Any, report: Path) -> Iterator[Callable[..., Page]]:
+    """Return `open_page(**context)`, which opens the report and waits until all is drawn.
+
+    `page.said`: what the console said. `page.asked`: the addresses that were asked for.
+    """
+    contexts = []
+
+    def opened(**settings: Any) -> Page:
+        contexts.append(chromium.new_context(**settings))
+        page = contexts[-1].new_page()
+        page.said, page.asked = [], []
+        page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.goto((report / "report.html").as_uri())
+        page.wait_for_selector("html[data-drawn=yes]")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def column(page: Page, title: str) -> list[str]:
+    """Return the texts of a column of the table of each model."""
+    titles = page.locator("#table-models th button").all_inner_texts()
+    index = next(i for i, words in enumerate(titles) if words.startswith(title)) + 1
+    texts: list[str] = page.locator(f"#table-models td:nth-child({index})").all_inner_texts()
+    return texts
+
+
+def test_the_page_opens_quietly_and_asks_for_nothing_but_itself(
+    open_page: Callable[..., Page], report: Path
+) -> None:
+    page = open_page()
+
+    outside = [url for url in page.asked if not url.startswith("data:")]
+    assert (page.said, outside) == ([], [(report / "report.html").as_uri()])
+
+
+@pytest.mark.parametrize(
+    ("chart", "marks", "least"),
+    [
+        ("scatter", ".mark-symbol path", 8),
+        ("scatter", ".mark-rule line", 14),
+        ("scatter", ".mark-line path", 1),
+        ("ensembles", ".mark-symbol path", 3),
+        ("ensembles", ".mark-line path", 1),
+        ("training", ".mark-line path", 3),
+        ("confusion", ".mark-rect path", 5),
+    ],
+)
+def test_the_charts_are_drawn(
+    open_page: Callable[..., Page], chart: str, marks: str, least: int
+) -> None:
+    page = open_page()
+
+    assert page.locator(f"#chart-{chart} svg {marks}").count() >= least
+
+
+@pytest.mark.parametrize("chart", ["scatter", "ensembles", "training", "confusion"])
+def test_another_choice_draws_other_data(open_page: Callable[..., Page], chart: str) -> None:
+    page = open_page()
+    drawing = page.locator(f"#chart-{chart} svg")
+    before = drawing.inner_html()
+
+    page.select_option(f"#choose-{chart}", index=1)
+
+    page.wait_for_function(
+        "([chart, before]) => document.querySelector(`#chart-${chart} svg`).innerHTML !== before",
+        arg=[chart, before],
+    )
+    assert page.said == []
+
+
+def test_another_confusion_shows_its_mistakes(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+
+    page.select_option("#choose-confusion", label="sketch · a0")
+
+    shown = page.locator("[data-panel^=confusion]:visible h3")
+    assert shown.all_inner_texts() == ["Most frequent mistakes: a0 on sketch"]
+
+
+def test_pointing_at_a_model_names_it(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+
+    page.locator("#chart-scatter .mark-symbol path").first.hover()
+
+    page.wait_for_selector("#vg-tooltip-element.visible")
+    assert "before" in page.locator("#vg-tooltip-element").inner_text()
+
+
+def test_a_click_sorts_and_another_one_turns_the_order(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    heading = page.locator("#table-models th", has_text="photo")
+
+    heading.locator("button").click()
+    assert column(page, "photo")[:3] == ["95.0", "90.0", "90.0"]
+    assert heading.get_attribute("aria-sort") == "descending"
+
+    heading.locator("button").click()
+    assert column(page, "photo")[:3] == ["60.0", "60.0", "70.0"]
+    assert heading.get_attribute("aria-sort") == "ascending"
+
+
+@pytest.mark.parametrize("key", ["Enter", "Space"])
+def test_the_keyboard_sorts(open_page: Callable[..., Page], key: str) -> None:
+    page = open_page()
+
+    page.locator("#table-models th button", has_text="drawing").focus()
+    page.keyboard.press(key)
+
+    assert column(page, "drawing")[:2] == ["70.0", "70.0"]
+
+
+def test_cells_without_a_value_come_last_in_either_order(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    button = page.locator("#table-models th button", has_text="seed")
+
+    button.click()
+    assert column(page, "seed")[-1] == "-"
+
+    button.click()
+    assert column(page, "seed")[-1] == "-"
+
+
+def test_the_tab_key_reaches_everything_that_can_be_used(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.locator("summary").click()
+    page.evaluate("document.activeElement.blur(); getSelection().collapse(document.body, 0)")
+    wanted = page.locator(REACHABLE).filter(visible=True).count()
+
+    page.evaluate("window.reached = new Set()")
+    for _ in range(wanted + 20):
+        page.keyboard.press("Tab")
+        page.evaluate("window.reached.add(document.activeElement)")
+
+    missed = page.evaluate(
+        "(wanted) => [...document.querySelectorAll(wanted)]"
+        ".filter((e) => e.checkVisibility() && !reached.has(e)).map((e) => e.outerHTML)",
+        REACHABLE,
+    )
+    assert (wanted > 50, missed) == (True, [])
+
+
+@pytest.mark.parametrize("width", [1280, 420])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_people_of_all_abilities_can_read_the_page(
+    open_page: Callable[..., Page], scheme: str, width: int
+) -> None:
+    page = open_page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    page.locator("summary").click()
+
+    found = axe.Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"]})
+
+    problems = [(each["id"], each["nodes"][0]["html"]) for each in found.response["violations"]]
+    assert (problems, page.evaluate(PALE_CHART_TEXTS)) == ([], [])
+
+
+@pytest.mark.parametrize("width", [1280, 420])
+def test_the_page_never_scrolls_sideways(open_page: Callable[..., Page], width: int) -> None:
+    page = open_page(viewport={"width": width, "height": 900})
+
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_the_switch_overrules_the_theme_of_the_system(open_page: Callable[..., Page]) -> None:
+    page = open_page(color_scheme="light")
+    colour = "getComputedStyle(document.body).backgroundColor"
+    before = page.evaluate(colour)
+
+    page.get_by_label("dark").check()
+
+    assert (before, page.evaluate(colour)) == ("rgb(253, 253, 252)", "rgb(22, 24, 27)")
+
+
+def test_a_theme_is_remembered(open_page: Callable[..., Page]) -> None:
+    page = open_page(color_scheme="light")
+
+    page.get_by_label("dark").check()
+    page.reload()
+
+    assert page.get_by_label("dark").is_checked()
+
+
+def test_a_picture_is_enlarged_and_closed_by_keyboard(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    picture = page.locator(".enlarge").first
+
+    picture.focus()
+    page.keyboard.press("Enter")
+    shown = page.locator("dialog img")
+    assert shown.get_attribute("alt").startswith("Sheet of training pictures of a0")
+
+    page.keyboard.press("Escape")
+    assert not shown.is_visible()
+    assert picture.evaluate("(button) => button === document.activeElement")
+
+
+def test_settings_that_do_not_differ_can_be_hidden(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+
+    page.get_by_label("only what differs").check()
+
+    shown = page.locator("#table-configuration tbody tr:visible td:first-child")
+    assert shown.all_inner_texts() == ["seed", "mask.use", "fill.use"]

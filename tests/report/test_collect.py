@@ -1,0 +1,218 @@
+"""What a report is made from: runs, evaluations and imports, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cfft.errors import ConfigError, DataError
+from cfft.report.collect import collect
+from cfft.report.records import Material
+
+Write = Callable[..., Path]
+OUTSIDE = {"photo": {"role": "id", "top1": 75.6}}
+METHOD = {"mask": {"use": "object"}, "fill": {"use": "single"}}
+
+
+def groups(material: Material) -> list[str]:
+    return [model.group for model in material.models]
+
+
+def test_a_run_gives_the_model_before_and_the_one_after_it(write_run: Write) -> None:
+    found = collect([str(write_run("a", (0.8, 0.7, 0.6)))], [])
+
+    assert [model.label for model in found.models] == ["a, before", "a"]
+    assert found.models[1].sets["drawing"].top1 == 0.7
+
+
+def test_runs_that_differ_in_the_seed_are_one_group(write_run: Write) -> None:
+    runs = [write_run(f"a{seed}", (0.8, 0.7, 0.6), seed=seed, **METHOD) for seed in (0, 1)]
+
+    found = collect(list(map(str, runs)), [])
+
+    assert groups(found) == ["before, tiny", "object + single", "object + single"]
+    assert [model.seed for model in found.models] == [0, 0, 1]
+
+
+def test_runs_of_one_method_are_named_after_what_differs(write_run: Write) -> None:
+    write_run(
+        "a", (0.8, 0.7, 0.6), mask={"use": "object", "threshold": 0.3}, fill={"use": "single"}
+    )
+    last = write_run(
+        "b", (0.8, 0.7, 0.6), mask={"use": "object", "threshold": 0.5}, fill={"use": "single"}
+    )
+
+    found = collect([str(last.parent / "*")], [])
+
+    assert groups(found)[1:] == [
+        "object + single, threshold 0.3",
+        "object + single, threshold 0.5",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tables", "name"),
+    [
+        ({}, "vanilla"),
+        ({"loss": [{"use": "feature-mse"}, {"use": "logit-kl"}]}, "feature-mse + logit-kl"),
+        ({"mask": {"use": "none"}, "loss": [{"use": "feature-mse"}]}, "feature-mse"),
+    ],
+)
+def test_runs_without_a_mask_are_named_after_their_losses(
+    write_run: Write, tables: dict[str, Any], name: str
+) -> None:
+    found = collect([str(write_run("a", (0.8, 0.7, 0.6), **tables))], [])
+
+    assert groups(found)[-1] == name
+
+
+def test_starting_models_that_were_measured_alike_are_one(write_run: Write) -> None:
+    runs = [write_run("a", (0.8, 0.7, 0.6)), write_run("b", (0.8, 0.7, 0.6), training={"lr": 1.0})]
+
+    found = collect(list(map(str, runs)), [])
+
+    assert groups(found).count("before, tiny") == 1
+
+
+def test_a_run_and_its_evaluation_are_not_two_seeds(write_evaluation: Write) -> None:
+    paths = [write_evaluation("first"), write_evaluation("second")]
+
+    found = collect(list(map(str, paths)), [])
+
+    assert len(set(groups(found))) == 2
+    assert len({model.label for model in found.models}) == 6
+
+
+def test_an_evaluation_says_what_readers_must_know(write_evaluation: Write) -> None:
+    path = write_evaluation("e", label_space="full", absent={"v2": "imagenetv2"})
+
+    found = collect([str(path)], [])
+
+    assert found.notes == (
+        f"{path}: arg-max among all classes, not among those of each set.",
+        f"{path}: not measured, as they were absent: v2.",
+    )
+
+
+def test_imported_models_have_the_well_known_sets_in_distribution(write_lines: Write) -> None:
+    path = write_lines({"model": "a", "ImageNet2p": 0.9, "ImageNet": 0.8, "ImageNetA": 0.3})
+
+    (model,) = collect([], [path]).models
+
+    roles = {name: entry.role for name, entry in model.sets.items()}
+    assert roles == {"ImageNet": "id", "ImageNet2p": "id", "ImageNetA": "ood"}
+
+
+@pytest.mark.parametrize(("asked", "ids"), [([], ["x"]), (["y"], ["y"]), (["z", "y"], ["z", "y"])])
+def test_the_id_sets_of_an_import_can_be_named(
+    write_lines: Write, asked: list[str], ids: list[str]
+) -> None:
+    path = write_lines({"name": "a", "x": 0.9, "y": 0.8, "z": 0.3, "note": "words"})
+
+    (model,) = collect([], [path], asked).models
+
+    assert [name for name, entry in model.sets.items() if entry.role == "id"] == ids
+
+
+def test_imports_may_say_group_seed_and_alpha(write_lines: Write) -> None:
+    path = write_lines({"name": "a", "x": 0.9, "group": "g", "seed": 3, "alpha": 0.5})
+
+    (model,) = collect([], [path]).models
+
+    assert (model.group, model.seed, model.alpha, list(model.sets)) == ("g", 3, 0.5, ["x"])
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (['{"name": "a", "x": 0.5}', "", "{broken"], "line 3: no JSON"),
+        (["[1]"], r"line 1: got \[1\], wanted one JSON object"),
+        (['{"name": "a", "x": 75.6}'], "line 1: x is 75.6, allowed: shares from 0 to 1"),
+        (['{"name": "a", "x": -0.1}'], "line 1: x is -0.1"),
+        (['{"x": 0.5}'], "line 1: no name of the model: give it as model_name, model, name"),
+        (['{"name": "a"}'], "line 1: no accuracies"),
+        (['{"name": "a", "x": 0.5}', '{"name": "a", "x": 0.6}'], "line 2: model 'a' was named"),
+        (['{"name": "a", "x": 0.5, "seed": "one"}'], "line 1: not as cfft writes it .*seed"),
+        ([], "no models"),
+    ],
+)
+def test_a_bad_import_is_answered_with_the_number_of_its_line(
+    write_lines: Write, lines: list[str], words: str
+) -> None:
+    with pytest.raises(DataError, match=words):
+        collect([], [write_lines(*lines)])
+
+
+def test_an_unknown_id_set_is_answered_with_those_that_exist(write_lines: Write) -> None:
+    with pytest.raises(ConfigError, match="--id z: no model has it; there are: x, y"):
+        collect([], [write_lines({"name": "a", "x": 0.9, "y": 0.8})], ["z"])
+
+
+def test_models_that_share_no_set_cannot_be_compared(write_run: Write, write_lines: Write) -> None:
+    run, other = write_run("a", (0.8, 0.7, 0.6)), write_lines({"name": "b", "x": 0.9})
+
+    with pytest.raises(ConfigError, match=r"b \(.*\) shares no set with any other model: it has x"):
+        collect([str(run)], [other])
+
+
+def test_a_set_cannot_be_id_for_one_model_and_ood_for_another(
+    write_run: Write, write_lines: Write
+) -> None:
+    run, other = write_run("a", (0.8, 0.7, 0.6)), write_lines({"name": "b", "sketch": 0.9})
+
+    with pytest.raises(ConfigError, match="set 'sketch' is OOD for a, before and ID for b"):
+        collect([str(run)], [other])
+
+
+def test_an_unfinished_run_is_named_with_the_way_to_finish_it(write_run: Write) -> None:
+    run = write_run("a", (0.8, 0.7, 0.6))
+    (run / "results.json").unlink()
+
+    with pytest.raises(ConfigError, match=r"unfinished run \(no results.json\).* --resume --out"):
+        collect([str(run)], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("missing", "nothing is called"),
+        ("empty", r"is no run \(no config.toml\) and no evaluation \(no evaluation.json\)"),
+        ("file.jsonl", "is a file: accuracies as JSON lines are read with --import"),
+        ("none*", "nothing is called"),
+    ],
+)
+def test_paths_that_hold_nothing_to_report_are_named(tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file.jsonl").touch()
+
+    with pytest.raises(ConfigError, match=words):
+        collect([str(tmp_path / name)], [])
+
+
+def test_nothing_given_is_answered_with_what_can_be_given() -> None:
+    with pytest.raises(ConfigError, match="nothing to report: give run or evaluation directories"):
+        collect([], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "no evaluation that cfft wrote"),
+        ('{"schema": 1}', "not as cfft writes it"),
+    ],
+)
+def test_a_file_that_cfft_did_not_write_is_named(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "evaluation.json").write_text(text)
+
+    with pytest.raises(DataError, match=words):
+        collect([str(tmp_path)], [])
+
+
+def test_a_share_outside_0_to_1_is_named_with_its_place(write_evaluation: Write) -> None:
+    path = write_evaluation("e", models=[{"model": "a", "group": "a", "sets": OUTSIDE}])
+
+    with pytest.raises(DataError, match=r"invalid value @ \$.models\[0\].sets\['photo'\]"):
+        collect([str(path)], [])

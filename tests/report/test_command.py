@@ -1,0 +1,132 @@
+"""`cfft report` from its words to its files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+Command = Callable[..., Any]
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out" / "report"
+
+
+def test_the_command_says_what_it_wrote(cfft_command: Command, sources: Any, out: Path) -> None:
+    ended = cfft_command("report", *sources.words, "--out", str(out))
+
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == f"wrote {out / 'report.html'}: 8 models, ID photo, OOD drawing, sketch\n"
+
+
+def test_tables_and_figures_are_beside_the_page(report: Path) -> None:
+    assert sorted(path.name for path in report.iterdir()) == [
+        *("figures", "report.html", "report.json", "tables")
+    ]
+    assert {path.stem for path in (report / "figures").glob("*.svg")} == {
+        *("scatter", "ensembles", "training"),
+        *("confusion-a0", "confusion-a1", "confusion-plain"),
+    }
+    assert len(list((report / "tables").glob("*.tex"))) == 9
+    with Image.open(report / "figures" / "scatter.png") as picture:
+        assert picture.width > 500
+
+
+def test_the_page_is_small_and_asks_for_nothing(report: Path) -> None:
+    page = (report / "report.html").read_text("utf-8")
+
+    assert len(page) < 1_500_000
+    assert "default-src 'none'; img-src data:" in page
+
+
+def test_the_data_are_printed_without_a_page(
+    cfft_command: Command, sources: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    data = json.loads(cfft_command("report", *sources.words, "--json").out)
+
+    seeds = next(group for group in data["groups"] if group["group"] == "object + single")
+    assert seeds["models"] == ["a0", "a1"]
+    assert seeds["sets"]["photo"]["mean"] == pytest.approx(0.85)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_report_without_a_place_gets_a_new_one(
+    cfft_command: Command, write_lines: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "report").mkdir()
+    path = write_lines({"name": "a", "x": 0.9}, {"name": "b", "x": 0.8})
+
+    ended = cfft_command("report", "--import", str(path))
+
+    assert ended.out.startswith("wrote report-2/report.html: 2 models, ID x, OOD none")
+
+
+def test_the_published_form_of_a_name_reaches_table_and_page_unharmed(
+    cfft_command: Command, write_lines: Write, out: Path
+) -> None:
+    path = write_lines({"model_name": "<b>&", "x": 0.9}, {"model_name": "</script>", "x": 0.8})
+
+    cfft_command("report", "--import", str(path), "--out", str(out))
+
+    rows = list(csv.reader((out / "tables" / "results.csv").read_text("utf-8").splitlines()))
+    assert rows == [["model", "x"], ["<b>&", "0.9"], ["</script>", "0.8"]]
+    assert "&lt;b&gt;&amp;" in (out / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ([], "nothing to report: give run or evaluation directories, or --import FILE"),
+        (["no-run"], "nothing is called 'no-run': give run or evaluation directories"),
+        (["--import", "no.jsonl"], "no.jsonl: cannot be read"),
+        (["--import", "models.jsonl", "--id", "z"], "--id z: no model has it; there are: x"),
+        (
+            ["--import", "models.jsonl", "--baseline-line", "z"],
+            "--baseline-line z: no model",
+        ),
+        (["--import", "models.jsonl", "--out", "full"], "--out full is not empty"),
+        (["--import", "models.jsonl", "--out", "models.jsonl"], "--out models.jsonl is a file"),
+    ],
+)
+def test_bad_input_ends_with_2_and_one_line_and_writes_nothing(
+    cfft_command: Command,
+    write_lines: Write,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    line: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_lines({"name": "a", "x": 0.9})
+    (tmp_path / "full" / "something").mkdir(parents=True)
+    before = set(tmp_path.rglob("*"))
+
+    ended = cfft_command("report", *words)
+
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert ended.err.startswith(f"error: {line}")
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_predictions_that_cannot_be_read_leave_nothing_half_written(
+    cfft_command: Command, write_run: Write, out: Path
+) -> None:
+    run = write_run("a", (0.8, 0.7, 0.6))
+    (run / "predictions" / "sketch.npz").write_text("broken")
+
+    ended = cfft_command("report", str(run), "--out", str(out))
+
+    assert ended.code == 2
+    assert "sketch.npz: no predictions that cfft wrote" in ended.err
+    assert not out.parent.exists()
