@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from cfft.errors import ConfigError, DataError
+from cfft.evaluation.finding import Found, labels
 from cfft.evaluation.groups import group_names, settings
 from cfft.report.files import read_lines, structured
 from cfft.report.records import Accuracy, Material, Model, Run
@@ -43,10 +44,11 @@ def read_runs(paths: Sequence[Path]) -> Material:
     runs = [RunDirectory(path) for path in paths]
     results = [_results(run) for run in runs]
     groups = group_names([found.config for found in results])
-    read = list(zip(runs, results, groups, strict=True))
+    names = labels([Found(str(path), path) for path in paths])
+    read = list(zip(runs, names, results, groups, strict=True))
     return Material(
-        models=(*_before(runs, results), *(_after(*parts) for parts in read)),
-        classes={str(run.root): found.classes for run, found, _ in read},
+        models=(*_before(runs, names, results), *(_after(*parts) for parts in read)),
+        classes={str(run.root): found.classes for run, found in zip(runs, results, strict=True)},
         runs=tuple(_run(*parts) for parts in read),
     )
 
@@ -64,9 +66,9 @@ def _results(run: RunDirectory) -> _Results:
     return structured(found, _Results, str(run.results))
 
 
-def _after(run: RunDirectory, results: _Results, group: str) -> Model:
+def _after(run: RunDirectory, name: str, results: _Results, group: str) -> Model:
     return Model(
-        label=_name(run),
+        label=name,
         source=str(run.root),
         group=group,
         sets=results.sets,
@@ -75,7 +77,9 @@ def _after(run: RunDirectory, results: _Results, group: str) -> Model:
     )
 
 
-def _before(runs: Sequence[RunDirectory], results: Sequence[_Results]) -> Iterator[Model]:
+def _before(
+    runs: Sequence[RunDirectory], names: Sequence[str], results: Sequence[_Results]
+) -> Iterator[Model]:
     """Go through the starting models, those that were measured alike once.
 
     Runs with the same model and suite have one group of starting models, over their seeds.
@@ -83,12 +87,12 @@ def _before(runs: Sequence[RunDirectory], results: Sequence[_Results]) -> Iterat
     starts = [_start(found.config) for found in results]
     kinds = [start for number, start in enumerate(starts) if start not in starts[:number]]
     seen: list[dict[str, Accuracy]] = []
-    for run, found, start in zip(runs, results, starts, strict=True):
+    for run, name, found, start in zip(runs, names, results, starts, strict=True):
         if found.before.sets not in seen:
             seen.append(found.before.sets)
             group = f"before, {start['model.name']}" + _number(kinds.index(start), kinds)
             yield Model(
-                label=f"{_name(run)}, before",
+                label=f"{name}, before",
                 source=str(run.root),
                 group=group,
                 sets=found.before.sets,
@@ -116,16 +120,12 @@ def _predictions(
     return {name: path for name, path in files.items() if path.is_file()}
 
 
-def _run(run: RunDirectory, results: _Results, group: str) -> Run:
+def _run(run: RunDirectory, name: str, results: _Results, group: str) -> Run:
     lines = read_lines(run.metrics) if run.metrics.is_file() else ()
     return Run(
-        label=_name(run),
+        label=name,
         group=group,
         config=results.config,
         metrics=tuple(line for _, line in lines),
         sheet=run.sheet if run.sheet.is_file() else None,
     )
-
-
-def _name(run: RunDirectory) -> str:
-    return run.root.resolve().name

@@ -46,7 +46,7 @@ def configuration(seed: int, **tables: Mapping[str, Any]) -> dict[str, Any]:
 def run_in(root: Path, name: str, shares: tuple[float, ...], seed: int = 0, **tables: Any) -> Path:
     """Write a finished run."""
     run = RunDirectory(root / name)
-    run.root.mkdir()
+    run.root.mkdir(parents=True)
     run.config.write_text(f"seed = {seed}\n")
     run.write_results(
         {

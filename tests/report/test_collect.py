@@ -37,6 +37,14 @@ def test_runs_that_differ_in_the_seed_are_one_group(write_run: Write) -> None:
     assert [model.seed for model in found.models] == [0, 0, 1]
 
 
+def test_runs_in_folders_of_one_name_keep_their_curves_apart(write_run: Write) -> None:
+    runs = [write_run(f"{row}/seed-0", (0.8, 0.7, 0.6)) for row in ("a", "b")]
+
+    found = collect(list(map(str, runs)), [])
+
+    assert [run.label for run in found.runs] == ["a/seed-0", "b/seed-0"]
+
+
 def test_runs_of_one_method_are_named_after_what_differs(write_run: Write) -> None:
     write_run(
         "a", (0.8, 0.7, 0.6), mask={"use": "object", "threshold": 0.3}, fill={"use": "single"}
