@@ -12,6 +12,7 @@ from cfft.errors import ConfigError, several
 from cfft.evaluation.finding import matching
 from cfft.report.evaluations import is_evaluation, read_measured
 from cfft.report.imports import read_imports, require_known
+from cfft.report.measured_again import without_doubles
 from cfft.report.records import Material, Model
 from cfft.report.runs import is_run, read_runs
 
@@ -27,8 +28,11 @@ def collect(
     DataError for files that are not as they should be.
     """
     runs, evaluations = _sorted_out(_expanded(patterns))
-    parts = [read_runs(runs), *map(read_measured, evaluations), read_imports(imports, id_sets)]
-    models = _labelled([model for part in parts for model in part.models])
+    trained = read_runs(runs)
+    others = [*map(read_measured, evaluations), read_imports(imports, id_sets)]
+    measured = [model for part in others for model in part.models]
+    models = _labelled(without_doubles(trained.models, measured))
+    parts = [trained, *others]
     if not models:
         raise ConfigError("nothing to report: give run or evaluation directories, or --import FILE")
     require_known(id_sets, models)

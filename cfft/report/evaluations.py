@@ -17,6 +17,7 @@ class _Measured:
     model: str
     group: str
     sets: dict[str, Accuracy]
+    source: str | None = None
     seed: int | None = None
     alpha: float | None = None
     ood_ci95: tuple[float, float] | None = None
@@ -74,6 +75,7 @@ def _model(measured: _Measured, path: Path) -> Model:
         label=measured.model,
         source=str(path),
         group=measured.group,
+        origin=measured.source,
         sets=measured.sets,
         seed=measured.seed,
         alpha=measured.alpha,

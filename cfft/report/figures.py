@@ -14,7 +14,6 @@ from cfft.report.themes import IN_FILES, ON_THE_PAGE
 
 _COLUMNS = 3
 _SCALE = 2
-_HEIGHT = 380
 _GLOBALS = "window.vegaEmbed = vegaEmbed"
 
 Drawn = alt.LayerChart | alt.FacetChart
@@ -46,7 +45,8 @@ class Figure:
     """Hold a figure whose panels are drawn alike.
 
     `draw`: makes the chart that reads its data from names with the given prefix. `size`: width
-    and height of a panel in files, in pixels, empty where the chart decides. `choice`: what the
+    and height of a panel in files, in pixels, empty where the chart decides. `height`: that of the
+    chart on the page. `choice`: what the
     panels are, as the page asks for one. `description`: what is to be seen, in words.
     """
 
@@ -57,13 +57,12 @@ class Figure:
     panels: tuple[Panel, ...]
     draw: Callable[[str], Drawn]
     size: Mapping[str, int]
+    height: int = 380
 
     def on_the_page(self) -> dict[str, Any]:
         """Return the specification with the first panel's data, as wide as its container."""
-        height = {"height": _HEIGHT} if self.size else {}
-        fit = alt.AutoSizeParams(type="fit" if self.size else "fit-x", contains="padding")
         chart = self.draw("").properties(
-            width="container", autosize=fit, description=self.description, **height
+            width="container", height=self.height, description=self.description
         )
         return self._specification(chart, ON_THE_PAGE, [("", self.panels[0])])
 

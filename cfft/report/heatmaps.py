@@ -9,6 +9,9 @@ import altair as alt
 from cfft.report.confusion import Confusion
 from cfft.report.figures import Drawn, Figure, Panel, Rows
 
+_CELL = 16
+_AROUND = 100
+
 
 def heat_maps(confusions: Sequence[Confusion]) -> Figure | None:
     """Draw the matrices whose classes are few enough, each row as shares of the true class."""
@@ -28,6 +31,7 @@ def heat_maps(confusions: Sequence[Confusion]) -> Figure | None:
             panels,
             _draw,
             {},
+            _AROUND + _CELL * max(len(found.classes) for found in confusions if found.is_drawable),
         )
         if panels
         else None
@@ -54,4 +58,4 @@ def _draw(prefix: str) -> Drawn:
         opacity=alt.Opacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0, 1]), legend=None),
         tooltip=["true:N", "chosen:N", "pictures:Q", alt.Tooltip("share:Q", format=".1%")],
     )
-    return alt.layer(cells.mark_rect()).properties(height=alt.Step(16))
+    return alt.layer(cells.mark_rect())

@@ -37,6 +37,7 @@ class Model:
     """Hold one measured model.
 
     `label`: its name, unique in a report. `source`: the file or directory that it was read from.
+    `origin`: the run directory that made it, as far as the source says; None before training.
     `group`: the name that seeds of one configuration share. `alpha`: set for weight ensembles,
     (1 - alpha) * starting model + alpha * fine-tuned model. `ood_ci95`: 95 % confidence interval
     of its OOD average. `predictions`: .npz files by set.
@@ -46,6 +47,7 @@ class Model:
     source: str
     group: str
     sets: Mapping[str, Accuracy]
+    origin: str | None = None
     seed: int | None = None
     alpha: float | None = None
     ood_ci95: tuple[float, float] | None = None

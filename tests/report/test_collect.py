@@ -224,3 +224,21 @@ def test_a_share_outside_0_to_1_is_named_with_its_place(write_evaluation: Write)
 
     with pytest.raises(DataError, match=r"invalid value @ \$.models\[0\].sets\['photo'\]"):
         collect([str(path)], [])
+
+
+def test_a_run_that_was_measured_again_is_one_model_with_its_ensembles(
+    write_run: Write, write_evaluation: Write
+) -> None:
+    run = write_run("a", (0.8, 0.7, 0.6), **METHOD)
+    sets = {name: {"role": "id", "top1": 0.8} for name in ("photo", "drawing", "sketch")}
+    sets = {**sets, **{name: {"role": "ood", "top1": 0.6} for name in ("drawing", "sketch")}}
+    measured = {"model": "a", "source": str(run), "group": "a single one", "sets": sets}
+    mixed = {**measured, "model": "mix", "alpha": 0.5}
+
+    found = collect([str(run), str(write_evaluation("e", models=[measured, mixed]))], [])
+
+    assert [(model.label, model.group) for model in found.models] == [
+        ("a, before", "before, tiny"),
+        ("a", "object + single"),
+        ("mix", "object + single"),
+    ]
