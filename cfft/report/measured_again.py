@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
 
 from cfft.report.records import Model
-
-Names = dict[tuple[str, str], str]
 
 
 def without_doubles(trained: Sequence[Model], measured: Sequence[Model]) -> list[Model]:
@@ -21,10 +19,8 @@ def without_doubles(trained: Sequence[Model], measured: Sequence[Model]) -> list
     doubles = [(run, own) for run in trained for own in measured if _is_same(run, own)]
     names = {(own.source, own.group): run.group for run, own in doubles}
     again = [run for run, _ in doubles]
-    return [
-        *(run for run in trained if run not in again),
-        *(_named(own, names) for own in measured),
-    ]
+    once = [run for run in trained if run not in again]
+    return [*once, *(_named(own, names) for own in measured)]
 
 
 def _is_same(run: Model, own: Model) -> bool:
@@ -37,5 +33,5 @@ def _place(origin: str) -> Path:
     return Path(origin).resolve()
 
 
-def _named(own: Model, names: Names) -> Model:
+def _named(own: Model, names: Mapping[tuple[str, str], str]) -> Model:
     return attrs.evolve(own, group=names.get((own.source, own.group), own.group))

@@ -36,7 +36,9 @@ except BaseException:
 """
 
 
-@pytest.mark.parametrize("words", ["--help", "--version", "run --help", "plugins list --json"])
+@pytest.mark.parametrize(
+    "words", ["--help", "--version", "run --help", "report --help", "plugins list --json"]
+)
 def test_help_version_and_listings_do_without_torch(words: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", HEAVY, *words.split()], capture_output=True, text=True, check=True

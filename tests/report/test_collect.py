@@ -230,8 +230,8 @@ def test_a_run_that_was_measured_again_is_one_model_with_its_ensembles(
     write_run: Write, write_evaluation: Write
 ) -> None:
     run = write_run("a", (0.8, 0.7, 0.6), **METHOD)
-    sets = {name: {"role": "id", "top1": 0.8} for name in ("photo", "drawing", "sketch")}
-    sets = {**sets, **{name: {"role": "ood", "top1": 0.6} for name in ("drawing", "sketch")}}
+    ood = {"role": "ood", "top1": 0.6}
+    sets = {"photo": {"role": "id", "top1": 0.8}, "drawing": ood, "sketch": ood}
     measured = {"model": "a", "source": str(run), "group": "a single one", "sets": sets}
     mixed = {**measured, "model": "mix", "alpha": 0.5}
 
