@@ -189,12 +189,12 @@ def _drawing_curves(id_set: str) -> Callable[[str], Drawn]:
     def draw(prefix: str) -> Drawn:
         x, y = _axes(id_set)
         points = alt.Chart(alt.NamedData(name=f"{prefix}points")).encode(x=x, y=y)
-        series = _by_series()
+        colour = _by_series()["color"]  # with shapes, marks and lines would have a legend each
         return alt.layer(
-            points.mark_line(strokeWidth=1.5).encode(order="alpha:Q", color=series["color"]),
+            points.mark_line(strokeWidth=1.5).encode(order="alpha:Q", color=colour),
             points.mark_text(dy=-10, fontSize=11).encode(text=alt.Text("alpha:Q", format="~g")),
             points.mark_point(filled=True, size=60, opacity=1).encode(
-                tooltip=_tooltip(id_set, "series", "alpha"), **series
+                tooltip=_tooltip(id_set, "series", "alpha"), color=colour
             ),
         )
 
