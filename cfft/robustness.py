@@ -14,17 +14,21 @@ class AccuracyLine:
     """Foretell OOD accuracy from ID accuracy: logit(OOD) = slope * logit(ID) + intercept.
 
     `models`: how many it was fitted on. `r2`: the share of the variance of logit(OOD) that it
-    explains, NaN where there is none.
+    explains, None where there is none.
     """
 
     slope: float
     intercept: float
     models: int
-    r2: float
+    r2: float | None
 
     def expected(self, id_accuracy: float) -> float:
-        """Return the OOD accuracy on the line; both are shares of 0..1."""
-        return float(expit(self.slope * logit(id_accuracy) + self.intercept))
+        """Return the OOD accuracy on the line; both are shares of 0..1.
+
+        A level line foretells the same for every accuracy, also for 0 and 1, which have no logit.
+        """
+        rise = self.slope * logit(id_accuracy) if self.slope else 0.0
+        return float(expit(rise + self.intercept))
 
 
 def fit_line(accuracies: Iterable[tuple[float, float]]) -> AccuracyLine | None:
@@ -38,7 +42,9 @@ def fit_line(accuracies: Iterable[tuple[float, float]]) -> AccuracyLine | None:
     if len({id_ for id_, _ in usable}) < 2:
         return None
     fit = linregress(*logit(list(zip(*usable, strict=True))))
-    return AccuracyLine(float(fit.slope), float(fit.intercept), len(usable), float(fit.rvalue**2))
+    varies = len({ood for _, ood in usable}) > 1
+    r2 = float(fit.rvalue**2) if varies else None
+    return AccuracyLine(float(fit.slope), float(fit.intercept), len(usable), r2)
 
 
 def effective_robustness(id_accuracy: float, ood_accuracy: float, line: AccuracyLine) -> float:

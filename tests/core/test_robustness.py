@@ -50,3 +50,10 @@ def test_models_at_the_ends_of_the_scale_still_have_effective_robustness():
     line = AccuracyLine(slope=1, intercept=0, models=2, r2=1)
 
     assert effective_robustness(1.0, 0.9, line) == pytest.approx(-0.1)
+
+
+def test_a_level_line_foretells_the_same_at_the_ends_of_the_scale_and_explains_nothing():
+    line = fit_line([(0.5, 0.4), (0.7, 0.4)])
+
+    assert line.expected(1.0) == pytest.approx(0.4)
+    assert line.r2 is None
