@@ -21,7 +21,7 @@ from cfft.cli.live import Quiet, reporter
 from cfft.errors import ConfigError
 from cfft.registry import Registry
 from cfft.sweep.declaration import Sweep, Values, read_sweep, sweep_names
-from cfft.sweep.jobs import Job, final_jobs, run_jobs, searching_jobs
+from cfft.sweep.jobs import Job, check_jobs, final_jobs, planned_jobs, run_jobs
 from cfft.sweep.outcome import SCHEMA, Outcome, Spread, best_values, outcomes, search_record
 
 _HELP = """{summary}
@@ -40,7 +40,10 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
 
 def sweep(
     file: Annotated[str, typer.Argument(help="FILE.toml, or a name.", metavar="SWEEP")],
-    out: Annotated[Path | None, typer.Option(help="Folder of all runs.", metavar="DIR")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of all runs.", metavar="DIR", show_default="runs/SWEEP"),
+    ] = None,
     jobs: Annotated[
         int, typer.Option(help="Runs side by side; they share the cores.", metavar="N", min=1)
     ] = 1,
@@ -51,9 +54,10 @@ def sweep(
     declared = read_sweep(file)
     folder = out or Path("runs", Path(file).stem)
     work = _Work(declared, Registry.installed(), folder, jobs, _watcher(as_json))
-    searching = searching_jobs(declared, work.registry, folder)
+    searching, undecided = planned_jobs(declared, work.registry, folder)
+    check_jobs(searching)
     if dry_run:
-        _list_runs([*searching, *work.undecided()], as_json)
+        _list_runs([*searching, *map(_undecided, undecided)], as_json)
         return
     try:
         record = work.done(searching)
@@ -86,11 +90,6 @@ class _Work:
         write_text(self.out / "table.md", _markdown(rows))
         self.watcher.conclude(rows, chosen, self.out)
         return record
-
-    def undecided(self) -> list[Job]:
-        """Return the final runs with the first of the searched values."""
-        first = {row.name: row.candidates()[0] for row in self.sweep.row}
-        return final_jobs(self.sweep, self.registry, self.out, first)
 
     def _check_folder(self) -> None:
         if self.out.exists() and not self.out.is_dir():
@@ -139,6 +138,11 @@ def _watcher(as_json: bool) -> _Watcher:
     return _Watcher(heard, None if as_json else console())
 
 
+def _undecided(job: Job) -> Job:
+    """Return the run as it is listed before its searched values are chosen."""
+    return attrs.evolve(job, values=dict.fromkeys(job.values, "to be chosen"))
+
+
 def _list_runs(jobs: Sequence[Job], as_json: bool) -> None:
     if as_json:
         listed = [{"run": str(job.directory.root), "name": job.name} for job in jobs]
@@ -161,11 +165,11 @@ def _record(
 
 
 def _columns(rows: Sequence[Outcome]) -> list[str]:
-    return ["row", *rows[0].sets, "OOD average"]
+    return ["row", "validation", *rows[0].sets, "OOD average"]
 
 
 def _cells(row: Outcome) -> list[str]:
-    return [row.name, *map(_spelled, (*row.sets.values(), row.ood_average))]
+    return [row.name, *map(_spelled, (row.validation, *row.sets.values(), row.ood_average))]
 
 
 def _spelled(spread: Spread | None) -> str:

@@ -18,6 +18,7 @@ from cfft.errors import ConfigError, several, unknown
 from cfft.layers import Layer, layer_of, read_defaults, read_recipe, read_text
 
 Values = Mapping[str, Any]
+_RESERVED = ("search", "logs")
 
 
 @attrs.frozen
@@ -42,13 +43,13 @@ class Row:
     name: str
     recipe: str | None = None
     config: Mapping[str, Any] = attrs.field(factory=dict)
-    search: Mapping[str, Sequence[Any]] = attrs.field(factory=dict)
+    search: Mapping[str, Any] = attrs.field(factory=dict)
     after: str | None = None
 
     @property
     def folder(self) -> str:
         """Return the name as a folder's name."""
-        return re.sub(r"[^\w.+-]+", "-", self.name).strip("-")
+        return re.sub(r"[^\w.+-]+", "-", self.name).strip("-.")
 
     def candidates(self) -> list[Values]:
         """Return every combination of the searched values, in the order they are listed."""
@@ -99,8 +100,8 @@ def parse_sweep(text: str, source: str) -> Sweep:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source} is no valid TOML: {error}") from None
     except cattrs.BaseValidationError as error:
-        lines = (line.replace("$.", "") for line in transform_error(error, format_exception=_said))
-        raise ConfigError(several(f"{source}: {line}" for line in lines)) from None
+        lines = transform_error(error, format_exception=_said)
+        raise ConfigError(several(f"{source}: {_placed(line)}" for line in lines)) from None
     problems = list(_problems(found))
     if problems:
         raise ConfigError(several(f"{source}: {problem}" for problem in problems))
@@ -126,10 +127,13 @@ def _problems(sweep: Sweep) -> Iterator[str]:
         yield "no [[row]]: give at least one"
     if not sweep.seeds or len(set(sweep.seeds)) < len(sweep.seeds):
         yield f"seeds {list(sweep.seeds)}: give one or more, each once"
-    folders = [row.folder for row in sweep.row]
-    for row in sweep.row:
-        if not row.folder or row.folder == "search" or folders.count(row.folder) > 1:
+    folders = [row.folder.lower() for row in sweep.row]  # some file systems know no capitals
+    for row, folder in zip(sweep.row, folders, strict=True):
+        if not folder or folder in _RESERVED or folders.count(folder) > 1:
             yield f"row '{row.name}': give it a name that makes a folder of its own"
+        for path, values in row.search.items():
+            if not isinstance(values, list) or not values:
+                yield f"row '{row.name}': search of '{path}' takes a list, as in [0.3, 0.5]"
     yield from _wrong_order(sweep)
 
 
@@ -138,10 +142,12 @@ def _wrong_order(sweep: Sweep) -> Iterator[str]:
     for row in sweep.row:
         if row.after is not None and row.after not in earlier:
             yield f"row '{row.name}': after = '{row.after}' must name a row above it"
+        if row.after is not None and row.search:
+            yield (
+                f"row '{row.name}': values are searched before any row is run, also before "
+                f"'{row.after}': leave out search or after"
+            )
         earlier.append(row.name)
-        for path, values in row.search.items():
-            if not values:
-                yield f"row '{row.name}': search of '{path}' has no values"
 
 
 def _filled(value: Any, places: Mapping[str, str]) -> Any:
@@ -162,12 +168,23 @@ def _assigned(row: Row, seed: int, values: Values) -> Layer:
     return layer
 
 
-def _said(error: BaseException, _type: Any) -> str:
+def _said(error: BaseException, type_: Any) -> str:
+    """Tell in our words what cattrs found; it adds the place."""
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
-        return f"unknown keys {', '.join(sorted(error.extra_fields))}"
+        known = [field.name for field in attrs.fields(error.cl)]
+        return "; ".join(unknown("key", key, known) for key in sorted(error.extra_fields))
     if isinstance(error, KeyError):
-        return f"{error.args[0]} is missing"
-    return str(error)
+        return "missing"
+    if isinstance(error, ValueError):
+        return f"allowed: {getattr(type_, '__name__', type_)}, got something else"
+    return "a list or table was expected, got something else"
+
+
+def _placed(line: str) -> str:
+    """Put the place where something is wrong before what is wrong."""
+    said, _, place = line.rpartition(" @ ")
+    place = place.removeprefix("$").removeprefix(".")
+    return f"{place}: {said}" if place else said
 
 
 _CONVERTER = cattrs.Converter(forbid_extra_keys=True)

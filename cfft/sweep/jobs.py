@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import attrs
 
@@ -18,6 +20,8 @@ from cfft.registry import Registry
 from cfft.results import RunDirectory, changes
 from cfft.sweep.declaration import Row, Sweep, Values
 
+T = TypeVar("T")
+_Wanted = tuple[Row, int, Values, Path]
 _SAID = 15  # last lines that a failed run wrote
 
 
@@ -43,14 +47,18 @@ class Job:
         return self.directory.read_results()
 
     def check(self) -> None:
-        """Raise ConfigError where the folder holds a run of another configuration."""
-        found = self.results()
-        changed = changes(found["config"], self.config) if found else []
+        """Raise ConfigError where the folder holds a run, finished or not, of another one."""
+        found = self._stored_config()
+        changed = changes(found, self.config) if found else []
         if changed:
             raise ConfigError(
                 f"{self.directory.root} holds a run of another configuration "
                 f"({'; '.join(changed)}): give another --out, or remove that folder"
             )
+
+    def _stored_config(self) -> dict[str, Any] | None:
+        file = self.directory.config
+        return tomllib.loads(file.read_text("utf-8")) if file.is_file() else None
 
 
 class Heard(Protocol):
@@ -63,27 +71,47 @@ class Heard(Protocol):
         """Hear that a run is finished, now or before."""
 
 
-def searching_jobs(sweep: Sweep, registry: Registry, out: Path) -> list[Job]:
-    """Return the runs that compare searched values; raises ConfigError with every problem."""
-    wanted = [
+def planned_jobs(sweep: Sweep, registry: Registry, out: Path) -> tuple[list[Job], list[Job]]:
+    """Return the runs that compare searched values, and all others before these are chosen.
+
+    The others have the first of their searched values. Raises ConfigError with every problem.
+    """
+    searching = [
         (row, sweep.search.seed, values, Path("search", row.folder, str(number)))
         for row in sweep.row
         if row.search
         for number, values in enumerate(row.candidates())
     ]
-    return _checked(sweep, registry, out, wanted, searching=True)
+    first = {row.name: row.candidates()[0] for row in sweep.row}
+    problems: list[str] = []
+    jobs = (
+        _jobs(sweep, registry, out, searching, problems, searching=True),
+        _jobs(sweep, registry, out, _final(sweep, first), problems, searching=False),
+    )
+    _raise(problems)
+    return jobs
 
 
 def final_jobs(
     sweep: Sweep, registry: Registry, out: Path, chosen: Mapping[str, Values]
 ) -> list[Job]:
-    """Return the runs of all rows and seeds; `chosen`: their values, by the row's name."""
-    wanted = [
-        (row, seed, chosen.get(row.name, {}), Path(row.folder, f"seed-{seed}"))
-        for seed in sweep.seeds
-        for row in sweep.row
-    ]
-    return _checked(sweep, registry, out, wanted, searching=False)
+    """Return the runs of all rows and seeds; `chosen`: their values, by the row's name.
+
+    Raises ConfigError with every problem, also where a folder holds another run.
+    """
+    problems: list[str] = []
+    jobs = _jobs(sweep, registry, out, _final(sweep, chosen), problems, searching=False)
+    _raise(problems)
+    check_jobs(jobs)
+    return jobs
+
+
+def check_jobs(jobs: Iterable[Job]) -> None:
+    """Raise ConfigError, with every one, for folders that hold runs of other configurations."""
+    problems: list[str] = []
+    for job in jobs:
+        _noting(problems, job.row.name, job.check)
+    _raise(problems)
 
 
 def run_jobs(jobs: Sequence[Job], at_once: int, threads: int, heard: Heard) -> None:
@@ -101,28 +129,48 @@ def run_jobs(jobs: Sequence[Job], at_once: int, threads: int, heard: Heard) -> N
         _run_side_by_side([j for j in jobs if j.row.name == row], at_once, threads, heard)
 
 
-def _checked(
+def _final(sweep: Sweep, chosen: Mapping[str, Values]) -> list[_Wanted]:
+    return [
+        (row, seed, chosen.get(row.name, {}), Path(row.folder, f"seed-{seed}"))
+        for seed in sweep.seeds
+        for row in sweep.row
+    ]
+
+
+def _jobs(
     sweep: Sweep,
     registry: Registry,
     out: Path,
-    wanted: Sequence[tuple[Row, int, Values, Path]],
+    wanted: Sequence[_Wanted],
+    problems: list[str],
     *,
     searching: bool,
 ) -> list[Job]:
-    jobs, problems = [], []
-    for row, seed, values, place in wanted:
+    def made(row: Row, seed: int, values: Values, place: Path) -> Job:
         layers = sweep.layers(row, seed, values, out.resolve(), searching=searching)
-        try:
-            config = resolve(registry, layers)
-            log = out / "logs" / f"{'-'.join(place.parts)}.txt"
-            job = Job(row, seed, values, config, RunDirectory(out / place), log)
-            job.check()
-            jobs.append(job)
-        except CfftError as error:
-            problems.append(f"row '{row.name}': {error}")
-    if problems:
-        raise ConfigError(several(dict.fromkeys(problems)))
-    return jobs
+        log = out / "logs" / f"{'-'.join(place.parts)}.txt"
+        config = resolve(registry, layers)
+        return Job(row, seed, values, config, RunDirectory(out / place), log)
+
+    found = [_noting(problems, each[0].name, partial(made, *each)) for each in wanted]
+    return [job for job in found if job is not None]
+
+
+def _noting(problems: list[str], row: str, action: Callable[[], T]) -> T | None:
+    """Return what `action` gives; note each line that it says is wrong, with the row's name."""
+    start = f"row '{row}': "
+    try:
+        return action()
+    except CfftError as error:
+        lines = str(error).split("\n")
+        problems.extend(line if line.startswith(start) else start + line for line in lines)
+        return None
+
+
+def _raise(problems: Iterable[str]) -> None:
+    listed = list(dict.fromkeys(problems))
+    if listed:
+        raise ConfigError(several(listed))
 
 
 def _run_side_by_side(jobs: Sequence[Job], at_once: int, threads: int, heard: Heard) -> None:

@@ -9,8 +9,9 @@ import pytest
 from cfft.config import resolve
 from cfft.errors import ConfigError
 from cfft.registry import Registry
+from cfft.results import RunDirectory
 from cfft.sweep.declaration import Row, parse_sweep, read_sweep, sweep_names
-from cfft.sweep.jobs import final_jobs, searching_jobs
+from cfft.sweep.jobs import final_jobs, planned_jobs
 from cfft.sweep.outcome import Spread
 
 _SWEEP = """
@@ -58,7 +59,7 @@ def test_searching_runs_take_the_search_seed_its_config_and_one_candidate_each(
 ) -> None:
     sweep = parse_sweep(_SWEEP, "file")
 
-    jobs = searching_jobs(sweep, registry, tmp_path)
+    jobs, _ = planned_jobs(sweep, registry, tmp_path)
 
     assert [job.seed for job in jobs] == [7, 7]
     assert [job.config.training.epochs for job in jobs] == [1, 1]
@@ -107,12 +108,23 @@ def test_the_runs_of_another_row_can_be_named_in_a_rows_config(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("seeds = [0]", "row is missing"),
-        ('[[row]]\nname = "a"\nrecipes = "x"', "unknown keys recipes"),
+        ("seeds = [0]", "file.toml: row: missing"),
+        ('[[row]]\nname = "a"\nrecipes = "x"', "did you mean 'recipe'"),
+        ('seeds = 3\n[[row]]\nname = "a"', "seeds: a list or table was expected"),
+        ('seeds = ["x"]\n[[row]]\nname = "a"', "allowed: int"),
+        ('[[row]]\nname = "a"\nsearch = { "training.lr" = "0.3" }', "takes a list"),
+        ('[[row]]\nname = ".."', "folder of its own"),
+        ('[[row]]\nname = "logs"', "folder of its own"),
+        ('[[row]]\nname = "a"\n[[row]]\nname = "A"', "folder of its own"),
+        (
+            '[[row]]\nname = "a"\n[[row]]\nname = "b"\nafter = "a"\n'
+            'search = { "training.lr" = [1] }',
+            "leave out search or after",
+        ),
         ('[[row]]\nname = "a"\n[[row]]\nname = "a"', "row 'a': give it a name"),
         ('seeds = [1, 1]\n[[row]]\nname = "a"', "each once"),
         ('[[row]]\nname = "a"\nafter = "b"', "must name a row above"),
-        ('[[row]]\nname = "a"\nsearch = { "training.lr" = [] }', "has no values"),
+        ('[[row]]\nname = "a"\nsearch = { "training.lr" = [] }', "takes a list"),
         ("[[row]\n", "no valid TOML"),
     ],
 )
@@ -132,14 +144,10 @@ def test_every_sweep_that_cfft_brings_makes_runs(
 ) -> None:
     sweep = read_sweep(name)
 
-    jobs = [
-        *searching_jobs(sweep, registry, tmp_path),
-        *final_jobs(
-            sweep, registry, tmp_path, {row.name: row.candidates()[0] for row in sweep.row}
-        ),
-    ]
+    searching, final = planned_jobs(sweep, registry, tmp_path)
 
-    assert len(jobs) >= len(sweep.row) * len(sweep.seeds)
+    assert len(final) == len(sweep.row) * len(sweep.seeds)
+    assert len(searching) == sum(len(row.candidates()) for row in sweep.row if row.search)
 
 
 def test_a_wrong_value_in_a_row_is_told_with_the_rows_name(
@@ -154,3 +162,44 @@ def test_a_wrong_value_in_a_row_is_told_with_the_rows_name(
 def test_deviation_is_the_samples_and_unknown_for_a_single_run() -> None:
     assert Spread.of([0.5, 0.7]).std == pytest.approx(0.2 / 2**0.5)
     assert Spread.of([0.5]).std is None
+
+
+def test_all_mistakes_of_all_rows_are_told_at_once_each_with_its_row(
+    registry: Registry, tmp_path: Path
+) -> None:
+    text = """
+        recipe = "embedded"
+        [[row]]
+        name = "a"
+        recipe = "vanila"
+        [[row]]
+        name = "b"
+        config = { training = { epoch = 3 }, mask = { use = "object", threshold = 1.5 } }
+        [[row]]
+        name = "c"
+        search = { "mask.objct.threshold" = [0.3] }
+    """
+
+    with pytest.raises(ConfigError) as told:
+        planned_jobs(parse_sweep(text, "file"), registry, tmp_path)
+
+    assert {line.split(":")[0] for line in str(told.value).split("\n")} == {
+        "row 'a'", "row 'b'", "row 'c'",
+    }  # fmt: skip
+    assert "row 'c': row 'c'" not in str(told.value)
+
+
+def test_a_half_finished_run_of_another_configuration_is_not_gone_on_with(
+    registry: Registry, tmp_path: Path
+) -> None:
+    text = 'recipe = "embedded"\n[[row]]\nname = "a"\n'
+    (job,) = final_jobs(parse_sweep(text, "file"), registry, tmp_path, {})
+    directory: RunDirectory = job.directory
+    directory.root.mkdir(parents=True)
+    directory.config.write_text(job.config.to_toml())
+
+    with pytest.raises(ConfigError, match=r"training\.epochs: 2 -> 7.*another --out"):
+        final_jobs(
+            parse_sweep(f"{text}config = {{ training = {{ epochs = 7 }} }}", "file"),
+            registry, tmp_path, {},
+        )  # fmt: skip
