@@ -82,7 +82,8 @@ def _read(file: Path) -> Stored:
 
 def _write(file: Path, pictures: Sequence[Picture]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".npz", delete=False) as partial:
+    with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+        partial = Path(folder, file.name)  # other users of a shared cache may read what is in it
         np.savez(
             partial,
             pixels=np.stack([picture.pixels for picture in pictures]),
@@ -91,5 +92,5 @@ def _write(file: Path, pictures: Sequence[Picture]) -> None:
             families=[picture.family for picture in pictures],
             styles=[picture.style for picture in pictures],
         )
-    os.replace(partial.name, file)
+        os.replace(partial, file)
     file.with_suffix(".sha256").write_text(sha256(file.read_bytes()).hexdigest())
