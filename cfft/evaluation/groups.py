@@ -17,7 +17,7 @@ def group_names(configs: Sequence[Config]) -> list[str]:
     not touch the result. Groups of one name are told apart by the values that differ among them.
     """
     facts = [dict(_facts(config)) for config in configs]
-    methods = [method(config) for config in configs]
+    methods = _with_further_losses(configs)
     return [
         _distinct(name, own, [f for other, f in zip(methods, facts, strict=True) if other == name])
         for name, own in zip(methods, facts, strict=True)
@@ -26,10 +26,27 @@ def group_names(configs: Sequence[Config]) -> list[str]:
 
 def method(config: Config) -> str:
     """Name how a run was trained: "object + single", or its losses, or "vanilla"."""
-    losses = [loss.get("label", loss["use"]) for loss in config.get("loss", ())]
+    losses = _losses(config)
     pair = [config.get(kind, {}).get("use", "none") for kind in ("mask", "fill")]
     is_masking = pair[0] != "none"
     return " + ".join(pair if is_masking else losses) or "vanilla"
+
+
+def _with_further_losses(configs: Sequence[Config]) -> list[str]:
+    """Add to the name of each method the losses that not all of its runs have."""
+    methods = [method(config) for config in configs]
+    shared: dict[str, set[str]] = {}
+    for name, config in zip(methods, configs, strict=True):
+        losses = set(_losses(config))
+        shared[name] = shared.get(name, losses) & losses
+    return [
+        " + ".join([name, *(loss for loss in _losses(config) if loss not in shared[name])])
+        for name, config in zip(methods, configs, strict=True)
+    ]
+
+
+def _losses(config: Config) -> list[str]:
+    return [loss.get("label", loss["use"]) for loss in config.get("loss", ())]
 
 
 def _distinct(name: str, own: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:

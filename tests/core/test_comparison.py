@@ -156,3 +156,10 @@ def test_without_a_line_there_is_no_effective_robustness() -> None:
     (found,) = compare([shifted("mine", 8, 7)], None, {}).record()["models"]
 
     assert found["effective_robustness"] is None
+
+
+def test_runs_of_one_mask_and_fill_are_told_apart_by_the_losses_that_only_some_have() -> None:
+    plain = {**config(0), "loss": [{"use": "mine"}]}
+    both = {**config(0), "loss": [{"use": "mine"}, {"use": "more", "weight": 2}]}
+
+    assert group_names([plain, both]) == ["object + single", "object + single + more"]
