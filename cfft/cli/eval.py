@@ -121,7 +121,10 @@ def _own_options() -> Iterator[Option]:
         "",
         storing("from_predictions"),
     )
-    out = "directory for figures and predictions [default a new one in evaluations/]"
+    out = (
+        "directory for evaluation.json and predictions [default a new one in evaluations/; with "
+        "--from-predictions none]"
+    )
     yield Option("--out", out, _OUTPUT, "DIR", storing("out", Path))
     yield Option(
         "--json", "print evaluation.json and nothing else", _OUTPUT, "", storing("as_json")

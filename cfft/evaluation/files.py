@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import attrs
@@ -54,14 +54,12 @@ def new_evaluation(out: Path) -> Iterator[EvaluationFiles]:
     """
     check_free(out)
     place = out.resolve()
-    partial = place.parent / f"{place.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as folder:
+        partial = Path(folder, place.name)
+        partial.mkdir()
         yield EvaluationFiles(partial)
         partial.rename(place)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def read_evaluation(path: Path) -> dict[str, Any]:

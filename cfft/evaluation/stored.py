@@ -14,7 +14,7 @@ from cfft.evaluation.finding import Found, labels, matching
 from cfft.evaluation.groups import group_names
 from cfft.evaluation.measured import Identity, Role
 from cfft.evaluation.scores import LabelSpace
-from cfft.results import RunDirectory
+from cfft.results import RunDirectory, differences
 
 _WANTED = "an evaluation, a finished run, or a pattern of them in quotes"
 
@@ -51,7 +51,7 @@ def read_sources(asked: Sequence[str]) -> list[Source]:
     read = {source.path: source for source in _read_runs(runs)}
     sources = [read.get(path) or _read_evaluation(path) for path in paths.values()]
     for other in sources[1:]:
-        _check_classes(sources[0], other)
+        _check_alike(sources[0], other)
     return sources
 
 
@@ -96,8 +96,23 @@ def _run(path: Path, results: Mapping[str, Any], label: str, group: str) -> Sour
     )
 
 
-def _check_classes(one: Source, other: Source) -> None:
+def _check_alike(one: Source, other: Source) -> None:
+    """Raise DataError for other classes or pictures; where a folder lies makes no difference."""
     if list(one.classes) != list(other.classes):
         raise DataError(
             f"{one.path} and {other.path} have different classes: recompute them one at a time"
         )
+    changed = list(differences(_unplaced(one.suite), _unplaced(other.suite), "suite"))
+    if changed:
+        raise DataError(
+            f"{one.path} and {other.path} were measured on different pictures "
+            f"({'; '.join(changed)}): recompute them one at a time"
+        )
+
+
+def _unplaced(suite: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in suite.items()
+        if not (isinstance(value, str) and Path(value).is_absolute())
+    }

@@ -11,10 +11,11 @@ from cfft.report.records import Model
 
 
 def without_doubles(trained: Sequence[Model], measured: Sequence[Model]) -> list[Model]:
-    """Return all models, of runs that were measured again on all their sets the later ones.
+    """Return all models, of runs that were measured again on as many pictures the later ones.
 
-    These say more. They have the name of the run's configuration in this report, and so have the
-    weight ensembles of the same evaluation.
+    These say more. A measurement of fewer pictures stands beside the run's own. Those that take a
+    run's place have the name of its configuration in this report, and so have the weight ensembles
+    of the same evaluation.
     """
     doubles = [(run, own) for run in trained for own in measured if _is_same(run, own)]
     names = {(own.source, own.group): run.group for run, own in doubles}
@@ -26,7 +27,9 @@ def without_doubles(trained: Sequence[Model], measured: Sequence[Model]) -> list
 def _is_same(run: Model, own: Model) -> bool:
     if run.origin is None or own.origin is None or own.alpha is not None:
         return False
-    return _place(run.origin) == _place(own.origin) and run.sets.keys() <= own.sets.keys()
+    return _place(run.origin) == _place(own.origin) and all(
+        name in own.sets and own.sets[name].n == found.n for name, found in run.sets.items()
+    )
 
 
 def _place(origin: str) -> Path:

@@ -90,7 +90,7 @@ def _drawing_scatter(id_set: str) -> Callable[[str], Drawn]:
         x, y = _axes(id_set)
         line = alt.Chart(alt.NamedData(name=f"{prefix}line"))
         return alt.layer(
-            line.mark_line(strokeDash=[5, 4], strokeWidth=1.5).encode(x=x, y=y),
+            line.mark_line(strokeDash=[5, 4], strokeWidth=1.5, aria=False).encode(x=x, y=y),
             *(_whiskers(points, x, y, way) for way in ("id", "ood")),
             points.mark_point(filled=True, size=70, opacity=0.85).encode(
                 x=x, y=y, tooltip=_tooltip(id_set, "model", "seed", "robustness"), **_by_series()

@@ -14,6 +14,7 @@ from cfft.robustness import AccuracyLine, effective_robustness, fit_line
 
 OOD_AVERAGE = "OOD average"
 _FEWEST_ON_A_LINE = 3
+_FEWEST_UNASKED = 10  # a line through a few models of one's own foretells nothing
 
 
 @attrs.frozen
@@ -92,13 +93,15 @@ def summarise(material: Material, baseline: Sequence[str] = ()) -> Summary:
     """Put the models of a report side by side.
 
     `baseline`: patterns of the labels or groups of models that the lines go through; without any,
-    all but weight ensembles. Raises ConfigError for a pattern that nothing matches.
+    all but weight ensembles, where these are ten or more. Raises ConfigError for a pattern that
+    nothing matches.
     """
     sets = _sets(material.models)
     fitted = _baseline(material.models, baseline)
     labels = tuple(model.label for model in fitted)
     plain = Summary(material, sets, _groups(material.models), {}, labels)
-    found = {name: _line(plain, fitted, name) for name in plain.targets}
+    fewest = _FEWEST_ON_A_LINE if baseline else _FEWEST_UNASKED
+    found = {name: _line(plain, fitted, name, fewest) for name in plain.targets}
     return attrs.evolve(
         plain, lines={name: line for name, line in found.items() if line is not None}
     )
@@ -149,7 +152,7 @@ def _group_name(group: str, alpha: float | None) -> str:
     return group if alpha is None else f"{group}, alpha {alpha:g}"
 
 
-def _line(summary: Summary, models: Sequence[Model], name: str) -> AccuracyLine | None:
+def _line(summary: Summary, models: Sequence[Model], name: str, fewest: int) -> AccuracyLine | None:
     pairs = [(summary.value(model, summary.id_set), summary.value(model, name)) for model in models]
     line = fit_line((id_, ood) for id_, ood in pairs if id_ is not None and ood is not None)
-    return line if line is not None and line.models >= _FEWEST_ON_A_LINE else None
+    return line if line is not None and line.models >= fewest else None

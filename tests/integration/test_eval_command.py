@@ -384,3 +384,18 @@ def test_people_see_models_side_by_side(runs: Path, cfft_command: Command, tmp_p
     assert "top-1 in percent" in ended.out
     assert "mean and standard deviation over seeds" in ended.out
     assert f"numbers  {tmp_path}/E/evaluation.json" in ended.out
+
+
+def test_evaluations_of_other_pictures_are_not_put_side_by_side(
+    runs: Path, evaluate: Evaluate, cfft_command: Command, tmp_path: Path
+) -> None:
+    evaluate(runs / "seed0", out=tmp_path / "A")
+    evaluate(runs / "seed0", out=tmp_path / "B")
+    record = json.loads((tmp_path / "B" / "evaluation.json").read_text())
+    record["suite"]["split"] = [60.0, 20.0, 20.0]
+    (tmp_path / "B" / "evaluation.json").write_text(json.dumps(record))
+
+    ended = cfft_command("eval", "--from-predictions", str(tmp_path / "A"), str(tmp_path / "B"))
+
+    assert ended.code == 2
+    assert "measured on different pictures (suite.split: [70.0, 10.0, 20.0] ->" in ended.err

@@ -77,6 +77,19 @@ def test_runs_without_a_mask_are_named_after_their_losses(
     assert groups(found)[-1] == name
 
 
+def test_a_run_keeps_its_numbers_beside_a_measurement_of_fewer_pictures(
+    write_run: Write, write_evaluation: Write
+) -> None:
+    run = write_run("a", (0.8, 0.7, 0.6), **METHOD)
+    ood = {"role": "ood", "top1": 0.9, "n": 5}
+    sets = {"photo": {"role": "id", "top1": 0.9, "n": 5}, "drawing": ood, "sketch": ood}
+    fewer = {"model": "a", "source": str(run), "group": "fewer", "sets": sets}
+
+    found = collect([str(run), str(write_evaluation("e", models=[fewer]))], [])
+
+    assert sorted(model.sets["photo"].top1 for model in found.models) == [0.6, 0.8, 0.9]
+
+
 def test_starting_models_that_were_measured_alike_are_one(write_run: Write) -> None:
     runs = [write_run("a", (0.8, 0.7, 0.6)), write_run("b", (0.8, 0.7, 0.6), training={"lr": 1.0})]
 
@@ -230,8 +243,8 @@ def test_a_run_that_was_measured_again_is_one_model_with_its_ensembles(
     write_run: Write, write_evaluation: Write
 ) -> None:
     run = write_run("a", (0.8, 0.7, 0.6), **METHOD)
-    ood = {"role": "ood", "top1": 0.6}
-    sets = {"photo": {"role": "id", "top1": 0.8}, "drawing": ood, "sketch": ood}
+    ood = {"role": "ood", "top1": 0.6, "n": 10}
+    sets = {"photo": {"role": "id", "top1": 0.8, "n": 10}, "drawing": ood, "sketch": ood}
     measured = {"model": "a", "source": str(run), "group": "a single one", "sets": sets}
     mixed = {**measured, "model": "mix", "alpha": 0.5}
 

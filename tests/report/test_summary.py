@@ -84,3 +84,10 @@ def test_a_baseline_that_nobody_is_called_is_an_error() -> None:
 def test_models_without_an_id_set_cannot_be_held_against_one() -> None:
     with pytest.raises(ConfigError, match="no model has an ID set, only drawing"):
         summarise(Material((model("a", drawing=0.9),)))
+
+
+def test_a_few_models_make_a_line_only_where_they_are_named() -> None:
+    models = tuple(model(f"m{i}", photo=0.5 + i / 10, drawing=0.4 + i / 10) for i in range(4))
+
+    assert summarise(Material(models)).lines == {}
+    assert summarise(Material(models), baseline=["m*"]).lines.keys() == {"drawing", OOD_AVERAGE}
