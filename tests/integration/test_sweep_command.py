@@ -61,7 +61,11 @@ def test_a_sweep_searches_runs_every_seed_and_goes_on_where_it_stopped(
     assert len(record["searched"]) == 2
     assert "chosen on validation for object + single: mask.object.threshold" in first.out
     assert written == {path: path.stat().st_mtime_ns for path in out.glob("*/*/results.json")}
-    assert (out / "table.md").read_text().startswith("| row | sunny | dark | OOD average |")
+    assert (
+        (out / "table.md")
+        .read_text()
+        .startswith("| row | validation | sunny | dark | OOD average |")
+    )
 
 
 def test_a_changed_sweep_does_not_mix_with_the_runs_of_the_old_one(
