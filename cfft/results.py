@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import attrs
@@ -146,6 +147,20 @@ def differences(before: Any, now: Any, path: str = "") -> Iterator[str]:
 
 def _shown(value: Any) -> str:
     return "nothing" if value is None else str(value)
+
+
+@attrs.frozen
+class Spread:
+    """Hold the mean over `count` runs and their standard deviation (N - 1; None for one run)."""
+
+    mean: float
+    std: float | None
+    count: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Summarise one or more values."""
+        return cls(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
 
 
 @attrs.frozen

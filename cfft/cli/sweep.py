@@ -20,9 +20,10 @@ from cfft.cli.figures import brief, percent
 from cfft.cli.live import Quiet, reporter
 from cfft.errors import ConfigError
 from cfft.registry import Registry
+from cfft.results import Spread
 from cfft.sweep.declaration import Sweep, Values, read_sweep, sweep_names
 from cfft.sweep.jobs import Job, check_jobs, final_jobs, planned_jobs, run_jobs
-from cfft.sweep.outcome import SCHEMA, Outcome, Spread, best_values, outcomes, search_record
+from cfft.sweep.outcome import SCHEMA, Outcome, best_values, outcomes, search_record
 
 _HELP = """{summary}
 

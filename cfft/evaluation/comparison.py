@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 import attrs
@@ -12,6 +12,7 @@ import numpy as np
 from cfft.evaluate import mean_top1
 from cfft.evaluation.measured import Identity, MeasuredModel
 from cfft.evaluation.resampling import Shares, interval95, resampled_top1
+from cfft.results import Spread
 from cfft.robustness import AccuracyLine, effective_robustness
 
 OOD_AVERAGE = "ood_average"
@@ -142,7 +143,7 @@ def _group(name: str, members: Sequence[MeasuredModel]) -> dict[str, Any]:
     for model in members:
         for key, accuracy in with_average(model).items():
             values.setdefault(key, []).append(accuracy)
-    spread = {key: _spread(found) for key, found in values.items()}
+    spread = {key: attrs.asdict(Spread.of(found)) for key, found in values.items()}
     return {
         "group": name,
         "alpha": members[0].identity.alpha,
@@ -150,8 +151,3 @@ def _group(name: str, members: Sequence[MeasuredModel]) -> dict[str, Any]:
         OOD_AVERAGE: spread.pop(OOD_AVERAGE, None),
         "sets": spread,
     }
-
-
-def _spread(values: Sequence[float]) -> dict[str, Any]:
-    std = stdev(values) if len(values) > 1 else None
-    return {"mean": mean(values), "std": std, "count": len(values)}

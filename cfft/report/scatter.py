@@ -10,8 +10,9 @@ import numpy as np
 
 from cfft.report.figures import Drawn, Figure, Panel, Rows
 from cfft.report.records import Model
-from cfft.report.summary import Group, Spread, Summary, spread
+from cfft.report.summary import Group, Summary, spread
 from cfft.report.themes import SERIES
+from cfft.results import Spread
 
 _POINTS_OF_A_LINE = 40
 _POINT = ("model", "series", "seed", "id", "ood", "robustness")

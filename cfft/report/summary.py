@@ -10,20 +10,12 @@ import attrs
 
 from cfft.errors import ConfigError
 from cfft.report.records import ID, OOD, Material, Model
+from cfft.results import Spread
 from cfft.robustness import AccuracyLine, effective_robustness, fit_line
 
 OOD_AVERAGE = "OOD average"
 _FEWEST_ON_A_LINE = 3
 _FEWEST_UNASKED = 10  # a line through a few models of one's own foretells nothing
-
-
-@attrs.frozen
-class Spread:
-    """Hold a mean over `count` seeds and their standard deviation (N - 1; None for one seed)."""
-
-    mean: float
-    std: float | None
-    count: int
 
 
 @attrs.frozen
@@ -113,8 +105,7 @@ def spread(values: Iterable[float | None]) -> Spread | None:
     present = [value for value in known if value is not None]
     if not present or len(present) < len(known):
         return None
-    std = statistics.stdev(present) if len(present) > 1 else None
-    return Spread(statistics.fmean(present), std, len(present))
+    return Spread.of(present)
 
 
 def _sets(models: Sequence[Model]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import attrs
 
-from cfft.report.summary import Spread
+from cfft.results import Spread
 
 Form = Literal["text", "percent", "points", "count", "number"]
 NOTHING = "-"

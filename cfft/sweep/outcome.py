@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import fmean, stdev
 from typing import Any
 
 import attrs
 
+from cfft.results import Spread
 from cfft.sweep.declaration import Values
 from cfft.sweep.jobs import Job
 
 BEFORE = "before fine-tuning"
 SCHEMA = 1
-
-
-@attrs.frozen
-class Spread:
-    """Hold the mean over runs and their standard deviation (N - 1), None for a single run."""
-
-    mean: float
-    std: float | None
-    count: int
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
-        """Summarise one or more values."""
-        return cls(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
 
 
 @attrs.frozen

@@ -9,10 +9,9 @@ import pytest
 from cfft.config import resolve
 from cfft.errors import ConfigError
 from cfft.registry import Registry
-from cfft.results import RunDirectory
+from cfft.results import RunDirectory, Spread
 from cfft.sweep.declaration import Row, parse_sweep, read_sweep, sweep_names
 from cfft.sweep.jobs import final_jobs, planned_jobs
-from cfft.sweep.outcome import Spread
 
 _SWEEP = """
 recipe = "embedded"
@@ -96,8 +95,10 @@ def test_the_runs_of_another_row_can_be_named_in_a_rows_config(
         [[row]]
         name = "b"
         after = "a"
-        config = { training = { epochs = 1 }, teacher = [{ use = "wise", fine_tuned = "{out}/a/seed-{seed}" }], loss = [{ use = "wise-kd" }] }
-    """  # noqa: E501 - TOML's inline tables stand on one line
+        [row.config]
+        loss = [{ use = "wise-kd" }]
+        teacher = [{ use = "wise", fine_tuned = "{out}/a/seed-{seed}" }]
+    """
     sweep = parse_sweep(text, "file")
 
     config = resolve(registry, sweep.layers(sweep.row[1], 2, {}, tmp_path))

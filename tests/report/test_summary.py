@@ -8,7 +8,8 @@ import pytest
 
 from cfft.errors import ConfigError
 from cfft.report.records import Accuracy, Material, Model
-from cfft.report.summary import OOD_AVERAGE, Spread, spread, summarise
+from cfft.report.summary import OOD_AVERAGE, spread, summarise
+from cfft.results import Spread
 
 
 def model(label: str, group: str | None = None, **shares: float) -> Model:
