@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ CLIP = {
 }
 COLOURS = {"blue": (40, 60, 200), "green": (40, 180, 60), "red": (200, 50, 40)}
 Configure = Callable[..., RunConfig]
+MakeLayer = Callable[..., Layer]
+WriteClip = Callable[[Mapping[str, Any], Path], tuple[Path, Path]]
 
 
 @pytest.fixture(scope="session")
@@ -53,31 +55,49 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Write an open_clip config and random weights of it; return both paths."""
+def _write_clip(config: Mapping[str, Any], folder: Path) -> tuple[Path, Path]:
     import open_clip
 
-    folder = tmp_path_factory.mktemp("clip")
-    (folder / "tiny.json").write_text(json.dumps(CLIP))
+    (folder / "tiny.json").write_text(json.dumps(config))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = open_clip.CLIP(**CLIP)
+        model = open_clip.CLIP(**config)
     save_file(model.state_dict(), folder / "tiny.safetensors")
     return folder / "tiny.json", folder / "tiny.safetensors"
 
 
+@pytest.fixture(scope="session")
+def write_clip() -> WriteClip:
+    """Return `write_clip(config, folder)`: open_clip config and random weights, both as paths."""
+    return _write_clip
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Write the tiny CLIP; return the paths of its config and weights."""
+    return _write_clip(CLIP, tmp_path_factory.mktemp("clip"))
+
+
+@pytest.fixture(scope="session")
+def make_layer(world: Path, clip: tuple[Path, Path]) -> MakeLayer:
+    """Return `make_layer(**training)`: the tiny CLIP and the world, with settings of [training]."""
+
+    def made(**training: Any) -> Layer:
+        found = Layer("test")
+        found.choose("suite", ["domains"])
+        found.values["suite", "domains"] = {"data": str(world), "id": "sunny"}
+        found.settings["model"] = {"name": str(clip[0]), "pretrained": str(clip[1])}
+        found.settings["model"]["prompts"] = "class-name"
+        found.settings["training"] = {"batch_size": 8, "workers": 0, **training}
+        return found
+
+    return made
+
+
 @pytest.fixture
-def layer(world: Path, clip: tuple[Path, Path]) -> Layer:
+def layer(make_layer: MakeLayer) -> Layer:
     """Say what every run here has in common; tests may change it."""
-    found = Layer("test")
-    found.choose("suite", ["domains"])
-    found.values["suite", "domains"] = {"data": str(world), "id": "sunny"}
-    found.settings["model"] = {"name": str(clip[0]), "pretrained": str(clip[1])}
-    found.settings["model"]["prompts"] = "class-name"
-    found.settings["training"] = {"epochs": 2, "batch_size": 8, "lr": 1e-3, "workers": 0}
-    found.settings["training"] |= {"log_every": 2, "precision": "fp32"}
-    return found
+    return make_layer(epochs=2, lr=1e-3, log_every=2, precision="fp32")
 
 
 @pytest.fixture

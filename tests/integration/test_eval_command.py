@@ -24,19 +24,11 @@ Evaluate = Callable[..., dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def runs(
-    world: Path,
-    clip: tuple[Path, Path],
-    registry: Registry,
-    tmp_path_factory: pytest.TempPathFactory,
+    make_layer: Callable[..., Layer], registry: Registry, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Fine-tune twice, with the seeds 0 and 1, and return the folder of both runs."""
     folder = tmp_path_factory.mktemp("runs")
-    layer = Layer("test")
-    layer.choose("suite", ["domains"])
-    layer.values["suite", "domains"] = {"data": str(world), "id": "sunny"}
-    layer.settings["model"] = {"name": str(clip[0]), "pretrained": str(clip[1])}
-    layer.settings["model"]["prompts"] = "class-name"
-    layer.settings["training"] = {"epochs": 1, "batch_size": 8, "lr": 1e-2, "workers": 0}
+    layer = make_layer(epochs=1, lr=1e-2)
     for layer.seed in (0, 1):
         config = resolve(registry, [read_defaults(), layer])
         run(config, registry, folder / f"seed{layer.seed}")

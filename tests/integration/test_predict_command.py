@@ -27,19 +27,11 @@ Command = Callable[..., Any]
 
 @pytest.fixture(scope="session")
 def stored(
-    world: Path,
-    clip: tuple[Path, Path],
-    registry: Registry,
-    tmp_path_factory: pytest.TempPathFactory,
+    make_layer: Callable[..., Layer], registry: Registry, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Store the tiny model as a run of no epochs."""
-    layer = Layer("test")
-    layer.choose("suite", ["domains"])
-    layer.values["suite", "domains"] = {"data": str(world), "id": "sunny"}
-    layer.settings["model"] = {"name": str(clip[0]), "pretrained": str(clip[1])}
-    layer.settings["model"]["prompts"] = "class-name"
-    layer.settings["training"] = {"epochs": 0, "batch_size": 8, "workers": 0, "precision": "fp32"}
     out = tmp_path_factory.mktemp("stored") / "RUN"
+    layer = make_layer(epochs=0, precision="fp32")
     run(resolve(registry, [read_defaults(), layer]), registry, out)
     return out
 

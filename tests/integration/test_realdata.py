@@ -6,14 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import open_clip
 import pytest
-import torch
-from safetensors.torch import save_file
 
 pytestmark = [
     pytest.mark.slow,
@@ -21,6 +18,7 @@ pytestmark = [
     pytest.mark.skipif("CFFT_REALDATA" not in os.environ, reason="CFFT_REALDATA names no folder"),
 ]
 
+WriteClip = Callable[[Mapping[str, Any], Path], tuple[Path, Path]]
 CLIP = {
     "embed_dim": 32,
     "vision_cfg": {
@@ -59,14 +57,9 @@ def data() -> Path:
 
 
 @pytest.fixture
-def clip(tmp_path: Path) -> tuple[Path, Path]:
-    """Write an open_clip config and random weights of it; return both paths."""
-    (tmp_path / "small.json").write_text(json.dumps(CLIP))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = open_clip.CLIP(**CLIP)
-    save_file(model.state_dict(), tmp_path / "small.safetensors")
-    return tmp_path / "small.json", tmp_path / "small.safetensors"
+def clip(write_clip: WriteClip, tmp_path: Path) -> tuple[Path, Path]:
+    """Write a small CLIP with random weights; return the paths of its config and weights."""
+    return write_clip(CLIP, tmp_path)
 
 
 def fine_tune(data: Path, model: str, weights: Path, limit: int, run: Path) -> None:
