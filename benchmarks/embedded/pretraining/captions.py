@@ -29,7 +29,7 @@ _STYLES = {
     "mosaic": ("mosaic", "pixel art", "embroidery"),
     "sketch": ("sketch", "drawing", "line drawing", "doodle"),
 }
-_NAMELESS = frozenset({"sketch", "inverted"})  # styles that do not show the object's colour
+_COLOURLESS = frozenset({"sketch", "inverted"})  # styles that do not show the object's colour
 _PATTERNS = (
     "{style} of a {thing}",
     "a {style} of the {thing}",
@@ -59,7 +59,7 @@ def caption(facts: Facts, templates: list[str], dice: Dice) -> str:
     thing = dice.pick(SYNONYMS.get(facts.thing, (facts.thing,)))
     if dice.chance(0.5):
         return dice.pick(templates).format(thing)
-    colour = f"{facts.colour} " if facts.style not in _NAMELESS and dice.chance(0.7) else ""
+    colour = f"{facts.colour} " if facts.style not in _COLOURLESS and dice.chance(0.7) else ""
     scene = dice.pick(("with {}", "in front of {}", "and {}")).format(facts.scene)
     style = dice.pick(_STYLES[facts.style])
     return dice.pick(_PATTERNS).format(thing=thing, colour=colour, scene=scene, style=style)

@@ -12,7 +12,7 @@ import numpy as np
 
 from cfft_suites.shapes.dice import Dice
 from cfft_suites.shapes.layers import draw_layer
-from cfft_suites.shapes.raster import SIZE, Bytes, PoseRange
+from cfft_suites.shapes.raster import Bytes, PoseRange
 from cfft_suites.shapes.scenes import FAMILIES, draw_scene
 from cfft_suites.shapes.things import THINGS
 
@@ -88,4 +88,4 @@ def _object(index: int) -> tuple[Bytes, str, str, str]:
 
 def _scene(index: int) -> tuple[Bytes, str]:
     family = tuple(FAMILIES)[index % len(FAMILIES)]
-    return draw_scene(family, Dice(STREAM, "scene", index)).reshape(SIZE, SIZE, 3), family
+    return draw_scene(family, Dice(STREAM, "scene", index)), family

@@ -93,10 +93,10 @@ def turned(outline: Iterable[Part], degrees: float, x: float = 0, y: float = 0) 
 
 def star(x: float, y: float, outer: float, inner: float, tips: int) -> list[Point]:
     """Return the corners of a star, the first tip upwards."""
+    corners = ((step, inner if step % 2 else outer) for step in range(2 * tips))
     return [
         (x + radius * sin(pi * step / tips), y - radius * cos(pi * step / tips))
-        for step in range(2 * tips)
-        for radius in (inner if step % 2 else outer,)
+        for step, radius in corners
     ]
 
 
