@@ -9,10 +9,11 @@ from torch import Tensor
 
 from cfft.config import RunConfig
 from cfft.data.check import check_suite
+from cfft.data.sets import training_sets
 from cfft.encoder import Classifier
 from cfft.evaluate import Reading, outputs_of
 from cfft.heads import chosen_head, starting_head
-from cfft.interfaces import PictureSet, SuiteSets
+from cfft.interfaces import PictureSet
 from cfft.models import describe
 from cfft.prepare import head_templates, limited, pretrained_model
 from cfft.progress import Reporter
@@ -58,7 +59,7 @@ def starting_model(
 
 def _training_pictures(config: RunConfig) -> PictureSet:
     """Open the pictures that a run of this configuration trains on."""
-    sets: SuiteSets = config.suite.strategy.open(config.seed)
+    sets = training_sets(config.suite.strategy, config.seed)
     if config.training.skip_unreadable:
         sets, _ = check_suite(sets, skip=True)
     return limited(sets, config).train

@@ -16,10 +16,11 @@ from cfft.checkpoint import parse_interval
 from cfft.config import Chosen, RunConfig
 from cfft.data.check import check_suite
 from cfft.data.pictures import PictureSubset
+from cfft.data.sets import training_sets
 from cfft.data.splits import stratified_subset
 from cfft.encoder import Classifier, Head
 from cfft.engine import TrainingStep
-from cfft.errors import ConfigError, DataError
+from cfft.errors import ConfigError
 from cfft.heads import chosen_head, own_head, starting_head, zero_shot_head
 from cfft.interfaces import PictureSet, Pretrained, SuiteSets
 from cfft.models import ModelDescription, Models, describe
@@ -62,8 +63,7 @@ def prepare(config: RunConfig, processes: int, reporter: Reporter) -> Prepared:
     Raises ConfigError, DataError or WeightsError for what a user can mend.
     """
     parse_interval(config.training.checkpoint_every)
-    opened: SuiteSets = config.suite.strategy.open(config.seed)
-    _check_names(opened)
+    opened = training_sets(config.suite.strategy, config.seed)
     _batches(config, limited(opened, config), processes)
     pretrained = pretrained_model(config)
     head = chosen_head(config.model.head, pretrained)
@@ -128,16 +128,6 @@ def _readable_sets(
     )
     reporter.ended(task)
     return sets, tuple(picture.record() for picture in found)
-
-
-def _check_names(sets: SuiteSets) -> None:
-    for pictures in (sets.train, sets.val, sets.test, *sets.ood):
-        if not len(pictures):
-            raise DataError(f"set '{pictures.name}' has no pictures")
-    names = [pictures.name for pictures in (sets.test, *sets.ood)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"two sets are called '{twice[0]}': rename one, results are kept by name")
 
 
 def limited(sets: SuiteSets, config: RunConfig) -> SuiteSets:

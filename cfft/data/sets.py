@@ -1,26 +1,40 @@
-"""The sets that a suite gives to measure models on."""
+"""The sets that a suite gives to train and to measure models on, once they hold together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from cfft.data.consistency import inconsistencies
 from cfft.errors import DataError, unknown
 from cfft.interfaces import EvaluationSets, PictureSet, Suite, SuiteSets
+from cfft.params import declaration
 
 _TRAIN, _TEST = "train", "test"
+
+
+def training_sets(suite: Suite, seed: int) -> SuiteSets:
+    """Return what `suite` trains models on; see Suite.
+
+    `seed`: the one that splits are drawn from. Raises DataError, also for a suite whose sets
+    contradict themselves.
+    """
+    sets = suite.open(seed)
+    _require_consistent(suite, sets)
+    return sets
 
 
 def evaluation_sets(suite: Suite, seed: int) -> EvaluationSets:
     """Return what `suite` measures models on; see Suite.
 
     `seed`: the one that splits are drawn from; a run is measured again on the same pictures only
-    with its own. Raises DataError.
+    with its own. Raises DataError as `training_sets` does.
     """
     measured = getattr(suite, "evaluation", None)
     if measured is not None:
         found: EvaluationSets = measured(seed)
+        _require_consistent(suite, found)
         return found
-    sets: SuiteSets = suite.open(seed)
+    sets = training_sets(suite, seed)
     return EvaluationSets(sets.classes, sets.test, sets.ood)
 
 
@@ -41,9 +55,15 @@ def _named(name: str, found: EvaluationSets, suite: Suite, seed: int) -> Picture
     if found.test is not None:
         by_name.setdefault(_TEST, found.test)
     if name == _TRAIN and name not in by_name:
-        return suite.open(seed).train
+        return training_sets(suite, seed).train
     if name in by_name:
         return by_name[name]
     if name in found.absent:
         raise DataError(f"set '{name}' is absent: looked for {found.absent[name]}")
     raise DataError(unknown("set", name, [_TRAIN, *by_name, *found.absent]))
+
+
+def _require_consistent(suite: Suite, sets: SuiteSets | EvaluationSets) -> None:
+    problem = next(inconsistencies(sets), None)
+    if problem is not None:
+        raise DataError(f"suite '{declaration(type(suite)).name}': {problem}")

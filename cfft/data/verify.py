@@ -11,7 +11,7 @@ import attrs
 from cfft.data.check import Unreadable
 from cfft.data.copies import Copies, read_all
 from cfft.data.pictures import PictureSubset, counts_as
-from cfft.data.sets import evaluation_sets
+from cfft.data.sets import evaluation_sets, training_sets
 from cfft.errors import DataError
 from cfft.interfaces import EvaluationSets, Expected, PictureSet, Suite, SuiteSets
 from cfft.progress import Reporter, Silent
@@ -124,7 +124,7 @@ def verify(
 
 
 def _open(suite: Suite, seed: int) -> _Opened:
-    trained, untrainable = _attempt(lambda: suite.open(seed))
+    trained, untrainable = _attempt(lambda: training_sets(suite, seed))
     if not hasattr(suite, "evaluation"):
         return _joined(trained, _measured(trained), untrainable, None)
     measured, unmeasured = _attempt(lambda: evaluation_sets(suite, seed))

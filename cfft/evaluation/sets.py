@@ -57,7 +57,7 @@ def open_suite(suite: Suite, seeds: Sequence[Seed]) -> SuiteView:
     first = next(iter(opened.values()))
     shared: dict[tuple[str, str, str], MeasuredPictures] = {}
     for seed, sets in opened.items():
-        _check(sets)
+        _require_any(sets)
         for pictures in sets.present:
             role: Role = "id" if pictures is sets.test else "ood"
             key = (role, pictures.name, _digest(pictures))
@@ -82,15 +82,8 @@ def _advance(reporter: Reporter, task: str) -> Callable[[int, int], None]:
     return lambda done, _: reporter.advanced(task, done)
 
 
-def _check(sets: EvaluationSets) -> None:
-    names = [pictures.name for pictures in sets.present]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"two sets are called '{twice[0]}': rename one, results are kept by name")
-    empty = [pictures.name for pictures in sets.present if not len(pictures)]
-    if empty:
-        raise DataError(f"set '{empty[0]}' has no pictures")
-    if not names:
+def _require_any(sets: EvaluationSets) -> None:
+    if not sets.present:
         missing = "; ".join(f"{name}: {why}" for name, why in sets.absent.items())
         raise DataError(f"the suite has none of its sets here ({missing})")
 

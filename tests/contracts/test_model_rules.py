@@ -44,16 +44,36 @@ def test_a_suite_that_keeps_the_rules_passes():
 @pytest.mark.parametrize(
     ("of_test", "says"),
     [
-        ({"name": "art"}, r"names of test sets must differ: \['train', 'val', 'art', 'art'\]"),
-        ({"labels": (0, 1, 2)}, r"set 'test': labels \[2\] are none of its classes"),
-        ({"labels": (0, 1)}, "there must be one label a picture"),
-        ({"classes": (0, 1, 2)}, r"classes must be 0\.\.1"),
+        ({"name": "art"}, "two sets are called 'art'"),
+        ({"labels": (0, 1, 2)}, "set 'test' has 1 of 3 labels that are none of its classes"),
+        ({"labels": (0, 1)}, "give one label each"),
+        ({"classes": (0, 1, 2)}, "has 2 among its classes"),
         ({"mode": "L"}, r"read\(\) must give RGB, got L"),
     ],
 )
 def test_a_suite_that_breaks_a_rule_is_told_which(of_test, says: str):
     with pytest.raises(AssertionError, match=says):
         check_strategy(suite_of(**of_test))
+
+
+def measured_alone(test: Pictures):
+    def refuse(self, seed):
+        raise cfft.DataError("there is nothing to train on")
+
+    def evaluation(self, seed):
+        return cfft.EvaluationSets(("cat", "dog"), test)
+
+    body = {"__doc__": "Give.", "open": refuse, "evaluation": evaluation}
+    return cfft.suite("measured")(type("Measured", (), body))
+
+
+def test_a_suite_that_nobody_can_train_on_passes():
+    check_strategy(measured_alone(Pictures("test")))
+
+
+def test_sets_to_measure_on_are_checked_too():
+    with pytest.raises(AssertionError, match=r"evaluation\(\): set 'test' has 1 of 3 labels"):
+        check_strategy(measured_alone(Pictures("test", labels=(0, 1, 7))))
 
 
 def backbone_of(size: tuple[int, int], **facts):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import pytest
 
-from cfft.errors import ConfigError
+import cfft
+from cfft import SuiteSets
+from cfft.errors import ConfigError, DataError
 from cfft.layers import Layer
 from cfft.loop import run
 from cfft.progress import Silent
@@ -44,6 +47,27 @@ def test_a_mistake_in_the_prompts_is_found_before_pictures_are_decoded(
     with pytest.raises(ConfigError, match="nolist"):
         run(configure(), registry, tmp_path / "run", reporter=watcher)
     assert watcher.tasks == []
+
+
+def test_labels_that_mean_nothing_are_found_before_the_model_is_loaded(
+    configure, layer: Layer, registry: Registry, tmp_path: Path
+) -> None:
+    @cfft.suite("shifted")
+    class Shifted:
+        """Give the sets of another suite, with labels from 1."""
+
+        def open(self, seed: int) -> SuiteSets:
+            sets = usual.suite.strategy.open(seed)
+            whole = sets.train.whole
+            labels = tuple(label + 1 for label in whole.labels)
+            return attrs.evolve(sets, test=attrs.evolve(whole, labels=labels))
+
+    layer.settings["model"]["pretrained"] = str(tmp_path / "nowhere.safetensors")
+    usual = configure()
+    shifted = attrs.evolve(usual.suite, strategy=Shifted())
+
+    with pytest.raises(DataError, match=r"suite 'shifted': set .* labels that are none of"):
+        run(attrs.evolve(usual, suite=shifted), registry, tmp_path / "run")
 
 
 def test_a_map_that_cannot_be_made_leaves_no_directory(

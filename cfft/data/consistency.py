@@ -1,0 +1,105 @@
+"""What a suite says of its sets has to hold together; numbers alone, no picture is read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cfft.data.pictures import counts_as
+from cfft.interfaces import EvaluationSets, PictureSet, SuiteSets
+
+_MOST_SHOWN = 5
+Values = NDArray[Any]
+
+
+def inconsistencies(sets: SuiteSets | EvaluationSets) -> Iterator[str]:
+    """Say what is wrong with the sets of a suite: two of one name, and one line for each bad set.
+
+    A set is bad where it is empty, or where a label or class index means nothing: a model would
+    be judged by other classes than the suite means.
+    """
+    tested = _tested(sets)
+    counts = Counter(pictures.name for pictures in tested)
+    for name in (name for name, count in counts.items() if count > 1):
+        yield f"two sets are called '{name}': rename one, results are kept by name"
+    trained = (sets.train, sets.val) if isinstance(sets, SuiteSets) else ()
+    for pictures in (*trained, *tested):
+        problem = _problem(pictures, len(sets.classes))
+        if problem is not None:
+            yield f"set '{pictures.name}' {problem}"
+
+
+def _tested(sets: SuiteSets | EvaluationSets) -> tuple[PictureSet, ...]:
+    return (sets.test, *sets.ood) if isinstance(sets, SuiteSets) else sets.present
+
+
+def _problem(pictures: PictureSet, known: int) -> str | None:
+    """Say what is wrong with a set of a suite that names so many classes."""
+    if not len(pictures):
+        return "has no pictures"
+    labels, classes = np.asarray(pictures.labels), np.asarray(pictures.classes)
+    return (
+        _of_shape(labels, len(pictures))
+        or _of_type("labels", labels)
+        or _of_type("classes", classes)
+        or _of_classes(classes, known)
+        or _of_counting(pictures, set(classes.tolist()))
+        or _of_labels(pictures, labels)
+    )
+
+
+def _of_shape(labels: Values, pictures: int) -> str | None:
+    if labels.shape == (pictures,):
+        return None
+    return f"has {pictures} pictures and labels of shape {list(labels.shape)}: give one label each"
+
+
+def _of_type(what: str, values: Values) -> str | None:
+    if np.issubdtype(values.dtype, np.integer):
+        return None
+    found = f"{what} of type {values.dtype}" if values.size else f"no {what}"
+    return f"has {found}: give class indices, integers from 0"
+
+
+def _of_classes(classes: Values, known: int) -> str | None:
+    outside = classes[(classes < 0) | (classes >= known)]
+    if outside.size:
+        allowed = f"the suite names {known} classes, so 0 to {known - 1} are allowed"
+        return f"has {_listed(outside.tolist())} among its classes: {allowed}"
+    indices, counts = np.unique(classes, return_counts=True)
+    twice = indices[counts > 1].tolist()
+    return f"has {_listed(twice)} twice among its classes: list each once" if twice else None
+
+
+def _of_counting(pictures: PictureSet, classes: Collection[int]) -> str | None:
+    for index, label in counts_as(pictures).items():
+        if not {index, label} <= set(classes):
+            allowed = _listed(sorted(classes))
+            return (
+                f"counts class {index} as {label} (counts_as): both have to be among its classes: "
+                f"{allowed}"
+            )
+    return None
+
+
+def _of_labels(pictures: PictureSet, labels: Values) -> str | None:
+    stands_for = counts_as(pictures)
+    allowed = sorted({stands_for.get(index, index) for index in pictures.classes})
+    wrong = np.flatnonzero(~np.isin(labels, allowed))
+    if not wrong.size:
+        return None
+    first = int(wrong[0])
+    return (
+        f"has {wrong.size} of {labels.size} labels that are none of its classes, the first "
+        f"{labels[first]} of {pictures.identify(first)}; allowed: {_listed(allowed)}"
+    )
+
+
+def _listed(indices: Collection[int]) -> str:
+    shown = ", ".join(map(str, list(indices)[:_MOST_SHOWN]))
+    more = len(indices) - _MOST_SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown

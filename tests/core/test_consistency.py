@@ -1,0 +1,127 @@
+"""Sets that contradict themselves are refused when they are opened, whoever made them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+from PIL import Image
+
+import cfft
+from cfft import DataError, EvaluationSets, Suite, SuiteSets
+from cfft.data.sets import evaluation_sets, named_sets, training_sets
+
+NAMES = ("ant", "bee", "cow", "dog")
+
+
+@attrs.frozen
+class Greys:
+    """Three grey pictures of two of four classes."""
+
+    name: str
+    labels: Any = (1, 3, 3)
+    classes: Sequence[int] = (1, 3)
+    counts_as: Mapping[int, int] = attrs.field(factory=dict)
+
+    def __len__(self) -> int:
+        return 3
+
+    def read(self, index: int) -> Image.Image:
+        return Image.new("RGB", (8, 8))
+
+    def identify(self, index: int) -> str:
+        return f"{index}.png"
+
+
+class Nothing(Greys):
+    def __len__(self) -> int:
+        return 0
+
+
+def trained(fog: Greys) -> Suite:
+    """Return a suite with three sound sets and `fog`."""
+
+    def open_sets(self: Any, seed: int) -> SuiteSets:
+        train, val, test = map(Greys, ("train", "val", "test"))
+        return SuiteSets(NAMES, train, val, test, (fog,))
+
+    return cfft.suite("drawn")(type("Drawn", (), {"__doc__": "Give.", "open": open_sets}))()
+
+
+def measured(fog: Greys) -> Suite:
+    """Return a suite that measures on a sound set and on `fog`."""
+
+    def evaluation(self: Any, seed: int) -> EvaluationSets:
+        return EvaluationSets(NAMES, Greys("test"), (fog,))
+
+    body = {"__doc__": "Give.", "open": lambda self, seed: None, "evaluation": evaluation}
+    return cfft.suite("drawn")(type("Drawn", (), body))()
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {"labels": np.array([1, 3, 3], np.uint8), "classes": np.array([1, 3])},
+        {"classes": (3, 1)},
+        {"classes": (0, 1, 3), "counts_as": {0: 3}},
+    ],
+)
+def test_sound_sets_are_opened(facts: dict[str, Any]) -> None:
+    fog = Greys("fog", **facts)
+
+    assert training_sets(trained(fog), 0).ood == (fog,)
+    assert evaluation_sets(trained(fog), 0).ood == (fog,)
+    assert evaluation_sets(measured(fog), 0).ood == (fog,)
+
+
+CONTRADICTIONS = [
+    (Greys("test"), "two sets are called 'test': rename one"),
+    (Nothing("fog"), "set 'fog' has no pictures"),
+    (
+        Greys("fog", (1, 2, 0)),
+        r"set 'fog' has 2 of 3 labels that are none of its classes, the first 2 of 1\.png; "
+        "allowed: 1, 3",
+    ),
+    (Greys("fog", (1, -1, 3)), "the first -1 of 1"),
+    (Greys("fog", (1, 3)), r"3 pictures and labels of shape \[2\]: give one label each"),
+    (Greys("fog", (1.0, 3.0, 3.0)), "labels of type float64: give class indices, integers"),
+    (Greys("fog", ("bee", "dog", "dog")), "labels of type <U3"),
+    (
+        Greys("fog", classes=(1, 3, 4, -1)),
+        "has 4, -1 among its classes: the suite names 4 classes, so 0 to 3 are allowed",
+    ),
+    (Greys("fog", classes=(1, 3, 1)), "has 1 twice among its classes: list each once"),
+    (Greys("fog", classes=()), "has no classes"),
+    (Greys("fog", counts_as={1: 9}), r"counts class 1 as 9 .*among its classes: 1, 3"),
+    (Greys("fog", counts_as={-1: 3}), r"counts class -1 as 3"),
+    (
+        Greys("fog", classes=(0, 1, 3), counts_as={1: 0}),
+        r"has 1 of 3 labels .*the first 1 of 0\.png; allowed: 0, 3",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fog", "says"), CONTRADICTIONS)
+def test_a_suite_that_contradicts_itself_cannot_be_trained_on(fog: Greys, says: str) -> None:
+    with pytest.raises(DataError, match=f"^suite 'drawn': .*{says}"):
+        training_sets(trained(fog), 0)
+
+
+@pytest.mark.parametrize(("fog", "says"), CONTRADICTIONS)
+def test_a_suite_that_contradicts_itself_cannot_be_measured_on(fog: Greys, says: str) -> None:
+    with pytest.raises(DataError, match=f"^suite 'drawn': .*{says}"):
+        evaluation_sets(measured(fog), 0)
+
+
+def test_training_and_validation_sets_are_looked_at_too() -> None:
+    def open_sets(self: Any, seed: int) -> SuiteSets:
+        return SuiteSets(NAMES, Greys("train"), Greys("val", (0, 0, 0)), Greys("test"))
+
+    suite = cfft.suite("drawn")(type("Drawn", (), {"__doc__": "Give.", "open": open_sets}))()
+
+    with pytest.raises(DataError, match="set 'val' has 3 of 3 labels"):
+        named_sets(suite, 0, ["train"])
