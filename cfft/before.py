@@ -11,11 +11,12 @@ from cfft.config import RunConfig
 from cfft.data.check import check_suite
 from cfft.data.sets import training_sets
 from cfft.encoder import Classifier
-from cfft.evaluate import Reading, outputs_of
+from cfft.evaluate import Reading, outputs_of, processes_of
 from cfft.heads import chosen_head, starting_head
 from cfft.interfaces import PictureSet
 from cfft.models import describe
 from cfft.prepare import head_templates, limited, pretrained_model
+from cfft.processes import Processes
 from cfft.progress import Reporter
 from cfft.rebuild import Rebuilt
 
@@ -38,7 +39,7 @@ def starting_model(
     templates = head_templates(config, pretrained) if kind == "zero-shot" else ()
 
     def training_features() -> tuple[Tensor, Tensor]:
-        train = _training_pictures(config)
+        train = _training_pictures(config, processes_of(accelerator))
         reading = Reading(pretrained.preprocessing, _PICTURES_PER_PASS, config.training.workers)
         task = "encoding training pictures"
         reporter.started(task, len(train))
@@ -57,9 +58,9 @@ def starting_model(
     return Rebuilt(Classifier(pretrained.encoder, head), described)
 
 
-def _training_pictures(config: RunConfig) -> PictureSet:
+def _training_pictures(config: RunConfig, processes: Processes) -> PictureSet:
     """Open the pictures that a run of this configuration trains on."""
     sets = training_sets(config.suite.strategy, config.seed)
     if config.training.skip_unreadable:
-        sets, _ = check_suite(sets, skip=True)
+        sets, _ = check_suite(sets, skip=True, processes=processes)
     return limited(sets, config).train

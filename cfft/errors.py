@@ -33,6 +33,10 @@ class TrainingError(CfftError):
     """Report a run that cannot go on, such as one with a non-finite loss."""
 
 
+class OtherProcessError(CfftError):
+    """End a process of a distributed run because another one failed, which tells the user why."""
+
+
 def several(problems: Iterable[str]) -> str:
     """Join problems into one message, one a line."""
     return "\n".join(problems)

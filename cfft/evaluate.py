@@ -11,7 +11,8 @@ import attrs
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, is_initialized
+from accelerate.utils import gather_object
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 from torch import Tensor
@@ -22,7 +23,9 @@ from cfft.data.pictures import counts_as
 from cfft.encoder import Classifier
 from cfft.errors import ConfigError, DataError
 from cfft.interfaces import PictureSet, Preprocessing
+from cfft.processes import Processes
 from cfft.records import Batch
+from cfft.rows import Rows, own_indices
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Advanced = Callable[[int], None]
@@ -38,8 +41,15 @@ def make_accelerator(precision: str) -> Accelerator:
     if precision == "fp16" and not has_cuda:
         raise ConfigError("training.precision fp16 needs a GPU and there is none: use fp32 or bf16")
     chosen = _automatic(has_cuda) if precision == "auto" else precision
-    AcceleratorState._reset_state()  # or a second run in this process could not change precision
-    return Accelerator(mixed_precision="no" if chosen == "fp32" else chosen, cpu=not has_cuda)
+    mixed = "no" if chosen == "fp32" else chosen
+    if is_initialized() and AcceleratorState().mixed_precision != mixed:
+        AcceleratorState._reset_state()  # accelerate offers no other way to change a process's mind
+    return Accelerator(mixed_precision=mixed, cpu=not has_cuda)
+
+
+def processes_of(accelerator: Accelerator) -> Processes:
+    """Return the processes that an accelerator knows of."""
+    return Processes(accelerator.process_index, accelerator.num_processes, gather_object)
 
 
 def precision_of(accelerator: Accelerator) -> str:
@@ -171,36 +181,18 @@ def outputs_of(
     wanted = [own[i : i + reading.batch_size] for i in range(0, len(own), reading.batch_size)]
     pin = accelerator.device.type == "cuda"
     loader = Loader(pictures, reading.preprocessing, reading.workers, pin)
-    rows = []
+    rows = Rows(len(pictures), accelerator.num_processes, accelerator.gather)
     for images, labels, _ in loader.load(wanted):
-        rows.append(_run(model, on_device(images, labels, accelerator), accelerator))
+        rows.add(_run(model, on_device(images, labels, accelerator), accelerator))
         if advanced is not None:
-            done = accelerator.num_processes * sum(map(len, rows))
-            advanced(min(done, len(pictures)))
-    gathered: Tensor = accelerator.gather(torch.cat(rows))
-    return in_order(gathered, accelerator.num_processes, len(pictures)).cpu()
+            advanced(rows.added)
+    return rows.all()
 
 
 def on_device(images: Tensor, labels: Tensor, accelerator: Accelerator) -> Batch:
     """Move what a Loader gave to the accelerator and scale it there."""
     device = accelerator.device
     return to_batch(images.to(device, non_blocking=True), labels.to(device, non_blocking=True))
-
-
-def own_indices(pictures: int, process: int, processes: int) -> list[int]:
-    """Return the pictures of one process: every `processes`-th one.
-
-    All processes get equally many; the last picture is repeated where they do not come out even.
-    """
-    each = -(-pictures // processes)
-    own = range(process, each * processes, processes)
-    return [min(index, pictures - 1) for index in own]
-
-
-def in_order(gathered: Tensor, processes: int, pictures: int) -> Tensor:
-    """Bring rows that were gathered process by process into the pictures' order: [N, ...]."""
-    by_process: Tensor = gathered.unflatten(0, (processes, -1))  # [processes, rows, ...]
-    return by_process.transpose(0, 1).flatten(0, 1)[:pictures]
 
 
 def score(predictions: Predictions) -> Score:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cfft.config import RunConfig
-from cfft.evaluate import make_accelerator, precision_of
+from cfft.evaluate import make_accelerator, precision_of, processes_of
 from cfft.plan import make_plan
 from cfft.prepare import prepare
 from cfft.progress import Reporter, Silent
@@ -41,7 +41,7 @@ def run(
         return finished
     for note in notes:
         hears.warned(note)
-    prepared = prepare(config, accelerator.num_processes, hears)
+    prepared = prepare(config, processes_of(accelerator), hears)
     plan = make_plan(config, prepared, out, accelerator.device.type, precision_of(accelerator))
     hears.planned(plan)
     if dry_run:

@@ -24,6 +24,7 @@ from cfft.errors import ConfigError
 from cfft.heads import chosen_head, own_head, starting_head, zero_shot_head
 from cfft.interfaces import PictureSet, Pretrained, SuiteSets
 from cfft.models import ModelDescription, Models, describe
+from cfft.processes import Processes
 from cfft.progress import Reporter
 from cfft.prompts import resolve_templates
 from cfft.schedule import Steps, count_steps
@@ -57,14 +58,15 @@ class Prepared:
         return hashlib.sha256(listed.encode()).hexdigest()
 
 
-def prepare(config: RunConfig, processes: int, reporter: Reporter) -> Prepared:
+def prepare(config: RunConfig, processes: Processes, reporter: Reporter) -> Prepared:
     """Open the pictures, check that everything fits together and build the pre-trained model.
 
+    `processes` share the decoding of the pictures; all return the same.
     Raises ConfigError, DataError or WeightsError for what a user can mend.
     """
     parse_interval(config.training.checkpoint_every)
     opened = training_sets(config.suite.strategy, config.seed)
-    _batches(config, limited(opened, config), processes)
+    _batches(config, limited(opened, config), processes.count)
     pretrained = pretrained_model(config)
     head = chosen_head(config.model.head, pretrained)
     templates = head_templates(config, pretrained) if head == "zero-shot" else ()
@@ -73,9 +75,9 @@ def prepare(config: RunConfig, processes: int, reporter: Reporter) -> Prepared:
         config.backbone.name, config.architecture, pretrained, opened.classes, head, templates
     )
     _check_objective(config, pretrained, description)
-    readable, skipped = _readable_sets(opened, config, reporter)
+    readable, skipped = _readable_sets(opened, config, processes, reporter)
     sets = limited(readable, config)
-    batches = _batches(config, sets, processes)
+    batches = _batches(config, sets, processes.count)
     steps = count_steps(config.training, batches.steps_per_epoch)
     return Prepared(sets, skipped, batches, steps, pretrained, head, templates, description)
 
@@ -118,13 +120,16 @@ def pretrained_model(config: RunConfig) -> Pretrained:
 
 
 def _readable_sets(
-    sets: SuiteSets, config: RunConfig, reporter: Reporter
+    sets: SuiteSets, config: RunConfig, processes: Processes, reporter: Reporter
 ) -> tuple[SuiteSets, tuple[Mapping[str, str], ...]]:
     """Decode every picture, the one slow check; what is quick to find out comes before it."""
     task = "checking pictures"
     reporter.started(task, sum(map(len, (sets.train, sets.val, sets.test, *sets.ood))))
     sets, found = check_suite(
-        sets, config.training.skip_unreadable, lambda done, _: reporter.advanced(task, done)
+        sets,
+        config.training.skip_unreadable,
+        lambda done, _: reporter.advanced(task, done),
+        processes,
     )
     reporter.ended(task)
     return sets, tuple(picture.record() for picture in found)

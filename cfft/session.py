@@ -14,7 +14,7 @@ from cfft.checkpoint import Checkpoint, is_checkpoint, write_text
 from cfft.config import RunConfig
 from cfft.engine import TrainingStep
 from cfft.errors import ConfigError
-from cfft.evaluate import Predictions, Reading, precision_of
+from cfft.evaluate import Predictions, Reading, precision_of, processes_of
 from cfft.measure import Measuring
 from cfft.models import ModelDescription
 from cfft.optimisation import Optimisation
@@ -45,6 +45,7 @@ class Session:
     ) -> None:
         self.config, self.directory, self.prepared = config, directory, prepared
         self.accelerator, self.reporter = accelerator, reporter
+        self.processes = processes_of(accelerator)
         self.hook = registry.plugins.hook
         batch_size = 2 * prepared.batches.micro  # no gradients are kept: twice as many fit
         reading = Reading(prepared.pretrained.preprocessing, batch_size, config.training.workers)
@@ -99,18 +100,22 @@ class Session:
 
     def _begin(self, trainer: Trainer, step: TrainingStep) -> None:
         """Make the directory one that can be resumed, once everything that can fail is built."""
-        sheet = self._sheet(step)
-        self.accelerator.wait_for_everyone()  # by now each process has looked at the directory
-        if self.accelerator.is_main_process:
-            self.directory.root.mkdir(parents=True, exist_ok=True)
-            write_text(self.directory.config, self.config.to_toml())
+        sheet = self.processes.on_main(lambda: self._sheet(step))
+        self.processes.on_main(self._write_config)  # by now each process has looked for a run there
         trainer.save_last()
+        self.processes.on_main(lambda: self._write_sheet(sheet))
+
+    def _write_config(self) -> None:
+        self.directory.root.mkdir(parents=True, exist_ok=True)
+        write_text(self.directory.config, self.config.to_toml())
+
+    def _write_sheet(self, sheet: Figure | None) -> None:
         if sheet is not None:
             sheet.savefig(self.directory.sheet, format="png")
 
     def _announce(self) -> None:
-        if self.accelerator.is_main_process:
-            self.hook.cfft_run_started(config=self.config, out=self.directory.root)
+        started = self.hook.cfft_run_started
+        self.processes.on_main(lambda: started(config=self.config, out=self.directory.root))
 
     def _step(self, state: RunState) -> TrainingStep:
         encoder = self.prepared.pretrained.encoder
@@ -121,7 +126,7 @@ class Session:
         return step
 
     def _sheet(self, step: TrainingStep) -> Figure | None:
-        if step.strategies is None or not self.accelerator.is_main_process:
+        if step.strategies is None:
             return None
         sets, preprocessing = self.prepared.sets, self.prepared.pretrained.preprocessing
         return sample_sheet(step, sets.train, sets.classes, preprocessing, self.config.seed)
@@ -147,14 +152,13 @@ class Session:
 
     def _scores(self, trainer: Trainer, *, before: bool) -> dict[str, Any]:
         def keep(name: str, predictions: Predictions) -> None:
-            if self.accelerator.is_main_process:
-                predictions.save(self.directory.predictions(name, before=before))
+            path = self.directory.predictions(name, before=before)
+            self.processes.on_main(lambda: predictions.save(path))
 
         return self.measuring.scores(trainer.student, keep).record()
 
     def _epoch_ended(self, epoch: int, metrics: Metrics) -> None:
-        if self.accelerator.is_main_process:
-            self.hook.cfft_epoch_ended(epoch=epoch, metrics=metrics)
+        self.processes.on_main(lambda: self.hook.cfft_epoch_ended(epoch=epoch, metrics=metrics))
 
     def _finish(self, state: RunState, after: Mapping[str, Any]) -> dict[str, Any]:
         before = state.before or {}
@@ -177,7 +181,6 @@ class Session:
             "seconds": state.seconds,
             "images_per_second": state.images_per_second,
         }
-        if self.accelerator.is_main_process:
-            self.directory.write_results(results)
-            self.hook.cfft_run_ended(results=results)
+        self.processes.on_main(lambda: self.directory.write_results(results))
+        self.processes.on_main(lambda: self.hook.cfft_run_ended(results=results))
         return results

@@ -14,7 +14,7 @@ from cfft import checkpoint
 from cfft.checkpoint import Checkpoint, parse_interval
 from cfft.data.loading import Loader
 from cfft.engine import TrainingStep
-from cfft.evaluate import precision_of
+from cfft.evaluate import precision_of, processes_of
 from cfft.interrupts import StopWish, listening
 from cfft.metrics import MetricsLog, Window
 from cfft.optimisation import Optimisation
@@ -44,6 +44,7 @@ class Trainer:
         self.prepared, self.student, self.optimisation = prepared, step.student, optimisation
         self.directory, self.reporter, self.state = directory, reporter, state
         self.training, self.accelerator = optimisation.training, optimisation.accelerator
+        self.processes = processes_of(self.accelerator)
         names = ("loss", *step.weights, "grad_norm")
         self.window = Window(names, self.accelerator.device, self.accelerator.gather)
         self.log = MetricsLog(directory.metrics)
@@ -105,8 +106,7 @@ class Trainer:
         self.student.load_weights(stored.weights)
         self.optimisation.restore(stored.optimizer or {}, kept["optimisation"])
         self.window.restore(kept["window"])
-        if self.accelerator.is_main_process:
-            self.log.rewind(self.state.step, self.state.epoch)
+        self.processes.on_main(lambda: self.log.rewind(self.state.step, self.state.epoch))
 
     def _train_epoch(self, loader: Loader, wish: StopWish) -> None:
         state, per_epoch = self.state, self.prepared.steps.per_epoch
@@ -142,8 +142,8 @@ class Trainer:
         pictures = self.window.steps * self.prepared.batches.batch
         speed = pictures / max(self.window.seconds, 1e-9)
         metrics = {**self.window.means(), "lr": lr, "images_per_second": speed}
-        if self.accelerator.is_main_process:
-            self.log.write({"step": self.state.step, "epoch": self.state.epoch + 1, **metrics})
+        line = {"step": self.state.step, "epoch": self.state.epoch + 1, **metrics}
+        self.processes.on_main(lambda: self.log.write(line))
         self.reporter.stepped(self.state.step, metrics)
 
     def _save_if_due(self) -> None:
@@ -167,8 +167,8 @@ class Trainer:
     def _end_epoch(self, metrics: Metrics) -> None:
         if self.state.take_validation(metrics["val_top1"], self.training.patience):
             self.save_best()
-        if self.accelerator.is_main_process:
-            self.log.write({"epoch": self.state.epoch, "step": self.state.step, **metrics})
+        line = {"epoch": self.state.epoch, "step": self.state.step, **metrics}
+        self.processes.on_main(lambda: self.log.write(line))
         self.reporter.epoch_ended(self.state.epoch, metrics)
         self.save_last()
 
@@ -177,9 +177,7 @@ class Trainer:
         return model
 
     def _write(self, directory: Path, content: Checkpoint) -> None:
-        if self.accelerator.is_main_process:
-            checkpoint.save(directory, content)
-        self.accelerator.wait_for_everyone()
+        self.processes.on_main(lambda: checkpoint.save(directory, content))
 
 
 def surroundings(accelerator: Accelerator) -> dict[str, str | int]:

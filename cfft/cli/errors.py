@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from cfft.errors import CfftError
+from cfft.errors import CfftError, OtherProcessError
 
 _BUG = 1
 _MENDABLE = 2
@@ -29,6 +29,8 @@ def reported() -> Iterator[None]:
     """End the process with 2 for a CfftError, 130 when interrupted, 1 for anything else."""
     try:
         yield
+    except OtherProcessError:
+        sys.exit(_MENDABLE)  # the process that failed has said why
     except CfftError as error:
         _end(_MENDABLE, *(f"error: {line}" for line in str(error).split("\n")))
     except RunInterruptedError as interrupted:

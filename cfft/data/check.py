@@ -13,6 +13,7 @@ import attrs
 from cfft.data.pictures import FilePictures, PictureSubset, picture_fault
 from cfft.errors import DataError, several
 from cfft.interfaces import PictureSet, SuiteSets
+from cfft.processes import ALONE, Processes
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
@@ -34,16 +35,18 @@ class Unreadable:
 
 
 def check_suite(
-    suite: SuiteSets, skip: bool = False, progress: Progress | None = None
+    suite: SuiteSets,
+    skip: bool = False,
+    progress: Progress | None = None,
+    processes: Processes = ALONE,
 ) -> tuple[SuiteSets, list[Unreadable]]:
     """Decode every picture of a suite; return the suite without unreadable ones, and those.
 
-    `progress(done, total)` is called in the caller's thread, in pictures. Raises DataError that
-    lists every unreadable picture, unless `skip`; with it, where a training class or a whole set
-    has none left.
+    `progress` and `processes` as in `find_unreadable`. Raises DataError that lists every unreadable
+    picture, unless `skip`; with it, where a training class or a whole set has none left.
     """
     sets = (suite.train, suite.val, suite.test, *suite.ood)
-    found = find_unreadable(sets, progress)
+    found = find_unreadable(sets, progress, processes)
     if found and not skip:
         raise DataError(several(_lines(found)))
     train, val, test, *ood = (readable(pictures, found) for pictures in sets)
@@ -52,36 +55,46 @@ def check_suite(
 
 
 def find_unreadable(
-    sets: Sequence[PictureSet], progress: Progress | None = None
+    sets: Sequence[PictureSet], progress: Progress | None = None, processes: Processes = ALONE
 ) -> list[Unreadable]:
-    """Decode every picture of `sets` in threads and return those that fail, in order."""
-    return [
-        Unreadable(pictures, index, path, reason)
-        for pictures, index, (path, reason) in look_at(sets, fault, progress)
+    """Decode every picture of `sets` in threads and return those that fail, in order.
+
+    `processes` share the pictures out and all return the same. `progress(done, total)` is called
+    in the caller's thread, in pictures.
+    """
+    places = {id(pictures): place for place, pictures in reversed([*enumerate(sets)])}
+    own = [
+        (places[id(pictures)], index, path, reason)
+        for pictures, index, (path, reason) in look_at(sets, fault, progress, processes)
         if reason
     ]
+    found = sorted(processes.join(own))
+    return [Unreadable(sets[place], *picture) for place, *picture in found]
 
 
 def look_at(
     sets: Sequence[PictureSet],
     look: Callable[[PictureSet, int], T],
     progress: Progress | None = None,
+    processes: Processes = ALONE,
 ) -> Iterator[tuple[PictureSet, int, T]]:
-    """Call `look(pictures, index)` for every picture in threads; yield what it returns, in order.
+    """Call `look(pictures, index)` in threads for every picture of this process's share.
 
-    `progress(done, total)` is called in the caller's thread, in pictures.
+    Yields what it returns, in order. `progress(done, total)` is called in the caller's thread, in
+    pictures, as if the other processes were as far.
     """
-    chunks = list(_chunks(sets))
-    total = sum(len(indices) for _, indices in chunks)
+    everything = list(_chunks(sets))
+    total = sum(len(indices) for _, indices in everything)
+    chunks = processes.share(everything)
     done = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
             seen = pool.map(partial(_look, look), chunks)
             for (pictures, indices), results in zip(chunks, seen, strict=True):
                 yield from ((pictures, *pair) for pair in zip(indices, results, strict=True))
-                done += len(indices)
+                done += len(indices) * processes.count
                 if progress:
-                    progress(done, total)
+                    progress(min(done, total), total)
         finally:
             pool.shutdown(cancel_futures=True)  # or Ctrl-C would wait for every picture
 

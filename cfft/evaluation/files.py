@@ -15,6 +15,7 @@ import attrs
 from cfft.checkpoint import write_text
 from cfft.errors import DataError
 from cfft.evaluate import Predictions
+from cfft.processes import ALONE, Processes
 from cfft.results import check_free
 
 SCHEMA = 1
@@ -24,9 +25,13 @@ _PREDICTIONS = "predictions"
 
 @attrs.define
 class EvaluationFiles:
-    """Write an evaluation beside its place; `taken`: folder names by model label."""
+    """Write an evaluation beside its place, on the main process; the others wait for it.
+
+    `taken`: folder names by model label.
+    """
 
     root: Path
+    processes: Processes
     taken: dict[str, str] = attrs.field(factory=dict)
 
     def folder(self, label: str) -> str:
@@ -39,27 +44,44 @@ class EvaluationFiles:
 
     def keep(self, label: str, name: str, predictions: Predictions) -> None:
         """Write what a model says of a set."""
-        predictions.save(self.root / self.folder(label) / f"{name}.npz")
+        path = self.root / self.folder(label) / f"{name}.npz"
+        self.processes.on_main(lambda: predictions.save(path))
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Write evaluation.json."""
-        write_text(self.root / EVALUATION, json.dumps(record, indent=2) + "\n")
+        text = json.dumps(record, indent=2) + "\n"
+        self.processes.on_main(lambda: write_text(self.root / EVALUATION, text))
 
 
 @contextmanager
-def new_evaluation(out: Path) -> Iterator[EvaluationFiles]:
+def new_evaluation(out: Path, processes: Processes = ALONE) -> Iterator[EvaluationFiles]:
     """Give files that appear in `out` when the block ends, and never where it fails.
 
-    Raises ConfigError where `out` holds anything or cannot be made.
+    All `processes` have to take part. Raises ConfigError where `out` holds anything or cannot be
+    made.
     """
     check_free(out)
     place = out.resolve()
+    holder = processes.on_main(lambda: _folder_beside(place))
+    root = place if holder is None else Path(holder.name, place.name)
+    try:
+        yield EvaluationFiles(root, processes)
+        processes.on_main(lambda: _move(root, out))
+    finally:
+        if holder is not None:
+            holder.cleanup()
+
+
+def _folder_beside(place: Path) -> TemporaryDirectory[str]:
     place.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as folder:
-        partial = Path(folder, place.name)
-        partial.mkdir()
-        yield EvaluationFiles(partial)
-        partial.rename(place)
+    holder = TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.")
+    Path(holder.name, place.name).mkdir()
+    return holder
+
+
+def _move(root: Path, out: Path) -> None:
+    check_free(out)  # another evaluation may have ended there meanwhile
+    root.rename(out.resolve())
 
 
 def read_evaluation(path: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from cfft.config import RunConfig, resolve
-from cfft.evaluate import Predictions, Reading, make_accelerator, precision_of
+from cfft.evaluate import Predictions, Reading, make_accelerator, precision_of, processes_of
 from cfft.evaluation.baseline import baseline_line, chosen_baseline
 from cfft.evaluation.comparison import compare
 from cfft.evaluation.files import SCHEMA, EvaluationFiles, new_evaluation
@@ -87,24 +86,21 @@ class _Evaluation:
         identities = [subject.identity for subject in subjects]
         baseline = chosen_baseline(self.settings.baseline, identities)
         line = baseline_line(self.settings.baseline_line, identities)
+        processes = processes_of(self.accelerator)
         self._try_all(view, subjects)
         if self.settings.skip_unreadable:
-            view = without_unreadable(view, self.reporter)
-        with self._files(out) as files:
+            view = without_unreadable(view, processes, self.reporter)
+        with new_evaluation(out, processes) as files:
             models = self._measured(view, subjects, files)
             compared = compare(models, baseline, line.fit(models))
             record = {**self._surroundings(view), **compared.record()}
-            if files is not None:
-                files.write(record)
+            files.write(record)
         return record
 
     @property
     def space(self) -> LabelSpace:
         """The classes that the arg-max is taken among."""
         return self.settings.label_space or "subset"
-
-    def _files(self, out: Path) -> AbstractContextManager[EvaluationFiles | None]:
-        return new_evaluation(out) if self.accelerator.is_main_process else nullcontext()
 
     def _seed_of(self, subject: Subject) -> int:
         own = subject.identity.seed
@@ -120,7 +116,7 @@ class _Evaluation:
         return fitted(subject.load(), subject.identity.label, self.config.suite.name, view.classes)
 
     def _measured(
-        self, view: SuiteView, subjects: Sequence[Subject], files: EvaluationFiles | None
+        self, view: SuiteView, subjects: Sequence[Subject], files: EvaluationFiles
     ) -> list[MeasuredModel]:
         return [
             model
@@ -131,7 +127,7 @@ class _Evaluation:
         ]
 
     def _together(
-        self, view: SuiteView, subjects: Sequence[Subject], files: EvaluationFiles | None
+        self, view: SuiteView, subjects: Sequence[Subject], files: EvaluationFiles
     ) -> list[MeasuredModel]:
         """Measure models that are in memory at the same time."""
         models = [self._fitted(view, subject) for subject in subjects]
@@ -139,20 +135,29 @@ class _Evaluation:
             model.classifier.to(self.accelerator.device)
         found: list[dict[str, MeasuredSet]] = [{} for _ in subjects]
         for each in view.sets:
-            for position, predictions in self._predicted(each, subjects, models):
-                identity, name = subjects[position].identity, each.pictures.name
-                if files is not None:
-                    files.keep(identity.label, name, predictions)
-                shifts = view.shifts(self._seed_of(subjects[position]))
-                found[position][name] = measure(
-                    predictions, each.role, self.space, shifts if each.role == "id" else {}
-                )
+            for position, measured in self._on_set(view, each, subjects, models, files):
+                found[position][each.pictures.name] = measured
         for model in models:
             model.classifier.to("cpu")  # starting models are kept for weight ensembles
         return [
-            MeasuredModel(s.identity, sets, files.folder(s.identity.label) if files else None)
+            MeasuredModel(s.identity, sets, files.folder(s.identity.label))
             for s, sets in zip(subjects, found, strict=True)
         ]
+
+    def _on_set(
+        self,
+        view: SuiteView,
+        each: MeasuredPictures,
+        subjects: Sequence[Subject],
+        models: Sequence[Fitted],
+        files: EvaluationFiles,
+    ) -> Iterator[tuple[int, MeasuredSet]]:
+        """Keep and score what models say of a set; logits are gone when the next set comes."""
+        for position, predictions in self._predicted(each, subjects, models):
+            subject = subjects[position]
+            files.keep(subject.identity.label, each.pictures.name, predictions)
+            shifts = view.shifts(self._seed_of(subject)) if each.role == "id" else {}
+            yield position, measure(predictions, each.role, self.space, shifts)
 
     def _predicted(
         self, each: MeasuredPictures, subjects: Sequence[Subject], models: Sequence[Fitted]

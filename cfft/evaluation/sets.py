@@ -11,6 +11,7 @@ from cfft.data.sets import evaluation_sets
 from cfft.errors import DataError
 from cfft.evaluation.measured import Role, digest
 from cfft.interfaces import EvaluationSets, PictureSet, Suite
+from cfft.processes import Processes
 from cfft.progress import Reporter
 
 Seed = int
@@ -67,12 +68,15 @@ def open_suite(suite: Suite, seeds: Sequence[Seed]) -> SuiteView:
     return SuiteView(first.classes, tuple(ordered), dict(first.absent))
 
 
-def without_unreadable(view: SuiteView, reporter: Reporter) -> SuiteView:
-    """Decode every picture and leave out those that fail; raises DataError where none is left."""
+def without_unreadable(view: SuiteView, processes: Processes, reporter: Reporter) -> SuiteView:
+    """Decode every picture and leave out those that fail; raises DataError where none is left.
+
+    `processes` share the pictures out and all return the same.
+    """
     sets = [each.pictures for each in view.sets]
     task = "checking pictures"
     reporter.started(task, sum(map(len, sets)))
-    found = find_unreadable(sets, _advance(reporter, task))
+    found = find_unreadable(sets, _advance(reporter, task), processes)
     reporter.ended(task)
     kept = [attrs.evolve(each, pictures=readable(each.pictures, found)) for each in view.sets]
     return attrs.evolve(view, sets=tuple(kept), skipped=tuple(found))

@@ -15,11 +15,9 @@ from cfft.evaluate import (
     Reading,
     Score,
     evaluate,
-    in_order,
     make_accelerator,
     mean_top1,
     outputs_of,
-    own_indices,
     precision_of,
     score,
 )
@@ -71,18 +69,6 @@ def test_the_mean_counts_every_set_once_and_there_is_none_without_sets() -> None
 
     assert mean_top1(scores) == pytest.approx(0.4)
     assert mean_top1([]) is None
-
-
-@pytest.mark.parametrize(("pictures", "processes"), [(5, 1), (5, 2), (6, 3), (2, 4), (1, 3)])
-def test_what_processes_share_out_comes_back_in_order_and_once(
-    pictures: int, processes: int
-) -> None:
-    shares = [torch.tensor(own_indices(pictures, p, processes)) for p in range(processes)]
-
-    gathered = in_order(torch.cat(shares), processes, pictures)
-
-    assert gathered.tolist() == list(range(pictures))
-    assert len({len(share) for share in shares}) == 1
 
 
 def test_every_picture_is_predicted_once_and_in_order(pictures: FilePictures) -> None:

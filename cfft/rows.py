@@ -1,0 +1,80 @@
+"""What a model says of pictures, row by row: from several processes into the pictures' order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+HELD_BYTES = 2**24
+"""Bytes of rows that wait on a device before they move to the host's memory: 16 MiB."""
+
+
+def own_indices(pictures: int, process: int, processes: int) -> list[int]:
+    """Return the pictures of one process: every `processes`-th one.
+
+    All processes get equally many; the last picture is repeated where they do not come out even.
+    """
+    each = -(-pictures // processes)
+    own = range(process, each * processes, processes)
+    return [min(index, pictures - 1) for index in own]
+
+
+def in_order(gathered: Tensor, processes: int) -> Tensor:
+    """Bring rows that were gathered process by process into the pictures' order: [N, ...]."""
+    by_process: Tensor = gathered.unflatten(0, (processes, -1))  # [processes, rows, ...]
+    return by_process.transpose(0, 1).flatten(0, 1)
+
+
+class Rows:
+    """Collect one row a picture on the host, out of the shares that `own_indices` gives.
+
+    `gather` joins a tensor of every process along its first dimension: all add equally many rows
+    at a time. Rows wait on the device until there are `held_bytes` of them, so that it need not be
+    waited for at every batch; what gathers and sorts them is as large for each process. On the host
+    nothing is kept twice.
+    """
+
+    def __init__(
+        self,
+        pictures: int,
+        processes: int,
+        gather: Callable[[Tensor], Tensor],
+        held_bytes: int = HELD_BYTES,
+    ) -> None:
+        self.pictures, self.processes = pictures, processes
+        self._gather, self._held_bytes = gather, held_bytes
+        self._held: list[Tensor] = []
+        self._all: Tensor | None = None
+        self._stored = 0
+
+    def add(self, rows: Tensor) -> None:
+        """Take the next rows of this process: [B, ...], on its device."""
+        self._held.append(rows)
+        if sum(held.nbytes for held in self._held) >= self._held_bytes:
+            self._store()
+
+    def all(self) -> Tensor:
+        """Return the rows of all pictures in their order, on the CPU: [N, ...]; ends the taking."""
+        if self._held:
+            self._store()
+        if self._all is None:
+            raise ValueError("no rows were added")
+        return self._all
+
+    @property
+    def added(self) -> int:
+        """How many pictures all processes have added, at most all there are."""
+        held = self.processes * sum(map(len, self._held))
+        return min(self._stored + held, self.pictures)
+
+    def _store(self) -> None:
+        """Move what is held to the host: its pictures follow one another in the whole."""
+        rows = in_order(self._gather(torch.cat(self._held)), self.processes)
+        self._held.clear()
+        if self._all is None:
+            self._all = torch.empty(self.pictures, *rows.shape[1:], dtype=rows.dtype)
+        end = min(self._stored + len(rows), self.pictures)
+        self._all[self._stored : end] = rows[: end - self._stored]
+        self._stored = end
