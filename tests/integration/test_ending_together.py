@@ -1,0 +1,187 @@
+"""Two processes on CPUs that cannot go on: both end, with exit code 2, and the user reads why."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+import pytest
+import torch
+
+from cfft.config import RunConfig
+from cfft.layers import Layer
+
+pytestmark = pytest.mark.slow
+
+Configure = Callable[..., RunConfig]
+
+CFFT = "from cfft.cli import main; main()"
+
+BLOCKED_RUN = """
+import sys
+from pathlib import Path
+from cfft.cli.errors import reported
+from cfft.config import resolve
+from cfft.layers import read_defaults, read_file
+from cfft.loop import run
+from cfft.progress import Silent
+from cfft.registry import Registry
+
+class Blocking(Silent):
+    def started(self, task, total):
+        if task == when:
+            file.write_text("where a directory has to be")
+
+config, out, file = map(Path, sys.argv[1:4])
+when = sys.argv[4]
+registry = Registry.installed()
+with reported():
+    run(resolve(registry, [read_defaults(), read_file(config)]), registry, out, reporter=Blocking())
+"""
+
+BLOCKED_EVALUATION = """
+import sys
+from pathlib import Path
+from cfft.cli.errors import reported
+from cfft.evaluation.job import evaluate_models
+from cfft.layers import Layer
+from cfft.progress import Silent
+from cfft.registry import Registry
+from cfft.settings import Evaluation
+
+class Blocking(Silent):
+    def started(self, task, total):
+        out.mkdir(exist_ok=True)
+        (out / "of somebody else").write_text("")
+
+world, name, weights, out = map(Path, sys.argv[1:])
+layer = Layer("test")
+layer.choose("suite", ["domains"])
+layer.values["suite", "domains"] = {"data": str(world), "id": "sunny"}
+layer.settings["model"] = {"name": str(name), "pretrained": str(weights), "prompts": "class-name"}
+with reported():
+    settings = Evaluation(precision="fp32", workers=0)
+    evaluate_models(["zero-shot"], layer, settings, Registry.installed(), out, Blocking())
+"""
+
+ROWS = """
+import sys
+import torch
+from cfft.evaluate import make_accelerator
+from cfft.rows import Rows, own_indices
+
+accelerator = make_accelerator("fp32")
+whole = torch.load(sys.argv[1])
+index, count = accelerator.process_index, accelerator.num_processes
+rows = Rows(len(whole), count, accelerator.gather, held_bytes=30)
+for batch in whole[own_indices(len(whole), index, count)].split(2):
+    rows.add(batch)
+torch.save(rows.all(), f"{sys.argv[1]}.{index}")
+"""
+
+
+@attrs.frozen
+class Ended:
+    """Hold how a process ended and what it said."""
+
+    code: int
+    err: str
+
+
+def on_two(program: str, *words: object) -> list[Ended]:
+    """Run a program in two processes that know of each other, without a launcher to kill them."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+    shared |= {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": ""}
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, *map(str, words)],
+            env={**os.environ, **shared, "RANK": rank, "LOCAL_RANK": rank},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in "01"
+    ]
+    said = [process.communicate(timeout=300)[1] for process in running]
+    return [Ended(p.returncode, err) for p, err in zip(running, said, strict=True)]
+
+
+def errors(ended: Ended) -> list[str]:
+    return [line for line in ended.err.splitlines() if "rror" in line]
+
+
+@pytest.fixture
+def config(configure: Configure, tmp_path: Path) -> Path:
+    """Write the configuration of a short run."""
+    path = tmp_path / "config.toml"
+    path.write_text(configure(epochs=1, batch_size=8, micro_batch=2).to_toml())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("when", "file"), [("checking pictures", "deep"), ("evaluating sunny", "deep/run/predictions")]
+)
+def test_where_a_run_cannot_be_saved_both_processes_end(
+    when: str, file: str, config: Path, tmp_path: Path
+) -> None:
+    words = (config, tmp_path / "deep" / "run", tmp_path / file, when)
+
+    main, other = on_two(BLOCKED_RUN, *words)
+
+    assert (main.code, other.code) == (2, 2)
+    assert len(errors(main)) == 1
+    assert f"{tmp_path / file}" in errors(main)[0]
+    assert "Not a directory" in errors(main)[0]
+    assert errors(other) == []
+
+
+def test_where_an_evaluation_cannot_be_saved_both_processes_end(
+    world: Path, clip: tuple[Path, Path], tmp_path: Path
+) -> None:
+    main, other = on_two(BLOCKED_EVALUATION, world, *clip, tmp_path / "EVAL")
+
+    assert (main.code, other.code) == (2, 2)
+    assert errors(main) == [
+        f"error: --out {tmp_path / 'EVAL'} is not empty: give another directory"
+    ]
+    assert errors(other) == []
+    assert [place.name for place in tmp_path.iterdir()] == ["EVAL"]
+
+
+def test_both_processes_name_every_unreadable_picture(
+    configure: Configure, layer: Layer, world: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(world, tmp_path / "world")
+    broken = [tmp_path / "world" / place for place in ("dark/blue/00.png", "sunny/red/03.png")]
+    for picture in broken:
+        picture.write_bytes(picture.read_bytes()[:40])
+    layer.values["suite", "domains"]["data"] = str(tmp_path / "world")
+    (tmp_path / "config.toml").write_text(configure().to_toml())
+
+    main, other = on_two(CFFT, "run", "--config", tmp_path / "config.toml", "--out", tmp_path / "r")
+
+    assert (main.code, other.code) == (2, 2)
+    assert errors(main) == errors(other)
+    assert "unreadable pictures: 2" in errors(main)[0]
+    assert all(str(picture) in main.err for picture in broken)
+    assert not (tmp_path / "r").exists()
+
+
+def test_rows_that_processes_gather_piece_by_piece_are_the_same_to_the_bit(tmp_path: Path) -> None:
+    whole = torch.rand(11, 3, generator=torch.Generator().manual_seed(0))
+    torch.save(whole, tmp_path / "rows")
+
+    ended = on_two(ROWS, tmp_path / "rows")
+
+    assert [each.code for each in ended] == [0, 0]
+    assert torch.equal(torch.load(tmp_path / "rows.0"), whole)
+    assert torch.equal(torch.load(tmp_path / "rows.1"), whole)
