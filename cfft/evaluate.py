@@ -21,7 +21,7 @@ from torchmetrics.functional.classification import multiclass_stat_scores
 from cfft.data.loading import Loader, to_batch
 from cfft.data.pictures import counts_as
 from cfft.encoder import Classifier
-from cfft.errors import ConfigError, DataError
+from cfft.errors import ConfigError, DataError, TrainingError
 from cfft.interfaces import PictureSet, Preprocessing
 from cfft.processes import Processes
 from cfft.records import Batch
@@ -114,9 +114,14 @@ class Predictions:
             raise ValueError(
                 f"{len(logits)} rows of logits, {len(labels)} labels, {len(names)} names"
             )
-        if "stands_for" not in stored:
-            return cls(logits, labels, names, classes)
-        return cls(logits, labels, names, classes, torch.from_numpy(stored["stands_for"]))
+        found = cls(logits, labels, names, classes)
+        if "stands_for" in stored:
+            found = attrs.evolve(found, stands_for=torch.from_numpy(stored["stands_for"]))
+        known = range(logits.shape[1])
+        outside = {*labels.tolist(), *classes, *found.stands_for.tolist()} - {*known}
+        if outside:
+            raise ValueError(f"logits of {len(known)} classes, but class {min(outside)} occurs")
+        return found
 
 
 @attrs.frozen
@@ -146,7 +151,7 @@ def evaluate(
     """Return a model's predictions for every picture of a set, the same on every process.
 
     `advanced` hears how many pictures are done. Raises DataError for an empty set and for a
-    picture that cannot be read.
+    picture that cannot be read, TrainingError for logits that are no numbers.
     """
     logits = outputs_of(
         lambda images: classifier(images).logits, pictures, reading, accelerator, advanced
@@ -155,8 +160,18 @@ def evaluate(
 
 
 def predictions_of(logits: Tensor, pictures: PictureSet) -> Predictions:
-    """Put what a model said, [N, K] in the order of a set, beside what the set says."""
+    """Put what a model said, [N, K] in the order of a set, beside what the set says.
+
+    Raises TrainingError for logits that are no numbers: their arg-max would count as an answer.
+    """
     names = tuple(pictures.identify(index) for index in range(len(pictures)))
+    broken = logits.isnan().any(dim=1).nonzero().flatten().tolist()
+    if broken:
+        raise TrainingError(
+            f"set '{pictures.name}': the model's logits are not numbers (NaN) for {len(broken)} of "
+            f"{len(names)} pictures, the first is {names[broken[0]]}: its weights are broken, or "
+            "its values overflow: try precision fp32"
+        )
     found = Predictions(logits, torch.tensor(pictures.labels), names, tuple(pictures.classes))
     for index, label in counts_as(pictures).items():
         found.stands_for[index] = label
@@ -173,7 +188,7 @@ def outputs_of(
     """Return `model`'s outputs [N, ...] for every picture in order, float32 on the CPU.
 
     `model` takes images [B, 3, H, W] in 0..1 on the accelerator's device. Processes share the
-    pictures out and all return everything; no gradients. Raises as `evaluate` does.
+    pictures out and all return everything; no gradients. Raises DataError as `evaluate` does.
     """
     if not len(pictures):
         raise DataError(f"set '{pictures.name}' has no pictures to evaluate on")

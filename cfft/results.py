@@ -14,7 +14,7 @@ import attrs
 
 from cfft.checkpoint import is_checkpoint, verify, write_text
 from cfft.config import RunConfig
-from cfft.errors import ConfigError, several
+from cfft.errors import ConfigError, DataError, several
 from cfft.evaluate import Score, mean_top1
 
 SCHEMA = 1
@@ -63,10 +63,19 @@ class RunDirectory:
         return (folder / "before" if before else folder) / f"{name}.npz"
 
     def read_results(self) -> dict[str, Any] | None:
-        """Return the results of a finished run, None of any other."""
+        """Return the results of a finished run, None of any other.
+
+        Raises DataError for a file that cfft did not write.
+        """
         if not self.results.is_file():
             return None
-        content: dict[str, Any] = json.loads(self.results.read_text("utf-8"))
+        try:
+            content: dict[str, Any] = json.loads(self.results.read_text("utf-8"))
+            schema = content.get("schema", SCHEMA)
+        except (ValueError, AttributeError) as error:
+            raise DataError(f"{self.results}: no results that cfft wrote ({error})") from error
+        if schema != SCHEMA:
+            raise DataError(f"{self.results}: schema {schema}, this version of cfft reads {SCHEMA}")
         return content
 
     def write_results(self, results: Mapping[str, Any]) -> None:
@@ -97,7 +106,7 @@ def check_free(root: Path, remedy: str = "") -> None:
 
 
 def _check_writable(root: Path) -> None:
-    """Raise ConfigError where the run directory cannot be made; nothing is left behind."""
+    """Raise ConfigError where a directory cannot be made; nothing is left behind."""
     nearest = next(place for place in (root, *root.resolve().parents) if place.exists())
     if not nearest.is_dir():
         raise ConfigError(f"--out {root} cannot be made: {nearest} is a file")

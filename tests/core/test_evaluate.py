@@ -9,7 +9,7 @@ from PIL import Image
 
 from cfft.data.pictures import FilePictures, class_folders
 from cfft.encoder import Classifier
-from cfft.errors import ConfigError, DataError
+from cfft.errors import ConfigError, DataError, TrainingError
 from cfft.evaluate import (
     Predictions,
     Reading,
@@ -19,6 +19,8 @@ from cfft.evaluate import (
     mean_top1,
     outputs_of,
     precision_of,
+    predictions_of,
+    processes_of,
     score,
 )
 from cfft.interfaces import Preprocessing
@@ -114,9 +116,27 @@ def test_half_precision_without_a_gpu_is_refused() -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without a GPU")
-@pytest.mark.parametrize(("asked", "found"), [("auto", "fp32"), ("bf16", "bf16"), ("fp32", "fp32")])
-def test_one_process_may_change_precision_between_runs(asked: str, found: str) -> None:
-    assert precision_of(make_accelerator(asked)) == found
+def test_one_process_may_change_precision_between_runs() -> None:
+    asked = ("auto", "bf16", "bf16", "fp32")
+
+    found = [precision_of(make_accelerator(precision)) for precision in asked]
+
+    assert found == ["fp32", "bf16", "bf16", "fp32"]
+
+
+def test_the_only_process_is_the_main_one_and_hears_itself() -> None:
+    processes = processes_of(make_accelerator("fp32"))
+
+    assert (processes.index, processes.count, processes.is_main) == (0, 1, True)
+    assert processes.join(["found"]) == ["found"]
+
+
+def test_logits_that_are_no_numbers_are_no_answer(pictures: FilePictures) -> None:
+    logits = torch.zeros(5, 2)
+    logits[3, 1] = torch.nan
+
+    with pytest.raises(TrainingError, match=r"set 'levels'.* 1 of 5 .*b/3\.png.*fp32"):
+        predictions_of(logits, pictures)
 
 
 def test_a_class_that_stands_for_another_label_counts_as_right() -> None:
@@ -141,6 +161,27 @@ def test_stored_predictions_are_read_back_as_they_were(tmp_path: Path) -> None:
     torch.testing.assert_close(found.logits, kept.logits)
     assert (found.names, found.classes) == (kept.names, kept.classes)
     assert found.stands_for.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"labels": np.array([2])},
+        {"labels": np.array([-1])},
+        {"classes": np.array([0, 5])},
+        {"stands_for": np.array([0, 2])},
+        {"names": np.array(["a", "b"])},
+        {"logits": np.zeros(1, np.float32)},
+    ],
+)
+def test_predictions_that_contradict_themselves_are_refused(changed, tmp_path: Path) -> None:
+    predictions([[0.0, 1.0]], [1], classes=(0, 1)).save(tmp_path / "set.npz")
+    with np.load(tmp_path / "set.npz") as stored:
+        arrays = {**stored, **changed}
+    np.savez(tmp_path / "set.npz", **arrays)
+
+    with pytest.raises(DataError, match=r"set\.npz: no predictions that cfft wrote"):
+        Predictions.load(tmp_path / "set.npz")
 
 
 def test_a_file_without_predictions_is_refused_by_name(tmp_path: Path) -> None:
