@@ -165,13 +165,7 @@ def predictions_of(logits: Tensor, pictures: PictureSet) -> Predictions:
     Raises TrainingError for logits that are no numbers: their arg-max would count as an answer.
     """
     names = tuple(pictures.identify(index) for index in range(len(pictures)))
-    broken = logits.isnan().any(dim=1).nonzero().flatten().tolist()
-    if broken:
-        raise TrainingError(
-            f"set '{pictures.name}': the model's logits are not numbers (NaN) for {len(broken)} of "
-            f"{len(names)} pictures, the first is {names[broken[0]]}: its weights are broken, or "
-            "its values overflow: try precision fp32"
-        )
+    _require_numbers(logits, pictures.name, names)
     found = Predictions(logits, torch.tensor(pictures.labels), names, tuple(pictures.classes))
     for index, label in counts_as(pictures).items():
         found.stands_for[index] = label
@@ -236,6 +230,16 @@ def mean_top1(scores: Iterable[Score]) -> float | None:
     """Return the plain mean of accuracies, None where there are none."""
     shares: Sequence[float] = [each.top1 for each in scores]
     return sum(shares) / len(shares) if shares else None
+
+
+def _require_numbers(logits: Tensor, name: str, pictures: Sequence[str]) -> None:
+    broken = logits.isnan().any(dim=1).nonzero().flatten().tolist()
+    if broken:
+        raise TrainingError(
+            f"set '{name}': the model's logits are not numbers (NaN) for {len(broken)} of "
+            f"{len(pictures)} pictures, the first is {pictures[broken[0]]}: its weights are broken "
+            "or its values overflow; try precision fp32"
+        )
 
 
 def _automatic(has_cuda: bool) -> Precision:

@@ -204,6 +204,9 @@ class PictureSet(Protocol):
     several classes are right for a picture (ObjectNet's folders); other classes stand for
     themselves. `labels` hold what classes stand for.
 
+    These facts are checked when a suite is opened: a label that no class stands for, or a class
+    that the suite does not name, is refused with a DataError.
+
     The optional attribute `made_from` is the set that these pictures are computed from
     (corruptions made while reading); `cfft data verify` reads that one alone.
     """
