@@ -25,6 +25,7 @@ T = TypeVar("T")
 _COUNTERFACTUAL = {"student.counterfactual", "teacher.counterfactual"}
 _COUNTERFACTUAL_KINDS = ("mask", "fill", "cam")
 _FILES = ("name", "pretrained", "prompts")
+_NO_MODEL = "no model is chosen: give --model NAME, as in --model ViT-B-32 --pretrained openai"
 
 
 @attrs.frozen
@@ -114,17 +115,23 @@ def _table(chosen: Chosen) -> dict[str, Any]:
     return {**head, **values_of(chosen.strategy), **paths}
 
 
-def resolve(registry: Registry, layers: Sequence[Layer]) -> RunConfig:
-    """Check and join layers, lowest first; raises ConfigError with every problem, one a line."""
-    return _Resolver(registry, layers).run()
+def resolve(
+    registry: Registry, layers: Sequence[Layer], without_model: str = _NO_MODEL
+) -> RunConfig:
+    """Check and join layers, lowest first; raises ConfigError with every problem, one a line.
+
+    `without_model`: the problem where no layer names a model.
+    """
+    return _Resolver(registry, layers, without_model).run()
 
 
 class _Resolver:
     """Join layers once; collects problems instead of stopping at the first."""
 
-    def __init__(self, registry: Registry, layers: Sequence[Layer]) -> None:
+    def __init__(self, registry: Registry, layers: Sequence[Layer], without_model: str) -> None:
         self.registry = registry
         self.layers = layers
+        self.without_model = without_model
         self.problems: list[str] = []
         self.idle: Sequence[str] = ()
         self.settings = {table: self._merged_settings(table) for table in SETTINGS}
@@ -154,9 +161,7 @@ class _Resolver:
     def _model(self) -> Any:
         if "name" in self.settings["model"]:
             return self._settings(Model)
-        self.problems.append(
-            "no model is chosen: give --model NAME, as in --model ViT-B-32 --pretrained openai"
-        )
+        self.problems.append(self.without_model)
         return None
 
     def _settings(self, table: type[Any]) -> Any:

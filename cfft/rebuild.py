@@ -7,6 +7,7 @@ from pathlib import Path
 import attrs
 import torch
 
+from cfft.checkpoint import MODEL
 from cfft.encoder import Classifier, Head
 from cfft.errors import WeightsError
 from cfft.interfaces import Pretrained
@@ -37,8 +38,8 @@ def described(stored: StoredModel) -> ModelDescription:
     """Return the description beside a weight file; raises WeightsError without one."""
     if stored.description is None:
         raise WeightsError(
-            f"{stored.file.path} does not say which model it is: give --model NAME, or the run "
-            "directory that it comes from"
+            f"{stored.file.path} does not say which model it is (no {MODEL} beside it): give the "
+            "run or checkpoint directory that it comes from"
         )
     return stored.description
 

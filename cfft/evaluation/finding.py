@@ -10,7 +10,7 @@ import attrs
 
 from cfft.errors import ConfigError
 from cfft.layers import Layer, read_defaults, read_file
-from cfft.models import find_weights, read_description
+from cfft.models import ModelDescription, find_weights, read_description
 
 STARTS = ("zero-shot", "pretrained")
 """Words for the model before fine-tuning; both mean the same."""
@@ -25,7 +25,7 @@ _SUFFIXES = frozenset((".safetensors", ".pt", ".pth", ".bin"))
 
 @attrs.frozen
 class Found:
-    """Hold a model that was asked for as `text`; `path` is None for the one before fine-tuning."""
+    """Hold a model; `text`: its path, or the word for the one before, whose `path` is None."""
 
     text: str
     path: Path | None
@@ -35,6 +35,12 @@ class Found:
         """The configuration of a run directory, None of anything else."""
         file = None if self.path is None else self.path / "config.toml"
         return file if file is not None and file.is_file() else None
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether nothing beside its weights says which architecture they have."""
+        stored = self.path is not None and self.run_config is None
+        return stored and _description(self) is None
 
 
 def find_models(asked: Sequence[str]) -> list[Found]:
@@ -98,7 +104,7 @@ def _find(text: str) -> Iterator[Found]:
         raise ConfigError(f"'{text}' matches no run, checkpoint or weight file")
     for path in models:
         find_weights(path)
-        yield Found(text, path)
+        yield Found(str(path), path)
 
 
 def _is_model(path: Path) -> bool:
@@ -112,11 +118,15 @@ def _own_layer(model: Found) -> Layer | None:
         return None
     if model.run_config is not None:
         return read_file(model.run_config)
-    description = read_description(find_weights(model.path).parent)
+    description = _description(model)
     if description is None:
         return None
     name = f"{description.backbone}:{description.rebuild}"
     return Layer(str(model.path), settings={"model": {"name": name}})
+
+
+def _description(model: Found) -> ModelDescription | None:
+    return None if model.path is None else read_description(find_weights(model.path).parent)
 
 
 def _without_objective(layer: Layer) -> Layer:
@@ -129,8 +139,8 @@ def _without_objective(layer: Layer) -> Layer:
     )
 
 
-def _place(model: Found) -> Path | str:
-    return model.text if model.path is None else model.path.resolve()
+def _place(model: Found) -> Path | None:
+    return None if model.path is None else model.path.resolve()
 
 
 def _parts(model: Found) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from cfft.evaluate import Predictions, Reading, make_accelerator, precision_of, 
 from cfft.evaluation.baseline import baseline_line, chosen_baseline
 from cfft.evaluation.comparison import compare
 from cfft.evaluation.files import SCHEMA, EvaluationFiles, new_evaluation
-from cfft.evaluation.finding import find_models, model_layers
+from cfft.evaluation.finding import Found, find_models, model_layers
 from cfft.evaluation.measured import MeasuredModel, MeasuredSet, measure
 from cfft.evaluation.scores import LabelSpace
 from cfft.evaluation.sets import MeasuredPictures, SuiteView, open_suite, without_unreadable
@@ -48,7 +48,7 @@ def evaluate_models(
     """
     check_free(out)
     found = find_models(asked)
-    config = resolve(registry, model_layers(found, layer))
+    config = _configured(registry, found, layer)
     accelerator = make_accelerator(settings.precision)
     hears = reporter if reporter is not None and accelerator.is_main_process else Silent()
     trained = run_seeds(found)
@@ -61,6 +61,18 @@ def evaluate_models(
     listed = subjects.of(found, settings.alphas or ())
     job = _Evaluation(config, settings, layer.seed, accelerator, hears)
     return job.run(view, listed, out)
+
+
+def _configured(registry: Registry, found: Sequence[Found], layer: Layer) -> RunConfig:
+    """Return which pictures and which model are meant; raises ConfigError with every problem."""
+    layers = model_layers(found, layer)
+    bare = next((model for model in found if model.is_bare), None)
+    if bare is None:
+        return resolve(registry, layers)
+    names = ["ViT-B-32", *(f"{name}:NAME" for name in registry.names("backbone"))]
+    spellings = ", ".join(f"--model {name}" for name in names)
+    why = f"{bare.text} does not say its architecture: give --model NAME, as in {spellings}"
+    return resolve(registry, layers, without_model=why)
 
 
 def _warn_of_training_pictures(trained: Mapping[str, int], asked: int, reporter: Reporter) -> None:

@@ -31,6 +31,16 @@ def test_a_pattern_gives_runs_and_weight_files_and_nothing_else(files: Path) -> 
     assert [model.run_config is not None for model in found] == [True, True, False]
 
 
+def test_what_a_pattern_gives_is_called_by_its_own_path(files: Path) -> None:
+    found = find_models([f"{files}/seed*"])
+
+    assert [model.text for model in found] == [f"{files}/seed0", f"{files}/seed1"]
+
+
+def test_the_model_before_fine_tuning_is_measured_once_by_either_name() -> None:
+    assert find_models(["pretrained", "zero-shot"]) == [Found("zero-shot", None)]
+
+
 def test_a_model_that_is_named_twice_is_measured_once(files: Path) -> None:
     found = find_models([f"{files}/seed0", f"{files}/*", f"{files}/seed1/../seed0/"])
 

@@ -239,6 +239,20 @@ def test_a_bare_file_with_a_head_is_measured_as_the_architecture_that_is_named(
     )
 
 
+def test_a_bare_file_without_an_architecture_is_named_with_what_to_give(
+    runs: Path, cfft_command: Command, tmp_path: Path
+) -> None:
+    own_weights(runs, tmp_path / "bare.safetensors")
+
+    ended = cfft_command("eval", str(tmp_path / "bare.safetensors"), "--suite", "shapes")
+
+    assert ended.code == 2
+    assert "bare.safetensors does not say its architecture: give --model NAME" in ended.err
+    assert "--model ViT-B-32" in ended.err
+    assert "--model timm:NAME" in ended.err
+    assert "no model is chosen" not in ended.err
+
+
 def test_an_open_clip_file_is_the_zero_shot_model_of_its_own_text_tower(
     runs: Path, world: Path, clip: tuple[Path, Path], evaluate: Evaluate, tmp_path: Path
 ) -> None:

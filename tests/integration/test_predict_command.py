@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,13 +81,23 @@ def test_lines_go_to_stdout_and_nothing_else_does(
     words = ("predict", str(stored), str(world / "dark" / "red"), "--workers", "0")
 
     table = cfft_command(*words, "--top", "2")
-    lines = cfft_command(*words, "--top", "2", "--format", "jsonl")
+    lines = cfft_command(*words, "--top", "2", "--json")
 
     rows = list(csv.DictReader(io.StringIO(table.out)))
     records = [json.loads(line) for line in lines.out.splitlines()]
     assert (table.code, len(rows)) == (0, 4 * 2)
     assert list(rows[0]) == ["path", "rank", "label", "class_index", "probability"]
     assert [{k: str(v) for k, v in record.items()} for record in records] == rows
+
+
+def test_json_is_the_format_of_json_lines(cfft_command: Command, stored: Path, world: Path) -> None:
+    words = ("predict", str(stored), str(world / "dark" / "red"), "--workers", "0")
+
+    assert (
+        cfft_command(*words, "--json").out
+        == cfft_command(*words, "--format", "jsonl").out
+        == cfft_command(*words, "--json", "--format", "jsonl").out
+    )
 
 
 @pytest.mark.parametrize("model", ["checkpoints/best", "checkpoints/last"])
@@ -153,6 +164,7 @@ def test_unreadable_pictures_can_be_left_out_and_are_named(
         (["full.png", "--top", "4"], "--top 4: the model tells 3 classes apart"),
         (["full.png", "--out", "full.png"], "--out full.png exists: give another path"),
         (["full.png"], "none of the 1 pictures can be read"),
+        (["full.png", "--json", "--format", "csv"], "--json writes JSON lines and --format csv"),
     ],
 )
 def test_what_cannot_be_labelled_ends_with_one_line(
@@ -178,3 +190,14 @@ def test_a_path_without_a_model_is_named(cfft_command: Command, world: Path) -> 
 
     assert ended.code == 2
     assert "nowhere: no weights here; give a run directory" in ended.err
+
+
+def test_weights_that_do_not_say_their_model_are_no_model(
+    cfft_command: Command, stored: Path, world: Path, tmp_path: Path
+) -> None:
+    bare = shutil.copy(stored / "checkpoints" / "best" / "weights.safetensors", tmp_path)
+
+    ended = cfft_command("predict", str(bare), str(world))
+
+    assert ended.code == 2
+    assert "(no model.json beside it): give the run or checkpoint directory" in ended.err
