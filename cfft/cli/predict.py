@@ -17,6 +17,7 @@ from cfft.cli.errors import starting
 from cfft.cli.live import reporter
 from cfft.cli.places import require_free
 from cfft.cli.spelling import SpeltCommand
+from cfft.errors import ConfigError
 from cfft.registry import Registry
 
 if TYPE_CHECKING:
@@ -48,8 +49,14 @@ def predict(
     ],
     top: Annotated[int, typer.Option(help="Classes a picture.", metavar="K", min=1)] = 1,
     form: Annotated[
-        Format, typer.Option("--format", help="csv or jsonl: a JSON object a line.", metavar="NAME")
-    ] = "csv",
+        Format | None,
+        typer.Option(
+            "--format", help="csv (the default), or jsonl: a JSON object a line.", metavar="NAME"
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The same as --format jsonl.", metavar="")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="New file, instead of stdout.", metavar="FILE")
     ] = None,
@@ -71,6 +78,7 @@ def predict(
 ) -> None:
     """Label pictures with a stored model."""
     require_free(out)
+    spelled = _SPELLED[_format(form, as_json)]
     watcher = reporter(console(stderr=True), console(stderr=True), as_json=False)
     with starting():
         from cfft import predict as prediction  # torch comes with it
@@ -85,7 +93,13 @@ def predict(
         )
     finally:
         watcher.close()
-    _write(_SPELLED[form](prediction.likeliest(found, classes, top)), out)
+    _write(spelled(prediction.likeliest(found, classes, top)), out)
+
+
+def _format(form: Format | None, as_json: bool) -> Format:
+    if as_json and form == "csv":
+        raise ConfigError("--json writes JSON lines and --format csv does not: leave one out")
+    return form or ("jsonl" if as_json else "csv")
 
 
 def _write(text: str, out: Path | None) -> None:
