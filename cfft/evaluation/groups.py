@@ -3,11 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 Config = Mapping[str, Any]
+Place = tuple[str, str]
 _APART = ("seed", "cfft", "plugins")
 _UNTRAINED = ("training.workers", "training.checkpoint_every", "training.log_every")
+
+
+class Grouped(Protocol):
+    """Describe a model that belongs to a group; `source`: the place that it was read from."""
+
+    @property
+    def label(self) -> str:
+        """A name that no other model has."""
+
+    @property
+    def source(self) -> str:
+        """The run, the evaluation or the file."""
+
+    @property
+    def group(self) -> str:
+        """The name that seeds of one configuration share."""
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of its run."""
+
+    @property
+    def alpha(self) -> float | None:
+        """The share of the fine-tuned weights in a weight ensemble."""
+
+
+def groups_without_doubles(models: Sequence[Grouped]) -> list[str]:
+    """Return the group of each model, so that no group counts a seed twice.
+
+    A run that was measured twice is not two seeds, nor are two runs with one seed: whatever comes
+    from a source that repeats a seed of an earlier one has a group called after the source.
+    """
+    places = _groups_by_place(models)
+    found: list[str] = []
+    seen = set()
+    for model in models:
+        name = places[model.group, model.source]
+        member = (name, model.alpha, model.seed)
+        found.append(model.label if member in seen else name)
+        seen.add(member)
+    return found
+
+
+def _groups_by_place(models: Sequence[Grouped]) -> dict[Place, str]:
+    members: dict[Place, set[tuple[float | None, int | None]]] = {}
+    for model in models:
+        members.setdefault((model.group, model.source), set()).add((model.alpha, model.seed))
+    taken: dict[str, set[tuple[float | None, int | None]]] = {}
+    names: dict[Place, str] = {}
+    for (group, source), own in members.items():
+        earlier = taken.setdefault(group, set())
+        names[group, source] = f"{group} ({source})" if own & earlier else group
+        earlier |= own
+    return names
 
 
 def group_names(configs: Sequence[Config]) -> list[str]:

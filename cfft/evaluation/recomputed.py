@@ -16,6 +16,7 @@ from cfft.evaluate import Predictions
 from cfft.evaluation.baseline import baseline_line, chosen_baseline
 from cfft.evaluation.comparison import compare
 from cfft.evaluation.files import SCHEMA, EvaluationFiles, new_evaluation
+from cfft.evaluation.groups import groups_without_doubles
 from cfft.evaluation.measured import MeasuredModel, measure
 from cfft.evaluation.scores import LabelSpace
 from cfft.evaluation.stored import Source, Stored, read_sources
@@ -32,7 +33,7 @@ def recompute(
     """
     sources = read_sources(asked)
     space = settings.label_space or _common_space(sources)
-    stored = [model for source in sources for model in _with_own_labels(source, sources)]
+    stored = _with_own_groups(_with_own_labels(sources))
     identities = [model.identity for model in stored]
     baseline = chosen_baseline(settings.baseline, identities)
     line = baseline_line(settings.baseline_line, identities)
@@ -73,19 +74,30 @@ def _common_space(sources: Sequence[Source]) -> LabelSpace:
     return spaces.pop()
 
 
-def _with_own_labels(source: Source, sources: Sequence[Source]) -> list[Stored]:
-    """Put the directory before labels that models of several sources share."""
-    counts = Counter(model.identity.label for each in sources for model in each.models)
+def _with_own_labels(sources: Sequence[Source]) -> list[tuple[Path, Stored]]:
+    """Return all models and where they are; labels that several share begin with the place."""
+    counts = Counter(model.identity.label for source in sources for model in source.models)
     return [
-        attrs.evolve(model, identity=_renamed(model, source.path))
-        if counts[model.identity.label] > 1
-        else model
+        (source.path, _labelled(model, source.path) if counts[model.identity.label] > 1 else model)
+        for source in sources
         for model in source.models
     ]
 
 
-def _renamed(model: Stored, path: Path) -> Any:
-    return attrs.evolve(model.identity, label=f"{path}: {model.identity.label}")
+def _labelled(model: Stored, path: Path) -> Stored:
+    label = f"{path}: {model.identity.label}"
+    return attrs.evolve(model, identity=attrs.evolve(model.identity, label=label))
+
+
+def _with_own_groups(read: Sequence[tuple[Path, Stored]]) -> list[Stored]:
+    """Return the models, in groups that count no seed twice."""
+    groups = groups_without_doubles(
+        [attrs.evolve(model.identity, source=str(path)) for path, model in read]
+    )
+    return [
+        attrs.evolve(model, identity=attrs.evolve(model.identity, group=group))
+        for (_, model), group in zip(read, groups, strict=True)
+    ]
 
 
 def _surroundings(sources: Sequence[Source], space: LabelSpace) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import attrs
 
 from cfft.errors import ConfigError, several
 from cfft.evaluation.finding import matching
+from cfft.evaluation.groups import groups_without_doubles
 from cfft.report.evaluations import is_evaluation, read_measured
 from cfft.report.imports import read_imports, require_known
 from cfft.report.measured_again import without_doubles
@@ -85,15 +86,8 @@ def _told_apart(names: Sequence[str], longer: Sequence[str]) -> list[str]:
 
 
 def _grouped(models: Sequence[Model]) -> tuple[Model, ...]:
-    """Split groups that have a seed twice: a run and its evaluation are not two seeds."""
-    counts = Counter((model.group, model.alpha, model.seed) for model in models)
-    twice = {group for (group, _, _), count in counts.items() if count > 1}
-    return tuple(_split(model) if model.group in twice else model for model in models)
-
-
-def _split(model: Model) -> Model:
-    group = model.label if model.seed is None else f"{model.group} ({model.source})"
-    return attrs.evolve(model, group=group)
+    named = zip(models, groups_without_doubles(models), strict=True)
+    return tuple(attrs.evolve(model, group=group) for model, group in named)
 
 
 def _check_comparable(models: Sequence[Model]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import attrs
 import numpy as np
 import pytest
 
 from cfft.evaluation.baseline import baseline_line
 from cfft.evaluation.comparison import compare
-from cfft.evaluation.groups import group_names
+from cfft.evaluation.groups import group_names, groups_without_doubles
 from cfft.evaluation.measured import Identity, MeasuredModel, MeasuredSet, Role
 from cfft.evaluation.resampling import REPLICATES, interval95, resampled_top1
 from cfft.evaluation.scores import FullScore
@@ -132,6 +133,33 @@ def test_a_run_without_masks_is_named_after_its_losses() -> None:
     distilled = {"seed": 0, "loss": [{"use": "kd", "label": "mine"}]}
 
     assert group_names([plain, distilled]) == ["vanilla", "mine"]
+
+
+@attrs.frozen
+class Member:
+    """Hold what tells groups apart."""
+
+    source: str
+    seed: int | None = 0
+    alpha: float | None = None
+    group: str = "g"
+    label: str = "own"
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ([Member("a", 0), Member("b", 1)], ["g", "g"]),
+        ([Member("a", 0), Member("b", 1), Member("c", 1)], ["g", "g", "g (c)"]),
+        ([Member("a", 0), Member("a", 1), Member("b", 1), Member("b", 2)],
+         ["g", "g", "g (b)", "g (b)"]),
+        ([Member("a", 0), Member("a", 0, 0.5), Member("b", 0), Member("b", 0, 0.7)],
+         ["g", "g", "g (b)", "g (b)"]),
+        ([Member("a", None), Member("a", None)], ["g", "own"]),
+    ],
+)  # fmt: skip
+def test_a_group_counts_every_seed_once(members: list[Member], expected: list[str]) -> None:
+    assert groups_without_doubles(members) == expected
 
 
 def shifted(label: str, test: int, art: int) -> MeasuredModel:
