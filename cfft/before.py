@@ -58,6 +58,11 @@ def starting_model(
     return Rebuilt(Classifier(pretrained.encoder, head), described)
 
 
+def before_name(head: str) -> str:
+    """Name a model before fine-tuning by its head: "zero-shot", "pre-trained (linear-probe)"."""
+    return head if head == "zero-shot" else f"pre-trained ({head})"
+
+
 def _training_pictures(config: RunConfig, processes: Processes) -> PictureSet:
     """Open the pictures that a run of this configuration trains on."""
     sets = training_sets(config.suite.strategy, config.seed)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from cfft.before import before_name
 from cfft.config import RunConfig
 from cfft.data.coco import coco_segmentations
 from cfft.data.segmentations import (
@@ -62,7 +63,8 @@ def measure_models(
     """Return the figures of every model, set and mask as plain values.
 
     `configs`: one for each mask and map, alike in everything else. `models`: by label, where each
-    is stored; None is the model that the configuration starts from. Raises CfftErrors.
+    is stored; None is the model that the configuration starts from, which is named by its head.
+    Raises CfftErrors.
     """
     config = configs[0]
     suite: Suite = config.suite.strategy
@@ -75,7 +77,8 @@ def measure_models(
     found: list[dict[str, Any]] = []
     for label, path in models.items():
         model = opened_model(path, config, classes, registry, accelerator, reporter)
-        found += study.records(label, model)
+        name = before_name(model.description.head) if path is None else label
+        found += study.records(name, model)
     return {"schema": SCHEMA, **_settings(configs, wanted), "masks": found}
 
 

@@ -62,6 +62,10 @@ class RunDirectory:
         folder = self.root / "predictions"
         return (folder / "before" if before else folder) / f"{name}.npz"
 
+    def read_config(self) -> dict[str, Any]:
+        """Return the resolved configuration as config.toml holds it."""
+        return tomllib.loads(self.config.read_text("utf-8"))
+
     def read_results(self) -> dict[str, Any] | None:
         """Return the results of a finished run, None of any other.
 
@@ -120,7 +124,7 @@ def _check_resumable(run: RunDirectory, config: RunConfig) -> list[str]:
             f"--resume: {run.root} holds no run to go on with (no {run.last.relative_to(run.root)} "
             "or no config.toml): leave --resume out to start one"
         )
-    before = tomllib.loads(run.config.read_text("utf-8"))
+    before = run.read_config()
     changed = changes(before, config)
     if changed:
         head = f"--resume: the run in {run.root} was started with another configuration:"

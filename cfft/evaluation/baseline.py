@@ -13,7 +13,7 @@ import attrs
 from cfft.errors import ConfigError, DataError, unknown
 from cfft.evaluation.comparison import OOD_AVERAGE, with_average
 from cfft.evaluation.files import EVALUATION, read_evaluation
-from cfft.evaluation.measured import Identity, MeasuredModel
+from cfft.evaluation.measured import BEFORE, Identity, MeasuredModel
 from cfft.robustness import AccuracyLine, fit_line
 
 _LINES = ".jsonl"
@@ -31,7 +31,7 @@ def chosen_baseline(asked: str | None, models: Sequence[Identity]) -> str | None
         if not named:
             raise ConfigError(f"--baseline: {unknown('model', asked, labels, 'measured here')}")
         return named[0]
-    before = [model.label for model in models if model.kind == "zero-shot"]
+    before = [model.label for model in models if model.kind in BEFORE]
     return [*before, *labels][0] if len(labels) > 1 else None
 
 

@@ -11,6 +11,7 @@ import attrs
 from cfft.errors import ConfigError
 from cfft.layers import Layer, read_defaults, read_file
 from cfft.models import ModelDescription, find_weights, read_description
+from cfft.results import RunDirectory
 
 STARTS = ("zero-shot", "pretrained")
 """Words for the model before fine-tuning; both mean the same."""
@@ -31,15 +32,15 @@ class Found:
     path: Path | None
 
     @property
-    def run_config(self) -> Path | None:
-        """The configuration of a run directory, None of anything else."""
-        file = None if self.path is None else self.path / "config.toml"
-        return file if file is not None and file.is_file() else None
+    def run(self) -> RunDirectory | None:
+        """The run that the model is, None of anything else."""
+        run = None if self.path is None else RunDirectory(self.path)
+        return run if run is not None and run.config.is_file() else None
 
     @property
     def is_bare(self) -> bool:
         """Whether nothing beside its weights says which architecture they have."""
-        stored = self.path is not None and self.run_config is None
+        stored = self.path is not None and self.run is None
         return stored and _description(self) is None
 
 
@@ -116,8 +117,8 @@ def _is_model(path: Path) -> bool:
 def _own_layer(model: Found) -> Layer | None:
     if model.path is None:
         return None
-    if model.run_config is not None:
-        return read_file(model.run_config)
+    if model.run is not None:
+        return read_file(model.run.config)
     description = _description(model)
     if description is None:
         return None

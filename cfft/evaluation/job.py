@@ -20,7 +20,8 @@ from cfft.evaluation.measured import MeasuredModel, MeasuredSet, measure
 from cfft.evaluation.scores import LabelSpace
 from cfft.evaluation.sets import MeasuredPictures, SuiteView, open_suite, without_unreadable
 from cfft.evaluation.side_by_side import Fitted, alike, fitted, predict_together
-from cfft.evaluation.subjects import Subject, Subjects, run_seeds
+from cfft.evaluation.starts import Starts
+from cfft.evaluation.subjects import Subject, Subjects
 from cfft.interfaces import Preprocessing
 from cfft.layers import Layer
 from cfft.progress import Reporter, Silent
@@ -51,13 +52,14 @@ def evaluate_models(
     config = _configured(registry, found, layer)
     accelerator = make_accelerator(settings.precision)
     hears = reporter if reporter is not None and accelerator.is_main_process else Silent()
-    trained = run_seeds(found)
+    trained = _seeds_of_runs(found)
     if layer.seed is not None:
         _warn_of_training_pictures(trained, layer.seed, hears)
     seeds = [config.seed, *(trained.values() if layer.seed is None else ())]
     view = open_suite(config.suite.strategy, seeds)
     named = frozenset(layer.settings.get("model", {}))
-    subjects = Subjects(registry, config, named, view.classes, accelerator, hears)
+    starts = Starts(registry, config, named, view.classes, accelerator, hears)
+    subjects = Subjects(registry, config, view.classes, starts)
     listed = subjects.of(found, settings.alphas or ())
     job = _Evaluation(config, settings, layer.seed, accelerator, hears)
     return job.run(view, listed, out)
@@ -73,6 +75,10 @@ def _configured(registry: Registry, found: Sequence[Found], layer: Layer) -> Run
     spellings = ", ".join(f"--model {name}" for name in names)
     why = f"{bare.text} does not say its architecture: give --model NAME, as in {spellings}"
     return resolve(registry, layers, without_model=why)
+
+
+def _seeds_of_runs(found: Sequence[Found]) -> dict[str, int]:
+    return {model.text: model.run.read_config()["seed"] for model in found if model.run is not None}
 
 
 def _warn_of_training_pictures(trained: Mapping[str, int], asked: int, reporter: Reporter) -> None:
@@ -151,9 +157,13 @@ class _Evaluation:
                 found[position][each.pictures.name] = measured
         for model in models:
             model.classifier.to("cpu")  # starting models are kept for weight ensembles
+        identities = [
+            attrs.evolve(subject.identity, head=model.head)
+            for subject, model in zip(subjects, models, strict=True)
+        ]
         return [
-            MeasuredModel(s.identity, sets, files.folder(s.identity.label))
-            for s, sets in zip(subjects, found, strict=True)
+            MeasuredModel(identity, sets, files.folder(identity.label))
+            for identity, sets in zip(identities, found, strict=True)
         ]
 
     def _on_set(

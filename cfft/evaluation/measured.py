@@ -22,7 +22,14 @@ from cfft.evaluation.scores import (
 )
 
 Role = Literal["id", "ood"]
-ModelKind = Literal["run", "weights", "zero-shot", "imported"]
+ModelKind = Literal["run", "weights", "zero-shot", "pretrained"]
+BEFORE: tuple[ModelKind, ...] = ("zero-shot", "pretrained")
+"""Kinds of the model before fine-tuning: with a zero-shot head, and with another one."""
+
+
+def kind_before(head: str) -> ModelKind:
+    """Return the kind of a model before fine-tuning with such a head."""
+    return "zero-shot" if head == "zero-shot" else "pretrained"
 
 
 @attrs.frozen
@@ -31,7 +38,8 @@ class Identity:
 
     `label`: what tables call it. `source`: what the user wrote. `group`: the name that models of
     one configuration share whatever their seed. `alpha`: the share of the fine-tuned weights in a
-    weight ensemble, else None.
+    weight ensemble, else None. `head`: zero-shot, linear-probe or own, what its head is or started
+    from; stored, where a file does not say; None where nothing does.
     """
 
     label: str
@@ -40,6 +48,7 @@ class Identity:
     group: str
     seed: int | None = None
     alpha: float | None = None
+    head: str | None = None
 
 
 @attrs.frozen(eq=False)

@@ -14,6 +14,7 @@ from cfft.evaluation.finding import Found, labels, matching
 from cfft.evaluation.groups import group_names
 from cfft.evaluation.measured import Identity, Role
 from cfft.evaluation.scores import LabelSpace
+from cfft.models import read_description
 from cfft.results import RunDirectory, differences
 
 _WANTED = "an evaluation, a finished run, or a pattern of them in quotes"
@@ -46,13 +47,19 @@ def read_sources(asked: Sequence[str]) -> list[Source]:
 
     Raises ConfigError for anything else, DataError for damaged files and for other classes.
     """
-    paths = {path.resolve(): path for text in asked for path in matching(text, _WANTED)}
-    runs = [path for path in paths.values() if RunDirectory(path).results.is_file()]
+    found = [_directory(path) for text in asked for path in matching(text, _WANTED)]
+    paths = list({path.resolve(): path for path in found}.values())
+    runs = [path for path in paths if RunDirectory(path).results.is_file()]
     read = {source.path: source for source in _read_runs(runs)}
-    sources = [read.get(path) or _read_evaluation(path) for path in paths.values()]
+    sources = [read.get(path) or _read_evaluation(path) for path in paths]
     for other in sources[1:]:
         _check_alike(sources[0], other)
     return sources
+
+
+def _directory(path: Path) -> Path:
+    """Return the directory of an evaluation.json; any other path is its own."""
+    return path.parent if path.name == EVALUATION else path
 
 
 def _read_evaluation(path: Path) -> Source:
@@ -69,6 +76,7 @@ def _stored(file: Path, model: Mapping[str, Any]) -> Stored:
     identity = Identity(
         label=model["model"],
         **{key: model[key] for key in ("source", "kind", "group", "seed", "alpha")},
+        head=model.get("head"),  # older evaluations do not say
     )
     folder = file.parent / model["predictions"]
     sets = {name: (folder / f"{name}.npz", each["role"]) for name, each in model["sets"].items()}
@@ -84,7 +92,9 @@ def _read_runs(paths: Sequence[Path]) -> list[Source]:
 
 def _run(path: Path, results: Mapping[str, Any], label: str, group: str) -> Source:
     config, run = results["config"], RunDirectory(path)
-    identity = Identity(label, str(path), "run", group, config["seed"])
+    description = read_description(run.best)
+    head = None if description is None else description.head
+    identity = Identity(label, str(path), "run", group, config["seed"], head=head)
     sets = {name: (run.predictions(name), s["role"]) for name, s in results["sets"].items()}
     return Source(
         path,

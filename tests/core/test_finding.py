@@ -28,7 +28,7 @@ def test_a_pattern_gives_runs_and_weight_files_and_nothing_else(files: Path) -> 
     found = find_models([f"{files}/*"])
 
     assert [model.path.name for model in found] == ["seed0", "seed1", "soup.pt"]
-    assert [model.run_config is not None for model in found] == [True, True, False]
+    assert [model.run is not None for model in found] == [True, True, False]
 
 
 def test_what_a_pattern_gives_is_called_by_its_own_path(files: Path) -> None:

@@ -108,6 +108,31 @@ def test_results_are_those_of_the_run_and_of_its_model_before(
     assert (record["baseline"], before["kind"], after["kind"]) == ("zero-shot", "zero-shot", "run")
 
 
+def test_the_model_before_fine_tuning_is_called_by_the_head_that_it_has(
+    runs: Path, evaluate: Evaluate
+) -> None:
+    record = evaluate("zero-shot", runs / "seed0", "--head", "linear-probe")
+
+    before, after = record["models"]
+    assert (before["model"], before["group"]) == ("pre-trained (linear-probe)",) * 2
+    assert before["predictions"] == "predictions/pre-trained-linear-probe"
+    assert (before["source"], before["kind"], before["seed"]) == ("zero-shot", "pretrained", 0)
+    assert (before["head"], after["head"]) == ("linear-probe", "zero-shot")
+    assert record["baseline"] == "pre-trained (linear-probe)"
+
+
+def test_a_head_that_the_weights_decide_on_names_the_model_too(
+    clip: tuple[Path, Path], world: Path, evaluate: Evaluate
+) -> None:
+    words = ("--suite", "domains", "--data", world, "--id", "sunny", "--prompts", "class-name")
+
+    record = evaluate("pretrained", "--model", clip[0], "--pretrained", clip[1], *words)
+
+    (model,) = record["models"]
+    assert (model["model"], model["source"]) == ("zero-shot", "pretrained")
+    assert (model["kind"], model["head"]) == ("zero-shot", "zero-shot")
+
+
 def test_weight_ensembles_lead_from_the_starting_model_to_the_run(
     runs: Path, evaluate: Evaluate, tmp_path: Path
 ) -> None:
@@ -145,6 +170,58 @@ def test_tables_are_recomputed_from_predictions_without_a_model(
     assert measured.items() >= recomputed.items()
     assert {"models", "differences", "groups", "baseline", "classes"} <= recomputed.keys()
     assert files(tmp_path / "AGAIN") == files(tmp_path / "EVAL")
+
+
+def test_evaluations_that_say_nothing_of_heads_are_read(
+    runs: Path, evaluate: Evaluate, tmp_path: Path
+) -> None:
+    record = evaluate(runs / "seed0")
+    del record["models"][0]["head"]
+    (tmp_path / "EVAL" / "evaluation.json").write_text(json.dumps(record))
+
+    recomputed = evaluate("--from-predictions", tmp_path / "EVAL", out=tmp_path / "AGAIN")
+
+    assert recomputed["models"][0] == {**record["models"][0], "head": None}
+
+
+def test_what_is_named_twice_is_recomputed_once(
+    runs: Path, evaluate: Evaluate, tmp_path: Path
+) -> None:
+    evaluate(runs / "seed0")
+    evaluation = tmp_path / "EVAL"
+
+    words = (evaluation, evaluation / "evaluation.json", tmp_path / "EV*", runs / "seed1")
+    record = evaluate("--from-predictions", *words, runs / "*1", out=tmp_path / "AGAIN")
+
+    assert [model["model"] for model in record["models"]] == ["seed0", "seed1"]
+
+
+def test_a_run_and_its_evaluation_are_not_two_seeds(
+    runs: Path, evaluate: Evaluate, tmp_path: Path
+) -> None:
+    evaluate(runs / "seed*")
+
+    words = (tmp_path / "EVAL", runs / "seed0")
+    record = evaluate("--from-predictions", *words, out=tmp_path / "AGAIN")
+
+    evaluated, again = record["groups"]
+    assert (evaluated["group"], evaluated["ood_average"]["count"]) == ("object + single", 2)
+    assert again["group"] == f"object + single ({runs}/seed0)"
+    assert again["models"] == [f"{runs}/seed0: seed0"]
+    assert (again["ood_average"]["count"], again["ood_average"]["std"]) == (1, None)
+
+
+def test_a_copy_of_a_run_is_not_another_seed(
+    runs: Path, evaluate: Evaluate, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(runs / "seed0", tmp_path / "copy")
+
+    record = evaluate(runs / "seed0", copy)
+
+    assert [group["group"] for group in record["groups"]] == [
+        "object + single",
+        f"object + single ({copy})",
+    ]
 
 
 def files(folder: Path) -> set[str]:

@@ -70,6 +70,17 @@ def test_a_table_is_printed_for_people(
     assert "with everything hidden the IoU is 50.0" in ended.out
 
 
+def test_the_model_before_is_called_by_the_head_that_it_has(
+    cfft_command: Command, pictures: list[str], masks: Path
+) -> None:
+    words = ("--head", "linear-probe", "--thresholds", "0.5", "--json")
+
+    ended = cfft_command("eval", "masks", "zero-shot", *pictures, "--masks", str(masks), *words)
+
+    (record,) = json.loads(ended.out)["masks"]
+    assert record["model"] == "pre-trained (linear-probe)"
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
