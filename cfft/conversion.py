@@ -36,12 +36,12 @@ def plain(value: Any) -> Any:
     return "none" if value is None else str(value) if isinstance(value, Path) else value
 
 
-def words(value: Any) -> str:
-    """Spell a value as the command line takes it."""
+def words(value: Any, between: str = "/") -> str:
+    """Spell a value as the command line takes it, a series with `between` between its parts."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
-        return "/".join(map(words, value))
+        return between.join(map(words, value))
     return f"{value:g}" if isinstance(value, float) else str(plain(value))
 
 
@@ -56,6 +56,11 @@ def is_supported(annotation: Any) -> bool:
     return get_origin(annotation) is Literal or annotation in _WORDS
 
 
+def separator(annotation: Any) -> str:
+    """Return what a series of the type is written with; both are read wherever one is."""
+    return "," if any(... in get_args(part) for part in union_parts(annotation)) else "/"
+
+
 def union_parts(annotation: Any) -> tuple[Any, ...]:
     """Return the members of a union, or the type itself."""
     union = get_origin(annotation) in (typing.Union, types.UnionType)
@@ -63,11 +68,12 @@ def union_parts(annotation: Any) -> tuple[Any, ...]:
 
 
 def type_name(annotation: Any) -> str:
-    """Name a type as listings print it: `float`, `a|b` for choices, `int/...` for a series."""
+    """Name a type as listings print it: `float`, `a|b` for choices, `int,...` for a series."""
     if get_origin(annotation) is Literal:
         return "|".join(map(str, get_args(annotation)))
     if get_origin(annotation) is tuple:
-        return "/".join("..." if part is ... else type_name(part) for part in get_args(annotation))
+        parts = ("..." if part is ... else type_name(part) for part in get_args(annotation))
+        return separator(annotation).join(parts)
     members = [part for part in union_parts(annotation) if part is not type(None)]
     if len(members) > 1 or members != [annotation]:
         return "|".join(map(type_name, members))

@@ -22,6 +22,7 @@ from cfft.conversion import (
     convert,
     is_supported,
     plain,
+    separator,
     type_name,
     type_words,
     union_parts,
@@ -63,8 +64,9 @@ class Param:
 
     @property
     def choices(self) -> tuple[Any, ...]:
-        """List the allowed values of a Literal, else nothing."""
-        return get_args(self.type) if get_origin(self.type) is Literal else ()
+        """List the allowed values of a Literal, which may also be none, else nothing."""
+        members = [part for part in union_parts(self.type) if part is not type(None)]
+        return get_args(members[0]) if [get_origin(m) for m in members] == [Literal] else ()
 
     @property
     def type_name(self) -> str:
@@ -91,7 +93,12 @@ class Param:
         if not any(get_origin(part) is tuple for part in union_parts(self.type)):
             return ""
         given = self.default if isinstance(self.default, tuple) else ()
-        return f"such as {words(given)}" if len(given) > 1 else "with / between"
+        between = separator(self.type)
+        return f"such as {self.spell(given)}" if len(given) > 1 else f"with {between} between"
+
+    def spell(self, value: Any) -> str:
+        """Spell a value as the command line takes it."""
+        return words(value, separator(self.type))
 
     def parse(self, value: Any) -> Any:
         """Convert a TOML value or command-line text; raises ValueError saying what is allowed."""

@@ -21,7 +21,6 @@ from cfft import hookspecs, interfaces
 from cfft.cli.application import COMMANDS
 from cfft.cli.eval import eval_options
 from cfft.cli.options import Option, run_options
-from cfft.conversion import words
 from cfft.interfaces import KINDS, Kind
 from cfft.layers import recipe_names, recipe_summary
 from cfft.params import Declaration, Param
@@ -202,12 +201,12 @@ def _default(param: Param) -> str:
     if param.default is attrs.NOTHING:
         return "(required)"
     others = [
-        f"{words(value)} if {key} is {choice}"
+        f"{param.spell(value)} if {key} is {choice}"
         for key, table in param.given.items()
         for choice, value in table.items()
         if value != param.default
     ]
-    return "; ".join([words(param.default), *others])
+    return "; ".join([param.spell(param.default), *others])
 
 
 if __name__ == "__main__":

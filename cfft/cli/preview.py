@@ -105,7 +105,7 @@ def _own_options(registry: Registry) -> Iterator[Option]:
         yield Option(f"--{kind}", words, _PANEL, "NAME", storing(f"{kind}s"), repeated=True)
     thresholds = "cut maps there, each for itself [default that of the mask]"
     yield Option(
-        THRESHOLDS, thresholds, _PANEL, "X,X,...",
+        THRESHOLDS, thresholds, _PANEL, "X,...",
         storing("thresholds", lambda text: text.split(",")),
     )  # fmt: skip
     yield Option("--pictures", "rows [default 6]", _PANEL, "N", counting("pictures"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import Distribution
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import typer
@@ -200,6 +200,8 @@ def test_what_is_a_value_is_taken_for_no_option(words: list[str]) -> None:
         (Param("a", Path | None, None, ""), "PATH [default none]"),
         (Param("a", bool, True, ""), "BOOL [default true]"),
         (Param("a", tuple[float, float], (0.5, 0.5), ""), "X/X [default 0.5/0.5]"),
+        (Param("a", tuple[int, ...], (1, 2), ""), "N,... [default 1,2]"),
+        (Param("a", Literal["b", "c"] | None, None, ""), "NAME [b | c; default none]"),
     ],
 )
 def test_a_parameter_is_described_in_a_few_words(param: Param, words: str) -> None:

@@ -95,7 +95,7 @@ def test_toml_values_are_taken_as_they_are(name: str, toml: Any) -> None:
         ("split", "0.5", "got '0.5', allowed: two numbers >= 0 such as 0.7/0.3"),
         ("split", "-1/2", "got '-1/2', allowed: two numbers >= 0 such as 0.7/0.3"),
         ("split", 3, "got 3"),
-        ("layers", "1/-2", "got '1/-2', allowed: whole numbers >= 0 with / between"),
+        ("layers", "1/-2", "got '1/-2', allowed: whole numbers >= 0 with , between"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(name: str, value: Any, words: str) -> None:
@@ -121,7 +121,7 @@ def test_all_bad_values_are_reported_together_one_a_line() -> None:
     [
         (tuple[float, float, float], (70.0, 10.0, 20.0), "three numbers such as 70/10/20"),
         (tuple[float, float, float] | None, None, "three numbers with / between, or none"),
-        (tuple[int, ...], (1, 2), "whole numbers such as 1/2"),
+        (tuple[int, ...], (1, 2), "whole numbers such as 1,2"),
         (tuple[int, str], (1, "a"), "int/str such as 1/a"),
     ],
 )
