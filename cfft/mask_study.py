@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from cfft.data.segmentations import (
     read_binary,
     read_trimap,
 )
-from cfft.data.sets import named_sets
+from cfft.data.sets import named_sets, set_that_differs
 from cfft.errors import ConfigError, unknown
 from cfft.evaluate import Reading, make_accelerator
 from cfft.interfaces import PictureSet, Suite
@@ -29,6 +30,7 @@ from cfft.opened import opened_model
 from cfft.progress import Reporter
 from cfft.rebuild import Rebuilt
 from cfft.registry import Registry
+from cfft.results import differences
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -55,6 +57,7 @@ class Wanted:
 def measure_models(
     configs: Sequence[RunConfig],
     models: Mapping[str, Path | None],
+    runs: Mapping[str, RunConfig],
     wanted: Wanted,
     batch_size: int,
     registry: Registry,
@@ -64,8 +67,9 @@ def measure_models(
 
     `configs`: one for each mask and map, alike in everything else. `models`: by label, where each
     is stored; None is the model that the configuration starts from, which is named by its head.
-    Raises CfftErrors.
+    `runs`: as in `check_shared`. Raises CfftErrors.
     """
+    check_shared(runs, wanted, before=None in models.values())
     config = configs[0]
     suite: Suite = config.suite.strategy
     accelerator = make_accelerator(config.training.precision)
@@ -80,6 +84,42 @@ def measure_models(
         name = before_name(model.description.head) if path is None else label
         found += study.records(name, model)
     return {"schema": SCHEMA, **_settings(configs, wanted), "masks": found}
+
+
+def check_shared(runs: Mapping[str, RunConfig], wanted: Wanted, before: bool) -> None:
+    """Raise ConfigError unless runs can be measured on the same pictures.
+
+    `runs`: by label, how each was configured, options on top. They have to agree on the suite and
+    on the pictures of the wanted sets, which may depend on the seed; where the model `before`
+    fine-tuning is measured too, on that model.
+    """
+    for first, other in pairwise(runs):
+        _check_agree(runs, first, other, "suite", "--suite and --data which pictures are meant")
+        if before:
+            _check_agree(runs, first, other, "model", "--model which one is meant by zero-shot")
+    seeds = {config.seed: label for label, config in runs.items()}
+    name = None
+    if len(seeds) > 1:
+        suite = next(iter(runs.values())).suite.strategy
+        name = set_that_differs(suite, seeds, wanted.sets)
+    if name is not None:
+        told = ", ".join(f"{label}: {seed}" for seed, label in seeds.items())
+        raise ConfigError(
+            f"set '{name}' has other pictures with another seed ({told}): measure one run at a "
+            "time, or say with --seed which pictures are meant"
+        )
+
+
+def _check_agree(
+    runs: Mapping[str, RunConfig], first: str, other: str, table: str, remedy: str
+) -> None:
+    one, another = (runs[label].to_dict()[table] for label in (first, other))
+    changed = list(differences(one, another, table))
+    if changed:
+        raise ConfigError(
+            f"{first} and {other} have another {table} ({'; '.join(changed)}): say with {remedy}, "
+            "or measure one run at a time"
+        )
 
 
 def cut_map(config: RunConfig) -> CutMap:

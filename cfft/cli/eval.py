@@ -19,6 +19,7 @@ from cfft.cli.live import reporter
 from cfft.cli.options import Option, Request, settings_option, shared_options, storing
 from cfft.cli.signature import as_command
 from cfft.cli.spelling import SpeltCommand
+from cfft.cli.wording import PICTURES, reworded
 from cfft.errors import ConfigError
 from cfft.params import declaration
 from cfft.registry import Registry
@@ -27,27 +28,31 @@ from cfft.settings import Evaluation
 _KINDS = ("suite", "backbone")
 _SETTINGS = ("--model", "--pretrained", "--head", "--prompts")
 _LEFT_OUT = ("--recipe", "--config")
-_PICTURES, _MEASURING, _OUTPUT = "Pictures and model", "Measuring", "Output"
+_MEASURING, _OUTPUT = "Measuring", "Output"
 _MODELS = (
     "run directories, checkpoint directories, weight files, patterns of them in quotes, or "
     "zero-shot: the pre-trained model before fine-tuning"
 )
 _WORDS = {
-    "--suite": "pictures to measure on [default those of the first run]",
     "--model": "architecture of zero-shot and of bare weight files, such as ViT-B-32, a local "
     "config FILE.json, or BACKBONE:NAME [default that of the first run]",
-    "--pretrained": "weights of zero-shot: a tag, a weight file, or random",
-    "--head": "head of zero-shot and of weight files without one; auto: zero-shot where there is "
-    "a text tower, else linear-probe [auto|zero-shot|linear-probe|own; default auto]",
+    "--head": "head of zero-shot and of weight files without one: zero-shot, linear-probe, own, or "
+    "auto: zero-shot where there is a text tower, else linear-probe [default that of the first "
+    "run, else auto]",
     "--seed": "seed that test sets are drawn from [default each run's own, else 0]",
 }
 _HELP = """{summary}
 
 For example: cfft eval zero-shot 'runs/*' --alphas 0,0.25,0.5,0.75,1
 
+Weights from elsewhere: cfft eval FILE --model ViT-B-32 --suite NAME --data DIR
+
 Without --suite the pictures are those of the first run; each run is measured on the test set of \
-its own seed. --model and --pretrained say which model zero-shot is, --model which architecture a \
-bare weight file has; beside runs both come from the first run.
+its own seed. A run says which model it is. A bare weight file does not: --model gives its \
+architecture. zero-shot is what the runs beside it started from, or --model with --pretrained.
+
+Parameters of a suite have a full spelling, listed below, and a short one: --data DIR goes to the \
+chosen suite.
 
 Segmentations at hand? cfft eval masks --help
 """
@@ -76,23 +81,11 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
 def eval_options(registry: Registry) -> list[Option]:
     """Return the options of `cfft eval` in the order of its help."""
     own = list(_own_options())
-    shared = [
-        _in_own_words(registry, option)
-        for option in shared_options(registry, _KINDS, _SETTINGS, own)
-        if option.spelling not in _LEFT_OUT
-    ]
-    pictures = [option for option in shared if option.panel == _PICTURES]
-    return [*pictures, *own, *(option for option in shared if option.panel != _PICTURES)]
-
-
-def _in_own_words(registry: Registry, option: Option) -> Option:
-    """Say what a shared option means where nothing is trained."""
-    if option.spelling not in (*_SETTINGS, *_WORDS):
-        return option
-    words = _WORDS.get(option.spelling, option.help)
-    if option.spelling == "--suite":
-        words = f"{words}: {', '.join(registry.names('suite'))}"
-    return attrs.evolve(option, panel=_PICTURES, help=words)
+    shared = shared_options(registry, _KINDS, _SETTINGS, own)
+    kept = [option for option in shared if option.spelling not in _LEFT_OUT]
+    shared = reworded(registry, kept, _WORDS)
+    pictures = [option for option in shared if option.panel == PICTURES]
+    return [*pictures, *own, *(option for option in shared if option.panel != PICTURES)]
 
 
 def evaluate(registry: Registry, request: EvalRequest) -> None:
@@ -116,7 +109,7 @@ def _own_options() -> Iterator[Option]:
         yield settings_option(declared, param, _MEASURING)
     yield Option(
         "--from-predictions",
-        "take MODEL for evaluations and finished runs and recompute their tables without a model",
+        "recompute tables without a model; MODEL is then what cfft eval wrote, or a finished run",
         _OUTPUT,
         "",
         storing("from_predictions"),

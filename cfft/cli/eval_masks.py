@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import typer
@@ -20,10 +20,14 @@ from cfft.cli.run import layers
 from cfft.cli.signature import as_command
 from cfft.cli.spelling import SpeltCommand
 from cfft.cli.stacks import COUNTERFACTUAL, of_counterfactuals, run_layer, variant, without
+from cfft.cli.wording import reworded
 from cfft.config import Chosen, RunConfig
 from cfft.errors import ConfigError
-from cfft.layers import Layer
+from cfft.layers import Layer, read_defaults
 from cfft.registry import Registry
+
+if TYPE_CHECKING:
+    from cfft.evaluation.finding import Found
 
 BEFORE = "zero-shot"
 _PANEL = "What is measured"
@@ -31,6 +35,15 @@ _THRESHOLDS = ("0.2", "0.3", "0.4", "0.5", "0.6", "0.7")
 _FILE = "masks.json"
 _KINDS = ("suite", "mask", "cam")
 _SETTINGS = ("--model", "--pretrained", "--head", "--prompts", "--precision", "--workers")
+_WORDS = {
+    "--model": "architecture of zero-shot, such as ViT-B-32, a local config FILE.json, or "
+    "BACKBONE:NAME [default that of the first run]",
+    "--head": "head of zero-shot: zero-shot, linear-probe, own, or auto: zero-shot where there is "
+    "a text tower, else linear-probe [default that of the first run, else auto]",
+    "--seed": "seed that sets are drawn from [default that of the first run, else 0]",
+    "--precision": "",
+    "--workers": "",
+}
 _HELP = """Measure how well masks cover objects, beside trivial masks (Table 2 of the paper).
 
 For example: cfft eval masks runs/object --sets test --masks SEGMENTATIONS
@@ -39,7 +52,8 @@ Per threshold: the image masking rate n(M)/n(I), the object masking rate n(M & S
 of the mask M and the segmentation S, averaged over pictures. M is made as in training: from the \
 map of the true label. Pixels that a segmentation leaves undecided count nowhere.
 
-Pictures, model and seed are those of the first RUN unless options say otherwise.
+Pictures and seed are those of the runs, which have to share them, unless options say otherwise. \
+Parameters have a full spelling, listed below, and a short one: --data DIR goes to the chosen suite.
 """
 
 
@@ -70,10 +84,14 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
 def measure(registry: Registry, request: MaskRequest) -> None:
     """Measure what is asked for and show it."""
     _check(request)
-    configs = _configs(registry, request, _layers(request))
+    found = _found(request)
+    runs = [model.run.root for model in found if model.run is not None]
+    stored = [model.path for model in found if model.path is not None]
+    configs = _configs(registry, request, _layers(request, (*runs, *stored)[:1]))
+    alone = {str(run): _base(registry, request, _layers(request, [run])) for run in runs}
     watcher = reporter(console(), console(stderr=True), as_json=request.as_json)
     try:
-        record = _measured(registry, request, configs, watcher)
+        record = _measured(request, found, alone, configs, registry, watcher)
     finally:
         watcher.close()
     _show(request, record)
@@ -81,18 +99,25 @@ def measure(registry: Registry, request: MaskRequest) -> None:
 
 def _options(registry: Registry) -> list[Option]:
     own = list(_own_options(registry))
-    return [*own, *shared_options(registry, _KINDS, _SETTINGS, own)]
+    shared = shared_options(registry, _KINDS, _SETTINGS, own)
+    return [*own, *reworded(registry, shared, _WORDS)]
 
 
 def _own_options(registry: Registry) -> Iterator[Option]:
-    models = f"run directories, checkpoint directories, or {BEFORE}: the model before fine-tuning"
+    models = (
+        f"run directories, checkpoint directories, patterns of them in quotes, or {BEFORE}: the "
+        "model before fine-tuning"
+    )
     yield Option("RUN", models, "", "RUN", storing("models"), repeated=True)
     yield from _picture_options()
     yield Option(
-        "--thresholds", f"cut maps there [default {','.join(_THRESHOLDS)}]", _PANEL, "X,X,...",
+        "--thresholds", f"cut maps there [default {','.join(_THRESHOLDS)}]", _PANEL, "X,...",
         storing("thresholds", lambda text: text.split(",")),
     )  # fmt: skip
-    words = f"map to cut; may be repeated: {', '.join(registry.names('cam'))}"
+    yield _mask_option(registry)
+    words = (
+        f"map to cut; may be repeated: {', '.join(registry.names('cam'))} [default {_usual('cam')}]"
+    )
     yield Option("--cam", words, _PANEL, "NAME", storing("cams"), True)
     yield Option(
         "--batch-size", "pictures per pass [default 32]", _PANEL, "N", counting("batch_size")
@@ -102,10 +127,26 @@ def _own_options(registry: Registry) -> Iterator[Option]:
     yield Option("--json", json_help, _PANEL, "", storing("as_json"))
 
 
+def _mask_option(registry: Registry) -> Option:
+    def store(request: Request, name: str) -> None:
+        request.layer.choose("mask", [name])
+
+    words = f"how to cut it: {', '.join(_cut_masks(registry))} [default {_usual('mask')}]"
+    return Option("--mask", words, _PANEL, "NAME", store)
+
+
+def _usual(kind: str) -> str:
+    """Return what is chosen of a kind where nobody says anything."""
+    return ", ".join(choice.use for choice in read_defaults().chosen[kind])
+
+
 def _picture_options() -> Iterator[Option]:
     sets = "train, test or a set's name; may be repeated [default test]"
     yield Option("--sets", sets, _PANEL, "NAME", storing("sets"), repeated=True)
-    masks = "PNG segmentations named like the pictures, or a JSON file of COCO"
+    masks = (
+        "where the objects are: a folder of PNG segmentations named like the pictures, or a JSON "
+        "file of COCO [default what the sets know themselves]"
+    )
     yield Option("--masks", masks, _PANEL, "PATH", storing("masks", Path))
     form = (
         "binary: 0 is context and the rest object; trimap: 1 object, 2 context, 3 ignored; "
@@ -123,22 +164,34 @@ def _check(request: MaskRequest) -> None:
         raise ConfigError(f"--out {request.out}: {_FILE} exists there: give another directory")
 
 
-def _layers(request: MaskRequest) -> list[Layer]:
-    """Return what the measurement is configured by: the first RUN lies below the options."""
-    paths = [Path(text) for text in request.models if text != BEFORE]
-    below = [without(run_layer(path), COUNTERFACTUAL) for path in paths[:1]]
-    return of_counterfactuals(layers(request, below))
+def _found(request: MaskRequest) -> list[Found]:
+    with starting():
+        from cfft.evaluation.finding import find_models  # torch comes with it
+
+    return find_models(request.models)
+
+
+def _layers(request: MaskRequest, below: Sequence[Path]) -> list[Layer]:
+    """Return what a measurement is configured by: the models at `below`, options on top."""
+    models = [without(run_layer(path), COUNTERFACTUAL) for path in below]
+    return of_counterfactuals(layers(request, models))
+
+
+def _base(registry: Registry, request: MaskRequest, stack: Sequence[Layer]) -> RunConfig:
+    """Resolve what all maps and thresholds have in common."""
+    first = {"cam": request.cams[0]} if request.cams else {}
+    return variant(registry, stack, first, {"cam": request.cams})
 
 
 def _configs(registry: Registry, request: MaskRequest, stack: Sequence[Layer]) -> list[RunConfig]:
     """Return a configuration for each map and threshold, map by map."""
-    cams = list(dict.fromkeys(request.cams))
-    base = variant(registry, stack, {"cam": cams[0]} if cams else {}, {"cam": cams})
+    base = _base(registry, request, stack)
     mask = _with_threshold(registry, base.mask)
-    listed = {"cam": cams or [_chosen(base.cam).name], "mask": [mask]}
+    cams = list(dict.fromkeys(request.cams)) or [_chosen(base.cam).name]
+    listed = {"cam": cams, "mask": [mask]}
     return [
         variant(registry, stack, {"cam": cam, "mask": mask}, listed, threshold)
-        for cam in listed["cam"]
+        for cam in cams
         for threshold in request.thresholds
     ]
 
@@ -146,14 +199,19 @@ def _configs(registry: Registry, request: MaskRequest, stack: Sequence[Layer]) -
 def _with_threshold(registry: Registry, mask: Chosen | None) -> str:
     """Return the mask's name; raises ConfigError for one that has no threshold to vary."""
     name = _chosen(mask).name
-    have = [
+    have = _cut_masks(registry)
+    if name not in have:
+        raise ConfigError(f"mask '{name}' has no threshold to vary: choose from {', '.join(have)}")
+    return name
+
+
+def _cut_masks(registry: Registry) -> list[str]:
+    """Return the names of the masks that cut a map at a threshold."""
+    return [
         provided.declaration.name
         for provided in registry.of_kind("mask")
         if provided.declaration.param("threshold") is not None
     ]
-    if name not in have:
-        raise ConfigError(f"mask '{name}' has no threshold to vary: choose from {', '.join(have)}")
-    return name
 
 
 def _chosen(strategy: Chosen | None) -> Chosen:
@@ -163,20 +221,18 @@ def _chosen(strategy: Chosen | None) -> Chosen:
 
 
 def _measured(
-    registry: Registry, request: MaskRequest, configs: Sequence[RunConfig], watcher: Quiet
+    request: MaskRequest,
+    found: Sequence[Found],
+    runs: Mapping[str, RunConfig],
+    configs: Sequence[RunConfig],
+    registry: Registry,
+    watcher: Quiet,
 ) -> dict[str, Any]:
-    with starting():
-        from cfft.mask_study import Wanted, measure_models  # torch comes with it
+    from cfft.mask_study import Wanted, measure_models  # torch comes with it
 
     wanted = Wanted(tuple(request.sets), request.masks, request.form, request.limit)
-    models = dict(_labelled(request.models))
-    return measure_models(configs, models, wanted, request.batch_size, registry, watcher)
-
-
-def _labelled(models: Sequence[str]) -> Iterator[tuple[str, Path | None]]:
-    """Go through the models by a name of their own: zero-shot, or as they were given."""
-    for text in models:
-        yield (BEFORE, None) if text == BEFORE else (str(Path(text)), Path(text))
+    models = {model.text: model.path for model in found}
+    return measure_models(configs, models, runs, wanted, request.batch_size, registry, watcher)
 
 
 def _show(request: MaskRequest, record: Mapping[str, Any]) -> None:

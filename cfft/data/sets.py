@@ -50,6 +50,23 @@ def named_sets(
     return found.classes, [_named(name, found, suite, seed) for name in dict.fromkeys(names)]
 
 
+def set_that_differs(suite: Suite, seeds: Iterable[int], names: Iterable[str]) -> str | None:
+    """Return the first of the sets of these `names` whose pictures depend on the seed, else None.
+
+    Raises as `named_sets` does.
+    """
+    wanted = list(names)
+    opened = [named_sets(suite, seed, wanted)[1] for seed in seeds]
+    for first, *others in zip(*opened, strict=True):
+        if any(_listed(other) != _listed(first) for other in others):
+            return str(first.name)
+    return None
+
+
+def _listed(pictures: PictureSet) -> list[tuple[str, int]]:
+    return [(pictures.identify(index), label) for index, label in enumerate(pictures.labels)]
+
+
 def _named(name: str, found: EvaluationSets, suite: Suite, seed: int) -> PictureSet:
     by_name = {pictures.name: pictures for pictures in found.present}
     if found.test is not None:

@@ -83,10 +83,11 @@ def labels(found: Sequence[Found]) -> list[str]:
 def model_layers(found: Iterable[Found], asked: Layer) -> list[Layer]:
     """Return what says which pictures and which model are meant, lowest first.
 
-    Above the defaults lies the configuration of the first run, or the description of the first
-    checkpoint, and above that `asked`. Of the objective of training nothing is left.
+    Above the defaults lies the configuration of the first run, without any the description of the
+    first checkpoint, and above that `asked`. Of the objective of training nothing is left.
     """
-    own = next(filter(None, map(_own_layer, found)), None)
+    runs_first = sorted(found, key=lambda model: model.run is None)
+    own = next(filter(None, map(_own_layer, runs_first)), None)
     return [_without_objective(layer) for layer in (read_defaults(), own, asked) if layer]
 
 

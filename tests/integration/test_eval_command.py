@@ -149,6 +149,14 @@ def test_weight_ensembles_lead_from_the_starting_model_to_the_run(
     assert not np.allclose(logits(kept / folders[2], "dark"), logits(own, "dark"), atol=1e-2)
 
 
+def test_pictures_are_those_of_the_first_run_wherever_it_stands(
+    runs: Path, evaluate: Evaluate
+) -> None:
+    record = evaluate(runs / "seed0" / "checkpoints" / "last", runs / "seed1")
+
+    assert list(by_label(record)) == ["seed0/checkpoints/last", "seed1"]
+
+
 def test_models_in_memory_one_at_a_time_give_the_same_numbers(
     runs: Path, evaluate: Evaluate, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
+from cfft.config import resolve
+from cfft.layers import Layer, read_defaults
+from cfft.loop import run
+from cfft.registry import Registry
 
 Command = Callable[..., Any]
 
@@ -103,6 +109,104 @@ def test_what_cannot_be_measured_ends_with_one_line(
 
     assert ended.code == 2
     assert line in ended.err
+
+
+@pytest.fixture(scope="module")
+def runs(
+    world: Path,
+    clip: tuple[Path, Path],
+    registry: Registry,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """Store the tiny model as runs of no epochs with the seeds 0 and 1; return their folder."""
+    folder = tmp_path_factory.mktemp("runs")
+    layer = Layer("test")
+    layer.choose("suite", ["domains"])
+    layer.values["suite", "domains"] = {"data": str(world), "id": "sunny"}
+    layer.settings["model"] = {"name": str(clip[0]), "pretrained": str(clip[1])}
+    layer.settings["model"]["prompts"] = "class-name"
+    layer.settings["training"] = {"epochs": 0, "batch_size": 8, "workers": 0}
+    for layer.seed in (0, 1):
+        config = resolve(registry, [read_defaults(), layer])
+        run(config, registry, folder / f"seed{layer.seed}")
+    return folder
+
+
+def measured(ended: Any) -> list[tuple[str, str]]:
+    """Return model and set of each record."""
+    assert ended.code == 0, ended.err
+    return [(row["model"], row["set"]) for row in json.loads(ended.out)["masks"]]
+
+
+def test_runs_of_several_seeds_are_measured_on_the_pictures_that_they_share(
+    cfft_command: Command, runs: Path, masks: Path
+) -> None:
+    words = ("--masks", str(masks), "--thresholds", "0.5", "--json", "--sets", "dark")
+
+    ended = cfft_command("eval", "masks", f"{runs}/seed*", *words)
+
+    assert measured(ended) == [(f"{runs}/seed0", "dark"), (f"{runs}/seed1", "dark")]
+
+
+def test_test_pictures_of_different_seeds_need_a_word_on_which_are_meant(
+    cfft_command: Command, runs: Path, masks: Path
+) -> None:
+    words = (f"{runs}/seed*", "--masks", str(masks), "--thresholds", "0.5", "--json")
+
+    refused = cfft_command("eval", "masks", *words)
+    told = cfft_command("eval", "masks", *words, "--seed", "1")
+
+    assert refused.code == 2
+    assert (
+        f"set 'sunny' has other pictures with another seed ({runs}/seed0: 0, {runs}/seed1: 1): "
+        "measure one run at a time, or say with --seed"
+    ) in refused.err
+    assert measured(told) == [(f"{runs}/seed0", "sunny"), (f"{runs}/seed1", "sunny")]
+
+
+@pytest.fixture
+def elsewhere(runs: Path, world: Path, tmp_path: Path) -> Path:
+    """Copy the run of seed 0, as if other pictures and another head had made it."""
+    run = shutil.copytree(runs / "seed0", tmp_path / "elsewhere")
+    text = (run / "config.toml").read_text().replace(str(world), str(tmp_path / "pictures"))
+    (run / "config.toml").write_text(text.replace('head = "auto"', 'head = "zero-shot"'))
+    return run
+
+
+def test_runs_of_other_pictures_need_a_word_on_which_are_meant(
+    cfft_command: Command, runs: Path, elsewhere: Path, world: Path, masks: Path
+) -> None:
+    words = (str(runs / "seed0"), str(elsewhere), "--masks", str(masks), "--thresholds", "0.5")
+
+    refused = cfft_command("eval", "masks", *words)
+    told = cfft_command("eval", "masks", *words, "--data", str(world), "--json")
+
+    assert refused.code == 2
+    assert f"{runs}/seed0 and {elsewhere} have another suite (suite.data: {world} ->" in refused.err
+    assert "say with --suite and --data which pictures are meant" in refused.err
+    assert len(measured(told)) == 2
+
+
+def test_runs_that_start_differently_share_no_model_before(
+    cfft_command: Command, runs: Path, elsewhere: Path, world: Path, masks: Path
+) -> None:
+    words = ("--data", str(world), "--masks", str(masks), "--thresholds", "0.5")
+
+    ended = cfft_command("eval", "masks", "zero-shot", str(runs / "seed0"), str(elsewhere), *words)
+
+    assert ended.code == 2
+    assert "have another model (model.head: auto -> zero-shot): say with --model" in ended.err
+
+
+def test_pictures_are_those_of_the_first_run_wherever_it_stands(
+    cfft_command: Command, runs: Path, masks: Path
+) -> None:
+    words = ("--masks", str(masks), "--thresholds", "0.5", "--json")
+    checkpoint = runs / "seed1" / "checkpoints" / "last"
+
+    ended = cfft_command("eval", "masks", str(checkpoint), str(runs / "seed0"), *words)
+
+    assert [model for model, _ in measured(ended)] == [str(checkpoint), str(runs / "seed0")]
 
 
 def test_results_that_exist_are_not_replaced(cfft_command: Command, tmp_path: Path) -> None:
