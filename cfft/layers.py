@@ -126,11 +126,15 @@ def read_text(path: Path, what: str) -> str:
 
 def parse_layer(text: str, source: str) -> Layer:
     """Parse TOML text; raises ConfigError for broken TOML, or with every wrong table."""
+    return layer_of(parse_toml(text, source), source)
+
+
+def parse_toml(text: str, source: str) -> dict[str, Any]:
+    """Parse TOML text; raises ConfigError naming `source` and the place where it is broken."""
     try:
-        document = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source} is no valid TOML: {error}") from None
-    return layer_of(document, source)
 
 
 def layer_of(document: Mapping[str, Any], source: str) -> Layer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
@@ -16,6 +15,7 @@ from cfft.checkpoint import is_checkpoint, verify, write_text
 from cfft.config import RunConfig
 from cfft.errors import ConfigError, DataError, several
 from cfft.evaluate import Score, mean_top1
+from cfft.layers import SEED, parse_seed, parse_toml, read_text
 
 SCHEMA = 1
 _VERSIONS = ("cfft", "plugins")
@@ -63,8 +63,13 @@ class RunDirectory:
         return (folder / "before" if before else folder) / f"{name}.npz"
 
     def read_config(self) -> dict[str, Any]:
-        """Return the resolved configuration as config.toml holds it."""
-        return tomllib.loads(self.config.read_text("utf-8"))
+        """Return the resolved configuration as config.toml holds it; raises ConfigError."""
+        what = "config file"
+        return parse_toml(read_text(self.config, what), f"{what} {self.config}")
+
+    def read_seed(self) -> int:
+        """Return the seed of its configuration; raises ConfigError."""
+        return parse_seed(self.read_config().get(SEED.name, SEED.default), f"{self.config}: seed")
 
     def read_results(self) -> dict[str, Any] | None:
         """Return the results of a finished run, None of any other.

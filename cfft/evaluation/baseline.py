@@ -12,12 +12,27 @@ import attrs
 
 from cfft.errors import ConfigError, DataError, unknown
 from cfft.evaluation.comparison import OOD_AVERAGE, with_average
-from cfft.evaluation.files import EVALUATION, read_evaluation
+from cfft.evaluation.files import EVALUATION, read_evaluation, structured
 from cfft.evaluation.measured import BEFORE, Identity, MeasuredModel
 from cfft.robustness import AccuracyLine, fit_line
 
 _LINES = ".jsonl"
 Accuracies = Mapping[str, float]
+
+
+@attrs.frozen
+class _Set:
+    top1: float
+
+
+@attrs.frozen
+class _Model:
+    sets: dict[str, _Set]
+
+
+@attrs.frozen
+class _Evaluation:
+    models: list[_Model]
 
 
 def chosen_baseline(asked: str | None, models: Sequence[Identity]) -> str | None:
@@ -83,13 +98,13 @@ def _read_line(asked: str) -> BaselineLine | None:
     if path.suffix == _LINES:
         return BaselineLine(points=_read_points(path))
     if path.name == EVALUATION or (path / EVALUATION).is_file():
-        models = read_evaluation(path)["models"]
-        return BaselineLine(points=[_top1(model["sets"]) for model in models])
+        measured = structured(read_evaluation(path), _Evaluation, str(path)).models
+        return BaselineLine(points=[_top1(model.sets) for model in measured])
     return None
 
 
-def _top1(sets: Mapping[str, Mapping[str, float]]) -> Accuracies:
-    return {name: each["top1"] for name, each in sets.items()}
+def _top1(sets: Mapping[str, _Set]) -> Accuracies:
+    return {name: each.top1 for name, each in sets.items()}
 
 
 def _read_points(path: Path) -> list[Accuracies]:

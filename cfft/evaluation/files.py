@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
+import cattrs
 
 from cfft.checkpoint import write_text
 from cfft.errors import DataError
@@ -18,6 +19,7 @@ from cfft.evaluate import Predictions
 from cfft.processes import ALONE, Processes
 from cfft.results import check_free
 
+T = TypeVar("T")
 SCHEMA = 1
 EVALUATION = "evaluation.json"
 _PREDICTIONS = "predictions"
@@ -95,6 +97,15 @@ def read_evaluation(path: Path) -> dict[str, Any]:
     if schema != SCHEMA:
         raise DataError(f"{file}: schema {schema}, this version of cfft reads {SCHEMA}")
     return found
+
+
+def structured(content: Any, shape: type[T], place: str) -> T:
+    """Make a record of JSON; raises DataError saying which keys of `place` do not fit."""
+    try:
+        return cattrs.structure(content, shape)
+    except (cattrs.BaseValidationError, ValueError, TypeError, KeyError) as error:
+        reasons = "; ".join(cattrs.transform_error(error))
+        raise DataError(f"{place}: not as cfft writes it ({reasons})") from error
 
 
 def free_evaluation(stem: str) -> Path:

@@ -78,7 +78,7 @@ def _configured(registry: Registry, found: Sequence[Found], layer: Layer) -> Run
 
 
 def _seeds_of_runs(found: Sequence[Found]) -> dict[str, int]:
-    return {model.text: model.run.read_config()["seed"] for model in found if model.run is not None}
+    return {model.text: model.run.read_seed() for model in found if model.run is not None}
 
 
 def _warn_of_training_pictures(trained: Mapping[str, int], asked: int, reporter: Reporter) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import attrs
 import numpy as np
@@ -116,7 +116,7 @@ def measure(
     )
 
 
-def digest(names: Any, labels: Any) -> str:
+def digest(names: Iterable[str], labels: Iterable[int]) -> str:
     """Return a SHA-256 of pictures' names and labels in order."""
-    listed = json.dumps([list(names), [int(label) for label in labels]])
+    listed = json.dumps([list(names), list(map(int, labels))])
     return hashlib.sha256(listed.encode()).hexdigest()

@@ -9,15 +9,52 @@ from typing import Any
 import attrs
 
 from cfft.errors import ConfigError, DataError
-from cfft.evaluation.files import EVALUATION, read_evaluation
+from cfft.evaluation.files import EVALUATION, read_evaluation, structured
 from cfft.evaluation.finding import Found, labels, matching
 from cfft.evaluation.groups import group_names
-from cfft.evaluation.measured import Identity, Role
+from cfft.evaluation.measured import Identity, ModelKind, Role
 from cfft.evaluation.scores import LabelSpace
 from cfft.models import read_description
 from cfft.results import RunDirectory, differences
 
 _WANTED = "an evaluation, a finished run, or a pattern of them in quotes"
+
+
+@attrs.frozen
+class _Set:
+    role: Role
+
+
+@attrs.frozen
+class _Model:
+    model: str
+    source: str
+    kind: ModelKind
+    group: str
+    sets: dict[str, _Set]
+    seed: int | None
+    alpha: float | None
+    predictions: str | None
+    head: str | None = None  # older evaluations do not say
+
+
+@attrs.frozen
+class _Evaluation:
+    models: list[_Model]
+    suite: dict[str, Any]
+    seed: int | None
+    classes: tuple[str, ...]
+    label_space: LabelSpace
+    absent: dict[str, str]
+    skipped: list[dict[str, str]] = attrs.field(factory=list)
+
+
+@attrs.frozen
+class _Results:
+    config: dict[str, Any]
+    sets: dict[str, _Set]
+    classes: tuple[str, ...]
+    skipped: list[dict[str, str]]
 
 
 @attrs.frozen(eq=False)
@@ -66,43 +103,52 @@ def _read_evaluation(path: Path) -> Source:
     file = path / EVALUATION if path.is_dir() else path
     if not file.is_file():
         raise ConfigError(f"{path} holds neither {EVALUATION} nor results.json: give {_WANTED}")
-    record = read_evaluation(file)
-    models = [_stored(file, model) for model in record["models"] if model["predictions"]]
-    kept = {key: record[key] for key in ("suite", "seed", "classes", "label_space", "absent")}
-    return Source(path, models, skipped=record.get("skipped", ()), **kept)
-
-
-def _stored(file: Path, model: Mapping[str, Any]) -> Stored:
-    identity = Identity(
-        label=model["model"],
-        **{key: model[key] for key in ("source", "kind", "group", "seed", "alpha")},
-        head=model.get("head"),  # older evaluations do not say
+    found = structured(read_evaluation(file), _Evaluation, str(file))
+    return Source(
+        path,
+        [
+            _stored(model, file.parent / model.predictions)
+            for model in found.models
+            if model.predictions is not None
+        ],
+        found.suite,
+        found.seed,
+        found.classes,
+        found.label_space,
+        found.absent,
+        found.skipped,
     )
-    folder = file.parent / model["predictions"]
-    sets = {name: (folder / f"{name}.npz", each["role"]) for name, each in model["sets"].items()}
+
+
+def _stored(model: _Model, folder: Path) -> Stored:
+    identity = Identity(
+        model.model, model.source, model.kind, model.group, model.seed, model.alpha, model.head
+    )
+    sets = {name: (folder / f"{name}.npz", each.role) for name, each in model.sets.items()}
     return Stored(identity, sets)
 
 
 def _read_runs(paths: Sequence[Path]) -> list[Source]:
-    results = [RunDirectory(path).read_results() or {} for path in paths]
+    runs = [RunDirectory(path) for path in paths]
+    results = [structured(run.read_results(), _Results, str(run.results)) for run in runs]
     names = labels([Found(str(path), path) for path in paths])
-    groups = group_names([each["config"] for each in results])
-    return [_run(*facts) for facts in zip(paths, results, names, groups, strict=True)]
+    groups = group_names([each.config for each in results])
+    return [_run(*facts) for facts in zip(runs, results, names, groups, strict=True)]
 
 
-def _run(path: Path, results: Mapping[str, Any], label: str, group: str) -> Source:
-    config, run = results["config"], RunDirectory(path)
+def _run(run: RunDirectory, results: _Results, label: str, group: str) -> Source:
     description = read_description(run.best)
     head = None if description is None else description.head
-    identity = Identity(label, str(path), "run", group, config["seed"], head=head)
-    sets = {name: (run.predictions(name), s["role"]) for name, s in results["sets"].items()}
+    seed = results.config.get("seed")
+    identity = Identity(label, str(run.root), "run", group, seed, head=head)
+    sets = {name: (run.predictions(name), each.role) for name, each in results.sets.items()}
     return Source(
-        path,
+        run.root,
         [Stored(identity, sets)],
-        config["suite"],
-        config["seed"],
-        results["classes"],
-        skipped=[each for each in results["skipped"] if each["set"] in sets],
+        results.config.get("suite", {}),
+        seed,
+        results.classes,
+        skipped=[each for each in results.skipped if each["set"] in sets],
     )
 
 

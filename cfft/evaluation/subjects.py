@@ -80,7 +80,7 @@ class Subjects:
     def _run(
         self, run: RunDirectory, label: str, group: str, alphas: Sequence[float]
     ) -> Iterator[Subject]:
-        own = Identity(label, str(run.root), "run", group, run.read_config()["seed"])
+        own = Identity(label, str(run.root), "run", group, run.read_seed())
         yield Subject(own, partial(self._stored, run.root))
         for alpha in alphas:
             mixed = attrs.evolve(own, label=f"{label} alpha={alpha:g}", alpha=alpha)

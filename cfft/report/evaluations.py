@@ -7,8 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from cfft.evaluation.files import EVALUATION, read_evaluation
-from cfft.report.files import structured
+from cfft.evaluation.files import EVALUATION, read_evaluation, structured
 from cfft.report.records import Accuracy, Difference, Material, Model
 
 

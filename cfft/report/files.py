@@ -1,17 +1,13 @@
-"""Read JSON lines and records, with errors that say where."""
+"""Read JSON lines, with errors that say where."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
-
-import cattrs
+from typing import Any
 
 from cfft.errors import DataError
-
-T = TypeVar("T")
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -36,12 +32,3 @@ def _as_object(line: str, place: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise DataError(f"{place}: got {line.strip()[:40]}, wanted one JSON object a line")
     return found
-
-
-def structured(content: Any, shape: type[T], place: str) -> T:
-    """Make a record of JSON; raises DataError saying which keys of `place` do not fit."""
-    try:
-        return cattrs.structure(content, shape)
-    except (cattrs.BaseValidationError, ValueError, TypeError, KeyError) as error:
-        reasons = "; ".join(cattrs.transform_error(error))
-        raise DataError(f"{place}: not as cfft writes it ({reasons})") from error

@@ -9,7 +9,8 @@ from typing import Any
 import attrs
 
 from cfft.errors import ConfigError, DataError
-from cfft.report.files import read_lines, structured
+from cfft.evaluation.files import structured
+from cfft.report.files import read_lines
 from cfft.report.records import ID, OOD, Accuracy, Material, Model
 
 _NAMES = ("model_name", "model", "name")

@@ -9,10 +9,11 @@ from typing import Any
 
 import attrs
 
-from cfft.errors import ConfigError, DataError
+from cfft.errors import ConfigError
+from cfft.evaluation.files import structured
 from cfft.evaluation.finding import Found, labels
 from cfft.evaluation.groups import group_names, settings
-from cfft.report.files import read_lines, structured
+from cfft.report.files import read_lines
 from cfft.report.records import Accuracy, Material, Model, Run
 from cfft.results import RunDirectory
 
@@ -54,10 +55,7 @@ def read_runs(paths: Sequence[Path]) -> Material:
 
 
 def _results(run: RunDirectory) -> _Results:
-    try:
-        found = run.read_results()
-    except (OSError, ValueError) as error:
-        raise DataError(f"{run.results}: cannot be read as JSON ({error})") from error
+    found = run.read_results()
     if found is None:
         raise ConfigError(
             f"{run.root} is an unfinished run (no results.json): leave it out, or finish it with "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -490,3 +491,47 @@ def test_evaluations_of_other_pictures_are_not_put_side_by_side(
 
     assert ended.code == 2
     assert "measured on different pictures (suite.split: [70.0, 10.0, 20.0] ->" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("evaluation.json", "{", "no evaluation that cfft wrote"),
+        ("evaluation.json", '{"schema": 1}', "not as cfft writes it .*models"),
+        ("evaluation.json", '{"schema": 2}', "schema 2, this version of cfft reads 1"),
+        ("results.json", "{", "cannot be read as JSON"),
+        ("results.json", "{}", "not as cfft writes it .*config"),
+    ],
+)
+def test_a_damaged_record_is_named(
+    cfft_command: Command, tmp_path: Path, file: str, text: str, message: str
+) -> None:
+    (tmp_path / file).write_text(text)
+
+    ended = cfft_command("eval", "--from-predictions", str(tmp_path))
+
+    assert ended.code == 2
+    assert re.search(re.escape(f"{tmp_path / file}: ") + message, ended.err)
+
+
+def test_a_line_through_a_damaged_evaluation_is_refused(
+    runs: Path, cfft_command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "evaluation.json").write_text('{"schema": 1, "models": [{}]}')
+
+    ended = cfft_command("eval", str(runs / "seed0"), "--baseline-line", str(tmp_path))
+
+    assert ended.code == 2
+    assert "not as cfft writes it (required field missing @ $.models[0].sets" in ended.err
+
+
+def test_a_run_whose_configuration_is_broken_is_named(
+    runs: Path, cfft_command: Command, tmp_path: Path
+) -> None:
+    run = shutil.copytree(runs / "seed0", tmp_path / "run")
+    (run / "config.toml").write_text("seed")
+
+    ended = cfft_command("eval", str(runs / "seed0"), str(run), "--out", str(tmp_path / "E"))
+
+    assert ended.code == 2
+    assert f"config file {run}/config.toml is no valid TOML" in ended.err
