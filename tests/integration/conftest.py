@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from cfft.config import RunConfig, resolve
 from cfft.layers import Layer, read_defaults
+from cfft.loop import run
 from cfft.registry import Registry
 
 CLIP = {
@@ -32,6 +33,8 @@ COLOURS = {"blue": (40, 60, 200), "green": (40, 180, 60), "red": (200, 50, 40)}
 Configure = Callable[..., RunConfig]
 MakeLayer = Callable[..., Layer]
 WriteClip = Callable[[Mapping[str, Any], Path], tuple[Path, Path]]
+Command = Callable[..., Any]
+Evaluate = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
@@ -109,3 +112,31 @@ def configure(layer: Layer, registry: Registry) -> Configure:
         return resolve(registry, [read_defaults(), layer])
 
     return configured
+
+
+@pytest.fixture(scope="session")
+def runs(
+    make_layer: MakeLayer, registry: Registry, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Fine-tune twice, with the seeds 0 and 1, and return the folder of both runs."""
+    folder = tmp_path_factory.mktemp("runs")
+    layer = make_layer(epochs=1, lr=1e-2)
+    for layer.seed in (0, 1):
+        config = resolve(registry, [read_defaults(), layer])
+        run(config, registry, folder / f"seed{layer.seed}")
+    return folder
+
+
+@pytest.fixture
+def evaluate(cfft_command: Command, tmp_path: Path) -> Evaluate:
+    """Return `evaluate(*words)`, which returns evaluation.json of a command that must succeed."""
+
+    def evaluated(*words: object, out: Path = tmp_path / "EVAL") -> dict[str, Any]:
+        own = ("--out", str(out), "--workers", "0", "--json")
+        ended = cfft_command("eval", *map(str, words), *own)
+        assert ended.code == 0, ended.err
+        found: dict[str, Any] = json.loads((out / "evaluation.json").read_text())
+        assert json.loads(ended.out) == found
+        return found
+
+    return evaluated

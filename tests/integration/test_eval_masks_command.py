@@ -12,11 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cfft.config import resolve
-from cfft.layers import Layer, read_defaults
-from cfft.loop import run
-from cfft.registry import Registry
-
 Command = Callable[..., Any]
 
 
@@ -109,27 +104,6 @@ def test_what_cannot_be_measured_ends_with_one_line(
 
     assert ended.code == 2
     assert line in ended.err
-
-
-@pytest.fixture(scope="module")
-def runs(
-    world: Path,
-    clip: tuple[Path, Path],
-    registry: Registry,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
-    """Store the tiny model as runs of no epochs with the seeds 0 and 1; return their folder."""
-    folder = tmp_path_factory.mktemp("runs")
-    layer = Layer("test")
-    layer.choose("suite", ["domains"])
-    layer.values["suite", "domains"] = {"data": str(world), "id": "sunny"}
-    layer.settings["model"] = {"name": str(clip[0]), "pretrained": str(clip[1])}
-    layer.settings["model"]["prompts"] = "class-name"
-    layer.settings["training"] = {"epochs": 0, "batch_size": 8, "workers": 0}
-    for layer.seed in (0, 1):
-        config = resolve(registry, [read_defaults(), layer])
-        run(config, registry, folder / f"seed{layer.seed}")
-    return folder
 
 
 def measured(ended: Any) -> list[tuple[str, str]]:

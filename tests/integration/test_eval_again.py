@@ -1,0 +1,143 @@
+"""`cfft eval --from-predictions`: the same tables again, from what is stored."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Command = Callable[..., Any]
+Evaluate = Callable[..., dict[str, Any]]
+
+
+def by_label(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {model["model"]: model for model in record["models"]}
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_tables_are_recomputed_from_predictions_without_a_model(
+    runs: Path, evaluate: Evaluate, tmp_path: Path
+) -> None:
+    measured = evaluate("zero-shot", runs / "seed*", "--alphas", "0.5")
+
+    recomputed = evaluate("--from-predictions", tmp_path / "EVAL", out=tmp_path / "AGAIN")
+
+    assert measured.items() >= recomputed.items()
+    assert {"models", "differences", "groups", "baseline", "classes"} <= recomputed.keys()
+    assert files(tmp_path / "AGAIN") == files(tmp_path / "EVAL")
+
+
+def test_finished_runs_have_predictions_too(runs: Path, evaluate: Evaluate) -> None:
+    record = evaluate("--from-predictions", runs / "*")
+
+    stored = json.loads((runs / "seed1" / "results.json").read_text())
+    (group,) = record["groups"]
+    assert by_label(record)["seed1"]["ood_average"] == stored["ood_average"]
+    assert group["models"] == ["seed0", "seed1"]
+
+
+def test_evaluations_that_say_nothing_of_heads_are_read(
+    runs: Path, evaluate: Evaluate, tmp_path: Path
+) -> None:
+    record = evaluate(runs / "seed0")
+    del record["models"][0]["head"]
+    (tmp_path / "EVAL" / "evaluation.json").write_text(json.dumps(record))
+
+    recomputed = evaluate("--from-predictions", tmp_path / "EVAL", out=tmp_path / "AGAIN")
+
+    assert recomputed["models"][0] == {**record["models"][0], "head": None}
+
+
+def test_what_is_named_twice_is_recomputed_once(
+    runs: Path, evaluate: Evaluate, tmp_path: Path
+) -> None:
+    evaluate(runs / "seed0")
+    evaluation = tmp_path / "EVAL"
+
+    words = (evaluation, evaluation / "evaluation.json", tmp_path / "EV*", runs / "seed1")
+    record = evaluate("--from-predictions", *words, runs / "*1", out=tmp_path / "AGAIN")
+
+    assert [model["model"] for model in record["models"]] == ["seed0", "seed1"]
+
+
+def test_a_run_and_its_evaluation_are_not_two_seeds(
+    runs: Path, evaluate: Evaluate, tmp_path: Path
+) -> None:
+    evaluate(runs / "seed*")
+
+    words = (tmp_path / "EVAL", runs / "seed0")
+    record = evaluate("--from-predictions", *words, out=tmp_path / "AGAIN")
+
+    evaluated, again = record["groups"]
+    assert (evaluated["group"], evaluated["ood_average"]["count"]) == ("object + single", 2)
+    assert again["group"] == f"object + single ({runs}/seed0)"
+    assert again["models"] == [f"{runs}/seed0: seed0"]
+    assert (again["ood_average"]["count"], again["ood_average"]["std"]) == (1, None)
+
+
+def test_evaluations_of_other_pictures_are_not_put_side_by_side(
+    runs: Path, evaluate: Evaluate, cfft_command: Command, tmp_path: Path
+) -> None:
+    evaluate(runs / "seed0", out=tmp_path / "A")
+    evaluate(runs / "seed0", out=tmp_path / "B")
+    record = json.loads((tmp_path / "B" / "evaluation.json").read_text())
+    record["suite"]["split"] = [60.0, 20.0, 20.0]
+    (tmp_path / "B" / "evaluation.json").write_text(json.dumps(record))
+
+    ended = cfft_command("eval", "--from-predictions", str(tmp_path / "A"), str(tmp_path / "B"))
+
+    assert ended.code == 2
+    assert "measured on different pictures (suite.split: [70.0, 10.0, 20.0] ->" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"label_space": "full"}, "judged in different label spaces: say --label-space subset"),
+        ({"classes": ["a", "b", "c"]}, "have different classes: recompute them one at a time"),
+    ],
+)
+def test_evaluations_that_cannot_be_compared_are_refused(
+    runs: Path,
+    evaluate: Evaluate,
+    cfft_command: Command,
+    tmp_path: Path,
+    change: dict[str, Any],
+    message: str,
+) -> None:
+    record = evaluate(runs / "seed0")
+    (tmp_path / "B").mkdir()
+    (tmp_path / "B" / "evaluation.json").write_text(json.dumps({**record, **change}))
+
+    ended = cfft_command("eval", "--from-predictions", str(tmp_path / "EVAL"), str(tmp_path / "B"))
+
+    assert ended.code == 2
+    assert message in ended.err
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("evaluation.json", "{", "no evaluation that cfft wrote"),
+        ("evaluation.json", '{"schema": 1}', "not as cfft writes it .*models"),
+        ("evaluation.json", '{"schema": 2}', "schema 2, this version of cfft reads 1"),
+        ("results.json", "{", "no results that cfft wrote"),
+        ("results.json", "{}", "not as cfft writes it .*config"),
+    ],
+)
+def test_a_damaged_record_is_named(
+    cfft_command: Command, tmp_path: Path, file: str, text: str, message: str
+) -> None:
+    (tmp_path / file).write_text(text)
+
+    ended = cfft_command("eval", "--from-predictions", str(tmp_path))
+
+    assert ended.code == 2
+    assert re.search(re.escape(f"{tmp_path / file}: ") + message, ended.err)

@@ -1,0 +1,206 @@
+"""`cfft eval`: what a user may name as a model, and what it is then called."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+Command = Callable[..., Any]
+Evaluate = Callable[..., dict[str, Any]]
+
+
+def logits(folder: Path, name: str) -> np.ndarray:
+    with np.load(folder / f"{name}.npz") as stored:
+        return stored["logits"]
+
+
+def test_the_model_before_fine_tuning_is_called_by_the_head_that_it_has(
+    runs: Path, evaluate: Evaluate
+) -> None:
+    record = evaluate("zero-shot", runs / "seed0", "--head", "linear-probe")
+
+    before, after = record["models"]
+    assert (before["model"], before["group"]) == ("pre-trained (linear-probe)",) * 2
+    assert before["predictions"] == "predictions/pre-trained-linear-probe"
+    assert (before["source"], before["kind"], before["seed"]) == ("zero-shot", "pretrained", 0)
+    assert (before["head"], after["head"]) == ("linear-probe", "zero-shot")
+    assert record["baseline"] == "pre-trained (linear-probe)"
+
+
+def test_a_head_that_the_weights_decide_on_names_the_model_too(
+    clip: tuple[Path, Path], world: Path, evaluate: Evaluate
+) -> None:
+    words = ("--suite", "domains", "--data", world, "--id", "sunny", "--prompts", "class-name")
+
+    record = evaluate("pretrained", "--model", clip[0], "--pretrained", clip[1], *words)
+
+    (model,) = record["models"]
+    assert (model["model"], model["source"]) == ("zero-shot", "pretrained")
+    assert (model["kind"], model["head"]) == ("zero-shot", "zero-shot")
+
+
+def test_weight_ensembles_lead_from_the_starting_model_to_the_run(
+    runs: Path, evaluate: Evaluate, tmp_path: Path
+) -> None:
+    record = evaluate(runs / "seed0", "--alphas", "0,0.5,1")
+
+    kept, own = tmp_path / "EVAL" / "predictions", runs / "seed0" / "predictions"
+    folders = [model["predictions"].removeprefix("predictions/") for model in record["models"]]
+    assert [model["alpha"] for model in record["models"]] == [None, 0.0, 0.5, 1.0]
+    assert {model["group"] for model in record["models"]} == {"object + single"}
+    np.testing.assert_allclose(
+        logits(kept / folders[1], "dark"), logits(own / "before", "dark"), atol=1e-4
+    )
+    np.testing.assert_allclose(logits(kept / folders[3], "dark"), logits(own, "dark"), atol=1e-4)
+    assert not np.allclose(logits(kept / folders[2], "dark"), logits(own, "dark"), atol=1e-2)
+
+
+def test_weight_ensembles_need_a_run(
+    clip: tuple[Path, Path], world: Path, cfft_command: Command, tmp_path: Path
+) -> None:
+    words = ("--suite", "domains", "--data", str(world), "--id", "sunny", "--model", str(clip[0]))
+
+    ended = cfft_command(
+        "eval", str(clip[1]), *words, "--alphas", "0.5", "--out", str(tmp_path / "E")
+    )
+
+    assert ended.code == 2
+    assert "--alphas mixes the weights of a run with those that it started from" in ended.err
+
+
+def changed(run: Path, to: Path, *texts: tuple[str, str]) -> Path:
+    """Copy a run and replace texts of its configuration."""
+    shutil.copytree(run, to)
+    found = (to / "config.toml").read_text()
+    for before, after in texts:
+        assert before in found
+        found = found.replace(before, after)
+    (to / "config.toml").write_text(found)
+    return to
+
+
+def test_an_ensemble_with_another_starting_model_is_refused(
+    runs: Path, cfft_command: Command, tmp_path: Path
+) -> None:
+    other = changed(runs / "seed0", tmp_path / "run", ('std = "none"', "std = [0.5, 0.5, 0.5]"))
+
+    ended = cfft_command("eval", str(other), "--alphas", "0.5", "--out", str(tmp_path / "E"))
+
+    assert ended.code == 2
+    assert f"{other}: its starting model is no longer the same: " in ended.err
+
+
+def test_runs_that_start_differently_share_no_model_before(
+    runs: Path, cfft_command: Command, tmp_path: Path
+) -> None:
+    other = changed(runs / "seed0", tmp_path / "run", ('head = "auto"', 'head = "zero-shot"'))
+
+    ended = cfft_command("eval", "zero-shot", str(runs / "seed0"), str(other))
+
+    assert ended.code == 2
+    assert "the runs start from different models: say with --model and --pretrained" in ended.err
+
+
+def test_a_checkpoint_alone_says_which_model_it_is(
+    runs: Path, world: Path, evaluate: Evaluate, tmp_path: Path
+) -> None:
+    words = ("--suite", "domains", "--data", world, "--id", "sunny")
+
+    record = evaluate(runs / "seed0" / "checkpoints" / "best", *words)
+
+    kept = tmp_path / "EVAL" / record["models"][0]["predictions"]
+    own = runs / "seed0" / "predictions"
+    np.testing.assert_allclose(logits(kept, "dark"), logits(own, "dark"), atol=1e-4)
+
+
+def own_weights(runs: Path, path: Path) -> None:
+    """Write the weights of a run as cfft does, without what lies beside them."""
+    shutil.copy(runs / "seed0" / "checkpoints" / "best" / "weights.safetensors", path)
+
+
+def wise_ft_weights(runs: Path, path: Path) -> None:
+    """Write the weights of a run as the WiSE-FT program names them, as a pickle of tensors."""
+    stored = load_file(runs / "seed0" / "checkpoints" / "best" / "weights.safetensors")
+    renamed = {
+        key.replace("visual.", "module.image_encoder.model.visual.").replace(
+            "head.", "module.classification_head."
+        ): tensor
+        for key, tensor in stored.items()
+    }
+    rest = {"module.image_encoder.model.logit_scale": torch.tensor(4.6)}
+    torch.save({"state_dict": renamed | rest}, path)
+
+
+@pytest.mark.parametrize("write", [own_weights, wise_ft_weights])
+def test_a_bare_file_with_a_head_is_measured_as_the_architecture_that_is_named(
+    runs: Path,
+    world: Path,
+    clip: tuple[Path, Path],
+    evaluate: Evaluate,
+    tmp_path: Path,
+    write: Callable[[Path, Path], None],
+) -> None:
+    file = tmp_path / "weights.safetensors"
+    file = file if write is own_weights else file.with_suffix(".pt")
+    write(runs, file)
+
+    record = evaluate(
+        file, "--model", clip[0], "--suite", "domains", "--data", world, "--id", "sunny"
+    )
+
+    (model,) = record["models"]
+    kept = tmp_path / "EVAL" / model["predictions"]
+    assert (model["model"], model["kind"]) == (file.name, "weights")
+    np.testing.assert_allclose(
+        logits(kept, "dark"), logits(runs / "seed0" / "predictions", "dark"), atol=1e-4
+    )
+
+
+def test_a_bare_file_without_an_architecture_is_named_with_what_to_give(
+    runs: Path, cfft_command: Command, tmp_path: Path
+) -> None:
+    own_weights(runs, tmp_path / "bare.safetensors")
+
+    ended = cfft_command("eval", str(tmp_path / "bare.safetensors"), "--suite", "shapes")
+
+    assert ended.code == 2
+    assert "bare.safetensors does not say its architecture: give --model NAME" in ended.err
+    assert "--model ViT-B-32" in ended.err
+    assert "--model timm:NAME" in ended.err
+    assert "no model is chosen" not in ended.err
+
+
+def test_an_open_clip_file_is_the_zero_shot_model_of_its_own_text_tower(
+    runs: Path, world: Path, clip: tuple[Path, Path], evaluate: Evaluate, tmp_path: Path
+) -> None:
+    words = ("--suite", "domains", "--data", world, "--id", "sunny", "--prompts", "class-name")
+
+    evaluate(clip[1], "--model", clip[0], *words)
+
+    before = logits(runs / "seed0" / "predictions" / "before", "dark")
+    kept = tmp_path / "EVAL" / "predictions" / "tiny.safetensors"
+    np.testing.assert_allclose(logits(kept, "dark"), before, atol=1e-4)
+
+
+def test_a_head_with_another_number_of_classes_is_refused(
+    world: Path, runs: Path, cfft_command: Command, tmp_path: Path
+) -> None:
+    own_weights(runs, tmp_path / "bare.safetensors")
+    for domain in ("sunny", "dark"):
+        for colour in ("red", "blue"):
+            shutil.copytree(world / domain / colour, tmp_path / "two" / domain / colour)
+
+    ended = cfft_command(
+        "eval", str(runs / "seed0"), str(tmp_path / "bare.safetensors"), "--data",
+        str(tmp_path / "two"), "--out", str(tmp_path / "E"),
+    )  # fmt: skip
+
+    assert ended.code == 2
+    assert "bare.safetensors: its head has 3 classes, suite 'domains' has 2" in ended.err
