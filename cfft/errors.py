@@ -42,6 +42,11 @@ def several(problems: Iterable[str]) -> str:
     return "\n".join(problems)
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Spell a number of things: 1 picture, 2,048 pictures; `many` where it is not `one` and s."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def unknown(what: str, asked: str, allowed: Iterable[str], listing: str = "allowed") -> str:
     """Say that `asked` is no `what`, with the nearest allowed spelling.
 

@@ -45,8 +45,9 @@ def _model_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
 
 def _picture_facts(prepared: Prepared) -> Iterator[Fact]:
     for role, pictures in _by_role(prepared):
-        size = f"{len(pictures)} pictures, {len(pictures.classes)} classes"
-        yield "pictures", role, f"{pictures.name}: {size}"
+        size = _count(len(pictures), "picture", "pictures")
+        classes = _count(len(pictures.classes), "class", "classes")
+        yield "pictures", role, f"{pictures.name}: {size}, {classes}"
     if prepared.skipped:
         yield "pictures", "left out", f"{len(prepared.skipped)} unreadable"
 
@@ -66,7 +67,8 @@ def _training_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
     yield (
         "training",
         "batch",
-        f"{batches.micro} pictures x {_count(batches.processes, 'process', 'processes')} x "
+        f"{_count(batches.micro, 'picture', 'pictures')} x "
+        f"{_count(batches.processes, 'process', 'processes')} x "
         f"{batches.accumulation} accumulated = {batches.batch}",
     )
     yield (

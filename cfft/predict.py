@@ -140,5 +140,5 @@ def _readable(pictures: FilePictures, reporter: Reporter, skip: bool) -> Picture
 def _without(pictures: FilePictures, bad: set[int]) -> PictureSet:
     kept = tuple(index for index in range(len(pictures)) if index not in bad)
     if not kept:
-        raise DataError(f"none of the {len(bad)} pictures can be read")
+        raise DataError(f"no picture can be read ({len(bad)} tried)")
     return PictureSubset(whole=pictures, indices=kept, name=pictures.name)

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cfft.cli.figures import interval, percent, points
+from cfft.errors import counted
 
 _COLUMNS = 6
 _OOD = "OOD average"
@@ -147,7 +148,8 @@ def _remarks(record: Record) -> Iterator[str]:
     for name, why in record["absent"].items():
         yield f"not measured: {name} ({why})"
     if record["skipped"]:
-        yield f"left out: {len(record['skipped'])} unreadable pictures, named in evaluation.json"
+        skipped = counted(len(record["skipped"]), "unreadable picture")
+        yield f"left out: {skipped}, named in evaluation.json"
 
 
 def _with_role(name: str, found: Record) -> str:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cfft.cli.figures import percent
+from cfft.errors import counted
 
 Record = Mapping[str, Any]
 _COLUMNS = (
@@ -55,5 +56,5 @@ def _caption(record: Record) -> str:
         "without a segmentation": record["without_segmentation"],
     }
     left_out = [f"{count} {why}" for why, count in without.items() if count]
-    said = f"{record['n']} pictures; with everything hidden the IoU is {everything}"
+    said = f"{counted(record['n'], 'picture')}; with everything hidden the IoU is {everything}"
     return f"{said}; left out: {', '.join(left_out)}" if left_out else said

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from cfft.cli.consoles import console
 from cfft.cli.strategy import print_strategy, strategy_record, summary_record
-from cfft.errors import ConfigError, PluginError, several, unknown
+from cfft.errors import ConfigError, PluginError, counted, several, unknown
 from cfft.interfaces import KINDS
 from cfft.plugins import Plugin, Provided
 from cfft.registry import Registry, broken_line, clash_line
@@ -134,9 +134,6 @@ def check_plugins(name: PluginName = None) -> None:
     problems = [*_problems(registry, plugins), *complaints(checked)]
     if problems:
         raise PluginError(several(problems))
-    found = f"{_count(len(plugins), 'plug-in')} with {_count(len(checked), 'strateg', 'y', 'ies')}"
+    strategies = counted(len(checked), "strategy", "strategies")
+    found = f"{counted(len(plugins), 'plug-in')} with {strategies}"
     typer.echo(f"{found}: all is well")
-
-
-def _count(number: int, stem: str, one: str = "", many: str = "s") -> str:
-    return f"{number} {stem}{one if number == 1 else many}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cfft.cli.errors import starting
+from cfft.errors import counted
 
 if TYPE_CHECKING:
     from cfft.report.summary import Summary
@@ -99,7 +100,8 @@ def _write(summary: Summary, out: Path, *, as_json: bool) -> None:
 
     write_report(summary, out)
     if not as_json:
-        typer.echo(f"wrote {out / PAGE}: {len(summary.material.models)} models, ", nl=False)
+        models = counted(len(summary.material.models), "model")
+        typer.echo(f"wrote {out / PAGE}: {models}, ", nl=False)
         typer.echo(f"ID {summary.id_set}, OOD {', '.join(summary.targets[1:]) or 'none'}")
 
 

@@ -18,7 +18,7 @@ from cfft.cli.consoles import console
 from cfft.cli.errors import RunInterruptedError
 from cfft.cli.figures import brief, percent
 from cfft.cli.live import Quiet, reporter
-from cfft.errors import ConfigError
+from cfft.errors import ConfigError, counted
 from cfft.registry import Registry
 from cfft.results import Spread
 from cfft.sweep.declaration import Sweep, Values, read_sweep, sweep_names
@@ -151,7 +151,7 @@ def _list_runs(jobs: Sequence[Job], as_json: bool) -> None:
         return
     for job in jobs:
         typer.echo(f"{job.directory.root}: {job.name}")
-    typer.echo(f"{len(jobs)} runs; nothing was trained: leave --dry-run out to start.")
+    typer.echo(f"{counted(len(jobs), 'run')}; nothing was trained: leave --dry-run out to start.")
 
 
 def _record(

@@ -138,7 +138,7 @@ def readable(pictures: PictureSet, found: Sequence[Unreadable]) -> PictureSet:
         return pictures
     kept = tuple(index for index in range(len(pictures)) if index not in bad)
     if not kept:
-        raise DataError(f"set '{pictures.name}': none of its {len(bad)} pictures can be read")
+        raise DataError(f"set '{pictures.name}': no picture can be read ({len(bad)} tried)")
     return PictureSubset(whole=pictures, indices=kept, name=pictures.name)
 
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 import torch
 
-from cfft.errors import ConfigError, DataError
+from cfft.errors import ConfigError, DataError, counted
 from cfft.randomness import generator
 
 
@@ -109,7 +109,7 @@ def _require_enough(
 ) -> None:
     parts = [share for share in shares if share > 0]
     small = [
-        f"'{class_names[label] if class_names else label}' has {_pictures(len(indices))}"
+        f"'{class_names[label] if class_names else label}' has {counted(len(indices), 'picture')}"
         for label, indices in classes.items()
         if len(indices) < len(parts)
     ]
@@ -119,7 +119,3 @@ def _require_enough(
             f"({'/'.join(f'{share:g}' for share in parts)}) one of every class: "
             f"{', '.join(small)}: add pictures, or leave these classes out"
         )
-
-
-def _pictures(count: int) -> str:
-    return f"{count} picture{'' if count == 1 else 's'}"

@@ -1,8 +1,10 @@
-"""Messages about names that do not exist."""
+"""Messages about names that do not exist, and numbers of things."""
 
 from __future__ import annotations
 
-from cfft.errors import unknown
+import pytest
+
+from cfft.errors import counted, unknown
 
 
 def test_few_names_are_all_listed() -> None:
@@ -29,3 +31,15 @@ def test_of_many_names_some_are_listed_even_if_none_is_near() -> None:
 
 def test_no_names_at_all_are_said_to_be_none() -> None:
     assert unknown("tag", "a", []) == "unknown tag 'a'; allowed: none"
+
+
+@pytest.mark.parametrize(
+    ("count", "words", "said"),
+    [
+        (1, ("picture",), "1 picture"),
+        (0, ("picture",), "0 pictures"),
+        (2048, ("class", "classes"), "2,048 classes"),
+    ],
+)
+def test_one_thing_is_not_several(count: int, words: tuple[str, ...], said: str) -> None:
+    assert counted(count, *words) == said

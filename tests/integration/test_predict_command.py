@@ -163,7 +163,7 @@ def test_unreadable_pictures_can_be_left_out_and_are_named(
         (["empty"], "empty: no pictures in this folder"),
         (["full.png", "--top", "4"], "--top 4: the model tells 3 classes apart"),
         (["full.png", "--out", "full.png"], "--out full.png exists: give another path"),
-        (["full.png"], "none of the 1 pictures can be read"),
+        (["full.png"], "no picture can be read (1 tried)"),
         (["full.png", "--json", "--format", "csv"], "--json writes JSON lines and --format csv"),
     ],
 )
