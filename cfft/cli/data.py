@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +28,7 @@ from cfft.plugins import Provided
 from cfft.registry import Registry, broken_line
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.", metavar="")]
+_READABLE = 100  # columns, where pipes and wide terminals have more
 _HELP = """Compare the pictures on disk with what a suite expects.
 
 Every set is opened, counted and read: classes and pictures against the numbers of the published \
@@ -56,7 +58,7 @@ def list_suites(as_json: AsJson = False) -> None:
         typer.echo(json.dumps(records, indent=2))
         return
     out = console()
-    out.print(_listing(records))
+    out.print(_listing(records), width=min(out.width, _READABLE))
     for plugin in registry.plugins.broken:
         out.print(broken_line(plugin), style="red", soft_wrap=True)
 
@@ -75,22 +77,25 @@ def suite_record(provided: Provided) -> dict[str, Any]:
 
 
 def _listing(records: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("suite", no_wrap=True)
-    table.add_column("what it does", ratio=3)
-    table.add_column("sets", ratio=3)
-    table.add_column("needs", ratio=2)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
     for record in records:
-        needs = "\n".join(map(_need, record["requires"])) or "-"
-        sets = ", ".join(record["sets"]) or "-"
-        table.add_row(record["name"], record["summary"], sets, needs)
+        table.add_row(record["name"], "\n".join(_about(record)))
     return table
 
 
+def _about(record: dict[str, Any]) -> Iterator[str]:
+    yield record["summary"]
+    if record["sets"]:
+        yield f"sets: {', '.join(record['sets'])}"
+    if record["requires"]:
+        yield f"needs: {', '.join(map(_need, record['requires']))}"
+
+
 def _need(required: dict[str, Any]) -> str:
-    if required["installed"]:
-        return f"{required['module']} (installed)"
-    return f"pip install '{required['install']}'"
+    mark = "installed" if required["installed"] else f"pip install '{required['install']}'"
+    return f"{required['module']} ({mark})"
 
 
 def verify_suite(
