@@ -209,6 +209,10 @@ class PictureSet(Protocol):
 
     The optional attribute `made_from` is the set that these pictures are computed from
     (corruptions made while reading); `cfft data verify` reads that one alone.
+
+    The optional attribute `faults`, a tuple of one-line sentences, says what is wrong with the set
+    as it lies on disk (an empty class folder); each names the set or a path. Nobody trains on such
+    a set or is measured on it; `cfft data verify` counts and reads what is there.
     """
 
     @property
@@ -243,13 +247,21 @@ class MaskedPictureSet(PictureSet, Protocol):
 
 @attrs.frozen(eq=False)
 class SuiteSets:
-    """Hold a suite's pictures: `classes` are the class names by index."""
+    """Hold a suite's pictures: `classes` are the class names by index.
+
+    `refused`: OOD sets that could not be opened, by name, with the reason in one line or several.
+    """
 
     classes: tuple[str, ...]
     train: PictureSet
     val: PictureSet
     test: PictureSet
     ood: tuple[PictureSet, ...] = ()
+    refused: Mapping[str, str] = attrs.field(factory=dict)
+
+    def for_evaluation(self) -> EvaluationSets:
+        """Return the sets that models are measured on."""
+        return EvaluationSets(self.classes, self.test, self.ood, refused=self.refused)
 
 
 @attrs.frozen(eq=False)
@@ -257,13 +269,15 @@ class EvaluationSets:
     """Hold the pictures that models are measured on; `classes` are the class names by index.
 
     `test`: the ID set, None where it is absent. `absent`: sets that the suite knows and did not
-    find, by name, with what it looked for.
+    find, by name, with what it looked for. `refused`: sets that could not be opened, by name, with
+    the reason in one line or several.
     """
 
     classes: tuple[str, ...]
     test: PictureSet | None
     ood: tuple[PictureSet, ...] = ()
     absent: Mapping[str, str] = attrs.field(factory=dict)
+    refused: Mapping[str, str] = attrs.field(factory=dict)
 
     @property
     def present(self) -> tuple[PictureSet, ...]:
@@ -290,6 +304,10 @@ class Suite(Protocol):
     A suite may also have `evaluation(seed: int) -> EvaluationSets`, for pictures that can be
     measured on where those to train on are missing; without it `open` serves both. A suite that
     nobody can train on raises DataError in `open` and says so.
+
+    Both open set by set: one that cannot be opened goes into `refused`, one that is damaged has
+    `faults`, and cfft refuses to train and measure with the reasons of all. They raise DataError
+    where nothing can be returned.
 
     For `cfft data` it may have `expected() -> Mapping[str, Expected]`, what complete sets hold by
     the name of the set (of the whole set where it is divided), opening nothing; and two class

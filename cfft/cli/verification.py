@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from cfft.errors import counted
+
 if TYPE_CHECKING:
     from cfft.data.copies import Copies
-    from cfft.data.verify import SetFinding, Verification
+    from cfft.data.findings import SetFinding
+    from cfft.data.verify import Verification
 
 _MOST_SHOWN = 20
 
 
 def print_verification(console: Console, found: Verification) -> None:
     """Print a table of the sets, then every picture that cannot be read and some of the copies."""
-    if found.sets:
+    if found.sets or found.absent or found.refused:
         console.print(_table(found))
     for line in _notes(found):
         console.print(line, soft_wrap=True)
@@ -37,8 +40,10 @@ def _table(found: Verification) -> Table:
     table.add_column("")
     for each in found.sets:
         table.add_row(*_row(each))
-    for name, looked_for in found.absent.items():
-        table.add_row(name, "", "absent", "", "", "", looked_for)
+    for name in found.refused:
+        table.add_row(name, "", "refused", "", "", "", counted(1, "problem"))
+    for name in found.absent:
+        table.add_row(name, "", "absent", "", "", "", "-")
     return table
 
 
@@ -52,21 +57,32 @@ def _row(found: SetFinding) -> tuple[str, ...]:
         f"{wanted.pictures:,}{parts}" if wanted else "-",
         str(found.classes),
         str(wanted.classes) if wanted else "-",
-        _verdict(len(found.problems)),
+        _verdict(found),
     )
 
 
-def _verdict(problems: int) -> str:
-    """Say whether a set is complete; what is wrong with it follows in words."""
-    return "ok" if not problems else f"{problems} problem{'' if problems == 1 else 's'}"
+def _verdict(found: SetFinding) -> str:
+    """Say whether a set is complete; what is wrong with it follows in words.
+
+    A part without pictures and without problems is one of a whole that could not be divided.
+    """
+    problems = len(found.faults) + len(found.problems)
+    if problems:
+        return counted(problems, "problem")
+    return "ok" if found.pictures else "-"
 
 
 def _notes(found: Verification) -> Iterator[str]:
+    for name, looked_for in found.absent.items():
+        yield f"absent: {name}: {looked_for}"
     if found.untrainable:
         yield f"nothing to train on: {found.untrainable}"
     repeated = len(found.copies) - len(found.leaks)
     if repeated:
-        yield f"{repeated:,} pictures occur more than once within a set or among OOD sets"
+        occur = "occurs" if repeated == 1 else "occur"
+        yield (
+            f"{counted(repeated, 'picture')} {occur} more than once within a set or among OOD sets"
+        )
     if not found.decoded:
         yield "no picture was read (--counts-only)"
 

@@ -22,23 +22,29 @@ def inconsistencies(sets: SuiteSets | EvaluationSets) -> Iterator[str]:
     A set is bad where it is empty, or where a label or class index means nothing: a model would
     be judged by other classes than the suite means.
     """
-    tested = _tested(sets)
-    counts = Counter(pictures.name for pictures in tested)
-    for name in (name for name, count in counts.items() if count > 1):
-        yield f"two sets are called '{name}': rename one, results are kept by name"
-    trained = (sets.train, sets.val) if isinstance(sets, SuiteSets) else ()
-    for pictures in (*trained, *tested):
-        problem = _problem(pictures, len(sets.classes))
+    yield from repeated_names(sets.for_evaluation() if isinstance(sets, SuiteSets) else sets)
+    for pictures in every_set(sets):
+        problem = contradiction(pictures, len(sets.classes))
         if problem is not None:
             yield f"set '{pictures.name}' {problem}"
 
 
-def _tested(sets: SuiteSets | EvaluationSets) -> tuple[PictureSet, ...]:
-    return (sets.test, *sets.ood) if isinstance(sets, SuiteSets) else sets.present
+def every_set(sets: SuiteSets | EvaluationSets) -> tuple[PictureSet, ...]:
+    """Return all sets that were opened, those to train on first."""
+    if isinstance(sets, SuiteSets):
+        return (sets.train, sets.val, sets.test, *sets.ood)
+    return sets.present
 
 
-def _problem(pictures: PictureSet, known: int) -> str | None:
-    """Say what is wrong with a set of a suite that names so many classes."""
+def repeated_names(sets: EvaluationSets) -> Iterator[str]:
+    """Say which names several sets have that models are measured on."""
+    counts = Counter(pictures.name for pictures in sets.present)
+    for name in (name for name, count in counts.items() if count > 1):
+        yield f"two sets are called '{name}': rename one, results are kept by name"
+
+
+def contradiction(pictures: PictureSet, known: int) -> str | None:
+    """Go on after "set NAME" with what is wrong with it, where its suite names so many classes."""
     if not len(pictures):
         return "has no pictures"
     labels, classes = np.asarray(pictures.labels), np.asarray(pictures.classes)

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cfft.data.classes import class_table
 from cfft.data.folders import EXTENSIONS, no_classes, picture_files, subfolders
-from cfft.errors import DataError, several
+from cfft.errors import DataError
 from cfft.interfaces import MaskedPictureSet, PictureSet
 
 
@@ -23,7 +23,8 @@ class FilePictures:
     """Hold labelled picture files; nothing is opened before `read`.
 
     `paths`: POSIX paths relative to `root`. `labels`: one class index per path. `classes`: the
-    indices that may occur, in order. `class_names`: the names of all classes by index.
+    indices that may occur, in order. `class_names`: the names of all classes by index. `faults`:
+    what is wrong with the set; see PictureSet.
     """
 
     name: str
@@ -32,6 +33,7 @@ class FilePictures:
     labels: tuple[int, ...]
     classes: tuple[int, ...]
     class_names: tuple[str, ...]
+    faults: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -47,12 +49,20 @@ class FilePictures:
 
 @attrs.frozen(eq=False)
 class PictureSubset:
-    """Hold the pictures of another set at `indices`, in that order."""
+    """Hold the pictures of another set at `indices`, in that order.
+
+    `faults`: those of the whole set unless others are given; see PictureSet.
+    """
 
     whole: PictureSet
     indices: tuple[int, ...]
     name: str
+    faults: tuple[str, ...] = attrs.field()
     labels: tuple[int, ...] = attrs.field(init=False)
+
+    @faults.default
+    def _faults(self) -> tuple[str, ...]:
+        return faults_of(self.whole)
 
     @labels.default
     def _labels(self) -> tuple[int, ...]:
@@ -87,6 +97,11 @@ def counts_as(pictures: PictureSet) -> Mapping[int, int]:
     return found
 
 
+def faults_of(pictures: PictureSet) -> tuple[str, ...]:
+    """Return what is wrong with a set, in one line each; see PictureSet."""
+    return tuple(getattr(pictures, "faults", ()))
+
+
 def mask_reader(pictures: PictureSet) -> Callable[[int], NDArray[np.uint8 | np.bool_]] | None:
     """Return the `mask` method of a set, or of the set that a subset is taken from.
 
@@ -109,13 +124,16 @@ def class_folders(
     `classes`: the training classes in index order, as folder names or as folder names mapped to
     class names (see `class_table`); the set may hold a subset of them. None: this is the training
     set, its folders are the classes. `only`: the folders to read, where others lie there on
-    purpose. Raises DataError for a missing directory, a class that training lacks and a class
-    folder without pictures; with `classes` None also for a single class.
+    purpose.
+
+    A class folder without pictures, a folder that is no training class, which is left out, and a
+    directory without class folders are `faults` of the set. Raises DataError for a missing
+    directory; with `classes` None also for less than two classes.
     """
     if classes is None:
         classes = class_table(root)
     table = classes if isinstance(classes, Mapping) else {folder: folder for folder in classes}
-    files = _files_by_folder(root, name, table, only)
+    files, faults = _files_by_folder(root, name, table, only)
     index = {folder: label for label, folder in enumerate(table)}
     return FilePictures(
         name=name,
@@ -124,6 +142,7 @@ def class_folders(
         labels=tuple(index[folder] for folder in files for _ in files[folder]),
         classes=tuple(sorted(index[folder] for folder in files)),
         class_names=tuple(table.values()),
+        faults=tuple(faults),
     )
 
 
@@ -162,21 +181,18 @@ def picture_fault(path: Path) -> str | None:
 
 def _files_by_folder(
     root: Path, name: str, table: Mapping[str, str], only: Collection[str] | None
-) -> dict[str, list[str]]:
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the pictures of each class folder, and what is wrong with the folders."""
     there = subfolders(root)
     if not there:
-        raise DataError(f"set '{name}': {no_classes(root)}")
+        return {}, [f"set '{name}': {no_classes(root)}"]
     folders = there if only is None else [folder for folder in there if folder in only]
     if not folders:
-        raise DataError(f"set '{name}': none of the folders in {root} is one of its classes")
-    surplus = [folder for folder in folders if folder not in table]
-    if surplus:
-        raise DataError(several(_surplus(root, name, folder, table) for folder in surplus))
-    files = {folder: picture_files(root / folder) for folder in folders}
-    empty = [folder for folder in folders if not files[folder]]
-    if empty:
-        raise DataError(several(_empty(root / folder, name) for folder in empty))
-    return files
+        return {}, [f"set '{name}': none of the folders in {root} is one of its classes"]
+    files = {folder: picture_files(root / folder) for folder in folders if folder in table}
+    surplus = [_surplus(root, name, folder, table) for folder in folders if folder not in table]
+    empty = [_empty(root / folder, name) for folder, found in files.items() if not found]
+    return files, [*surplus, *empty]
 
 
 def _surplus(root: Path, name: str, folder: str, table: Mapping[str, str]) -> str:

@@ -1,11 +1,12 @@
-"""The sets that a suite gives to train and to measure models on, once they hold together."""
+"""The sets that a suite gives to train and to measure models on, once they are sound."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cfft.data.consistency import inconsistencies
-from cfft.errors import DataError, unknown
+from cfft.data.consistency import every_set, inconsistencies
+from cfft.data.pictures import faults_of
+from cfft.errors import DataError, several, unknown
 from cfft.interfaces import EvaluationSets, PictureSet, Suite, SuiteSets
 from cfft.params import declaration
 
@@ -15,11 +16,11 @@ _TRAIN, _TEST = "train", "test"
 def training_sets(suite: Suite, seed: int) -> SuiteSets:
     """Return what `suite` trains models on; see Suite.
 
-    `seed`: the one that splits are drawn from. Raises DataError, also for a suite whose sets
-    contradict themselves.
+    `seed`: the one that splits are drawn from. Raises DataError that names the faults of all sets
+    and why others could not be opened, and for a suite whose sets contradict themselves.
     """
     sets = suite.open(seed)
-    _require_consistent(suite, sets)
+    _require_sound(suite, sets)
     return sets
 
 
@@ -30,12 +31,17 @@ def evaluation_sets(suite: Suite, seed: int) -> EvaluationSets:
     with its own. Raises DataError as `training_sets` does.
     """
     measured = getattr(suite, "evaluation", None)
-    if measured is not None:
-        found: EvaluationSets = measured(seed)
-        _require_consistent(suite, found)
-        return found
-    sets = training_sets(suite, seed)
-    return EvaluationSets(sets.classes, sets.test, sets.ood)
+    if measured is None:
+        return training_sets(suite, seed).for_evaluation()
+    found: EvaluationSets = measured(seed)
+    _require_sound(suite, found)
+    return found
+
+
+def damage(sets: SuiteSets | EvaluationSets) -> list[str]:
+    """Say what is wrong with sets on disk, each once: their faults, and why others are refused."""
+    faults = [fault for pictures in every_set(sets) for fault in faults_of(pictures)]
+    return list(dict.fromkeys([*faults, *sets.refused.values()]))
 
 
 def named_sets(
@@ -80,7 +86,11 @@ def _named(name: str, found: EvaluationSets, suite: Suite, seed: int) -> Picture
     raise DataError(unknown("set", name, [_TRAIN, *by_name, *found.absent]))
 
 
-def _require_consistent(suite: Suite, sets: SuiteSets | EvaluationSets) -> None:
+def _require_sound(suite: Suite, sets: SuiteSets | EvaluationSets) -> None:
+    """Raise DataError, for damage first: a set may contradict itself because of it."""
+    damaged = damage(sets)
+    if damaged:
+        raise DataError(several(damaged))
     problem = next(inconsistencies(sets), None)
     if problem is not None:
         raise DataError(f"suite '{declaration(type(suite)).name}': {problem}")

@@ -1,59 +1,39 @@
-"""Compare what a suite finds with what it should find."""
+"""Open a suite set by set and tell what is missing or wrong, without stopping at it."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import attrs
 
 from cfft.data.check import Unreadable
+from cfft.data.consistency import contradiction, repeated_names
 from cfft.data.copies import Copies, read_all
-from cfft.data.pictures import PictureSubset, counts_as
-from cfft.data.sets import evaluation_sets, training_sets
-from cfft.errors import DataError
+from cfft.data.findings import SetFinding, compare, whole_of
+from cfft.errors import DataError, counted
 from cfft.interfaces import EvaluationSets, Expected, PictureSet, Suite, SuiteSets
 from cfft.progress import Reporter, Silent
 
 T = TypeVar("T")
-_MOST_NAMED = 8
 _TASK = "checking pictures"
-
-
-@attrs.frozen
-class SetFinding:
-    """Say what was found of one set.
-
-    `role`: train, val, test or ood. `whole`: pictures of the set that this one is a part of, which
-    is compared with `expected` where its first part stands; its own where it is no part.
-    `classes`: labels that occur. `short`: classes that have fewer or more pictures than they
-    should, with the pictures found. `problems`: what is wrong, in words.
-    """
-
-    name: str
-    role: str
-    pictures: int
-    whole: int
-    classes: int
-    expected: Expected | None
-    short: tuple[tuple[str, int], ...]
-    problems: tuple[str, ...]
 
 
 @attrs.frozen
 class Verification:
     """Hold what was found of a suite.
 
-    `absent`: sets that should be there and are not, with what was looked for. `refused`: why sets
-    could not be opened. `untrainable`: why there is nothing to train on where there is something
+    `absent`: sets that should be there and are not, with what was looked for. `refused`: sets that
+    could not be opened or contradict themselves, with the reason. `failures`: what is wrong with
+    the suite as a whole. `untrainable`: why there is nothing to train on where there is something
     to measure on. `copies`: pictures that occur more than once. `decoded`: whether pictures were
     read, without which `unreadable` and `copies` are empty.
     """
 
     sets: tuple[SetFinding, ...]
     absent: Mapping[str, str]
-    refused: tuple[str, ...]
+    refused: Mapping[str, str]
+    failures: tuple[str, ...]
     untrainable: str | None
     unreadable: tuple[Unreadable, ...]
     copies: tuple[Copies, ...]
@@ -67,11 +47,13 @@ class Verification:
     @property
     def problems(self) -> tuple[str, ...]:
         """Say what is wrong, one line each; absent sets are left to `absent`."""
+        reasons = dict.fromkeys(self.refused.values())
         return (
-            *self.refused,
-            *(f"set '{s.name}': {problem}" for s in self.sets for problem in s.problems),
-            *_counted(len(self.unreadable), "picture", "that cannot be read"),
-            *_counted(len(self.leaks), "picture", "that sets share which must not"),
+            *self.failures,
+            *(line for reason in reasons for line in reason.splitlines()),
+            *(line for found in self.sets for line in found.lines),
+            *_pictures(len(self.unreadable), "that cannot be read"),
+            *_pictures(len(self.leaks), "that sets share which must not"),
         )
 
     def record(self) -> dict[str, Any]:
@@ -79,6 +61,8 @@ class Verification:
         return {
             "sets": [attrs.asdict(found) for found in self.sets],
             "absent": dict(self.absent),
+            "refused": dict(self.refused),
+            "failures": list(self.failures),
             "untrainable": self.untrainable,
             "unreadable": [picture.record() for picture in self.unreadable],
             "copies": [
@@ -94,10 +78,11 @@ class Verification:
 class _Opened:
     """Hold the sets of a suite with their roles, and what kept others from being opened."""
 
-    classes: tuple[str, ...]
-    sets: tuple[tuple[str, PictureSet], ...]
-    absent: Mapping[str, str]
-    refused: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    sets: tuple[tuple[str, PictureSet], ...] = ()
+    absent: Mapping[str, str] = attrs.field(factory=dict)
+    refused: Mapping[str, str] = attrs.field(factory=dict)
+    failures: tuple[str, ...] = ()
     untrainable: str | None = None
 
 
@@ -113,9 +98,10 @@ def verify(
     expected: Mapping[str, Expected] = getattr(suite, "expected", dict)()
     unreadable, copies = _read(opened, reporter or Silent()) if decode else ([], [])
     return Verification(
-        sets=tuple(_findings(opened, expected)),
+        sets=tuple(compare(opened.sets, opened.classes, expected)),
         absent={**_lacking(opened, expected), **opened.absent},
         refused=opened.refused,
+        failures=opened.failures,
         untrainable=opened.untrainable,
         unreadable=tuple(unreadable),
         copies=tuple(copies),
@@ -124,13 +110,12 @@ def verify(
 
 
 def _open(suite: Suite, seed: int) -> _Opened:
-    trained, untrainable = _attempt(lambda: training_sets(suite, seed))
-    if not hasattr(suite, "evaluation"):
-        return _joined(trained, _measured(trained), untrainable, None)
-    measured, unmeasured = _attempt(lambda: evaluation_sets(suite, seed))
-    if measured is None:
-        return _joined(trained, _measured(trained), unmeasured, None)
-    return _joined(trained, measured, None, untrainable)
+    trained, untrainable = _attempt(lambda: suite.open(seed))
+    evaluation: Callable[[int], EvaluationSets] | None = getattr(suite, "evaluation", None)
+    if evaluation is None:
+        return _joined(trained, None, untrainable, None)
+    measured, unmeasured = _attempt(lambda: evaluation(seed))
+    return _joined(trained, measured, unmeasured, untrainable if measured else None)
 
 
 def _attempt(action: Callable[[], T]) -> tuple[T | None, str | None]:
@@ -140,113 +125,68 @@ def _attempt(action: Callable[[], T]) -> tuple[T | None, str | None]:
         return None, str(error)
 
 
-def _measured(trained: SuiteSets | None) -> EvaluationSets | None:
-    return None if trained is None else EvaluationSets(trained.classes, trained.test, trained.ood)
-
-
 def _joined(
     trained: SuiteSets | None,
     measured: EvaluationSets | None,
-    refusal: str | None,
+    failure: str | None,
     untrainable: str | None,
 ) -> _Opened:
-    refused = tuple(refusal.split("\n")) if refusal else ()
+    failures = tuple(failure.splitlines()) if failure else ()
+    if measured is None and trained is not None:
+        measured = trained.for_evaluation()
     if measured is None:
-        return _Opened((), (), {}, refused)
-    sets: list[tuple[str, PictureSet]] = []
+        return _Opened(failures=failures)
+    sets = [*_with_roles(trained, measured)]
+    contradictory = dict(_contradictory(sets, len(measured.classes)))
+    refused = {**(trained.refused if trained else {}), **measured.refused, **contradictory}
+    return _Opened(
+        classes=measured.classes,
+        sets=tuple(pair for pair in sets if pair[1].name not in contradictory),
+        absent=measured.absent,
+        refused=refused,
+        failures=(*failures, *repeated_names(measured)),
+        untrainable=None if untrainable in refused.values() else untrainable,
+    )
+
+
+def _with_roles(
+    trained: SuiteSets | None, measured: EvaluationSets
+) -> Iterator[tuple[str, PictureSet]]:
     if trained is not None:
-        sets += [("train", trained.train), ("val", trained.val)]
+        yield from (("train", trained.train), ("val", trained.val))
     if measured.test is not None:
-        sets.append(("test", measured.test))
-    sets += [("ood", pictures) for pictures in measured.ood]
-    return _Opened(measured.classes, tuple(sets), measured.absent, refused, untrainable)
+        yield "test", measured.test
+    yield from (("ood", pictures) for pictures in measured.ood)
+
+
+def _contradictory(sets: Sequence[tuple[str, PictureSet]], known: int) -> Iterator[tuple[str, str]]:
+    """Name the sets that cannot even be counted, with the reason; one without pictures can."""
+    for _, pictures in sets:
+        reason = contradiction(pictures, known) if len(pictures) else None
+        if reason is not None:
+            yield pictures.name, f"set '{pictures.name}' {reason}"
 
 
 def _read(opened: _Opened, reporter: Reporter) -> tuple[list[Unreadable], list[Copies]]:
     """Read what is stored; pictures that are computed from others are as good as those."""
     stored = [(role, each) for role, each in opened.sets if not hasattr(each, "made_from")]
-    reporter.started(_TASK, sum(len(pictures) for _, pictures in stored))
+    total = sum(len(pictures) for _, pictures in stored)
+    if not total:
+        return [], []
+    reporter.started(_TASK, total)
     found = read_all(stored, lambda done, _: reporter.advanced(_TASK, done))
     reporter.ended(_TASK)
     return found
 
 
 def _lacking(opened: _Opened, expected: Mapping[str, Expected]) -> dict[str, str]:
-    if opened.refused or opened.untrainable:  # EvaluationSets names what is absent itself
-        return {}
-    given = {name for _, each in opened.sets for name in (each.name, _whole(each).name)}
+    if "train" not in dict(opened.sets):
+        return {}  # EvaluationSets names what is absent itself
+    given = {name for _, each in opened.sets for name in (each.name, whole_of(each).name)}
+    given.update(opened.refused)
     return {name: "it was not found" for name in expected if name not in given}
 
 
-def _findings(opened: _Opened, expected: Mapping[str, Expected]) -> Iterator[SetFinding]:
-    """Compare each set; the whole that parts are drawn from is compared with the first of them."""
-    compared: set[int] = set()
-    for role, pictures in opened.sets:
-        whole = _whole(pictures)
-        wanted = None if id(whole) in compared else expected.get(whole.name)
-        compared.add(id(whole))
-        filled = role == "train" or wanted is not None
-        short = tuple(_short(whole, wanted, opened.classes)) if filled else ()
-        yield SetFinding(
-            name=pictures.name,
-            role=role,
-            pictures=len(pictures),
-            whole=len(whole),
-            classes=len(set(pictures.labels)),
-            expected=wanted,
-            short=short,
-            problems=tuple(_problems(whole, wanted, short)),
-        )
-
-
-def _whole(pictures: PictureSet) -> PictureSet:
-    return _whole(pictures.whole) if isinstance(pictures, PictureSubset) else pictures
-
-
-def _possible(pictures: PictureSet) -> set[int]:
-    """Return the labels that may occur: what the classes of the set stand for."""
-    stands_for = counts_as(pictures)
-    return {stands_for.get(label, label) for label in pictures.classes}
-
-
-def _short(
-    whole: PictureSet, expected: Expected | None, names: Sequence[str]
-) -> Iterator[tuple[str, int]]:
-    counts = Counter(whole.labels)
-    complete = expected is not None and expected.classes == len(names)
-    wanted = expected.per_class if expected else None
-    for label in range(len(names)) if complete else sorted(_possible(whole)):
-        if not counts[label] or counts[label] != (wanted or counts[label]):
-            yield names[label], counts[label]
-
-
-def _problems(
-    whole: PictureSet, expected: Expected | None, short: Sequence[tuple[str, int]]
-) -> Iterator[str]:
-    if expected is not None:
-        yield from _difference(len(whole), expected.pictures, "pictures")
-        yield from _difference(len(set(whole.labels)), expected.classes, "classes")
-    empty = [name for name, count in short if not count]
-    if empty:
-        yield f"no pictures of {_named(empty)}"
-    uneven = [f"{name} {count}" for name, count in short if count]
-    if uneven and expected is not None:
-        yield f"classes without {expected.per_class} pictures: {_named(uneven)}"
-
-
-def _difference(found: int, expected: int, what: str) -> Iterator[str]:
-    if found < expected:
-        yield f"{found:,} of {expected:,} {what}, {expected - found:,} are missing"
-    elif found > expected:
-        yield f"{found:,} {what}, {found - expected:,} more than the {expected:,} expected"
-
-
-def _named(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    shown = ", ".join(names[:_MOST_NAMED])
-    return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _counted(count: int, what: str, which: str) -> Iterator[str]:
+def _pictures(count: int, which: str) -> Iterator[str]:
     if count:
-        yield f"{count:,} {what}{'' if count == 1 else 's'} {which}"
+        yield f"{counted(count, 'picture')} {which}"

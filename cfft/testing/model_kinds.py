@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 
 import torch
 from torch import Tensor
 
 from cfft.data.consistency import inconsistencies
+from cfft.data.sets import damage
 from cfft.encoder import Capture, Classifier
 from cfft.errors import DataError
 from cfft.interfaces import (
@@ -105,7 +107,7 @@ def _check_way(who: str, opened: Callable[[int], Opened], wanted: type[Opened]) 
     with leaves_alone(who, {}):
         sets = opened(0)
     must(isinstance(sets, wanted), f"{who} must return {wanted.__name__}")
-    problem = next(inconsistencies(sets), None)
+    problem = next(chain(damage(sets), inconsistencies(sets)), None)
     must(problem is None, f"{who}: {problem}")
     for first, second in zip(_every(sets), _every(opened(0)), strict=True):
         _check_pictures(f"{who}, set '{first.name}'", first, second)

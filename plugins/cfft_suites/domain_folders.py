@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def class_roots(domain: Path) -> tuple[Path, ...]:
 
 
 def domain_pictures(domain: Path, name: str, table: Mapping[str, str]) -> FilePictures:
-    """Find the pictures of a domain, those of all its parts; raises DataError for bad folders."""
+    """Find the pictures of a domain, those of all its parts; raises as `class_folders` does."""
     parts = [class_folders(root, name, table) for root in class_roots(domain)]
     if len(parts) == 1:
         return parts[0]
@@ -39,31 +39,34 @@ def domain_pictures(domain: Path, name: str, table: Mapping[str, str]) -> FilePi
         paths=tuple(f"{part.root.name}/{path}" for part in parts for path in part.paths),
         labels=tuple(chain.from_iterable(part.labels for part in parts)),
         classes=tuple(sorted({label for part in parts for label in part.classes})),
+        faults=tuple(chain.from_iterable(part.faults for part in parts)),
     )
 
 
 def listed(pictures: FilePictures, folder: Path, part: str) -> FilePictures:
     """Return the pictures that `folder`/<domain>_<part>.txt lists, in the order of the domain.
 
-    A line is `<domain>/<class>/<file> <number>`. Raises DataError where there is no such file, and
-    for pictures that it lists and that are not there.
+    A line is `<domain>/<class>/<file> <number>`. Listed pictures that are not there are a fault of
+    the set. Raises DataError where there is no such file.
     """
     path = folder / f"{pictures.name}_{part}.txt"
     wanted = _read_list(path)
     names = [f"{pictures.name}/{picture}" for picture in pictures.paths]
     missing = sorted(wanted.difference(names))
-    if missing:
-        raise DataError(
-            f"{path} lists {len(wanted)} pictures, {len(missing)} of them are not there: "
-            f"{', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}"
-        )
     kept = [index for index, name in enumerate(names) if name in wanted]
     return attrs.evolve(
         pictures,
         paths=tuple(pictures.paths[index] for index in kept),
         labels=tuple(pictures.labels[index] for index in kept),
         classes=tuple(sorted({pictures.labels[index] for index in kept})),
+        faults=(*pictures.faults, *_missing(path, len(wanted), missing)),
     )
+
+
+def _missing(path: Path, listed: int, missing: Sequence[str]) -> Iterator[str]:
+    if missing:
+        shown = f"{', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}"
+        yield f"{path} lists {listed} pictures, {len(missing)} of them not there: {shown}"
 
 
 def _read_list(path: Path) -> set[str]:

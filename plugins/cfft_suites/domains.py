@@ -21,7 +21,7 @@ from cfft import (
 
 from .benchmarks import Benchmark, complete_domains
 from .domain_folders import class_roots, domain_pictures, listed
-from .parts import Split, check_split, draw_parts, folders_in, gather
+from .parts import Split, check_split, draw_parts, folders_in, open_parts
 
 
 @suite("domains")
@@ -61,16 +61,16 @@ class DomainsSuite:
         return {} if self.benchmark is None or self.lists else complete_domains(self.benchmark)
 
     def open(self, seed: int) -> SuiteSets:
-        """Return the sets; raises ConfigError for an unknown domain, DataError for bad folders."""
+        """Return the sets; raises ConfigError for an unknown domain, DataError without classes."""
         domains = folders_in(self.data, "one folder a domain")
         chosen = self._chosen(domains)
         table = class_table(class_roots(self.data / chosen)[0], names_in=self.data)
-        ordered = [chosen, *(domain for domain in domains if domain != chosen)]
-        readers = [partial(domain_pictures, self.data / name, name, table) for name in ordered]
-        pictures, *others = gather(readers)
-        train, val, test = self._parts(pictures, seed)
-        ood = gather([partial(self._tested, other) for other in others])
-        return SuiteSets(tuple(table.values()), train, val, test, tuple(ood))
+        found, ood, refused = open_parts(
+            {chosen: partial(domain_pictures, self.data / chosen, chosen, table)},
+            {name: partial(self._shift, name, table) for name in domains if name != chosen},
+        )
+        train, val, test = self._parts(found[chosen], seed)
+        return SuiteSets(tuple(table.values()), train, val, test, ood, refused)
 
     def _parts(self, pictures: FilePictures, seed: int) -> tuple[PictureSet, ...]:
         names = (f"{pictures.name}-train", f"{pictures.name}-val", pictures.name)
@@ -80,6 +80,9 @@ class DomainsSuite:
         del shares[pictures.name]
         drawn = draw_parts(listed(pictures, self.data, "train"), shares, seed)
         return (*drawn.values(), self._tested(pictures))
+
+    def _shift(self, name: str, table: Mapping[str, str]) -> FilePictures:
+        return self._tested(domain_pictures(self.data / name, name, table))
 
     def _tested(self, pictures: FilePictures) -> FilePictures:
         return listed(pictures, self.data, "test") if self.lists else pictures

@@ -21,7 +21,15 @@ from cfft import (
     suite,
 )
 
-from .parts import Split, check_split, complete_parts, folders_in, gather
+from .parts import (
+    Readers,
+    Split,
+    check_split,
+    complete_parts,
+    folders_in,
+    open_each,
+    open_parts,
+)
 
 _PARTS = ("train", "val", "test")
 
@@ -51,16 +59,16 @@ class FolderSuite:
         check_split("folder", self.split)
 
     def open(self, seed: int) -> SuiteSets:
-        """Return the sets; raises DataError for folders that are missing or do not match."""
+        """Return the sets; raises DataError where train/ is missing or has no classes."""
         folders = folders_in(self.data, "train/, and optionally val/, test/ and ood/")
         if "train" not in folders:
             raise DataError(_no_train(self.data, folders))
         table = class_table(self.data / "train", names_in=self.data)
-        parts = [self.data / name for name in _PARTS if name in folders]
-        whole, *others = _read([*parts, *self._ood_roots()], table)
-        given = {each.name: each for each in others[: len(parts) - 1]}
+        roots = [self.data / name for name in _PARTS if name in folders]
+        given, ood, refused = open_parts(_readers(roots, table), _readers(self._ood_roots(), table))
+        whole = given.pop("train")
         train, val, test = complete_parts(whole, given, _PARTS, self.split, seed, _remedy(given))
-        return SuiteSets(tuple(table.values()), train, val, test, tuple(others[len(given) :]))
+        return SuiteSets(tuple(table.values()), train, val, test, ood, refused)
 
     def evaluation(self, seed: int) -> EvaluationSets:
         """Return the sets to measure on, for which no training pictures have to be there.
@@ -68,8 +76,7 @@ class FolderSuite:
         With them, classes and a drawn test part are those of `open`; raises as it does.
         """
         if "train" in folders_in(self.data, "test/ or ood/"):
-            sets = self.open(seed)
-            return EvaluationSets(sets.classes, sets.test, sets.ood)
+            return self.open(seed).for_evaluation()
         return self._without_training()
 
     def _without_training(self) -> EvaluationSets:
@@ -78,12 +85,13 @@ class FolderSuite:
         if not roots:
             raise DataError(_no_train(self.data, subfolders(self.data)))
         table = evaluation_classes(roots, self.data)
-        sets = _read(roots, table)
+        found, refused = open_each(_readers(roots, table))
         return EvaluationSets(
             classes=tuple(table.values()),
-            test=sets[0] if test else None,
-            ood=tuple(sets[len(test) :]),
+            test=found.pop("test", None),
+            ood=tuple(found.values()),
             absent={} if test else {"test": f"looked for test in {self.data}"},
+            refused=refused,
         )
 
     def _ood_roots(self) -> list[Path]:
@@ -96,9 +104,9 @@ class FolderSuite:
         return [ood / name for name in names]
 
 
-def _read(roots: Sequence[Path], table: Mapping[str, str]) -> list[FilePictures]:
-    """Read the sets of these folders, called like them."""
-    return gather([partial(class_folders, root, root.name, table) for root in roots])
+def _readers(roots: Sequence[Path], table: Mapping[str, str]) -> Readers[FilePictures]:
+    """Return who reads the sets of these folders, called like them."""
+    return {root.name: partial(class_folders, root, root.name, table) for root in roots}
 
 
 def _remedy(given: Collection[str]) -> str:

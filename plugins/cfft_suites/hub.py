@@ -11,7 +11,7 @@ from cfft import ConfigError, DataError, EvaluationSets, SuiteSets, param, suite
 
 from .extras import extra_module, named_sources, read_class_names
 from .hub_pictures import Columns, HubPictures, hub_pictures
-from .parts import Split, check_split, complete_parts, gather
+from .parts import Readers, Split, check_split, complete_parts, open_each, open_parts
 
 _REQUIRES = {"datasets": "cfft[hf]"}
 
@@ -51,38 +51,38 @@ class HubSuite:
             raise ConfigError("suite.hf: give a folder (--data) or a name on the Hub (--dataset)")
 
     def open(self, seed: int) -> SuiteSets:
-        """Return the sets; raises DataError for what cannot be loaded and what does not fit."""
+        """Return the sets; raises DataError where train, val or test cannot be loaded."""
         if self.train is None:
             raise DataError("the suite hf has no pictures to train on: leave --train none out")
         splits = self._splits()
         whole = hub_pictures("train", _split(splits, self.train), self._columns())
         given = {"val": self.val, "test": self.test}
-        names = {name: split for name, split in given.items() if split is not None}
-        others = self._sets(splits, names, whole)
-        parts = {each.name: each for each in others[: len(names)]}
+        needed = {
+            name: partial(_like, whole, name, partial(_split, splits, split))
+            for name, split in given.items()
+            if split is not None
+        }
+        parts, ood, refused = open_parts(needed, self._shifts(splits, whole))
         train, val, test = complete_parts(whole, parts, ("train", "val", "test"), self.split, seed)
-        return SuiteSets(whole.class_names, train, val, test, tuple(others[len(names) :]))
+        return SuiteSets(whole.class_names, train, val, test, ood, refused)
 
     def evaluation(self, seed: int) -> EvaluationSets:
         """Return the sets to measure on; classes are numbered as in `train`, else in `test`."""
         if self.train is not None:
-            opened = self.open(seed)
-            return EvaluationSets(opened.classes, opened.test, opened.ood)
+            return self.open(seed).for_evaluation()
         if self.test is None:
             raise DataError("the suite hf needs a split for the ID test set: give --test SPLIT")
         splits = self._splits()
         test = hub_pictures("test", _split(splits, self.test), self._columns())
-        ood = self._sets(splits, {}, test)
-        return EvaluationSets(test.class_names, test, tuple(ood))
+        ood, refused = open_each(self._shifts(splits, test))
+        return EvaluationSets(test.class_names, test, tuple(ood.values()), refused=refused)
 
-    def _sets(
-        self, splits: Mapping[str, Any], names: Mapping[str, str], first: HubPictures
-    ) -> list[HubPictures]:
-        """Read the splits called `names`, then the OOD sets, by columns and classes of `first`."""
-        sources = named_sources("hf", self.ood)
-        found = {name: partial(_split, splits, split) for name, split in names.items()}
-        found |= {name: partial(self._source, splits, text) for name, text in sources.items()}
-        return gather([partial(_like, first, name, find) for name, find in found.items()])
+    def _shifts(self, splits: Mapping[str, Any], first: HubPictures) -> Readers[HubPictures]:
+        """Return who reads the OOD sets, by columns and classes of `first`."""
+        return {
+            name: partial(_like, first, name, partial(self._source, splits, text))
+            for name, text in named_sources("hf", self.ood).items()
+        }
 
     def _columns(self) -> Columns:
         numbered = None if self.classes is None else read_class_names(self.classes)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
+
+import attrs
 
 from cfft import ConfigError, DataError, PictureSet, PictureSubset, subfolders
 
 T = TypeVar("T")
 Split = tuple[float, float, float]
+Readers = Mapping[str, Callable[[], T]]
 
 
 def folders_in(data: Path, holds: str) -> list[str]:
@@ -30,18 +33,31 @@ def check_split(suite: str, split: Split) -> None:
         )
 
 
-def gather(readers: Iterable[Callable[[], T]]) -> list[T]:
-    """Call every reader; raises one DataError with the problems of all that fail."""
-    read: list[T] = []
-    problems: list[str] = []
-    for reader in readers:
+def open_each(readers: Readers[T]) -> tuple[dict[str, T], dict[str, str]]:
+    """Call every reader; return the sets by name, and why others could not be opened."""
+    found: dict[str, T] = {}
+    refused: dict[str, str] = {}
+    for name, reader in readers.items():
         try:
-            read.append(reader())
+            found[name] = reader()
         except DataError as error:
-            problems.append(str(error))
-    if problems:
-        raise DataError("\n".join(problems))
-    return read
+            refused[name] = str(error)
+    return found, refused
+
+
+def open_parts(
+    needed: Readers[T], others: Readers[T]
+) -> tuple[dict[str, T], tuple[T, ...], dict[str, str]]:
+    """Open sets without which there is no suite, and others.
+
+    Returns those that are needed, the others that could be opened, and why the rest could not.
+    Raises one DataError with the reasons of all where one is lacking that is needed.
+    """
+    parts, broken = open_each(needed)
+    more, refused = open_each(others)
+    if broken:
+        raise DataError("\n".join([*broken.values(), *refused.values()]))
+    return parts, tuple(more.values()), refused
 
 
 class NamedPictures(PictureSet, Protocol):
@@ -56,8 +72,8 @@ def draw_parts(
 ) -> dict[str, PictureSubset]:
     """Split `pictures` into parts named and sized by `shares`, each class for itself.
 
-    Raises ConfigError for a part that would get nothing and DataError, with `remedy` at its end,
-    for classes that are too small.
+    Where classes are too small the parts have that, with `remedy` at its end, among their faults.
+    Raises ConfigError for a part that would get nothing.
     """
     for name in (name for name, share in shares.items() if not share):
         raise ConfigError(f"--split gives {name} nothing: give each part that is drawn a share")
@@ -67,7 +83,7 @@ def draw_parts(
     try:
         drawn = stratified_split(pictures.labels, sizes, seed, pictures.class_names)
     except DataError as error:
-        raise DataError(f"{error}{remedy}") from error
+        return _undivided(pictures, tuple(shares), f"{error}{remedy}")
     return {
         name: PictureSubset(whole=pictures, indices=tuple(indices), name=name)
         for name, indices in zip(shares, drawn, strict=True)
@@ -77,8 +93,8 @@ def draw_parts(
 def hold_out(pictures: PictureSet, count: int, seed: int) -> tuple[PictureSubset, PictureSubset]:
     """Split off exactly `count` pictures for validation, with the class shares of the whole.
 
-    Returns (train, val), drawn from `seed`. Raises ConfigError where `count` is not more than the
-    classes, DataError where a class would be left without training pictures.
+    Returns (train, val), drawn from `seed`. Where a class would be left without training pictures
+    they have that among their faults. Raises ConfigError where `count` is less than the classes.
     """
     from cfft import stratified_subset  # as above
 
@@ -86,11 +102,24 @@ def hold_out(pictures: PictureSet, count: int, seed: int) -> tuple[PictureSubset
     kept = tuple(index for index in range(len(pictures)) if index not in held)
     train = PictureSubset(whole=pictures, indices=kept, name=pictures.name)
     if set(train.labels) != set(pictures.labels):
-        raise DataError(
+        reason = (
             f"holding {count} of {len(pictures)} pictures out for validation leaves classes "
             "without training pictures: hold fewer out (--val)"
         )
+        parts = _undivided(pictures, (pictures.name, "val"), reason)
+        return parts[pictures.name], parts["val"]
     return train, PictureSubset(whole=pictures, indices=tuple(sorted(held)), name="val")
+
+
+def _undivided(pictures: PictureSet, names: Sequence[str], reason: str) -> dict[str, PictureSubset]:
+    """Give all pictures to the first part; what is wrong with the set already is told alone."""
+    first, *others = names
+    sizes = {first: len(pictures), **dict.fromkeys(others, 0)}
+    parts = {
+        name: PictureSubset(whole=pictures, indices=tuple(range(size)), name=name)
+        for name, size in sizes.items()
+    }
+    return {name: attrs.evolve(p, faults=p.faults or (reason,)) for name, p in parts.items()}
 
 
 def complete_parts(

@@ -9,6 +9,8 @@ import attrs
 
 from cfft import ConfigError, DataError, EvaluationSets, PictureSet, unknown
 
+from .parts import open_each
+
 CORRUPTIONS: Mapping[str, tuple[str, ...]] = {
     "noise": ("gaussian_noise", "shot_noise", "impulse_noise"),
     "blur": ("defocus_blur", "glass_blur", "motion_blur", "zoom_blur"),
@@ -86,48 +88,61 @@ class Selection:
         return (test,) if self.corruptions else tuple(standard)
 
 
-def open_sources(
-    data: Path, sources: Sequence[Source], chosen: Selection
-) -> tuple[dict[str, PictureSet], dict[str, str]]:
-    """Open what is there; return the sets by name, and what was looked for of the others.
+@attrs.frozen(eq=False)
+class Found:
+    """Hold what is there of a suite, by name.
 
-    Raises DataError for a set that the user named and that is not there, and where none is.
+    `absent`: what was looked for of sets that are not there. `refused`: why sets could not be
+    opened, or are not there though the user named them.
     """
-    found: dict[str, PictureSet] = {}
-    absent: dict[str, str] = {}
-    for source in sources:
-        pictures = source.open()
-        if pictures is None:
-            absent[source.name] = f"looked for {' and '.join(source.looked_for)} in {data}"
-        else:
-            found[source.name] = pictures
-    missing = [source for source in sources if source.name in absent.keys() & chosen.required]
-    if missing:
-        more = ", ..." if len(missing) > _MOST_SHOWN else ""
-        places = _places(missing[:_MOST_SHOWN])
-        raise DataError(f"{data} lacks {_names(missing)}; looked for {places}{more}")
-    if not found:
+
+    sets: Mapping[str, PictureSet]
+    absent: Mapping[str, str]
+    refused: Mapping[str, str]
+
+    def for_evaluation(
+        self, classes: Iterable[str], test: str, corrupted: Sequence[PictureSet] = ()
+    ) -> EvaluationSets:
+        """Put the sets together: `test` is the ID set, all others are OOD."""
+        ood = tuple(pictures for name, pictures in self.sets.items() if name != test)
+        return EvaluationSets(
+            classes=tuple(classes),
+            test=self.sets.get(test),
+            ood=(*ood, *corrupted),
+            absent=self.absent,
+            refused=self.refused,
+        )
+
+
+def open_sources(data: Path, sources: Sequence[Source], chosen: Selection) -> Found:
+    """Open what is there, set by set; raises DataError where nothing is, unless it was named."""
+    opened, refused = open_each({source.name: source.open for source in sources})
+    there = {name: pictures for name, pictures in opened.items() if pictures is not None}
+    missing = [s for s in sources if s.name not in there and s.name not in refused]
+    named = [source for source in missing if source.name in chosen.required]
+    if len(missing) == len(sources) and not named:
         raise DataError(
             f"--data {data}: none of {_names(sources)} is there; looked for {_places(sources)}"
         )
-    return found, absent
-
-
-def evaluation_of(
-    classes: Iterable[str],
-    found: Mapping[str, PictureSet],
-    absent: Mapping[str, str],
-    test: str,
-    corrupted: Sequence[PictureSet] = (),
-) -> EvaluationSets:
-    """Put opened sets together: `test` is the ID set, all others are OOD."""
-    ood = tuple(pictures for name, pictures in found.items() if name != test)
-    return EvaluationSets(tuple(classes), found.get(test), (*ood, *corrupted), absent)
+    return Found(
+        sets=there,
+        absent={
+            source.name: f"looked for {' and '.join(source.looked_for)} in {data}"
+            for source in missing
+            if source not in named
+        },
+        refused={**refused, **dict.fromkeys((s.name for s in named), _lacking(data, named))},
+    )
 
 
 def first_folder(data: Path, places: Sequence[str]) -> Path | None:
     """Return the first of `places` below `data` that is a directory, or None."""
     return next((data / place for place in places if (data / place).is_dir()), None)
+
+
+def _lacking(data: Path, named: Sequence[Source]) -> str:
+    more = ", ..." if len(named) > _MOST_SHOWN else ""
+    return f"{data} lacks {_names(named)}; looked for {_places(named[:_MOST_SHOWN])}{more}"
 
 
 def _names(sources: Sequence[Source]) -> str:

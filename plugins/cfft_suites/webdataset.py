@@ -15,7 +15,7 @@ from platformdirs import user_cache_path
 from cfft import ConfigError, DataError, EvaluationSets, SuiteSets, param, suite
 
 from .extras import extra_module, named_sources, read_class_names
-from .parts import Split, check_split, complete_parts, gather
+from .parts import Readers, Split, check_split, complete_parts, open_each, open_parts
 from .tars import Keys, Shard, TarPictures, tar_pictures
 
 _REQUIRES = {"webdataset": "cfft[webdataset]"}
@@ -51,36 +51,42 @@ class WebDatasetSuite:
         named_sources("webdataset", self.ood)
 
     def open(self, seed: int) -> SuiteSets:
-        """Return the sets; raises DataError for tars that are missing, broken or do not fit."""
+        """Return the sets; raises DataError for broken or missing tars of train, val or test."""
         if self.train is None:
             raise DataError("the suite webdataset has no pictures to train on: give --train TARS")
         given = {"train": self.train, "val": self.val, "test": self.test}
         patterns = {name: pattern for name, pattern in given.items() if pattern is not None}
-        sets = self._read(patterns)
-        names, (whole, *others) = sets[0].class_names, sets[: len(patterns)]
-        parts = {each.name: each for each in others}
+        names = read_class_names(self.classes)
+        parts, ood, refused = open_parts(
+            self._readers(patterns, names), self._readers(self._shifts, names)
+        )
+        whole = parts.pop("train")
         train, val, test = complete_parts(whole, parts, ("train", "val", "test"), self.split, seed)
-        return SuiteSets(names, train, val, test, tuple(sets[len(patterns) :]))
+        return SuiteSets(names, train, val, test, ood, refused)
 
     def evaluation(self, seed: int) -> EvaluationSets:
         """Return the sets to measure on, without opening `train` unless the test set is in it."""
         if self.test is None and self.train is not None:
-            opened = self.open(seed)
-            return EvaluationSets(opened.classes, opened.test, opened.ood)
-        sets = self._read({} if self.test is None else {"test": self.test})
-        test = sets[0] if self.test is not None else None
+            return self.open(seed).for_evaluation()
+        names = read_class_names(self.classes)
+        test = {} if self.test is None else {"test": self.test}
+        found, refused = open_each(self._readers({**test, **self._shifts}, names))
         return EvaluationSets(
-            read_class_names(self.classes), test, tuple(each for each in sets if each is not test)
+            names, found.pop("test", None), tuple(found.values()), refused=refused
         )
 
-    def _read(self, patterns: Mapping[str, str]) -> list[TarPictures]:
-        """Read the sets with these patterns, then the OOD sets."""
-        names = read_class_names(self.classes)
+    @property
+    def _shifts(self) -> dict[str, str]:
+        return named_sources("webdataset", self.ood)
+
+    def _readers(self, patterns: Mapping[str, str], names: tuple[str, ...]) -> Readers[TarPictures]:
+        """Return who reads the sets with these patterns; their classes are called `names`."""
         split = extra_module("webdataset", "webdataset.tariterators", _REQUIRES).base_plus_ext
         keys = Keys(self.image_keys, self.label_key, split)
-        wanted = [*patterns.items(), *named_sources("webdataset", self.ood).items()]
-        readers = [partial(self._set, name, pattern, names, keys) for name, pattern in wanted]
-        return gather(readers)
+        return {
+            name: partial(self._set, name, pattern, names, keys)
+            for name, pattern in patterns.items()
+        }
 
     def _set(self, name: str, pattern: str, names: tuple[str, ...], keys: Keys) -> TarPictures:
         shards = find_shards(name, pattern, self.data, self.cache)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cfft import ConfigError, DataError, Suite
+from cfft.data.sets import evaluation_sets, training_sets
 from cfft_suites.cifar10.files import read_batches
 from cfft_suites.cifar10.pictures import CLASSES
 from cfft_suites.cifar10.suite import Cifar10Suite
@@ -81,7 +82,7 @@ def test_a_batch_that_would_run_code_is_refused(tmp_path: Path) -> None:
     (tmp_path / "test_batch").write_bytes(b"cos\nsystem\n(S'touch broken'\ntR.")
 
     with pytest.raises(DataError, match=r"test_batch: .*it asks for os.system, which no batch"):
-        Cifar10Suite(data=tmp_path).evaluation(0)
+        evaluation_sets(Cifar10Suite(data=tmp_path), 0)
 
 
 @pytest.mark.parametrize("content", [b"", b"no pickle", pickle.dumps([1]), pickle.dumps({})])
@@ -89,7 +90,7 @@ def test_what_is_no_batch_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "test_batch").write_bytes(content)
 
     with pytest.raises(DataError, match="test_batch: not the arrays that CIFAR-10 is published as"):
-        Cifar10Suite(data=tmp_path).evaluation(0)
+        evaluation_sets(Cifar10Suite(data=tmp_path), 0)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_labels_that_do_not_match_are_refused(
     write_batch(tmp_path / "test_batch", labels, data=np.zeros((2, 3072), np.uint8))
 
     with pytest.raises(DataError, match=message):
-        Cifar10Suite(data=tmp_path).evaluation(0)
+        evaluation_sets(Cifar10Suite(data=tmp_path), 0)
 
 
 def test_reproductions_are_found_and_the_rest_is_absent(cifar10: Path) -> None:
@@ -141,7 +142,7 @@ def test_an_archive_of_other_arrays_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "cifar102_test.npz", pictures=pixels(2))
 
     with pytest.raises(DataError, match=r"cifar102_test.npz: not the arrays .*images"):
-        Cifar10Suite(data=tmp_path).evaluation(0)
+        evaluation_sets(Cifar10Suite(data=tmp_path), 0)
 
 
 def test_arrays_that_would_run_code_are_refused(tmp_path: Path) -> None:
@@ -149,7 +150,7 @@ def test_arrays_that_would_run_code_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "cifar10.1_v6_data.npy", np.array([{}], dtype=object), allow_pickle=True)
 
     with pytest.raises(DataError, match=r"v6_data.npy: not the arrays .*object"):
-        Cifar10Suite(data=tmp_path).evaluation(0)
+        evaluation_sets(Cifar10Suite(data=tmp_path), 0)
 
 
 def test_arrays_of_another_shape_are_refused(tmp_path: Path) -> None:
@@ -157,7 +158,7 @@ def test_arrays_of_another_shape_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "cifar10.1_v6_data.npy", np.zeros((1, 28, 28), np.uint8))
 
     with pytest.raises(DataError, match=r"pictures are uint8 \[1, 28, 28\], expected uint8 \[N, 3"):
-        Cifar10Suite(data=tmp_path).evaluation(0)
+        evaluation_sets(Cifar10Suite(data=tmp_path), 0)
 
 
 def test_severities_are_blocks_of_the_stack(cifar10: Path) -> None:
@@ -197,14 +198,14 @@ def test_an_archive_in_place_of_an_array_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.npz").rename(tmp_path / "cifar10.1_v6_data.npy")
 
     with pytest.raises(DataError, match=r"v6_data.npy: not the arrays .*the other way round"):
-        Cifar10Suite(data=tmp_path).evaluation(0)
+        evaluation_sets(Cifar10Suite(data=tmp_path), 0)
 
 
 def test_a_corruption_that_is_missing_is_named(cifar10: Path) -> None:
     write_corruption(cifar10 / "CIFAR-10-C", "fog", [0, 9] * 5)
 
     with pytest.raises(DataError, match=r"lacks snow, frost, brightness; looked for CIFAR-10-C/sn"):
-        Cifar10Suite(data=cifar10, corruptions=("weather",)).evaluation(0)
+        evaluation_sets(Cifar10Suite(data=cifar10, corruptions=("weather",)), 0)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +218,7 @@ def test_a_stack_that_does_not_match_is_refused(
     write_corruption(cifar10 / "CIFAR-10-C", "fog", labels, count)
 
     with pytest.raises(DataError, match=message):
-        Cifar10Suite(data=cifar10, corruptions=("fog",)).evaluation(0)
+        evaluation_sets(Cifar10Suite(data=cifar10, corruptions=("fog",)), 0)
 
 
 def test_shifts_of_two_sorts_are_not_averaged() -> None:
@@ -247,7 +248,7 @@ def test_holding_too_much_out_is_refused(cifar10: Path) -> None:
     Image.new("RGB", (32, 32)).save(folder / "dog" / "0.png")
 
     with pytest.raises(DataError, match=r"holding 10 of 2 pictures out .*hold fewer out .--val"):
-        Cifar10Suite(data=cifar10, val=10).open(0)
+        training_sets(Cifar10Suite(data=cifar10, val=10), 0)
 
 
 def test_class_folders_serve_as_well(tmp_path: Path) -> None:
@@ -262,9 +263,9 @@ def test_class_folders_serve_as_well(tmp_path: Path) -> None:
 
 def test_without_training_pictures_nobody_trains(cifar10: Path) -> None:
     with pytest.raises(DataError, match="no training pictures of CIFAR-10 in"):
-        Cifar10Suite(data=cifar10).open(0)
+        training_sets(Cifar10Suite(data=cifar10), 0)
 
 
 def test_a_directory_without_any_set_says_what_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none of cifar10, .* is there; looked for cifar-10-batc"):
-        Cifar10Suite(data=tmp_path).evaluation(0)
+        evaluation_sets(Cifar10Suite(data=tmp_path), 0)

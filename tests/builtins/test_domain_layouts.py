@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from cfft import DataError, PictureSet
+from cfft.data.sets import training_sets
 from cfft_suites.domains import DomainsSuite
 
 
@@ -123,17 +124,17 @@ def test_listed_pictures_that_are_not_there_are_counted_for_every_domain(domainn
     (domainnet / "real" / "train" / "a.png").unlink()
     (domainnet / "sketch" / "train" / "d.png").unlink()
 
-    with pytest.raises(DataError, match=r"real_train.txt lists 6 pictures, 1 of them are not ther"):
-        DomainsSuite(data=domainnet, id="real", lists=True).open(0)
+    with pytest.raises(DataError, match=r"real_train.txt lists 6 pictures, 1 of them not there: "):
+        training_sets(DomainsSuite(data=domainnet, id="real", lists=True), 0)
     with pytest.raises(DataError, match=r"sketch_test.txt lists 2 .*: sketch/train/d.png"):
-        DomainsSuite(data=domainnet, id="sketch", lists=True).open(0)
+        training_sets(DomainsSuite(data=domainnet, id="sketch", lists=True), 0)
 
 
 def test_lists_that_are_not_there_are_named(domainnet: Path) -> None:
     (domainnet / "real_train.txt").unlink()
 
     with pytest.raises(DataError, match=r"real_train.txt: .*--lists needs the split files"):
-        DomainsSuite(data=domainnet, id="real", lists=True).open(0)
+        training_sets(DomainsSuite(data=domainnet, id="real", lists=True), 0)
 
 
 def test_empty_classes_of_several_domains_are_named_together(domainnet: Path) -> None:
@@ -141,7 +142,7 @@ def test_empty_classes_of_several_domains_are_named_together(domainnet: Path) ->
     (domainnet / "sketch" / "zebra").mkdir()
 
     with pytest.raises(DataError, match=r"(?s)real.zebra.*sketch.zebra"):
-        DomainsSuite(data=domainnet, id="real").open(0)
+        training_sets(DomainsSuite(data=domainnet, id="real"), 0)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from cfft import ConfigError, DataError
+from cfft.data.sets import training_sets
 from cfft.testing import check_strategy
 from cfft_suites.hub import HubSuite
 
@@ -78,7 +79,14 @@ def test_a_class_that_training_lacks_is_named(data: Path) -> None:
     save(data / "wild", drawn=split(["cat", "wolf"], WORDS))
 
     with pytest.raises(DataError, match=r"set 'wild': unknown class 'wolf'; 1 such classes"):
-        HubSuite(data=data, ood="wild=wild:drawn").open(0)
+        training_sets(HubSuite(data=data, ood="wild=wild:drawn"), 0)
+
+
+def test_a_shift_that_is_not_there_hides_no_other_set(data: Path) -> None:
+    sets = HubSuite(data=data, ood="held=held; fog=none").open(0)
+
+    assert [each.name for each in sets.ood] == ["held"]
+    assert sets.refused["fog"].startswith("suite hf: unknown split 'none'")
 
 
 def test_labels_may_be_words(tmp_path: Path) -> None:
@@ -117,7 +125,7 @@ def test_sets_can_be_measured_on_without_a_training_split(data: Path) -> None:
 
     assert [each.name for each in measured.evaluation(0).present] == ["test", "sketch"]
     with pytest.raises(DataError, match="no pictures to train on"):
-        measured.open(0)
+        training_sets(measured, 0)
 
 
 def test_a_test_set_that_is_drawn_is_the_same_where_models_are_measured(data: Path) -> None:
@@ -143,7 +151,7 @@ def test_what_is_not_there_is_named(
     data: Path, values: dict[str, str], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        HubSuite(data=data, **values).open(0)
+        training_sets(HubSuite(data=data, **values), 0)
 
 
 def test_columns_that_cannot_be_told_by_type_are_listed(tmp_path: Path) -> None:
@@ -157,7 +165,7 @@ def test_rows_without_a_label_are_counted(tmp_path: Path) -> None:
     data = save(tmp_path / "some", train=split([0, None, 1, -1], CAT_DOG))
 
     with pytest.raises(DataError, match=r"2 of 4 rows have no label of 0 to 1 .* one None"):
-        HubSuite(data=data).open(0)
+        training_sets(HubSuite(data=data), 0)
 
 
 def test_a_row_without_a_readable_picture_is_named(tmp_path: Path) -> None:
@@ -178,4 +186,4 @@ def test_folder_and_name_exclude_each_other(data: Path) -> None:
     with pytest.raises(ConfigError, match=r"give a folder \(--data\) or a name on the Hub"):
         HubSuite(data=data, dataset="owner/name")
     with pytest.raises(DataError, match="there is no such folder"):
-        HubSuite(data=data / "nowhere").open(0)
+        training_sets(HubSuite(data=data / "nowhere"), 0)

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from cfft import ConfigError, DataError, PictureSet, Suite
+from cfft.data.sets import evaluation_sets, training_sets
 from cfft_suites.domains import DomainsSuite
 from cfft_suites.folder import FolderSuite
 
@@ -86,12 +87,12 @@ def test_domains_names_a_class_that_training_lacks(domains: Path) -> None:
     paint(domains / "sketch" / "dogs")
 
     with pytest.raises(DataError, match=r"'sketch' has class 'dogs' that training lacks: .*'dog'"):
-        DomainsSuite(data=domains, id="photo").open(0)
+        training_sets(DomainsSuite(data=domains, id="photo"), 0)
 
 
 def test_domains_refuses_a_domain_of_one_class(domains: Path) -> None:
     with pytest.raises(DataError, match="two or more class folders, got only 'dog'"):
-        DomainsSuite(data=domains, id="clip").open(0)
+        training_sets(DomainsSuite(data=domains, id="clip"), 0)
 
 
 def test_class_names_are_read_beside_the_sets(domains: Path) -> None:
@@ -144,29 +145,29 @@ def test_folder_names_a_class_that_training_lacks(folder: Path) -> None:
     paint(folder / "ood" / "snow" / "wolf")
 
     with pytest.raises(DataError, match="'snow' has class 'wolf' that training lacks"):
-        FolderSuite(data=folder).open(0)
+        training_sets(FolderSuite(data=folder), 0)
 
 
 def test_folder_refuses_an_ood_set_called_like_the_test_set(folder: Path) -> None:
     paint(folder / "ood" / "test" / "dog")
 
     with pytest.raises(DataError, match="'test' is the in-distribution test set"):
-        FolderSuite(data=folder).open(0)
+        training_sets(FolderSuite(data=folder), 0)
 
 
 def test_folder_points_to_domains_where_the_data_lies_so(domains: Path) -> None:
     with pytest.raises(DataError, match=r"no folder 'train'.*--suite domains --id clip"):
-        FolderSuite(data=domains).open(0)
+        training_sets(FolderSuite(data=domains), 0)
 
 
 def test_folder_points_to_train_where_class_folders_lie_bare(domains: Path) -> None:
     with pytest.raises(DataError, match=r"move the class folders into \S+/train"):
-        FolderSuite(data=domains / "photo").open(0)
+        training_sets(FolderSuite(data=domains / "photo"), 0)
 
 
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"--data \S*nowhere: no such directory; give the direc"):
-        FolderSuite(data=tmp_path / "nowhere").open(0)
+        training_sets(FolderSuite(data=tmp_path / "nowhere"), 0)
 
 
 @pytest.mark.parametrize("suite", [FolderSuite, DomainsSuite])
@@ -176,14 +177,14 @@ def test_a_file_in_place_of_the_directory_is_said_to_be_one(
     (tmp_path / "pictures.zip").touch()
 
     with pytest.raises(DataError, match=r"--data \S*pictures.zip: is a file; give the directory"):
-        suite(data=tmp_path / "pictures.zip").open(0)
+        training_sets(suite(data=tmp_path / "pictures.zip"), 0)
 
 
 def test_pictures_without_class_folders_are_found_to_lie_so(tmp_path: Path) -> None:
     paint(tmp_path / "train")
 
     with pytest.raises(DataError, match=r"pictures lie directly in (\S*/train): put .* \1/CLASS/"):
-        FolderSuite(data=tmp_path).open(0)
+        training_sets(FolderSuite(data=tmp_path), 0)
 
 
 @pytest.mark.parametrize("suite", [FolderSuite, DomainsSuite])
@@ -201,7 +202,7 @@ def test_a_class_too_small_to_split_is_called_by_its_name(folder: Path) -> None:
     paint(folder / "train" / "owl", pictures=2)
 
     with pytest.raises(DataError, match=r"'owl' has 2 pictures: .*, or give val/ and test/ as"):
-        FolderSuite(data=folder).open(0)
+        training_sets(FolderSuite(data=folder), 0)
 
 
 def test_a_part_that_has_to_be_drawn_needs_a_share(folder: Path) -> None:
@@ -251,7 +252,7 @@ def test_a_class_folder_without_a_name_is_refused(measured: Path) -> None:
     (measured / "classes.toml").write_text('dog = "Dog"\ncat = "Cat"\n')
 
     with pytest.raises(DataError, match=r"classes.toml: no name for class folder 'owl'"):
-        FolderSuite(data=measured).evaluation(0)
+        evaluation_sets(FolderSuite(data=measured), 0)
 
 
 def test_a_missing_test_set_is_said_to_be_absent(tmp_path: Path) -> None:
@@ -274,4 +275,4 @@ def test_folder_is_measured_on_what_training_would_be_tested_on(folder: Path) ->
 
 def test_folder_with_nothing_to_measure_on_says_what_it_expects(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no folder 'train'; the suite folder expects"):
-        FolderSuite(data=tmp_path).evaluation(0)
+        evaluation_sets(FolderSuite(data=tmp_path), 0)

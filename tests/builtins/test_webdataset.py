@@ -16,6 +16,8 @@ import pytest
 from PIL import Image
 
 from cfft import ConfigError, DataError, PictureSet
+from cfft.data.sets import evaluation_sets, training_sets
+from cfft.data.verify import verify
 from cfft.testing import check_strategy
 from cfft_suites.webdataset import WebDatasetSuite
 
@@ -85,7 +87,7 @@ def test_sets_can_be_measured_on_without_training_tars(data: Path) -> None:
 
     assert [each.name for each in measured.evaluation(0).present] == ["test", "snow"]
     with pytest.raises(DataError, match="no pictures to train on: give --train TARS"):
-        measured.open(0)
+        training_sets(measured, 0)
 
 
 def test_a_test_set_that_is_drawn_is_the_same_where_models_are_measured(data: Path) -> None:
@@ -127,12 +129,21 @@ def test_tars_that_do_not_fit_are_named(data: Path, values: dict, message: str) 
     write(data / "three.tar", 0, [2])
 
     with pytest.raises(DataError, match=message):
-        suite(data, **values).open(0)
+        training_sets(suite(data, **values), 0)
 
 
 def test_problems_of_all_sets_are_told_at_once(data: Path) -> None:
     with pytest.raises(DataError, match=r"(?s)'test': 1 of 1 tars.*'snow': 1 of 1 tars"):
-        suite(data, test="no.tar", ood="snow=none.tar").open(0)
+        training_sets(suite(data, test="no.tar", ood="snow=none.tar"), 0)
+
+
+def test_a_torn_shift_hides_no_other_set(data: Path) -> None:
+    torn = suite(data, ood="snow=snow/0.tar; fog=fog.tar")
+
+    found = verify(torn, 0)
+
+    assert [each.name for each in found.sets] == ["train", "val", "test", "snow"]
+    assert found.refused == {"fog": f"set 'fog': 1 of 1 tars are not in {data}: fog.tar"}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +170,7 @@ def test_commands_in_place_of_tars_are_not_run(data: Path) -> None:
 
 def test_a_file_of_class_names_that_is_not_there_is_named(data: Path) -> None:
     with pytest.raises(DataError, match=r"class names \S+none.txt"):
-        suite(data, classes=data / "none.txt").open(0)
+        training_sets(suite(data, classes=data / "none.txt"), 0)
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -210,7 +221,7 @@ def test_a_url_without_a_tar_is_named_and_nothing_is_kept(
     missing = suite(data, data=None, train=None, test=f"{url}/no.tar", ood="", cache=cache)
 
     with pytest.raises(DataError, match=r"http\S+/classes.txt is no tar"):
-        remote.evaluation(0)
+        evaluation_sets(remote, 0)
     with pytest.raises(DataError, match=r"cannot download http\S+/no.tar into"):
-        missing.evaluation(0)
+        evaluation_sets(missing, 0)
     assert [path for path in cache.iterdir() if ".temp" not in path.name] == []

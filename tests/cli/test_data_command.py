@@ -53,10 +53,17 @@ def test_list_tells_sets_and_what_is_missing_of_strangers_suites_too(
 
     ended = cfft_command("data", "list")
 
-    (line,) = [line for line in ended.out.splitlines() if line.startswith("needy")]
+    lines = [" ".join(line.split()) for line in ended.out.splitlines()]
+    first = lines.index("needy Read [odd] files.")
     assert ended.code == 0
-    assert " ".join(line.split()) == "needy Read [odd] files. odd, even pip install 'needy[odd]'"
-    assert "json (installed)" in ended.out
+    assert lines[first + 1 : first + 3] == [
+        "sets: odd, even",
+        "needs: no_such_module (pip install 'needy[odd]'), json (installed)",
+    ]
+
+
+def test_list_is_readable_where_nobody_says_how_wide_it_may_be(cfft_command: Command) -> None:
+    assert max(map(len, cfft_command("data", "list").out.splitlines())) <= 100
 
 
 def test_list_as_json_says_what_is_installed(cfft_command: Command, install: Install) -> None:
@@ -109,6 +116,70 @@ def test_verify_as_json_prints_nothing_else_on_stdout(cfft_command: Command, dat
     assert found["suite"]["use"] == "domains"
     assert found["problems"] == ["1 picture that cannot be read"]
     assert [picture["set"] for picture in found["unreadable"]] == ["sketch"]
+
+
+@pytest.fixture
+def faulty(data: Path) -> Path:
+    """Add cartoons with an empty class and a class of their own, and clips without classes."""
+    for folder in ("cartoon/cat", "cartoon/wolf", "clip"):
+        (data / folder).mkdir(parents=True)
+    return data
+
+
+def test_verify_shows_every_set_beside_what_is_wrong(cfft_command: Command, faulty: Path) -> None:
+    ended = cfft_command("data", "verify", "domains", str(faulty), "--id", "photo", "--counts-only")
+
+    assert ended.code == 2
+    assert [line.split() for line in ended.out.splitlines()[3:7]] == [
+        ["photo", "test", "4", "-", "2", "-", "ok"],
+        ["cartoon", "ood", "0", "-", "0", "-", "2", "problems"],
+        ["clip", "ood", "0", "-", "0", "-", "1", "problem"],
+        ["sketch", "ood", "20", "-", "2", "-", "ok"],
+    ]
+    assert [line.partition(";")[0] for line in ended.err.splitlines()] == [
+        "error: set 'cartoon' has class 'wolf' that training lacks: rename or remove "
+        f"{faulty}/cartoon/wolf",
+        f"error: set 'cartoon': no pictures in class folder {faulty}/cartoon/cat",
+        f"error: set 'clip': {faulty}/clip has no class folders",
+    ]
+
+
+def test_verify_as_json_holds_faults_refusals_and_absent_sets(
+    cfft_command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "imagenet-r" / "n01443537").mkdir(parents=True)
+    (tmp_path / "objectnet-1.0" / "images" / "banana").mkdir(parents=True)
+    (tmp_path / "objectnet-1.0" / "mappings").mkdir()
+
+    ended = cfft_command("data", "verify", "imagenet", str(tmp_path), "--json")
+    found = json.loads(ended.out)
+
+    assert ended.code == 2
+    assert [(each["name"], len(each["faults"])) for each in found["sets"]] == [("imagenet-r", 1)]
+    assert list(found["refused"]) == ["objectnet"]
+    assert list(found["absent"]) == ["imagenet", "imagenet-v2", "imagenet-sketch", "imagenet-a"]
+
+
+def test_verify_tells_refused_and_absent_sets_in_the_table(
+    cfft_command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "test_batch").write_bytes(b"no batch")
+
+    ended = cfft_command("data", "verify", "cifar10", str(tmp_path))
+
+    lines = [" ".join(line.split()) for line in ended.out.splitlines()]
+    assert lines[1:4] == ["cifar10 refused 1 problem", "cifar10.1 absent -", "cifar10.2 absent -"]
+    assert lines[4].startswith("absent: cifar10.1: looked for CIFAR-10.1/datasets/")
+    assert ended.err.startswith(f"error: {tmp_path}/test_batch: not the arrays")
+
+
+def test_one_repeated_picture_is_no_pictures(cfft_command: Command, data: Path) -> None:
+    Image.open(data / "sketch" / "cat" / "1.png").save(data / "sketch" / "cat" / "copy.png")
+
+    ended = cfft_command("data", "verify", "domains", str(data), "--id", "photo")
+
+    assert ended.code == 0
+    assert "1 picture occurs more than once within a set" in ended.out
 
 
 @pytest.mark.parametrize(("more", "code"), [([], 2), (["--allow-absent"], 0)])

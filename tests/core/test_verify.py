@@ -91,8 +91,8 @@ def test_missing_classes_are_named_where_the_set_should_have_all(data: Path) -> 
     (data / "snow" / "cat").rmdir()
 
     assert problems(data, snow=Expected(2, 2)) == (
-        "set 'snow': 1 of 2 pictures, 1 are missing",
-        "set 'snow': 1 of 2 classes, 1 are missing",
+        "set 'snow': 1 of 2 pictures, 1 is missing",
+        "set 'snow': 1 of 2 classes, 1 is missing",
         "set 'snow': no pictures of cat",
     )
 
@@ -116,7 +116,7 @@ def test_parts_are_compared_by_the_whole_that_they_are_drawn_from(data: Path) ->
 
     found = verify(Drawn(data, {"train": Expected(5, 2)}), 0)
 
-    assert found.problems == ("set 'a': 4 of 5 pictures, 1 are missing",)
+    assert found.problems == ("set 'a': 4 of 5 pictures, 1 is missing",)
 
 
 def test_a_set_that_is_expected_and_not_there_is_absent(data: Path) -> None:
@@ -131,14 +131,117 @@ def test_a_suite_that_can_only_be_measured_on_says_why(data: Path) -> None:
     assert found.absent == {"fog": "a folder fog"}
 
 
-def test_sets_that_cannot_be_opened_are_reported_line_by_line(data: Path) -> None:
+def test_an_empty_class_hides_no_other_set_and_no_count(data: Path) -> None:
     (data / "snow" / "cat" / "20.png").unlink()
-    (data / "snow" / "dog" / "25.png").unlink()
+
+    found = verify(Folders(data, {"test": Expected(3, 2)}), 0)
+
+    assert [(s.name, s.pictures, s.short) for s in found.sets[2:]] == [
+        ("test", 2, ()),
+        ("snow", 1, (("cat", 0),)),
+    ]
+    assert [problem.partition(";")[0] for problem in found.problems] == [
+        "set 'test': 2 of 3 pictures, 1 is missing",
+        f"set 'snow': no pictures in class folder {data / 'snow' / 'cat'}",
+    ]
+
+
+def test_damage_of_several_sets_is_told_together(data: Path) -> None:
+    (data / "test" / "cat" / "10.png").unlink()
+    (data / "snow" / "wolf").mkdir()
 
     found = verify(Folders(data), 0)
 
-    assert found.sets == ()
-    assert [line.partition(":")[0] for line in found.problems] == ["set 'snow'", "set 'snow'"]
+    assert [len(s.faults) for s in found.sets] == [0, 0, 1, 1]
+    assert "set 'test': no pictures in class folder" in found.problems[0]
+    assert "set 'snow' has class 'wolf' that training lacks" in found.problems[1]
+
+
+def test_a_fault_of_a_set_is_told_once_for_all_its_parts(data: Path) -> None:
+    @attrs.frozen
+    class Drawn(Folders):
+        def open(self, seed: int) -> SuiteSets:
+            sets = super().open(seed)
+            val = PictureSubset(whole=sets.train, indices=(0,), name="val")
+            return attrs.evolve(sets, val=val)
+
+    (data / "train" / "owl").mkdir()
+
+    found = verify(Drawn(data), 0, decode=False)
+
+    assert [(s.name, len(s.faults), s.short) for s in found.sets[:2]] == [
+        ("train", 1, (("owl", 0),)),
+        ("val", 0, ()),
+    ]
+    assert len(found.problems) == 1
+
+
+def test_of_many_faults_the_first_are_told(data: Path) -> None:
+    for number in range(10):
+        (data / "snow" / f"bird{number}").mkdir()
+
+    found = verify(Folders(data), 0)
+
+    assert len(found.sets[-1].faults) == 10
+    assert len(found.problems) == 9
+    assert found.problems[-1] == "set 'snow': 2 more faults, which --json lists"
+
+
+def test_a_set_that_cannot_be_opened_hides_no_other_one(data: Path) -> None:
+    @attrs.frozen
+    class Torn(Folders):
+        def open(self, seed: int) -> SuiteSets:
+            return attrs.evolve(super().open(seed), refused={"rain": "rain.tar is cut short"})
+
+    found = verify(Torn(data, {"rain": Expected(2, 2)}), 0)
+
+    assert [s.name for s in found.sets] == ["train", "train", "test", "snow"]
+    assert found.problems == ("rain.tar is cut short",)
+    assert found.record()["refused"] == {"rain": "rain.tar is cut short"}
+    assert found.absent == {}
+
+
+@attrs.frozen
+class Odd(Folders):
+    """Change the set in snow."""
+
+    changed: Mapping[str, object] = attrs.field(factory=dict)
+
+    def open(self, seed: int) -> SuiteSets:
+        sets = super().open(seed)
+        return attrs.evolve(sets, ood=(attrs.evolve(sets.ood[0], **self.changed),))
+
+
+def test_a_set_that_contradicts_itself_is_refused_alone(data: Path) -> None:
+    found = verify(Odd(data, changed={"labels": (0, 7)}), 0)
+
+    assert [s.name for s in found.sets] == ["train", "train", "test"]
+    assert found.refused["snow"].startswith("set 'snow' has 1 of 2 labels that are none of its")
+
+
+def test_a_set_without_pictures_is_a_problem_though_nothing_is_expected(data: Path) -> None:
+    found = verify(Odd(data, changed={"labels": (), "paths": ()}), 0)
+
+    assert found.problems == ("set 'snow': it has no pictures",)
+
+
+def test_two_sets_of_one_name_are_told(data: Path) -> None:
+    found = verify(Odd(data, changed={"name": "test"}), 0)
+
+    assert [s.pictures for s in found.sets] == [4, 4, 2, 2]
+    assert found.problems == ("two sets are called 'test': rename one, results are kept by name",)
+
+
+def test_a_suite_that_cannot_be_opened_at_all_is_told_line_by_line(data: Path) -> None:
+    @attrs.frozen
+    class Gone(Folders):
+        def open(self, seed: int) -> SuiteSets:
+            raise DataError("no folder 'train'\nno folder 'test'")
+
+    found = verify(Gone(data, {"rain": Expected(2, 2)}), 0)
+
+    assert (found.sets, found.absent) == ((), {})
+    assert found.problems == ("no folder 'train'", "no folder 'test'")
 
 
 def test_every_unreadable_picture_is_listed(data: Path) -> None:

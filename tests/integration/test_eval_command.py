@@ -167,6 +167,25 @@ def test_a_truncated_picture_is_named_and_nothing_is_left_half_written(
     assert {path.name for path in tmp_path.iterdir()} == {"damaged"}
 
 
+def test_faults_of_sets_are_named_together_and_nothing_is_measured_or_written(
+    runs: Path, world: Path, cfft_command: Command, tmp_path: Path
+) -> None:
+    shutil.copytree(world, tmp_path / "faulty")
+    shutil.rmtree(tmp_path / "faulty" / "dark" / "red")
+    (tmp_path / "faulty" / "dark" / "red").mkdir()
+    (tmp_path / "faulty" / "sunny" / "pink").mkdir()
+    words = ("--data", str(tmp_path / "faulty"), "--out", str(tmp_path / "E"), "--workers", "0")
+
+    ended = cfft_command("eval", str(runs / "seed0"), *words)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert [line.partition(";")[0] for line in ended.err.splitlines()] == [
+        f"error: set 'sunny': no pictures in class folder {tmp_path}/faulty/sunny/pink",
+        f"error: set 'dark': no pictures in class folder {tmp_path}/faulty/dark/red",
+    ]
+    assert {path.name for path in tmp_path.iterdir()} == {"faulty"}
+
+
 def test_unreadable_pictures_can_be_left_out_and_are_recorded(
     runs: Path, damaged: Path, evaluate: Evaluate
 ) -> None:

@@ -18,7 +18,7 @@ from cfft import (
     suite,
 )
 from cfft_suites.parts import folders_in, hold_out
-from cfft_suites.selection import Selection, Source, evaluation_of, first_folder, open_sources
+from cfft_suites.selection import Selection, Source, first_folder, open_sources
 
 from .files import read_archive, read_arrays, read_batches, read_corruption
 from .pictures import CLASSES
@@ -84,15 +84,13 @@ class Cifar10Suite:
     def evaluation(self, seed: int) -> EvaluationSets:
         """Return the sets that are there; `seed` changes nothing.
 
-        Raises DataError for a wrong directory, damaged files, and a set that was asked for and is
-        absent.
+        Raises DataError for a wrong directory.
         """
         folders_in(self.data, "cifar-10-batches-py/, CIFAR-10-C/, ...")
         chosen = self._selection
         sources = [self._source(name) for name in chosen.set_names(_STANDARD, _TEST)]
         sources += [self._corruption(name) for name in chosen.corruption_names()]
-        found, absent = open_sources(self.data, sources, chosen)
-        return evaluation_of(CLASSES, found, absent, _TEST)
+        return open_sources(self.data, sources, chosen).for_evaluation(CLASSES, _TEST)
 
     def open(self, seed: int) -> SuiteSets:
         """Return the sets with those to train on; the validation part is drawn from `seed`.
@@ -103,9 +101,12 @@ class Cifar10Suite:
         training = self._original("train", [f"data_batch_{number}" for number in range(1, 6)])
         if measured.test is None or training is None:
             missing = "test" if training else "training"
-            raise DataError(f"no {missing} pictures of CIFAR-10 in {self.data}, to train with")
+            needed = f"no {missing} pictures of CIFAR-10 in {self.data}, to train with"
+            raise DataError(measured.refused.get(_TEST, needed))
         train, val = hold_out(training, self.val, seed)
-        return SuiteSets(measured.classes, train, val, measured.test, measured.ood)
+        return SuiteSets(
+            measured.classes, train, val, measured.test, measured.ood, measured.refused
+        )
 
     @property
     def _selection(self) -> Selection:

@@ -54,14 +54,13 @@ class Layout:
     classes: tuple[int, ...]
 
     def read(self, root: Path, name: str) -> FilePictures:
-        """Find the pictures of a set; raises DataError for folders that are none of its classes."""
+        """Find the pictures of a set; folders that are none of its classes are a fault."""
         folders = tuple(self.table)
         allowed = [folders[index] for index in self.classes]
         strangers = sorted(set(subfolders(root)).difference(allowed))
-        if strangers:
-            raise DataError(f"set '{name}': {root}: {_stranger(strangers[0], allowed)}")
-        pictures = class_folders(root, name, self.table)
-        return attrs.evolve(pictures, classes=self.classes)
+        told = [f"set '{name}': {root}: {_stranger(strangers, allowed)}"] if strangers else []
+        pictures = class_folders(root, name, self.table, only=allowed)
+        return attrs.evolve(pictures, classes=self.classes, faults=(*told, *pictures.faults))
 
 
 def layout_of(name: str) -> Layout:
@@ -75,16 +74,15 @@ def layout_of(name: str) -> Layout:
 
 
 def find_set(data: Path, name: str) -> Path | None:
-    """Return where a set lies; `data` itself may be the ID set, class folders directly in it.
-
-    Raises DataError where `data` is by its name another set than that.
-    """
+    """Return where a set lies; `data` itself may be the ID set, class folders directly in it."""
     found = first_folder(data, PLACES[name])
-    if found or name != TEST or not _holds_classes(data):
-        return found
-    if data.resolve().name in _others():
+    return data if found is None and name == TEST and _holds_classes(data) else found
+
+
+def require_no_single_set(data: Path) -> None:
+    """Raise DataError where `data` is by its name a set that must not be taken for the ID set."""
+    if data.resolve().name in _others() and _holds_classes(data):
         raise DataError(f"--data {data} is a single set: give the directory that holds it")
-    return data
 
 
 def _others() -> set[str]:
@@ -96,6 +94,7 @@ def _holds_classes(data: Path) -> bool:
     return not facts().names.keys().isdisjoint(subfolders(data))
 
 
-def _stranger(folder: str, allowed: list[str]) -> str:
+def _stranger(folders: list[str], allowed: list[str]) -> str:
     listing = f"its {len(allowed)} class folders"
-    return f"{unknown('class folder', folder, allowed, listing)}; remove or rename it"
+    more = f", and {len(folders) - 1} more like it" if len(folders) > 1 else ""
+    return f"{unknown('class folder', folders[0], allowed, listing)}; remove or rename it{more}"

@@ -41,6 +41,11 @@ class ObjectNetPictures:
         return self.files.name
 
     @property
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong with the folders; see PictureSet."""
+        return self.files.faults
+
+    @property
     def labels(self) -> Sequence[int]:
         """The first ImageNet class of each picture's folder."""
         return self.files.labels
@@ -67,8 +72,7 @@ def read_objectnet(images: Path, name: str, border: int) -> ObjectNetPictures:
     """Find ObjectNet's pictures of ImageNet classes; its other folders are left out.
 
     Which classes a folder stands for is read from the archive's own `mappings` beside `images`,
-    or known without them. Raises DataError for mappings that cannot be read, and where no folder
-    is one of them.
+    or known without them. Raises DataError for mappings that cannot be read.
     """
     mappings = images.parent / "mappings"
     mapped = read_mappings(mappings) if mappings.is_dir() else facts().objectnet

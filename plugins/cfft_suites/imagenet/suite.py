@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
+
+import attrs
 
 from cfft import (
     DataError,
@@ -19,11 +21,21 @@ from cfft import (
     suite,
 )
 from cfft_suites.parts import folders_in, hold_out
-from cfft_suites.selection import Selection, Source, evaluation_of, first_folder, open_sources
+from cfft_suites.selection import Selection, Source, first_folder, open_sources
 
 from .corruptions import CorruptedPictures, corruption_library
 from .facts import facts
-from .layouts import COMPLETE, PLACES, STANDARD, TEST, TRAIN, TRAINING, find_set, layout_of
+from .layouts import (
+    COMPLETE,
+    PLACES,
+    STANDARD,
+    TEST,
+    TRAIN,
+    TRAINING,
+    find_set,
+    layout_of,
+    require_no_single_set,
+)
 from .objectnet import read_objectnet
 
 
@@ -64,14 +76,15 @@ class ImageNetSuite:
     def evaluation(self, seed: int) -> EvaluationSets:
         """Return the sets that are there; `seed` changes nothing.
 
-        Raises DataError for a wrong directory, wrong folders, and a set that was asked for and is
-        absent; ConfigError where the corruptions' package is missing.
+        Raises DataError for a wrong directory, ConfigError where the corruptions' package is
+        missing.
         """
         folders_in(self.data, "val/, imagenet-r/, sketch/, ...")
+        require_no_single_set(self.data)
         names = self._selection.set_names(STANDARD, TEST)
-        found, absent = open_sources(self.data, [*map(self._source, names)], self._selection)
-        corrupted = self._corrupted(found.get(TEST))
-        return evaluation_of(facts().names.values(), found, absent, TEST, corrupted)
+        found = open_sources(self.data, [*map(self._source, names)], self._selection)
+        corrupted = self._corrupted(found.sets.get(TEST))
+        return found.for_evaluation(facts().names.values(), TEST, corrupted)
 
     def open(self, seed: int) -> SuiteSets:
         """Return the sets with those to train on; the validation part is drawn from `seed`.
@@ -80,11 +93,13 @@ class ImageNetSuite:
         """
         measured = self.evaluation(seed)
         if measured.test is None:
-            raise DataError(
-                f"the suite imagenet trains with an ID test set: give {self.data}/{PLACES[TEST][0]}"
-            )
+            place = f"{self.data}/{PLACES[TEST][0]}"
+            needed = f"the suite imagenet trains with an ID test set: give {place}"
+            raise DataError(measured.refused.get(TEST, needed))
         train, val = hold_out(self._training(), self.val, seed)
-        return SuiteSets(measured.classes, train, val, measured.test, measured.ood)
+        return SuiteSets(
+            measured.classes, train, val, measured.test, measured.ood, measured.refused
+        )
 
     @property
     def _selection(self) -> Selection:
@@ -103,12 +118,8 @@ class ImageNetSuite:
 
     def _corrupted(self, test: PictureSet | None) -> tuple[CorruptedPictures, ...]:
         names = self._selection.corruption_names()
-        if not names:
+        if test is None or not names:
             return ()
-        if test is None:
-            raise DataError(
-                f"corruptions are made from the set {TEST}: give {self.data}/{PLACES[TEST][0]}"
-            )
         corruption_library()
         return tuple(CorruptedPictures(test, name, self.severities) for name in names)
 
@@ -119,10 +130,16 @@ class ImageNetSuite:
                 f"no training pictures in {self.data} (looked for {' and '.join(TRAIN)}): the "
                 "other sets can be measured on, not trained on"
             )
-        missing = sorted(set(facts().names).difference(subfolders(root)))
-        if missing:
-            raise DataError(
-                f"{root} lacks {len(missing)} of ImageNet's {len(facts().names)} classes, such as "
-                f"{missing[0]}: complete it, or train on it with --suite folder"
-            )
-        return layout_of(TEST).read(root, TRAINING)
+        pictures = layout_of(TEST).read(root, TRAINING)
+        return attrs.evolve(pictures, faults=(*_lacking(root), *pictures.faults))
+
+
+def _lacking(root: Path) -> Iterator[str]:
+    """Say which classes there is nothing to train on of."""
+    names = facts().names
+    missing = sorted(set(names).difference(subfolders(root)))
+    if missing:
+        yield (
+            f"{root} lacks {len(missing)} of ImageNet's {len(names)} classes, such as "
+            f"{missing[0]}: complete it, or train on it with --suite folder"
+        )

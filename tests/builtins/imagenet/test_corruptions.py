@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from cfft import ConfigError, DataError, PictureSet
+from cfft.data.sets import evaluation_sets
 from cfft_suites.imagenet import corruptions
 from cfft_suites.imagenet.corruptions import corrupt, corruption_library
 from cfft_suites.imagenet.suite import ImageNetSuite
@@ -148,7 +149,7 @@ def test_corruptions_are_made_from_the_validation_set(
     lay(f"sketch/{FOLDER}")
 
     with pytest.raises(DataError, match="none of imagenet is there; looked for val"):
-        ImageNetSuite(data=tmp_path, corruptions=("fog",)).evaluation(0)
+        evaluation_sets(ImageNetSuite(data=tmp_path, corruptions=("fog",)), 0)
 
 
 def test_a_missing_package_is_named_before_any_picture_is_read(

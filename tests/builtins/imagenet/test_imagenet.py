@@ -9,6 +9,7 @@ import open_clip
 import pytest
 
 from cfft import ConfigError, DataError, PictureSet, Suite
+from cfft.data.sets import evaluation_sets, training_sets
 from cfft_suites.imagenet.facts import facts
 from cfft_suites.imagenet.suite import ImageNetSuite
 
@@ -140,28 +141,29 @@ def test_a_folder_that_is_no_class_of_the_set_is_named(
     lay(folder)
 
     with pytest.raises(DataError, match=message):
-        ImageNetSuite(data=tmp_path).evaluation(0)
+        evaluation_sets(ImageNetSuite(data=tmp_path), 0)
 
 
 def test_an_empty_class_folder_is_named(lay: Lay, tmp_path: Path) -> None:
     lay(f"imagenet-r/{GOLDFISH}", pictures=0)
 
     with pytest.raises(DataError, match=f"no pictures in class folder .*/imagenet-r/{GOLDFISH}"):
-        ImageNetSuite(data=tmp_path).evaluation(0)
+        evaluation_sets(ImageNetSuite(data=tmp_path), 0)
 
 
 def test_a_set_that_was_asked_for_must_be_there(lay: Lay, tmp_path: Path) -> None:
     lay(f"val/{TENCH}")
+    suite = ImageNetSuite(data=tmp_path, sets=("imagenet", "imagenet-r", "imagenet-a"))
 
     with pytest.raises(DataError, match="lacks imagenet-r, imagenet-a; looked for imagenet-r, im"):
-        ImageNetSuite(data=tmp_path, sets=("imagenet", "imagenet-r", "imagenet-a")).evaluation(0)
+        evaluation_sets(suite, 0)
 
 
 def test_a_directory_without_any_set_says_what_was_looked_for(lay: Lay, tmp_path: Path) -> None:
     lay("photo/cat")
 
     with pytest.raises(DataError, match=r"none of imagenet, .* is there; looked for val, imagenet"):
-        ImageNetSuite(data=tmp_path).evaluation(0)
+        evaluation_sets(ImageNetSuite(data=tmp_path), 0)
 
 
 @pytest.mark.parametrize("folder", ["train", "imagenet-r", "sketch"])
@@ -171,7 +173,7 @@ def test_another_set_is_not_taken_for_the_validation_set(
     lay(f"{folder}/{GOLDFISH}")
 
     with pytest.raises(DataError, match=f"{folder} is a single set: give the directory that hold"):
-        ImageNetSuite(data=tmp_path / folder).evaluation(0)
+        evaluation_sets(ImageNetSuite(data=tmp_path / folder), 0)
 
 
 def test_an_unknown_set_is_refused_at_once() -> None:
@@ -197,21 +199,21 @@ def test_without_training_pictures_nobody_trains(lay: Lay, tmp_path: Path) -> No
     lay(f"val/{TENCH}")
 
     with pytest.raises(DataError, match=r"no training pictures in .*looked for train and imagenet"):
-        ImageNetSuite(data=tmp_path).open(0)
+        training_sets(ImageNetSuite(data=tmp_path), 0)
 
 
 def test_training_takes_all_classes(lay: Lay, tmp_path: Path) -> None:
     lay(f"val/{TENCH}", f"train/{TENCH}", f"train/{HEN}")
 
     with pytest.raises(DataError, match=f"lacks 998 of ImageNet's 1000 classes.*{GOLDFISH}"):
-        ImageNetSuite(data=tmp_path).open(0)
+        training_sets(ImageNetSuite(data=tmp_path), 0)
 
 
 def test_training_takes_an_id_test_set(lay: Lay, tmp_path: Path) -> None:
     lay(f"sketch/{TENCH}")
 
     with pytest.raises(DataError, match=r"trains with an ID test set: give .*/val"):
-        ImageNetSuite(data=tmp_path).open(0)
+        training_sets(ImageNetSuite(data=tmp_path), 0)
 
 
 @pytest.mark.realdata

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from cfft import DataError
+from cfft.data.sets import evaluation_sets
 from cfft.evaluate import Predictions, score
 from cfft_suites.imagenet.facts import facts
 from cfft_suites.imagenet.objectnet import ObjectNetPictures
@@ -22,7 +23,7 @@ BANANA = 954
 
 def open_objectnet(data: Path, border: int = 2) -> ObjectNetPictures:
     suite = ImageNetSuite(data=data, sets=("objectnet",), border=border)
-    return cast(ObjectNetPictures, suite.evaluation(0).ood[0])
+    return cast(ObjectNetPictures, evaluation_sets(suite, 0).ood[0])
 
 
 def write_mappings(folder: Path, **changed: str) -> None:

@@ -1,0 +1,71 @@
+"""Nobody trains on damaged sets or is measured on them, whichever suite they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+import pytest
+
+from cfft import DataError, EvaluationSets, FilePictures, PictureSubset, SuiteSets
+from cfft.data.sets import evaluation_sets, named_sets, training_sets
+
+CLASSES = ("cat", "dog")
+
+
+def pictures(name: str, *faults: str) -> FilePictures:
+    return FilePictures(
+        name, Path(name), ("cat/0.png", "dog/0.png"), (0, 1), (0, 1), CLASSES, faults
+    )
+
+
+@attrs.frozen
+class Suite:
+    """Give sets with these faults, and refuse others."""
+
+    train: tuple[str, ...] = ()
+    snow: tuple[str, ...] = ()
+    refused: Mapping[str, str] = attrs.field(factory=dict)
+
+    def open(self, seed: int) -> SuiteSets:
+        whole = pictures("train", *self.train)
+        train, test = (PictureSubset(whole, (i,), name) for i, name in enumerate(("train", "test")))
+        return SuiteSets(CLASSES, train, train, test, (pictures("snow", *self.snow),), self.refused)
+
+
+class OnlyMeasured(Suite):
+    """Measure on snow alone."""
+
+    def evaluation(self, seed: int) -> EvaluationSets:
+        return EvaluationSets(CLASSES, None, (pictures("snow", *self.snow),), refused=self.refused)
+
+
+def test_sound_sets_are_given_as_the_suite_gives_them() -> None:
+    assert [each.name for each in evaluation_sets(Suite(), 0).present] == ["test", "snow"]
+    assert training_sets(Suite(), 0).train.labels == (0,)
+
+
+@pytest.mark.parametrize("use", [training_sets, evaluation_sets])
+def test_all_faults_and_refusals_are_named_once(use: object) -> None:
+    suite = Suite(("no pictures of owl",), ("a wolf",), {"rain": "torn\nwet", "fog": "torn\nwet"})
+
+    with pytest.raises(DataError) as caught:
+        use(suite, 0)
+
+    assert str(caught.value).splitlines() == ["no pictures of owl", "a wolf", "torn", "wet"]
+
+
+def test_faults_of_a_suite_with_sets_to_measure_on_are_found_there() -> None:
+    suite = OnlyMeasured(("no pictures of owl",), ("a wolf",))
+
+    with pytest.raises(DataError, match=r"^a wolf$"):
+        evaluation_sets(suite, 0)
+
+
+def test_training_pictures_asked_for_by_name_have_to_be_sound() -> None:
+    suite = OnlyMeasured(("no pictures of owl",))
+
+    assert [each.name for each in named_sets(suite, 0, ["snow"])[1]] == ["snow"]
+    with pytest.raises(DataError, match="no pictures of owl"):
+        named_sets(suite, 0, ["train"])
