@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 from cfft import Expected
@@ -24,13 +24,18 @@ _PICTURES: Mapping[Benchmark, Mapping[str, int]] = {
         "sketch": 69128,
     },
 }
+_NUMBERED = {"CALTECH": "Caltech101", "LABELME": "LabelMe", "SUN": "SUN09", "PASCAL": "VOC2007"}
+"""Domains of the VLCS archive whose class folders are numbers, by the name that others have."""
 
 
-def complete_domains(benchmark: Benchmark) -> Mapping[str, Expected]:
+def complete_domains(benchmark: Benchmark, there: Collection[str]) -> Mapping[str, Expected]:
     """Return what each domain of a benchmark holds.
 
-    Li et al. 2017 (PACS), Venkateswara et al. 2017 (Office-Home), Fang et al. 2013 (VLCS), Peng et
-    al. 2019 (DomainNet).
+    `there`: the folders; VLCS is published under two sets of names, and those of which more are
+    there are taken. Li et al. 2017 (PACS), Venkateswara et al. 2017 (Office-Home), Fang et al. 2013
+    (VLCS), Peng et al. 2019 (DomainNet).
     """
-    classes = _CLASSES[benchmark]
-    return {name: Expected(count, classes) for name, count in _PICTURES[benchmark].items()}
+    classes, pictures = _CLASSES[benchmark], _PICTURES[benchmark]
+    if benchmark == "vlcs" and len(_NUMBERED.keys() & there) > len(pictures.keys() & there):
+        pictures = {name: pictures[other] for name, other in _NUMBERED.items()}
+    return {name: Expected(count, classes) for name, count in pictures.items()}

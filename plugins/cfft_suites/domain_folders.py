@@ -10,22 +10,23 @@ import attrs
 
 from cfft import DataError, FilePictures, class_folders, subfolders
 
-_WHOLE = "full"
-_PARTS = ("train", "crossval", "test")
+_PARTS = ("train", "crossval", "full", "test")
+_FULL = ("train", "crossval")  # VLCS has these two together in `full`, and `test` beside it
 
 
 def class_roots(domain: Path) -> tuple[Path, ...]:
     """Return the folders that hold a domain's class folders: its own, or those of its parts.
 
-    Parts are told from classes of that name by the folders in them; DomainNet has a class `train`.
+    Together they hold every picture once: where `full` and what it is made of both lie there, one
+    of them is left out. Parts are told from classes of that name by the folders in them; DomainNet
+    has a class `train`.
     """
     inner = subfolders(domain)
-    divided = inner and {_WHOLE, *_PARTS}.issuperset(inner)
+    divided = inner and set(_PARTS).issuperset(inner)
     if not divided or not all(subfolders(domain / part) for part in inner):
         return (domain,)
-    if _WHOLE in inner:
-        return (domain / _WHOLE,)
-    return tuple(domain / part for part in _PARTS if part in inner)
+    repeated = {"full"} if set(_FULL).issubset(inner) else set(_FULL) if "full" in inner else set()
+    return tuple(domain / part for part in _PARTS if part in inner and part not in repeated)
 
 
 def domain_pictures(domain: Path, name: str, table: Mapping[str, str]) -> FilePictures:

@@ -15,6 +15,7 @@ from cfft import (
     SuiteSets,
     class_table,
     param,
+    subfolders,
     suite,
     unknown,
 )
@@ -32,8 +33,8 @@ class DomainsSuite:
     seed. The test part is called like the domain, the others are the OOD sets; they may lack
     classes but have no others. DIR may hold classes.txt or classes.toml with the class names.
 
-    So PACS, Office-Home, VLCS and DomainNet unpack. Where a domain holds full, train, crossval or
-    test and those hold the classes, as VLCS has it, full counts, else the others together. With
+    So PACS, Office-Home, VLCS and DomainNet unpack. Where a domain holds train, crossval, full or
+    test and those hold the classes, as VLCS has it, they are read together, each picture once. With
     `lists`, the pictures of DIR/<domain>_train.txt are divided into train and val alone, and every
     domain is tested on those of its <domain>_test.txt, as DomainNet has them.
     """
@@ -58,7 +59,10 @@ class DomainsSuite:
 
     def expected(self) -> Mapping[str, Expected]:
         """Return the published counts of the benchmark's domains; lists of files check the rest."""
-        return {} if self.benchmark is None or self.lists else complete_domains(self.benchmark)
+        if self.benchmark is None or self.lists:
+            return {}
+        there = subfolders(self.data) if self.data.is_dir() else []
+        return complete_domains(self.benchmark, there)
 
     def open(self, seed: int) -> SuiteSets:
         """Return the sets; raises ConfigError for an unknown domain, DataError without classes."""

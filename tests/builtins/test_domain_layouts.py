@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from cfft import DataError, PictureSet
 from cfft.data.sets import training_sets
+from cfft.data.verify import verify
 from cfft_suites.domains import DomainsSuite
 
 
@@ -51,19 +53,44 @@ def test_pacs_has_lists_of_its_splits_beside_the_domains(tmp_path: Path) -> None
     assert len(files(sets.train, sets.val, sets.test)) == 6
 
 
-def test_vlcs_is_read_from_full_where_its_parts_repeat_it(tmp_path: Path) -> None:
-    for part in ("full", "train", "crossval", "test"):
-        paint(tmp_path / "SUN" / part / "0", *THREE)
-        paint(tmp_path / "SUN" / part / "1", *THREE)
-    paint(tmp_path / "LABELME" / "full" / "1", *THREE)
+@pytest.fixture
+def vlcs(tmp_path: Path) -> Path:
+    """Two domains as the archive has them: `full` is train and crossval, `test` is beside it."""
+    for domain in ("SUN", "LABELME"):
+        for label in ("0", "1"):
+            paint(tmp_path / domain / "train" / label, "train_imgs_1.png", "train_imgs_2.png")
+            paint(tmp_path / domain / "crossval" / label, "crossval_imgs_1.png")
+            paint(
+                tmp_path / domain / "full" / label,
+                *("train_imgs_1.png", "train_imgs_2.png", "crossval_imgs_1.png"),
+            )
+            paint(tmp_path / domain / "test" / label, "test_imgs_1.png")
+    return tmp_path
 
-    sets = DomainsSuite(data=tmp_path, id="SUN").open(0)
 
-    assert sets.classes == ("0", "1")
-    assert len(files(sets.train, sets.val, sets.test)) == 6
-    assert [(each.name, files(each)) for each in sets.ood] == [
-        ("LABELME", ["1/a.png", "1/b.png", "1/c.png"])
-    ]
+def names(*sets: PictureSet) -> list[str]:
+    """Return the pictures' class and file."""
+    return sorted("/".join(file.split("/")[-2:]) for file in files(*sets))
+
+
+WHOLE = sorted(
+    f"{label}/{file}.png"
+    for label in (0, 1)
+    for file in ("crossval_imgs_1", "test_imgs_1", "train_imgs_1", "train_imgs_2")
+)
+
+
+@pytest.mark.parametrize("lacking", [(), ("full",), ("train",), ("train", "crossval")])
+def test_every_picture_of_vlcs_is_read_once_whichever_parts_repeat_others(
+    vlcs: Path, lacking: tuple[str, ...]
+) -> None:
+    for part in lacking:
+        shutil.rmtree(vlcs / "SUN" / part)
+
+    sets = DomainsSuite(data=vlcs, id="SUN").open(0)
+
+    assert names(sets.train, sets.val, sets.test) == WHOLE
+    assert [(each.name, names(each)) for each in sets.ood] == [("LABELME", WHOLE)]
 
 
 def test_vlcs_without_full_is_read_from_all_of_its_parts(tmp_path: Path) -> None:
@@ -156,3 +183,10 @@ def test_published_counts_add_up_to_the_published_totals(
 
     assert len(expected) == domains
     assert sum(each.pictures for each in expected.values()) == pictures
+
+
+def test_vlcs_is_compared_under_the_names_that_the_folders_have(vlcs: Path) -> None:
+    found = verify(DomainsSuite(data=vlcs, id="SUN", benchmark="vlcs"), 0, decode=False)
+
+    assert "set 'LABELME': 8 of 2,656 pictures, 2,648 are missing" in found.problems
+    assert set(found.absent) == {"CALTECH", "PASCAL"}
