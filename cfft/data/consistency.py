@@ -13,16 +13,17 @@ from cfft.data.pictures import counts_as
 from cfft.interfaces import EvaluationSets, PictureSet, SuiteSets
 
 _MOST_SHOWN = 5
+_LONGEST_NAME = 100  # characters; file systems take 255 bytes
 Values = NDArray[Any]
 
 
 def inconsistencies(sets: SuiteSets | EvaluationSets) -> Iterator[str]:
-    """Say what is wrong with the sets of a suite: two of one name, and one line for each bad set.
+    """Say what is wrong with the sets of a suite: their names, and one line for each bad set.
 
     A set is bad where it is empty, or where a label or class index means nothing: a model would
     be judged by other classes than the suite means.
     """
-    yield from repeated_names(sets.for_evaluation() if isinstance(sets, SuiteSets) else sets)
+    yield from bad_names(sets.for_evaluation() if isinstance(sets, SuiteSets) else sets)
     for pictures in every_set(sets):
         problem = contradiction(pictures, len(sets.classes))
         if problem is not None:
@@ -36,11 +37,23 @@ def every_set(sets: SuiteSets | EvaluationSets) -> tuple[PictureSet, ...]:
     return sets.present
 
 
-def repeated_names(sets: EvaluationSets) -> Iterator[str]:
-    """Say which names several sets have that models are measured on."""
+def bad_names(sets: EvaluationSets) -> Iterator[str]:
+    """Say which names several sets have that models are measured on, or no file can have."""
     counts = Counter(pictures.name for pictures in sets.present)
-    for name in (name for name, count in counts.items() if count > 1):
-        yield f"two sets are called '{name}': rename one, results are kept by name"
+    for name, count in counts.items():
+        problem = _of_name(name)
+        if problem is not None:
+            yield f"a set is called {name!r}, and its predictions are a file named so: {problem}"
+        if count > 1:
+            yield f"two sets are called '{name}': rename one, results are kept by name"
+
+
+def _of_name(name: str) -> str | None:
+    if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
+        return f"use 1 to {_LONGEST_NAME} printable characters"
+    if name.startswith(".") or set(name) & set("/\\"):
+        return "use no / and no \\, and no dot at the beginning"
+    return None
 
 
 def contradiction(pictures: PictureSet, known: int) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import attrs
 
 from cfft.data.check import Unreadable
-from cfft.data.consistency import contradiction, repeated_names
+from cfft.data.consistency import bad_names, contradiction
 from cfft.data.copies import Copies, read_all
 from cfft.data.findings import SetFinding, compare, whole_of
 from cfft.errors import DataError, counted
@@ -144,7 +144,7 @@ def _joined(
         sets=tuple(pair for pair in sets if pair[1].name not in contradictory),
         absent=measured.absent,
         refused=refused,
-        failures=(*failures, *repeated_names(measured)),
+        failures=(*failures, *bad_names(measured)),
         untrainable=None if untrainable in refused.values() else untrainable,
     )
 

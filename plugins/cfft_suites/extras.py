@@ -9,6 +9,8 @@ from typing import Any
 
 from cfft import ConfigError, DataError
 
+from .parts import PARTS
+
 
 def extra_module(suite: str, module: str, requires: Mapping[str, str]) -> Any:
     """Import `module`, or one inside it; raises ConfigError that says how to install it."""
@@ -31,9 +33,10 @@ def named_sources(suite: str, text: str) -> dict[str, str]:
             f"suite.{suite}.ood: got '{text}'; write NAME=SOURCE, several with ; between, each "
             "with a name of its own"
         )
-    if "test" in sources:
+    taken = sorted(sources.keys() & set(PARTS))
+    if taken:
         raise ConfigError(
-            f"suite.{suite}.ood: 'test' is the in-distribution test set; choose another name"
+            f"suite.{suite}.ood: '{taken[0]}' is an in-distribution part; choose another name"
         )
     return sources
 

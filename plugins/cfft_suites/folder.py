@@ -22,6 +22,7 @@ from cfft import (
 )
 
 from .parts import (
+    PARTS,
     Readers,
     Split,
     check_split,
@@ -30,8 +31,6 @@ from .parts import (
     open_each,
     open_parts,
 )
-
-_PARTS = ("train", "val", "test")
 
 
 @suite("folder")
@@ -64,10 +63,10 @@ class FolderSuite:
         if "train" not in folders:
             raise DataError(_no_train(self.data, folders))
         table = class_table(self.data / "train", names_in=self.data)
-        roots = [self.data / name for name in _PARTS if name in folders]
+        roots = [self.data / name for name in PARTS if name in folders]
         given, ood, refused = open_parts(_readers(roots, table), _readers(self._ood_roots(), table))
         whole = given.pop("train")
-        train, val, test = complete_parts(whole, given, _PARTS, self.split, seed, _remedy(given))
+        train, val, test = complete_parts(whole, given, PARTS, self.split, seed, _remedy(given))
         return SuiteSets(tuple(table.values()), train, val, test, ood, refused)
 
     def evaluation(self, seed: int) -> EvaluationSets:
@@ -97,9 +96,10 @@ class FolderSuite:
     def _ood_roots(self) -> list[Path]:
         ood = self.data / "ood"
         names = subfolders(ood) if ood.is_dir() else []
-        if "test" in names:
+        taken = [name for name in names if name in PARTS]
+        if taken:
             raise DataError(
-                f"{ood / 'test'}: 'test' is the in-distribution test set; rename the folder"
+                f"{ood / taken[0]}: '{taken[0]}' is an in-distribution part; rename the folder"
             )
         return [ood / name for name in names]
 
@@ -110,7 +110,7 @@ def _readers(roots: Sequence[Path], table: Mapping[str, str]) -> Readers[FilePic
 
 
 def _remedy(given: Collection[str]) -> str:
-    folders = " and ".join(f"{name}/" for name in _PARTS[1:] if name not in given)
+    folders = " and ".join(f"{name}/" for name in PARTS[1:] if name not in given)
     return f", or give {folders} as folders of their own"
 
 

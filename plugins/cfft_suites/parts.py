@@ -12,6 +12,8 @@ from cfft import ConfigError, DataError, PictureSet, PictureSubset, subfolders
 
 T = TypeVar("T")
 Split = tuple[float, float, float]
+PARTS = ("train", "val", "test")
+"""The in-distribution sets of suites whose user names the OOD sets."""
 Readers = Mapping[str, Callable[[], T]]
 
 

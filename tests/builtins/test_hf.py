@@ -182,6 +182,11 @@ def test_a_row_without_a_readable_picture_is_named(tmp_path: Path) -> None:
         pictures.read(3)
 
 
+def test_an_ood_set_does_not_take_the_place_of_a_part(data: Path) -> None:
+    with pytest.raises(ConfigError, match="'val' is an in-distribution part"):
+        HubSuite(data=data, val="held", ood="val=../sketch:drawn")
+
+
 def test_folder_and_name_exclude_each_other(data: Path) -> None:
     with pytest.raises(ConfigError, match=r"give a folder \(--data\) or a name on the Hub"):
         HubSuite(data=data, dataset="owner/name")

@@ -148,10 +148,11 @@ def test_folder_names_a_class_that_training_lacks(folder: Path) -> None:
         training_sets(FolderSuite(data=folder), 0)
 
 
-def test_folder_refuses_an_ood_set_called_like_the_test_set(folder: Path) -> None:
-    paint(folder / "ood" / "test" / "dog")
+@pytest.mark.parametrize("part", ["train", "val", "test"])
+def test_folder_refuses_an_ood_set_called_like_a_part(folder: Path, part: str) -> None:
+    paint(folder / "ood" / part / "dog")
 
-    with pytest.raises(DataError, match="'test' is the in-distribution test set"):
+    with pytest.raises(DataError, match=f"'{part}' is an in-distribution part; rename the folder"):
         training_sets(FolderSuite(data=folder), 0)
 
 

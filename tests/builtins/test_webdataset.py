@@ -151,7 +151,9 @@ def test_a_torn_shift_hides_no_other_set(data: Path) -> None:
     [
         ({"ood": "snow"}, r"ood: got 'snow'; write NAME=SOURCE"),
         ({"ood": "a=1; a=2"}, r"each with a name of its own"),
-        ({"ood": "test=0.tar"}, r"'test' is the in-distribution test set"),
+        ({"ood": "test=0.tar"}, r"'test' is an in-distribution part; choose another name"),
+        ({"ood": "val=0.tar"}, r"'val' is an in-distribution part"),
+        ({"ood": "train=0.tar"}, r"'train' is an in-distribution part"),
     ],
 )
 def test_ood_sets_that_are_misspelt_are_refused_at_once(
@@ -225,3 +227,8 @@ def test_a_url_without_a_tar_is_named_and_nothing_is_kept(
     with pytest.raises(DataError, match=r"cannot download http\S+/no.tar into"):
         evaluation_sets(missing, 0)
     assert [path for path in cache.iterdir() if ".temp" not in path.name] == []
+
+
+def test_an_ood_set_whose_name_is_a_path_is_refused(data: Path) -> None:
+    with pytest.raises(DataError, match=r"a set is called '\.\./snow', .*: use no / and no"):
+        training_sets(suite(data, ood="../snow=snow/0.tar"), 0)

@@ -125,3 +125,19 @@ def test_training_and_validation_sets_are_looked_at_too() -> None:
 
     with pytest.raises(DataError, match="set 'val' has 3 of 3 labels"):
         named_sets(suite, 0, ["train"])
+
+
+@pytest.mark.parametrize("name", ["../fog", "/tmp/fog", "a\\b", ".fog", "fog\n", "", "f" * 101])
+@pytest.mark.parametrize(
+    ("suite", "use"),
+    [(trained, training_sets), (trained, evaluation_sets), (measured, evaluation_sets)],
+)
+def test_a_set_whose_name_is_no_file_name_is_refused(suite: Any, use: Any, name: str) -> None:
+    with pytest.raises(DataError, match=r"a set is called .*, and its predictions are .*: use "):
+        use(suite(Greys(name)), 0)
+
+
+def test_names_of_sets_may_have_spaces_and_dots_in_the_middle() -> None:
+    sets = training_sets(trained(Greys("Real World 1.5")), 0)
+
+    assert sets.ood[0].name == "Real World 1.5"
