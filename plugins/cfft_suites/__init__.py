@@ -7,7 +7,7 @@ from cfft import hookimpl
 from .cifar10.suite import Cifar10Suite
 from .domains import DomainsSuite
 from .folder import FolderSuite
-from .hub import HubSuite
+from .hf import HfSuite
 from .imagenet.suite import ImageNetSuite
 from .shapes.suite import ShapesSuite
 from .webdataset import WebDatasetSuite
@@ -17,5 +17,5 @@ from .wilds import WildsSuite
 @hookimpl
 def cfft_suites() -> list[type[object]]:
     """Return the built-in suites."""
-    own = [FolderSuite, DomainsSuite, ShapesSuite, WebDatasetSuite, HubSuite]
+    own = [FolderSuite, DomainsSuite, ShapesSuite, WebDatasetSuite, HfSuite]
     return [*own, ImageNetSuite, Cifar10Suite, WildsSuite]

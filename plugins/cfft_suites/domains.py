@@ -22,7 +22,7 @@ from cfft import (
 
 from .benchmarks import Benchmark, complete_domains
 from .domain_folders import class_roots, domain_pictures, listed
-from .parts import Split, check_split, draw_parts, folders_in, open_parts
+from .parts import Percentages, check_split, draw_parts, folders_in, open_parts
 
 
 @suite("domains")
@@ -43,7 +43,7 @@ class DomainsSuite:
     id: str | None = param(
         None, help="required: in-distribution domain, trained on; the others are OOD"
     )
-    split: Split = param(
+    split: Percentages = param(
         (70.0, 10.0, 20.0), help="train/val/test of the domain id, in percent or shares"
     )
     lists: bool = param(

@@ -23,13 +23,12 @@ from cfft import (
 
 from .parts import (
     PARTS,
+    Percentages,
     Readers,
-    Split,
     check_split,
-    complete_parts,
+    complete_sets,
     folders_in,
     open_each,
-    open_parts,
 )
 
 
@@ -48,11 +47,11 @@ class FolderSuite:
     """
 
     data: Path = param(help="folder that holds train, and optionally val, test and ood")
-    split: Split = param(
+    split: Percentages = param(
         (70.0, 10.0, 20.0), help="train/val/test in percent or shares, for parts without a folder"
     )
 
-    known_sets: ClassVar[tuple[str, ...]] = ("train", "val", "test", "every folder in ood/")
+    known_sets: ClassVar[tuple[str, ...]] = (*PARTS, "every folder in ood/")
 
     def __attrs_post_init__(self) -> None:
         check_split("folder", self.split)
@@ -63,11 +62,10 @@ class FolderSuite:
         if "train" not in folders:
             raise DataError(_no_train(self.data, folders))
         table = class_table(self.data / "train", names_in=self.data)
-        roots = [self.data / name for name in PARTS if name in folders]
-        given, ood, refused = open_parts(_readers(roots, table), _readers(self._ood_roots(), table))
-        whole = given.pop("train")
-        train, val, test = complete_parts(whole, given, PARTS, self.split, seed, _remedy(given))
-        return SuiteSets(tuple(table.values()), train, val, test, ood, refused)
+        roots = [self.data / name for name in PARTS[1:] if name in folders]
+        whole = class_folders(self.data / "train", "train", table)
+        given, shifts = _readers(roots, table), _readers(self._ood_roots(), table)
+        return complete_sets(whole, given, shifts, self.split, seed, _remedy(given))
 
     def evaluation(self, seed: int) -> EvaluationSets:
         """Return the sets to measure on, for which no training pictures have to be there.

@@ -8,10 +8,10 @@ from typing import Protocol, TypeVar
 
 import attrs
 
-from cfft import ConfigError, DataError, PictureSet, PictureSubset, subfolders
+from cfft import ConfigError, DataError, PictureSet, PictureSubset, SuiteSets, subfolders
 
 T = TypeVar("T")
-Split = tuple[float, float, float]
+Percentages = tuple[float, float, float]
 PARTS = ("train", "val", "test")
 """The in-distribution sets of suites whose user names the OOD sets."""
 Readers = Mapping[str, Callable[[], T]]
@@ -25,7 +25,7 @@ def folders_in(data: Path, holds: str) -> list[str]:
     return subfolders(data)
 
 
-def check_split(suite: str, split: Split) -> None:
+def check_split(suite: str, split: Percentages) -> None:
     """Raise ConfigError unless `split` are percentages or shares with some for training."""
     whole = min((1, 100), key=lambda whole: abs(sum(split) - whole))
     if not abs(sum(split) - whole) < 1e-6 or min(split) < 0 or split[0] == 0:
@@ -128,7 +128,7 @@ def complete_parts(
     train: NamedPictures,
     given: Mapping[str, PictureSet],
     names: tuple[str, str, str],
-    split: Split,
+    split: Percentages,
     seed: int,
     remedy: str = "",
 ) -> tuple[PictureSet, PictureSet, PictureSet]:
@@ -141,3 +141,21 @@ def complete_parts(
     missing = {name: share for name, share in shares.items() if name not in given}
     parts = {**given, **draw_parts(train, missing, seed, remedy)}
     return parts[names[0]], parts[names[1]], parts[names[2]]
+
+
+def complete_sets(
+    whole: NamedPictures,
+    given: Readers[PictureSet],
+    shifts: Readers[PictureSet],
+    split: Percentages,
+    seed: int,
+    remedy: str = "",
+) -> SuiteSets:
+    """Open the parts that are `given` and the OOD sets, and put them around the training pictures.
+
+    `whole`: the pictures that parts which are not given are drawn from; raises as `complete_parts`
+    and `open_parts` do.
+    """
+    parts, ood, refused = open_parts(given, shifts)
+    train, val, test = complete_parts(whole, parts, PARTS, split, seed, remedy)
+    return SuiteSets(tuple(whole.class_names), train, val, test, ood, refused)

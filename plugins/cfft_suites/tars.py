@@ -12,7 +12,7 @@ from PIL.Image import Image
 
 from cfft import DataError, decode_picture
 
-Split = Callable[[str], tuple[str | None, str | None]]
+SplitName = Callable[[str], tuple[str | None, str | None]]
 
 
 @attrs.frozen
@@ -20,12 +20,12 @@ class Keys:
     """Say which files of a sample count.
 
     `images`: extensions of pictures, the first that a sample has is taken. `label`: extension of
-    the class index. `split`: divides a file's name into the sample's name and the extension.
+    the class index. `split_name`: divides a file's name into the sample's name and the extension.
     """
 
     images: tuple[str, ...]
     label: str
-    split: Split
+    split_name: SplitName
 
 
 @attrs.frozen
@@ -124,7 +124,7 @@ def _files(
     end = 0
     for member in tar:
         end = member.offset_data + member.size
-        key, extension = keys.split(member.name)
+        key, extension = keys.split_name(member.name)
         if member.isfile() and key is not None and extension is not None:
             yield key, extension.lower(), member
     if size < end + tarfile.BLOCKSIZE:

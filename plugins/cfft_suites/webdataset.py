@@ -15,7 +15,7 @@ from platformdirs import user_cache_path
 from cfft import ConfigError, DataError, EvaluationSets, SuiteSets, param, suite
 
 from .extras import extra_module, named_sources, read_class_names
-from .parts import Readers, Split, check_split, complete_parts, open_each, open_parts
+from .parts import PARTS, Percentages, Readers, check_split, complete_sets, open_each
 from .tars import Keys, Shard, TarPictures, tar_pictures
 
 _REQUIRES = {"webdataset": "cfft[webdataset]"}
@@ -33,46 +33,48 @@ class WebDatasetSuite:
 
     classes: Path = param(help="file with one class name a line, in the order of the labels")
     data: Path | None = param(None, help="folder that patterns without a URL start from")
-    train: str | None = param(None, help="tars to train on; none: only measure")
-    val: str | None = param(None, help="tars to validate on; none: drawn from train")
-    test: str | None = param(None, help="tars of the ID test set; none: drawn from train")
+    train_tars: str | None = param(None, help="tars to train on; none: only measure")
+    val_tars: str | None = param(None, help="tars to validate on; none: drawn from train")
+    test_tars: str | None = param(None, help="tars of the ID test set; none: drawn from train")
     ood: str = param("", help="OOD sets: NAME=PATTERN, several with ; between")
-    split: Split = param((70.0, 10.0, 20.0), help="train/val/test, for parts without a pattern")
+    split: Percentages = param(
+        (70.0, 10.0, 20.0), help="train/val/test, for parts without a pattern"
+    )
     image_keys: tuple[str, ...] = param(
         ("jpg", "jpeg", "png", "webp"), help="extensions of pictures"
     )
     label_key: str = param("cls", help="extension of labels")
     cache: Path | None = param(None, help="folder for downloaded tars; none: the user's cache")
     requires: ClassVar[Mapping[str, str]] = _REQUIRES
-    known_sets: ClassVar[tuple[str, ...]] = ("train", "val", "test", "every name in ood")
+    known_sets: ClassVar[tuple[str, ...]] = (*PARTS, "every name in ood")
 
     def __attrs_post_init__(self) -> None:
         check_split("webdataset", self.split)
         named_sources("webdataset", self.ood)
 
     def open(self, seed: int) -> SuiteSets:
-        """Return the sets; raises DataError for broken or missing tars of train, val or test."""
-        if self.train is None:
-            raise DataError("the suite webdataset has no pictures to train on: give --train TARS")
-        given = {"train": self.train, "val": self.val, "test": self.test}
-        patterns = {name: pattern for name, pattern in given.items() if pattern is not None}
+        """Return the sets; raises DataError for tars that are missing, broken or do not fit."""
+        if self.train_tars is None:
+            raise DataError(
+                "the suite webdataset has no pictures to train on: give --train-tars TARS"
+            )
         names = read_class_names(self.classes)
-        parts, ood, refused = open_parts(
-            self._readers(patterns, names), self._readers(self._shifts, names)
-        )
-        whole = parts.pop("train")
-        train, val, test = complete_parts(whole, parts, ("train", "val", "test"), self.split, seed)
-        return SuiteSets(names, train, val, test, ood, refused)
+        whole = self._readers({"train": self.train_tars}, names)["train"]()
+        given = {"val": self.val_tars, "test": self.test_tars}
+        patterns = {name: pattern for name, pattern in given.items() if pattern is not None}
+        parts, shifts = self._readers(patterns, names), self._readers(self._shifts, names)
+        return complete_sets(whole, parts, shifts, self.split, seed)
 
     def evaluation(self, seed: int) -> EvaluationSets:
         """Return the sets to measure on, without opening `train` unless the test set is in it."""
-        if self.test is None and self.train is not None:
+        if self.test_tars is None and self.train_tars is not None:
             return self.open(seed).for_evaluation()
         names = read_class_names(self.classes)
-        test = {} if self.test is None else {"test": self.test}
-        found, refused = open_each(self._readers({**test, **self._shifts}, names))
+        test = {} if self.test_tars is None else {"test": self.test_tars}
+        parts, broken = open_each(self._readers(test, names))
+        ood, refused = open_each(self._readers(self._shifts, names))
         return EvaluationSets(
-            names, found.pop("test", None), tuple(found.values()), refused=refused
+            names, parts.get("test"), tuple(ood.values()), refused={**broken, **refused}
         )
 
     @property
@@ -81,8 +83,8 @@ class WebDatasetSuite:
 
     def _readers(self, patterns: Mapping[str, str], names: tuple[str, ...]) -> Readers[TarPictures]:
         """Return who reads the sets with these patterns; their classes are called `names`."""
-        split = extra_module("webdataset", "webdataset.tariterators", _REQUIRES).base_plus_ext
-        keys = Keys(self.image_keys, self.label_key, split)
+        library = extra_module("webdataset", "webdataset.tariterators", _REQUIRES)
+        keys = Keys(self.image_keys, self.label_key, library.base_plus_ext)
         return {
             name: partial(self._set, name, pattern, names, keys)
             for name, pattern in patterns.items()

@@ -14,7 +14,7 @@ from PIL.Image import Image
 from cfft import DataError, SuiteSets, param, suite
 
 from .extras import extra_module, read_class_names
-from .parts import Split, check_split, complete_parts
+from .parts import Percentages, check_split, complete_parts
 
 _REQUIRES = {"wilds": "cfft[wilds]"}
 _ID_PARTS = ("train", "id_val", "id_test")
@@ -36,7 +36,9 @@ class WildsSuite:
     ] = param(help="dataset of WILDS")
     data: Path = param(help="folder that holds the folders of WILDS: camelyon17_v1.0, ...")
     download: bool = param(False, help="download the dataset where it is not there")
-    split: Split = param((70.0, 10.0, 20.0), help="train/val/test, for ID parts that WILDS lacks")
+    split: Percentages = param(
+        (70.0, 10.0, 20.0), help="train/val/test, for ID parts that WILDS lacks"
+    )
     classes: Path | None = param(
         None, help="file with one class name a line; none: as WILDS calls them, else numbers"
     )

@@ -12,7 +12,7 @@ from PIL import Image
 from cfft import ConfigError, DataError
 from cfft.data.sets import training_sets
 from cfft.testing import check_strategy
-from cfft_suites.hub import HubSuite
+from cfft_suites.hf import HfSuite
 
 datasets = pytest.importorskip("datasets")
 
@@ -53,11 +53,11 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_datasets_keep_the_rules_of_suites(data: Path) -> None:
-    check_strategy(HubSuite, {"data": data, "ood": "sketch=../sketch:drawn"})
+    check_strategy(HfSuite, {"data": data, "ood": "sketch=../sketch:drawn"})
 
 
 def test_columns_are_found_by_type_and_pictures_read_row_by_row(data: Path) -> None:
-    sets = HubSuite(data=data, test="held").open(0)
+    sets = HfSuite(data=data, test_split="held").open(0)
 
     assert sets.classes == ("cat", "dog")
     assert [len(each) for each in (sets.train, sets.val, sets.test)] == [18, 2, 4]
@@ -67,7 +67,7 @@ def test_columns_are_found_by_type_and_pictures_read_row_by_row(data: Path) -> N
 
 
 def test_another_dataset_is_matched_by_class_names_whatever_their_order(data: Path) -> None:
-    ood = HubSuite(data=data, ood="held=held; sketch=../sketch:drawn").open(0).ood
+    ood = HfSuite(data=data, ood="held=held; sketch=../sketch:drawn").open(0).ood
 
     assert [(each.name, each.labels, each.classes) for each in ood] == [
         ("held", (0, 1, 1, 0), (0, 1)),
@@ -79,11 +79,11 @@ def test_a_class_that_training_lacks_is_named(data: Path) -> None:
     save(data / "wild", drawn=split(["cat", "wolf"], WORDS))
 
     with pytest.raises(DataError, match=r"set 'wild': unknown class 'wolf'; 1 such classes"):
-        training_sets(HubSuite(data=data, ood="wild=wild:drawn"), 0)
+        training_sets(HfSuite(data=data, ood="wild=wild:drawn"), 0)
 
 
 def test_a_shift_that_is_not_there_hides_no_other_set(data: Path) -> None:
-    sets = HubSuite(data=data, ood="held=held; fog=none").open(0)
+    sets = HfSuite(data=data, ood="held=held; fog=none").open(0)
 
     assert [each.name for each in sets.ood] == ["held"]
     assert sets.refused["fog"].startswith("suite hf: unknown split 'none'")
@@ -92,7 +92,7 @@ def test_a_shift_that_is_not_there_hides_no_other_set(data: Path) -> None:
 def test_labels_may_be_words(tmp_path: Path) -> None:
     data = save(tmp_path / "words", train=split(["dog", "cat", "cat", "dog"] * 3, WORDS))
 
-    sets = HubSuite(data=data, label_column="animal").open(0)
+    sets = HfSuite(data=data, label_column="animal").open(0)
 
     assert sets.classes == ("cat", "dog")
     assert sets.train.whole.labels[:4] == (1, 0, 0, 1)
@@ -101,11 +101,11 @@ def test_labels_may_be_words(tmp_path: Path) -> None:
 def test_labels_may_be_numbers_that_a_file_names(tmp_path: Path) -> None:
     data = save(tmp_path / "numbers", train=split([1, 0] * 6, NUMBERS))
     (tmp_path / "classes.txt").write_text("cat\ndog\n")
-    named = HubSuite(data=data, label_column="animal", classes=tmp_path / "classes.txt")
+    named = HfSuite(data=data, label_column="animal", classes=tmp_path / "classes.txt")
 
     assert named.open(0).classes == ("cat", "dog")
     with pytest.raises(ConfigError, match=r"'animal' have no names: give a file .*--classes"):
-        HubSuite(data=data, label_column="animal").open(0)
+        HfSuite(data=data, label_column="animal").open(0)
 
 
 def test_a_folder_of_picture_files_is_read_too(tmp_path: Path) -> None:
@@ -114,14 +114,14 @@ def test_a_folder_of_picture_files_is_read_too(tmp_path: Path) -> None:
         for number in range(6):
             picture(number).save(tmp_path / folder / f"{number}.png")
 
-    sets = HubSuite(data=tmp_path, test="test").open(0)
+    sets = HfSuite(data=tmp_path, test_split="test").open(0)
 
     assert sets.classes == ("cat", "dog")
     assert sets.test.read(0).size == (5, 3)
 
 
 def test_sets_can_be_measured_on_without_a_training_split(data: Path) -> None:
-    measured = HubSuite(data=data, train=None, test="held", ood="sketch=../sketch:drawn")
+    measured = HfSuite(data=data, train_split=None, test_split="held", ood="sketch=../sketch:drawn")
 
     assert [each.name for each in measured.evaluation(0).present] == ["test", "sketch"]
     with pytest.raises(DataError, match="no pictures to train on"):
@@ -129,7 +129,7 @@ def test_sets_can_be_measured_on_without_a_training_split(data: Path) -> None:
 
 
 def test_a_test_set_that_is_drawn_is_the_same_where_models_are_measured(data: Path) -> None:
-    drawn = HubSuite(data=data)
+    drawn = HfSuite(data=data)
 
     measured, trained = drawn.evaluation(3).test, drawn.open(3).test
 
@@ -140,7 +140,7 @@ def test_a_test_set_that_is_drawn_is_the_same_where_models_are_measured(data: Pa
 @pytest.mark.parametrize(
     ("values", "error", "message"),
     [
-        ({"test": "hold"}, DataError, "unknown split 'hold'; did you mean 'held'"),
+        ({"test_split": "hold"}, DataError, "unknown split 'hold'; did you mean 'held'"),
         ({"ood": "a=b"}, DataError, "unknown split 'b'"),
         ({"ood": "a=nobody/nothing:test"}, DataError, "nobody/nothing cannot be loaded"),
         ({"label_column": "note "}, ConfigError, "unknown column 'note '; did you mean 'note'"),
@@ -151,21 +151,21 @@ def test_what_is_not_there_is_named(
     data: Path, values: dict[str, str], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        training_sets(HubSuite(data=data, **values), 0)
+        training_sets(HfSuite(data=data, **values), 0)
 
 
 def test_columns_that_cannot_be_told_by_type_are_listed(tmp_path: Path) -> None:
     data = save(tmp_path / "words", train=split(["dog", "cat"], WORDS))
 
     with pytest.raises(ConfigError, match=r"0 columns of type ClassLabel: .*note \(Value\)"):
-        HubSuite(data=data).open(0)
+        HfSuite(data=data).open(0)
 
 
 def test_rows_without_a_label_are_counted(tmp_path: Path) -> None:
     data = save(tmp_path / "some", train=split([0, None, 1, -1], CAT_DOG))
 
     with pytest.raises(DataError, match=r"2 of 4 rows have no label of 0 to 1 .* one None"):
-        training_sets(HubSuite(data=data), 0)
+        training_sets(HfSuite(data=data), 0)
 
 
 def test_a_row_without_a_readable_picture_is_named(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_row_without_a_readable_picture_is_named(tmp_path: Path) -> None:
     )
     data = save(tmp_path / "broken", train=rows.cast_column("picture", datasets.Image()))
 
-    pictures = HubSuite(data=data).open(0).train.whole
+    pictures = HfSuite(data=data).open(0).train.whole
 
     with pytest.raises(DataError, match=r"set 'train', row-3: no picture in a format that Pillow"):
         pictures.read(3)
@@ -184,11 +184,11 @@ def test_a_row_without_a_readable_picture_is_named(tmp_path: Path) -> None:
 
 def test_an_ood_set_does_not_take_the_place_of_a_part(data: Path) -> None:
     with pytest.raises(ConfigError, match="'val' is an in-distribution part"):
-        HubSuite(data=data, val="held", ood="val=../sketch:drawn")
+        HfSuite(data=data, val_split="held", ood="val=../sketch:drawn")
 
 
 def test_folder_and_name_exclude_each_other(data: Path) -> None:
     with pytest.raises(ConfigError, match=r"give a folder \(--data\) or a name on the Hub"):
-        HubSuite(data=data, dataset="owner/name")
+        HfSuite(data=data, dataset="owner/name")
     with pytest.raises(DataError, match="there is no such folder"):
-        training_sets(HubSuite(data=data / "nowhere"), 0)
+        training_sets(HfSuite(data=data / "nowhere"), 0)

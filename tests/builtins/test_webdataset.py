@@ -51,7 +51,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def suite(folder: Path, **values: str | Path | None) -> WebDatasetSuite:
-    given = {"train": "train-{0..1}.tar", "test": "test/0.tar", "ood": "snow=snow/0.tar"}
+    given = {"train_tars": "train-{0..1}.tar", "test_tars": "test/0.tar", "ood": "snow=snow/0.tar"}
     return WebDatasetSuite(**{"classes": folder / "classes.txt", "data": folder, **given, **values})
 
 
@@ -60,7 +60,7 @@ def pixels(pictures: PictureSet, index: int) -> list[int]:
 
 
 def test_tars_keep_the_rules_of_suites(data: Path) -> None:
-    given = {"train": "train-{0..1}.tar", "test": "test/0.tar", "ood": "snow=snow/0.tar"}
+    given = {"train_tars": "train-{0..1}.tar", "test_tars": "test/0.tar", "ood": "snow=snow/0.tar"}
 
     check_strategy(WebDatasetSuite, {"classes": data / "classes.txt", "data": data, **given})
 
@@ -77,21 +77,21 @@ def test_every_picture_is_read_from_its_place_in_any_order(data: Path) -> None:
 
 
 def test_parts_without_a_pattern_are_drawn_from_the_training_tars(data: Path) -> None:
-    sets = suite(data, test=None).open(0)
+    sets = suite(data, test_tars=None).open(0)
 
     assert [len(each) for each in (sets.train, sets.val, sets.test)] == [14, 2, 4]
 
 
 def test_sets_can_be_measured_on_without_training_tars(data: Path) -> None:
-    measured = suite(data, train=None)
+    measured = suite(data, train_tars=None)
 
     assert [each.name for each in measured.evaluation(0).present] == ["test", "snow"]
-    with pytest.raises(DataError, match="no pictures to train on: give --train TARS"):
+    with pytest.raises(DataError, match="no pictures to train on: give --train-tars TARS"):
         training_sets(measured, 0)
 
 
 def test_a_test_set_that_is_drawn_is_the_same_where_models_are_measured(data: Path) -> None:
-    drawn = suite(data, test=None)
+    drawn = suite(data, test_tars=None)
 
     measured, trained = drawn.evaluation(3).test, drawn.open(3).test
 
@@ -109,16 +109,19 @@ def test_extensions_may_be_others_and_in_upper_case(data: Path) -> None:
     ("values", "message"),
     [
         (
-            {"test": "test/{0..2}.tar"},
+            {"test_tars": "test/{0..2}.tar"},
             r"'test': 2 of 3 tars are not in \S+: test/1.tar, test/2.tar",
         ),
         ({"image_keys": ("jpg",)}, r"sample '0000' has no jpg, only cls, json, png; other ext"),
         ({"label_key": "txt"}, r"sample '0000' has no txt, only cls, json, png"),
         ({"label_key": "json"}, r"label of sample '0000' is b'\{\"number\": 0\}', no class index"),
-        ({"test": "compressed.tar"}, r"compressed.tar is cut short, compressed or no tar"),
-        ({"test": "short.tar"}, r"short.tar is cut short, compressed or no tar"),
-        ({"test": "half.tar"}, r"half.tar is cut short, .* \(its end is missing\)"),
-        ({"test": "three.tar"}, r"'0000' has label 2; there are 2 class names, so 0 to 1 are allo"),
+        ({"test_tars": "compressed.tar"}, r"compressed.tar is cut short, compressed or no tar"),
+        ({"test_tars": "short.tar"}, r"short.tar is cut short, compressed or no tar"),
+        ({"test_tars": "half.tar"}, r"half.tar is cut short, .* \(its end is missing\)"),
+        (
+            {"test_tars": "three.tar"},
+            r"'0000' has label 2; there are 2 class names, so 0 to 1 are allo",
+        ),
     ],
 )
 def test_tars_that_do_not_fit_are_named(data: Path, values: dict, message: str) -> None:
@@ -134,7 +137,7 @@ def test_tars_that_do_not_fit_are_named(data: Path, values: dict, message: str) 
 
 def test_problems_of_all_sets_are_told_at_once(data: Path) -> None:
     with pytest.raises(DataError, match=r"(?s)'test': 1 of 1 tars.*'snow': 1 of 1 tars"):
-        training_sets(suite(data, test="no.tar", ood="snow=none.tar"), 0)
+        training_sets(suite(data, test_tars="no.tar", ood="snow=none.tar"), 0)
 
 
 def test_a_torn_shift_hides_no_other_set(data: Path) -> None:
@@ -165,7 +168,7 @@ def test_ood_sets_that_are_misspelt_are_refused_at_once(
 
 def test_commands_in_place_of_tars_are_not_run(data: Path) -> None:
     with pytest.raises(ConfigError, match="cfft runs no commands"):
-        suite(data, test=f"pipe:touch {data / 'ran'}").open(0)
+        suite(data, test_tars=f"pipe:touch {data / 'ran'}").open(0)
 
     assert not (data / "ran").exists()
 
@@ -197,8 +200,8 @@ def test_tars_with_a_url_are_downloaded_once(data: Path, url: str, tmp_path: Pat
     remote = suite(
         data,
         data=None,
-        train=None,
-        test=f"{url}/test/0.tar",
+        train_tars=None,
+        test_tars=f"{url}/test/0.tar",
         ood=f"s={url}/snow/0.tar",
         cache=cache,
     )
@@ -219,8 +222,12 @@ def test_a_url_without_a_tar_is_named_and_nothing_is_kept(
     data: Path, url: str, tmp_path: Path
 ) -> None:
     cache = tmp_path / "cache"
-    remote = suite(data, data=None, train=None, test=f"{url}/classes.txt", ood="", cache=cache)
-    missing = suite(data, data=None, train=None, test=f"{url}/no.tar", ood="", cache=cache)
+    remote = suite(
+        data, data=None, train_tars=None, test_tars=f"{url}/classes.txt", ood="", cache=cache
+    )
+    missing = suite(
+        data, data=None, train_tars=None, test_tars=f"{url}/no.tar", ood="", cache=cache
+    )
 
     with pytest.raises(DataError, match=r"http\S+/classes.txt is no tar"):
         evaluation_sets(remote, 0)

@@ -26,10 +26,10 @@ class ShapesSuite:
     set, gets wrong.
     """
 
-    train: int = param(3000, help="training pictures", ge=24)
-    val: int = param(500, help="validation pictures", ge=24)
-    test: int = param(1000, help="test pictures", ge=24)
-    ood: int = param(1000, help="pictures of each OOD set", ge=24, le=1000)
+    train_pictures: int = param(3000, help="training pictures", ge=24)
+    val_pictures: int = param(500, help="validation pictures", ge=24)
+    test_pictures: int = param(1000, help="test pictures", ge=24)
+    ood_pictures: int = param(1000, help="pictures of each OOD set", ge=24, le=1000)
     confounding: float = param(
         0.95, help="probability of the background tied to the class", ge=0, le=1
     )
@@ -49,16 +49,16 @@ class ShapesSuite:
         train, val, test, *ood = (
             self._set(name, range(count))
             for name, count in (
-                ("train", self.train),
-                ("val", self.val),
-                ("test", self.test),
-                ("resample", self.ood),
-                ("rendition", self.ood),
-                ("sketch", self.ood),
-                ("relocated", self.ood),
+                ("train", self.train_pictures),
+                ("val", self.val_pictures),
+                ("test", self.test_pictures),
+                ("resample", self.ood_pictures),
+                ("rendition", self.ood_pictures),
+                ("sketch", self.ood_pictures),
+                ("relocated", self.ood_pictures),
             )
         )
-        adversarial = self._set("adversarial", adversarial_indices()[: self.ood])
+        adversarial = self._set("adversarial", adversarial_indices()[: self.ood_pictures])
         return SuiteSets(CLASS_NAMES, train, val, test, (*ood, adversarial))
 
     def _set(self, name: str, indices: Sequence[int]) -> ShapesPictures:

@@ -13,7 +13,14 @@ from cfft_suites.shapes.world import CLASS_NAMES, RULES, draw_picture
 
 
 def _small(folder, **values):
-    return ShapesSuite(train=48, val=24, test=24, ood=24, cache=folder, **values)
+    return ShapesSuite(
+        train_pictures=48,
+        val_pictures=24,
+        test_pictures=24,
+        ood_pictures=24,
+        cache=folder,
+        **values,
+    )
 
 
 @pytest.fixture(scope="module")

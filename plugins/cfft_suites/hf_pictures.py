@@ -25,7 +25,7 @@ class Columns:
 
 
 @attrs.frozen(eq=False)
-class HubPictures:
+class HfPictures:
     """Hold one split; `rows` give a picture's file content or path under `columns.image`."""
 
     name: str
@@ -58,9 +58,9 @@ class HubPictures:
         return f"row-{index}"
 
 
-def hub_pictures(
+def hf_pictures(
     name: str, split: Any, columns: Columns, class_names: tuple[str, ...] | None = None
-) -> HubPictures:
+) -> HfPictures:
     """Return a split's pictures, labels by the order of `class_names`.
 
     None: the split's own classes; with another set's, a column that is called otherwise here is
@@ -72,7 +72,7 @@ def hub_pictures(
     label = _column(name, split, "ClassLabel", columns.label, lenient)
     values, own = _labels(name, split, label, columns.numbered)
     rows = split.with_format(None).select_columns([image])
-    return HubPictures(
+    return HfPictures(
         name=name,
         rows=rows.cast_column(image, type(split.features[image])(decode=False)),
         columns=attrs.evolve(columns, image=image, label=label),

@@ -10,14 +10,14 @@ from typing import Any, ClassVar
 from cfft import ConfigError, DataError, EvaluationSets, SuiteSets, param, suite, unknown
 
 from .extras import extra_module, named_sources, read_class_names
-from .hub_pictures import Columns, HubPictures, hub_pictures
-from .parts import Readers, Split, check_split, complete_parts, open_each, open_parts
+from .hf_pictures import Columns, HfPictures, hf_pictures
+from .parts import PARTS, Percentages, Readers, check_split, complete_sets, open_each
 
 _REQUIRES = {"datasets": "cfft[hf]"}
 
 
 @suite("hf")
-class HubSuite:
+class HfSuite:
     """Read datasets of the Hugging Face Hub, or folders that `datasets` reads.
 
     Pictures and labels are found by the columns' types, Image and ClassLabel; labels may be words
@@ -31,18 +31,18 @@ class HubSuite:
     )
     dataset: str | None = param(None, help="name on the Hub, in place of a folder: OWNER/NAME")
     subset: str | None = param(None, help="configuration of the dataset, where it has several")
-    train: str | None = param("train", help="split to train on; none: only measure")
-    val: str | None = param(None, help="split to validate on; none: drawn from train")
-    test: str | None = param(None, help="split of the ID test set; none: drawn from train")
+    train_split: str | None = param("train", help="split to train on; none: only measure")
+    val_split: str | None = param(None, help="split to validate on; none: drawn from train")
+    test_split: str | None = param(None, help="split of the ID test set; none: drawn from train")
     ood: str = param(
         "", help="OOD sets, several with ; between: NAME=SPLIT, NAME=DATASET:SPLIT or FOLDER:SPLIT"
     )
-    split: Split = param((70.0, 10.0, 20.0), help="train/val/test, for parts without a split")
+    split: Percentages = param((70.0, 10.0, 20.0), help="train/val/test, for parts without a split")
     image_column: str | None = param(None, help="column of pictures; none: found by its type")
     label_column: str | None = param(None, help="column of labels; none: found by its type")
     classes: Path | None = param(None, help="file with one class name a line, for numbered labels")
     requires: ClassVar[Mapping[str, str]] = _REQUIRES
-    known_sets: ClassVar[tuple[str, ...]] = ("train", "val", "test", "every name in ood")
+    known_sets: ClassVar[tuple[str, ...]] = (*PARTS, "every name in ood")
 
     def __attrs_post_init__(self) -> None:
         check_split("hf", self.split)
@@ -51,33 +51,34 @@ class HubSuite:
             raise ConfigError("suite.hf: give a folder (--data) or a name on the Hub (--dataset)")
 
     def open(self, seed: int) -> SuiteSets:
-        """Return the sets; raises DataError where train, val or test cannot be loaded."""
-        if self.train is None:
-            raise DataError("the suite hf has no pictures to train on: leave --train none out")
+        """Return the sets; raises DataError for what cannot be loaded and what does not fit."""
+        if self.train_split is None:
+            raise DataError(
+                "the suite hf has no pictures to train on: leave --train-split none out"
+            )
         splits = self._splits()
-        whole = hub_pictures("train", _split(splits, self.train), self._columns())
-        given = {"val": self.val, "test": self.test}
-        needed = {
+        whole = hf_pictures("train", _split(splits, self.train_split), self._columns())
+        given = {
             name: partial(_like, whole, name, partial(_split, splits, split))
-            for name, split in given.items()
+            for name, split in {"val": self.val_split, "test": self.test_split}.items()
             if split is not None
         }
-        parts, ood, refused = open_parts(needed, self._shifts(splits, whole))
-        train, val, test = complete_parts(whole, parts, ("train", "val", "test"), self.split, seed)
-        return SuiteSets(whole.class_names, train, val, test, ood, refused)
+        return complete_sets(whole, given, self._shifts(splits, whole), self.split, seed)
 
     def evaluation(self, seed: int) -> EvaluationSets:
         """Return the sets to measure on; classes are numbered as in `train`, else in `test`."""
-        if self.train is not None:
+        if self.train_split is not None:
             return self.open(seed).for_evaluation()
-        if self.test is None:
-            raise DataError("the suite hf needs a split for the ID test set: give --test SPLIT")
+        if self.test_split is None:
+            raise DataError(
+                "the suite hf needs a split for the ID test set: give --test-split NAME"
+            )
         splits = self._splits()
-        test = hub_pictures("test", _split(splits, self.test), self._columns())
+        test = hf_pictures("test", _split(splits, self.test_split), self._columns())
         ood, refused = open_each(self._shifts(splits, test))
         return EvaluationSets(test.class_names, test, tuple(ood.values()), refused=refused)
 
-    def _shifts(self, splits: Mapping[str, Any], first: HubPictures) -> Readers[HubPictures]:
+    def _shifts(self, splits: Mapping[str, Any], first: HfPictures) -> Readers[HfPictures]:
         """Return who reads the OOD sets, by columns and classes of `first`."""
         return {
             name: partial(_like, first, name, partial(self._source, splits, text))
@@ -125,8 +126,8 @@ def _load(library: Any, source: str | Path, subset: str | None) -> Any:
     return library.load_dataset(str(source), subset)
 
 
-def _like(first: HubPictures, name: str, find: Callable[[], Any]) -> HubPictures:
-    return hub_pictures(name, find(), first.columns, first.class_names)
+def _like(first: HfPictures, name: str, find: Callable[[], Any]) -> HfPictures:
+    return hf_pictures(name, find(), first.columns, first.class_names)
 
 
 def _split(splits: Mapping[str, Any], name: str) -> Any:

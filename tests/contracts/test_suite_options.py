@@ -1,0 +1,69 @@
+"""Short options of suites mean one thing, and the commands that the pages show can be given."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cfft.cli.eval import EvalRequest, eval_options
+from cfft.cli.options import Request, run_options
+from cfft.cli.run import layers
+from cfft.cli.signature import as_command
+from cfft.config import RunConfig, resolve
+from cfft.params import declaration
+from cfft.registry import Registry
+from cfft.settings import Evaluation, Model, Training
+
+REGISTRY = Registry.installed()
+SUITES = [provided.declaration for provided in REGISTRY.of_kind("suite")]
+SETTINGS = {
+    declared.option(param.name)
+    for declared in map(declaration, (Evaluation, Model, Training))
+    for param in declared.params
+}
+PAGES = Path(__file__).parents[2] / "docs"
+
+
+def shown(command: str) -> list[str]:
+    """Return the arguments of every `cfft command` of the pages about data that names a suite."""
+    text = "".join((PAGES / page).read_text("utf-8") for page in ("data.md", "suites.md"))
+    return re.findall(rf"^ {{4}}cfft {command} (.*--suite.*)", text, re.MULTILINE)
+
+
+def resolved(options: list, make: type[Request], line: str) -> RunConfig:
+    """Return the configuration that a command line of these options stands for."""
+    found: list[RunConfig] = []
+    app = typer.Typer()
+    app.command()(
+        as_command(options, lambda request: found.append(resolve(REGISTRY, layers(request))), make)
+    )
+    CliRunner().invoke(app, shlex.split(line), catch_exceptions=False)
+    return found[0]
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
+def test_no_parameter_of_a_suite_is_spelt_like_a_setting(suite: object) -> None:
+    assert {suite.option(param.name) for param in suite.params} & SETTINGS == set()
+
+
+@pytest.mark.parametrize("line", shown("run"))
+def test_a_command_that_the_pages_show_can_be_given(line: str) -> None:
+    config = resolved(run_options(REGISTRY), Request, line)
+
+    assert config.suite.name in line.split()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "zero-shot --model ViT-B-32 --pretrained openai --suite webdataset --classes c.txt --train-tars none --test-tars t.tar",
+        "zero-shot --model ViT-B-32 --pretrained openai --suite hf --data d --train-split none --test-split test",
+    ],
+)
+def test_a_suite_that_is_only_measured_on_can_be_given_to_eval(line: str) -> None:
+    assert resolved(eval_options(REGISTRY), EvalRequest, line).suite.name in line.split()
