@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
+from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from functools import cache
+from itertools import accumulate, groupby
 from pathlib import Path
 
 import attrs
@@ -12,7 +16,11 @@ from PIL.Image import Image
 
 from cfft import DataError, decode_picture
 
+from .shards import Shard, members
+
 SplitName = Callable[[str], tuple[str | None, str | None]]
+_NO_SAMPLES = re.compile(r"__[^/]*__([./]|$)|(.*/)?(\._[^/]*|\.DS_Store)$|__MACOSX/")
+"""What lies in tars beside samples: the library's own files, and what macOS adds."""
 
 
 @attrs.frozen
@@ -28,61 +36,69 @@ class Keys:
     split_name: SplitName
 
 
-@attrs.frozen
-class Shard:
-    """Name a tar as the user does, and say where it lies."""
+@attrs.frozen(eq=False)
+class TarIndex:
+    """Hold what the headers of a tar say of its samples, one value each.
 
-    name: str
-    path: Path
+    A picture is `sizes` bytes from `offsets` on in the tar, which is not compressed.
+    """
 
-
-@attrs.frozen
-class Sample:
-    """Say where a picture lies: `size` bytes from `offset` on in a tar that is not compressed."""
-
-    shard: Shard
-    key: str
-    offset: int
-    size: int
-    label: int
+    names: tuple[str, ...]
+    offsets: array[int]
+    sizes: array[int]
+    labels: array[int]
 
 
 @attrs.frozen(eq=False)
 class TarPictures:
-    """Hold the pictures of tars; each is read by its place, in any order."""
+    """Hold the pictures of tars; each is read by its place, in any order.
+
+    `indices`: one for each of `shards`.
+    """
 
     name: str
-    samples: tuple[Sample, ...]
+    shards: tuple[Shard, ...]
+    indices: tuple[TarIndex, ...]
     class_names: tuple[str, ...]
     labels: tuple[int, ...] = attrs.field(init=False)
     classes: tuple[int, ...] = attrs.field(init=False)
+    _ends: tuple[int, ...] = attrs.field(init=False)
 
     @labels.default
     def _labels(self) -> tuple[int, ...]:
-        return tuple(sample.label for sample in self.samples)
+        return tuple(label for index in self.indices for label in index.labels)
 
     @classes.default
     def _classes(self) -> tuple[int, ...]:
         return tuple(sorted(set(self.labels)))
 
+    @_ends.default
+    def _counted(self) -> tuple[int, ...]:
+        return tuple(accumulate(len(index.names) for index in self.indices))
+
     def __len__(self) -> int:
-        return len(self.samples)
+        return len(self.labels)
 
     def read(self, index: int) -> Image:
         """Return picture `index` in RGB; raises DataError naming tar and sample."""
-        sample = self.samples[index]
+        shard, found, place = self._place(index)
         try:
-            with sample.shard.path.open("rb") as tar:
-                tar.seek(sample.offset)
-                content = tar.read(sample.size)
+            with shard.path.open("rb") as tar:
+                tar.seek(found.offsets[place])
+                content = tar.read(found.sizes[place])
         except OSError as error:
-            raise DataError(f"{sample.shard.path}: {error.strerror}") from error
-        return decode_picture(content, f"{sample.shard.path}: {sample.key}")
+            raise DataError(f"{shard.path}: {error.strerror}") from error
+        return decode_picture(content, f"{shard.path}: {found.names[place]}")
 
     def identify(self, index: int) -> str:
         """Return the tar's name and the sample's."""
-        sample = self.samples[index]
-        return f"{sample.shard.name}/{sample.key}"
+        shard, found, place = self._place(index)
+        return f"{shard.name}/{found.names[place]}"
+
+    def _place(self, index: int) -> tuple[Shard, TarIndex, int]:
+        number = bisect_right(self._ends, index)
+        found = self.indices[number]
+        return self.shards[number], found, index - self._ends[number] + len(found.names)
 
 
 def tar_pictures(
@@ -90,65 +106,87 @@ def tar_pictures(
 ) -> TarPictures:
     """Find the pictures in tars by their headers.
 
-    Raises DataError for a tar that is cut short, compressed or none, for a sample without a
-    picture or a label, and for a label without a class name.
+    Raises DataError for a tar that is cut short, compressed or none, for a file that it holds
+    twice, for a sample without a picture or a label, and for a label without a class name.
     """
-    samples = tuple(sample for shard in shards for sample in _samples(shard, keys))
-    for sample in samples:
-        if not 0 <= sample.label < len(class_names):
-            raise DataError(
-                f"{sample.shard.path}: sample '{sample.key}' has label {sample.label}; there are "
-                f"{len(class_names)} class names, so 0 to {len(class_names) - 1} are allowed"
-            )
-    return TarPictures(name, samples, class_names)
+    indices = tuple(_indexed(shard, keys) for shard in shards)
+    for shard, index in zip(shards, indices, strict=True):
+        for sample, label in zip(index.names, index.labels, strict=True):
+            if not 0 <= label < len(class_names):
+                raise DataError(
+                    f"{shard.path}: sample '{sample}' has label {label}; there are "
+                    f"{len(class_names)} class names, so 0 to {len(class_names) - 1} are allowed"
+                )
+    return TarPictures(name, tuple(shards), indices, class_names)
 
 
-def _samples(shard: Shard, keys: Keys) -> Iterator[Sample]:
+def _indexed(shard: Shard, keys: Keys) -> TarIndex:
     try:
-        size = shard.path.stat().st_size
-        with tarfile.open(shard.path, "r:") as tar:
-            for key, files in groupby(_files(tar, size, keys), lambda file: file[0]):
-                yield _sample(shard, str(key), {ext: member for _, ext, member in files}, tar, keys)
+        status = shard.path.stat()
+        return _read_index(shard.path, status.st_size, status.st_mtime_ns, keys)
     except tarfile.TarError as error:
+        remedy = (
+            f"delete it, and {shard.name} is downloaded anew"
+            if shard.remote
+            else "give whole tars that are not compressed, whose pictures can be read in any order"
+        )
         raise DataError(
-            f"{shard.path} is cut short, compressed or no tar ({error}): give whole tars that are "
-            "not compressed, whose pictures can be read in any order"
+            f"{shard.path} is cut short, compressed or no tar ({error}): {remedy}"
         ) from error
     except OSError as error:
         raise DataError(f"{shard.path}: {error.strerror}") from error
 
 
+@cache
+def _read_index(path: Path, size: int, changed: int, keys: Keys) -> TarIndex:
+    """Read the headers of a tar of `size` bytes, once in a process unless it has `changed`."""
+    names: list[str] = []
+    numbers = array("q"), array("q"), array("q")
+    with tarfile.open(path, "r:") as tar:
+        for name, files in groupby(_files(path, tar, size, keys), lambda file: file[0]):
+            names.append(name)
+            sample = _sample(path, name, {key: member for _, key, member in files}, tar, keys)
+            for column, number in zip(numbers, sample, strict=True):
+                column.append(number)
+    return TarIndex(tuple(names), *numbers)
+
+
 def _files(
-    tar: tarfile.TarFile, size: int, keys: Keys
+    path: Path, tar: tarfile.TarFile, size: int, keys: Keys
 ) -> Iterator[tuple[str, str, tarfile.TarInfo]]:
-    end = 0
-    for member in tar:
-        end = member.offset_data + member.size
-        key, extension = keys.split_name(member.name)
-        if member.isfile() and key is not None and extension is not None:
-            yield key, extension.lower(), member
-    if size < end + tarfile.BLOCKSIZE:
-        raise tarfile.ReadError("its end is missing")  # tarfile takes a cut between files for it
+    seen: set[tuple[str, str]] = set()
+    for member in members(tar, size):
+        if not member.isfile() or _NO_SAMPLES.match(member.name):
+            continue
+        name, extension = keys.split_name(member.name)
+        if name is None or extension is None:
+            continue
+        file = name, extension.lower()
+        if file in seen:
+            raise DataError(f"{path}: it holds {member.name} twice: write the tar anew")
+        seen.add(file)
+        yield *file, member
 
 
 def _sample(
-    shard: Shard, key: str, files: dict[str, tarfile.TarInfo], tar: tarfile.TarFile, keys: Keys
-) -> Sample:
+    path: Path, name: str, files: dict[str, tarfile.TarInfo], tar: tarfile.TarFile, keys: Keys
+) -> tuple[int, int, int]:
+    """Return where the picture of a sample begins, its size and its label."""
     image = next((files[extension] for extension in keys.images if extension in files), None)
     label = tar.extractfile(files[keys.label]) if keys.label in files else None
     if image is None or label is None:
         wanted = keys.label if image is not None else " or ".join(keys.images)
         raise DataError(
-            f"{shard.path}: sample '{key}' has no {wanted}, only {', '.join(sorted(files))}; other "
+            f"{path}: sample '{name}' has no {wanted}, only {', '.join(sorted(files))}; other "
             "extensions: --image-keys and --label-key"
         )
-    return Sample(shard, key, image.offset_data, image.size, _number(shard, key, label.read()))
+    return image.offset_data, image.size, _number(path, name, label.read())
 
 
-def _number(shard: Shard, key: str, content: bytes) -> int:
+def _number(path: Path, name: str, content: bytes) -> int:
     try:
         return int(content)
     except ValueError:
         raise DataError(
-            f"{shard.path}: the label of sample '{key}' is {content[:20]!r}, no class index"
+            f"{path}: the label of sample '{name}' is {content[:20]!r}, no class index"
         ) from None

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from platformdirs import user_cache_path
-
-from cfft import ConfigError, DataError, EvaluationSets, SuiteSets, param, suite
+from cfft import DataError, EvaluationSets, SuiteSets, param, suite
 
 from .extras import extra_module, named_sources, read_class_names
 from .parts import PARTS, Percentages, Readers, check_split, complete_sets, open_each
-from .tars import Keys, Shard, TarPictures, tar_pictures
-
-_REQUIRES = {"webdataset": "cfft[webdataset]"}
+from .shards import REQUIRES, find_shards
+from .tars import Keys, TarPictures, tar_pictures
 
 
 @suite("webdataset")
@@ -45,7 +39,7 @@ class WebDatasetSuite:
     )
     label_key: str = param("cls", help="extension of labels")
     cache: Path | None = param(None, help="folder for downloaded tars; none: the user's cache")
-    requires: ClassVar[Mapping[str, str]] = _REQUIRES
+    requires: ClassVar[Mapping[str, str]] = REQUIRES
     known_sets: ClassVar[tuple[str, ...]] = (*PARTS, "every name in ood")
 
     def __attrs_post_init__(self) -> None:
@@ -62,7 +56,10 @@ class WebDatasetSuite:
         whole = self._readers({"train": self.train_tars}, names)["train"]()
         given = {"val": self.val_tars, "test": self.test_tars}
         patterns = {name: pattern for name, pattern in given.items() if pattern is not None}
-        parts, shifts = self._readers(patterns, names), self._readers(self._shifts, names)
+        parts, shifts = (
+            {name: partial(_trained, whole, find) for name, find in readers.items()}
+            for readers in (self._readers(patterns, names), self._readers(self._shifts, names))
+        )
         return complete_sets(whole, parts, shifts, self.split, seed)
 
     def evaluation(self, seed: int) -> EvaluationSets:
@@ -83,7 +80,7 @@ class WebDatasetSuite:
 
     def _readers(self, patterns: Mapping[str, str], names: tuple[str, ...]) -> Readers[TarPictures]:
         """Return who reads the sets with these patterns; their classes are called `names`."""
-        library = extra_module("webdataset", "webdataset.tariterators", _REQUIRES)
+        library = extra_module("webdataset", "webdataset.tariterators", REQUIRES)
         keys = Keys(self.image_keys, self.label_key, library.base_plus_ext)
         return {
             name: partial(self._set, name, pattern, names, keys)
@@ -95,43 +92,14 @@ class WebDatasetSuite:
         return tar_pictures(name, shards, names, keys)
 
 
-def find_shards(name: str, pattern: str, data: Path | None, cache: Path | None) -> list[Shard]:
-    """Return the tars of a pattern, downloaded where they have a URL; raises DataError."""
-    if pattern.startswith("pipe:"):
-        raise ConfigError(f"set '{name}': {pattern}: cfft runs no commands; give files or URLs")
-    library = extra_module("webdataset", "webdataset.shardlists", _REQUIRES)
-    urls = [url.removeprefix("file://") for url in library.expand_urls(pattern)]
-    local = [url for url in urls if "://" not in url]
-    if local and data is None and not all(map(os.path.isabs, local)):
-        raise ConfigError(f"set '{name}': {pattern} is no URL: give --data DIR that it starts from")
-    folder = data or Path()
-    _require(name, local, folder)
-    return [Shard(url, folder / url if url in local else _downloaded(url, cache)) for url in urls]
-
-
-def _require(name: str, files: Sequence[str], folder: Path) -> None:
-    missing = [file for file in files if not (folder / file).is_file()]
-    if missing:
-        shown = f"{', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}"
+def _trained(whole: TarPictures, find: Callable[[], TarPictures]) -> TarPictures:
+    """Open a set; raises DataError where it has a class that training lacks, as folders would."""
+    pictures = find()
+    strange = [label for label in pictures.classes if label not in whole.classes]
+    if strange:
+        first = pictures.labels.index(strange[0])
         raise DataError(
-            f"set '{name}': {len(missing)} of {len(files)} tars are not in {folder}: {shown}"
+            f"set '{pictures.name}' has {len(strange)} classes that training lacks, such as "
+            f"'{pictures.class_names[strange[0]]}' in {pictures.identify(first)}"
         )
-
-
-def _downloaded(url: str, cache: Path | None) -> Path:
-    folder = cache or user_cache_path("cfft", appauthor=False) / "webdataset"
-    library: Any = extra_module("webdataset", "webdataset.cache", _REQUIRES)
-    store = library.FileCache(str(folder), url_to_name=_cache_name, validator=None)
-    try:
-        path = Path(store.get_file(url))
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot download {url} into {folder}: {error}") from error
-    if not tarfile.is_tarfile(path):
-        path.unlink()
-        raise DataError(f"{url} is no tar")
-    return path
-
-
-def _cache_name(url: str) -> str:
-    """Name a tar in the cache so that test/0.tar and train/0.tar are two."""
-    return f"{sha256(url.encode()).hexdigest()[:16]}-{url.rpartition('/')[2]}"
+    return pictures

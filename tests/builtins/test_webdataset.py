@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import shutil
+import tarfile
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -19,6 +20,7 @@ from cfft import ConfigError, DataError, PictureSet
 from cfft.data.sets import evaluation_sets, training_sets
 from cfft.data.verify import verify
 from cfft.testing import check_strategy
+from cfft_suites.shards import cache_name
 from cfft_suites.webdataset import WebDatasetSuite
 
 webdataset = pytest.importorskip("webdataset")
@@ -166,11 +168,71 @@ def test_ood_sets_that_are_misspelt_are_refused_at_once(
         suite(data, **values)
 
 
-def test_commands_in_place_of_tars_are_not_run(data: Path) -> None:
-    with pytest.raises(ConfigError, match="cfft runs no commands"):
-        suite(data, test_tars=f"pipe:touch {data / 'ran'}").open(0)
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "pipe:touch RAN",
+        "test/0.tar::pipe:touch RAN; echo https://x",
+        "{pipe:touch RAN && echo ftp://x,test/0.tar}",
+        "gs://bucket/0.tar",
+    ],
+)
+def test_commands_in_place_of_tars_are_not_run(data: Path, pattern: str) -> None:
+    ran = data / "ran"
 
-    assert not (data / "ran").exists()
+    with pytest.raises(ConfigError, match="cfft runs no commands; give files, file://, http"):
+        suite(data, test_tars=pattern.replace("RAN", str(ran))).open(0)
+
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [("test/{0..", "unbalanced|Unbalanced"), ("${NOT_THERE}/0.tar", "NOT_THERE")],
+)
+def test_a_pattern_that_cannot_be_read_is_named(data: Path, pattern: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=rf"set 'test': .*({message}).*write braces as in"):
+        suite(data, test_tars=pattern).open(0)
+
+
+def add(path: Path, name: str, content: bytes) -> None:
+    """Append a file to a tar."""
+    with tarfile.open(path, "a") as tar:
+        entry = tarfile.TarInfo(name)
+        entry.size = len(content)
+        tar.addfile(entry, io.BytesIO(content))
+
+
+@pytest.mark.parametrize("name", ["__dataset__.json", "d/._0000.png", "._0020.png", "d/.DS_Store"])
+def test_files_of_the_library_and_of_macos_are_no_samples(data: Path, name: str) -> None:
+    add(data / "test" / "0.tar", name, b"{}")
+
+    assert len(suite(data).open(0).test) == 4
+
+
+def test_a_file_that_a_tar_holds_twice_is_named(data: Path) -> None:
+    add(data / "test" / "0.tar", "0021.cls", b"0")
+
+    with pytest.raises(DataError, match=r"0.tar: it holds 0021.cls twice"):
+        suite(data).open(0)
+
+
+def test_a_class_that_training_lacks_is_named(data: Path) -> None:
+    (data / "classes.txt").write_text("cat\ndog\nowl\n")
+    write(data / "snow" / "0.tar", 30, [1, 2])
+
+    with pytest.raises(DataError, match=r"'snow' has 1 classes that training lacks, .*'owl' in sn"):
+        training_sets(suite(data), 0)
+
+
+def test_a_tar_is_indexed_once_and_again_where_it_has_changed(data: Path) -> None:
+    first, again = suite(data).open(0).test, suite(data).open(1).test
+    write(data / "test" / "0.tar", 20, [1])
+
+    changed = suite(data).open(0).test
+
+    assert first.indices[0] is again.indices[0]
+    assert changed.labels == (1,)
 
 
 def test_a_file_of_class_names_that_is_not_there_is_named(data: Path) -> None:
@@ -225,12 +287,17 @@ def test_a_url_without_a_tar_is_named_and_nothing_is_kept(
     remote = suite(
         data, data=None, train_tars=None, test_tars=f"{url}/classes.txt", ood="", cache=cache
     )
+    whole = (data / "train-0.tar").read_bytes()
+    (data / "half.tar").write_bytes(whole[: whole.index(b"0005.cls") - 1024])
+    cut = suite(data, data=None, train_tars=None, test_tars=f"{url}/half.tar", ood="", cache=cache)
     missing = suite(
         data, data=None, train_tars=None, test_tars=f"{url}/no.tar", ood="", cache=cache
     )
 
-    with pytest.raises(DataError, match=r"http\S+/classes.txt is no tar"):
+    with pytest.raises(DataError, match=r"http\S+/classes.txt is no whole tar"):
         evaluation_sets(remote, 0)
+    with pytest.raises(DataError, match=r"http\S+/half.tar is no whole tar .*its end is missing"):
+        evaluation_sets(cut, 0)
     with pytest.raises(DataError, match=r"cannot download http\S+/no.tar into"):
         evaluation_sets(missing, 0)
     assert [path for path in cache.iterdir() if ".temp" not in path.name] == []
@@ -239,3 +306,26 @@ def test_a_url_without_a_tar_is_named_and_nothing_is_kept(
 def test_an_ood_set_whose_name_is_a_path_is_refused(data: Path) -> None:
     with pytest.raises(DataError, match=r"a set is called '\.\./snow', .*: use no / and no"):
         training_sets(suite(data, ood="../snow=snow/0.tar"), 0)
+
+
+def test_a_broken_tar_in_the_cache_is_said_to_be_deleted(
+    data: Path, url: str, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    remote = suite(
+        data, data=None, train_tars=None, test_tars=f"{url}/test/0.tar", ood="", cache=cache
+    )
+    remote.evaluation(0)
+    (kept,) = cache.iterdir()
+    kept.write_bytes(kept.read_bytes()[:5000])
+
+    with pytest.raises(DataError, match=rf"{kept} is cut short, .*: delete it, and http"):
+        evaluation_sets(remote, 0)
+
+
+def test_a_signed_address_has_a_short_name_in_the_cache() -> None:
+    signed = f"https://host/{'a' * 300}.tar?{'s' * 300}"
+
+    assert cache_name(signed).endswith("a.tar")
+    assert len(cache_name(signed)) < 100
+    assert cache_name(signed) != cache_name(signed + "t")

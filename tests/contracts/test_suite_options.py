@@ -61,9 +61,11 @@ def test_a_command_that_the_pages_show_can_be_given(line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "zero-shot --model ViT-B-32 --pretrained openai --suite webdataset --classes c.txt --train-tars none --test-tars t.tar",
-        "zero-shot --model ViT-B-32 --pretrained openai --suite hf --data d --train-split none --test-split test",
+        "--suite webdataset --classes c.txt --train-tars none --test-tars t.tar",
+        "--suite hf --data d --train-split none --test-split test",
     ],
 )
 def test_a_suite_that_is_only_measured_on_can_be_given_to_eval(line: str) -> None:
+    line = f"zero-shot --model ViT-B-32 --pretrained openai {line}"
+
     assert resolved(eval_options(REGISTRY), EvalRequest, line).suite.name in line.split()
