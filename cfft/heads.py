@@ -38,6 +38,7 @@ def starting_head(
     """
     kind = chosen_head(asked, pretrained)
     if kind == "zero-shot":
+        require_words(class_names)
         return zero_shot_head(pretrained, class_names, templates)
     if kind == "own":
         return own_head(pretrained, len(class_names))
@@ -65,6 +66,16 @@ def zero_shot_head(
     scale = torch.tensor(pretrained.logit_scale, dtype=means.dtype).exp()
     weight = scale * F.normalize(means, dim=-1)
     return Head(weight, torch.zeros(len(class_names)), normalised=True)
+
+
+def require_words(class_names: Sequence[str]) -> None:
+    """Raise ConfigError where all classes are called by numbers, which prompts cannot describe."""
+    if class_names and all(name.strip().isdecimal() for name in class_names):
+        raise ConfigError(
+            f"head 'zero-shot' describes classes in words, got only numbers: {class_names[0]} to "
+            f"{class_names[-1]}; name them (classes.toml beside the pictures, or --classes FILE "
+            "where the suite has it), or use --head linear-probe"
+        )
 
 
 def own_head(pretrained: Pretrained, classes: int) -> Head:

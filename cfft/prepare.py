@@ -21,7 +21,7 @@ from cfft.data.splits import stratified_subset
 from cfft.encoder import Classifier, Head
 from cfft.engine import TrainingStep
 from cfft.errors import ConfigError
-from cfft.heads import chosen_head, own_head, starting_head, zero_shot_head
+from cfft.heads import chosen_head, own_head, require_words, starting_head, zero_shot_head
 from cfft.interfaces import PictureSet, Pretrained, SuiteSets
 from cfft.models import ModelDescription, Models, describe
 from cfft.processes import Processes
@@ -180,6 +180,7 @@ def _check_head(
     """Raise ConfigError for a head that the backbone cannot give, before one is computed."""
     if head == "zero-shot":
         zero_shot_head(pretrained, classes[:1], templates[:1])
+        require_words(classes)
     elif head == "own":
         own_head(pretrained, len(classes))
 

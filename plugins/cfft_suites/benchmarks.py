@@ -24,8 +24,14 @@ _PICTURES: Mapping[Benchmark, Mapping[str, int]] = {
         "sketch": 69128,
     },
 }
-_NUMBERED = {"CALTECH": "Caltech101", "LABELME": "LabelMe", "SUN": "SUN09", "PASCAL": "VOC2007"}
-"""Domains of the VLCS archive whose class folders are numbers, by the name that others have."""
+_NUMBERED: Mapping[str, str] = {
+    "CALTECH": "Caltech101",
+    "LABELME": "LabelMe",
+    "SUN": "SUN09",
+    "PASCAL": "VOC2007",
+}
+"""Domains of the VLCS archive whose class folders are numbers; what others call them."""
+_VLCS: Mapping[str, str] = {"0": "bird", "1": "car", "2": "chair", "3": "dog", "4": "person"}
 
 
 def complete_domains(benchmark: Benchmark, there: Collection[str]) -> Mapping[str, Expected]:
@@ -39,3 +45,12 @@ def complete_domains(benchmark: Benchmark, there: Collection[str]) -> Mapping[st
     if benchmark == "vlcs" and len(_NUMBERED.keys() & there) > len(pictures.keys() & there):
         pictures = {name: pictures[other] for name, other in _NUMBERED.items()}
     return {name: Expected(count, classes) for name, count in pictures.items()}
+
+
+def names_of_numbers(there: Collection[str], folders: Collection[str]) -> Mapping[str, str]:
+    """Return what numbered class folders stand for, nothing where that is not known.
+
+    `there`: the domains; of the published benchmarks VLCS alone has numbers.
+    """
+    is_vlcs = _NUMBERED.keys() >= set(there) and _VLCS.keys() == set(folders)
+    return _VLCS if is_vlcs else {}

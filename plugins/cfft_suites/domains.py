@@ -20,7 +20,7 @@ from cfft import (
     unknown,
 )
 
-from .benchmarks import Benchmark, complete_domains
+from .benchmarks import Benchmark, complete_domains, names_of_numbers
 from .domain_folders import class_roots, domain_pictures, listed
 from .parts import Percentages, check_split, draw_parts, folders_in, open_parts
 
@@ -69,6 +69,8 @@ class DomainsSuite:
         domains = folders_in(self.data, "one folder a domain")
         chosen = self._chosen(domains)
         table = class_table(class_roots(self.data / chosen)[0], names_in=self.data)
+        if all(folder == name for folder, name in table.items()):
+            table |= names_of_numbers(domains, table)
         found, ood, refused = open_parts(
             {chosen: partial(domain_pictures, self.data / chosen, chosen, table)},
             {name: partial(self._shift, name, table) for name in domains if name != chosen},

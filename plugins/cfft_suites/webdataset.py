@@ -99,7 +99,7 @@ def _trained(whole: TarPictures, find: Callable[[], TarPictures]) -> TarPictures
     if strange:
         first = pictures.labels.index(strange[0])
         raise DataError(
-            f"set '{pictures.name}' has {len(strange)} classes that training lacks, such as "
+            f"set '{pictures.name}' has classes that training lacks ({len(strange)}), such as "
             f"'{pictures.class_names[strange[0]]}' in {pictures.identify(first)}"
         )
     return pictures

@@ -11,10 +11,11 @@ import attrs
 import numpy as np
 from PIL.Image import Image
 
-from cfft import DataError, SuiteSets, param, suite
+from cfft import ConfigError, DataError, SuiteSets, param, suite
 
 from .extras import extra_module, read_class_names
 from .parts import Percentages, check_split, complete_parts
+from .wilds_names import published_names
 
 _REQUIRES = {"wilds": "cfft[wilds]"}
 _ID_PARTS = ("train", "id_val", "id_test")
@@ -63,8 +64,7 @@ class WildsSuite:
 
     def _class_names(self, dataset: Any) -> tuple[str, ...]:
         if self.classes is None:
-            known = (dataset.metadata_map or {}).get("y", range(dataset.n_classes))
-            return tuple(str(name).strip() for name in known)
+            return published_names(dataset)
         names = read_class_names(self.classes)
         if len(names) != dataset.n_classes:
             raise DataError(
@@ -89,8 +89,21 @@ class WildsSuite:
             raise DataError(
                 f"WILDS {self.dataset} is not complete in {self.data}: {error}{hint}"
             ) from error
-        except (OSError, ValueError) as error:
-            raise DataError(f"WILDS {self.dataset} in {self.data}: {error}") from error
+        except ValueError as error:
+            if "read-only" in str(error):  # pandas 3 gives out arrays that nobody may write to
+                raise ConfigError(
+                    f"the package wilds reads {self.dataset} with pandas below 3 alone: "
+                    "pip install 'pandas<3'"
+                ) from error
+            raise self._unreadable(error) from error
+        except Exception as error:  # the library checks nothing of what lies on disk
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> DataError:
+        return DataError(
+            f"WILDS {self.dataset} in {self.data} cannot be read ({type(error).__name__}: "
+            f"{error}): its files are not those that WILDS publishes"
+        )
 
 
 @attrs.frozen(eq=False)

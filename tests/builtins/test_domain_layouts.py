@@ -190,3 +190,15 @@ def test_vlcs_is_compared_under_the_names_that_the_folders_have(vlcs: Path) -> N
 
     assert "set 'LABELME': 8 of 2,656 pictures, 2,648 are missing" in found.problems
     assert set(found.absent) == {"CALTECH", "PASCAL"}
+
+
+def test_numbered_classes_of_vlcs_are_called_as_the_others_call_them(vlcs: Path) -> None:
+    for label in ("2", "3", "4"):
+        paint(vlcs / "SUN" / "full" / label, *THREE)
+        paint(vlcs / "SUN" / "train" / label, *THREE)
+
+    named = DomainsSuite(data=vlcs, id="SUN").open(0).classes
+    (vlcs / "classes.txt").write_text("Vogel\nAuto\nStuhl\nHund\nMensch\n")
+
+    assert named == ("bird", "car", "chair", "dog", "person")
+    assert DomainsSuite(data=vlcs, id="SUN").open(0).classes[0] == "Vogel"

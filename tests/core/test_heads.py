@@ -184,3 +184,19 @@ def test_a_feature_that_never_varies_does_no_harm() -> None:
 def test_a_probe_without_pictures_is_refused() -> None:
     with pytest.raises(cfft.ConfigError, match="at least one training picture"):
         linear_probe_head(torch.zeros(0, 2), torch.zeros(0, dtype=torch.int64), 2, False)
+
+
+@pytest.mark.parametrize("head", ["zero-shot", "auto"])
+def test_prompts_are_not_made_of_classes_that_are_all_called_by_numbers(
+    bare: cfft.Pretrained, head: str
+) -> None:
+    clip = attrs.evolve(bare, encode_text=_encode, logit_scale=log(2))
+
+    with pytest.raises(cfft.ConfigError, match=r"only numbers: 0 to 1.*classes.toml.*linear-probe"):
+        starting_head(head, clip, ["0", "1"], ["a {}"], _never)
+
+
+def test_one_class_may_be_called_by_a_number(bare: cfft.Pretrained) -> None:
+    clip = attrs.evolve(bare, encode_text=lambda prompts: torch.eye(len(prompts)), logit_scale=0.0)
+
+    assert starting_head("auto", clip, ["7", "dog"], ["a {}"], _never).weight.shape == (2, 2)
