@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
 import attrs
 
-from cfft import DataError, FilePictures, class_folders, subfolders
+from cfft import FilePictures, class_folders, subfolders
 
 _PARTS = ("train", "crossval", "full", "test")
 _FULL = ("train", "crossval")  # VLCS has these two together in `full`, and `test` beside it
@@ -42,39 +42,3 @@ def domain_pictures(domain: Path, name: str, table: Mapping[str, str]) -> FilePi
         classes=tuple(sorted({label for part in parts for label in part.classes})),
         faults=tuple(chain.from_iterable(part.faults for part in parts)),
     )
-
-
-def listed(pictures: FilePictures, folder: Path, part: str) -> FilePictures:
-    """Return the pictures that `folder`/<domain>_<part>.txt lists, in the order of the domain.
-
-    A line is `<domain>/<class>/<file> <number>`. Listed pictures that are not there are a fault of
-    the set. Raises DataError where there is no such file.
-    """
-    path = folder / f"{pictures.name}_{part}.txt"
-    wanted = _read_list(path)
-    names = [f"{pictures.name}/{picture}" for picture in pictures.paths]
-    missing = sorted(wanted.difference(names))
-    kept = [index for index, name in enumerate(names) if name in wanted]
-    return attrs.evolve(
-        pictures,
-        paths=tuple(pictures.paths[index] for index in kept),
-        labels=tuple(pictures.labels[index] for index in kept),
-        classes=tuple(sorted({pictures.labels[index] for index in kept})),
-        faults=(*pictures.faults, *_missing(path, len(wanted), missing)),
-    )
-
-
-def _missing(path: Path, listed: int, missing: Sequence[str]) -> Iterator[str]:
-    if missing:
-        shown = f"{', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}"
-        yield f"{path} lists {listed} pictures, {len(missing)} of them not there: {shown}"
-
-
-def _read_list(path: Path) -> set[str]:
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path}: {error}; --lists needs the split files beside the domains"
-        ) from error
-    return {line.strip().rpartition(" ")[0] for line in lines if line.strip()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -21,7 +21,8 @@ from cfft import (
 )
 
 from .benchmarks import Benchmark, complete_domains, names_of_numbers
-from .domain_folders import class_roots, domain_pictures, listed
+from .domain_folders import class_roots, domain_pictures
+from .domain_lists import DomainLists, holds_lists, listed, read_lists
 from .parts import Percentages, check_split, draw_parts, folders_in, open_parts
 
 
@@ -36,7 +37,8 @@ class DomainsSuite:
     So PACS, Office-Home, VLCS and DomainNet unpack. Where a domain holds train, crossval, full or
     test and those hold the classes, as VLCS has it, they are read together, each picture once. With
     `lists`, the pictures of DIR/<domain>_train.txt are divided into train and val alone, and every
-    domain is tested on those of its <domain>_test.txt, as DomainNet has them.
+    domain is tested on those of its <domain>_test.txt, as DomainNet has them. Lists of PACS end in
+    _kfold.txt; its test lists hold whole domains, so that the ID test set is <domain>_crossval.
     """
 
     data: Path = param(help="folder that holds one folder a domain")
@@ -47,7 +49,7 @@ class DomainsSuite:
         (70.0, 10.0, 20.0), help="train/val/test of the domain id, in percent or shares"
     )
     lists: bool = param(
-        False, help="take training and test pictures from DIR/<domain>_train.txt and _test.txt"
+        False, help="divide by DIR/<domain>_train.txt and _test.txt, or the _kfold.txt of PACS"
     )
     benchmark: Benchmark | None = param(
         None, help="what DIR holds, for cfft data verify to compare with its published counts"
@@ -66,32 +68,43 @@ class DomainsSuite:
 
     def open(self, seed: int) -> SuiteSets:
         """Return the sets; raises ConfigError for an unknown domain, DataError without classes."""
-        domains = folders_in(self.data, "one folder a domain")
+        folders = folders_in(self.data, "one folder a domain")
+        of_lists = [folder for folder in folders if holds_lists(self.data / folder)]
+        domains = [folder for folder in folders if folder not in of_lists]
         chosen = self._chosen(domains)
-        table = class_table(class_roots(self.data / chosen)[0], names_in=self.data)
-        if all(folder == name for folder, name in table.items()):
-            table |= names_of_numbers(domains, table)
+        table = self._table(chosen, domains)
+        lists = self._lists(chosen, of_lists) if self.lists else None
         found, ood, refused = open_parts(
             {chosen: partial(domain_pictures, self.data / chosen, chosen, table)},
-            {name: partial(self._shift, name, table) for name in domains if name != chosen},
+            {name: partial(self._shift, name, table, lists) for name in domains if name != chosen},
         )
-        train, val, test = self._parts(found[chosen], seed)
+        train, val, test = self._parts(found[chosen], lists, seed)
         return SuiteSets(tuple(table.values()), train, val, test, ood, refused)
 
-    def _parts(self, pictures: FilePictures, seed: int) -> tuple[PictureSet, ...]:
+    def _table(self, chosen: str, domains: Collection[str]) -> dict[str, str]:
+        table = class_table(class_roots(self.data / chosen)[0], names_in=self.data)
+        unnamed = all(folder == name for folder, name in table.items())
+        return {**table, **names_of_numbers(domains, table)} if unnamed else table
+
+    def _lists(self, chosen: str, folders: Sequence[str]) -> DomainLists:
+        return read_lists(chosen, [self.data, *(self.data / folder for folder in folders)])
+
+    def _parts(
+        self, pictures: FilePictures, lists: DomainLists | None, seed: int
+    ) -> tuple[PictureSet, ...]:
         names = (f"{pictures.name}-train", f"{pictures.name}-val", pictures.name)
         shares = dict(zip(names, self.split, strict=True))
-        if not self.lists:
+        if lists is None:
             return tuple(draw_parts(pictures, shares, seed).values())
         del shares[pictures.name]
-        drawn = draw_parts(listed(pictures, self.data, "train"), shares, seed)
-        return (*drawn.values(), self._tested(pictures))
+        drawn = draw_parts(listed(pictures, lists.train), shares, seed)
+        return (*drawn.values(), listed(pictures, lists.test))
 
-    def _shift(self, name: str, table: Mapping[str, str]) -> FilePictures:
-        return self._tested(domain_pictures(self.data / name, name, table))
-
-    def _tested(self, pictures: FilePictures) -> FilePictures:
-        return listed(pictures, self.data, "test") if self.lists else pictures
+    def _shift(
+        self, name: str, table: Mapping[str, str], lists: DomainLists | None
+    ) -> FilePictures:
+        pictures = domain_pictures(self.data / name, name, table)
+        return pictures if lists is None else listed(pictures, lists.of_shift(name))
 
     def _chosen(self, domains: list[str]) -> str:
         if self.id in domains:

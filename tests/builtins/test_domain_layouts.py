@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cfft import DataError, PictureSet
+from cfft import ConfigError, DataError, PictureSet
 from cfft.data.sets import training_sets
 from cfft.data.verify import verify
 from cfft_suites.domains import DomainsSuite
@@ -160,8 +160,71 @@ def test_listed_pictures_that_are_not_there_are_counted_for_every_domain(domainn
 def test_lists_that_are_not_there_are_named(domainnet: Path) -> None:
     (domainnet / "real_train.txt").unlink()
 
-    with pytest.raises(DataError, match=r"real_train.txt: .*--lists needs the split files"):
+    with pytest.raises(DataError, match=r"--lists needs real_train.txt or real_train_kfold.txt in"):
         training_sets(DomainsSuite(data=domainnet, id="real", lists=True), 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "real_test",
+            "real/test/a.png 0\n",
+            r"shares 1 of its pictures with real_train.txt, .*a.p",
+        ),
+        ("real_test", "\n", r"real_test.txt lists no pictures"),
+        (
+            "real_test",
+            "real/test/d.png\n",
+            r"line 1: 'real/test/d.png' is no DOMAIN/CLASS/FILE NUM",
+        ),
+        ("real_test", "real/test/d.png 0.5\n", r"line 1: .* is no DOMAIN/CLASS/FILE NUMBER"),
+        ("real_test", "real/test/d.png 0\n" * 2, r"line 2: real/test/d.png is listed twice"),
+        ("real_test", "real/test/d.png 1\n", r"'test' has number 1, in real_train.txt 0: .*belong"),
+        ("real_train", "real/test/a.png 0\nreal/test/b.png 1\n", r"'test' has the numbers 0 and 1"),
+        ("real_train", "real/test/a.png 0\nreal/train/a.png 0\n", r"0 means 'test' and 'train'"),
+        ("sketch_test", "sketch/train/d.png 0\n", r"sketch_test.txt: class 'train' has number 0"),
+    ],
+)
+def test_lists_that_make_no_sense_are_refused(
+    domainnet: Path, name: str, text: str, message: str
+) -> None:
+    (domainnet / f"{name}.txt").write_text(text)
+
+    with pytest.raises(DataError, match=message):
+        training_sets(DomainsSuite(data=domainnet, id="real", lists=True), 0)
+
+
+@pytest.fixture
+def pacs(tmp_path: Path) -> Path:
+    """Two domains of dogs and persons, and a folder of lists as PACS has them, counted from 1."""
+    for domain in ("photo", "sketch"):
+        paint(tmp_path / domain / "dog", *THREE, "d.png")
+        paint(tmp_path / domain / "person", *THREE, "d.png")
+        for part, letters in (("train", "abc"), ("crossval", "d"), ("test", "abcd")):
+            lines = [
+                f"{domain}/{c}/{x}.png {i}" for i, c in ((1, "dog"), (7, "person")) for x in letters
+            ]
+            path = tmp_path / "splits" / f"{domain}_{part}_kfold.txt"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("\n".join(lines))
+    return tmp_path
+
+
+def test_lists_of_pacs_train_and_test_on_other_pictures_and_on_whole_domains(pacs: Path) -> None:
+    sets = DomainsSuite(data=pacs, id="photo", lists=True).open(0)
+
+    assert {name[-5:] for name in files(sets.train, sets.val)} == set(THREE)
+    assert files(sets.test) == ["dog/d.png", "person/d.png"]
+    assert [(each.name, len(each)) for each in sets.ood] == [("sketch", 8)]
+
+
+def test_a_folder_of_lists_is_no_domain(pacs: Path) -> None:
+    sets = DomainsSuite(data=pacs, id="photo").open(0)
+
+    assert [each.name for each in sets.ood] == ["sketch"]
+    with pytest.raises(ConfigError, match=r"unknown domain 'splits'.*: photo, sketch"):
+        DomainsSuite(data=pacs, id="splits").open(0)
 
 
 def test_empty_classes_of_several_domains_are_named_together(domainnet: Path) -> None:
