@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, ClassVar
 from cfft import ConfigError, DataError, EvaluationSets, SuiteSets, param, suite, unknown
 
 from .extras import extra_module, named_sources, read_class_names
-from .hf_pictures import Columns, HfPictures, hf_pictures
+from .hf_pictures import Columns, HfPictures, hf_pictures, hf_pictures_like
 from .parts import PARTS, Percentages, Readers, check_split, complete_sets, open_each
 
 _REQUIRES = {"datasets": "cfft[hf]"}
@@ -35,12 +36,16 @@ class HfSuite:
     val_split: str | None = param(None, help="split to validate on; none: drawn from train")
     test_split: str | None = param(None, help="split of the ID test set; none: drawn from train")
     ood: str = param(
-        "", help="OOD sets, several with ; between: NAME=SPLIT, NAME=DATASET:SPLIT or FOLDER:SPLIT"
+        "",
+        help="OOD sets, several with ; between: NAME=SPLIT, NAME=DATASET:SPLIT, "
+        "NAME=DATASET[CONFIG]:SPLIT, with a FOLDER for DATASET too",
     )
     split: Percentages = param((70.0, 10.0, 20.0), help="train/val/test, for parts without a split")
     image_column: str | None = param(None, help="column of pictures; none: found by its type")
     label_column: str | None = param(None, help="column of labels; none: found by its type")
-    classes: Path | None = param(None, help="file with one class name a line, for numbered labels")
+    classes: Path | None = param(
+        None, help="file with one class name a line, for labels without names or with others"
+    )
     requires: ClassVar[Mapping[str, str]] = _REQUIRES
     known_sets: ClassVar[tuple[str, ...]] = (*PARTS, "every name in ood")
 
@@ -86,8 +91,14 @@ class HfSuite:
         }
 
     def _columns(self) -> Columns:
-        numbered = None if self.classes is None else read_class_names(self.classes)
-        return Columns(self.image_column, self.label_column, numbered)
+        names = None if self.classes is None else read_class_names(self.classes)
+        twice = [name for name, count in Counter(names or ()).items() if count > 1]
+        if twice:
+            raise DataError(
+                f"class names {self.classes}: '{twice[0]}' stands there twice, and classes of "
+                "datasets are matched by name"
+            )
+        return Columns(self.image_column, self.label_column, names)
 
     def _splits(self) -> Mapping[str, Any]:
         return load_splits(self.dataset or self.data or "", self.subset)
@@ -97,7 +108,11 @@ class HfSuite:
         if not colon:
             return _split(splits, source)
         folder = (self.data or Path()) / where
-        return _split(load_splits(folder if folder.is_dir() else where, None), split)
+        if folder.is_dir():
+            return _split(load_splits(folder, None), split)
+        name, _, subset = where.removesuffix("]").partition("[")
+        folder = (self.data or Path()) / name
+        return _split(load_splits(folder if folder.is_dir() else name, subset or None), split)
 
 
 def load_splits(source: str | Path, subset: str | None) -> Mapping[str, Any]:
@@ -108,8 +123,8 @@ def load_splits(source: str | Path, subset: str | None) -> Mapping[str, Any]:
     library = extra_module("hf", "datasets", _REQUIRES)
     try:
         loaded = _load(library, source, subset)
-    except (OSError, ValueError, library.exceptions.DatasetsError) as error:
-        reason = " ".join(str(error).split())
+    except Exception as error:  # readers of many formats, and the network, raise what they like
+        reason = f"{' '.join(str(error).split())} ({type(error).__name__})"
         raise DataError(f"suite hf: {source} cannot be loaded: {reason}") from error
     if isinstance(loaded, library.DatasetDict):
         return dict(loaded)
@@ -121,13 +136,15 @@ def _load(library: Any, source: str | Path, subset: str | None) -> Any:
         return library.load_dataset(source, subset)
     if not source.is_dir():
         raise NotADirectoryError("there is no such folder")
-    if any((source / file).is_file() for file in ("dataset_dict.json", "state.json")):
-        return library.load_from_disk(source)
-    return library.load_dataset(str(source), subset)
+    if not any((source / file).is_file() for file in ("dataset_dict.json", "state.json")):
+        return library.load_dataset(str(source), subset)
+    if subset is not None:
+        raise ValueError(f"save_to_disk wrote one configuration there; leave '{subset}' out")
+    return library.load_from_disk(source)
 
 
 def _like(first: HfPictures, name: str, find: Callable[[], Any]) -> HfPictures:
-    return hf_pictures(name, find(), first.columns, first.class_names)
+    return hf_pictures_like(first, name, find())
 
 
 def _split(splits: Mapping[str, Any], name: str) -> Any:

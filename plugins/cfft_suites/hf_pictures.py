@@ -16,23 +16,28 @@ from cfft import ConfigError, DataError, decode_picture, read_picture, unknown
 class Columns:
     """Say which columns hold pictures and labels; None: the only one of that type.
 
-    `numbered`: class names for labels that are plain numbers.
+    `class_names`: what the user calls the classes, in the order of the labels; None: what the
+    column calls them.
     """
 
     image: str | None
     label: str | None
-    numbered: tuple[str, ...] | None = None
+    class_names: tuple[str, ...] | None = None
 
 
 @attrs.frozen(eq=False)
 class HfPictures:
-    """Hold one split; `rows` give a picture's file content or path under `columns.image`."""
+    """Hold one split; `rows` give a picture's file content or path under `columns.image`.
+
+    `own_names`: what the column calls the classes, by which other datasets are matched.
+    """
 
     name: str
     rows: Any
     columns: Columns
     labels: tuple[int, ...]
     class_names: tuple[str, ...]
+    own_names: tuple[str, ...]
     classes: tuple[int, ...] = attrs.field(init=False)
 
     @classes.default
@@ -58,26 +63,42 @@ class HfPictures:
         return f"row-{index}"
 
 
-def hf_pictures(
-    name: str, split: Any, columns: Columns, class_names: tuple[str, ...] | None = None
-) -> HfPictures:
-    """Return a split's pictures, labels by the order of `class_names`.
+def hf_pictures(name: str, split: Any, columns: Columns) -> HfPictures:
+    """Return a split's pictures; the classes are those of its label column, in their order.
 
-    None: the split's own classes; with another set's, a column that is called otherwise here is
-    found by its type. Raises ConfigError where a column cannot be told, DataError for rows without
-    a label and for classes that are not among `class_names`.
+    Raises ConfigError where a column cannot be told or classes have no names, DataError for a
+    split without rows, rows without a label and names that are more or fewer than the classes.
     """
-    lenient = class_names is not None
+    read = _read(name, split, columns, lenient=False)
+    return attrs.evolve(read, class_names=_renamed(name, read.own_names, columns.class_names))
+
+
+def hf_pictures_like(first: HfPictures, name: str, split: Any) -> HfPictures:
+    """Return a split's pictures, labelled as those of `first`; classes are matched by name.
+
+    A column that is called otherwise here is found by its type. Raises as `hf_pictures` does, and
+    DataError for classes that `first` does not have.
+    """
+    read = _read(name, split, first.columns, lenient=True)
+    if read.own_names != first.own_names:
+        read = attrs.evolve(read, labels=_relabelled(read, first))
+    return attrs.evolve(read, class_names=first.class_names, own_names=first.own_names)
+
+
+def _read(name: str, split: Any, columns: Columns, lenient: bool) -> HfPictures:
+    if not len(split):
+        raise DataError(f"set '{name}': the split has no rows")
     image = _column(name, split, "Image", columns.image, lenient)
     label = _column(name, split, "ClassLabel", columns.label, lenient)
-    values, own = _labels(name, split, label, columns.numbered)
+    values, own = _labels(name, split, label, columns.class_names)
     rows = split.with_format(None).select_columns([image])
     return HfPictures(
         name=name,
         rows=rows.cast_column(image, type(split.features[image])(decode=False)),
         columns=attrs.evolve(columns, image=image, label=label),
-        labels=tuple(_relabelled(name, values, own, class_names or own)),
-        class_names=class_names or own,
+        labels=tuple(values),
+        class_names=own,
+        own_names=own,
     )
 
 
@@ -100,9 +121,12 @@ def _column(name: str, split: Any, wanted: str, asked: str | None, lenient: bool
 
 
 def _labels(
-    name: str, split: Any, column: str, numbered: tuple[str, ...] | None
+    name: str, split: Any, column: str, class_names: tuple[str, ...] | None
 ) -> tuple[Sequence[int], tuple[str, ...]]:
-    """Return a label per row and what the labels are called."""
+    """Return a label per row and what the column calls the labels.
+
+    `class_names` stand in where it has plain numbers.
+    """
     feature = split.features[column]
     values = list(split.with_format(None).select_columns([column])[:][column])
     if getattr(feature, "dtype", "") in ("string", "large_string"):
@@ -110,7 +134,7 @@ def _labels(
         index: dict[str | None, int] = {text: label for label, text in enumerate(names)}
         values = [index.get(value, -1) for value in values]
     else:
-        names = tuple(getattr(feature, "names", None) or numbered or ())
+        names = tuple(getattr(feature, "names", None) or class_names or ())
     _require_labels(name, column, values, names)
     return values, names
 
@@ -131,15 +155,29 @@ def _require_labels(name: str, column: str, values: Sequence[Any], names: Sequen
         )
 
 
-def _relabelled(
-    name: str, values: Sequence[int], own: tuple[str, ...], wanted: tuple[str, ...]
-) -> Sequence[int]:
-    """Number the classes as training does, by their names."""
-    if own == wanted:
-        return values
-    place = {text: label for label, text in enumerate(wanted)}
-    strange = sorted({own[value] for value in values} - place.keys())
+def _renamed(name: str, own: tuple[str, ...], wanted: tuple[str, ...] | None) -> tuple[str, ...]:
+    if wanted is None:
+        return own
+    if len(wanted) != len(own):
+        raise DataError(
+            f"set '{name}': --classes has {len(wanted)} names, the label column {len(own)} "
+            f"classes: {', '.join(own[:3])}{' ...' if len(own) > 3 else ''}"
+        )
+    return wanted
+
+
+def _relabelled(read: HfPictures, first: HfPictures) -> tuple[int, ...]:
+    """Number the classes as `first` does, by what its column calls them, else by its names."""
+    place = _numbered(first.class_names) | _numbered(first.own_names)
+    own = read.own_names
+    strange = sorted({own[label] for label in read.labels} - place.keys())
     if strange:
         listing = f"{len(strange)} such classes; classes of training"
-        raise DataError(f"set '{name}': {unknown('class', strange[0], wanted, listing)}")
-    return [place[own[value]] for value in values]
+        raise DataError(
+            f"set '{read.name}': {unknown('class', strange[0], first.own_names, listing)}"
+        )
+    return tuple(place[own[label]] for label in read.labels)
+
+
+def _numbered(names: Sequence[str]) -> dict[str, int]:
+    return {name: label for label, name in enumerate(names)}

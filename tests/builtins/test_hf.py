@@ -7,14 +7,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from huggingface_hub import constants
 from PIL import Image
 
 from cfft import ConfigError, DataError
 from cfft.data.sets import training_sets
 from cfft.testing import check_strategy
 from cfft_suites.hf import HfSuite
+from cfft_suites.hf_pictures import Columns, hf_pictures
 
 datasets = pytest.importorskip("datasets")
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask no server."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
 
 
 def picture(number: int) -> Image.Image:
@@ -192,3 +200,72 @@ def test_folder_and_name_exclude_each_other(data: Path) -> None:
         HfSuite(data=data, dataset="owner/name")
     with pytest.raises(DataError, match="there is no such folder"):
         training_sets(HfSuite(data=data / "nowhere"), 0)
+
+
+def test_class_labels_may_be_called_otherwise(data: Path) -> None:
+    names = data / "classes.txt"
+    names.write_text("tabby\nhound\n")
+    renamed = HfSuite(data=data, classes=names, ood="held=held; sketch=../sketch:drawn")
+
+    sets = renamed.open(0)
+
+    assert sets.classes == ("tabby", "hound")
+    assert [each.labels for each in sets.ood] == [(0, 1, 1, 0), (1, 1, 0)]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("cat\ndog\nowl\n", r"--classes has 3 names, the label column 2 classes: cat, dog"),
+        ("cat\ncat\n", r"'cat' stands there twice"),
+    ],
+)
+def test_names_that_do_not_fit_the_column_are_refused(data: Path, names: str, message: str) -> None:
+    (data / "classes.txt").write_text(names)
+
+    with pytest.raises(DataError, match=message):
+        HfSuite(data=data, classes=data / "classes.txt").open(0)
+
+
+def test_a_folder_of_save_to_disk_has_no_configurations(data: Path) -> None:
+    with pytest.raises(DataError, match="wrote one configuration there; leave 'large' out"):
+        HfSuite(data=data, subset="large").open(0)
+
+
+def test_an_ood_set_may_be_of_a_configuration(data: Path) -> None:
+    parquet = data.parent / "renditions"
+    for name, labels in (("toys", [1, 1]), ("clips", [0])):
+        (parquet / name).mkdir(parents=True)
+        split(labels, CAT_DOG, 60).to_parquet(parquet / name / "test.parquet")
+    (parquet / "README.md").write_text(
+        "---\nconfigs:\n"
+        "- config_name: toys\n  data_files: toys/*.parquet\n"
+        "- config_name: clips\n  data_files: clips/*.parquet\n---\n"
+    )
+
+    ood = (
+        HfSuite(data=data, ood="t=../renditions[toys]:train; c=../renditions[clips]:train")
+        .open(0)
+        .ood
+    )
+
+    assert [(each.name, each.labels) for each in ood] == [("t", (1, 1)), ("c", (0,))]
+
+
+def test_a_split_without_rows_is_named() -> None:
+    with pytest.raises(DataError, match="set 'test': the split has no rows"):
+        hf_pictures("test", split([], CAT_DOG), Columns(None, None))
+
+
+def test_a_stored_split_that_the_library_cannot_load_is_no_bug_of_cfft(data: Path) -> None:
+    save(data.parent / "none", train=split([0, 1], CAT_DOG), empty=split([], CAT_DOG))
+
+    with pytest.raises(DataError, match=r"none cannot be loaded: .*\(IndexError\)"):
+        HfSuite(data=data.parent / "none", test_split="empty").open(0)
+
+
+def test_a_dataset_that_is_a_program_is_not_run(tmp_path: Path) -> None:
+    (tmp_path / f"{tmp_path.name}.py").write_text("raise SystemExit")
+
+    with pytest.raises(DataError, match=r"cannot be loaded: Dataset scripts are no longer supp"):
+        HfSuite(data=tmp_path).open(0)
