@@ -24,6 +24,7 @@ from .hookspecs import hookimpl as hookimpl
 from .interfaces import AuxLoss as AuxLoss
 from .interfaces import Backbone as Backbone
 from .interfaces import Cam as Cam
+from .interfaces import ComputedPictureSet as ComputedPictureSet
 from .interfaces import EvaluationSets as EvaluationSets
 from .interfaces import Expected as Expected
 from .interfaces import MaskedPictureSet as MaskedPictureSet

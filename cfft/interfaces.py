@@ -207,9 +207,6 @@ class PictureSet(Protocol):
     These facts are checked when a suite is opened: a label that no class stands for, or a class
     that the suite does not name, is refused with a DataError.
 
-    The optional attribute `made_from` is the set that these pictures are computed from
-    (corruptions made while reading); `cfft data verify` reads that one alone.
-
     The optional attribute `faults`, a tuple of one-line sentences, says what is wrong with the set
     as it lies on disk (an empty class folder); each names the set or a path. Nobody trains on such
     a set or is measured on it; `cfft data verify` counts and reads what is there.
@@ -243,6 +240,22 @@ class MaskedPictureSet(PictureSet, Protocol):
         1 (or True) is the object, 0 the context; pixels of 255 belong to neither and are left out
         of every count. Raises DataError.
         """
+
+
+@runtime_checkable
+class ComputedPictureSet(PictureSet, Protocol):
+    """Hold pictures that are computed from those of another set when they are read.
+
+    They are as good as what they are computed from: `cfft data verify` and the check before a run
+    read the other set alone.
+    """
+
+    @property
+    def made_from(self) -> PictureSet:
+        """The other set."""
+
+    def original(self, index: int) -> int:
+        """Return the place there of what picture `index` is computed from."""
 
 
 @attrs.frozen(eq=False)

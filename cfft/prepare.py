@@ -14,7 +14,7 @@ from torch import Tensor
 from cfft.batches import BatchPlan, plan_batches
 from cfft.checkpoint import parse_interval
 from cfft.config import Chosen, RunConfig
-from cfft.data.check import check_suite
+from cfft.data.check import check_suite, stored
 from cfft.data.pictures import PictureSubset
 from cfft.data.sets import training_sets
 from cfft.data.splits import stratified_subset
@@ -124,7 +124,8 @@ def _readable_sets(
 ) -> tuple[SuiteSets, tuple[Mapping[str, str], ...]]:
     """Decode every picture, the one slow check; what is quick to find out comes before it."""
     task = "checking pictures"
-    reporter.started(task, sum(map(len, (sets.train, sets.val, sets.test, *sets.ood))))
+    on_disk = stored((sets.train, sets.val, sets.test, *sets.ood))
+    reporter.started(task, sum(map(len, on_disk)))
     sets, found = check_suite(
         sets,
         config.training.skip_unreadable,

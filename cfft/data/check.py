@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -12,7 +12,7 @@ import attrs
 
 from cfft.data.pictures import FilePictures, PictureSubset, picture_fault
 from cfft.errors import DataError, several
-from cfft.interfaces import PictureSet, SuiteSets
+from cfft.interfaces import ComputedPictureSet, PictureSet, SuiteSets
 from cfft.processes import ALONE, Processes
 
 T = TypeVar("T")
@@ -50,26 +50,35 @@ def check_suite(
     if found and not skip:
         raise DataError(several(_lines(found)))
     train, val, test, *ood = (readable(pictures, found) for pictures in sets)
-    _require_classes(train, suite.classes)
+    _require_classes(suite.train, train, suite.classes)
     return attrs.evolve(suite, train=train, val=val, test=test, ood=tuple(ood)), found
 
 
 def find_unreadable(
     sets: Sequence[PictureSet], progress: Progress | None = None, processes: Processes = ALONE
 ) -> list[Unreadable]:
-    """Decode every picture of `sets` in threads and return those that fail, in order.
+    """Decode every picture of `stored(sets)` in threads and return those that fail, in order.
 
     `processes` share the pictures out and all return the same. `progress(done, total)` is called
     in the caller's thread, in pictures.
     """
-    places = {id(pictures): place for place, pictures in reversed([*enumerate(sets)])}
+    on_disk = stored(sets)
+    places = {id(pictures): place for place, pictures in enumerate(on_disk)}
     own = [
         (places[id(pictures)], index, path, reason)
-        for pictures, index, (path, reason) in look_at(sets, fault, progress, processes)
+        for pictures, index, (path, reason) in look_at(on_disk, fault, progress, processes)
         if reason
     ]
     found = sorted(processes.join(own))
-    return [Unreadable(sets[place], *picture) for place, *picture in found]
+    return [Unreadable(on_disk[place], *picture) for place, *picture in found]
+
+
+def stored(sets: Iterable[PictureSet]) -> tuple[PictureSet, ...]:
+    """Return the sets that lie on disk, each once; computed ones stand for what they come from.
+
+    Whoever has decoded these knows of all `sets` which pictures cannot be read.
+    """
+    return tuple({id(origin): origin for origin in map(_origin, sets)}.values())
 
 
 def look_at(
@@ -133,17 +142,32 @@ def _lines(found: Sequence[Unreadable]) -> Iterator[str]:
 
 def readable(pictures: PictureSet, found: Sequence[Unreadable]) -> PictureSet:
     """Return a set without the pictures that were found unreadable; DataError if none is left."""
-    bad = {picture.index for picture in found if picture.pictures is pictures}
+    origin = _origin(pictures)
+    bad = {picture.index for picture in found if picture.pictures is origin}
     if not bad:
         return pictures
-    kept = tuple(index for index in range(len(pictures)) if index not in bad)
+    kept = tuple(i for i, place in enumerate(_originals(pictures)) if place not in bad)
     if not kept:
-        raise DataError(f"set '{pictures.name}': no picture can be read ({len(bad)} tried)")
+        raise DataError(f"set '{pictures.name}': no picture can be read ({len(pictures)} tried)")
     return PictureSubset(whole=pictures, indices=kept, name=pictures.name)
 
 
-def _require_classes(train: PictureSet, names: Sequence[str]) -> None:
-    lost = sorted(set(train.classes) - set(train.labels))
+def _origin(pictures: PictureSet) -> PictureSet:
+    """Return the set that these pictures are computed from, itself where it lies on disk."""
+    return _origin(pictures.made_from) if isinstance(pictures, ComputedPictureSet) else pictures
+
+
+def _originals(pictures: PictureSet) -> Sequence[int]:
+    """Return for every picture the place in `_origin(pictures)` of what it is computed from."""
+    if not isinstance(pictures, ComputedPictureSet):
+        return range(len(pictures))
+    places = _originals(pictures.made_from)
+    return [places[pictures.original(index)] for index in range(len(pictures))]
+
+
+def _require_classes(before: PictureSet, train: PictureSet, names: Sequence[str]) -> None:
+    """Raise DataError where the last pictures of a class were left out."""
+    lost = sorted(set(before.labels) - set(train.labels))
     if lost:
         listed = ", ".join(f"'{names[label]}'" for label in lost)
         raise DataError(f"set '{train.name}': no readable picture is left of class {listed}")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
-from cfft.data.check import Unreadable, find_unreadable, readable
+from cfft.data.check import Unreadable, find_unreadable, readable, stored
 from cfft.data.sets import evaluation_sets
 from cfft.errors import DataError
 from cfft.evaluation.measured import Role, digest
@@ -75,7 +75,7 @@ def without_unreadable(view: SuiteView, processes: Processes, reporter: Reporter
     """
     sets = [each.pictures for each in view.sets]
     task = "checking pictures"
-    reporter.started(task, sum(map(len, sets)))
+    reporter.started(task, sum(map(len, stored(sets))))
     found = find_unreadable(sets, _advance(reporter, task), processes)
     reporter.ended(task)
     kept = [attrs.evolve(each, pictures=readable(each.pictures, found)) for each in view.sets]

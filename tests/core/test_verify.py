@@ -313,6 +313,9 @@ def test_pictures_made_from_others_are_not_read_again(data: Path) -> None:
         def identify(self, index: int) -> str:
             return str(index)
 
+        def original(self, index: int) -> int:
+            return index
+
     @attrs.frozen
     class Noisy(Folders):
         def open(self, seed: int) -> SuiteSets:

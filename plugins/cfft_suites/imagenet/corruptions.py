@@ -43,7 +43,7 @@ class CorruptedPictures:
 
     @property
     def made_from(self) -> PictureSet:
-        """The other set; see PictureSet."""
+        """The other set; see ComputedPictureSet."""
         return self.whole
 
     @property
@@ -56,14 +56,19 @@ class CorruptedPictures:
 
     def read(self, index: int) -> Image.Image:
         """Return picture `index`, corrupted: 224 x 224 pixels, RGB."""
-        place, original = divmod(index, len(self.whole))
-        image = _published_size()(self.whole.read(original))
-        return corrupt(image, self.name, self.severities[place], self.identify(index))
+        image = _published_size()(self.whole.read(self.original(index)))
+        return corrupt(image, self.name, self._severity(index), self.identify(index))
 
     def identify(self, index: int) -> str:
         """Return the severity and the picture's name in the other set: `3/n01440764/...`."""
-        place, original = divmod(index, len(self.whole))
-        return f"{self.severities[place]}/{self.whole.identify(original)}"
+        return f"{self._severity(index)}/{self.whole.identify(self.original(index))}"
+
+    def original(self, index: int) -> int:
+        """Return the place of the picture in the other set."""
+        return index % len(self.whole)
+
+    def _severity(self, index: int) -> int:
+        return self.severities[index // len(self.whole)]
 
 
 def corrupt(image: Image.Image, name: str, severity: int, key: str) -> Image.Image:

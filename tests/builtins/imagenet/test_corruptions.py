@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cfft import ConfigError, DataError, PictureSet
+from cfft import ComputedPictureSet, ConfigError, DataError, PictureSet
 from cfft.data.sets import evaluation_sets
 from cfft_suites.imagenet import corruptions
 from cfft_suites.imagenet.corruptions import corrupt, corruption_library
@@ -99,6 +99,14 @@ def test_a_set_holds_every_picture_once_for_each_severity(data: Path) -> None:
     ]
     assert (pictures.name, tuple(pictures.labels), len(pictures.classes)) == ("fog", (0,) * 4, 1000)
     assert pictures.read(3).size == (224, 224)
+
+
+def test_a_set_says_which_picture_each_is_made_from(data: Path) -> None:
+    (pictures,) = ood(data, "fog", severities=(2, 4))
+
+    assert isinstance(pictures, ComputedPictureSet)
+    assert pictures.made_from.name == "imagenet"
+    assert [pictures.original(index) for index in range(4)] == [0, 1, 0, 1]
 
 
 @pytest.mark.parametrize(
