@@ -81,6 +81,13 @@ def chosen(
     return Segmented(sample, partial(segment, sample), len(pictures) - len(indices))
 
 
+def set_names(pictures: PictureSet) -> Iterator[str]:
+    """Go through the names of a set: its own, and those of the set that it is taken from."""
+    yield pictures.name
+    if isinstance(pictures, PictureSubset):
+        yield from set_names(pictures.whole)
+
+
 def drawn(segmented: Segmented, count: int, seed: int) -> Segmented:
     """Return `count` of the pictures with the class shares of all, drawn from `seed`.
 
@@ -144,20 +151,13 @@ def _mask_paths(pictures: PictureSet, folder: Path) -> Mapping[int, Path]:
         PurePosixPath(pictures.identify(index)).with_suffix(".png")
         for index in range(len(pictures))
     ]
-    for place in (*(folder / name for name in _names(pictures)), folder):
+    for place in (*(folder / name for name in set_names(pictures)), folder):
         found = {i: place / name for i, name in enumerate(names) if (place / name).is_file()}
         if found:
             return found
     flat = {i: folder / name.name for i, name in enumerate(names) if (folder / name.name).is_file()}
     _require_one_picture_each(pictures, flat)
     return flat
-
-
-def _names(pictures: PictureSet) -> Iterator[str]:
-    """Go through the names of a set: its own, and those of the set that it is taken from."""
-    yield pictures.name
-    if isinstance(pictures, PictureSubset):
-        yield from _names(pictures.whole)
 
 
 def _require_one_picture_each(pictures: PictureSet, flat: Mapping[int, Path]) -> None:

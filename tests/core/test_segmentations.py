@@ -166,7 +166,7 @@ def test_coco_gives_the_objects_of_a_pictures_own_class_without_crowds(pets, tmp
     ("content", "words"),
     [
         ("no JSON", "cannot be read as JSON"),
-        ("{}", "no instances file of COCO: it lacks annotations"),
+        ("{}", "no instances file of COCO: it lacks images"),
         (json.dumps({**COCO, "categories": []}), "has no category 'cat'"),
         (json.dumps({**COCO, "images": []}), "knows no picture of set 'test'"),
     ],
