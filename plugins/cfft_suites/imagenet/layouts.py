@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import attrs
 
-from cfft import DataError, Expected, FilePictures, class_folders, subfolders, unknown
-from cfft_suites.selection import first_folder
+from cfft import Expected, FilePictures, class_folders, subfolders, unknown
 
 from .facts import facts
 
@@ -53,11 +52,15 @@ class Layout:
     table: Mapping[str, str]
     classes: tuple[int, ...]
 
-    def read(self, root: Path, name: str) -> FilePictures:
-        """Find the pictures of a set; folders that are none of its classes are a fault."""
+    def read(self, root: Path, name: str, among: Collection[str] | None = None) -> FilePictures:
+        """Find the pictures of a set; folders that are none of its classes are a fault.
+
+        `among`: the folders to look at, where others lie there on purpose.
+        """
         folders = tuple(self.table)
         allowed = [folders[index] for index in self.classes]
-        strangers = sorted(set(subfolders(root)).difference(allowed))
+        there = subfolders(root) if among is None else among
+        strangers = sorted(set(there).difference(allowed))
         told = [f"set '{name}': {root}: {_stranger(strangers, allowed)}"] if strangers else []
         pictures = class_folders(root, name, self.table, only=allowed)
         return attrs.evolve(pictures, classes=self.classes, faults=(*told, *pictures.faults))
@@ -71,27 +74,6 @@ def layout_of(name: str) -> Layout:
     if name in _NUMBERED:
         return Layout({str(i): text for i, text in enumerate(known.names.values())}, classes)
     return Layout(known.names, classes)
-
-
-def find_set(data: Path, name: str) -> Path | None:
-    """Return where a set lies; `data` itself may be the ID set, class folders directly in it."""
-    found = first_folder(data, PLACES[name])
-    return data if found is None and name == TEST and _holds_classes(data) else found
-
-
-def require_no_single_set(data: Path) -> None:
-    """Raise DataError where `data` is by its name a set that must not be taken for the ID set."""
-    if data.resolve().name in _others() and _holds_classes(data):
-        raise DataError(f"--data {data} is a single set: give the directory that holds it")
-
-
-def _others() -> set[str]:
-    shifts = (places for name, places in PLACES.items() if name != TEST)
-    return {*TRAIN, *(place for places in shifts for place in places)}
-
-
-def _holds_classes(data: Path) -> bool:
-    return not facts().names.keys().isdisjoint(subfolders(data))
 
 
 def _stranger(folders: list[str], allowed: list[str]) -> str:

@@ -23,6 +23,7 @@ from cfft import (
 from cfft_suites.parts import folders_in, hold_out
 from cfft_suites.selection import Selection, Source, first_folder, open_sources
 
+from .bare import read_bare, require_no_single_set
 from .corruptions import CorruptedPictures, corruption_library
 from .facts import facts
 from .layouts import (
@@ -32,9 +33,7 @@ from .layouts import (
     TEST,
     TRAIN,
     TRAINING,
-    find_set,
     layout_of,
-    require_no_single_set,
 )
 from .objectnet import read_objectnet
 
@@ -109,9 +108,10 @@ class ImageNetSuite:
         return Source(name, PLACES[name], partial(self._open_set, name))
 
     def _open_set(self, name: str) -> PictureSet | None:
-        root = find_set(self.data, name)
+        root = first_folder(self.data, PLACES[name])
         if root is None:
-            return None
+            asked = TEST in (self.sets or ())
+            return read_bare(self.data, asked) if name == TEST else None
         if name == "objectnet":
             return read_objectnet(root, name, self.border)
         return layout_of(name).read(root, name)

@@ -47,14 +47,15 @@ def test_two_names_occur_twice_and_stay_four_classes(lay: Lay, tmp_path: Path) -
 def test_the_validation_set_is_found_with_all_classes_to_choose_from(
     lay: Lay, tmp_path: Path, place: str
 ) -> None:
-    lay(f"{place}/{GOLDFISH}", f"{place}/{HEN}")
+    lay(f"{place}/{TENCH}", f"{place}/{GOLDFISH}", f"{place}/{HEN}")
 
     suite = ImageNetSuite(data=tmp_path)
     sets = suite.evaluation(0)
 
     assert isinstance(suite, Suite)
     assert sets.test is not None
-    assert labelled(sets.test) == {f"{GOLDFISH}/0.png": 1, f"{HEN}/0.png": 8}
+    assert list(labelled(sets.test).values()) == [0, 1, 8]
+    assert sets.test.identify(2) == f"{HEN}/0.png"
     assert tuple(sets.test.classes) == tuple(range(1000))
     assert sets.ood == ()
 
@@ -174,6 +175,46 @@ def test_another_set_is_not_taken_for_the_validation_set(
 
     with pytest.raises(DataError, match=f"{folder} is a single set: give the directory that hold"):
         evaluation_sets(ImageNetSuite(data=tmp_path / folder), 0)
+
+
+@pytest.mark.parametrize(
+    ("folders", "pictures", "message"),
+    [
+        ([GOLDFISH, HEN], 1, "all of them are among the 200 of imagenet-r"),
+        (["n01498041", "n01819313"], 1, "all of them are among the 200 of imagenet-a"),
+        ([TENCH], 51, "one holds 51 pictures, more than the 50 of ImageNet's validation set"),
+    ],
+)
+def test_folders_like_those_of_another_set_are_the_validation_set_only_on_request(
+    lay: Lay, tmp_path: Path, folders: list[str], pictures: int, message: str
+) -> None:
+    lay(*(f"renditions/{folder}" for folder in folders), pictures=pictures)
+    data = tmp_path / "renditions"
+
+    asked = ImageNetSuite(data=data, sets=("imagenet",)).evaluation(0)
+
+    assert asked.test is not None
+    assert len(asked.test) == len(folders) * pictures
+    with pytest.raises(DataError, match=f"{message}: name the .* or say --sets imagenet if this"):
+        evaluation_sets(ImageNetSuite(data=data), 0)
+
+
+def test_class_folders_may_lie_beside_other_sets(lay: Lay, tmp_path: Path) -> None:
+    lay(TENCH, f"imagenet-r/{GOLDFISH}", "lists")
+
+    sets = evaluation_sets(ImageNetSuite(data=tmp_path), 0)
+
+    assert [pictures.name for pictures in sets.present] == ["imagenet", "imagenet-r"]
+    assert [labelled(pictures) for pictures in sets.present] == [
+        *({f"{TENCH}/0.png": 0}, {f"{GOLDFISH}/0.png": 1}),
+    ]
+
+
+def test_a_folder_that_looks_like_a_class_and_is_none_is_named(lay: Lay, tmp_path: Path) -> None:
+    lay(TENCH, "n01440765")
+
+    with pytest.raises(DataError, match="unknown class folder 'n01440765'; did you mean"):
+        evaluation_sets(ImageNetSuite(data=tmp_path), 0)
 
 
 def test_an_unknown_set_is_refused_at_once() -> None:
