@@ -17,6 +17,8 @@ from cfft.data.folders import EXTENSIONS, no_classes, picture_files, subfolders
 from cfft.errors import DataError
 from cfft.interfaces import MaskedPictureSet, PictureSet
 
+_INTEGERS_OF_16_BITS = ("PNG", "PPM")  # which Pillow may hold in 32
+
 
 @attrs.frozen(eq=False)
 class FilePictures:
@@ -212,12 +214,18 @@ def _decode(file: Path | BytesIO, reduced: bool = False) -> Image.Image:
     with Image.open(file) as image:
         if reduced:
             image.draft(None, (1, 1))
+        _require_range(image)
         return _to_rgb(ImageOps.exif_transpose(image))
 
 
+def _require_range(image: Image.Image) -> None:
+    """Raise ValueError for values of 32 bits, of which nobody knows which one is white."""
+    kind = {"F": "float", "I": "integer"}.get(image.mode)
+    if kind == "float" or (kind == "integer" and image.format not in _INTEGERS_OF_16_BITS):
+        raise ValueError(f"32-bit {kind} pictures have no fixed range; save it with 8 or 16 bits")
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "F":
-        raise ValueError("32-bit float pictures have no fixed range; save it with 8 or 16 bits")
     if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
     if image.has_transparency_data:

@@ -216,9 +216,20 @@ def test_a_picture_is_turned_upright(tmp_path: Path) -> None:
         (Image.new("RGB", (2, 2), RED).convert("P"), "a.png", RED),
         (Image.new("CMYK", (2, 2), (0, 255, 255, 0)), "a.tif", RED),
         (Image.fromarray(np.full((2, 2), 200 * 257, np.uint16)), "a.png", (200, 200, 200)),
+        (Image.fromarray(np.full((2, 2), 200 * 257, np.uint16)), "a.tif", (200, 200, 200)),
         (Image.new("1", (2, 2), 1), "a.png", WHITE),
     ],
-    ids=["grey", "grey+alpha", "opaque", "transparent", "palette", "cmyk", "16 bit", "bits"],
+    ids=[
+        "grey",
+        "grey+alpha",
+        "opaque",
+        "transparent",
+        "palette",
+        "cmyk",
+        "16 bit",
+        "16 bit tiff",
+        "bits",
+    ],
 )
 def test_every_mode_becomes_rgb(
     tmp_path: Path, image: Image.Image, file: str, expected: tuple[int, int, int]
@@ -231,6 +242,12 @@ def test_every_mode_becomes_rgb(
     assert picture.getpixel((0, 0)) == expected
 
 
+def test_integers_of_a_format_of_16_bits_are_scaled(tmp_path: Path) -> None:
+    (tmp_path / "a.pgm").write_bytes(b"P5 1 1 65535\n" + (200 * 257).to_bytes(2, "big"))
+
+    assert read_picture(tmp_path / "a.pgm").getpixel((0, 0)) == (200, 200, 200)
+
+
 def test_reading_names_path_and_reason(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("no picture")
 
@@ -238,10 +255,13 @@ def test_reading_names_path_and_reason(tmp_path: Path) -> None:
         read_picture(tmp_path / "a.png")
 
 
-def test_float_pictures_are_refused_as_they_have_no_range(tmp_path: Path) -> None:
-    Image.new("F", (2, 2), 0.5).save(tmp_path / "a.tif")
+@pytest.mark.parametrize(("mode", "kind"), [("F", "float"), ("I", "integer")])
+def test_pictures_of_32_bits_are_refused_as_they_have_no_range(
+    tmp_path: Path, mode: str, kind: str
+) -> None:
+    Image.new(mode, (2, 2), 200).save(tmp_path / "a.tif")
 
-    with pytest.raises(DataError, match=r"a\.tif: 32-bit float pictures have no fixed range"):
+    with pytest.raises(DataError, match=rf"a\.tif: 32-bit {kind} pictures have no fixed range"):
         read_picture(tmp_path / "a.tif")
 
 
