@@ -263,6 +263,7 @@ class SuiteSets:
     """Hold a suite's pictures: `classes` are the class names by index.
 
     `refused`: OOD sets that could not be opened, by name, with the reason in one line or several.
+    `absent`: OOD sets that the suite knows and did not find, by name, with what it looked for.
     """
 
     classes: tuple[str, ...]
@@ -271,10 +272,11 @@ class SuiteSets:
     test: PictureSet
     ood: tuple[PictureSet, ...] = ()
     refused: Mapping[str, str] = attrs.field(factory=dict)
+    absent: Mapping[str, str] = attrs.field(factory=dict)
 
     def for_evaluation(self) -> EvaluationSets:
         """Return the sets that models are measured on."""
-        return EvaluationSets(self.classes, self.test, self.ood, refused=self.refused)
+        return EvaluationSets(self.classes, self.test, self.ood, self.absent, self.refused)
 
 
 @attrs.frozen(eq=False)

@@ -48,6 +48,8 @@ def _picture_facts(prepared: Prepared) -> Iterator[Fact]:
         size = _count(len(pictures), "picture", "pictures")
         classes = _count(len(pictures.classes), "class", "classes")
         yield "pictures", role, f"{pictures.name}: {size}, {classes}"
+    if prepared.sets.absent:
+        yield "pictures", "absent", f"{', '.join(prepared.sets.absent)} (not measured)"
     if prepared.skipped:
         yield "pictures", "left out", f"{len(prepared.skipped)} unreadable"
 
@@ -141,6 +143,7 @@ def _data(
             }
             for role, pictures in _by_role(prepared)
         ],
+        "absent": dict(prepared.sets.absent),
         "skipped": [dict(record) for record in prepared.skipped],
         "batch": {
             "micro": batches.micro,

@@ -170,6 +170,7 @@ class Session:
             "before": before,
             "differences": gains(before, after),
             "classes": list(self.prepared.sets.classes),
+            "absent": dict(self.prepared.sets.absent),
             "skipped": [dict(record) for record in self.prepared.skipped],
             "epochs": state.epoch,
             "best_epoch": state.best_epoch,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+
+from cfft_suites.cifar10.pictures import CLASSES
 
 Command = Callable[..., Any]
 
@@ -93,6 +97,44 @@ def test_resuming_a_finished_run_shows_its_results(cfft_command: Command, words:
 
     assert again.out == first.out
     assert "is finished already" in again.err
+
+
+@pytest.fixture
+def ten_classes(clip: tuple[Path, Path]) -> list[str]:
+    """Say what it takes to train on CIFAR-10's classes where its reproductions are missing."""
+    config, weights = map(str, clip)
+    for part, count in (("train", 3), ("test", 1)):
+        for number, name in enumerate(CLASSES):
+            Path("ten", part, name).mkdir(parents=True)
+            for place in range(count):
+                picture = Image.new("RGB", (32, 32), (25 * number, 80 * place, 99))
+                picture.save(Path("ten", part, name, f"{place}.png"))
+    return [
+        *("--suite", "cifar10", "--data", "ten", "--val", "10", "--epochs", "0", "--workers", "0"),
+        *("--model", config, "--pretrained", weights, "--prompts", "class-name"),
+    ]
+
+
+def test_the_plan_names_the_sets_that_are_absent(
+    cfft_command: Command, ten_classes: list[str]
+) -> None:
+    shown = cfft_command("run", *ten_classes, "--dry-run").out
+    plan = json.loads(cfft_command("run", *ten_classes, "--dry-run", "--json").out)
+
+    assert re.search(r"absent +cifar10.1, cifar10.2 \(not measured\)", shown)
+    assert list(plan["absent"]) == ["cifar10.1", "cifar10.2"]
+    assert plan["absent"]["cifar10.1"].startswith("looked for CIFAR-10.1/datasets/cifar10.1_v6")
+
+
+def test_results_record_the_sets_that_are_absent(
+    cfft_command: Command, ten_classes: list[str]
+) -> None:
+    cfft_command("run", *ten_classes, "--out", "RUN")
+
+    results = json.loads(Path("RUN/results.json").read_text())
+
+    assert list(results["absent"]) == ["cifar10.1", "cifar10.2"]
+    assert results["ood_average"] is None
 
 
 @pytest.mark.parametrize(

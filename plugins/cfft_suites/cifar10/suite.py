@@ -105,7 +105,13 @@ class Cifar10Suite:
             raise DataError(measured.refused.get(_TEST, needed))
         train, val = hold_out(training, self.val, seed)
         return SuiteSets(
-            measured.classes, train, val, measured.test, measured.ood, measured.refused
+            classes=measured.classes,
+            train=train,
+            val=val,
+            test=measured.test,
+            ood=measured.ood,
+            refused=measured.refused,
+            absent=measured.absent,
         )
 
     @property

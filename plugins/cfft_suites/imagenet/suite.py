@@ -97,7 +97,13 @@ class ImageNetSuite:
             raise DataError(measured.refused.get(TEST, needed))
         train, val = hold_out(self._training(), self.val, seed)
         return SuiteSets(
-            measured.classes, train, val, measured.test, measured.ood, measured.refused
+            classes=measured.classes,
+            train=train,
+            val=val,
+            test=measured.test,
+            ood=measured.ood,
+            refused=measured.refused,
+            absent=measured.absent,
         )
 
     @property
