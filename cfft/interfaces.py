@@ -207,6 +207,9 @@ class PictureSet(Protocol):
     These facts are checked when a suite is opened: a label that no class stands for, or a class
     that the suite does not name, is refused with a DataError.
 
+    The optional attribute `cropped` says that the pictures are square and cut out for models
+    already (ImageNet-C): models see all of each, and nothing is cut off again.
+
     The optional attribute `faults`, a tuple of one-line sentences, says what is wrong with the set
     as it lies on disk (an empty class folder); each names the set or a path. Nobody trains on such
     a set or is measured on it; `cfft data verify` counts and reads what is there.

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from cfft.counterfactual import enlarged
-from cfft.data.loading import Loader, picture_transform
+from cfft.data.loading import Loader, fitting, picture_transform
 from cfft.data.segmentations import Segmented
 from cfft.encoder import Classifier
 from cfft.errors import DataError
@@ -108,7 +108,8 @@ def _named(figures: Sequence[float]) -> dict[str, float]:
 
 def _segment_reader(segmented: Segmented, reading: Reading) -> Callable[[int], Tensor]:
     """Return the function from an index to its segmentation as the model sees it: [H, W]."""
-    transform = picture_transform(attrs.evolve(reading.preprocessing, interpolation="nearest"))
+    preprocessing = fitting(segmented.pictures, reading.preprocessing)
+    transform = picture_transform(attrs.evolve(preprocessing, interpolation="nearest"))
     return lambda index: transform(Image.fromarray(segmented.segment(index)))[0]
 
 

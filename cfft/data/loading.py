@@ -6,11 +6,13 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import attrs
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
+from cfft.data.pictures import is_cropped
 from cfft.errors import ConfigError, DataError
 from cfft.interfaces import PictureSet, Preprocessing
 from cfft.randomness import generator
@@ -48,6 +50,13 @@ def picture_transform(preprocessing: Preprocessing) -> Callable[[Any], Tensor]:
     return made
 
 
+def fitting(pictures: PictureSet, preprocessing: Preprocessing) -> Preprocessing:
+    """Return what has to be done to these pictures; nothing is cut off those cut out already."""
+    if not is_cropped(pictures):
+        return preprocessing
+    return attrs.evolve(preprocessing, resize=max(preprocessing.size))
+
+
 def epoch_order(n: int, seed: int, epoch: int) -> list[int]:
     """Shuffle 0..n-1 for one epoch, alike on all processes, which share it out themselves."""
     return torch.randperm(n, generator=generator(seed, "order", step=epoch)).tolist()
@@ -83,7 +92,7 @@ class Loader:
         self._pictures = pictures
         self._asked: list[list[int]] = []
         self._loader = DataLoader(
-            _Tensors(pictures, picture_transform(preprocessing)),
+            _Tensors(pictures, picture_transform(fitting(pictures, preprocessing))),
             batch_sampler=self._asked,
             num_workers=workers,
             persistent_workers=workers > 0,

@@ -81,6 +81,11 @@ class PictureSubset:
         """What the classes of the whole set stand for; see PictureSet."""
         return counts_as(self.whole)
 
+    @property
+    def cropped(self) -> bool:
+        """Whether the pictures of the whole set are cut out already; see PictureSet."""
+        return is_cropped(self.whole)
+
     def __len__(self) -> int:
         return len(self.indices)
 
@@ -102,6 +107,11 @@ def counts_as(pictures: PictureSet) -> Mapping[int, int]:
 def faults_of(pictures: PictureSet) -> tuple[str, ...]:
     """Return what is wrong with a set, in one line each; see PictureSet."""
     return tuple(getattr(pictures, "faults", ()))
+
+
+def is_cropped(pictures: PictureSet) -> bool:
+    """Tell whether pictures are cut out for models already; see PictureSet."""
+    return bool(getattr(pictures, "cropped", False))
 
 
 def mask_reader(pictures: PictureSet) -> Callable[[int], NDArray[np.uint8 | np.bool_]] | None:

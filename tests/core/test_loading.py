@@ -3,15 +3,16 @@
 import os
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from cfft.data.loading import Loader, batches, epoch_order, picture_transform, to_batch
-from cfft.data.pictures import FilePictures, class_folders
+from cfft.data.pictures import FilePictures, PictureSubset, class_folders
 from cfft.errors import ConfigError, DataError
-from cfft.interfaces import Preprocessing
+from cfft.interfaces import PictureSet, Preprocessing
 
 HALF = (0.5, 0.5, 0.5)
 TINY = Preprocessing(size=(2, 3), resize=4, interpolation="bicubic", mean=HALF, std=HALF)
@@ -55,6 +56,43 @@ def test_the_transform_is_timms(size: tuple[int, int]) -> None:
     ours = picture_transform(Preprocessing((224, 224), 248, "bicubic", HALF, HALF))
 
     torch.testing.assert_close(ours(noise(*size)) / 255, theirs(noise(*size)), rtol=0, atol=0)
+
+
+@attrs.frozen(eq=False)
+class CutOut:
+    """One picture of 224 x 224 that has been cut out already."""
+
+    name: str = "cut out"
+    cropped: bool = True
+    labels: tuple[int, ...] = (0,)
+    classes: tuple[int, ...] = (0,)
+
+    def __len__(self) -> int:
+        return 1
+
+    def read(self, index: int) -> Image.Image:
+        return noise(224, 224)
+
+    def identify(self, index: int) -> str:
+        return "0"
+
+
+@pytest.mark.parametrize("part", [CutOut(), PictureSubset(CutOut(), (0,), "part")])
+def test_nothing_is_cut_off_pictures_that_are_cut_out_already(part: PictureSet) -> None:
+    ((images, _, _),) = Loader(part, Preprocessing((224, 224), 248, "bicubic", HALF, HALF)).load(
+        [[0]]
+    )
+
+    assert np.array_equal(images[0].permute(1, 2, 0).numpy(), np.asarray(noise(224, 224)))
+
+
+def test_pictures_that_are_cut_out_fill_a_model_of_another_size() -> None:
+    ((images, _, _),) = Loader(CutOut(), Preprocessing((16, 24), 20, "bicubic", HALF, HALF)).load(
+        [[0]]
+    )
+    whole = np.asarray(noise(224, 224).resize((24, 24), Image.Resampling.BICUBIC))
+
+    assert np.array_equal(images[0].permute(1, 2, 0).numpy(), whole[4:20])
 
 
 def test_an_unknown_interpolation_is_refused() -> None:

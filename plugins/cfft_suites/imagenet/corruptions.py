@@ -12,7 +12,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 import numpy as np
@@ -35,6 +35,7 @@ class CorruptedPictures:
     whole: PictureSet
     name: str
     severities: tuple[int, ...]
+    cropped: ClassVar[bool] = True
     labels: tuple[int, ...] = attrs.field(init=False)
 
     @labels.default
