@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 import attrs
 
-from cfft import Expected, FilePictures, class_folders, subfolders, unknown
+from cfft import Expected, FilePictures, class_folders, subfolders
 
 from .facts import facts
 
 TEST = "imagenet"
 STANDARD = (TEST, "imagenet-v2", "imagenet-r", "imagenet-sketch", "objectnet", "imagenet-a")
-TRAIN = ("train", "imagenet/train")
+TRAIN = ("train", "imagenet/train", "ILSVRC/Data/CLS-LOC/train")
 PLACES: Mapping[str, tuple[str, ...]] = {
-    TEST: ("val", "imagenet/val"),
+    TEST: ("val", "imagenet/val", "ILSVRC/Data/CLS-LOC/val"),
     "imagenet-v2": ("imagenetv2-matched-frequency-format-val",),
     "imagenet-v2-threshold": ("imagenetv2-threshold0.7-format-val",),
     "imagenet-v2-top": ("imagenetv2-top-images-format-val",),
     "imagenet-r": ("imagenet-r",),
-    "imagenet-sketch": ("sketch",),
-    "objectnet": ("objectnet-1.0/images",),
+    "imagenet-sketch": ("sketch", "imagenet-sketch/sketch", "imagenet-sketch"),
+    "objectnet": ("objectnet-1.0/images", "objectnet/images"),
     "imagenet-a": ("imagenet-a",),
 }
-"""Places below the suite's directory by set, as the published archives unpack."""
+"""Places below the suite's directory by set, as archives unpack: the authors', then Kaggle's."""
 TRAINING = "imagenet-train"
 COMPLETE: Mapping[str, Expected] = {
     TRAINING: Expected(1_281_167, 1000),
@@ -77,6 +78,15 @@ def layout_of(name: str) -> Layout:
 
 
 def _stranger(folders: list[str], allowed: list[str]) -> str:
-    listing = f"its {len(allowed)} class folders"
     more = f", and {len(folders) - 1} more like it" if len(folders) > 1 else ""
-    return f"{unknown('class folder', folders[0], allowed, listing)}; remove or rename it{more}"
+    expected = f"its {len(allowed)} class folders are among {allowed[0]} to {allowed[-1]}"
+    return f"{_unknown(folders[0], allowed)}; {expected}; remove or rename it{more}"
+
+
+def _unknown(folder: str, allowed: list[str]) -> str:
+    known = facts().names
+    if folder in known:
+        return f"class folder '{folder}' ({known[folder]}) is no class of this set"
+    unpadded = folder.lstrip("0") or "0"
+    close = [unpadded] if unpadded in allowed else get_close_matches(folder, allowed, n=1)
+    return f"unknown class folder '{folder}'" + "".join(f"; did you mean '{c}'?" for c in close)

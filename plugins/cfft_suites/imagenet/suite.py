@@ -26,6 +26,7 @@ from cfft_suites.selection import Selection, Source, first_folder, open_sources
 from .bare import read_bare, require_no_single_set
 from .corruptions import CorruptedPictures, corruption_library
 from .facts import facts
+from .flat import read_flat
 from .layouts import (
     COMPLETE,
     PLACES,
@@ -115,12 +116,21 @@ class ImageNetSuite:
 
     def _open_set(self, name: str) -> PictureSet | None:
         root = first_folder(self.data, PLACES[name])
+        if name == TEST:
+            return self._test(root)
         if root is None:
-            asked = TEST in (self.sets or ())
-            return read_bare(self.data, asked) if name == TEST else None
+            return None
         if name == "objectnet":
             return read_objectnet(root, name, self.border)
         return layout_of(name).read(root, name)
+
+    def _test(self, root: Path | None) -> PictureSet | None:
+        flat = read_flat(root or self.data, self.data, TEST)
+        if flat is not None:
+            return flat
+        if root is None:
+            return read_bare(self.data, asked=TEST in (self.sets or ()))
+        return layout_of(TEST).read(root, TEST)
 
     def _corrupted(self, test: PictureSet | None) -> tuple[CorruptedPictures, ...]:
         names = self._selection.corruption_names()
@@ -133,7 +143,7 @@ class ImageNetSuite:
         root = first_folder(self.data, TRAIN)
         if root is None:
             raise DataError(
-                f"no training pictures in {self.data} (looked for {' and '.join(TRAIN)}): the "
+                f"no training pictures in {self.data} (looked for {', '.join(TRAIN)}): the "
                 "other sets can be measured on, not trained on"
             )
         pictures = layout_of(TEST).read(root, TRAINING)

@@ -69,7 +69,9 @@ def test_sets_that_are_not_there_are_named_with_what_was_looked_for(
 
     assert [pictures.name for pictures in sets.present] == ["imagenet", "imagenet-sketch"]
     assert list(sets.absent) == ["imagenet-v2", "imagenet-r", "objectnet", "imagenet-a"]
-    assert sets.absent["objectnet"] == f"looked for objectnet-1.0/images in {tmp_path}"
+    assert sets.absent["objectnet"] == (
+        f"looked for objectnet-1.0/images and objectnet/images in {tmp_path}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,6 +120,15 @@ def test_sketch_has_all_classes(lay: Lay, tmp_path: Path) -> None:
     assert len(pictures.classes) == 1000
 
 
+@pytest.mark.parametrize("place", ["sketch", "imagenet-sketch", "imagenet-sketch/sketch"])
+def test_sketch_is_found_in_a_folder_of_its_own_too(lay: Lay, tmp_path: Path, place: str) -> None:
+    lay(f"{place}/{WHITE_SHARK}")
+
+    (pictures,) = evaluation_sets(ImageNetSuite(data=tmp_path), 0).ood
+
+    assert (pictures.name, labelled(pictures)) == ("imagenet-sketch", {f"{WHITE_SHARK}/0.png": 2})
+
+
 def test_one_variant_of_v2_counts_unless_others_are_asked_for(lay: Lay, tmp_path: Path) -> None:
     lay("imagenetv2-matched-frequency-format-val/0", "imagenetv2-top-images-format-val/0")
 
@@ -130,9 +141,10 @@ def test_one_variant_of_v2_counts_unless_others_are_asked_for(lay: Lay, tmp_path
     ("folder", "message"),
     [
         ("val/n01440765", r"'imagenet': .*unknown class folder 'n01440765'; did you mean"),
-        ("imagenet-r/n01440764", "unknown class folder 'n01440764'.*its 200 class folders"),
+        ("imagenet-r/n01440764", "'n01440764' .tench. is no class of this set; its 200 class fold"),
         ("sketch/sketches", "'imagenet-sketch': .*unknown class folder 'sketches'"),
-        ("imagenetv2-matched-frequency-format-val/1000", "unknown class folder '1000'"),
+        ("imagenetv2-matched-frequency-format-val/1000", "'1000'.*folders are among 0 to 999; rem"),
+        ("imagenetv2-matched-frequency-format-val/0001", "folder '0001'; did you mean '1'.;"),
         ("objectnet-1.0/images/air_freshener", "none of the folders in .*images is one of its"),
     ],
 )
@@ -239,7 +251,7 @@ def test_training_holds_out_the_asked_number_of_pictures_of_all_classes(
 def test_without_training_pictures_nobody_trains(lay: Lay, tmp_path: Path) -> None:
     lay(f"val/{TENCH}")
 
-    with pytest.raises(DataError, match=r"no training pictures in .*looked for train and imagenet"):
+    with pytest.raises(DataError, match=r"no training pictures in .*looked for train, imagenet/t"):
         training_sets(ImageNetSuite(data=tmp_path), 0)
 
 
