@@ -1,4 +1,4 @@
-"""Read CIFAR-10's files: pickled batches and NumPy arrays, none of which may run code.
+"""Read CIFAR-10's files: batches of its two versions and NumPy arrays, none of which may run code.
 
 Not torchvision's CIFAR10: it unpickles whatever passes an MD5 check, so that a copy saved anew is
 refused, and what is read could not be tested without the original.
@@ -6,9 +6,7 @@ refused, and what is read could not be tested without the original.
 
 from __future__ import annotations
 
-import codecs
-import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 from zipfile import BadZipFile
@@ -18,50 +16,43 @@ import numpy as np
 
 from cfft import DataError, PictureSubset
 
+from .pickles import read_pickle, read_pickled_array
 from .pictures import ArrayPictures, array_pictures
 
-_REBUILD = np.empty(0).__reduce__()[0]
-_ALLOWED = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("numpy.core.multiarray", "_reconstruct"): _REBUILD,
-    ("numpy._core.multiarray", "_reconstruct"): _REBUILD,
-    ("_codecs", "encode"): codecs.encode,
-}
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Read pickles of arrays, numbers and text; refuse everything else."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ALLOWED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no batch needs")
-        return _ALLOWED[module, name]
+_RECORD = 1 + 3 * 32 * 32  # bytes of a label and a picture
 
 
 def read_batches(name: str, paths: Sequence[Path]) -> ArrayPictures:
     """Return the pictures of CIFAR-10 batches ("python version") one after the other.
 
-    Raises DataError for a file that is no such batch.
+    Raises DataError for a file that is missing or no such batch.
     """
-    batches = [_read_batch(path) for path in paths]
-    return ArrayPictures(
-        name=name,
-        pixels=np.concatenate([batch.pixels for batch in batches]),
-        labels=tuple(label for batch in batches for label in batch.labels),
-        names=[picture for batch in batches for picture in batch.names],
-    )
+    return _joined(name, paths, _pickled)
 
 
-def read_arrays(name: str, pixels: Path, labels: Path) -> ArrayPictures:
-    """Return the pictures of two .npy files; pictures stay on disk until they are read."""
+def read_binary_batches(name: str, paths: Sequence[Path]) -> ArrayPictures:
+    """Return the pictures of CIFAR-10 batches ("binary version"), called as in the other one.
+
+    Raises DataError for a file that is missing or no such batch.
+    """
+    return _joined(name, paths, _binary)
+
+
+def read_arrays(name: str, paths: Sequence[Path]) -> ArrayPictures:
+    """Return the pictures of two .npy files, pictures and labels; the first stays on disk.
+
+    Raises DataError for files that are missing or hold something else.
+    """
+    _require_all(paths)
+    pixels, labels = paths
     return array_pictures(
         name, _load(pixels, mmap_mode="r"), _load(labels), f"{pixels} with {labels.name}", name
     )
 
 
-def read_archive(name: str, path: Path) -> ArrayPictures:
-    """Return the pictures of an .npz file that holds `images` and `labels`."""
+def read_archive(name: str, paths: Sequence[Path]) -> ArrayPictures:
+    """Return the pictures of an .npz file that holds `images` and `labels`; raises DataError."""
+    (path,) = paths
     with _load(path, archive=True) as stored:
         try:
             images, labels = stored["images"], stored["labels"]
@@ -70,12 +61,26 @@ def read_archive(name: str, path: Path) -> ArrayPictures:
     return array_pictures(name, images, labels, str(path), name)
 
 
+def read_dictionary(name: str, paths: Sequence[Path]) -> ArrayPictures:
+    """Return the pictures of an .npy file that holds a pickled dictionary of the same two.
+
+    Raises DataError for anything else.
+    """
+    (path,) = paths
+    try:
+        stored = read_pickled_array(path)
+        images, labels = np.asarray(stored["images"]), stored["labels"]
+    except Exception as error:  # a damaged pickle may raise anything
+        _refuse(path, error)
+    return array_pictures(name, images, labels, str(path), name)
+
+
 def read_corruption(folder: Path, name: str, severities: Sequence[int]) -> PictureSubset:
     """Return a corruption of CIFAR-10-C: severity 1 to 5 are stacked in its file in this order.
 
     Pictures are called SEVERITY/PLACE. Raises DataError where the file is no stack of five.
     """
-    whole = read_arrays(name, folder / f"{name}.npy", folder / "labels.npy")
+    whole = read_arrays(name, [folder / f"{name}.npy", folder / "labels.npy"])
     each, rest = divmod(len(whole), 5)
     if rest:
         raise DataError(f"{folder / name}.npy: {len(whole)} pictures are no stack of 5 severities")
@@ -84,16 +89,39 @@ def read_corruption(folder: Path, name: str, severities: Sequence[int]) -> Pictu
     return PictureSubset(whole=attrs.evolve(whole, names=names), indices=tuple(rows), name=name)
 
 
-def _read_batch(path: Path) -> ArrayPictures:
+def _joined(
+    name: str, paths: Sequence[Path], read: Callable[[Path], ArrayPictures]
+) -> ArrayPictures:
+    _require_all(paths)
+    batches = [read(path) for path in paths]
+    return ArrayPictures(
+        name=name,
+        pixels=np.concatenate([batch.pixels for batch in batches]),
+        labels=tuple(label for batch in batches for label in batch.labels),
+        names=[picture for batch in batches for picture in batch.names],
+    )
+
+
+def _pickled(path: Path) -> ArrayPictures:
     try:
-        with path.open("rb") as file:
-            stored = _ArraysOnly(file, encoding="bytes").load()
-        fields = {key.decode() if isinstance(key, bytes) else key: stored[key] for key in stored}
-        pixels = fields["data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)  # [N, 32, 32, 3]
-        labels = fields["labels"]
+        fields = read_pickle(path)
+        pixels, labels = _rows(fields["data"]), fields["labels"]
     except Exception as error:  # a damaged pickle may raise anything
         _refuse(path, error)
     return array_pictures(path.name, pixels, labels, str(path), path.name)
+
+
+def _binary(path: Path) -> ArrayPictures:
+    try:
+        records = np.fromfile(path, np.uint8).reshape(-1, _RECORD)
+    except (OSError, ValueError) as error:
+        _refuse(path, error)
+    return array_pictures(path.stem, _rows(records[:, 1:]), records[:, 0], str(path), path.stem)
+
+
+def _rows(pixels: Any) -> Any:
+    """Bring pictures that are stored as rows of red, green and blue to [N, 32, 32, 3]."""
+    return pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
 
 
 def _load(path: Path, archive: bool = False, mmap_mode: Literal["r"] | None = None) -> Any:
@@ -104,6 +132,16 @@ def _load(path: Path, archive: bool = False, mmap_mode: Literal["r"] | None = No
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         _refuse(path, error)
     return found
+
+
+def _require_all(paths: Sequence[Path]) -> None:
+    missing = [path.name for path in paths if not path.is_file()]
+    if missing:
+        there = ", ".join(path.name for path in paths if path.is_file())
+        raise DataError(
+            f"{paths[0].parent} lacks {', '.join(missing)} beside {there}: unpack or download the "
+            "set again"
+        )
 
 
 def _refuse(path: Path, error: Exception) -> NoReturn:

@@ -1,0 +1,192 @@
+"""CIFAR-10's files: pickles of every age, arrays, what they may not hold."""
+
+import os
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cfft import DataError
+from cfft.data.sets import evaluation_sets
+from cfft_suites.cifar10.files import read_batches
+from cfft_suites.cifar10.pictures import CLASSES
+from cfft_suites.cifar10.suite import Cifar10Suite
+
+
+def pixels(count: int) -> NDArray[np.uint8]:
+    """Pictures [N, 32, 32, 3], each of one shade: its place."""
+    return np.repeat(np.arange(count, dtype=np.uint8), 32 * 32 * 3).reshape(-1, 32, 32, 3)
+
+
+def write_batch(path: Path, labels: Sequence[int], data: Any = None) -> None:
+    path.parent.mkdir(exist_ok=True)
+    rows = pixels(len(labels)).transpose(0, 3, 1, 2).reshape(-1, 3072) if data is None else data
+    path.write_bytes(pickle.dumps({b"data": rows, b"labels": list(labels)}, protocol=2))
+
+
+def write_pairs(folder: Path, stem: str, labels: Sequence[int]) -> None:
+    folder.mkdir(exist_ok=True)
+    np.save(folder / f"{stem}_data.npy", pixels(len(labels)))
+    np.save(folder / f"{stem}_labels.npy", np.array(labels, dtype=np.int32))
+
+
+def test_batches_are_read_with_their_channels_in_place(tmp_path: Path) -> None:
+    row = np.zeros((1, 3, 32, 32), np.uint8)
+    row[0, 1] = 255  # green
+    row[0, 2, 0] = 255  # blue as well in the top row
+    write_batch(tmp_path / "test_batch", [6], data=row.reshape(1, 3072))
+
+    test = Cifar10Suite(data=tmp_path).evaluation(0).test
+
+    assert test is not None
+    image = test.read(0)
+    assert (image.getpixel((31, 0)), image.getpixel((0, 31))) == ((0, 255, 255), (0, 255, 0))
+    assert (list(test.labels), CLASSES[6], test.identify(0)) == ([6], "frog", "test_batch/00000")
+
+
+def test_a_batch_that_python_2_wrote_is_read(tmp_path: Path) -> None:
+    rows = np.arange(3072, dtype=np.uint8).tobytes()
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntU\x01btR"
+        b"(I1\n(I1\nI3072\ntcnumpy\ndtype\n(U\x02u1I0\nI1\ntR(I3\nU\x01|NNNI-1\nI-1\nI0\ntb"
+        b"I00\nT" + len(rows).to_bytes(4, "little") + rows + b"tb"
+    )
+    (tmp_path / "test_batch").write_bytes(b"\x80\x02}(U\x04data" + array + b"U\x06labels](I3\neu.")
+
+    test = read_batches("cifar10", [tmp_path / "test_batch"])
+
+    assert (test.labels, CLASSES[3]) == ((3,), "cat")
+    assert test.read(0).getpixel((1, 0)) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_batch_that_was_saved_anew_is_read(tmp_path: Path, protocol: int) -> None:
+    stored = {"data": pixels(2).transpose(0, 3, 1, 2).reshape(2, 3072), "labels": [4, 5]}
+    (tmp_path / "test_batch").write_bytes(pickle.dumps(stored, protocol))
+
+    test = read_batches("cifar10", [tmp_path / "test_batch"])
+
+    assert (test.labels, test.read(1).getpixel((3, 3))) == ((4, 5), (1, 1, 1))
+
+
+@pytest.mark.parametrize("core", ["numpy.core", "numpy._core"])
+def test_arrays_of_either_numpy_are_read(tmp_path: Path, core: str) -> None:
+    stored = {"data": pixels(1).reshape(1, 3072), "labels": [np.int64(4)]}
+    written = pickle.dumps(stored, protocol=0).replace(b"numpy._core", core.encode())
+    (tmp_path / "test_batch").write_bytes(written)
+
+    assert read_batches("cifar10", [tmp_path / "test_batch"]).labels == (4,)
+
+
+def write_binary(path: Path, labels: Sequence[int]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    rows = pixels(len(labels)).transpose(0, 3, 1, 2).reshape(-1, 3072)
+    records = zip(labels, rows, strict=True)
+    path.write_bytes(b"".join(bytes([label]) + row.tobytes() for label, row in records))
+
+
+def test_the_binary_version_is_the_same_set(tmp_path: Path) -> None:
+    write_binary(tmp_path / "cifar-10-batches-bin" / "test_batch.bin", [7, 8])
+
+    test = evaluation_sets(Cifar10Suite(data=tmp_path), 0).test
+
+    assert test is not None
+    assert (list(test.labels), test.identify(1)) == ([7, 8], "test_batch/00001")
+    assert test.read(1).getpixel((31, 31)) == (1, 1, 1)
+
+
+def test_a_binary_batch_that_ends_too_early_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "test_batch.bin").write_bytes(bytes(5000))
+
+    with pytest.raises(DataError, match=r"test_batch.bin: not the arrays that CIFAR-10 is publ"):
+        evaluation_sets(Cifar10Suite(data=tmp_path), 0)
+
+
+def test_a_batch_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "test_batch").write_bytes(b"cos\nsystem\n(S'touch broken'\ntR.")
+
+    with pytest.raises(DataError, match=r"test_batch: .*it asks for os.system, which no batch"):
+        evaluation_sets(Cifar10Suite(data=tmp_path), 0)
+
+
+@pytest.mark.parametrize("content", [b"", b"no pickle", pickle.dumps([1]), pickle.dumps({})])
+def test_what_is_no_batch_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "test_batch").write_bytes(content)
+
+    with pytest.raises(DataError, match="test_batch: not the arrays that CIFAR-10 is published as"):
+        evaluation_sets(Cifar10Suite(data=tmp_path), 0)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [([0, 10], "labels are not all whole numbers from 0 to 9"), ([0], "1 labels for 2 pictures")],
+)
+def test_labels_that_do_not_match_are_refused(
+    tmp_path: Path, labels: list[int], message: str
+) -> None:
+    write_batch(tmp_path / "test_batch", labels, data=np.zeros((2, 3072), np.uint8))
+
+    with pytest.raises(DataError, match=message):
+        evaluation_sets(Cifar10Suite(data=tmp_path), 0)
+
+
+@pytest.mark.parametrize("folder", ["cifar-10.2-master", "CIFAR-10.2", "."])
+def test_10_2_is_found_in_its_older_form(tmp_path: Path, folder: str) -> None:
+    stored = {"images": pixels(2), "labels": np.array([5, 6]), "keywords": ["a", np.str_("b")]}
+    (tmp_path / folder).mkdir(exist_ok=True)
+    np.save(tmp_path / folder / "cifar102_test.npy", np.array(stored), allow_pickle=True)
+
+    (pictures,) = evaluation_sets(Cifar10Suite(data=tmp_path), 0).ood
+
+    assert (pictures.name, list(pictures.labels)) == ("cifar10.2", [5, 6])
+    assert pictures.read(1).getpixel((0, 0)) == (1, 1, 1)
+
+
+class Harmful:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch broken",)
+
+
+@pytest.mark.parametrize("stored", [{"images": Harmful()}, {"pictures": 1}, [1]])
+def test_an_older_form_that_holds_anything_else_is_refused(tmp_path: Path, stored: Any) -> None:
+    file = tmp_path / "cifar102_test.npy"
+    np.save(file, np.array(stored, dtype=object), allow_pickle=True)
+
+    with pytest.raises(DataError, match=r"cifar102_test.npy: not the arrays that CIFAR-10"):
+        evaluation_sets(Cifar10Suite(data=tmp_path), 0)
+
+
+def test_an_archive_of_other_arrays_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "cifar102_test.npz", pictures=pixels(2))
+
+    with pytest.raises(DataError, match=r"cifar102_test.npz: not the arrays .*images"):
+        evaluation_sets(Cifar10Suite(data=tmp_path), 0)
+
+
+def test_arrays_that_would_run_code_are_refused(tmp_path: Path) -> None:
+    write_pairs(tmp_path, "cifar10.1_v6", [1])
+    np.save(tmp_path / "cifar10.1_v6_data.npy", np.array([{}], dtype=object), allow_pickle=True)
+
+    with pytest.raises(DataError, match=r"v6_data.npy: not the arrays .*object"):
+        evaluation_sets(Cifar10Suite(data=tmp_path), 0)
+
+
+def test_arrays_of_another_shape_are_refused(tmp_path: Path) -> None:
+    write_pairs(tmp_path, "cifar10.1_v6", [1])
+    np.save(tmp_path / "cifar10.1_v6_data.npy", np.zeros((1, 28, 28), np.uint8))
+
+    with pytest.raises(DataError, match=r"pictures are uint8 \[1, 28, 28\], expected uint8 \[N, 3"):
+        evaluation_sets(Cifar10Suite(data=tmp_path), 0)
+
+
+def test_an_archive_in_place_of_an_array_is_refused(tmp_path: Path) -> None:
+    write_pairs(tmp_path, "cifar10.1_v6", [1])
+    np.savez(tmp_path / "other.npz", images=pixels(1))
+    (tmp_path / "other.npz").rename(tmp_path / "cifar10.1_v6_data.npy")
+
+    with pytest.raises(DataError, match=r"v6_data.npy: not the arrays .*the other way round"):
+        evaluation_sets(Cifar10Suite(data=tmp_path), 0)
