@@ -183,6 +183,12 @@ def test_holding_too_much_out_is_refused(cifar10: Path) -> None:
         training_sets(Cifar10Suite(data=cifar10, val=10), 0)
 
 
+def test_files_are_read_once_however_many_seeds_ask(cifar10: Path) -> None:
+    suite = Cifar10Suite(data=cifar10)
+
+    assert suite.evaluation(0).test is suite.evaluation(1).test
+
+
 def test_class_folders_serve_as_well(tmp_path: Path) -> None:
     (tmp_path / "test" / "truck").mkdir(parents=True)
     Image.new("RGB", (32, 32)).save(tmp_path / "test" / "truck" / "0001.png")

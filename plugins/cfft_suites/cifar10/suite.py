@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -62,15 +62,11 @@ class Cifar10Suite:
         return {name: COMPLETE[name] for name in names} | corruptions
 
     def evaluation(self, seed: int) -> EvaluationSets:
-        """Return the sets that are there; `seed` changes nothing.
+        """Return the sets that are there; `seed` changes nothing, they are opened once.
 
         Raises DataError for a wrong directory.
         """
-        folders_in(self.data, "cifar-10-batches-py/, CIFAR-10-C/, ...")
-        chosen = self._selection
-        sources = [self._source(name) for name in chosen.set_names(STANDARD, TEST)]
-        sources += [self._corruption(name) for name in chosen.corruption_names()]
-        return open_sources(self.data, sources, chosen).for_evaluation(CLASSES, TEST)
+        return self._measured
 
     def open(self, seed: int) -> SuiteSets:
         """Return the sets with those to train on; the validation part is drawn from `seed`.
@@ -93,6 +89,14 @@ class Cifar10Suite:
             refused=measured.refused,
             absent=measured.absent,
         )
+
+    @cached_property
+    def _measured(self) -> EvaluationSets:
+        folders_in(self.data, "cifar-10-batches-py/, CIFAR-10-C/, ...")
+        chosen = self._selection
+        sources = [self._source(name) for name in chosen.set_names(STANDARD, TEST)]
+        sources += [self._corruption(name) for name in chosen.corruption_names()]
+        return open_sources(self.data, sources, chosen).for_evaluation(CLASSES, TEST)
 
     @property
     def _selection(self) -> Selection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -74,17 +74,12 @@ class ImageNetSuite:
         return {name: COMPLETE[name] for name in names}
 
     def evaluation(self, seed: int) -> EvaluationSets:
-        """Return the sets that are there; `seed` changes nothing.
+        """Return the sets that are there; `seed` changes nothing, they are opened once.
 
         Raises DataError for a wrong directory, ConfigError where the corruptions' package is
         missing.
         """
-        folders_in(self.data, "val/, imagenet-r/, sketch/, ...")
-        require_no_single_set(self.data)
-        names = self._selection.set_names(STANDARD, TEST)
-        found = open_sources(self.data, [*map(self._source, names)], self._selection)
-        corrupted = self._corrupted(found.sets.get(TEST))
-        return found.for_evaluation(facts().names.values(), TEST, corrupted)
+        return self._measured
 
     def open(self, seed: int) -> SuiteSets:
         """Return the sets with those to train on; the validation part is drawn from `seed`.
@@ -106,6 +101,15 @@ class ImageNetSuite:
             refused=measured.refused,
             absent=measured.absent,
         )
+
+    @cached_property
+    def _measured(self) -> EvaluationSets:
+        folders_in(self.data, "val/, imagenet-r/, sketch/, ...")
+        require_no_single_set(self.data)
+        names = self._selection.set_names(STANDARD, TEST)
+        found = open_sources(self.data, [*map(self._source, names)], self._selection)
+        corrupted = self._corrupted(found.sets.get(TEST))
+        return found.for_evaluation(facts().names.values(), TEST, corrupted)
 
     @property
     def _selection(self) -> Selection:

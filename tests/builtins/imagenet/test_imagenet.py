@@ -229,6 +229,17 @@ def test_a_folder_that_looks_like_a_class_and_is_none_is_named(lay: Lay, tmp_pat
         evaluation_sets(ImageNetSuite(data=tmp_path), 0)
 
 
+def test_folders_are_listed_once_however_many_seeds_ask(lay: Lay, tmp_path: Path) -> None:
+    lay(f"val/{TENCH}", f"sketch/{TENCH}")
+    suite = ImageNetSuite(data=tmp_path)
+
+    first, second = (suite.evaluation(seed) for seed in (0, 1))
+
+    assert [one is other for one, other in zip(first.present, second.present, strict=True)] == [
+        *(True, True),
+    ]
+
+
 def test_an_unknown_set_is_refused_at_once() -> None:
     with pytest.raises(ConfigError, match=r"imagenet.sets: unknown set 'imagenet-v3'; did you mea"):
         ImageNetSuite(data=Path("data"), sets=("imagenet-v3",))
