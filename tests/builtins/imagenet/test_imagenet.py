@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import open_clip
 import pytest
 
 from cfft import ConfigError, DataError, PictureSet, Suite
@@ -19,11 +18,6 @@ TENCH, GOLDFISH, WHITE_SHARK, HEN = "n01440764", "n01443537", "n01484850", "n015
 
 def labelled(pictures: PictureSet) -> dict[str, int]:
     return {pictures.identify(i): label for i, label in enumerate(pictures.labels)}
-
-
-def test_class_names_are_those_of_clip_in_index_order() -> None:
-    assert tuple(facts().names.values()) == tuple(open_clip.IMAGENET_CLASSNAMES)
-    assert list(facts().names) == sorted(facts().names)
 
 
 def test_two_names_occur_twice_and_stay_four_classes(lay: Lay, tmp_path: Path) -> None:

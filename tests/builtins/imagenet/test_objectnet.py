@@ -12,7 +12,6 @@ from PIL import Image
 from cfft import DataError
 from cfft.data.sets import evaluation_sets
 from cfft.evaluate import Predictions, score
-from cfft_suites.imagenet.facts import facts
 from cfft_suites.imagenet.objectnet import ObjectNetPictures
 from cfft_suites.imagenet.suite import ImageNetSuite
 
@@ -49,13 +48,6 @@ def objectnet(lay: Lay, tmp_path: Path) -> Path:
     images = "objectnet-1.0/images"
     lay(f"{images}/alarm_clock", f"{images}/air_freshener", f"{images}/banana", size=(10, 8))
     return tmp_path
-
-
-def test_113_folders_stand_for_125_classes() -> None:
-    mapped = facts().objectnet
-
-    assert len(mapped) == 113
-    assert len({index for classes in mapped.values() for index in classes}) == 125
 
 
 def test_a_folder_of_two_classes_has_the_first_as_its_label(objectnet: Path) -> None:
