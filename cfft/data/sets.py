@@ -82,7 +82,7 @@ def _named(name: str, found: EvaluationSets, suite: Suite, seed: int) -> Picture
     if name in by_name:
         return by_name[name]
     if name in found.absent:
-        raise DataError(f"set '{name}' is absent: looked for {found.absent[name]}")
+        raise DataError(f"set '{name}' is absent: {found.absent[name]}")
     raise DataError(unknown("set", name, [_TRAIN, *by_name, *found.absent]))
 
 

@@ -127,7 +127,7 @@ def open_sources(data: Path, sources: Sequence[Source], chosen: Selection) -> Fo
     return Found(
         sets=there,
         absent={
-            source.name: f"looked for {' and '.join(source.looked_for)} in {data}"
+            source.name: f"looked for {_either(source.looked_for)} in {data}"
             for source in missing
             if source not in named
         },
@@ -138,6 +138,11 @@ def open_sources(data: Path, sources: Sequence[Source], chosen: Selection) -> Fo
 def first_folder(data: Path, places: Sequence[str]) -> Path | None:
     """Return the first of `places` below `data` that is a directory, or None."""
     return next((data / place for place in places if (data / place).is_dir()), None)
+
+
+def _either(places: Sequence[str]) -> str:
+    *most, last = places
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def _lacking(data: Path, named: Sequence[Source]) -> str:

@@ -75,7 +75,7 @@ def test_reproductions_are_found_and_the_rest_is_absent(cifar10: Path) -> None:
     ]
     assert sets.ood[0].read(2).getpixel((0, 0)) == (2, 2, 2)
     assert sets.absent == {
-        "cifar10.2": "looked for cifar-10.2/cifar102_test.npz and cifar-10.2/cifar102_test.npy in "
+        "cifar10.2": "looked for cifar-10.2/cifar102_test.npz or cifar-10.2/cifar102_test.npy in "
         f"{cifar10}"
     }
 

@@ -69,3 +69,19 @@ def test_training_pictures_asked_for_by_name_have_to_be_sound() -> None:
     assert [each.name for each in named_sets(suite, 0, ["snow"])[1]] == ["snow"]
     with pytest.raises(DataError, match="no pictures of owl"):
         named_sets(suite, 0, ["train"])
+
+
+class WithoutRain(Suite):
+    """Look for rain and do not find it."""
+
+    def open(self, seed: int) -> SuiteSets:
+        return attrs.evolve(super().open(seed), absent={"rain": "looked for rain/ in there"})
+
+
+def test_a_suite_that_serves_training_names_its_absent_sets_too() -> None:
+    assert evaluation_sets(WithoutRain(), 0).absent == {"rain": "looked for rain/ in there"}
+
+
+def test_whoever_asks_for_an_absent_set_hears_what_was_looked_for() -> None:
+    with pytest.raises(DataError, match=r"set 'rain' is absent: looked for rain/ in there$"):
+        named_sets(WithoutRain(), 0, ["rain"])

@@ -64,7 +64,7 @@ def test_sets_that_are_not_there_are_named_with_what_was_looked_for(
     assert [pictures.name for pictures in sets.present] == ["imagenet", "imagenet-sketch"]
     assert list(sets.absent) == ["imagenet-v2", "imagenet-r", "objectnet", "imagenet-a"]
     assert sets.absent["objectnet"] == (
-        f"looked for objectnet-1.0/images and objectnet/images in {tmp_path}"
+        f"looked for objectnet-1.0/images or objectnet/images in {tmp_path}"
     )
 
 
