@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cfft.report.records import Accuracy, Model
+from cfft.report.records import ID, Accuracy, Model
 from cfft.report.summary import OOD_AVERAGE, Group, Summary, spread
 from cfft.report.tables import Cell, Column, Form, Table, figure, text, with_best
 
@@ -15,6 +15,7 @@ _DETAILS: Sequence[tuple[Column, str]] = (
     (Column("top-5", "percent"), "top5"),
     (Column("calibration error", "percent"), "ece"),
 )
+_LOOSE = 0.5
 
 
 def accuracy_tables(summary: Summary) -> list[Table]:
@@ -57,8 +58,8 @@ def _group_cell(summary: Summary, group: Group, name: str) -> Cell:
 
 
 def _names(summary: Summary) -> list[str]:
-    """Return the columns of accuracies: every set, then the OOD average."""
-    return [*summary.sets, *([OOD_AVERAGE] if summary.targets else [])]
+    """Return the columns of accuracies: ID sets, the OOD average, OOD sets."""
+    return [*(name for name, role in summary.sets.items() if role == ID), *summary.targets]
 
 
 def _accuracy_columns(summary: Summary) -> Iterator[Column]:
@@ -120,12 +121,22 @@ def robustness(summary: Summary) -> Table | None:
         "Effective robustness in points",
         (Column("model"), *columns),
         with_best(rows, range(1, 1 + len(names))),
-        (
-            f"OOD accuracy minus what {summary.id_set} foretells, by a line through "
-            f"{len(summary.baseline)} models fitted between logits of accuracies (Taori et al. "
-            "2020). These models lie around zero by construction.",
-        ),
+        tuple(_robustness_notes(summary)),
     )
+
+
+def _robustness_notes(summary: Summary) -> Iterator[str]:
+    yield (
+        f"OOD accuracy minus what {summary.id_set} foretells, by a line through "
+        f"{len(summary.baseline)} models fitted between logits of accuracies (Taori et al. "
+        "2020). These models lie around zero by construction."
+    )
+    loose = [name for name, line in summary.lines.items() if line.r2 < _LOOSE]
+    if loose:
+        yield (
+            f"With an R² below {_LOOSE} the line foretells little, so that distances from it say "
+            f"little: {', '.join(loose)}."
+        )
 
 
 def _robustness_cell(summary: Summary, group: Group, name: str) -> Cell:

@@ -1,4 +1,4 @@
-"""The tables of what was configured, of what was installed, and of what was mistaken for what."""
+"""The tables of what was configured and of what was installed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cfft.evaluation.groups import settings
-from cfft.report.confusion import Confusion
 from cfft.report.records import Run
-from cfft.report.tables import NOTHING, Cell, Column, Table, text
+from cfft.report.tables import NOTHING, Column, Table, text
 
 _VERSIONS = ("cfft.", "plugins.")
 
@@ -48,30 +47,3 @@ def _said(key: str, found: Sequence[Mapping[str, Any]]) -> str:
     """Write the values that the runs of a configuration have, each once."""
     values = dict.fromkeys(str(values.get(key, NOTHING)) for values in found)
     return ", ".join(values)
-
-
-def mistakes(confusions: Sequence[Confusion]) -> Table | None:
-    """Tabulate the most frequent mistakes of each model on each OOD set."""
-    rows = [
-        (text(found.model), text(found.set), *row)
-        for found in confusions
-        for row in pair_rows(found)
-    ]
-    columns = (Column("model"), Column("set"), *PAIR_COLUMNS)
-    return Table("confusion", "Most frequent mistakes", columns, tuple(rows)) if rows else None
-
-
-PAIR_COLUMNS = (
-    Column("true class"),
-    Column("taken for"),
-    Column("pictures", "count"),
-    Column("% of class", "percent"),
-)
-
-
-def pair_rows(confusion: Confusion) -> list[tuple[Cell, ...]]:
-    """Return the rows of one model on one set, worst first."""
-    return [
-        (text(true), text(chosen), Cell(count), Cell(share))
-        for true, chosen, count, share in confusion.pairs
-    ]

@@ -9,71 +9,132 @@ import attrs
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torchmetrics.functional.classification import multiclass_confusion_matrix
+from scipy.sparse import coo_array, csr_array
 
 from cfft.errors import DataError
 from cfft.evaluate import Predictions, chosen_labels
 from cfft.report.records import OOD, Model
+from cfft.report.summary import Group
 
 LARGEST_MAP = 40
-_MOST_PAIRS = 10
+_PAIRS_BESIDE_A_MAP = 10
+_PAIRS_ALONE = 30
+
+
+@attrs.frozen
+class Pair:
+    """Hold a mistake: the true class, the chosen one, how often, as a share of the true class.
+
+    `pictures`: per model, so the mean over the seeds of a configuration.
+    """
+
+    true: str
+    chosen: str
+    pictures: float
+    share: float
 
 
 @attrs.frozen(eq=False)
 class Confusion:
-    """Hold how often a model took class i for class j on one set.
+    """Hold how often the models of a configuration took class i for class j on one set.
 
-    `counts`: [C, C], int64, rows are true. `classes`: the C class names.
+    `counts`: [C, C], int64, rows are true, summed over the models. `classes`: the C class names,
+    of those that are true or chosen somewhere. `models`: how many there are, one per seed.
     """
 
-    model: str
+    group: str
     set: str
     classes: tuple[str, ...]
-    counts: NDArray[np.int64]
-
-    @property
-    def pairs(self) -> list[tuple[str, str, int, float]]:
-        """The most frequent mistakes: true class, chosen class, pictures, share of the true."""
-        mistakes = self.counts - np.diag(np.diag(self.counts))
-        order = np.argsort(-mistakes, axis=None, kind="stable")[:_MOST_PAIRS]
-        cells = zip(*np.unravel_index(order, mistakes.shape), strict=True)
-        return [self._pair(int(row), int(column)) for row, column in cells if mistakes[row, column]]
-
-    def _pair(self, row: int, column: int) -> tuple[str, str, int, float]:
-        count, of = int(self.counts[row, column]), int(self.counts[row].sum())
-        return self.classes[row], self.classes[column], count, count / of
+    counts: csr_array
+    models: int
 
     @property
     def is_drawable(self) -> bool:
         """Whether the classes are few enough for a heat map that can be read."""
         return len(self.classes) <= LARGEST_MAP
 
+    @property
+    def pictures(self) -> float:
+        """How many pictures each model was shown."""
+        return float(self.counts.sum()) / self.models
 
-def confusions(models: Sequence[Model], classes: Mapping[str, Sequence[str]]) -> list[Confusion]:
-    """Return one per model and OOD set with predictions; `classes`: class names by source.
+    @property
+    def mistaken(self) -> float:
+        """How many of them each model took for another class."""
+        return self.pictures - float(self.counts.trace()) / self.models
 
-    Sources without class names have indices. Raises DataError for files that cfft did not write.
+    def pairs(self) -> list[Pair]:
+        """Return the most frequent mistakes: ten beside a heat map, thirty without one."""
+        true, chosen, counts = self._cells()
+        wrong = np.flatnonzero(true != chosen)
+        order = wrong[np.argsort(-counts[wrong], kind="stable")]
+        most = _PAIRS_BESIDE_A_MAP if self.is_drawable else _PAIRS_ALONE
+        of = self.counts.sum(axis=1)
+        return [
+            Pair(
+                self.classes[true[i]],
+                self.classes[chosen[i]],
+                float(counts[i]) / self.models,
+                float(counts[i] / of[true[i]]),
+            )
+            for i in order[:most]
+        ]
+
+    def _cells(self) -> tuple[NDArray[np.int64], ...]:
+        """Return rows, columns and counts of the cells that are not empty, row by row."""
+        cells = self.counts.tocoo()
+        return cells.row, cells.col, cells.data
+
+
+def confusions(groups: Sequence[Group], classes: Mapping[str, Sequence[str]]) -> list[Confusion]:
+    """Return one per configuration and OOD set with predictions; `classes`: names by source.
+
+    Weight ensembles have none. Sources without class names have indices. Raises DataError for
+    files that cfft did not write, and for models of a configuration whose classes differ.
     """
-    return [found for model in models for found in _of(model, classes.get(model.source, ()))]
+    return [found for group in groups if group.alpha is None for found in _of(group, classes)]
 
 
-def _of(model: Model, classes: Sequence[str]) -> Iterator[Confusion]:
-    for name, path in model.predictions.items():
-        if model.sets[name].role == OOD:
-            used, counts = _count(path)
-            if classes and int(used[-1]) >= len(classes):
-                raise DataError(f"{path}: has class {int(used[-1])}, of {len(classes)} classes")
-            names = tuple(classes[i] if classes else str(i) for i in used)
-            yield Confusion(model.label, name, _unique(names, used), counts)
+def _of(group: Group, classes: Mapping[str, Sequence[str]]) -> Iterator[Confusion]:
+    for name in dict.fromkeys(name for model in group.models for name in _ood(model)):
+        measured = [model for model in group.models if name in _ood(model)]
+        paths = [model.predictions[name] for model in measured]
+        yield _confusion(group.name, name, paths, _shared_classes(measured, classes))
 
 
-def _count(path: Path) -> tuple[list[int], NDArray[np.int64]]:
-    """Return the class indices that occur in a set, in order, and the counts among them."""
+def _ood(model: Model) -> list[str]:
+    return [name for name in model.predictions if model.sets[name].role == OOD]
+
+
+def _shared_classes(models: Sequence[Model], classes: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """Return the class names that all models have."""
+    first, *others = ((model, classes.get(model.source, ())) for model in models)
+    for model, names in others:
+        if tuple(names) != tuple(first[1]):
+            raise DataError(
+                f"{model.source} has other classes than {first[0].source}, though both are "
+                f"'{model.group}': report them apart"
+            )
+    return first[1]
+
+
+def _confusion(group: str, name: str, paths: Sequence[Path], classes: Sequence[str]) -> Confusion:
+    labels, chosen = np.concatenate([_taken(path, classes) for path in paths], axis=1)
+    used, places = np.unique([labels, chosen], return_inverse=True)
+    rows, columns = places.reshape(2, -1)
+    ones = np.ones(len(rows), dtype=np.int64)
+    counts = coo_array((ones, (rows, columns)), shape=(len(used), len(used))).tocsr()
+    names = [classes[index] if classes else str(index) for index in used.tolist()]
+    return Confusion(group, name, _unique(names, used.tolist()), counts, len(paths))
+
+
+def _taken(path: Path, classes: Sequence[str]) -> NDArray[np.int64]:
+    """Return true and chosen class of each picture: [2, N]."""
     saved = Predictions.load(path)
-    chosen = chosen_labels(saved)
-    used, places = torch.unique(torch.stack([saved.labels, chosen]), return_inverse=True)
-    counts = multiclass_confusion_matrix(places[1], places[0], num_classes=len(used))
-    return used.tolist(), counts.numpy()
+    found: NDArray[np.int64] = torch.stack([saved.labels, chosen_labels(saved)]).numpy()
+    if classes and found.max() >= len(classes):
+        raise DataError(f"{path}: has class {found.max()}, of {len(classes)} classes")
+    return found
 
 
 def _unique(names: Sequence[str], indices: Sequence[int]) -> tuple[str, ...]:

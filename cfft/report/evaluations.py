@@ -21,6 +21,7 @@ class _Measured:
     alpha: float | None = None
     ood_ci95: tuple[float, float] | None = None
     predictions: str | None = None
+    kind: str = ""
 
 
 @attrs.frozen
@@ -80,6 +81,7 @@ def _model(measured: _Measured, path: Path) -> Model:
         alpha=measured.alpha,
         ood_ci95=measured.ood_ci95,
         predictions=_predictions(measured, path),
+        is_start=measured.kind == "zero-shot",
     )
 
 

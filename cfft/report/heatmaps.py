@@ -15,37 +15,32 @@ _AROUND = 100
 
 def heat_maps(confusions: Sequence[Confusion]) -> Figure | None:
     """Draw the matrices whose classes are few enough, each row as shares of the true class."""
-    panels = tuple(
-        Panel(found.set, {"cells": _cells(found)}, part=found.model)
-        for found in confusions
-        if found.is_drawable
-    )
-    return (
-        Figure(
-            "confusion",
-            "Confusion",
-            "model and set",
-            "Rows are true classes, columns what the model took them for; the stronger a cell's "
-            "colour, the larger its share of the row. The table beside it holds the most frequent "
-            "mistakes.",
-            panels,
-            _draw,
-            {},
-            _AROUND + _CELL * max(len(found.classes) for found in confusions if found.is_drawable),
-        )
-        if panels
-        else None
+    drawable = [found for found in confusions if found.is_drawable]
+    if not drawable:
+        return None
+    side = _CELL * max(len(found.classes) for found in drawable)
+    return Figure(
+        "confusion",
+        "Confusion",
+        "configuration and set",
+        "Rows are true classes, columns what the models took them for; the stronger a cell's "
+        "colour, the larger its share of the row. Over seeds, pictures and shares are means.",
+        tuple(Panel(f.set, {"cells": _cells(f)}, part=f.group) for f in drawable),
+        _draw,
+        {"width": side, "height": side},
+        _AROUND + side,
     )
 
 
 def _cells(confusion: Confusion) -> Rows:
     """Return the cells that are not empty; the diagonal comes first and orders the axes."""
-    counts, names = confusion.counts, confusion.classes
+    counts, names = confusion.counts.toarray(), confusion.classes
+    shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     size = range(len(names))
     diagonal = [(index, index) for index in size]
     others = [(i, j) for i in size for j in size if i != j and counts[i, j]]
     rows = [
-        (names[i], names[j], int(counts[i, j]), round(counts[i, j] / max(counts[i].sum(), 1), 3))
+        (names[i], names[j], round(counts[i, j] / confusion.models, 1), round(shares[i, j], 3))
         for i, j in diagonal + others
     ]
     return Rows(("true", "chosen", "pictures", "share"), rows)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from importlib.metadata import version
 from importlib.resources import files
@@ -14,28 +12,27 @@ from typing import Any
 import attrs
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from PIL import Image
 
-from cfft.evaluation.groups import settings
-from cfft.report.configurations import PAIR_COLUMNS, pair_rows
 from cfft.report.confusion import Confusion
 from cfft.report.figures import Figure, Panel, vega
-from cfft.report.records import Run
+from cfft.report.gallery import sheets
+from cfft.report.mistakes import of_one
 from cfft.report.summary import Summary
 from cfft.report.tables import Table
-
-_QUALITY = 88
-_IN_CAPTIONS = ("mask.", "fill.", "cam.")
 
 
 @attrs.frozen(eq=False)
 class Content:
-    """Hold everything that a report shows."""
+    """Hold everything that a report shows.
+
+    `confusions`: those that the page has room for; `left_out`: how many more there are.
+    """
 
     summary: Summary
     tables: dict[str, Table]
     figures: dict[str, Figure]
     confusions: Sequence[Confusion]
+    left_out: int = 0
 
 
 def page(content: Content, made: datetime) -> str:
@@ -55,9 +52,9 @@ def page(content: Content, made: datetime) -> str:
         script=_asset("page.js"),
         vega=Markup(vega().replace("</script", r"<\/script")),
         charts=_charts(content),
-        sheets=list(_sheets(content.summary.material.runs)),
-        mistakes=_mistakes(content.confusions),
-        choices=_by_model(content.confusions),
+        sheets=list(sheets(content.summary.material.runs)),
+        mistakes=list(map(of_one, content.confusions)),
+        choices=_by_group(content.confusions),
     )
 
 
@@ -85,49 +82,7 @@ def _data(panel: Panel) -> dict[str, Any]:
     return {name: {"fields": rows.fields, "rows": rows.rows} for name, rows in panel.data.items()}
 
 
-def _mistakes(confusions: Sequence[Confusion]) -> list[Table]:
-    return [
-        Table(f"mistakes-{number}", f"{found.model} on {found.set}", PAIR_COLUMNS, tuple(rows))
-        for number, found in enumerate(confusions)
-        for rows in [pair_rows(found)]
-    ]
-
-
-def _by_model(confusions: Sequence[Confusion]) -> list[tuple[str, list[tuple[int, str]]]]:
-    """Return the numbers and sets of the confusions of each model."""
-    numbered = groupby(enumerate(confusions), key=lambda entry: entry[1].model)
-    return [(model, [(i, found.set) for i, found in entries]) for model, entries in numbered]
-
-
-@attrs.frozen
-class Sheet:
-    """Hold a sheet of counterfactual pictures: the runs that made it, and the picture itself."""
-
-    runs: str
-    words: str
-    address: str
-    size: tuple[int, int]
-
-
-def _sheets(runs: Sequence[Run]) -> Iterator[Sheet]:
-    """Go through the sheets, those that several runs made alike once."""
-    found: dict[bytes, list[Run]] = {}
-    for run in runs:
-        if run.sheet is not None:
-            found.setdefault(run.sheet.read_bytes(), []).append(run)
-    for picture, makers in found.items():
-        address, size = _embedded(picture)
-        yield Sheet(", ".join(run.label for run in makers), _words(makers[0]), address, size)
-
-
-def _words(run: Run) -> str:
-    chosen = [(key, value) for key, value in settings(run.config) if key.startswith(_IN_CAPTIONS)]
-    return ", ".join(f"{k.removesuffix('.use').replace('.', ' ')} {v}" for k, v in chosen)
-
-
-def _embedded(picture: bytes) -> tuple[str, tuple[int, int]]:
-    """Return a picture as a data URI, far smaller than PNG, and its size."""
-    with Image.open(io.BytesIO(picture)) as opened:
-        written = io.BytesIO()
-        opened.convert("RGB").save(written, "WEBP", quality=_QUALITY)
-        return f"data:image/webp;base64,{b64encode(written.getvalue()).decode()}", opened.size
+def _by_group(confusions: Sequence[Confusion]) -> list[tuple[str, list[tuple[int, str]]]]:
+    """Return the numbers and sets of the confusions of each configuration."""
+    numbered = groupby(enumerate(confusions), key=lambda entry: entry[1].group)
+    return [(group, [(i, found.set) for i, found in entries]) for group, entries in numbered]

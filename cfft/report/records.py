@@ -40,7 +40,8 @@ class Model:
     `origin`: the run directory that made it, as far as the source says; None before training.
     `group`: the name that seeds of one configuration share. `alpha`: set for weight ensembles,
     (1 - alpha) * starting model + alpha * fine-tuned model. `ood_ci95`: 95 % confidence interval
-    of its OOD average. `predictions`: .npz files by set.
+    of its OOD average. `predictions`: .npz files by set. `is_start`: whether it is the model
+    before fine-tuning.
     """
 
     label: str
@@ -52,6 +53,7 @@ class Model:
     alpha: float | None = None
     ood_ci95: tuple[float, float] | None = None
     predictions: Mapping[str, Path] = attrs.field(factory=dict)
+    is_start: bool = False
 
 
 @attrs.frozen
@@ -67,6 +69,11 @@ class Run:
     config: Mapping[str, Any]
     metrics: tuple[Mapping[str, Any], ...]
     sheet: Path | None
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the run, None where its configuration does not say."""
+        return self.config.get("seed")
 
 
 @attrs.frozen

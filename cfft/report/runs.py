@@ -97,6 +97,7 @@ def _before(
                 sets=found.before.sets,
                 seed=found.config.get("seed"),
                 predictions=_predictions(run, found.before.sets, before=True),
+                is_start=True,
             )
 
 

@@ -26,6 +26,11 @@ class Group:
     models: tuple[Model, ...]
 
     @property
+    def configuration(self) -> str:
+        """The name of the configuration, which weight ensembles share with the model itself."""
+        return self.models[0].group
+
+    @property
     def alpha(self) -> float | None:
         """The share of the fine-tuned model in a weight ensemble, None of any other model."""
         return self.models[0].alpha
@@ -49,6 +54,11 @@ class Summary:
     def id_set(self) -> str:
         """The set in distribution that others are held against."""
         return next(iter(self.sets))
+
+    @property
+    def configurations(self) -> tuple[str, ...]:
+        """The names of all configurations, weight ensembles among those that they come from."""
+        return tuple(dict.fromkeys(group.configuration for group in self.groups))
 
     @property
     def targets(self) -> tuple[str, ...]:

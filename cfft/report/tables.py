@@ -9,7 +9,7 @@ import attrs
 
 from cfft.results import Spread
 
-Form = Literal["text", "percent", "points", "count", "number"]
+Form = Literal["text", "percent", "points", "count", "mean", "number"]
 NOTHING = "-"
 
 
@@ -26,7 +26,8 @@ class Cell:
 class Column:
     """Hold a heading; `role` is id, ood or nothing; `form` says how values are spelt.
 
-    percent and points are shares that are shown times 100, points with a sign.
+    percent and points are shares that are shown times 100, points with a sign; mean is that of
+    counts.
     """
 
     title: str
@@ -55,8 +56,10 @@ class Column:
                 return f"{100 * value:+z.1f}"
             case "count":
                 return f"{value:.0f}"
+            case "mean":
+                return f"{value:.1f}".removesuffix(".0")
             case _:
-                return f"{value:.3g}"
+                return f"{value:.3f}"
 
 
 @attrs.frozen

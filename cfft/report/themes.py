@@ -7,16 +7,17 @@ from typing import Any
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, 'Liberation Sans', sans-serif"
 _TICKS = 7
+# seven of each beside eight colours: the pairs repeat after 56 series
 SHAPES = (
     "circle",
     "square",
-    "diamond",
     "triangle-up",
+    "diamond",
     "cross",
     "triangle-down",
-    "triangle-left",
     "triangle-right",
 )
+DASHES = ((1, 0), (7, 3), (2, 2), (10, 3, 2, 3), (4, 2), (12, 3), (7, 2, 2, 2, 2, 2))
 SERIES = (
     "#1f5fa8",
     "#b3541e",

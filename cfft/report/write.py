@@ -12,20 +12,24 @@ from datetime import datetime
 from pathlib import Path
 
 from cfft.report.accuracies import accuracy_tables
-from cfft.report.configurations import configuration, mistakes, versions
+from cfft.report.configurations import configuration, versions
 from cfft.report.confusion import Confusion, confusions
 from cfft.report.data import as_json
+from cfft.report.ensembles import ensembles
 from cfft.report.figures import Figure, images
 from cfft.report.formats import WRITERS
 from cfft.report.heatmaps import heat_maps
+from cfft.report.mistakes import most_frequent
 from cfft.report.page import Content, page
-from cfft.report.scatter import ensembles, scatter
+from cfft.report.scatter import scatter
 from cfft.report.summary import Summary
 from cfft.report.tables import Table
 from cfft.report.training import curves
 from cfft.results import check_free
 
 PAGE = "report.html"
+MOST_CONFUSIONS = 100
+"""Configurations times sets whose confusion is on the page; the tables' files have all."""
 
 
 def write_report(summary: Summary, out: Path) -> None:
@@ -44,20 +48,22 @@ def write_report(summary: Summary, out: Path) -> None:
 
 def _content(summary: Summary) -> Content:
     material = summary.material
-    found = confusions(material.models, material.classes)
+    found = confusions(summary.groups, material.classes)
+    shown = found[:MOST_CONFUSIONS]
     made = [*accuracy_tables(summary), configuration(material.runs), versions(material.runs)]
-    tables = [table for table in (*made, mistakes(found)) if table is not None]
+    tables = [table for table in (*made, most_frequent(found)) if table is not None]
     return Content(
         summary,
         {table.name: table for table in tables},
-        {figure.name: figure for figure in _figures(summary, found)},
-        found,
+        {figure.name: figure for figure in _figures(summary, shown)},
+        shown,
+        len(found) - len(shown),
     )
 
 
-def _figures(summary: Summary, found: Sequence[Confusion]) -> Iterator[Figure]:
-    runs = summary.material.runs
-    for figure in (scatter(summary), ensembles(summary), curves(runs), heat_maps(found)):
+def _figures(summary: Summary, shown: Sequence[Confusion]) -> Iterator[Figure]:
+    trained = curves(summary.material.runs, summary.configurations)
+    for figure in (scatter(summary), ensembles(summary), trained, heat_maps(shown)):
         if figure is not None:
             yield figure
 

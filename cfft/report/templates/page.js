@@ -9,10 +9,7 @@ function objects({ fields, rows }) {
 }
 
 async function draw(name) {
-  // warnings would be about panels without intervals or without a line, which are in order
-  const onlyErrors = 1;
-  const tooltip = { theme: "page" };
-  const options = { renderer: "svg", actions: false, tooltip, logLevel: onlyErrors };
+  const options = { renderer: "svg", actions: false, tooltip: { theme: "page" } };
   const drawn = await vegaEmbed(`#chart-${name}`, charts[name].spec, options);
   views[name] = drawn.view;
   await choose(name, document.getElementById(`choose-${name}`).value);
