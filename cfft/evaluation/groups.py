@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -68,8 +69,9 @@ def _groups_by_place(models: Sequence[Grouped]) -> dict[Place, str]:
 def group_names(configs: Sequence[Config]) -> list[str]:
     """Name the group of each run after its mask, fill or losses; `configs` as config.toml holds.
 
-    Two runs share a group where their configurations differ in nothing but the seed and what does
-    not touch the result. Groups of one name are told apart by the values that differ among them.
+    Two runs share a group where their configurations differ in nothing but the seed, also as a
+    part of paths (runs/vanilla/seed-0), and what does not touch the result. Groups of one name are
+    told apart by the values that differ among them.
     """
     facts = [dict(_facts(config)) for config in configs]
     methods = _with_further_losses(configs)
@@ -120,7 +122,10 @@ def _short(key: str, keys: Sequence[str]) -> str:
 
 def _facts(config: Config) -> Iterator[tuple[str, Any]]:
     apart = (*_APART, *_UNTRAINED)
-    return ((path, value) for path, value in settings(config) if not _is_in(path, apart))
+    seed = re.compile(rf"(seed\W?){config.get('seed')}\b")
+    for path, value in settings(config):
+        if not _is_in(path, apart):
+            yield path, seed.sub(r"\1{seed}", value) if isinstance(value, str) else value
 
 
 def _is_in(path: str, places: Sequence[str]) -> bool:

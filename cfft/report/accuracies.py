@@ -131,7 +131,7 @@ def _robustness_notes(summary: Summary) -> Iterator[str]:
         f"{len(summary.baseline)} models fitted between logits of accuracies (Taori et al. "
         "2020). These models lie around zero by construction."
     )
-    loose = [name for name, line in summary.lines.items() if line.r2 < _LOOSE]
+    loose = [name for name, line in summary.lines.items() if (line.r2 or 0) < _LOOSE]
     if loose:
         yield (
             f"With an R² below {_LOOSE} the line foretells little, so that distances from it say "

@@ -32,7 +32,7 @@ def collect(
     trained = read_runs(runs)
     others = [*map(read_measured, evaluations), read_imports(imports, id_sets)]
     measured = [model for part in others for model in part.models]
-    models = _labelled(without_doubles(trained.models, measured))
+    models = _starts_first(_labelled(without_doubles(trained.models, measured)))
     parts = [trained, *others]
     if not models:
         raise ConfigError("nothing to report: give run or evaluation directories, or --import FILE")
@@ -70,6 +70,11 @@ def _what_it_is(path: Path) -> str:
     if path.is_file():
         return f"{path} is a file: accuracies as JSON lines are read with --import {path}"
     return f"{path} is no run (no config.toml) and no evaluation (no evaluation.json)"
+
+
+def _starts_first(models: Sequence[Model]) -> list[Model]:
+    """Put what others are held against at the top."""
+    return sorted(models, key=lambda model: not model.is_start)
 
 
 def _labelled(models: Sequence[Model]) -> list[Model]:

@@ -69,12 +69,13 @@ def _drawing(id_set: str, series: Series) -> Callable[[str], Drawn]:
     def draw(prefix: str) -> Drawn:
         x, y = axes(id_set)
         points = alt.Chart(alt.NamedData(name=f"{prefix}points")).encode(x=x, y=y)
-        return alt.layer(
+        drawn: alt.LayerChart = alt.layer(
             points.mark_line(strokeWidth=1.5).encode(order="alpha:Q", **series.plain_lines()),
             points.mark_text(dy=-11, fontSize=11).encode(text=alt.Text("alpha:Q", format="~g")),
             points.mark_point(filled=True, size=60, opacity=1).encode(
                 tooltip=tooltip(id_set, "series", "alpha"), **series.marks()
             ),
-        )
+        ).resolve_scale(stroke="independent")
+        return drawn
 
     return draw

@@ -8,6 +8,7 @@ from pathlib import Path
 import attrs
 
 from cfft.evaluation.files import EVALUATION, read_evaluation, structured
+from cfft.evaluation.measured import BEFORE
 from cfft.report.records import Accuracy, Difference, Material, Model
 
 
@@ -81,7 +82,7 @@ def _model(measured: _Measured, path: Path) -> Model:
         alpha=measured.alpha,
         ood_ci95=measured.ood_ci95,
         predictions=_predictions(measured, path),
-        is_start=measured.kind == "zero-shot",
+        is_start=measured.kind in BEFORE,
     )
 
 

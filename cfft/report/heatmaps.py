@@ -11,6 +11,8 @@ from cfft.report.figures import Drawn, Figure, Panel, Rows
 
 _CELL = 16
 _AROUND = 100
+# by the square root: mistakes are a few percent, and what readers look for
+_OPACITY = alt.Scale(type="sqrt", domain=[0, 1], range=[0, 1])
 
 
 def heat_maps(confusions: Sequence[Confusion]) -> Figure | None:
@@ -24,7 +26,8 @@ def heat_maps(confusions: Sequence[Confusion]) -> Figure | None:
         "Confusion",
         "configuration and set",
         "Rows are true classes, columns what the models took them for; the stronger a cell's "
-        "colour, the larger its share of the row. Over seeds, pictures and shares are means.",
+        "colour, the larger its share of the row (by its square root, so that rare mistakes can be "
+        "seen). Over seeds, pictures and shares are means.",
         tuple(Panel(f.set, {"cells": _cells(f)}, part=f.group) for f in drawable),
         _draw,
         {"width": side, "height": side},
@@ -50,7 +53,7 @@ def _draw(prefix: str) -> Drawn:
     cells = alt.Chart(alt.NamedData(name=f"{prefix}cells")).encode(
         x=alt.X("chosen:N", sort=None, title="taken for", axis=alt.Axis(labelAngle=-90)),
         y=alt.Y("true:N", sort=None, title="true class"),
-        opacity=alt.Opacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0, 1]), legend=None),
+        opacity=alt.Opacity("share:Q", scale=_OPACITY, legend=None),
         tooltip=["true:N", "chosen:N", "pictures:Q", alt.Tooltip("share:Q", format=".1%")],
     )
     return alt.layer(cells.mark_rect())

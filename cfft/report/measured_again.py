@@ -1,4 +1,4 @@
-"""Runs that `cfft eval` measured again: one model each, not two."""
+"""Models of runs that `cfft eval` measured again: one model each, not two."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def without_doubles(trained: Sequence[Model], measured: Sequence[Model]) -> list
 
     These say more. A measurement of fewer pictures stands beside the run's own. Those that take a
     run's place have the name of its configuration in this report, and so have the weight ensembles
-    of the same evaluation.
+    of the same evaluation. The model before a run is known again by its accuracies.
     """
     doubles = [(run, own) for run in trained for own in measured if _is_same(run, own)]
     names = {(own.source, own.group): run.group for run, own in doubles}
@@ -25,15 +25,18 @@ def without_doubles(trained: Sequence[Model], measured: Sequence[Model]) -> list
 
 
 def _is_same(run: Model, own: Model) -> bool:
-    if run.origin is None or own.origin is None or own.alpha is not None:
+    if own.alpha is not None or run.is_start != own.is_start:
         return False
-    return _place(run.origin) == _place(own.origin) and all(
-        name in own.sets and own.sets[name].n == found.n for name, found in run.sets.items()
-    )
+    pairs = [(found, own.sets.get(name)) for name, found in run.sets.items()]
+    if not all(again is not None and again.n == found.n for found, again in pairs):
+        return False
+    if run.is_start:  # which model it was, nobody wrote down
+        return all(again is not None and again.top1 == found.top1 for found, again in pairs)
+    return _place(run) is not None and _place(run) == _place(own)
 
 
-def _place(origin: str) -> Path:
-    return Path(origin).resolve()
+def _place(model: Model) -> Path | None:
+    return None if model.origin is None else Path(model.origin).resolve()
 
 
 def _named(own: Model, names: Mapping[tuple[str, str], str]) -> Model:

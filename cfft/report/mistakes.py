@@ -7,13 +7,7 @@ from collections.abc import Iterator, Sequence
 from cfft.report.confusion import LARGEST_MAP, Confusion, Pair
 from cfft.report.tables import Cell, Column, Table, text
 
-_COLUMNS = (
-    Column("true class"),
-    Column("taken for"),
-    Column("pictures", "mean"),
-    Column("% of class", "percent"),
-)
-_TINY = 1e-6  # pictures: what rounding may make of a mean
+_ROUNDING = 1e-6
 
 
 def most_frequent(confusions: Sequence[Confusion]) -> Table | None:
@@ -23,7 +17,7 @@ def most_frequent(confusions: Sequence[Confusion]) -> Table | None:
         for found in confusions
         for pair in found.pairs()
     ]
-    columns = (Column("model"), Column("set"), *_COLUMNS)
+    columns = (Column("model"), Column("set"), *_columns(confusions))
     notes = ("Over seeds, pictures and shares are means.",)
     return (
         Table("confusion", "Most frequent mistakes", columns, tuple(rows), notes) if rows else None
@@ -36,9 +30,19 @@ def of_one(confusion: Confusion) -> Table:
     return Table(
         "mistakes",
         f"{confusion.group} on {confusion.set}",
-        _COLUMNS,
+        _columns([confusion]),
         tuple(map(_row, pairs)),
         tuple(_notes(confusion, pairs)),
+    )
+
+
+def _columns(confusions: Sequence[Confusion]) -> tuple[Column, ...]:
+    has_seeds = any(found.models > 1 for found in confusions)
+    return (
+        Column("true class"),
+        Column("taken for"),
+        Column("pictures", "mean" if has_seeds else "count"),
+        Column("% of class", "percent"),
     )
 
 
@@ -63,9 +67,9 @@ def _notes(confusion: Confusion, pairs: Sequence[Pair]) -> Iterator[str]:
 def _named(pairs: Sequence[Pair], wrong: float) -> str:
     """Say how many mistakes the pairs hold, unless they hold all."""
     named = sum(pair.pictures for pair in pairs)
-    if named > wrong - _TINY:
+    if named > wrong - _ROUNDING:
         return ""
-    return f"; the {len(pairs)} pairs above are {named / wrong:.0%} of these mistakes"
+    return f"; the {len(pairs)} pairs above are {100 * named / wrong:.0f} % of these mistakes"
 
 
 def _rounded(pictures: float) -> str:

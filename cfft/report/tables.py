@@ -57,7 +57,7 @@ class Column:
             case "count":
                 return f"{value:.0f}"
             case "mean":
-                return f"{value:.1f}".removesuffix(".0")
+                return f"{value:.1f}"
             case _:
                 return f"{value:.3f}"
 
