@@ -64,26 +64,24 @@ class Confusion:
         return self.pictures - float(self.counts.trace()) / self.models
 
     def pairs(self) -> list[Pair]:
-        """Return the most frequent mistakes: ten beside a heat map, thirty without one."""
-        true, chosen, counts = self._cells()
-        wrong = np.flatnonzero(true != chosen)
-        order = wrong[np.argsort(-counts[wrong], kind="stable")]
-        most = _PAIRS_BESIDE_A_MAP if self.is_drawable else _PAIRS_ALONE
-        of = self.counts.sum(axis=1)
+        """Return the most frequent mistakes, of equally frequent ones the larger shares first.
+
+        Ten beside a heat map, thirty without one.
+        """
+        cells = self.counts.tocoo()
+        wrong = np.flatnonzero(cells.row != cells.col)
+        true, chosen, counts = cells.row[wrong], cells.col[wrong], cells.data[wrong]
+        shares = counts / self.counts.sum(axis=1)[true]
+        order = np.lexsort((-shares, -counts))
         return [
             Pair(
                 self.classes[true[i]],
                 self.classes[chosen[i]],
                 float(counts[i]) / self.models,
-                float(counts[i] / of[true[i]]),
+                float(shares[i]),
             )
-            for i in order[:most]
+            for i in order[: _PAIRS_BESIDE_A_MAP if self.is_drawable else _PAIRS_ALONE]
         ]
-
-    def _cells(self) -> tuple[NDArray[np.int64], ...]:
-        """Return rows, columns and counts of the cells that are not empty, row by row."""
-        cells = self.counts.tocoo()
-        return cells.row, cells.col, cells.data
 
 
 def confusions(groups: Sequence[Group], classes: Mapping[str, Sequence[str]]) -> list[Confusion]:

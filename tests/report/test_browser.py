@@ -8,6 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+
+from cfft.evaluate import Predictions
+from cfft.report.collect import collect
+from cfft.report.summary import summarise
+from cfft.report.write import write_report
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
@@ -38,6 +44,19 @@ REACHABLE = "a[href], button, select, summary, input:not([type=radio]), input:ch
 Page = Any
 
 
+def write_thousand_classes(write_evaluation: Callable[..., Path]) -> Path:
+    """Write an evaluation of 5,000 pictures of 1,000 classes, half of them taken for the next."""
+    labels = torch.arange(5000) % 1000
+    chosen = (labels + torch.arange(5000) % 2) % 1000
+    logits = torch.nn.functional.one_hot(chosen, 1000).float()
+    names = tuple(f"{number}.png" for number in range(5000))
+    sets = {name: {"role": role, "top1": 0.5} for name, role in (("val", "id"), ("v2", "ood"))}
+    model = {"model": "a", "group": "a", "sets": sets, "predictions": "predictions/a"}
+    folder = write_evaluation("many", models=[model], differences=[])
+    Predictions(logits, labels, names, tuple(range(1000))).save(folder / "predictions/a/v2.npz")
+    return folder
+
+
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
@@ -48,20 +67,21 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(chromium: Any, report: Path) -> Iterator[Callable[..., Page]]:
-    """Return `open_page(**context)`, which opens the report and waits until all is drawn.
+    """Return `open_page(folder, **context)`, which opens a report and waits until all is drawn.
 
-    `page.said`: what the console said. `page.asked`: the addresses that were asked for.
+    `folder`: the report that has every section, if none is given. `page.said`: what the console
+    said. `page.asked`: the addresses that were asked for.
     """
     contexts = []
 
-    def opened(**settings: Any) -> Page:
+    def opened(folder: Path = report, **settings: Any) -> Page:
         contexts.append(chromium.new_context(**settings))
         page = contexts[-1].new_page()
         page.said, page.asked = [], []
         page.on("console", lambda message: page.said.append(message.text))
         page.on("pageerror", lambda error: page.said.append(str(error)))
         page.on("request", lambda request: page.asked.append(request.url))
-        page.goto((report / "report.html").as_uri())
+        page.goto((folder / "report.html").as_uri())
         page.wait_for_selector("html[data-drawn=yes]")
         return page
 
@@ -73,7 +93,7 @@ def open_page(chromium: Any, report: Path) -> Iterator[Callable[..., Page]]:
 def column(page: Page, title: str) -> list[str]:
     """Return the texts of a column of the table of each model."""
     titles = page.locator("#table-models th button").all_inner_texts()
-    index = next(i for i, words in enumerate(titles) if words.startswith(title)) + 1
+    index = next(i for i, words in enumerate(titles) if words.endswith(title)) + 1
     texts: list[str] = page.locator(f"#table-models td:nth-child({index})").all_inner_texts()
     return texts
 
@@ -95,7 +115,8 @@ def test_the_page_opens_quietly_and_asks_for_nothing_but_itself(
         ("scatter", ".mark-line path", 1),
         ("ensembles", ".mark-symbol path", 3),
         ("ensembles", ".mark-line path", 1),
-        ("training", ".mark-line path", 3),
+        ("training", ".mark-line path", 2),
+        ("training", ".mark-area path", 2),
         ("confusion", ".mark-rect path", 5),
     ],
 )
@@ -125,10 +146,10 @@ def test_another_choice_draws_other_data(open_page: Callable[..., Page], chart: 
 def test_another_confusion_shows_its_mistakes(open_page: Callable[..., Page]) -> None:
     page = open_page()
 
-    page.select_option("#choose-confusion", label="sketch · a0")
+    page.select_option("#choose-confusion", label="sketch · object + single")
 
     shown = page.locator("[data-panel^=confusion]:visible h3")
-    assert shown.all_inner_texts() == ["Most frequent mistakes: a0 on sketch"]
+    assert shown.all_inner_texts() == ["Most frequent mistakes: object + single on sketch"]
 
 
 def test_pointing_at_a_model_names_it(open_page: Callable[..., Page]) -> None:
@@ -138,6 +159,53 @@ def test_pointing_at_a_model_names_it(open_page: Callable[..., Page]) -> None:
 
     page.wait_for_selector("#vg-tooltip-element.visible")
     assert "before" in page.locator("#vg-tooltip-element").inner_text()
+
+
+def test_pointing_at_a_curve_gives_the_value_of_each_seed(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+
+    page.locator("#chart-training .mark-symbol path").last.hover()
+
+    page.wait_for_selector("#vg-tooltip-element.visible")
+    assert "0: 1" in page.locator("#vg-tooltip-element").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("chart", "marks", "attribute"),
+    [
+        ("scatter", ".role-legend-symbol path", "d"),
+        ("training", ".role-legend-symbol path", "stroke-dasharray"),
+    ],
+)
+def test_series_look_different_without_their_colours(
+    open_page: Callable[..., Page], chart: str, marks: str, attribute: str
+) -> None:
+    page = open_page()
+
+    colours, looks = page.locator(f"#chart-{chart} svg").evaluate(
+        """(svg, [marks, attribute]) => {
+            const found = [...svg.querySelectorAll(marks)];
+            const colour = (e) => e.getAttribute("fill") + e.getAttribute("stroke");
+            return [new Set(found.map(colour)).size,
+                    new Set(found.map((e) => e.getAttribute(attribute))).size];
+        }""",
+        [marks, attribute],
+    )
+    assert colours == looks > 1
+
+
+def test_a_thousand_classes_make_a_page_that_is_small_and_quiet(
+    open_page: Callable[..., Page], write_evaluation: Callable[..., Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    write_report(summarise(collect([str(write_thousand_classes(write_evaluation))], [])), out)
+
+    page = open_page(out)
+
+    assert page.said == []
+    assert page.locator("#confusion tbody tr").count() == 30
+    assert "the heat map, as 1,000 classes occur" in page.locator("#confusion").inner_text()
+    assert (out / "report.html").stat().st_size < 1_100_000
 
 
 def test_a_click_sorts_and_another_one_turns_the_order(open_page: Callable[..., Page]) -> None:
@@ -240,7 +308,7 @@ def test_a_picture_is_enlarged_and_closed_by_keyboard(open_page: Callable[..., P
     picture.focus()
     page.keyboard.press("Enter")
     shown = page.locator("dialog img")
-    assert shown.get_attribute("alt").startswith("Sheet of training pictures of a0")
+    assert shown.get_attribute("alt").startswith("Sheet of training pictures of object + single")
 
     page.keyboard.press("Escape")
     assert not shown.is_visible()

@@ -33,7 +33,7 @@ def test_tables_and_figures_are_beside_the_page(report: Path) -> None:
     ]
     assert {path.stem for path in (report / "figures").glob("*.svg")} == {
         *("scatter", "ensembles", "training"),
-        *("confusion-a0", "confusion-a1", "confusion-plain"),
+        *("confusion-object_+_single", "confusion-vanilla"),
     }
     assert len(list((report / "tables").glob("*.tex"))) == 9
     with Image.open(report / "figures" / "scatter.png") as picture:

@@ -9,7 +9,6 @@ import pytest
 
 from cfft.report.accuracies import accuracy_tables, results
 from cfft.report.collect import collect
-from cfft.report.confusion import confusions
 from cfft.report.formats import comma_separated, latex, latex_escaped, markdown, markdown_escaped
 from cfft.report.records import Accuracy, Material, Model
 from cfft.report.summary import summarise
@@ -35,6 +34,7 @@ TABLE = Table(
         ("points", 0.012, "+1.2"),
         ("points", -0.0001, "+0.0"),
         ("count", 72, "72"),
+        ("mean", 2 / 3, "0.7"),
         ("number", -0.06596, "-0.066"),
         ("text", "word", "word"),
         ("percent", None, "-"),
@@ -137,13 +137,3 @@ def test_differences_and_intervals_come_from_the_evaluation(write_evaluation: Wr
     row = by_name["differences"].spelt()[0]
     assert row == ["mix 1.0", "mix 0.0", "drawing", "+10.0", "+2.0", "+18.0"]
     assert by_name["details"].spelt()[0][:5] == ["mix 0.0", "photo", "60.0", "50.0", "70.0"]
-
-
-def test_confusion_counts_what_was_taken_for_what(write_run: Write) -> None:
-    material = collect([str(write_run("a", (0.8, 0.7, 0.6)))], [])
-
-    first = confusions(material.models, material.classes)[0]
-
-    assert (first.model, first.set, first.classes) == ("a", "drawing", ("cat", "dog", "eel"))
-    assert first.counts.tolist() == [[1, 1, 0], [0, 1, 0], [2, 0, 0]]
-    assert first.pairs == [("eel", "cat", 2, 1.0), ("cat", "dog", 1, 0.5)]
