@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 _HELP = """{summary}
 
-For example: cfft report 'runs/*' --out comparison
+For example: cfft report 'runs/*' --out comparison, then open comparison/report.html
 
-Runs that differ in their seed alone are one row: mean and standard deviation.
+Runs that differ in their seed alone are one configuration: tables have mean and standard deviation,
+curves the mean and the range, confusions the mean.
 """
 
 
@@ -32,7 +33,8 @@ def report(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Run directories, directories of cfft eval, and globs of them.",
+            help="Directories of finished runs (cfft run --out) and of evaluations "
+            "(cfft eval --out), or patterns of them in quotes.",
             metavar="RUN|EVAL ...",
             show_default=False,
         ),
@@ -41,8 +43,8 @@ def report(
         list[Path] | None,
         typer.Option(
             "--import",
-            help="Accuracies from elsewhere: JSON lines with a name and a share of 0..1 by set; "
-            "may be repeated.",
+            help="Accuracies measured elsewhere: one JSON object a line and model, such as "
+            '{"name": "a", "ImageNet": 0.75, "ImageNetV2": 0.63}; may be repeated.',
             metavar="FILE.jsonl",
         ),
     ] = None,
@@ -50,16 +52,18 @@ def report(
         list[str] | None,
         typer.Option(
             "--id",
-            help="Set in distribution of the imported files, the first is the ID axis; may be "
-            "repeated. Without it ImageNet where they have it, else their first set.",
+            help="Set of imported files that is in distribution (ID), all others are OOD; may be "
+            "repeated, the first is the axis of figures. Without it ImageNet where a file has it, "
+            "else its first set.",
             metavar="SET",
         ),
     ] = None,
     baseline_line: Annotated[
         list[str] | None,
         typer.Option(
-            help="Models or configurations, or globs of them, that effective robustness is "
-            "measured against; may be repeated. Without it all but weight ensembles.",
+            help="Model or configuration, or a pattern of them, that the line of effective "
+            "robustness goes through; it takes 3 models; may be repeated. Without it all models "
+            "but weight ensembles, where they are 10 or more.",
             metavar="NAME",
         ),
     ] = None,
@@ -68,7 +72,12 @@ def report(
         typer.Option(help="Directory to write.", metavar="DIR", show_default="a new one, report*"),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the data; no page without --out.", metavar="")
+        bool,
+        typer.Option(
+            "--json",
+            help="Print the numbers as JSON; without --out nothing is written.",
+            metavar="",
+        ),
     ] = False,
 ) -> None:
     """Gather models, put them side by side and write the page."""

@@ -17,6 +17,7 @@ from cfft.report.measured_again import without_doubles
 from cfft.report.records import Material, Model
 from cfft.report.runs import is_run, read_runs
 
+_BELOW = ("*", "*/*")
 _WANTED = "run or evaluation directories, or a pattern of them in quotes"
 
 
@@ -54,12 +55,12 @@ def _expanded(patterns: Sequence[str]) -> list[Path]:
 def _matching(pattern: str) -> list[Path]:
     """Return the path called `pattern`, or the runs and evaluations that it matches."""
     paths = matching(pattern, _WANTED)
-    found = [path for path in paths if is_run(path) or is_evaluation(path)]
+    found = [path for path in paths if _is_known(path)]
     return paths if Path(pattern).exists() else found or paths
 
 
 def _sorted_out(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    neither = [path for path in paths if not is_run(path) and not is_evaluation(path)]
+    neither = [path for path in paths if not _is_known(path)]
     if neither:
         raise ConfigError(several(_what_it_is(path) for path in neither))
     evaluations = [path for path in paths if is_evaluation(path)]
@@ -69,7 +70,13 @@ def _sorted_out(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 def _what_it_is(path: Path) -> str:
     if path.is_file():
         return f"{path} is a file: accuracies as JSON lines are read with --import {path}"
-    return f"{path} is no run (no config.toml) and no evaluation (no evaluation.json)"
+    inside = next((p for p in _BELOW if any(map(_is_known, path.glob(p)))), None)
+    remedy = "" if inside is None else f"; to report what is in it, give '{path}/{inside}'"
+    return f"{path} is no run (no config.toml) and no evaluation (no evaluation.json){remedy}"
+
+
+def _is_known(path: Path) -> bool:
+    return is_run(path) or is_evaluation(path)
 
 
 def _starts_first(models: Sequence[Model]) -> list[Model]:

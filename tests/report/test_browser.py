@@ -164,7 +164,7 @@ def test_pointing_at_a_model_names_it(open_page: Callable[..., Page]) -> None:
 def test_pointing_at_a_curve_gives_the_value_of_each_seed(open_page: Callable[..., Page]) -> None:
     page = open_page()
 
-    page.locator("#chart-training .mark-symbol path").last.hover()
+    page.locator("#chart-training .role-mark.mark-symbol path").last.hover()
 
     page.wait_for_selector("#vg-tooltip-element.visible")
     assert "0: 1" in page.locator("#vg-tooltip-element").inner_text()

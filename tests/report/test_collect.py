@@ -213,6 +213,16 @@ def test_paths_that_hold_nothing_to_report_are_named(tmp_path: Path, name: str, 
         collect([str(tmp_path / name)], [])
 
 
+@pytest.mark.parametrize(("name", "inside"), [("a", r"\*"), ("sweep/a", r"\*/\*")])
+def test_a_directory_of_runs_is_answered_with_the_pattern_of_them(
+    write_run: Write, tmp_path: Path, name: str, inside: str
+) -> None:
+    write_run(f"runs/{name}", (0.8, 0.7, 0.6))
+
+    with pytest.raises(ConfigError, match=f"to report what is in it, give '.*runs/{inside}'"):
+        collect([str(tmp_path / "runs")], [])
+
+
 def test_nothing_given_is_answered_with_what_can_be_given() -> None:
     with pytest.raises(ConfigError, match="nothing to report: give run or evaluation directories"):
         collect([], [])
@@ -255,3 +265,54 @@ def test_a_run_that_was_measured_again_is_one_model_with_its_ensembles(
         ("a", "object + single"),
         ("mix", "object + single"),
     ]
+
+
+def test_a_starting_model_that_was_measured_again_is_one_and_comes_first(
+    write_run: Write, write_evaluation: Write
+) -> None:
+    run = write_run("a", (0.8, 0.7, 0.6))
+    shares = {"photo": ("id", 0.6), "drawing": ("ood", 0.55), "sketch": ("ood", 0.5)}
+    sets = {name: {"role": role, "top1": s, "n": 10} for name, (role, s) in shares.items()}
+    start = {"model": "zero-shot", "group": "zero-shot", "kind": "zero-shot", "sets": sets}
+
+    found = collect([str(run), str(write_evaluation("e", models=[start]))], [])
+
+    assert [(model.label, model.group) for model in found.models] == [
+        ("zero-shot", "before, tiny"),
+        ("a", "vanilla"),
+    ]
+
+
+def test_another_starting_model_stays_beside_that_of_the_run(
+    write_run: Write, write_evaluation: Write
+) -> None:
+    run = write_run("a", (0.8, 0.7, 0.6))
+    sets = {name: {"role": "ood", "top1": 0.4, "n": 10} for name in ("drawing", "sketch")}
+    sets["photo"] = {"role": "id", "top1": 0.6, "n": 10}
+    start = {"model": "zero-shot", "group": "zero-shot", "kind": "zero-shot", "sets": sets}
+
+    found = collect([str(run), str(write_evaluation("e", models=[start]))], [])
+
+    assert [model.label for model in found.models] == ["a, before", "zero-shot", "a"]
+
+
+def test_the_seed_in_a_path_does_not_make_another_configuration(write_run: Write) -> None:
+    runs = [
+        write_run(f"a{seed}", (0.8, 0.7, 0.6), seed=seed, teacher={"of": f"runs/b/seed-{seed}"})
+        for seed in (0, 1)
+    ]
+
+    found = collect(list(map(str, runs)), [])
+
+    assert groups(found)[1:] == ["vanilla", "vanilla"]
+
+
+def test_paths_of_other_seeds_do(write_run: Write) -> None:
+    runs = [
+        write_run(f"a{seed}", (0.8, 0.7, 0.6), seed=seed, teacher={"of": f"runs/b/seed-{of}"})
+        for seed, of in ((0, 0), (1, 0))
+    ]
+
+    found = collect(list(map(str, runs)), [])
+
+    assert len(set(groups(found)[1:])) == 2
