@@ -19,8 +19,8 @@ _HELP = """{summary}
 
 For example: cfft report 'runs/*' --out comparison, then open comparison/report.html
 
-Runs that differ in their seed alone are one configuration: tables have mean and standard deviation,
-curves the mean and the range, confusions the mean.
+Runs that differ in their seed alone are one configuration: tables have mean and standard \
+deviation, curves the mean and the range, confusions the mean.
 """
 
 

@@ -49,30 +49,33 @@ def collect(
 
 
 def _expanded(patterns: Sequence[str]) -> list[Path]:
-    return list(dict.fromkeys(path for pattern in patterns for path in _matching(pattern)))
-
-
-def _matching(pattern: str) -> list[Path]:
-    """Return the path called `pattern`, or the runs and evaluations that it matches."""
-    paths = matching(pattern, _WANTED)
-    found = [path for path in paths if _is_known(path)]
-    return paths if Path(pattern).exists() else found or paths
+    """Return the runs and evaluations that are called or matched so, each once."""
+    matched = {pattern: matching(pattern, _WANTED) for pattern in patterns}
+    known = {pattern: list(filter(_is_known, paths)) for pattern, paths in matched.items()}
+    wrong = [_what_it_is(pattern, matched[pattern]) for pattern in patterns if not known[pattern]]
+    if wrong:
+        raise ConfigError(several(wrong))
+    return list(dict.fromkeys(path for paths in known.values() for path in paths))
 
 
 def _sorted_out(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    neither = [path for path in paths if not _is_known(path)]
-    if neither:
-        raise ConfigError(several(_what_it_is(path) for path in neither))
     evaluations = [path for path in paths if is_evaluation(path)]
     return [path for path in paths if path not in evaluations], evaluations
 
 
-def _what_it_is(path: Path) -> str:
-    if path.is_file():
-        return f"{path} is a file: accuracies as JSON lines are read with --import {path}"
-    inside = next((p for p in _BELOW if any(map(_is_known, path.glob(p)))), None)
-    remedy = "" if inside is None else f"; to report what is in it, give '{path}/{inside}'"
-    return f"{path} is no run (no config.toml) and no evaluation (no evaluation.json){remedy}"
+def _what_it_is(pattern: str, paths: Sequence[Path]) -> str:
+    """Say what was found in place of runs and evaluations, and what to give."""
+    if Path(pattern).is_file():
+        return _what_file_it_is(Path(pattern))
+    inside = next((b for b in _BELOW if any(_is_known(p) for d in paths for p in d.glob(b))), None)
+    remedy = "" if inside is None else f"; to report what is in it, give '{pattern}/{inside}'"
+    return f"{pattern} is no run (no config.toml) and no evaluation (no evaluation.json){remedy}"
+
+
+def _what_file_it_is(path: Path) -> str:
+    if _is_known(path.parent):
+        return f"{path} is a file: give its directory, {path.parent}"
+    return f"{path} is a file: accuracies as JSON lines are read with --import {path}"
 
 
 def _is_known(path: Path) -> bool:

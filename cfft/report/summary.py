@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 import attrs
 
-from cfft.errors import ConfigError
+from cfft.errors import ConfigError, unknown
 from cfft.report.records import ID, OOD, Material, Model
 from cfft.results import Spread
 from cfft.robustness import AccuracyLine, effective_robustness, fit_line
@@ -131,10 +131,8 @@ def _baseline(models: Sequence[Model], patterns: Sequence[str]) -> list[Model]:
         return [model for model in models if model.alpha is None]
     for pattern in patterns:
         if not any(_matches(model, pattern) for model in models):
-            raise ConfigError(
-                f"--baseline-line {pattern}: no model or group is called so; models: "
-                + ", ".join(model.label for model in models[:12])
-            )
+            names = {name for model in models for name in (model.label, model.group)}
+            raise ConfigError(unknown("--baseline-line", pattern, names, "there are"))
     return [m for m in models if any(_matches(m, pattern) for pattern in patterns)]
 
 

@@ -96,7 +96,7 @@ def _values(run: Run, name: str) -> Iterator[tuple[int, float]]:
 def _summarised(values: Sequence[tuple[Any, float]]) -> tuple[float, float, float, str]:
     """Return mean, smallest, largest and what each seed has, in words."""
     numbers = [value for _, value in values]
-    words = ", ".join(f"{seed}: {value:.3g}" for seed, value in values)
+    words = ", ".join(f"{'-' if seed is None else seed}: {value:.3g}" for seed, value in values)
     mean, low, high = (float(f"{n:.4g}") for n in (fmean(numbers), min(numbers), max(numbers)))
     return mean, low, high, words
 

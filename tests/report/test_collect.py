@@ -201,6 +201,7 @@ def test_an_unfinished_run_is_named_with_the_way_to_finish_it(write_run: Write) 
     [
         ("missing", "nothing is called"),
         ("empty", r"is no run \(no config.toml\) and no evaluation \(no evaluation.json\)"),
+        ("run/config.toml", "is a file: give its directory, .*run"),
         ("file.jsonl", "is a file: accuracies as JSON lines are read with --import"),
         ("none*", "nothing is called"),
     ],
@@ -208,12 +209,14 @@ def test_an_unfinished_run_is_named_with_the_way_to_finish_it(write_run: Write) 
 def test_paths_that_hold_nothing_to_report_are_named(tmp_path: Path, name: str, words: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.jsonl").touch()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.toml").touch()
 
     with pytest.raises(ConfigError, match=words):
         collect([str(tmp_path / name)], [])
 
 
-@pytest.mark.parametrize(("name", "inside"), [("a", r"\*"), ("sweep/a", r"\*/\*")])
+@pytest.mark.parametrize(("name", "inside"), [("a", r"\*"), ("row/seed-0", r"\*/\*")])
 def test_a_directory_of_runs_is_answered_with_the_pattern_of_them(
     write_run: Write, tmp_path: Path, name: str, inside: str
 ) -> None:

@@ -93,7 +93,7 @@ def test_the_published_form_of_a_name_reaches_table_and_page_unharmed(
         (["--import", "models.jsonl", "--id", "z"], "--id z: no model has it; there are: x"),
         (
             ["--import", "models.jsonl", "--baseline-line", "z"],
-            "--baseline-line z: no model",
+            "unknown --baseline-line 'z'; there are: a",
         ),
         (["--import", "models.jsonl", "--out", "full"], "--out full is not empty"),
         (["--import", "models.jsonl", "--out", "models.jsonl"], "--out models.jsonl is a file"),

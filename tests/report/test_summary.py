@@ -78,7 +78,7 @@ def test_two_models_make_no_line() -> None:
 
 
 def test_a_baseline_that_nobody_is_called_is_an_error() -> None:
-    with pytest.raises(ConfigError, match=r"--baseline-line soup\*: no model"):
+    with pytest.raises(ConfigError, match=r"unknown --baseline-line 'soup\*'; there are: a"):
         summarise(Material((model("a", photo=0.9),)), ["soup*"])
 
 
