@@ -45,9 +45,9 @@ class Figure:
     """Hold a figure whose panels are drawn alike.
 
     `draw`: makes the chart that reads its data from names with the given prefix. `size`: width
-    and height of a panel in files, in pixels, empty where the chart decides. `height`: that of the
-    chart on the page. `choice`: what the
-    panels are, as the page asks for one. `description`: what is to be seen, in words.
+    and height of a panel in files. `height`: that of the chart on the page. All in pixels: a page
+    cannot fit a chart that has a size by step. `choice`: what the panels are, as the page asks for
+    one. `description`: what is to be seen, in words.
     """
 
     name: str
