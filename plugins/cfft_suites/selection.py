@@ -7,9 +7,9 @@ from pathlib import Path
 
 import attrs
 
-from cfft import ConfigError, DataError, EvaluationSets, PictureSet, unknown
+from cfft import ConfigError, DataError, EvaluationSets, PictureSet, SuiteSets, unknown
 
-from .parts import open_each
+from .parts import hold_out, open_each
 
 CORRUPTIONS: Mapping[str, tuple[str, ...]] = {
     "noise": ("gaussian_noise", "shot_noise", "impulse_noise"),
@@ -132,6 +132,25 @@ def open_sources(data: Path, sources: Sequence[Source], chosen: Selection) -> Fo
             if source not in named
         },
         refused={**refused, **dict.fromkeys((s.name for s in named), _lacking(data, named))},
+    )
+
+
+def around(
+    training: PictureSet, held_out: int, seed: int, test: PictureSet, measured: EvaluationSets
+) -> SuiteSets:
+    """Put the sets that are measured beside training pictures, `held_out` of them for validation.
+
+    Raises as `hold_out` does.
+    """
+    train, val = hold_out(training, held_out, seed)
+    return SuiteSets(
+        classes=measured.classes,
+        train=train,
+        val=val,
+        test=test,
+        ood=measured.ood,
+        refused=measured.refused,
+        absent=measured.absent,
     )
 
 

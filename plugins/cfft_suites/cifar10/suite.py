@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from cfft import DataError, EvaluationSets, Expected, PictureSet, SuiteSets, param, suite
-from cfft_suites.parts import folders_in, hold_out
-from cfft_suites.selection import Selection, Source, open_sources
+from cfft_suites.parts import folders_in
+from cfft_suites.selection import Selection, Source, around, open_sources
 
 from .files import read_corruption
 from .layouts import (
@@ -79,16 +79,7 @@ class Cifar10Suite:
             missing = "test" if training else "training"
             needed = f"no {missing} pictures of CIFAR-10 in {self.data}, to train with"
             raise DataError(measured.refused.get(TEST, needed))
-        train, val = hold_out(training, self.val, seed)
-        return SuiteSets(
-            classes=measured.classes,
-            train=train,
-            val=val,
-            test=measured.test,
-            ood=measured.ood,
-            refused=measured.refused,
-            absent=measured.absent,
-        )
+        return around(training, self.val, seed, measured.test, measured)
 
     @cached_property
     def _measured(self) -> EvaluationSets:

@@ -20,8 +20,8 @@ from cfft import (
     subfolders,
     suite,
 )
-from cfft_suites.parts import folders_in, hold_out
-from cfft_suites.selection import Selection, Source, first_folder, open_sources
+from cfft_suites.parts import folders_in
+from cfft_suites.selection import Selection, Source, around, first_folder, open_sources
 
 from .bare import read_bare, require_no_single_set
 from .corruptions import CorruptedPictures, corruption_library
@@ -91,16 +91,7 @@ class ImageNetSuite:
             place = f"{self.data}/{PLACES[TEST][0]}"
             needed = f"the suite imagenet trains with an ID test set: give {place}"
             raise DataError(measured.refused.get(TEST, needed))
-        train, val = hold_out(self._training(), self.val, seed)
-        return SuiteSets(
-            classes=measured.classes,
-            train=train,
-            val=val,
-            test=measured.test,
-            ood=measured.ood,
-            refused=measured.refused,
-            absent=measured.absent,
-        )
+        return around(self._training(), self.val, seed, measured.test, measured)
 
     @cached_property
     def _measured(self) -> EvaluationSets:
