@@ -115,8 +115,9 @@ def _unpickle(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         raise WeightsError(f"{path}: {_why_not_unpickled(str(error))}") from error
     except (RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
-        reason = str(error).split("\n")[0]
-        raise WeightsError(f"{path}: not a readable PyTorch file ({reason})") from error
+        reason = str(error).split("\n")[0] if isinstance(error, (RuntimeError, OSError)) else ""
+        told = reason or "empty, damaged, or of another program"
+        raise WeightsError(f"{path}: not a readable PyTorch file ({told})") from error
 
 
 def _why_not_unpickled(message: str) -> str:

@@ -1,4 +1,4 @@
-"""Options that do not exist: one line with the nearest that does."""
+"""Commands that tell of options that do not exist, and that they were interrupted."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 
 from typer.core import TyperCommand
 
+from cfft.cli.errors import RunInterruptedError
 from cfft.errors import ConfigError
 
 
 class SpeltCommand(TyperCommand):
-    """Check how options are spelt before Typer parses them."""
+    """Check how options are spelt before Typer parses them, and tell of Ctrl-C."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse as Typer does; raises ConfigError for an unknown option."""
@@ -23,6 +24,13 @@ class SpeltCommand(TyperCommand):
         }
         check_spelling(args, flags, ctx.command_path)
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; raises RunInterruptedError at Ctrl-C, which Typer would not tell of."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise RunInterruptedError("interrupted") from None
 
 
 def check_spelling(words: Sequence[str], flags: Mapping[str, Any], command: str) -> None:

@@ -27,7 +27,9 @@ def print_verification(console: Console, found: Verification) -> None:
     for picture in found.unreadable:
         where = f"{picture.pictures.name}: {picture.path}"
         console.print(f"cannot be read: {where}: {picture.reason}", soft_wrap=True)
-    for line in _shared(found.leaks):
+    for line in _repeated("the same picture", found.leaks):
+        console.print(line, soft_wrap=True)
+    for line in _repeated("one picture, several labels", found.contradictions):
         console.print(line, soft_wrap=True)
 
 
@@ -39,7 +41,7 @@ def _table(found: Verification) -> Table:
         table.add_column(column, justify="right")
     table.add_column("")
     for each in found.sets:
-        table.add_row(*_row(each))
+        table.add_row(*_row(each), _verdict(found.problems_of(each), each))
     for name in found.refused:
         table.add_row(name, "", "refused", "", "", "", counted(1, "problem"))
     for name in found.absent:
@@ -57,16 +59,14 @@ def _row(found: SetFinding) -> tuple[str, ...]:
         f"{wanted.pictures:,}{parts}" if wanted else "-",
         str(found.classes),
         str(wanted.classes) if wanted else "-",
-        _verdict(found),
     )
 
 
-def _verdict(found: SetFinding) -> str:
+def _verdict(problems: int, found: SetFinding) -> str:
     """Say whether a set is complete; what is wrong with it follows in words.
 
     A part without pictures and without problems is one of a whole that could not be divided.
     """
-    problems = len(found.faults) + len(found.problems)
     if problems:
         return counted(problems, "problem")
     return "ok" if found.pictures else "-"
@@ -87,8 +87,8 @@ def _notes(found: Verification) -> Iterator[str]:
         yield "no picture was read (--counts-only)"
 
 
-def _shared(leaks: Sequence[Copies]) -> Iterator[str]:
-    for copies in leaks[:_MOST_SHOWN]:
-        yield f"the same picture: {' = '.join(map(str, copies.places))}"
-    if len(leaks) > _MOST_SHOWN:
-        yield f"... and {len(leaks) - _MOST_SHOWN:,} more, which --json lists"
+def _repeated(what: str, pictures: Sequence[Copies]) -> Iterator[str]:
+    for copies in pictures[:_MOST_SHOWN]:
+        yield f"{what}: {' = '.join(map(str, copies.places))}"
+    if len(pictures) > _MOST_SHOWN:
+        yield f"... and {len(pictures) - _MOST_SHOWN:,} more, which --json lists"

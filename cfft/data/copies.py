@@ -16,11 +16,12 @@ _Seen = bytes | tuple[str, str]
 
 @attrs.frozen
 class Place:
-    """Say where a picture is: the set, what the set is for, the picture's name in it."""
+    """Say where a picture is: the set, what the set is for, the picture's name and label in it."""
 
     set: str
     role: str
     picture: str
+    label: int
 
     def __str__(self) -> str:
         return f"{self.set}: {self.picture}"
@@ -36,6 +37,12 @@ class Copies:
     def is_leak(self) -> bool:
         """Tell whether sets share the picture that must not: those of different roles."""
         return len({place.role for place in self.places}) > 1
+
+    @property
+    def is_contradiction(self) -> bool:
+        """Tell whether a set has the picture under several labels."""
+        labels = {(place.set, place.label) for place in self.places}
+        return len(labels) > len({name for name, _ in labels})
 
 
 def read_all(
@@ -72,4 +79,5 @@ def _see(pictures: PictureSet, index: int) -> _Seen:
 
 def _places(found: Sequence[tuple[PictureSet, int]], roles: Mapping[int, str]) -> Iterator[Place]:
     for pictures, index in found:
-        yield Place(pictures.name, roles[id(pictures)], pictures.identify(index))
+        name = pictures.identify(index)
+        yield Place(pictures.name, roles[id(pictures)], name, pictures.labels[index])

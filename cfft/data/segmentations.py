@@ -60,6 +60,8 @@ def mask_files(pictures: PictureSet, folder: Path, read: Callable[[Path], Mask])
     is a part of. Raises DataError where no picture has
     a mask, or where NAME.png would be that of two.
     """
+    if folder.suffix == ".json" and folder.is_file():
+        raise DataError(f"--masks {folder} is a JSON file: read it with --mask-format coco")
     if not folder.is_dir():
         raise DataError(f"--masks {folder}: no such directory; give one that holds PNG files")
     found = _mask_paths(pictures, folder)

@@ -45,6 +45,20 @@ class Verification:
         return tuple(found for found in self.copies if found.is_leak)
 
     @property
+    def contradictions(self) -> tuple[Copies, ...]:
+        """Pictures that a set has under several labels: no problem of the files, yet worth a look.
+
+        ImageNet has some itself.
+        """
+        return tuple(found for found in self.copies if found.is_contradiction)
+
+    def problems_of(self, found: SetFinding) -> int:
+        """Count what is wrong with a set: what it lacks, and its pictures."""
+        unreadable = sum(each.pictures.name == found.name for each in self.unreadable)
+        shared = sum(any(at.set == found.name for at in each.places) for each in self.leaks)
+        return len(found.faults) + len(found.problems) + unreadable + shared
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """Say what is wrong, one line each; absent sets are left to `absent`."""
         reasons = dict.fromkeys(self.refused.values())
@@ -66,7 +80,11 @@ class Verification:
             "untrainable": self.untrainable,
             "unreadable": [picture.record() for picture in self.unreadable],
             "copies": [
-                {"leak": found.is_leak, "places": [attrs.asdict(place) for place in found.places]}
+                {
+                    "leak": found.is_leak,
+                    "contradiction": found.is_contradiction,
+                    "places": [attrs.asdict(place) for place in found.places],
+                }
                 for found in self.copies
             ],
             "decoded": self.decoded,

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -120,6 +120,29 @@ def test_an_interrupted_run_ends_with_130_and_says_how_to_go_on(
 def test_ctrl_c_anywhere_else_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
     assert fails_with(KeyboardInterrupt()) == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_ctrl_c_in_a_command_ends_with_130_and_says_so(
+    cfft_command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cfft.predict.find_pictures", interrupted)
+
+    ended = cfft_command("predict", "RUN", "pictures")
+
+    assert (ended.code, ended.err) == (130, "interrupted\n")
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
+    command = [sys.executable, "-m", "cfft", "plugins", "list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listing:
+        assert listing.stdout is not None
+        listing.stdout.close()
+        _, errors = listing.communicate()
+
+    assert (listing.returncode, errors) == (0, b"")
 
 
 def test_a_bug_ends_with_1_and_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:

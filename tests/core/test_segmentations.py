@@ -98,6 +98,13 @@ def test_a_folder_without_masks_says_what_was_looked_for(pets, tmp_path):
         mask_files(pets, tmp_path, read_binary)
 
 
+def test_coco_in_place_of_a_folder_is_answered_with_its_format(pets, tmp_path):
+    (tmp_path / "coco.json").write_text("{}")
+
+    with pytest.raises(DataError, match=r"coco.json is a JSON file: .* --mask-format coco"):
+        mask_files(pets, tmp_path / "coco.json", read_binary)
+
+
 def test_a_set_that_knows_no_objects_asks_for_masks(pets):
     with pytest.raises(DataError, match="set 'test' does not know where its objects are"):
         own_segmentations(pets)

@@ -287,6 +287,28 @@ def test_a_picture_twice_in_one_set_is_told_and_no_problem(data: Path) -> None:
     assert found.problems == ()
 
 
+def test_a_picture_with_two_labels_is_told_apart(data: Path) -> None:
+    Image.open(data / "snow" / "dog" / "25.png").save(data / "snow" / "cat" / "again.png")
+
+    found = verify(Folders(data), 0)
+
+    assert [[place.label for place in each.places] for each in found.contradictions] == [[0, 1]]
+    assert found.problems == ()
+
+
+def test_problems_of_a_set_include_its_pictures(data: Path) -> None:
+    Image.open(data / "train" / "dog" / "5.png").save(data / "snow" / "cat" / "new.bmp")
+    (data / "snow" / "dog" / "25.png").write_bytes(b"no picture")
+
+    found = verify(Folders(data), 0)
+
+    assert {each.name: found.problems_of(each) for each in found.sets} == {
+        "train": 1,
+        "test": 0,
+        "snow": 2,
+    }
+
+
 def test_without_decoding_only_counts_are_compared(data: Path) -> None:
     (data / "test" / "cat" / "10.png").write_bytes(b"no picture")
 

@@ -166,6 +166,16 @@ def test_a_broken_file_is_named(name: str, config: str, tmp_path: Path) -> None:
         _build(config, tmp_path / name)
 
 
+@pytest.mark.parametrize("content", [b"", b"hi\n"], ids=["empty", "text"])
+def test_a_file_that_says_nothing_is_told_in_words(
+    content: bytes, config: str, tmp_path: Path
+) -> None:
+    (tmp_path / "weights.pt").write_bytes(content)
+
+    with pytest.raises(cfft.WeightsError, match=r"\(empty, damaged, or of another program\)"):
+        _build(config, tmp_path / "weights.pt")
+
+
 @pytest.mark.parametrize("copied_to", ["run/best/weights.safetensors", "alone.safetensors"])
 def test_weights_of_a_run_with_another_activation_are_refused(
     copied_to: str, config: str, tmp_path: Path
