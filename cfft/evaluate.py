@@ -14,15 +14,15 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, is_initialized
 from accelerate.utils import gather_object
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_stat_scores
 
 from cfft.data.loading import Loader, to_batch
-from cfft.data.pictures import counts_as
+from cfft.data.pictures import counts_as, origins_of
 from cfft.encoder import Classifier
 from cfft.errors import ConfigError, DataError, TrainingError
 from cfft.interfaces import PictureSet, Preprocessing
+from cfft.intervals import share_ci95
 from cfft.processes import Processes
 from cfft.records import Batch
 from cfft.rows import Rows, own_indices
@@ -72,7 +72,8 @@ class Predictions:
 
     `logits`: [N, K], float32. `labels`: [N], int64. `names`: one per picture. `classes`: the
     indices that may occur in the set. `stands_for`: [K], int64: the label that each class stands
-    for, itself unless the set says otherwise (PictureSet.counts_as). All on the CPU.
+    for, itself unless the set says otherwise (PictureSet.counts_as). All on the CPU. `origins`: the
+    picture that each is a version of, empty where each stands for itself (PictureSet.origins).
     """
 
     logits: Tensor
@@ -80,10 +81,18 @@ class Predictions:
     names: tuple[str, ...]
     classes: tuple[int, ...]
     stands_for: Tensor = attrs.field()
+    origins: tuple[str, ...] = ()
 
     @stands_for.default
     def _themselves(self) -> Tensor:
         return torch.arange(self.logits.shape[1])
+
+    @property
+    def original(self) -> NDArray[np.int64]:
+        """The number of the picture that each is a version of, from 0 as they come: [N]."""
+        names: Sequence[Any] = self.origins or range(len(self.labels))
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        return np.array([numbers[name] for name in names], dtype=np.int64)
 
     def save(self, path: Path) -> None:
         """Write logits, labels, names and classes as arrays of an .npz file, without pickles."""
@@ -95,6 +104,7 @@ class Predictions:
             names=np.array(self.names, dtype=np.str_),
             classes=np.array(self.classes, dtype=np.int64),
             stands_for=self.stands_for.numpy(),
+            origins=np.array(self.origins, dtype=np.str_),
         )
 
     @classmethod
@@ -110,11 +120,13 @@ class Predictions:
     def _from_arrays(cls, stored: Mapping[str, NDArray[Any]]) -> Predictions:
         logits, labels = (torch.from_numpy(stored[name]) for name in ("logits", "labels"))
         names, classes = (tuple(stored[name].tolist()) for name in ("names", "classes"))
-        if not len(logits) == len(labels) == len(names):
+        origins = tuple(stored["origins"].tolist()) if "origins" in stored else ()
+        if not len(logits) == len(labels) == len(names) == len(origins or names):
             raise ValueError(
-                f"{len(logits)} rows of logits, {len(labels)} labels, {len(names)} names"
+                f"{len(logits)} rows of logits, {len(labels)} labels, {len(names)} names, "
+                f"{len(origins)} origins"
             )
-        found = cls(logits, labels, names, classes)
+        found = cls(logits, labels, names, classes, origins=origins)
         if "stands_for" in stored:
             found = attrs.evolve(found, stands_for=torch.from_numpy(stored["stands_for"]))
         known = range(logits.shape[1])
@@ -128,7 +140,8 @@ class Predictions:
 class Score:
     """Hold the top-1 accuracy on `n` pictures of `classes` classes.
 
-    `top1`: share 0..1. `ci95`: its 95 % confidence interval after Clopper and Pearson (1934).
+    `top1`: share 0..1. `ci95`: its 95 % confidence interval after Clopper and Pearson (1934), where
+    versions of one picture are no independent pictures; see `share_ci95`.
     """
 
     top1: float
@@ -166,7 +179,13 @@ def predictions_of(logits: Tensor, pictures: PictureSet) -> Predictions:
     """
     names = tuple(pictures.identify(index) for index in range(len(pictures)))
     _require_numbers(logits, pictures.name, names)
-    found = Predictions(logits, torch.tensor(pictures.labels), names, tuple(pictures.classes))
+    found = Predictions(
+        logits,
+        torch.tensor(pictures.labels),
+        names,
+        tuple(pictures.classes),
+        origins=origins_of(pictures),
+    )
     for index, label in counts_as(pictures).items():
         found.stands_for[index] = label
     return found
@@ -215,8 +234,8 @@ def score(predictions: Predictions) -> Score:
         num_classes=predictions.logits.shape[1],
         average="micro",
     ).tolist()
-    interval = binomtest(correct, n).proportion_ci(0.95, method="exact")
-    ends = (float(interval.low), float(interval.high))
+    right = (chosen_labels(predictions) == predictions.labels).numpy()
+    ends = share_ci95(right, predictions.original)
     return Score(correct / n, n, len(predictions.classes), ends)
 
 

@@ -210,6 +210,10 @@ class PictureSet(Protocol):
     The optional attribute `cropped` says that the pictures are square and cut out for models
     already (ImageNet-C): models see all of each, and nothing is cut off again.
 
+    The optional attribute `origins`, one name per picture, says of which picture each is a version,
+    where several are versions of one, here or in other sets (CIFAR-10-C): intervals take them for
+    one. A ComputedPictureSet says so by itself.
+
     The optional attribute `faults`, a tuple of one-line sentences, says what is wrong with the set
     as it lies on disk (an empty class folder); each names the set or a path. Nobody trains on such
     a set or is measured on it; `cfft data verify` counts and reads what is there.

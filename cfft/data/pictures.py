@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from cfft.data.classes import class_table
 from cfft.data.folders import EXTENSIONS, no_classes, picture_files, subfolders
 from cfft.errors import DataError
-from cfft.interfaces import MaskedPictureSet, PictureSet
+from cfft.interfaces import ComputedPictureSet, MaskedPictureSet, PictureSet
 
 _INTEGERS_OF_16_BITS = ("PNG", "PPM")  # which Pillow may hold in 32
 
@@ -104,6 +104,21 @@ def counts_as(pictures: PictureSet) -> Mapping[int, int]:
     return found
 
 
+def origins_of(pictures: PictureSet) -> tuple[str, ...]:
+    """Return the name of the picture that each one is a version of; see PictureSet.
+
+    Those of a set that is computed from another begin with its name. Empty where each picture
+    stands for itself.
+    """
+    if isinstance(pictures, PictureSubset):
+        whole = origins_of(pictures.whole)
+        return tuple(whole[index] for index in pictures.indices) if whole else ()
+    if isinstance(pictures, ComputedPictureSet):
+        named = _named_in(pictures.made_from)
+        return tuple(named[pictures.original(index)] for index in range(len(pictures)))
+    return tuple(getattr(pictures, "origins", ()))
+
+
 def faults_of(pictures: PictureSet) -> tuple[str, ...]:
     """Return what is wrong with a set, in one line each; see PictureSet."""
     return tuple(getattr(pictures, "faults", ()))
@@ -189,6 +204,12 @@ def picture_fault(path: Path) -> str | None:
     except Exception as error:  # as in read_picture
         return _reason(error)
     return None
+
+
+def _named_in(pictures: PictureSet) -> tuple[str, ...]:
+    """Return the names of a set's originals, which begin with the set's name unless given."""
+    own = (f"{pictures.name}/{pictures.identify(index)}" for index in range(len(pictures)))
+    return origins_of(pictures) or tuple(own)
 
 
 def _files_by_folder(

@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 
 from cfft.evaluate import mean_top1
-from cfft.evaluation.measured import Identity, MeasuredModel
+from cfft.evaluation.measured import Identity, MeasuredModel, MeasuredSet
 from cfft.evaluation.resampling import Shares, interval95, resampled_top1
 from cfft.results import Spread
 from cfft.robustness import AccuracyLine, effective_robustness
@@ -24,7 +24,8 @@ class Comparison:
 
     `baseline`: the label of the model that all others are compared with, None for no differences.
     `lines`: by OOD set and for "ood_average", what ID accuracy predicts. `replicates`: by model and
-    set, top-1 on redrawn pictures; two models with the same pictures have the same draws.
+    set, top-1 on redrawn pictures, 0..1: [REPLICATES] each. Models with the same pictures have the
+    same draws, and so have sets that show versions of the same pictures.
     """
 
     models: Sequence[MeasuredModel]
@@ -46,7 +47,7 @@ class Comparison:
         return {
             **_identity(model.identity),
             "predictions": model.predictions,
-            "sets": {name: each.score.record(each.role) for name, each in model.sets.items()},
+            "sets": {name: _score(each) for name, each in model.sets.items()},
             "ood_average": average,
             "ood_ci95": self._ood_interval(model),
             "id_on_classes_of": {} if test is None else dict(model.sets[test].on_classes_of),
@@ -58,7 +59,7 @@ class Comparison:
         return list(interval95(self._ood_replicates(model, names))) if names else None
 
     def _ood_replicates(self, model: MeasuredModel, names: Sequence[str]) -> Shares:
-        """Return the mean over sets: [REPLICATES]; sets are redrawn apart from each other."""
+        """Return the mean over sets: [REPLICATES]."""
         redrawn: Shares = np.mean([self.replicates[model.label, name] for name in names], axis=0)
         return redrawn
 
@@ -97,13 +98,15 @@ def compare(
     models: Sequence[MeasuredModel], baseline: str | None, lines: Mapping[str, AccuracyLine]
 ) -> Comparison:
     """Redraw the pictures of every set once for all models that have the same ones."""
-    sharing: dict[tuple[str, str], list[MeasuredModel]] = {}
+    sharing: dict[tuple[str, str, str], list[MeasuredModel]] = {}
     for model in models:
         for name, each in model.sets.items():
-            sharing.setdefault((name, each.pictures), []).append(model)
+            sharing.setdefault((name, each.pictures, each.originals), []).append(model)
     replicates: dict[tuple[str, str], Shares] = {}
-    for (name, _), members in sharing.items():
-        redrawn = resampled_top1([model.sets[name].correct for model in members], name)
+    for (name, _, originals), members in sharing.items():
+        original = members[0].sets[name].original
+        correct = [model.sets[name].correct for model in members]
+        redrawn = resampled_top1(correct, original, originals)
         pairs = zip(members, redrawn, strict=True)
         replicates |= {(model.label, name): shares for model, shares in pairs}
     return Comparison(models, baseline, lines, replicates)
@@ -121,7 +124,15 @@ def with_average(model: MeasuredModel) -> dict[str, float]:
 
 
 def _same_pictures(a: MeasuredModel, b: MeasuredModel, name: str) -> bool:
-    return name in b.sets and a.sets[name].pictures == b.sets[name].pictures
+    return name in b.sets and all(
+        getattr(a.sets[name], same) == getattr(b.sets[name], same)
+        for same in ("pictures", "originals")
+    )
+
+
+def _score(measured: MeasuredSet) -> dict[str, Any]:
+    originals = len(np.unique(measured.original))
+    return {**measured.score.record(measured.role), "originals": originals}
 
 
 def _identity(identity: Identity) -> dict[str, Any]:

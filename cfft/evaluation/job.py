@@ -179,7 +179,8 @@ class _Evaluation:
             subject = subjects[position]
             files.keep(subject.identity.label, each.pictures.name, predictions)
             shifts = view.shifts(self._seed_of(subject)) if each.role == "id" else {}
-            yield position, measure(predictions, each.role, self.space, shifts)
+            name = each.pictures.name
+            yield position, measure(name, predictions, each.role, self.space, shifts)
 
     def _predicted(
         self, each: MeasuredPictures, subjects: Sequence[Subject], models: Sequence[Fitted]

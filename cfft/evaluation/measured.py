@@ -56,14 +56,17 @@ class MeasuredSet:
     """Hold what a model got right in one set.
 
     `correct`: [N] by picture. `pictures`: a digest of the pictures' names and labels: two sets with
-    the same one can be compared picture by picture. `on_classes_of`: of the ID set, top-1 among the
-    classes of each OOD set.
+    the same one can be compared picture by picture. `original`: [N], the number of the picture that
+    each is a version of. `originals`: a digest of the names of these: sets with the same one show
+    the same pictures. `on_classes_of`: of the ID set, top-1 among the classes of each OOD set.
     """
 
     role: Role
     score: FullScore
     correct: NDArray[np.bool_]
     pictures: str
+    original: NDArray[np.int64]
+    originals: str
     on_classes_of: Mapping[str, float | None] = attrs.field(factory=dict)
 
 
@@ -97,21 +100,25 @@ class MeasuredModel:
 
 
 def measure(
+    name: str,
     predictions: Predictions,
     role: Role,
     space: LabelSpace,
     shifts: Mapping[str, tuple[int, ...]] | None = None,
 ) -> MeasuredSet:
-    """Score predictions; `shifts`: for the ID set, the classes of each OOD set."""
+    """Score predictions for set `name`; `shifts`: for the ID set, the classes of each OOD set."""
     judged = in_label_space(predictions, space)
+    origins = predictions.origins or [f"{name}/{picture}" for picture in predictions.names]
     return MeasuredSet(
         role,
         full_score(judged),
         correct_pictures(judged).numpy(),
         digest(predictions.names, predictions.labels.tolist()),
+        predictions.original,
+        digest(dict.fromkeys(origins), ()),
         {
-            name: top1_on_classes(predictions, frozenset(classes), space)
-            for name, classes in (shifts or {}).items()
+            shift: top1_on_classes(predictions, frozenset(classes), space)
+            for shift, classes in (shifts or {}).items()
         },
     )
 

@@ -58,7 +58,7 @@ def _measured(model: Stored, space: LabelSpace, files: EvaluationFiles | None) -
         for name, (predictions, _) in found.items():
             files.keep(label, name, predictions)
     sets = {
-        name: measure(predictions, role, space, shifts if role == "id" else {})
+        name: measure(name, predictions, role, space, shifts if role == "id" else {})
         for name, (predictions, role) in found.items()
     }
     return MeasuredModel(model.identity, sets, files.folder(label) if files else None)

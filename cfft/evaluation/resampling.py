@@ -16,20 +16,27 @@ _SEED = 0
 Shares = NDArray[np.float64]
 
 
-def resampled_top1(correct: Sequence[NDArray[np.bool_]], name: str) -> Shares:
-    """Return top-1 of several models on the same redrawn pictures: [models, REPLICATES].
+def resampled_top1(
+    correct: Sequence[NDArray[np.bool_]], original: NDArray[np.int64], name: str
+) -> Shares:
+    """Return top-1 of several models on the same redrawn pictures, 0..1: [models, REPLICATES].
 
-    `correct`: per model, [N]: whether each picture was classified correctly. N pictures are drawn
-    with replacement (Efron 1979). The draws depend on `name`, the set's, and on N alone: a model
-    gets the same replicates in any company.
+    `correct`: per model, [N]: whether each picture was classified correctly. `original`: [N], the
+    number of the picture that each is a version of, 0 <= original < G. G originals are drawn with
+    replacement (Efron 1979), each with all its versions. The draws depend on `name` and G alone:
+    sets of the same originals are redrawn together if they go by one name, and a model gets the
+    same replicates in any company.
     """
-    outcomes = torch.from_numpy(np.stack(correct)).double()  # [models, N]
-    n, rng = outcomes.shape[1], generator(_SEED, f"bootstrap {name}")
+    sizes = np.bincount(original)  # [G]
+    counts = [np.bincount(original, weights=outcome, minlength=len(sizes)) for outcome in correct]
+    right = torch.from_numpy(np.stack([*counts, sizes]))  # [models + 1, G], the last row is sizes
+    g, rng = len(sizes), generator(_SEED, f"bootstrap {name}")
     replicates = [
-        outcomes @ torch.bincount(torch.randint(n, (n,), generator=rng), minlength=n).double()
+        right @ torch.bincount(torch.randint(g, (g,), generator=rng), minlength=g).double()
         for _ in range(REPLICATES)
     ]
-    found: Shares = (torch.stack(replicates, dim=1) / n).numpy()
+    drawn = torch.stack(replicates, dim=1)  # [models + 1, REPLICATES]
+    found: Shares = (drawn[:-1] / drawn[-1]).numpy()
     return found
 
 

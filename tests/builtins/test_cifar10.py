@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cfft import ConfigError, DataError, Suite
+from cfft.data.pictures import origins_of
 from cfft.data.sets import evaluation_sets, training_sets
 from cfft_suites.cifar10.suite import Cifar10Suite
 
@@ -131,6 +132,16 @@ def test_severities_come_in_the_order_that_is_asked_for(cifar10: Path) -> None:
     assert [fog.read(index).getpixel((0, 0))[0] for index in (0, 9)] == [8, 1]
     assert (fog.labels[0], fog.labels[9]) == (8, 1)
     assert (fog.identify(0), fog.identify(9)) == ("5/00000", "1/00001")
+
+
+def test_all_corruptions_and_severities_show_the_same_pictures(cifar10: Path) -> None:
+    write_corruption(cifar10 / "CIFAR-10-C", "fog", [0, 9] * 5)
+    write_corruption(cifar10 / "CIFAR-10-C", "snow", [0, 9] * 5)
+
+    suite = Cifar10Suite(data=cifar10, corruptions=("fog", "snow"), severities=(5, 2))
+    fog, snow = suite.evaluation(0).ood
+
+    assert origins_of(fog) == origins_of(snow) == ("CIFAR-10-C/00000", "CIFAR-10-C/00001") * 2
 
 
 def test_a_corruption_that_is_missing_is_named(cifar10: Path) -> None:

@@ -14,11 +14,18 @@ from cfft.evaluation.resampling import REPLICATES, interval95, resampled_top1
 from cfft.evaluation.scores import FullScore
 
 
-def measured(role: Role, correct: list[int], pictures: str = "same") -> MeasuredSet:
+def measured(
+    role: Role,
+    correct: list[int],
+    pictures: str = "same",
+    original: list[int] | None = None,
+    originals: str = "",
+) -> MeasuredSet:
     outcome = np.array(correct, dtype=bool)
     top1 = float(outcome.mean())
     score = FullScore(top1, len(outcome), 2, (0.0, 1.0), class_mean=top1, top5=1.0, ece=0.0)
-    return MeasuredSet(role, score, outcome, pictures)
+    numbers = np.arange(len(outcome)) if original is None else np.array(original)
+    return MeasuredSet(role, score, outcome, pictures, numbers, originals or pictures)
 
 
 def model(label: str, group: str = "", seed: int | None = None, **sets: MeasuredSet):
@@ -28,7 +35,8 @@ def model(label: str, group: str = "", seed: int | None = None, **sets: Measured
 def test_a_model_gets_the_same_replicates_in_any_company() -> None:
     one, other = np.array([True, False, True]), np.array([False, False, True])
 
-    alone, beside = resampled_top1([one], "art"), resampled_top1([other, one], "art")
+    alone = resampled_top1([one], np.arange(3), "art")
+    beside = resampled_top1([other, one], np.arange(3), "art")
 
     assert alone.shape == (1, REPLICATES)
     np.testing.assert_array_equal(alone[0], beside[1])
@@ -37,10 +45,53 @@ def test_a_model_gets_the_same_replicates_in_any_company() -> None:
 def test_the_interval_of_many_pictures_is_that_of_the_normal_distribution() -> None:
     correct = np.arange(1000) % 5 > 0
 
-    low, high = interval95(resampled_top1([correct], "art")[0])
+    low, high = interval95(resampled_top1([correct], np.arange(1000), "art")[0])
 
     half = 1.96 * np.sqrt(0.8 * 0.2 / 1000)
     assert (low, high) == (pytest.approx(0.8 - half, abs=4e-3), pytest.approx(0.8 + half, abs=4e-3))
+
+
+def test_versions_of_a_picture_are_drawn_together() -> None:
+    correct, versions = np.arange(100) % 5 > 0, np.tile(np.arange(100), 5)
+
+    alone = resampled_top1([correct], np.arange(100), "art")
+    five_times = resampled_top1([np.tile(correct, 5)], versions, "art")
+
+    np.testing.assert_allclose(five_times, alone)
+
+
+def test_sets_that_show_the_same_pictures_make_the_average_no_surer() -> None:
+    right = [int(place % 5 > 0) for place in range(100)]
+    one = {"fog": measured("ood", right, "fog", originals="test")}
+    both = one | {"snow": measured("ood", right, "snow", originals="test")}
+    apart = one | {"snow": measured("ood", right, "snow")}
+
+    compared = compare([model("1", **one), model("2", **both), model("3", **apart)], None, {})
+
+    alone, same, other = (found["ood_ci95"] for found in compared.record()["models"])
+    assert same == pytest.approx(alone)
+    assert other[1] - other[0] == pytest.approx((alone[1] - alone[0]) / 2**0.5, rel=0.1)
+
+
+def test_paired_differences_of_sets_that_show_the_same_pictures_are_drawn_together() -> None:
+    def pair(**others: str) -> dict[str, object]:
+        named = {"fog": "test"} | others
+        a, b = (
+            model(label, **{n: measured("ood", right, n, originals=o) for n, o in named.items()})
+            for label, right in (("a", [1, 0, 0, 0]), ("b", [1, 1, 0, 0]))
+        )
+        (found,) = compare([a, b], "a", {}).record()["differences"]
+        return found["ood_average"]
+
+    assert pair(snow="test") == pair()
+
+
+def test_the_number_of_originals_stands_beside_that_of_pictures() -> None:
+    (found,) = compare(
+        [model("m", fog=measured("ood", [1, 0, 1, 0], original=[0, 1, 0, 1]))], None, {}
+    ).record()["models"]
+
+    assert (found["sets"]["fog"]["n"], found["sets"]["fog"]["originals"]) == (4, 2)
 
 
 def test_the_ood_average_counts_every_set_once() -> None:

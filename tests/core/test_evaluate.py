@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 import torch
@@ -150,9 +151,22 @@ def test_a_class_that_stands_for_another_label_counts_as_right() -> None:
     assert found.top1 == 0.5
 
 
+def test_the_interval_counts_versions_of_a_picture_as_one() -> None:
+    wrong = predictions([[0.0, 1.0]] * 10, [0] * 10, classes=(0, 1))
+
+    found = score(attrs.evolve(wrong, origins=("a", "b") * 5))
+
+    assert (found.n, found.ci95) == (10, pytest.approx((0.0, 1 - 0.025**0.5)))
+
+
 def test_stored_predictions_are_read_back_as_they_were(tmp_path: Path) -> None:
     kept = Predictions(
-        torch.tensor([[1.0, 2.0]]), torch.tensor([1]), ("a.png",), (0, 1), torch.tensor([1, 1])
+        torch.tensor([[1.0, 2.0]]),
+        torch.tensor([1]),
+        ("a.png",),
+        (0, 1),
+        torch.tensor([1, 1]),
+        ("photo/a.png",),
     )
 
     kept.save(tmp_path / "set.npz")
@@ -160,6 +174,7 @@ def test_stored_predictions_are_read_back_as_they_were(tmp_path: Path) -> None:
 
     torch.testing.assert_close(found.logits, kept.logits)
     assert (found.names, found.classes) == (kept.names, kept.classes)
+    assert found.origins == ("photo/a.png",)
     assert found.stands_for.tolist() == [1, 1]
 
 
@@ -171,6 +186,7 @@ def test_stored_predictions_are_read_back_as_they_were(tmp_path: Path) -> None:
         {"classes": np.array([0, 5])},
         {"stands_for": np.array([0, 2])},
         {"names": np.array(["a", "b"])},
+        {"origins": np.array(["a", "b"])},
         {"logits": np.zeros(1, np.float32)},
     ],
 )

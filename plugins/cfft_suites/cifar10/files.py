@@ -78,7 +78,8 @@ def read_dictionary(name: str, paths: Sequence[Path]) -> ArrayPictures:
 def read_corruption(folder: Path, name: str, severities: Sequence[int]) -> PictureSubset:
     """Return a corruption of CIFAR-10-C: severity 1 to 5 are stacked in its file in this order.
 
-    Pictures are called SEVERITY/PLACE. Raises DataError where the file is no stack of five.
+    Pictures are called SEVERITY/PLACE, and PLACE is the same picture in every severity and in the
+    files of other corruptions. Raises DataError where the file is no stack of five.
     """
     whole = read_arrays(name, [folder / f"{name}.npy", folder / "labels.npy"])
     each, rest = divmod(len(whole), 5)
@@ -86,7 +87,9 @@ def read_corruption(folder: Path, name: str, severities: Sequence[int]) -> Pictu
         raise DataError(f"{folder / name}.npy: {len(whole)} pictures are no stack of 5 severities")
     names = [f"{severity}/{place:05d}" for severity in range(1, 6) for place in range(each)]
     rows = [(severity - 1) * each + place for severity in severities for place in range(each)]
-    return PictureSubset(whole=attrs.evolve(whole, names=names), indices=tuple(rows), name=name)
+    origins = [f"CIFAR-10-C/{place:05d}" for _ in range(5) for place in range(each)]
+    named = attrs.evolve(whole, names=names, origins=origins)
+    return PictureSubset(whole=named, indices=tuple(rows), name=name)
 
 
 def _joined(

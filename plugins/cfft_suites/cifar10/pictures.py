@@ -20,12 +20,16 @@ CLASSES = (
 
 @attrs.frozen(eq=False)
 class ArrayPictures:
-    """Hold CIFAR-10's sort of pictures: `pixels` [N, 32, 32, 3], uint8, and N labels and names."""
+    """Hold CIFAR-10's sort of pictures: `pixels` [N, 32, 32, 3], uint8, and N labels and names.
+
+    `origins`: N names of the pictures that these are versions of, or none; see PictureSet.
+    """
 
     name: str
     pixels: NDArray[np.uint8]
     labels: tuple[int, ...]
     names: Sequence[str]
+    origins: Sequence[str] = ()
 
     @property
     def classes(self) -> Sequence[int]:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from cfft import ComputedPictureSet, ConfigError, DataError, PictureSet
+from cfft.data.pictures import PictureSubset, origins_of
 from cfft.data.sets import evaluation_sets
 from cfft_suites.imagenet import corruptions
 from cfft_suites.imagenet.corruptions import corrupt, corruption_library
@@ -158,6 +159,15 @@ def test_corruptions_are_made_from_the_validation_set(
 
     with pytest.raises(DataError, match="none of imagenet is there; looked for val"):
         evaluation_sets(ImageNetSuite(data=tmp_path, corruptions=("fog",)), 0)
+
+
+def test_every_severity_is_a_version_of_a_picture_of_the_validation_set(data: Path) -> None:
+    (fog,) = ood(data, "fog", severities=(1, 3))
+    left = PictureSubset(fog, (3, 0), "left")
+
+    validation = [f"imagenet/{fog.made_from.identify(index)}" for index in range(2)]
+    assert list(origins_of(fog)) == validation * 2
+    assert list(origins_of(left)) == [validation[1], validation[0]]
 
 
 def test_a_missing_package_is_named_before_any_picture_is_read(
