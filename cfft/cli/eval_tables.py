@@ -145,11 +145,18 @@ def _spread(found: Record | None) -> str:
 
 
 def _remarks(record: Record) -> Iterator[str]:
+    for name in _of_one_class(record):
+        yield f"{name} has one class, which is then always right; see --label-space full"
     for name, why in record["absent"].items():
         yield f"not measured: {name} ({why})"
     if record["skipped"]:
         skipped = counted(len(record["skipped"]), "unreadable picture")
         yield f"left out: {skipped}, named in evaluation.json"
+
+
+def _of_one_class(record: Record) -> list[str]:
+    found = ((name, each) for model in record["models"] for name, each in model["sets"].items())
+    return list(dict.fromkeys(name for name, each in found if each["classes"] == 1))
 
 
 def _with_role(name: str, found: Record) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import Literal
 
@@ -9,7 +10,7 @@ import attrs
 import torch
 from torch import Tensor
 from torchmetrics.functional.classification import (
-    multiclass_calibration_error,
+    binary_calibration_error,
     multiclass_stat_scores,
 )
 
@@ -18,6 +19,7 @@ from cfft.evaluate import Predictions, Score, chosen_labels, score
 LabelSpace = Literal["subset", "full"]
 _TOP = 5
 _BINS = 15
+_BELOW_1 = math.nextafter(1, 0)
 
 
 @attrs.frozen
@@ -26,7 +28,8 @@ class FullScore(Score):
 
     `class_mean`: mean over the classes that have pictures of their top-1. `top5`: share of the
     pictures with a right class among the five of the largest logits, or among all where there are
-    fewer. `ece`: expected calibration error over 15 bins of equal width (Guo et al. 2017).
+    fewer. `ece`: expected calibration error over 15 bins of equal width (Guo et al. 2017) of the
+    label that is chosen.
     """
 
     class_mean: float
@@ -44,23 +47,14 @@ def in_label_space(predictions: Predictions, space: LabelSpace) -> Predictions:
 def full_score(predictions: Predictions) -> FullScore:
     """Return every score, among the classes that `predictions` names.
 
-    Where several classes are right for a picture, the one with the largest logit is its target:
-    it is the first choice, or among the first five, exactly where one of them is.
+    A class that stands for a label is right where the label is. Of a single class nothing but 1 can
+    come out.
     """
-    logits = predictions.logits[:, torch.tensor(predictions.classes)]  # [N, C]
-    targets = _targets(predictions, logits)  # [N]
-    count = logits.shape[1]
-    hits, *_, n = multiclass_stat_scores(
-        logits, targets, num_classes=count, average="micro", top_k=min(_TOP, count)
-    ).tolist()
-    ece = multiclass_calibration_error(
-        logits.softmax(dim=1), targets, num_classes=count, n_bins=_BINS, norm="l1"
-    )
     return FullScore(
         **attrs.asdict(score(predictions)),
         class_mean=_class_mean(predictions),
-        top5=hits / n,
-        ece=float(ece),
+        top5=_top5(predictions),
+        ece=_calibration_error(predictions),
     )
 
 
@@ -84,11 +78,27 @@ def top1_on_classes(
     return float(correct_pictures(judged)[kept].double().mean())
 
 
-def _targets(predictions: Predictions, logits: Tensor) -> Tensor:
-    """Return the position among the classes of each picture's likeliest right class: [N]."""
-    stands_for = predictions.stands_for[torch.tensor(predictions.classes)]  # [C]
-    right = stands_for == predictions.labels[:, None]  # [N, C]
-    return logits.masked_fill(~right, -torch.inf).argmax(dim=1)
+def _top5(predictions: Predictions) -> float:
+    classes = torch.tensor(predictions.classes)
+    logits = predictions.logits[:, classes]  # [N, C]
+    first = classes[logits.topk(min(_TOP, len(classes)), dim=1).indices]  # [N, 5]
+    right = predictions.stands_for[first] == predictions.labels[:, None]
+    return float(right.any(dim=1).double().mean())
+
+
+def _calibration_error(predictions: Predictions) -> float:
+    """Compare how sure a model is of the label that it chooses with how often it is right.
+
+    The label has the probabilities of all classes that stand for it. A probability of 1 belongs to
+    the last bin, which torchmetrics would open another one for.
+    """
+    classes = torch.tensor(predictions.classes)
+    chosen = chosen_labels(predictions)  # [N]
+    chances = predictions.logits[:, classes].softmax(dim=1)  # [N, C]
+    stands_for = predictions.stands_for[classes] == chosen[:, None]  # [N, C]
+    sure = (chances * stands_for).sum(dim=1).double().clamp(max=_BELOW_1)
+    right = (chosen == predictions.labels).long()
+    return float(binary_calibration_error(sure, right, n_bins=_BINS, norm="l1"))
 
 
 def _class_mean(predictions: Predictions) -> float:

@@ -116,6 +116,15 @@ def test_what_was_not_measured_is_said() -> None:
     assert "left out: 1 unreadable" in text
 
 
+def test_a_set_of_one_class_is_told_to_say_nothing() -> None:
+    alone = model("seed0")
+    alone["sets"]["art_painting"]["classes"] = 1
+
+    text = shown(record(alone))
+
+    assert "art_painting has one class, which is then always right; see --label-space" in text
+
+
 def test_effective_robustness_of_the_average_is_a_row() -> None:
     above = {**model("seed1"), "effective_robustness": {"ood_average": 0.031}}
 

@@ -50,6 +50,35 @@ def test_the_calibration_error_is_the_gap_between_confidence_and_accuracy() -> N
     assert found.ece == pytest.approx(0.9 - 0.5)
 
 
+def test_of_a_single_class_nothing_but_that_class_is_chosen() -> None:
+    found = full_score(predictions([[0.0, 3.0], [0.0, 3.0]], [0, 0], (0,)))
+
+    assert (found.top1, found.class_mean, found.top5) == (1.0, 1.0, 1.0)
+    assert found.ece == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_single_class_is_told_from_all_others_in_the_full_label_space() -> None:
+    both = predictions([[0.0, 3.0], [3.0, 0.0]], [0, 0], (0,))
+
+    assert full_score(in_label_space(both, "full")).top1 == 0.5
+
+
+def test_the_last_bin_of_the_calibration_error_holds_full_confidence() -> None:
+    certain, nearly = [100.0, -100.0], torch.tensor([0.95, 0.05]).log().tolist()
+
+    found = full_score(predictions([certain, nearly], [1, 0], (0, 1)))
+
+    assert found.ece == pytest.approx((1 + 0.95) / 2 - 0.5)
+
+
+def test_confidence_in_a_label_is_that_in_all_classes_that_stand_for_it() -> None:
+    even = torch.tensor([0.5, 0.5, 1e-30]).log().tolist()
+
+    found = full_score(predictions([even, even], [0, 0], (0, 1, 2), [0, 0, 2]))
+
+    assert (found.top1, found.ece) == (1.0, pytest.approx(0.0, abs=1e-6))
+
+
 def test_logits_between_0_and_1_are_not_taken_for_probabilities() -> None:
     found = full_score(predictions([[1.0, 0.0]], [0], (0, 1)))
 
