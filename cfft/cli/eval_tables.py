@@ -147,6 +147,8 @@ def _spread(found: Record | None) -> str:
 def _remarks(record: Record) -> Iterator[str]:
     for name in _of_one_class(record):
         yield f"{name} has one class, which is then always right; see --label-space full"
+    for label, lacking in _without_average(record):
+        yield f"no OOD average of {label}: it was not measured on {', '.join(lacking)}"
     for name, why in record["absent"].items():
         yield f"not measured: {name} ({why})"
     if record["skipped"]:
@@ -157,6 +159,18 @@ def _remarks(record: Record) -> Iterator[str]:
 def _of_one_class(record: Record) -> list[str]:
     found = ((name, each) for model in record["models"] for name, each in model["sets"].items())
     return list(dict.fromkeys(name for name, each in found if each["classes"] == 1))
+
+
+def _without_average(record: Record) -> Iterator[tuple[str, list[str]]]:
+    """Give the models that lack OOD sets which others have, and these sets."""
+    models = record["models"]
+    ood = dict.fromkeys(
+        name for model in models for name, each in model["sets"].items() if each["role"] == "ood"
+    )
+    for model in models:
+        lacking = [name for name in ood if name not in model["sets"]]
+        if lacking:
+            yield model["model"], lacking
 
 
 def _with_role(name: str, found: Record) -> str:

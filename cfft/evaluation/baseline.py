@@ -11,7 +11,7 @@ from statistics import mean
 import attrs
 
 from cfft.errors import ConfigError, DataError, unknown
-from cfft.evaluation.comparison import OOD_AVERAGE, with_average
+from cfft.evaluation.comparison import OOD_AVERAGE, ood_names, with_average
 from cfft.evaluation.files import EVALUATION, read_evaluation, structured
 from cfft.evaluation.measured import BEFORE, Identity, MeasuredModel
 from cfft.robustness import AccuracyLine, fit_line
@@ -62,8 +62,8 @@ class BaselineLine:
         test = next((model.test for model in models if model.test is not None), None)
         if test is None:
             return {}
-        names = list(dict.fromkeys(name for model in models for name in model.ood))
-        measured = [with_average(model) for model in models if model.label in self.labels]
+        names = ood_names(models)
+        measured = [with_average(model, names) for model in models if model.label in self.labels]
         published = [_named(point, [test, *names]) for point in self.points]
         points = [*measured, *(_averaged(point, names) for point in published)]
         lines = {name: _line(points, test, name) for name in (*names, OOD_AVERAGE)}

@@ -39,11 +39,18 @@ class Comparison:
             "baseline": self.baseline,
             "models": [self._model(model) for model in self.models],
             "differences": list(self._differences()),
-            "groups": [_group(name, members) for name, members in _grouped(self.models).items()],
+            "groups": [
+                _group(name, members, self.ood) for name, members in _grouped(self.models).items()
+            ],
         }
 
+    @property
+    def ood(self) -> list[str]:
+        """The names of the OOD sets that averages are over: those that any model has."""
+        return ood_names(self.models)
+
     def _model(self, model: MeasuredModel) -> dict[str, Any]:
-        average, test = ood_average(model), model.test
+        average, test = ood_average(model, self.ood), model.test
         return {
             **_identity(model.identity),
             "predictions": model.predictions,
@@ -55,8 +62,9 @@ class Comparison:
         }
 
     def _ood_interval(self, model: MeasuredModel) -> list[float] | None:
-        names = list(model.ood)
-        return list(interval95(self._ood_replicates(model, names))) if names else None
+        if ood_average(model, self.ood) is None:
+            return None
+        return list(interval95(self._ood_replicates(model, self.ood)))
 
     def _ood_replicates(self, model: MeasuredModel, names: Sequence[str]) -> Shares:
         """Return the mean over sets: [REPLICATES]."""
@@ -66,7 +74,7 @@ class Comparison:
     def _above_line(self, model: MeasuredModel) -> dict[str, float] | None:
         if model.test is None or not self.lines:
             return None
-        found = with_average(model)
+        found = with_average(model, self.ood)
         return {
             name: effective_robustness(found[model.test], found[name], line)
             for name, line in self.lines.items()
@@ -80,11 +88,11 @@ class Comparison:
 
     def _difference(self, a: MeasuredModel, b: MeasuredModel) -> dict[str, Any]:
         shared = [name for name in a.sets if _same_pictures(a, b, name)]
-        comparable = bool(a.ood) and a.ood.keys() == b.ood.keys() <= set(shared)
+        comparable = bool(self.ood) and set(self.ood) <= set(shared)
         return {
             "a": a.label,
             "b": b.label,
-            "ood_average": self._paired(a, b, list(a.ood)) if comparable else None,
+            "ood_average": self._paired(a, b, self.ood) if comparable else None,
             "sets": {name: self._paired(a, b, [name]) for name in shared},
         }
 
@@ -112,14 +120,24 @@ def compare(
     return Comparison(models, baseline, lines, replicates)
 
 
-def ood_average(model: MeasuredModel) -> float | None:
-    """Return the plain mean of the OOD sets' top-1, None without OOD sets."""
-    return mean_top1(each.score for each in model.ood.values())
+def ood_names(models: Iterable[MeasuredModel]) -> list[str]:
+    """Return the names of all OOD sets."""
+    return list(dict.fromkeys(name for model in models for name in model.ood))
 
 
-def with_average(model: MeasuredModel) -> dict[str, float]:
-    """Return top-1 by set, and by "ood_average" where there are OOD sets."""
-    average = ood_average(model)
+def ood_average(model: MeasuredModel, names: Sequence[str]) -> float | None:
+    """Return the plain mean of top-1 on these OOD sets, None where the model lacks one.
+
+    Averages over different sets would stand side by side as if they could be compared.
+    """
+    if not model.ood.keys() >= set(names):
+        return None
+    return mean_top1(model.ood[name].score for name in names)
+
+
+def with_average(model: MeasuredModel, names: Sequence[str]) -> dict[str, float]:
+    """Return top-1 by set, and by "ood_average" where the OOD sets `names` have one."""
+    average = ood_average(model, names)
     return model.accuracies | ({} if average is None else {OOD_AVERAGE: average})
 
 
@@ -149,10 +167,10 @@ def _grouped(models: Sequence[MeasuredModel]) -> dict[str, list[MeasuredModel]]:
     return groups
 
 
-def _group(name: str, members: Sequence[MeasuredModel]) -> dict[str, Any]:
+def _group(name: str, members: Sequence[MeasuredModel], ood: Sequence[str]) -> dict[str, Any]:
     values: dict[str, list[float]] = {}
     for model in members:
-        for key, accuracy in with_average(model).items():
+        for key, accuracy in with_average(model, ood).items():
             values.setdefault(key, []).append(accuracy)
     spread = {key: attrs.asdict(Spread.of(found)) for key, found in values.items()}
     return {

@@ -125,6 +125,12 @@ def test_a_set_of_one_class_is_told_to_say_nothing() -> None:
     assert "art_painting has one class, which is then always right; see --label-space" in text
 
 
+def test_a_model_without_an_average_is_named_with_the_sets_that_it_lacks() -> None:
+    text = shown(record(model("seed0"), model("seed1", art=None)))
+
+    assert "no OOD average of seed1: it was not measured on art_painting" in text
+
+
 def test_effective_robustness_of_the_average_is_a_row() -> None:
     above = {**model("seed1"), "effective_robustness": {"ood_average": 0.031}}
 

@@ -60,15 +60,19 @@ def test_versions_of_a_picture_are_drawn_together() -> None:
     np.testing.assert_allclose(five_times, alone)
 
 
+def average_interval(sets: dict[str, MeasuredSet]) -> list[float]:
+    (found,) = compare([model("m", **sets)], None, {}).record()["models"]
+    return found["ood_ci95"]
+
+
 def test_sets_that_show_the_same_pictures_make_the_average_no_surer() -> None:
     right = [int(place % 5 > 0) for place in range(100)]
     one = {"fog": measured("ood", right, "fog", originals="test")}
     both = one | {"snow": measured("ood", right, "snow", originals="test")}
     apart = one | {"snow": measured("ood", right, "snow")}
 
-    compared = compare([model("1", **one), model("2", **both), model("3", **apart)], None, {})
+    alone, same, other = (average_interval(sets) for sets in (one, both, apart))
 
-    alone, same, other = (found["ood_ci95"] for found in compared.record()["models"])
     assert same == pytest.approx(alone)
     assert other[1] - other[0] == pytest.approx((alone[1] - alone[0]) / 2**0.5, rel=0.1)
 
@@ -138,6 +142,21 @@ def test_without_an_ood_set_in_common_there_is_no_average_difference() -> None:
     (found,) = compare(models, "a", {}).record()["differences"]
 
     assert (found["ood_average"], found["sets"]) == (None, {})
+
+
+def test_averages_over_different_sets_do_not_stand_side_by_side() -> None:
+    models = [
+        model("a", "g", 0, art=measured("ood", [1])),
+        model("b", "g", 1, art=measured("ood", [1]), sketch=measured("ood", [0])),
+    ]
+
+    record = compare(models, "a", {}).record()
+
+    fewer, all_sets = record["models"]
+    assert (fewer["ood_average"], fewer["ood_ci95"]) == (None, None)
+    assert all_sets["ood_average"] == 0.5
+    assert record["differences"][0]["ood_average"] is None
+    assert record["groups"][0]["ood_average"] == {"mean": 0.5, "std": None, "count": 1}
 
 
 def test_seeds_of_one_group_become_mean_and_standard_deviation() -> None:
