@@ -8,6 +8,9 @@ import attrs
 from scipy.special import expit, logit
 from scipy.stats import linregress
 
+FEWEST_ON_A_LINE = 3
+"""How many models a line takes to foretell anything; two are on theirs whatever they are."""
+
 
 @attrs.frozen
 class AccuracyLine:

@@ -14,6 +14,7 @@ from cfft.errors import counted
 
 _COLUMNS = 6
 _OOD = "OOD average"
+_NO_LINE = "it takes 3 models that have them, of different accuracies between 0 and 1"
 Record = Mapping[str, Any]
 
 
@@ -147,6 +148,10 @@ def _spread(found: Record | None) -> str:
 def _remarks(record: Record) -> Iterator[str]:
     for name in _of_one_class(record):
         yield f"{name} has one class, which is then always right; see --label-space full"
+    if record.get("baseline_line") is not None:
+        lacking = [name for name in (*_ood(record), "ood_average") if name not in record["lines"]]
+        if lacking:
+            yield f"no baseline line for {', '.join(lacking)}: {_NO_LINE}"
     for label, lacking in _without_average(record):
         yield f"no OOD average of {label}: it was not measured on {', '.join(lacking)}"
     for name, why in record["absent"].items():
@@ -164,13 +169,15 @@ def _of_one_class(record: Record) -> list[str]:
 def _without_average(record: Record) -> Iterator[tuple[str, list[str]]]:
     """Give the models that lack OOD sets which others have, and these sets."""
     models = record["models"]
-    ood = dict.fromkeys(
-        name for model in models for name, each in model["sets"].items() if each["role"] == "ood"
-    )
     for model in models:
-        lacking = [name for name in ood if name not in model["sets"]]
+        lacking = [name for name in _ood(record) if name not in model["sets"]]
         if lacking:
             yield model["model"], lacking
+
+
+def _ood(record: Record) -> list[str]:
+    sets = [entry for model in record["models"] for entry in model["sets"].items()]
+    return list(dict.fromkeys(name for name, each in sets if each["role"] == "ood"))
 
 
 def _with_role(name: str, found: Record) -> str:

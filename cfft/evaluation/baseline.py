@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from statistics import mean
@@ -13,8 +12,9 @@ import attrs
 from cfft.errors import ConfigError, DataError, unknown
 from cfft.evaluation.comparison import OOD_AVERAGE, ood_names, with_average
 from cfft.evaluation.files import EVALUATION, read_evaluation, structured
-from cfft.evaluation.measured import BEFORE, Identity, MeasuredModel
-from cfft.robustness import AccuracyLine, fit_line
+from cfft.evaluation.lines import accuracies, read_lines
+from cfft.evaluation.measured import BEFORE, Identity, MeasuredModel, Role
+from cfft.robustness import FEWEST_ON_A_LINE, AccuracyLine, fit_line
 
 _LINES = ".jsonl"
 Accuracies = Mapping[str, float]
@@ -52,13 +52,42 @@ def chosen_baseline(asked: str | None, models: Sequence[Identity]) -> str | None
 
 @attrs.frozen(eq=False)
 class BaselineLine:
-    """Say which models make the line: `points` read from a file, or those among `labels`."""
+    """Say which models make the line: `points` read from a file, or those among `labels`.
 
+    `asked`: what the user wrote, None without a line.
+    """
+
+    asked: str | None = None
     points: Sequence[Accuracies] = ()
     labels: frozenset[str] = frozenset()
 
+    def check(self, roles: Mapping[str, Role]) -> None:
+        """Raise DataError unless there can be a line; `roles`: of the sets that are measured.
+
+        Whether models differ enough to make one shows once they are measured.
+        """
+        if self.asked is None:
+            return
+        test, ood = _by_role(roles)
+        if test is None or not ood:
+            raise DataError(
+                f"--baseline-line takes an ID set and OOD sets, here are: {', '.join(roles)}"
+            )
+        if not self.labels and not any(self._on(test, name, roles) for name in ood):
+            keys = dict.fromkeys(key for point in self.points for key in point)
+            raise DataError(
+                f"--baseline-line {self.asked}: a line takes {FEWEST_ON_A_LINE} models with "
+                f"accuracies on {test} and on one of {', '.join(ood)}; its sets are called: "
+                f"{', '.join(keys)}"
+            )
+
+    def _on(self, test: str, name: str, names: Iterable[str]) -> bool:
+        """Tell whether enough points of a file have both sets."""
+        found = [{test, name} <= _named(point, [*names]).keys() for point in self.points]
+        return sum(found) >= FEWEST_ON_A_LINE
+
     def fit(self, models: Sequence[MeasuredModel]) -> dict[str, AccuracyLine]:
-        """Return the line of each OOD set, and of their average, where two points make one."""
+        """Return the line of each OOD set, and of their average, where enough models make one."""
         test = next((model.test for model in models if model.test is not None), None)
         if test is None:
             return {}
@@ -74,59 +103,41 @@ def baseline_line(asked: str | None, models: Sequence[Identity]) -> BaselineLine
     """Find the models that make the line; nothing has to be measured yet.
 
     `asked`: a .jsonl file with one JSON object of accuracies by set a line, an evaluation, or a
-    pattern of labels, sources or groups of `models`. Raises ConfigError for fewer than two.
+    pattern of labels, sources or groups of `models`. Raises ConfigError for too few, DataError for
+    a file that cannot be read.
     """
     if asked is None:
         return BaselineLine()
-    line = _read_line(asked) or BaselineLine(labels=_matching(asked, models))
-    count = len(line.points) + len(line.labels)
-    if count < 2:
+    points = _read_points(Path(asked))
+    labels = frozenset() if points is not None else _matching(asked, models)
+    count = len(points or labels)
+    if count < FEWEST_ON_A_LINE:
         raise ConfigError(
-            f"--baseline-line {asked}: a line takes two models or more, here are {count}: give a "
-            f"FILE{_LINES}, an evaluation, or a pattern of models measured here: "
+            f"--baseline-line {asked}: a line takes {FEWEST_ON_A_LINE} models or more, here are "
+            f"{count}: give a FILE{_LINES}, an evaluation, or a pattern of models measured here: "
             f"{', '.join(model.label for model in models)}"
         )
-    return line
+    return BaselineLine(asked, points or (), labels)
+
+
+def _by_role(roles: Mapping[str, Role]) -> tuple[str | None, list[str]]:
+    test = next((name for name, role in roles.items() if role == "id"), None)
+    return test, [name for name, role in roles.items() if role == "ood"]
 
 
 def _line(points: Sequence[Accuracies], test: str, name: str) -> AccuracyLine | None:
-    return fit_line((each[test], each[name]) for each in points if {test, name} <= each.keys())
+    line = fit_line((each[test], each[name]) for each in points if {test, name} <= each.keys())
+    return line if line is not None and line.models >= FEWEST_ON_A_LINE else None
 
 
-def _read_line(asked: str) -> BaselineLine | None:
-    path = Path(asked)
+def _read_points(path: Path) -> list[Accuracies] | None:
+    """Return the models of a file or of an evaluation, None where `path` is neither."""
     if path.suffix == _LINES:
-        return BaselineLine(points=_read_points(path))
+        return [accuracies(line, place) for place, line in read_lines(path)]
     if path.name == EVALUATION or (path / EVALUATION).is_file():
         measured = structured(read_evaluation(path), _Evaluation, str(path)).models
-        return BaselineLine(points=[_top1(model.sets) for model in measured])
+        return [{name: each.top1 for name, each in model.sets.items()} for model in measured]
     return None
-
-
-def _top1(sets: Mapping[str, _Set]) -> Accuracies:
-    return {name: each.top1 for name, each in sets.items()}
-
-
-def _read_points(path: Path) -> list[Accuracies]:
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"--baseline-line {path} cannot be read: {error}") from error
-    return [_point(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
-
-
-def _point(path: Path, number: int, line: str) -> Accuracies:
-    try:
-        items = json.loads(line).items()
-    except (ValueError, AttributeError) as error:
-        raise DataError(f"{path}, line {number}: no JSON object of accuracies: {error}") from error
-    shares = {key: value for key, value in items if isinstance(value, int | float)}
-    wrong = [key for key, value in shares.items() if not 0 <= value <= 1]
-    if wrong:
-        raise DataError(
-            f"{path}, line {number}: {wrong[0]} is {shares[wrong[0]]:g}; accuracies are shares 0..1"
-        )
-    return shares
 
 
 def _matching(asked: str, models: Sequence[Identity]) -> frozenset[str]:
@@ -138,9 +149,28 @@ def _matching(asked: str, models: Sequence[Identity]) -> frozenset[str]:
 
 
 def _named(point: Accuracies, sets: Sequence[str]) -> Accuracies:
-    """Call the values of a file as the sets here: case and punctuation do not count."""
-    spelt = {_plain(name): name for name in sets}
-    return {spelt[_plain(key)]: value for key, value in point.items() if _plain(key) in spelt}
+    """Call the values of a file as the sets here: case and punctuation do not count.
+
+    Raises DataError where two names come to the same set.
+    """
+    keys: dict[str, str] = {}
+    for key in point:
+        name = _called(key, sets)
+        if name in keys:
+            raise DataError(
+                f"--baseline-line: '{keys[name]}' and '{key}' are both the set '{name}'; keep one"
+            )
+        if name is not None:
+            keys[name] = key
+    return {name: point[key] for name, key in keys.items()}
+
+
+def _called(key: str, sets: Sequence[str]) -> str | None:
+    """Return the set of that name, or the only one of that name but for case and punctuation."""
+    alike = [name for name in sets if _plain(name) == _plain(key)]
+    if key in alike or len(alike) != 1:
+        return key if key in alike else None
+    return alike[0]
 
 
 def _plain(name: str) -> str:

@@ -37,6 +37,7 @@ class Comparison:
         """Return what evaluation.json says of the models."""
         return {
             "baseline": self.baseline,
+            "lines": {name: attrs.asdict(line) for name, line in self.lines.items()},
             "models": [self._model(model) for model in self.models],
             "differences": list(self._differences()),
             "groups": [

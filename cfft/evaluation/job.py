@@ -104,6 +104,7 @@ class _Evaluation:
         identities = [subject.identity for subject in subjects]
         baseline = chosen_baseline(self.settings.baseline, identities)
         line = baseline_line(self.settings.baseline_line, identities)
+        line.check({each.pictures.name: each.role for each in view.sets})
         processes = processes_of(self.accelerator)
         self._try_all(view, subjects)
         if self.settings.skip_unreadable:
@@ -213,6 +214,7 @@ class _Evaluation:
             "schema": SCHEMA,
             "cfft": version("cfft"),
             "suite": self.config.to_dict()["suite"],
+            "baseline_line": self.settings.baseline_line,
             "seed": seeds[0] if len(seeds) == 1 else None,
             "label_space": self.space,
             "classes": list(view.classes),

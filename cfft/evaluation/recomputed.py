@@ -37,10 +37,15 @@ def recompute(
     identities = [model.identity for model in stored]
     baseline = chosen_baseline(settings.baseline, identities)
     line = baseline_line(settings.baseline_line, identities)
+    line.check({name: role for each in stored for name, (_, role) in each.sets.items()})
     with _files(out) as files:
         models = [_measured(model, space, files) for model in stored]
         compared = compare(models, baseline, line.fit(models))
-        record = {**_surroundings(sources, space), **compared.record()}
+        record = {
+            **_surroundings(sources, space),
+            "baseline_line": settings.baseline_line,
+            **compared.record(),
+        }
         if files is not None:
             files.write(record)
     return record

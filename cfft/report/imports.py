@@ -10,7 +10,7 @@ import attrs
 
 from cfft.errors import ConfigError, DataError
 from cfft.evaluation.files import structured
-from cfft.report.files import read_lines
+from cfft.evaluation.lines import accuracies, read_lines
 from cfft.report.records import ID, OOD, Accuracy, Material, Model
 
 _NAMES = ("model_name", "model", "name")
@@ -20,14 +20,11 @@ _IN_DISTRIBUTION = ("ImageNet", "ImageNet2p")
 
 @attrs.frozen
 class _Known:
-    """Hold what a line may say of its model beside accuracies."""
+    """Hold what a line may say of its model: `NO_ACCURACIES`."""
 
     group: str | None = None
     seed: int | None = None
     alpha: float | None = None
-
-
-_KNOWN = {field.name for field in attrs.fields(_Known)}
 
 
 def read_imports(paths: Sequence[Path], id_sets: Sequence[str]) -> Material:
@@ -44,7 +41,7 @@ def _read_file(path: Path, id_sets: Sequence[str]) -> list[Model]:
     lines = list(read_lines(path))
     if not lines:
         raise DataError(f"{path}: no models, wanted one JSON object a line")
-    shares = [_shares(line, place) for place, line in lines]
+    shares = [accuracies(line, place) for place, line in lines]
     ids = _in_distribution(list(dict.fromkeys(name for own in shares for name in own)), id_sets)
     models: dict[str, Model] = {}
     for (place, line), own in zip(lines, shares, strict=True):
@@ -68,20 +65,6 @@ def _model_name(line: Mapping[str, Any], place: str) -> str:
     if not isinstance(found, str):
         raise DataError(f"{place}: no name of the model: give it as {', '.join(_NAMES)}")
     return found
-
-
-def _shares(line: Mapping[str, Any], place: str) -> dict[str, float]:
-    shares = {
-        key: value
-        for key, value in line.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and key not in _KNOWN
-    }
-    for name, value in shares.items():
-        if not 0 <= value <= 1:
-            raise DataError(f"{place}: {name} is {value}, allowed: shares from 0 to 1")
-    if not shares:
-        raise DataError(f"{place}: no accuracies, wanted shares from 0 to 1 by name of the set")
-    return shares
 
 
 def _model(

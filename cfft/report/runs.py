@@ -13,7 +13,7 @@ from cfft.errors import ConfigError
 from cfft.evaluation.files import structured
 from cfft.evaluation.finding import Found, labels
 from cfft.evaluation.groups import group_names, settings
-from cfft.report.files import read_lines
+from cfft.evaluation.lines import read_lines
 from cfft.report.records import Accuracy, Material, Model, Run
 from cfft.results import RunDirectory
 

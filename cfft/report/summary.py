@@ -11,10 +11,9 @@ import attrs
 from cfft.errors import ConfigError, unknown
 from cfft.report.records import ID, OOD, Material, Model
 from cfft.results import Spread
-from cfft.robustness import AccuracyLine, effective_robustness, fit_line
+from cfft.robustness import FEWEST_ON_A_LINE, AccuracyLine, effective_robustness, fit_line
 
 OOD_AVERAGE = "OOD average"
-_FEWEST_ON_A_LINE = 3
 _FEWEST_UNASKED = 10  # a line through a few models of one's own foretells nothing
 
 
@@ -102,7 +101,7 @@ def summarise(material: Material, baseline: Sequence[str] = ()) -> Summary:
     fitted = _baseline(material.models, baseline)
     labels = tuple(model.label for model in fitted)
     plain = Summary(material, sets, _groups(material.models), {}, labels)
-    fewest = _FEWEST_ON_A_LINE if baseline else _FEWEST_UNASKED
+    fewest = FEWEST_ON_A_LINE if baseline else _FEWEST_UNASKED
     found = {name: _line(plain, fitted, name, fewest) for name in plain.targets}
     return attrs.evolve(
         plain, lines={name: line for name, line in found.items() if line is not None}

@@ -116,6 +116,12 @@ def test_what_was_not_measured_is_said() -> None:
     assert "left out: 1 unreadable" in text
 
 
+def test_a_line_that_could_not_be_fitted_is_said() -> None:
+    text = shown(record(model("seed0"), baseline_line="object*", lines={"ood_average": {}}))
+
+    assert "no baseline line for art_painting: it takes 3 models" in text
+
+
 def test_a_set_of_one_class_is_told_to_say_nothing() -> None:
     alone = model("seed0")
     alone["sets"]["art_painting"]["classes"] = 1

@@ -240,14 +240,16 @@ def shifted(label: str, test: int, art: int) -> MeasuredModel:
 
 
 def test_models_on_the_line_have_no_effective_robustness_and_better_ones_have() -> None:
-    models = [shifted("line1", 6, 4), shifted("line2", 8, 5), shifted("mine", 8, 7)]
+    on_line = [shifted("line1", 6, 4), shifted("line2", 6, 4), shifted("line3", 8, 5)]
+    models = [*on_line, shifted("mine", 8, 7)]
     line = baseline_line("line*", [each.identity for each in models])
 
-    found = compare(models, None, line.fit(models)).record()["models"]
+    record = compare(models, None, line.fit(models)).record()
 
-    robust = [each["effective_robustness"]["art"] for each in found]
-    assert robust == pytest.approx([0.0, 0.0, 0.2])
-    assert found[2]["effective_robustness"]["ood_average"] == pytest.approx(0.2)
+    robust = [each["effective_robustness"]["art"] for each in record["models"]]
+    assert robust == pytest.approx([0.0, 0.0, 0.0, 0.2])
+    assert record["models"][3]["effective_robustness"]["ood_average"] == pytest.approx(0.2)
+    assert record["lines"]["art"].keys() == {"slope", "intercept", "models", "r2"}
 
 
 def test_without_a_line_there_is_no_effective_robustness() -> None:

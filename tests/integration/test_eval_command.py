@@ -205,7 +205,7 @@ def test_unreadable_pictures_can_be_left_out_and_are_recorded(
         (["{runs}"], "{runs}: no weights here"),
         (["zero-shot"], "no model is chosen: give --model NAME"),
         (["{runs}/seed0", "--baseline", "x"], "--baseline: unknown model 'x'"),
-        (["{runs}/seed0", "--baseline-line", "seed0"], "a line takes two models or more"),
+        (["{runs}/seed0", "--baseline-line", "seed0"], "a line takes 3 models or more"),
         (["{runs}/seed0", "--head", "none"], "--head"),
         (["--from-predictions", "{runs}"], "holds neither evaluation.json nor results.json"),
         ([], "no model is given: run directories"),
@@ -242,12 +242,25 @@ def test_another_seed_than_a_runs_own_is_warned_of(
 def test_effective_robustness_is_measured_against_published_accuracies(
     runs: Path, evaluate: Evaluate, tmp_path: Path
 ) -> None:
-    points = [{"Sunny": 0.6, "Dark": 0.4}, {"Sunny": 0.9, "Dark": 0.7}]
+    points = [{"Sunny": id_, "Dark": id_ - 0.2} for id_ in (0.6, 0.7, 0.9)]
     (tmp_path / "line.jsonl").write_text("\n".join(map(json.dumps, points)))
 
     record = evaluate(runs / "seed0", "--baseline-line", tmp_path / "line.jsonl")
 
     assert record["models"][0]["effective_robustness"].keys() == {"dark", "ood_average"}
+    assert record["baseline_line"] == str(tmp_path / "line.jsonl")
+    assert record["lines"]["dark"]["models"] == 3
+
+
+def test_published_accuracies_on_other_sets_are_refused_before_anything_is_measured(
+    runs: Path, cfft_command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "line.jsonl").write_text('{"ImageNet": 0.6, "ImageNetV2": 0.5}\n' * 3)
+
+    ended = cfft_command("eval", str(runs / "seed0"), "--baseline-line", tmp_path / "line.jsonl")
+
+    assert ended.code == 2
+    assert "accuracies on sunny and on one of dark" in ended.err
 
 
 def test_people_see_models_side_by_side(runs: Path, cfft_command: Command, tmp_path: Path) -> None:

@@ -1,13 +1,16 @@
-"""Read JSON lines, with errors that say where."""
+"""Read JSON lines and the accuracies in them, with errors that say where."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from cfft.errors import DataError
+
+NO_ACCURACIES = ("group", "seed", "alpha")
+"""What a line may say of its model beside accuracies by set and texts."""
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -22,6 +25,26 @@ def read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     for number, line in enumerate(lines, start=1):
         if line.strip():
             yield f"{path}, line {number}", _as_object(line, f"{path}, line {number}")
+
+
+def accuracies(line: Mapping[str, Any], place: str) -> dict[str, float]:
+    """Return the accuracies in a line by set, shares of 0..1; texts and `NO_ACCURACIES` are none.
+
+    Raises DataError that begins with `place` for other numbers, and for a line without accuracies.
+    """
+    found = {
+        key: value
+        for key, value in line.items()
+        if isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and key not in NO_ACCURACIES
+    }
+    for name, value in found.items():
+        if not 0 <= value <= 1:
+            raise DataError(f"{place}: {name} is {value}, allowed: shares from 0 to 1")
+    if not found:
+        raise DataError(f"{place}: no accuracies, wanted shares from 0 to 1 by name of the set")
+    return found
 
 
 def _as_object(line: str, place: str) -> dict[str, Any]:
