@@ -25,6 +25,10 @@ class AccuracyLine:
     models: int
     r2: float | None
 
+    def foretells(self, id_accuracy: float) -> bool:
+        """Tell whether the line says anything of this ID accuracy; 0 and 1 have no logit."""
+        return 0 < id_accuracy < 1 or not self.slope
+
     def expected(self, id_accuracy: float) -> float:
         """Return the OOD accuracy on the line; both are shares of 0..1.
 
@@ -50,10 +54,13 @@ def fit_line(accuracies: Iterable[tuple[float, float]]) -> AccuracyLine | None:
     return AccuracyLine(float(fit.slope), float(fit.intercept), len(usable), r2)
 
 
-def effective_robustness(id_accuracy: float, ood_accuracy: float, line: AccuracyLine) -> float:
+def effective_robustness(
+    id_accuracy: float, ood_accuracy: float, line: AccuracyLine
+) -> float | None:
     """Return OOD accuracy minus what `line` foretells, as a share: 0.05 is 5 points.
 
     The line is fitted on the logit scale; the residual is taken between accuracies, as Taori et
-    al. (2020) define it.
+    al. (2020) define it. None for an ID accuracy of 0 or 1, of which a rising line foretells 0 or 1
+    whatever its models are; a level line foretells the same of all.
     """
-    return ood_accuracy - line.expected(id_accuracy)
+    return ood_accuracy - line.expected(id_accuracy) if line.foretells(id_accuracy) else None

@@ -60,6 +60,7 @@ class Comparison:
             "ood_ci95": self._ood_interval(model),
             "id_on_classes_of": {} if test is None else dict(model.sets[test].on_classes_of),
             "effective_robustness": self._above_line(model),
+            "effective_robustness_ci95": self._above_line_intervals(model),
         }
 
     def _ood_interval(self, model: MeasuredModel) -> list[float] | None:
@@ -72,7 +73,7 @@ class Comparison:
         redrawn: Shares = np.mean([self.replicates[model.label, name] for name in names], axis=0)
         return redrawn
 
-    def _above_line(self, model: MeasuredModel) -> dict[str, float] | None:
+    def _above_line(self, model: MeasuredModel) -> dict[str, float | None] | None:
         if model.test is None or not self.lines:
             return None
         found = with_average(model, self.ood)
@@ -80,6 +81,18 @@ class Comparison:
             name: effective_robustness(found[model.test], found[name], line)
             for name, line in self.lines.items()
             if name in found
+        }
+
+    def _above_line_intervals(self, model: MeasuredModel) -> dict[str, list[float] | None] | None:
+        """Return what redrawn pictures make of effective robustness; the line stays as it is."""
+        above = self._above_line(model)
+        if above is None or model.test is None:
+            return None
+        test = self.replicates[model.label, model.test]
+        return {
+            name: _interval_above(self.lines[name], test, self._ood_replicates(model, names))
+            for name in above
+            for names in [self.ood if name == OOD_AVERAGE else [name]]
         }
 
     def _differences(self) -> Iterable[dict[str, Any]]:
@@ -140,6 +153,14 @@ def with_average(model: MeasuredModel, names: Sequence[str]) -> dict[str, float]
     """Return top-1 by set, and by "ood_average" where the OOD sets `names` have one."""
     average = ood_average(model, names)
     return model.accuracies | ({} if average is None else {OOD_AVERAGE: average})
+
+
+def _interval_above(line: AccuracyLine, test: Shares, ood: Shares) -> list[float] | None:
+    """Return the interval of effective robustness, None where a redrawn ID accuracy has none."""
+    pairs = zip(test.tolist(), ood.tolist(), strict=True)
+    redrawn = [effective_robustness(id_, shifted, line) for id_, shifted in pairs]
+    known = [value for value in redrawn if value is not None]
+    return list(interval95(np.array(known))) if len(known) == len(redrawn) else None
 
 
 def _same_pictures(a: MeasuredModel, b: MeasuredModel, name: str) -> bool:

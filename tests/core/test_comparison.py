@@ -12,6 +12,7 @@ from cfft.evaluation.groups import group_names, groups_without_doubles
 from cfft.evaluation.measured import Identity, MeasuredModel, MeasuredSet, Role
 from cfft.evaluation.resampling import REPLICATES, interval95, resampled_top1
 from cfft.evaluation.scores import FullScore
+from cfft.robustness import AccuracyLine
 
 
 def measured(
@@ -250,6 +251,51 @@ def test_models_on_the_line_have_no_effective_robustness_and_better_ones_have() 
     assert robust == pytest.approx([0.0, 0.0, 0.0, 0.2])
     assert record["models"][3]["effective_robustness"]["ood_average"] == pytest.approx(0.2)
     assert record["lines"]["art"].keys() == {"slope", "intercept", "models", "r2"}
+
+
+def of_a_thousand(id_: int, ood: int, originals: str = "") -> MeasuredModel:
+    """Return a model that is right on so many of 1,000 pictures, the first ones."""
+    outcomes = ([1] * right + [0] * (1000 - right) for right in (id_, ood))
+    photo, art = outcomes
+    return model(
+        "m",
+        photo=measured("id", photo, "photo", originals=originals),
+        art=measured("ood", art, "art", originals=originals),
+    )
+
+
+def above_line(found: MeasuredModel, line: AccuracyLine) -> list[float] | None:
+    record = compare([found], None, {"art": line, "ood_average": line}).record()["models"][0]
+    intervals = record["effective_robustness_ci95"]
+    assert intervals["art"] == intervals["ood_average"]
+    return intervals["art"]
+
+
+def test_effective_robustness_is_as_unsure_as_both_accuracies() -> None:
+    line = AccuracyLine(slope=1, intercept=0, models=3, r2=1)  # as in distribution
+
+    low, high = above_line(of_a_thousand(800, 800), line)
+
+    half = 1.96 * (2 * 0.8 * 0.2 / 1000) ** 0.5
+    assert (low, high) == (pytest.approx(-half, abs=4e-3), pytest.approx(half, abs=4e-3))
+
+
+def test_pictures_that_both_sets_show_make_effective_robustness_surer() -> None:
+    line = AccuracyLine(slope=1, intercept=0, models=3, r2=1)
+
+    found = above_line(of_a_thousand(800, 800, originals="photo"), line)
+
+    assert found == pytest.approx([0.0, 0.0], abs=1e-9)
+
+
+def test_a_model_that_is_always_right_in_distribution_has_no_effective_robustness() -> None:
+    line = AccuracyLine(slope=1, intercept=0, models=3, r2=1)
+    perfect = of_a_thousand(1000, 500)
+
+    (found,) = compare([perfect], None, {"art": line}).record()["models"]
+
+    assert found["effective_robustness"] == {"art": None}
+    assert found["effective_robustness_ci95"] == {"art": None}
 
 
 def test_without_a_line_there_is_no_effective_robustness() -> None:
