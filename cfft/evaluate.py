@@ -29,6 +29,7 @@ from cfft.rows import Rows, own_indices
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Advanced = Callable[[int], None]
+"""Hears how many pictures are done so far, on all processes together."""
 
 
 def make_accelerator(precision: str) -> Accelerator:

@@ -18,6 +18,7 @@ from cfft.robustness import FEWEST_ON_A_LINE, AccuracyLine, fit_line
 
 _LINES = ".jsonl"
 Accuracies = Mapping[str, float]
+"""Top-1 of a model by set, 0..1."""
 
 
 @attrs.frozen
