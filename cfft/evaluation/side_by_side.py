@@ -39,7 +39,7 @@ class Fitted:
     head: str | None = None
 
     def logits(self, images: Tensor) -> Tensor:
-        """Return logits [B, K] of pictures [B, 3, H, W], float32 in 0..1; their dtype is autocast's."""
+        """Return logits [B, K] of pictures [B, 3, H, W] in 0..1, in the dtype of autocast."""
         logits: Tensor = self.classifier(images).logits
         return logits if self.columns is None else logits[:, self.columns.to(logits.device)]
 
