@@ -34,7 +34,8 @@ class ModelDescription:
 
     `name`: the architecture as the user asked for it. `rebuild`, `identity` and `preprocessing` as
     in Pretrained. `normalised`: whether its head acts on L2-normalised features. `head`: the kind
-    that training started from. `prompts`: the templates of a zero-shot head, else empty.
+    that training started from. `prompts`: the templates of a zero-shot head, else empty. `seeds`:
+    those of the runs that trained it; empty before fine-tuning and where nothing says them.
     """
 
     backbone: str
@@ -46,6 +47,7 @@ class ModelDescription:
     classes: tuple[str, ...]
     head: str
     prompts: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
 
     def to_json(self) -> str:
         """Return it as indented JSON."""
@@ -73,6 +75,7 @@ def describe(
     classes: tuple[str, ...],
     head: str,
     prompts: tuple[str, ...] = (),
+    seeds: tuple[int, ...] = (),
 ) -> ModelDescription:
     """Return the description of a model whose parts come from `pretrained`.
 
@@ -89,6 +92,7 @@ def describe(
         classes=classes,
         head=head,
         prompts=prompts,
+        seeds=seeds,
     )
 
 

@@ -72,8 +72,9 @@ def prepare(config: RunConfig, processes: Processes, reporter: Reporter) -> Prep
     templates = head_templates(config, pretrained) if head == "zero-shot" else ()
     _check_head(head, pretrained, opened.classes, templates)
     description = describe(
-        config.backbone.name, config.architecture, pretrained, opened.classes, head, templates
-    )
+        config.backbone.name, config.architecture, pretrained, opened.classes, head, templates,
+        (config.seed,),
+    )  # fmt: skip
     _check_objective(config, pretrained, description)
     readable, skipped = _readable_sets(opened, config, processes, reporter)
     sets = limited(readable, config)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
+import attrs
 import typer
 from safetensors import SafetensorError
 from torch import Tensor
@@ -14,6 +16,7 @@ from torch import Tensor
 from cfft.checkpoint import Checkpoint, save, write_weights
 from cfft.cli.places import require_free
 from cfft.errors import ConfigError, WeightsError
+from cfft.evaluation.finding import Found
 from cfft.merge import average_weights, check_alpha
 from cfft.models import StoredModel, read_model
 
@@ -49,7 +52,7 @@ def merge(
 def _write_average(a: Path, b: Path, out: Path, alpha: float) -> None:
     require_free(out)
     first, second = read_model(a), read_model(b)
-    known = _common(first, second)
+    known = _with_seeds(_common(first, second), (a, b))
     if out.suffix != _FILE and known.description is None:
         raise ConfigError(f"{a} does not say which model it is: give --out NAME{_FILE}")
     weights = average_weights(first.file.tensors, second.file.tensors, alpha)
@@ -65,6 +68,15 @@ def _common(first: StoredModel, second: StoredModel) -> StoredModel:
             f"{'; '.join(problems)}"
         )
     return max(first, second, key=lambda stored: (bool(stored.description), bool(stored.identity)))
+
+
+def _with_seeds(known: StoredModel, paths: Sequence[Path]) -> StoredModel:
+    """Let the description say every seed of both models, none where one does not say its own."""
+    if known.description is None:
+        return known
+    found = [Found(str(path), path).seeds for path in paths]
+    seeds = tuple(sorted({*chain(*found)})) if all(found) else ()
+    return attrs.evolve(known, description=attrs.evolve(known.description, seeds=seeds))
 
 
 def _write(out: Path, weights: Mapping[str, Tensor], known: StoredModel) -> None:

@@ -38,6 +38,25 @@ class Found:
         return run if run is not None and run.config.is_file() else None
 
     @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of the runs that trained it; empty where nothing says them.
+
+        A checkpoint of an older cfft is asked for the configuration of the run that it lies in.
+        """
+        if self.run is not None:
+            return (self.run.read_seed(),)
+        description = _description(self)
+        if description is not None and description.seeds:
+            return description.seeds
+        around = _run_around(self)
+        return () if around is None else (around.read_seed(),)
+
+    @property
+    def seed(self) -> int | None:
+        """The one seed that it was trained with; None where nothing says it and for several."""
+        return self.seeds[0] if len(self.seeds) == 1 else None
+
+    @property
     def is_bare(self) -> bool:
         """Whether nothing beside its weights says which architecture they have."""
         stored = self.path is not None and self.run is None
@@ -124,11 +143,20 @@ def _own_layer(model: Found) -> Layer | None:
     if description is None:
         return None
     name = f"{description.backbone}:{description.rebuild}"
-    return Layer(str(model.path), settings={"model": {"name": name}})
+    return Layer(str(model.path), seed=model.seed, settings={"model": {"name": name}})
 
 
 def _description(model: Found) -> ModelDescription | None:
     return None if model.path is None else read_description(find_weights(model.path).parent)
+
+
+def _run_around(model: Found) -> RunDirectory | None:
+    """Return the run among whose checkpoints a model lies, None of any other."""
+    if model.path is None:
+        return None
+    checkpoints = find_weights(model.path).resolve().parent.parent
+    run = RunDirectory(checkpoints.parent)
+    return run if checkpoints.name == _CHECKPOINTS and run.config.is_file() else None
 
 
 def _without_objective(layer: Layer) -> Layer:

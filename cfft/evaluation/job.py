@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ from cfft.evaluation.files import SCHEMA, EvaluationFiles, new_evaluation
 from cfft.evaluation.finding import Found, find_models, model_layers
 from cfft.evaluation.measured import MeasuredModel, MeasuredSet, measure
 from cfft.evaluation.scores import LabelSpace
+from cfft.evaluation.seeds import warn_of_training_pictures
 from cfft.evaluation.sets import MeasuredPictures, SuiteView, open_suite, without_unreadable
 from cfft.evaluation.side_by_side import Fitted, alike, fitted, predict_together
 from cfft.evaluation.starts import Starts
@@ -44,7 +45,7 @@ def evaluate_models(
     """Measure the models that `asked` names and return what evaluation.json in `out` holds.
 
     `layer`: what the user says of suite, model and seed; what is missing comes from the first run
-    among the models. Each run is measured on the sets of its own seed unless `layer` gives one.
+    among the models. Each model is measured on the sets of its own seed unless `layer` gives one.
     Raises a CfftError for what a user can mend; `out` is then as it was.
     """
     check_free(out)
@@ -52,11 +53,9 @@ def evaluate_models(
     config = _configured(registry, found, layer)
     accelerator = make_accelerator(settings.precision)
     hears = reporter if reporter is not None and accelerator.is_main_process else Silent()
-    trained = _seeds_of_runs(found)
-    if layer.seed is not None:
-        _warn_of_training_pictures(trained, layer.seed, hears)
-    seeds = [config.seed, *(trained.values() if layer.seed is None else ())]
-    view = open_suite(config.suite.strategy, seeds)
+    warn_of_training_pictures(found, layer.seed, config, hears)
+    own = [] if layer.seed is not None else [m.seed for m in found if m.seed is not None]
+    view = open_suite(config.suite.strategy, [config.seed, *own])
     named = frozenset(layer.settings.get("model", {}))
     starts = Starts(registry, config, named, view.classes, accelerator, hears)
     subjects = Subjects(registry, config, view.classes, starts)
@@ -75,19 +74,6 @@ def _configured(registry: Registry, found: Sequence[Found], layer: Layer) -> Run
     spellings = ", ".join(f"--model {name}" for name in names)
     why = f"{bare.text} does not say its architecture: give --model NAME, as in {spellings}"
     return resolve(registry, layers, without_model=why)
-
-
-def _seeds_of_runs(found: Sequence[Found]) -> dict[str, int]:
-    return {model.text: model.run.read_seed() for model in found if model.run is not None}
-
-
-def _warn_of_training_pictures(trained: Mapping[str, int], asked: int, reporter: Reporter) -> None:
-    for run, seed in trained.items():
-        if seed != asked:
-            reporter.warned(
-                f"{run} was trained with seed {seed}: a test set drawn with seed {asked} may hold "
-                "pictures that it was trained on; without --seed it is measured on its own"
-            )
 
 
 @attrs.frozen(eq=False)

@@ -68,6 +68,12 @@ def open_suite(suite: Suite, seeds: Sequence[Seed]) -> SuiteView:
     return SuiteView(first.classes, tuple(ordered), dict(first.absent))
 
 
+def draws_test_set(suite: Suite, seed: Seed) -> bool:
+    """Tell whether another seed than this one gives other test pictures; raises DataError."""
+    tests = [evaluation_sets(suite, each).test for each in (seed, seed + 1)]
+    return len({_digest(test) for test in tests if test is not None}) > 1
+
+
 def without_unreadable(view: SuiteView, processes: Processes, reporter: Reporter) -> SuiteView:
     """Decode every picture and leave out those that fail; raises DataError where none is left.
 

@@ -62,7 +62,7 @@ class Subjects:
             if model.run is not None:
                 listed += self._run(model.run, label, next(groups), alphas)
             elif model.path is not None:
-                listed.append(self._file(model.path, label))
+                listed.append(self._file(model.path, label, model.seed))
             else:
                 listed.append(self._before(model.text, label, runs))
         return _counted_once(listed)
@@ -86,8 +86,9 @@ class Subjects:
             mixed = attrs.evolve(own, label=f"{label} alpha={alpha:g}", alpha=alpha)
             yield Subject(mixed, partial(self._ensemble, run, alpha))
 
-    def _file(self, path: Path, label: str) -> Subject:
-        return Subject(Identity(label, str(path), "weights", label), partial(self._stored, path))
+    def _file(self, path: Path, label: str, seed: int | None) -> Subject:
+        identity = Identity(label, str(path), "weights", label, seed)
+        return Subject(identity, partial(self._stored, path))
 
     def _before(self, text: str, label: str, runs: Sequence[RunDirectory]) -> Subject:
         start = self.starts.meant(runs)

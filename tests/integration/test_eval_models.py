@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from cfft.evaluation.finding import find_models
+
 Command = Callable[..., Any]
 Evaluate = Callable[..., dict[str, Any]]
 
@@ -19,6 +22,11 @@ Evaluate = Callable[..., dict[str, Any]]
 def logits(folder: Path, name: str) -> np.ndarray:
     with np.load(folder / f"{name}.npz") as stored:
         return stored["logits"]
+
+
+def names(folder: Path, name: str) -> list[str]:
+    with np.load(folder / f"{name}.npz") as stored:
+        return stored["names"].tolist()
 
 
 def test_the_model_before_fine_tuning_is_called_by_the_head_that_it_has(
@@ -118,6 +126,73 @@ def test_a_checkpoint_alone_says_which_model_it_is(
     kept = tmp_path / "EVAL" / record["models"][0]["predictions"]
     own = runs / "seed0" / "predictions"
     np.testing.assert_allclose(logits(kept, "dark"), logits(own, "dark"), atol=1e-4)
+
+
+@pytest.mark.parametrize("place", ["best", "best/weights.safetensors"])
+def test_a_checkpoint_is_measured_on_the_test_pictures_of_the_seed_of_its_run(
+    runs: Path, world: Path, evaluate: Evaluate, tmp_path: Path, place: str
+) -> None:
+    words = ("--suite", "domains", "--data", world, "--id", "sunny")
+
+    record = evaluate(runs / "seed1" / "checkpoints" / place, *words)
+
+    (model,) = record["models"]
+    kept, own = tmp_path / "EVAL" / model["predictions"], runs / "seed1" / "predictions"
+    assert (model["seed"], record["seed"]) == (1, 1)
+    assert names(kept, "sunny") == names(own, "sunny")
+
+
+def test_a_checkpoint_that_was_copied_away_still_says_its_seed(
+    runs: Path, world: Path, evaluate: Evaluate, tmp_path: Path
+) -> None:
+    copied = shutil.copytree(runs / "seed1" / "checkpoints" / "best", tmp_path / "copied")
+
+    record = evaluate(copied, "--suite", "domains", "--data", world, "--id", "sunny")
+
+    assert record["models"][0]["seed"] == 1
+
+
+def test_a_checkpoint_of_an_older_cfft_has_the_seed_of_the_run_that_it_lies_in(
+    runs: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(runs / "seed1", tmp_path / "run")
+    description = run / "checkpoints" / "best" / "model.json"
+    content = json.loads(description.read_text())
+    del content["seeds"]
+    description.write_text(json.dumps(content))
+
+    (model,) = find_models([str(run / "checkpoints" / "best")])
+
+    assert model.seeds == (1,)
+
+
+def test_a_model_of_an_unknown_seed_is_warned_of_where_the_seed_draws_the_test_set(
+    runs: Path, world: Path, clip: tuple[Path, Path], cfft_command: Command, tmp_path: Path
+) -> None:
+    own_weights(runs, tmp_path / "bare.safetensors")
+    words = ("--suite", "domains", "--data", str(world), "--model", str(clip[0]), "--workers", "0")
+    out, bare = ("--out", str(tmp_path / "E"), "--json"), str(tmp_path / "bare.safetensors")
+
+    ended = cfft_command("eval", bare, *words, "--id", "sunny", *out)
+
+    (model,) = json.loads(ended.out)["models"]
+    assert (ended.code, model["seed"]) == (0, None)
+    assert f"{bare} does not say which seed it was trained with: the test set, " in ended.err
+    assert "give --seed with the seed of its run" in ended.err
+
+
+def test_an_average_of_two_seeds_has_no_test_pictures_of_its_own(
+    runs: Path, world: Path, cfft_command: Command, tmp_path: Path
+) -> None:
+    soup, words = str(tmp_path / "soup"), ("--suite", "domains", "--data", str(world))
+    merged = cfft_command("merge", str(runs / "seed0"), str(runs / "seed1"), "--out", soup)
+    out = ("--out", str(tmp_path / "E"), "--workers", "0", "--json")
+
+    ended = cfft_command("eval", soup, *words, "--id", "sunny", *out)
+
+    assert (merged.code, ended.code) == (0, 0)
+    assert json.loads(ended.out)["models"][0]["seed"] is None
+    assert f"{soup} was trained with several seeds (0, 1): the test set, drawn with" in ended.err
 
 
 def own_weights(runs: Path, path: Path) -> None:

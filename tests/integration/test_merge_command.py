@@ -50,7 +50,7 @@ def described(classes: list[str]) -> dict[str, Any]:
     return {
         "backbone": "mine", "name": "tiny", "rebuild": "tiny", "identity": {"width": "3"},
         "preprocessing": {**prepared, **colours}, "normalised": True, "classes": classes,
-        "head": "linear-probe", "prompts": [],
+        "head": "linear-probe", "prompts": [], "seeds": [],
     }  # fmt: skip
 
 
