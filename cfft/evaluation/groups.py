@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 Config = Mapping[str, Any]
-Place = tuple[str, str]
+Place = tuple[str, str, str | None]
+Member = tuple[float | None, int | None]
 _APART = ("seed", "cfft", "plugins")
 _UNTRAINED = ("training.workers", "training.checkpoint_every", "training.log_every")
 
@@ -28,6 +31,10 @@ class Grouped(Protocol):
         """The name that seeds of one configuration share."""
 
     @property
+    def configuration(self) -> str | None:
+        """What `configuration_digest` says of its configuration, None where nothing is known."""
+
+    @property
     def seed(self) -> int | None:
         """The seed of its run."""
 
@@ -37,16 +44,18 @@ class Grouped(Protocol):
 
 
 def groups_without_doubles(models: Sequence[Grouped]) -> list[str]:
-    """Return the group of each model, so that no group counts a seed twice.
+    """Return the group of each model: one configuration each, and no seed of it twice.
 
-    A run that was measured twice is not two seeds, nor are two runs with one seed: whatever comes
-    from a source that repeats a seed of an earlier one has a group called after the source.
+    Models of one configuration share the name that comes first, whatever their sources call it;
+    two configurations of one name are told apart by their sources. A run that was measured twice is
+    not two seeds, nor are two runs with one seed: whatever comes from a source that repeats a seed
+    of an earlier one has a group called after the source.
     """
     places = _groups_by_place(models)
     found: list[str] = []
     seen = set()
     for model in models:
-        name = places[model.group, model.source]
+        name = places[_place(model)]
         member = (name, model.alpha, model.seed)
         found.append(model.label if member in seen else name)
         seen.add(member)
@@ -54,16 +63,42 @@ def groups_without_doubles(models: Sequence[Grouped]) -> list[str]:
 
 
 def _groups_by_place(models: Sequence[Grouped]) -> dict[Place, str]:
-    members: dict[Place, set[tuple[float | None, int | None]]] = {}
+    members: dict[Place, set[Member]] = {}
     for model in models:
-        members.setdefault((model.group, model.source), set()).add((model.alpha, model.seed))
-    taken: dict[str, set[tuple[float | None, int | None]]] = {}
+        members.setdefault(_place(model), set()).add((model.alpha, model.seed))
+    shared = _names_by_configuration(members)
+    taken: dict[str, set[Member]] = {}
     names: dict[Place, str] = {}
-    for (group, source), own in members.items():
-        earlier = taken.setdefault(group, set())
-        names[group, source] = f"{group} ({source})" if own & earlier else group
+    for place, own in members.items():
+        name, (_, source, _) = shared[place], place
+        earlier = taken.setdefault(name, set())
+        names[place] = f"{name} ({source})" if own & earlier else name
         earlier |= own
     return names
+
+
+def _names_by_configuration(places: Iterable[Place]) -> dict[Place, str]:
+    """Return the name that each configuration has first, with its source if it is taken."""
+    known: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    names: dict[Place, str] = {}
+    for group, source, configuration in places:
+        name = group
+        if configuration is not None:
+            free = owners.get(group, configuration) == configuration
+            name = known.setdefault(configuration, group if free else f"{group} ({source})")
+            owners.setdefault(name, configuration)
+        names[group, source, configuration] = name
+    return names
+
+
+def _place(model: Grouped) -> Place:
+    return model.group, model.source, model.configuration
+
+
+def configuration_digest(config: Config) -> str:
+    """Return a SHA-256 that two configurations share if they differ in nothing but the seed."""
+    return hashlib.sha256(json.dumps(sorted(_facts(config)), default=str).encode()).hexdigest()
 
 
 def group_names(configs: Sequence[Config]) -> list[str]:

@@ -39,7 +39,8 @@ class Identity:
     `label`: what tables call it. `source`: what the user wrote. `group`: the name that models of
     one configuration share whatever their seed. `alpha`: the share of the fine-tuned weights in a
     weight ensemble, else None. `head`: zero-shot, linear-probe or own, what its head is or started
-    from; stored, where a file does not say; None where nothing does.
+    from; stored, where a file does not say; None where nothing does. `configuration`: a digest that
+    models of one group share in every evaluation.
     """
 
     label: str
@@ -49,6 +50,7 @@ class Identity:
     seed: int | None = None
     alpha: float | None = None
     head: str | None = None
+    configuration: str | None = None
 
 
 @attrs.frozen(eq=False)

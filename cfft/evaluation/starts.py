@@ -92,7 +92,7 @@ class Starts:
 
     def build(self, start: Start) -> Rebuilt:
         """Return a model that others get as well: nobody may change it."""
-        key = json.dumps([_what_it_depends_on(start.config), start.classes])
+        key = json.dumps([what_it_depends_on(start.config), start.classes])
         if key not in self.built:
             self.built[key] = starting_model(
                 start.config, start.classes, self.accelerator, self.reporter
@@ -108,7 +108,7 @@ def _with_model(config: RunConfig, **changes: str) -> RunConfig:
     return attrs.evolve(config, model=declaration(Model).build(settings, {}))
 
 
-def _what_it_depends_on(config: RunConfig) -> dict[str, Any]:
+def what_it_depends_on(config: RunConfig) -> dict[str, Any]:
     """Return what makes a starting model; only a probe depends on seed and pictures."""
     tables = config.to_dict()
     needed = ["model", "backbone"]

@@ -11,7 +11,7 @@ import attrs
 from cfft.errors import ConfigError, DataError
 from cfft.evaluation.files import EVALUATION, read_evaluation, structured
 from cfft.evaluation.finding import Found, labels, matching
-from cfft.evaluation.groups import group_names
+from cfft.evaluation.groups import configuration_digest, group_names
 from cfft.evaluation.measured import Identity, ModelKind, Role
 from cfft.evaluation.scores import LabelSpace
 from cfft.models import read_description
@@ -35,7 +35,8 @@ class _Model:
     seed: int | None
     alpha: float | None
     predictions: str | None
-    head: str | None = None  # older evaluations do not say
+    head: str | None = None  # older evaluations do not say, nor the next
+    configuration: str | None = None
 
 
 @attrs.frozen
@@ -122,7 +123,14 @@ def _read_evaluation(path: Path) -> Source:
 
 def _stored(model: _Model, folder: Path) -> Stored:
     identity = Identity(
-        model.model, model.source, model.kind, model.group, model.seed, model.alpha, model.head
+        model.model,
+        model.source,
+        model.kind,
+        model.group,
+        model.seed,
+        model.alpha,
+        model.head,
+        model.configuration,
     )
     sets = {name: (folder / f"{name}.npz", each.role) for name, each in model.sets.items()}
     return Stored(identity, sets)
@@ -140,7 +148,8 @@ def _run(run: RunDirectory, results: _Results, label: str, group: str) -> Source
     description = read_description(run.best)
     head = None if description is None else description.head
     seed = results.config.get("seed")
-    identity = Identity(label, str(run.root), "run", group, seed, head=head)
+    same = configuration_digest(results.config)
+    identity = Identity(label, str(run.root), "run", group, seed, head=head, configuration=same)
     sets = {name: (run.predictions(name), each.role) for name, each in results.sets.items()}
     return Source(
         run.root,

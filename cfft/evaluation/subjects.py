@@ -13,9 +13,9 @@ from cfft.config import RunConfig
 from cfft.errors import ConfigError, WeightsError
 from cfft.evaluation.finding import Found, labels
 from cfft.evaluation.foreign import classifier_tensors, load_foreign
-from cfft.evaluation.groups import group_names, groups_without_doubles
+from cfft.evaluation.groups import configuration_digest, group_names, groups_without_doubles
 from cfft.evaluation.measured import Identity, kind_before
-from cfft.evaluation.starts import Starts
+from cfft.evaluation.starts import Starts, what_it_depends_on
 from cfft.merge import average_weights
 from cfft.models import read_model
 from cfft.rebuild import Rebuilt, described, rebuild
@@ -80,20 +80,23 @@ class Subjects:
     def _run(
         self, run: RunDirectory, label: str, group: str, alphas: Sequence[float]
     ) -> Iterator[Subject]:
-        own = Identity(label, str(run.root), "run", group, run.read_seed())
+        same = configuration_digest(run.read_config())
+        own = Identity(label, str(run.root), "run", group, run.read_seed(), configuration=same)
         yield Subject(own, partial(self._stored, run.root))
         for alpha in alphas:
             mixed = attrs.evolve(own, label=f"{label} alpha={alpha:g}", alpha=alpha)
             yield Subject(mixed, partial(self._ensemble, run, alpha))
 
     def _file(self, path: Path, label: str, seed: int | None) -> Subject:
-        identity = Identity(label, str(path), "weights", label, seed)
+        same = configuration_digest({"weights": str(path.resolve())})
+        identity = Identity(label, str(path), "weights", label, seed, configuration=same)
         return Subject(identity, partial(self._stored, path))
 
     def _before(self, text: str, label: str, runs: Sequence[RunDirectory]) -> Subject:
         start = self.starts.meant(runs)
         kind = kind_before(self.starts.head(start))
-        identity = Identity(label, text, kind, label, start.seed)
+        same = configuration_digest(what_it_depends_on(start.config))
+        identity = Identity(label, text, kind, label, start.seed, configuration=same)
         return Subject(identity, partial(self.starts.build, start))
 
     def _stored(self, path: Path) -> Rebuilt:

@@ -23,6 +23,7 @@ class _Measured:
     ood_ci95: tuple[float, float] | None = None
     predictions: str | None = None
     kind: str = ""
+    configuration: str | None = None
 
 
 @attrs.frozen
@@ -83,6 +84,7 @@ def _model(measured: _Measured, path: Path) -> Model:
         ood_ci95=measured.ood_ci95,
         predictions=_predictions(measured, path),
         is_start=measured.kind in BEFORE,
+        configuration=measured.configuration,
     )
 
 

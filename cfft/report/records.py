@@ -41,7 +41,7 @@ class Model:
     `group`: the name that seeds of one configuration share. `alpha`: set for weight ensembles,
     (1 - alpha) * starting model + alpha * fine-tuned model. `ood_ci95`: 95 % confidence interval
     of its OOD average. `predictions`: .npz files by set. `is_start`: whether it is the model
-    before fine-tuning.
+    before fine-tuning. `configuration`: a digest that models of one group share.
     """
 
     label: str
@@ -54,6 +54,7 @@ class Model:
     ood_ci95: tuple[float, float] | None = None
     predictions: Mapping[str, Path] = attrs.field(factory=dict)
     is_start: bool = False
+    configuration: str | None = None
 
 
 @attrs.frozen

@@ -12,7 +12,7 @@ import attrs
 from cfft.errors import ConfigError
 from cfft.evaluation.files import structured
 from cfft.evaluation.finding import Found, labels
-from cfft.evaluation.groups import group_names, settings
+from cfft.evaluation.groups import configuration_digest, group_names, settings
 from cfft.evaluation.lines import read_lines
 from cfft.report.records import Accuracy, Material, Model, Run
 from cfft.results import RunDirectory
@@ -73,6 +73,7 @@ def _after(run: RunDirectory, name: str, results: _Results, group: str) -> Model
         sets=results.sets,
         seed=results.config.get("seed"),
         predictions=_predictions(run, results.sets, before=False),
+        configuration=configuration_digest(results.config),
     )
 
 

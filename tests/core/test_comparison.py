@@ -8,7 +8,7 @@ import pytest
 
 from cfft.evaluation.baseline import baseline_line
 from cfft.evaluation.comparison import compare
-from cfft.evaluation.groups import group_names, groups_without_doubles
+from cfft.evaluation.groups import configuration_digest, group_names, groups_without_doubles
 from cfft.evaluation.measured import Identity, MeasuredModel, MeasuredSet, Role
 from cfft.evaluation.resampling import REPLICATES, interval95, resampled_top1
 from cfft.evaluation.scores import FullScore
@@ -215,6 +215,7 @@ class Member:
     alpha: float | None = None
     group: str = "g"
     label: str = "own"
+    configuration: str | None = None
 
 
 @pytest.mark.parametrize(
@@ -231,6 +232,27 @@ class Member:
 )  # fmt: skip
 def test_a_group_counts_every_seed_once(members: list[Member], expected: list[str]) -> None:
     assert groups_without_doubles(members) == expected
+
+
+def test_configurations_that_two_evaluations_call_alike_are_not_one_group() -> None:
+    members = [Member("a", 0, configuration="slow"), Member("b", 1, configuration="fast")]
+
+    assert groups_without_doubles(members) == ["g", "g (b)"]
+
+
+def test_a_configuration_that_two_evaluations_call_differently_is_one_group() -> None:
+    members = [
+        Member("a", 0, group="object, lr 1", configuration="slow"),
+        Member("b", 1, group="object", configuration="slow"),
+    ]
+
+    assert groups_without_doubles(members) == ["object, lr 1", "object, lr 1"]
+
+
+def test_a_configuration_is_known_again_by_all_but_its_seed() -> None:
+    found = [configuration_digest(each) for each in (config(0), config(1), config(lr=1e-5))]
+
+    assert found[0] == found[1] != found[2]
 
 
 def shifted(label: str, test: int, art: int) -> MeasuredModel:

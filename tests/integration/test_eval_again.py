@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,25 @@ def test_a_run_and_its_evaluation_are_not_two_seeds(
     assert again["group"] == f"object + single ({runs}/seed0)"
     assert again["models"] == [f"{runs}/seed0: seed0"]
     assert (again["ood_average"]["count"], again["ood_average"]["std"]) == (1, None)
+
+
+def test_seeds_of_one_configuration_are_a_group_across_evaluations_and_others_are_not(
+    runs: Path, evaluate: Evaluate, tmp_path: Path
+) -> None:
+    other = shutil.copytree(runs / "seed1", tmp_path / "other")
+    text = (other / "config.toml").read_text()
+    (other / "config.toml").write_text(text.replace("lr = 0.01", "lr = 0.02"))
+    evaluate(runs / "seed0", out=tmp_path / "A")
+    evaluate(runs / "seed1", out=tmp_path / "B")
+    evaluate(other, out=tmp_path / "C")
+
+    words = (tmp_path / "A", tmp_path / "B", tmp_path / "C")
+    record = evaluate("--from-predictions", *words, out=tmp_path / "AGAIN")
+
+    assert [(group["group"], group["models"]) for group in record["groups"]] == [
+        ("object + single", ["seed0", "seed1"]),
+        (f"object + single ({tmp_path / 'C'})", ["other"]),
+    ]
 
 
 def test_evaluations_of_other_pictures_are_not_put_side_by_side(
