@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -93,11 +94,12 @@ def evaluate(registry: Registry, request: EvalRequest) -> None:
     if not request.models:
         raise ConfigError(f"no model is given: {_MODELS}")
     settings = _settings(request)
+    out: Path | None
     if request.from_predictions:
         out, record = request.out, _recomputed(request, settings)
     else:
-        out = request.out or _free_directory(request)
-        record = _measured(registry, request, settings, out)
+        with _directory(request) as out:
+            record = _measured(registry, request, settings, out)
     if os.environ.get("RANK", "0") == "0":
         _show(request, record, out)
 
@@ -135,13 +137,15 @@ def _settings(request: EvalRequest) -> Evaluation:
     return settings
 
 
-def _free_directory(request: EvalRequest) -> Path:
+def _directory(request: EvalRequest) -> AbstractContextManager[Path]:
+    if request.out is not None:
+        return nullcontext(request.out)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("several processes need one directory: give --out DIR")
-    from cfft.evaluation.files import free_evaluation  # torch comes with it
+    from cfft.evaluation.files import reserved_evaluation  # torch comes with it
 
     chosen = request.layer.chosen.get("suite")
-    return free_evaluation(chosen[0].use if chosen else "evaluation")
+    return reserved_evaluation(chosen[0].use if chosen else "evaluation")
 
 
 def _measured(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -14,7 +16,7 @@ import attrs
 import cattrs
 
 from cfft.checkpoint import write_text
-from cfft.errors import DataError
+from cfft.errors import ConfigError, DataError
 from cfft.evaluate import Predictions
 from cfft.processes import ALONE, Processes
 from cfft.results import check_free
@@ -82,8 +84,17 @@ def _folder_beside(place: Path) -> TemporaryDirectory[str]:
 
 
 def _move(root: Path, out: Path) -> None:
-    check_free(out)  # another evaluation may have ended there meanwhile
-    root.rename(out.resolve())
+    """Put an evaluation in its place, or beside it where another one ended there meanwhile."""
+    try:
+        check_free(out)
+        root.rename(out.resolve())
+    except (ConfigError, OSError) as error:
+        place = _reserved(out.parent, out.name)
+        root.rename(place)
+        raise ConfigError(
+            f"--out {out} was taken while models were measured: this evaluation is complete in "
+            f"{place}; see it with cfft eval --from-predictions {shlex.quote(str(place))}"
+        ) from error
 
 
 def read_evaluation(path: Path) -> dict[str, Any]:
@@ -108,10 +119,26 @@ def structured(content: Any, shape: type[T], place: str) -> T:
         raise DataError(f"{place}: not as cfft writes it ({reasons})") from error
 
 
-def free_evaluation(stem: str) -> Path:
-    """Return a directory in evaluations/ that does not exist yet."""
-    number, found = 1, Path("evaluations", stem)
-    while found.exists():
-        number += 1
-        found = Path("evaluations", f"{stem}-{number}")
-    return found
+@contextmanager
+def reserved_evaluation(stem: str) -> Iterator[Path]:
+    """Give a new directory in evaluations/, which no other evaluation will choose.
+
+    It is gone after the block where nothing was put into it.
+    """
+    place = _reserved(Path("evaluations"), stem)
+    try:
+        yield place
+    finally:
+        with suppress(OSError):  # what is not empty stays
+            place.rmdir()
+            place.parent.rmdir()
+
+
+def _reserved(folder: Path, stem: str) -> Path:
+    """Make the first directory that is free: `stem`, `stem`-2, `stem`-3 and so on."""
+    for number in count(1):
+        place = folder / (stem if number == 1 else f"{stem}-{number}")
+        with suppress(FileExistsError):
+            place.mkdir(parents=True)
+            break
+    return place
