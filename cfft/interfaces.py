@@ -168,6 +168,9 @@ class Pretrained:
     from which the same backbone builds the same encoder and preprocessing without these weights.
     `logit_scale` is the learnt logarithm; heads multiply by its exponential. `trained`: whether
     the values come from training; a run refuses random ones unless it is asked for them.
+    `unsaid`: what no tensor shows and neither name, weights nor parameters said, so that a default
+    was taken (the activation), by name, with the option that settles it; weights of other programs
+    are refused because of it.
     """
 
     encoder: Encoder
@@ -180,6 +183,7 @@ class Pretrained:
     templates: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
     own_head: nn.Linear | None = None
     trained: bool = True
+    unsaid: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @runtime_checkable

@@ -62,9 +62,19 @@ class ModelDescription:
             raise WeightsError(f"{origin}: no model description of cfft ({error})") from error
         return found
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """What weights must share to stand in for each other, by name: its activation, its mean."""
+        prepared = attrs.asdict(self.preprocessing)
+        return {
+            **self.identity,
+            **{f"preprocessing {key}": str(value) for key, value in prepared.items()},
+            "head on normalised features": str(self.normalised),
+        }
+
     def differences(self, other: ModelDescription) -> list[str]:
         """Name what keeps the weights of `other` from standing in for this model's."""
-        facts = contradictions(_comparable(other), _comparable(self))
+        facts = contradictions(other.facts, self.facts)
         return [*facts, *_class_differences(other.classes, self.classes)]
 
 
@@ -199,15 +209,6 @@ class Models:
         model = self.pretrained()
         model.load_weights(file.tensors)
         return model
-
-
-def _comparable(description: ModelDescription) -> dict[str, str]:
-    prepared = attrs.asdict(description.preprocessing)
-    return {
-        **description.identity,
-        **{f"preprocessing {key}": str(value) for key, value in prepared.items()},
-        "head on normalised features": str(description.normalised),
-    }
 
 
 def _class_differences(theirs: tuple[str, ...], ours: tuple[str, ...]) -> list[str]:

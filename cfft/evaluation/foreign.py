@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cfft.config import RunConfig
 from cfft.encoder import Classifier
-from cfft.errors import WeightsError
+from cfft.errors import ConfigError, WeightsError
 from cfft.interfaces import Pretrained
 from cfft.models import describe
 from cfft.prepare import RANDOM
@@ -45,7 +45,8 @@ def load_foreign(
     """Return the configured architecture with the tower and the head of `file`.
 
     `tensors`: what `classifier_tensors` made of it. `classes`: the names of its outputs, in order.
-    Raises WeightsError where it is of another architecture or has another number of classes.
+    Raises WeightsError where it is of another architecture or has another number of classes, and
+    ConfigError where nothing says what its tensors do not show.
     """
     pretrained = _architecture(config)
     name = config.model.name
@@ -55,12 +56,25 @@ def load_foreign(
             f"{file.path}: its head has {outputs} classes, suite '{config.suite.name}' has "
             f"{len(classes)}: take the suite that it was trained for"
         )
+    _require_said(file, pretrained, name)
     require_same_identity(file, pretrained.identity)
     classifier: Classifier = empty_classifier(pretrained, outputs, pretrained.normalised)
     require_fit(classifier.weights(), attrs.evolve(file, tensors=tensors), name)
     classifier.load_weights(tensors)
     described = describe(config.backbone.name, name, pretrained, classes, head="stored")
     return Rebuilt(classifier, described)
+
+
+def _require_said(file: WeightFile, pretrained: Pretrained, name: str) -> None:
+    """Raise ConfigError for facts that neither file nor options say; cfft's own files say them."""
+    if file.identity:
+        return
+    for fact, option in pretrained.unsaid.items():
+        raise ConfigError(
+            f"{file.path}: neither the file nor --model {name} says its {fact}, and another one "
+            f"gives wrong predictions: give --pretrained with the tag of the weights that its "
+            f"training started from, or {option}"
+        )
 
 
 def _architecture(config: RunConfig) -> Pretrained:

@@ -145,7 +145,7 @@ class _Evaluation:
         for model in models:
             model.classifier.to("cpu")  # starting models are kept for weight ensembles
         identities = [
-            attrs.evolve(subject.identity, head=model.head)
+            attrs.evolve(subject.identity, head=model.head, facts=model.facts)
             for subject, model in zip(subjects, models, strict=True)
         ]
         return [

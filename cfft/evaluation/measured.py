@@ -40,7 +40,7 @@ class Identity:
     one configuration share whatever their seed. `alpha`: the share of the fine-tuned weights in a
     weight ensemble, else None. `head`: zero-shot, linear-probe or own, what its head is or started
     from; stored, where a file does not say; None where nothing does. `configuration`: a digest that
-    models of one group share in every evaluation.
+    models of one group share in every evaluation. `facts`: as ModelDescription has them.
     """
 
     label: str
@@ -51,6 +51,7 @@ class Identity:
     alpha: float | None = None
     head: str | None = None
     configuration: str | None = None
+    facts: Mapping[str, str] | None = None
 
 
 @attrs.frozen(eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -29,14 +29,15 @@ Sizing = tuple[tuple[int, int], int, str]
 class Fitted:
     """Hold a model whose logits are to be those of a suite's classes.
 
-    `columns`: [K], which of its own outputs they are; None: all, in the same order. `head`: as in
-    its description.
+    `columns`: [K], which of its own outputs they are; None: all, in the same order. `head` and
+    `facts`: as in its description.
     """
 
     classifier: Classifier
     preprocessing: Preprocessing
     columns: Tensor | None
     head: str | None = None
+    facts: Mapping[str, str] | None = None
 
     def logits(self, images: Tensor) -> Tensor:
         """Return logits [B, K] of pictures [B, 3, H, W] in 0..1, in the dtype of autocast."""
@@ -55,7 +56,9 @@ def fitted(model: Rebuilt, label: str, suite: str, classes: Sequence[str]) -> Fi
     described = model.description
     columns = class_columns(f"model '{label}'", described.classes, f"'{suite}'", classes)
     picture_transform(described.preprocessing)  # raises for what cannot be done to pictures
-    return Fitted(model.classifier, described.preprocessing, columns, described.head)
+    return Fitted(
+        model.classifier, described.preprocessing, columns, described.head, described.facts
+    )
 
 
 def alike(models: Sequence[Fitted]) -> list[list[int]]:

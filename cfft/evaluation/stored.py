@@ -35,8 +35,9 @@ class _Model:
     seed: int | None
     alpha: float | None
     predictions: str | None
-    head: str | None = None  # older evaluations do not say, nor the next
+    head: str | None = None  # older evaluations do not say, nor the next two
     configuration: str | None = None
+    facts: dict[str, str] | None = None
 
 
 @attrs.frozen
@@ -131,6 +132,7 @@ def _stored(model: _Model, folder: Path) -> Stored:
         model.alpha,
         model.head,
         model.configuration,
+        model.facts,
     )
     sets = {name: (folder / f"{name}.npz", each.role) for name, each in model.sets.items()}
     return Stored(identity, sets)
@@ -146,10 +148,12 @@ def _read_runs(paths: Sequence[Path]) -> list[Source]:
 
 def _run(run: RunDirectory, results: _Results, label: str, group: str) -> Source:
     description = read_description(run.best)
-    head = None if description is None else description.head
+    head, facts = (description.head, description.facts) if description else (None, None)
     seed = results.config.get("seed")
     same = configuration_digest(results.config)
-    identity = Identity(label, str(run.root), "run", group, seed, head=head, configuration=same)
+    identity = Identity(
+        label, str(run.root), "run", group, seed, head=head, configuration=same, facts=facts
+    )
     sets = {name: (run.predictions(name), each.role) for name, each in results.sets.items()}
     return Source(
         run.root,

@@ -16,6 +16,10 @@ from cfft_backbones.text import text_parts
 if TYPE_CHECKING:
     from torch import nn
 
+_UNSAID = {
+    "activation": "--backbone.open_clip.quick-gelu true (as OpenAI's weights have it) or false"
+}
+
 
 @cfft.backbone("open_clip")
 class OpenClipBackbone:
@@ -52,8 +56,13 @@ class OpenClipBackbone:
             identity=facts,
             rebuild=architecture.vision_only(),
             trained=source is not None,
+            unsaid={} if self._says_activation(found, source) else _UNSAID,
             **(text_parts(model, architecture) if has_text else {}),
         )
+
+    def _says_activation(self, architecture: Architecture, source: Source | None) -> bool:
+        by_weights = source is not None and source.quick_gelu is not None
+        return by_weights or self.quick_gelu is not None or "quick_gelu" in architecture.model
 
     def _settled(self, architecture: Architecture, source: Source | None) -> Architecture:
         quick_gelu = settle_activation(architecture, source, self.quick_gelu)

@@ -100,7 +100,7 @@ def measure(cfft_command: Callable[..., Any], model: tuple[Path, Path], tmp_path
     def measured(data: Path, *words: str) -> dict[str, dict[str, Any]]:
         config, weights = model
         named = ("eval", str(weights), "--model", str(config), "--workers", "0")
-        out = ("--out", str(tmp_path / "EVAL"))
+        out = ("--backbone.open_clip.quick-gelu", "false", "--out", str(tmp_path / "EVAL"))
         ended = cfft_command(*named, "--suite", "imagenet", "--data", str(data), *out, *words)
         assert ended.code == 0, ended.err
         record = json.loads((tmp_path / "EVAL" / "evaluation.json").read_text())

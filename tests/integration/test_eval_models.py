@@ -226,9 +226,8 @@ def test_a_bare_file_with_a_head_is_measured_as_the_architecture_that_is_named(
     file = file if write is own_weights else file.with_suffix(".pt")
     write(runs, file)
 
-    record = evaluate(
-        file, "--model", clip[0], "--suite", "domains", "--data", world, "--id", "sunny"
-    )
+    words = ("--suite", "domains", "--data", world, "--id", "sunny")
+    record = evaluate(file, "--model", clip[0], "--backbone.open_clip.quick-gelu", "false", *words)
 
     (model,) = record["models"]
     kept = tmp_path / "EVAL" / model["predictions"]
@@ -236,6 +235,40 @@ def test_a_bare_file_with_a_head_is_measured_as_the_architecture_that_is_named(
     np.testing.assert_allclose(
         logits(kept, "dark"), logits(runs / "seed0" / "predictions", "dark"), atol=1e-4
     )
+
+
+def test_a_file_of_another_program_is_refused_while_nothing_says_its_activation(
+    runs: Path, world: Path, clip: tuple[Path, Path], cfft_command: Command, tmp_path: Path
+) -> None:
+    wise_ft_weights(runs, tmp_path / "wise.pt")
+    words = ("--suite", "domains", "--data", str(world), "--id", "sunny", "--model", str(clip[0]))
+
+    ended = cfft_command("eval", str(tmp_path / "wise.pt"), *words, "--out", str(tmp_path / "E"))
+
+    assert ended.code == 2
+    assert f"neither the file nor --model {clip[0]} says its activation" in ended.err
+    assert "give --pretrained with the tag of the weights" in ended.err
+    assert "or --backbone.open_clip.quick-gelu true" in ended.err
+
+
+@pytest.mark.parametrize(("asked", "activation"), [("true", "QuickGELU"), ("false", "GELU")])
+def test_an_evaluation_says_how_each_model_was_built(
+    runs: Path,
+    world: Path,
+    clip: tuple[Path, Path],
+    evaluate: Evaluate,
+    tmp_path: Path,
+    asked: str,
+    activation: str,
+) -> None:
+    wise_ft_weights(runs, tmp_path / "wise.pt")
+    words = ("--suite", "domains", "--data", world, "--id", "sunny", "--model", clip[0])
+
+    record = evaluate(tmp_path / "wise.pt", *words, "--backbone.open_clip.quick-gelu", asked)
+
+    facts = record["models"][0]["facts"]
+    assert facts["activation"] == activation
+    assert facts["preprocessing interpolation"] == "bicubic"
 
 
 def test_a_bare_file_without_an_architecture_is_named_with_what_to_give(
