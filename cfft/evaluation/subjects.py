@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -48,7 +49,8 @@ class Subjects:
         """Return a subject for each model, and after each run those of its weight ensembles.
 
         Nothing is built yet but a starting model that nothing else tells the head of. Raises
-        ConfigError for `alphas` without a run and for runs that do not share the model before.
+        ConfigError for `alphas` without a run, for runs that do not share the model before, and for
+        two models of one label.
         """
         runs = [model.run for model in found if model.run is not None]
         if alphas and not runs:
@@ -65,6 +67,7 @@ class Subjects:
                 listed.append(self._file(model.path, label, model.seed))
             else:
                 listed.append(self._before(model.text, label, runs))
+        _require_own_labels(listed)
         return _counted_once(listed)
 
     def _labels(self, found: Sequence[Found], runs: Sequence[RunDirectory]) -> list[str]:
@@ -83,7 +86,7 @@ class Subjects:
         same = configuration_digest(run.read_config())
         own = Identity(label, str(run.root), "run", group, run.read_seed(), configuration=same)
         yield Subject(own, partial(self._stored, run.root))
-        for alpha in alphas:
+        for alpha in dict.fromkeys(alphas):
             mixed = attrs.evolve(own, label=f"{label} alpha={alpha:g}", alpha=alpha)
             yield Subject(mixed, partial(self._ensemble, run, alpha))
 
@@ -120,6 +123,17 @@ class Subjects:
         weights = average_weights(start.classifier.weights(), end.classifier.weights(), alpha)
         end.classifier.load_weights(weights)
         return end
+
+
+def _require_own_labels(subjects: Sequence[Subject]) -> None:
+    """Raise ConfigError for alphas that are alike in six digits, and for names like theirs."""
+    counts = Counter(subject.identity.label for subject in subjects)
+    twice = [label for label, count in counts.items() if count > 1]
+    if twice:
+        raise ConfigError(
+            f"two models would be called '{twice[0]}': give --alphas that differ in their first "
+            "six digits, and directories other names"
+        )
 
 
 def _counted_once(subjects: Sequence[Subject]) -> list[Subject]:

@@ -70,6 +70,23 @@ def test_weight_ensembles_lead_from_the_starting_model_to_the_run(
     assert not np.allclose(logits(kept / folders[2], "dark"), logits(own, "dark"), atol=1e-2)
 
 
+def test_an_alpha_that_is_given_twice_is_measured_once(runs: Path, evaluate: Evaluate) -> None:
+    record = evaluate(runs / "seed0", "--alphas", "0.5,0.50,1")
+
+    assert [model["alpha"] for model in record["models"]] == [None, 0.5, 1.0]
+
+
+def test_alphas_that_tables_cannot_tell_apart_are_refused(
+    runs: Path, cfft_command: Command, tmp_path: Path
+) -> None:
+    words = ("--alphas", "0.5,0.50000001", "--out", str(tmp_path / "E"))
+
+    ended = cfft_command("eval", str(runs / "seed0"), *words)
+
+    assert ended.code == 2
+    assert "two models would be called 'seed0 alpha=0.5': give --alphas that differ" in ended.err
+
+
 def test_weight_ensembles_need_a_run(
     clip: tuple[Path, Path], world: Path, cfft_command: Command, tmp_path: Path
 ) -> None:
