@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from cfft.data.pictures import counts_as
 from cfft.interfaces import EvaluationSets, PictureSet, SuiteSets
 
 _MOST_SHOWN = 5
-_LONGEST_NAME = 100  # characters; file systems take 255 bytes
+LONGEST_NAME = 200
+"""Bytes that a name may have: file systems take 255, and endings are added."""
 Values = NDArray[Any]
 
 
@@ -39,18 +40,38 @@ def every_set(sets: SuiteSets | EvaluationSets) -> tuple[PictureSet, ...]:
 
 def bad_names(sets: EvaluationSets) -> Iterator[str]:
     """Say which names several sets have that models are measured on, or no file can have."""
-    counts = Counter(pictures.name for pictures in sets.present)
-    for name, count in counts.items():
+    alike: dict[str, list[str]] = {}
+    for pictures in sets.present:
+        alike.setdefault(file_identity(pictures.name), []).append(pictures.name)
+    for name, *others in alike.values():
         problem = _of_name(name)
         if problem is not None:
             yield f"a set is called {name!r}, and its predictions are a file named so: {problem}"
-        if count > 1:
-            yield f"two sets are called '{name}': rename one, results are kept by name"
+        if others:
+            yield _of_same_file(name, others)
+
+
+def _of_same_file(name: str, others: Sequence[str]) -> str:
+    other = next((other for other in others if other != name), None)
+    if other is None:
+        return f"two sets are called '{name}': rename one, results are kept by name"
+    return (
+        f"two sets are called '{name}' and '{other}': rename one, results are kept in files of "
+        "these names, which some file systems take for one"
+    )
+
+
+def file_identity(name: str) -> str:
+    """Return what two names share where some file system takes them for one.
+
+    macOS and Windows do not tell cases apart, and macOS not how accents are encoded.
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _of_name(name: str) -> str | None:
-    if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
-        return f"use 1 to {_LONGEST_NAME} printable characters"
+    if not name.isprintable() or not 0 < len(name.encode(errors="replace")) <= LONGEST_NAME:
+        return f"use printable characters, 1 to {LONGEST_NAME} bytes of them in UTF-8"
     if name.startswith(".") or set(name) & set("/\\"):
         return "use no / and no \\, and no dot at the beginning"
     return None

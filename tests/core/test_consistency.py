@@ -80,6 +80,7 @@ def test_sound_sets_are_opened(facts: dict[str, Any]) -> None:
 
 CONTRADICTIONS = [
     (Greys("test"), "two sets are called 'test': rename one"),
+    (Greys("TEST"), "two sets are called 'test' and 'TEST': rename one, results are kept in files"),
     (Nothing("fog"), "set 'fog' has no pictures"),
     (
         Greys("fog", (1, 2, 0)),
@@ -127,7 +128,9 @@ def test_training_and_validation_sets_are_looked_at_too() -> None:
         named_sets(suite, 0, ["train"])
 
 
-@pytest.mark.parametrize("name", ["../fog", "/tmp/fog", "a\\b", ".fog", "fog\n", "", "f" * 101])
+@pytest.mark.parametrize(
+    "name", ["../fog", "/tmp/fog", "a\\b", ".fog", "fog\n", "", "f" * 201, "\u96ea" * 67]
+)
 @pytest.mark.parametrize(
     ("suite", "use"),
     [(trained, training_sets), (trained, evaluation_sets), (measured, evaluation_sets)],

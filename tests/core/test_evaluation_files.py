@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cfft.errors import ConfigError
-from cfft.evaluation.files import new_evaluation, reserved_evaluation
+from cfft.evaluation.files import EvaluationFiles, new_evaluation, reserved_evaluation
+from cfft.processes import ALONE
 
 
 def test_two_evaluations_at_once_choose_two_directories(
@@ -53,3 +54,30 @@ def test_an_evaluation_whose_place_was_taken_meanwhile_is_kept_beside_it(tmp_pat
     assert '"early"' in (tmp_path / "E" / "evaluation.json").read_text()
     assert '"late"' in (tmp_path / "E-2" / "evaluation.json").read_text()
     assert {path.name for path in tmp_path.iterdir()} == {"E", "E-2"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["Object", "object"], ["Object", "object-2"]),
+        (["caf\u00e9", "cafe\u0301"], ["caf\u00e9", "caf\u00e9-2"]),
+        (["runs/a", "runs-a"], ["runs-a", "runs-a-2"]),
+    ],
+)
+def test_two_models_have_two_folders_on_every_file_system(
+    tmp_path: Path, labels: list[str], names: list[str]
+) -> None:
+    files = EvaluationFiles(tmp_path, ALONE)
+
+    assert [files.folder(label) for label in labels] == [f"predictions/{name}" for name in names]
+
+
+@pytest.mark.parametrize("letter", ["x", "\u96ea"])
+def test_long_labels_are_cut_and_still_tell_models_apart(tmp_path: Path, letter: str) -> None:
+    files = EvaluationFiles(tmp_path, ALONE)
+
+    one, other = (files.folder(letter * 300 + end) for end in "ab")
+
+    (tmp_path / one).mkdir(parents=True)
+    assert one != other
+    assert one.startswith(f"predictions/{letter * 60}")
