@@ -165,7 +165,11 @@ def _recomputed(request: EvalRequest, settings: Evaluation) -> dict[str, Any]:
     with starting():
         from cfft.evaluation.recomputed import recompute  # as above
 
-    return recompute(request.models, settings, request.out)
+    watcher = reporter(console(), console(stderr=True), as_json=request.as_json)
+    try:
+        return recompute(request.models, settings, request.out, watcher)
+    finally:
+        watcher.close()
 
 
 def _show(request: EvalRequest, record: dict[str, Any], out: Path | None) -> None:

@@ -20,18 +20,24 @@ from cfft.evaluation.groups import groups_without_doubles
 from cfft.evaluation.measured import MeasuredModel, measure
 from cfft.evaluation.scores import LabelSpace
 from cfft.evaluation.stored import Source, Stored, read_sources
+from cfft.progress import Reporter, Silent
 from cfft.settings import Evaluation
 
 
 def recompute(
-    asked: Sequence[str], settings: Evaluation, out: Path | None = None
+    asked: Sequence[str],
+    settings: Evaluation,
+    out: Path | None = None,
+    reporter: Reporter | None = None,
 ) -> dict[str, Any]:
     """Return what evaluation.json would hold, from what evaluations and runs have stored.
 
     `asked`: directories of evaluations and of finished runs, or patterns of them. With `out` the
-    record and copies of the predictions are written there. Raises ConfigError, DataError.
+    record and copies of the predictions are written there. `reporter` hears of sources that were
+    computed in different precisions. Raises ConfigError, DataError.
     """
     sources = read_sources(asked)
+    _warn_of_other_precisions(sources, reporter or Silent())
     space = settings.label_space or _common_space(sources)
     stored = _with_own_groups(_with_own_labels(sources))
     identities = [model.identity for model in stored]
@@ -117,4 +123,28 @@ def _surroundings(sources: Sequence[Source], space: LabelSpace) -> dict[str, Any
         "classes": list(first.classes),
         "absent": dict(first.absent),
         "skipped": [dict(each) for source in sources for each in source.skipped],
+        **_computing(sources),
     }
+
+
+def _computing(sources: Sequence[Source]) -> dict[str, Any]:
+    """Return precision, device and processes, each None where sources differ."""
+    said = [attrs.asdict(source.computing) for source in sources]
+    return {
+        key: value if all(each[key] == value for each in said) else None
+        for key, value in said[0].items()
+    }
+
+
+def _warn_of_other_precisions(sources: Sequence[Source], reporter: Reporter) -> None:
+    first = sources[0]
+    for other in sources[1:]:
+        if other.computing.precision != first.computing.precision:
+            reporter.warned(
+                f"{first.path} was computed in {_precision(first)} and {other.path} in "
+                f"{_precision(other)}: a part of their differences may be rounding"
+            )
+
+
+def _precision(source: Source) -> str:
+    return source.computing.precision or "a precision that it does not say"

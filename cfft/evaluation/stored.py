@@ -41,6 +41,15 @@ class _Model:
 
 
 @attrs.frozen
+class Computing:
+    """Say what a source was computed in; None where it does not say."""
+
+    precision: str | None = None
+    device: str | None = None
+    processes: int | None = None
+
+
+@attrs.frozen
 class _Evaluation:
     models: list[_Model]
     suite: dict[str, Any]
@@ -57,6 +66,9 @@ class _Results:
     sets: dict[str, _Set]
     classes: tuple[str, ...]
     skipped: list[dict[str, str]]
+    precision: str | None = None
+    device: str | None = None
+    processes: int | None = None
 
 
 @attrs.frozen(eq=False)
@@ -79,6 +91,7 @@ class Source:
     label_space: LabelSpace = "subset"
     absent: Mapping[str, str] = attrs.field(factory=dict)
     skipped: Sequence[Mapping[str, str]] = ()
+    computing: Computing = Computing()
 
 
 def read_sources(asked: Sequence[str]) -> list[Source]:
@@ -105,7 +118,8 @@ def _read_evaluation(path: Path) -> Source:
     file = path / EVALUATION if path.is_dir() else path
     if not file.is_file():
         raise ConfigError(f"{path} holds neither {EVALUATION} nor results.json: give {_WANTED}")
-    found = structured(read_evaluation(file), _Evaluation, str(file))
+    content = read_evaluation(file)
+    found = structured(content, _Evaluation, str(file))
     return Source(
         path,
         [
@@ -119,6 +133,7 @@ def _read_evaluation(path: Path) -> Source:
         found.label_space,
         found.absent,
         found.skipped,
+        structured(content, Computing, str(file)),
     )
 
 
@@ -162,6 +177,7 @@ def _run(run: RunDirectory, results: _Results, label: str, group: str) -> Source
         seed,
         results.classes,
         skipped=[each for each in results.skipped if each["set"] in sets],
+        computing=Computing(results.precision, results.device, results.processes),
     )
 
 

@@ -102,6 +102,21 @@ def test_seeds_of_one_configuration_are_a_group_across_evaluations_and_others_ar
     ]
 
 
+def test_predictions_of_another_precision_are_remarked_on(
+    runs: Path, evaluate: Evaluate, cfft_command: Command, tmp_path: Path
+) -> None:
+    evaluate(runs / "seed0", "--precision", "fp32", out=tmp_path / "A")
+    record = evaluate(runs / "seed1", "--precision", "fp32", out=tmp_path / "B")
+    (tmp_path / "B" / "evaluation.json").write_text(json.dumps({**record, "precision": "bf16"}))
+
+    sources = (str(tmp_path / "A"), str(tmp_path / "B"))
+    ended = cfft_command("eval", "--from-predictions", *sources, "--json")
+
+    found = json.loads(ended.out)
+    assert (found["precision"], found["device"], found["processes"]) == (None, "cpu", 1)
+    assert f"{tmp_path}/A was computed in fp32 and {tmp_path}/B in bf16: a part of" in ended.err
+
+
 def test_evaluations_of_other_pictures_are_not_put_side_by_side(
     runs: Path, evaluate: Evaluate, cfft_command: Command, tmp_path: Path
 ) -> None:
