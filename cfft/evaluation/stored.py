@@ -195,9 +195,10 @@ def _check_alike(one: Source, other: Source) -> None:
         )
 
 
-def _unplaced(suite: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: value
-        for key, value in suite.items()
-        if not (isinstance(value, str) and Path(value).is_absolute())
-    }
+def _unplaced(value: Any) -> Any:
+    """Return settings with None for every absolute path, also in lists and tables."""
+    if isinstance(value, Mapping):
+        return {key: _unplaced(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_unplaced(inner) for inner in value]
+    return None if isinstance(value, str) and Path(value).is_absolute() else value

@@ -102,6 +102,20 @@ def test_seeds_of_one_configuration_are_a_group_across_evaluations_and_others_ar
     ]
 
 
+@pytest.mark.parametrize("places", ["{0}/shards", ["{0}/one.tar", "{0}/two.tar"]])
+def test_pictures_may_lie_elsewhere_than_when_they_were_measured(
+    runs: Path, evaluate: Evaluate, cfft_command: Command, tmp_path: Path, places: Any
+) -> None:
+    for name, seed in (("A", 0), ("B", 1)):
+        record = evaluate(runs / f"seed{seed}", out=tmp_path / name)
+        record["suite"]["data"] = json.loads(json.dumps(places).replace("{0}", f"/{name}"))
+        (tmp_path / name / "evaluation.json").write_text(json.dumps(record))
+
+    ended = cfft_command("eval", "--from-predictions", str(tmp_path / "A"), str(tmp_path / "B"))
+
+    assert ended.code == 0, ended.err
+
+
 def test_predictions_of_another_precision_are_remarked_on(
     runs: Path, evaluate: Evaluate, cfft_command: Command, tmp_path: Path
 ) -> None:
