@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from zipfile import BadZipFile
 
 import attrs
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_stat_scores
 
-from cfft.data.loading import Loader, to_batch
+from cfft.data.loading import Loaded, Loader, to_batch
 from cfft.data.pictures import counts_as, origins_of
 from cfft.encoder import Classifier
 from cfft.errors import ConfigError, DataError, TrainingError
@@ -202,7 +202,8 @@ def outputs_of(
     """Return `model`'s outputs [N, ...] for every picture in order, float32 on the CPU.
 
     `model` takes images [B, 3, H, W] in 0..1 on the accelerator's device. Processes share the
-    pictures out and all return everything; no gradients. Raises DataError as `evaluate` does.
+    pictures out and all return everything; no gradients. Raises DataError as `evaluate` does: on
+    the process that met the picture, and OtherProcessError on the others.
     """
     if not len(pictures):
         raise DataError(f"set '{pictures.name}' has no pictures to evaluate on")
@@ -210,9 +211,15 @@ def outputs_of(
     wanted = [own[i : i + reading.batch_size] for i in range(0, len(own), reading.batch_size)]
     pin = accelerator.device.type == "cuda"
     loader = Loader(pictures, reading.preprocessing, reading.workers, pin)
-    rows = Rows(len(pictures), accelerator.num_processes, accelerator.gather)
-    for images, labels, _ in loader.load(wanted):
-        rows.add(_run(model, on_device(images, labels, accelerator), accelerator))
+    processes = processes_of(accelerator)
+
+    def gather(rows: Tensor) -> Tensor:
+        processes.agree()
+        return cast(Tensor, accelerator.gather(rows))
+
+    rows = Rows(len(pictures), processes.count, gather)
+    for outputs in processes.guarded(_each_batch(model, loader.load(wanted), accelerator)):
+        rows.add(outputs)
         if advanced is not None:
             advanced(rows.added)
     return rows.all()
@@ -265,6 +272,13 @@ def _require_numbers(logits: Tensor, name: str, pictures: Sequence[str]) -> None
 def _automatic(has_cuda: bool) -> Precision:
     has_bf16 = has_cuda and torch.cuda.is_bf16_supported(including_emulation=False)
     return "bf16" if has_bf16 else "fp32"
+
+
+def _each_batch(
+    model: Callable[[Tensor], Tensor], loaded: Iterable[Loaded], accelerator: Accelerator
+) -> Iterator[Tensor]:
+    for images, labels, _ in loaded:
+        yield _run(model, on_device(images, labels, accelerator), accelerator)
 
 
 def _run(model: Callable[[Tensor], Tensor], batch: Batch, accelerator: Accelerator) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -40,12 +40,30 @@ class Processes:
         for ever: the error is raised there, and OtherProcessError on the others.
         """
         result, error = _attempt(action) if self.is_main else (None, None)
+        self.agree(error)
+        return result
+
+    def guarded(self, items: Iterable[T]) -> Iterator[T]:
+        """Give `items`; where making one fails, no process passes the next `agree`.
+
+        For loops whose processes meet at times: each has to call `agree` before it meets others.
+        """
+        try:
+            yield from items
+        except Exception as error:
+            self.agree(error)
+
+    def agree(self, error: Exception | None = None) -> None:
+        """Go on together, or end together where any process has an error.
+
+        That one raises its own error, the others OtherProcessError. All have to call it at the
+        same point.
+        """
         failed = any(self.join([error is not None]))
         if error is not None:
             raise error
         if failed:
-            raise OtherProcessError("the main process could not go on and says why")
-        return result
+            raise OtherProcessError("another process could not go on and says why")
 
 
 def _attempt(action: Callable[[], T]) -> tuple[T | None, Exception | None]:

@@ -118,6 +118,17 @@ def test_where_the_main_process_fails_all_end() -> None:
     assert isinstance(other, OtherProcessError)
 
 
+def test_an_error_in_the_work_of_one_process_ends_all_where_they_meet() -> None:
+    def work(processes: Processes) -> None:
+        list(processes.guarded(1 / (index - 2) for index in processes.share(range(4))))
+        processes.agree()
+
+    main, other = on_both(work)
+
+    assert isinstance(main, ZeroDivisionError)
+    assert isinstance(other, OtherProcessError)
+
+
 def test_a_single_process_raises_what_went_wrong() -> None:
     with pytest.raises(ZeroDivisionError):
         ALONE.on_main(lambda: 1 / 0)

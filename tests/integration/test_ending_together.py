@@ -70,6 +70,25 @@ with reported():
     evaluate_models(["zero-shot"], layer, settings, Registry.installed(), out, Blocking())
 """
 
+EVALUATION = """
+import sys
+from pathlib import Path
+from cfft.cli.errors import reported
+from cfft.evaluation.job import evaluate_models
+from cfft.layers import Layer
+from cfft.registry import Registry
+from cfft.settings import Evaluation
+
+world, name, weights, out = map(Path, sys.argv[1:])
+layer = Layer("test")
+layer.choose("suite", ["domains"])
+layer.values["suite", "domains"] = {"data": str(world), "id": "sunny"}
+layer.settings["model"] = {"name": str(name), "pretrained": str(weights), "prompts": "class-name"}
+with reported():
+    settings = Evaluation(precision="fp32", workers=0, batch_size=1)
+    evaluate_models(["zero-shot"], layer, settings, Registry.installed(), out)
+"""
+
 ROWS = """
 import sys
 import torch
@@ -174,6 +193,24 @@ def test_both_processes_name_every_unreadable_picture(
     assert "unreadable pictures: 2" in errors(main)[0]
     assert all(str(picture) in main.err for picture in broken)
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("picture", ["00.png", "01.png"])
+def test_where_one_process_cannot_read_a_picture_both_end(
+    picture: str, world: Path, clip: tuple[Path, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(world, tmp_path / "world")
+    broken = tmp_path / "world" / "dark" / "blue" / picture
+    broken.write_bytes(broken.read_bytes()[:40])
+
+    ended = on_two(EVALUATION, tmp_path / "world", *clip, tmp_path / "EVAL")
+
+    said = [line for each in ended for line in errors(each)]
+    assert [each.code for each in ended] == [2, 2]
+    assert len(said) == 1
+    assert str(broken) in said[0]
+    assert "set 'dark'" in said[0]
+    assert [place.name for place in tmp_path.iterdir()] == ["world"]
 
 
 def test_rows_that_processes_gather_piece_by_piece_are_the_same_to_the_bit(tmp_path: Path) -> None:
