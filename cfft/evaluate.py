@@ -20,7 +20,7 @@ from torchmetrics.functional.classification import multiclass_stat_scores
 from cfft.data.loading import Loaded, Loader, to_batch
 from cfft.data.pictures import counts_as, origins_of
 from cfft.encoder import Classifier
-from cfft.errors import ConfigError, DataError, TrainingError
+from cfft.errors import ConfigError, DataError, WeightsError
 from cfft.interfaces import PictureSet, Preprocessing
 from cfft.intervals import share_ci95
 from cfft.processes import Processes
@@ -130,6 +130,9 @@ class Predictions:
         found = cls(logits, labels, names, classes, origins=origins)
         if "stands_for" in stored:
             found = attrs.evolve(found, stands_for=torch.from_numpy(stored["stands_for"]))
+        wrong = _not_finite(logits, names)
+        if wrong is not None:
+            raise ValueError(wrong)
         known = range(logits.shape[1])
         outside = {*labels.tolist(), *classes, *found.stands_for.tolist()} - {*known}
         if outside:
@@ -165,7 +168,7 @@ def evaluate(
     """Return a model's predictions for every picture of a set, the same on every process.
 
     `advanced` hears how many pictures are done. Raises DataError for an empty set and for a
-    picture that cannot be read, TrainingError for logits that are no numbers.
+    picture that cannot be read, WeightsError for logits that are not finite.
     """
     logits = outputs_of(
         lambda images: classifier(images).logits, pictures, reading, accelerator, advanced
@@ -176,10 +179,16 @@ def evaluate(
 def predictions_of(logits: Tensor, pictures: PictureSet) -> Predictions:
     """Put what a model said, [N, K] in the order of a set, beside what the set says.
 
-    Raises TrainingError for logits that are no numbers: their arg-max would count as an answer.
+    Raises WeightsError for logits that are not finite: their arg-max would count as an answer, and
+    infinite ones leave no probabilities.
     """
     names = tuple(pictures.identify(index) for index in range(len(pictures)))
-    _require_numbers(logits, pictures.name, names)
+    wrong = _not_finite(logits, names)
+    if wrong is not None:
+        raise WeightsError(
+            f"set '{pictures.name}': the model's {wrong}: its weights are broken or its values "
+            "overflow; try precision fp32"
+        )
     found = Predictions(
         logits,
         torch.tensor(pictures.labels),
@@ -259,14 +268,15 @@ def mean_top1(scores: Iterable[Score]) -> float | None:
     return sum(shares) / len(shares) if shares else None
 
 
-def _require_numbers(logits: Tensor, name: str, pictures: Sequence[str]) -> None:
-    broken = logits.isnan().any(dim=1).nonzero().flatten().tolist()
-    if broken:
-        raise TrainingError(
-            f"set '{name}': the model's logits are not numbers (NaN) for {len(broken)} of "
-            f"{len(pictures)} pictures, the first is {pictures[broken[0]]}: its weights are broken "
-            "or its values overflow; try precision fp32"
-        )
+def _not_finite(logits: Tensor, pictures: Sequence[str]) -> str | None:
+    """Say which logits [N, K] are no finite numbers, None where all are."""
+    broken = (~logits.isfinite()).any(dim=1).nonzero().flatten().tolist()
+    if not broken:
+        return None
+    return (
+        f"logits are not finite (NaN or infinite) for {len(broken)} of {len(pictures)} pictures, "
+        f"the first is {pictures[broken[0]]}"
+    )
 
 
 def _automatic(has_cuda: bool) -> Precision:

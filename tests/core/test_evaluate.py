@@ -10,7 +10,7 @@ from PIL import Image
 
 from cfft.data.pictures import FilePictures, class_folders
 from cfft.encoder import Classifier
-from cfft.errors import ConfigError, DataError, TrainingError
+from cfft.errors import ConfigError, DataError, WeightsError
 from cfft.evaluate import (
     Predictions,
     Reading,
@@ -132,11 +132,12 @@ def test_the_only_process_is_the_main_one_and_hears_itself() -> None:
     assert processes.join(["found"]) == ["found"]
 
 
-def test_logits_that_are_no_numbers_are_no_answer(pictures: FilePictures) -> None:
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_logits_that_are_not_finite_are_no_answer(value: float, pictures: FilePictures) -> None:
     logits = torch.zeros(5, 2)
-    logits[3, 1] = torch.nan
+    logits[3, 1] = value
 
-    with pytest.raises(TrainingError, match=r"set 'levels'.* 1 of 5 .*b/3\.png.*fp32"):
+    with pytest.raises(WeightsError, match=r"set 'levels'.* 1 of 5 .*b/3\.png.*fp32"):
         predictions_of(logits, pictures)
 
 
@@ -188,6 +189,8 @@ def test_stored_predictions_are_read_back_as_they_were(tmp_path: Path) -> None:
         {"names": np.array(["a", "b"])},
         {"origins": np.array(["a", "b"])},
         {"logits": np.zeros(1, np.float32)},
+        {"logits": np.array([[0.0, np.nan]], np.float32)},
+        {"logits": np.array([[0.0, np.inf]], np.float32)},
     ],
 )
 def test_predictions_that_contradict_themselves_are_refused(changed, tmp_path: Path) -> None:
