@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
-from zipfile import BadZipFile
 
 import attrs
 import numpy as np
@@ -109,13 +108,21 @@ class Predictions:
         )
 
     @classmethod
-    def load(cls, path: Path) -> Predictions:
-        """Read what `save` wrote; raises DataError naming `path` for anything else."""
+    def load(cls, path: Path, known: int | None = None) -> Predictions:
+        """Read what `save` wrote; raises DataError naming `path` for anything else.
+
+        `known`: how many classes the logits have to be of, where that is written elsewhere.
+        """
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                return cls._from_arrays(stored)
-        except (OSError, ValueError, KeyError, IndexError, TypeError, BadZipFile) as error:
-            raise DataError(f"{path}: no predictions that cfft wrote ({error})") from error
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                found = cls._from_arrays(stored)
+        except Exception as error:  # numpy raises a dozen kinds for files that are damaged
+            why = str(error) or type(error).__name__
+            raise DataError(f"{path}: no predictions that cfft wrote ({why})") from error
+        columns = found.logits.shape[1]
+        if known is not None and columns != known:
+            raise DataError(f"{path}: logits of {columns} classes, but {known} are named beside it")
+        return found
 
     @classmethod
     def _from_arrays(cls, stored: Mapping[str, NDArray[Any]]) -> Predictions:

@@ -39,13 +39,14 @@ def recompute(
     sources = read_sources(asked)
     _warn_of_other_precisions(sources, reporter or Silent())
     space = settings.label_space or _common_space(sources)
+    known = len(sources[0].classes)
     stored = _with_own_groups(_with_own_labels(sources))
     identities = [model.identity for model in stored]
     baseline = chosen_baseline(settings.baseline, identities)
     line = baseline_line(settings.baseline_line, identities)
     line.check({name: role for each in stored for name, (_, role) in each.sets.items()})
     with _files(out) as files:
-        models = [_measured(model, space, files) for model in stored]
+        models = [_measured(model, known, space, files) for model in stored]
         compared = compare(models, baseline, line.fit(models))
         record = {
             **_surroundings(sources, space),
@@ -61,9 +62,13 @@ def _files(out: Path | None) -> AbstractContextManager[EvaluationFiles | None]:
     return nullcontext() if out is None else new_evaluation(out)
 
 
-def _measured(model: Stored, space: LabelSpace, files: EvaluationFiles | None) -> MeasuredModel:
+def _measured(
+    model: Stored, known: int, space: LabelSpace, files: EvaluationFiles | None
+) -> MeasuredModel:
     label = model.identity.label
-    found = {name: (Predictions.load(path), role) for name, (path, role) in model.sets.items()}
+    found = {
+        name: (Predictions.load(path, known), role) for name, (path, role) in model.sets.items()
+    }
     shifts = {name: each.classes for name, (each, role) in found.items() if role == "ood"}
     if files is not None:
         for name, (predictions, _) in found.items():

@@ -203,8 +203,27 @@ def test_predictions_that_contradict_themselves_are_refused(changed, tmp_path: P
         Predictions.load(tmp_path / "set.npz")
 
 
-def test_a_file_without_predictions_is_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / "set.npz").write_bytes(b"not an archive")
+@pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04"])
+def test_a_file_without_predictions_is_refused_by_name(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "set.npz").write_bytes(content)
 
     with pytest.raises(DataError, match=r"set\.npz: no predictions"):
         Predictions.load(tmp_path / "set.npz")
+
+
+def test_predictions_whose_bytes_are_damaged_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "set.npz"
+    np.savez_compressed(path, logits=np.arange(4000.0).reshape(-1, 2))
+    damaged = bytearray(path.read_bytes())
+    damaged[200:260] = bytes(60)
+    path.write_bytes(damaged)
+
+    with pytest.raises(DataError, match=r"set\.npz: no predictions"):
+        Predictions.load(path)
+
+
+def test_logits_of_other_classes_than_those_named_beside_them_are_refused(tmp_path: Path) -> None:
+    predictions([[0.0, 1.0]], [1], classes=(0, 1)).save(tmp_path / "set.npz")
+
+    with pytest.raises(DataError, match=r"set\.npz: logits of 2 classes, but 3 are named"):
+        Predictions.load(tmp_path / "set.npz", known=3)

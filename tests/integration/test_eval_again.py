@@ -190,3 +190,17 @@ def test_a_damaged_record_is_named(
 
     assert ended.code == 2
     assert re.search(re.escape(f"{tmp_path / file}: ") + message, ended.err)
+
+
+def test_logits_of_fewer_classes_than_the_record_names_are_refused(
+    runs: Path, evaluate: Evaluate, cfft_command: Command, tmp_path: Path
+) -> None:
+    evaluate(runs / "seed0", out=tmp_path / "E")
+    record = json.loads((tmp_path / "E" / "evaluation.json").read_text())
+    record["classes"].append("unheard-of")
+    (tmp_path / "E" / "evaluation.json").write_text(json.dumps(record))
+
+    ended = cfft_command("eval", "--from-predictions", str(tmp_path / "E"))
+
+    assert ended.code == 2
+    assert "named beside it" in ended.err
