@@ -95,9 +95,12 @@ class Predictions:
         return np.array([numbers[name] for name in names], dtype=np.int64)
 
     def save(self, path: Path) -> None:
-        """Write logits, labels, names and classes as arrays of an .npz file, without pickles."""
+        """Write logits, labels, names and classes as arrays of an .npz file, without pickles.
+
+        Nothing is compressed: logits hardly get smaller, and it takes longer than all other work.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(
+        np.savez(
             path,
             logits=self.logits.numpy(),
             labels=self.labels.numpy(),

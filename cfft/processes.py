@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import attrs
 
@@ -42,6 +42,10 @@ class Processes:
         result, error = _attempt(action) if self.is_main else (None, None)
         self.agree(error)
         return result
+
+    def from_main(self, action: Callable[[], T]) -> T:
+        """Do `action` as `on_main` does, and return its result on every process."""
+        return cast(T, self.join([self.on_main(action)])[0])
 
     def guarded(self, items: Iterable[T]) -> Iterator[T]:
         """Give `items`; where making one fails, no process passes the next `agree`.

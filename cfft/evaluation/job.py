@@ -167,7 +167,8 @@ class _Evaluation:
             files.keep(subject.identity.label, each.pictures.name, predictions)
             shifts = view.shifts(self._seed_of(subject)) if each.role == "id" else {}
             name = each.pictures.name
-            yield position, measure(name, predictions, each.role, self.space, shifts)
+            scored = partial(measure, name, predictions, each.role, self.space, shifts)
+            yield position, files.processes.from_main(scored)
 
     def _predicted(
         self, each: MeasuredPictures, subjects: Sequence[Subject], models: Sequence[Fitted]

@@ -103,6 +103,12 @@ def test_predictions_are_kept_without_pickles(tmp_path: Path) -> None:
         assert found["classes"].tolist() == [0, 1]
 
 
+def test_predictions_are_not_compressed(tmp_path: Path) -> None:
+    predictions([[0.0, 1.0]] * 1000, [1] * 1000, classes=(0, 1)).save(tmp_path / "set.npz")
+
+    assert (tmp_path / "set.npz").stat().st_size > 1000 * 2 * 4
+
+
 def test_an_empty_set_is_refused_by_name() -> None:
     empty = FilePictures("nothing", Path(), (), (), (0, 1), ("a", "b"))
 

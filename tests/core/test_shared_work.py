@@ -107,6 +107,13 @@ def test_the_main_process_acts_alone() -> None:
     assert ALONE.on_main(lambda: "written") == "written"
 
 
+def test_what_the_main_process_finds_is_known_to_all() -> None:
+    found = on_both(lambda processes: processes.from_main(lambda: processes.index))
+
+    assert found == [0, 0]
+    assert ALONE.from_main(lambda: "found") == "found"
+
+
 def test_where_the_main_process_fails_all_end() -> None:
     def write() -> None:
         raise OSError("the disk is full")
