@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
+from torch import Tensor
+
 from cfft.before import starting_model
 from cfft.config import RunConfig
-from cfft.errors import WeightsError
+from cfft.encoder import Classifier, Head
+from cfft.label_space import class_columns
 from cfft.progress import Reporter
 from cfft.rebuild import Rebuilt, load_classifier
 from cfft.registry import Registry
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-
-_MOST_SHOWN = 3
 
 
 def opened_model(
@@ -29,21 +30,23 @@ def opened_model(
 ) -> Rebuilt:
     """Return the model stored at `path`; of None, the one that `config` starts from.
 
-    `classes`: those of the pictures, by index. Raises WeightsError for a model of other classes
-    and what `load_classifier` and `starting_model` raise.
+    `classes`: those of the pictures, by index; a stored model's are matched by name. Raises
+    DataError for classes that it does not know and what `load_classifier` and `starting_model`
+    raise.
     """
     if path is None:
         return starting_model(config, classes, accelerator, reporter)
     found = load_classifier(path, registry)
-    theirs = found.description.classes
-    if theirs != classes:
-        raise WeightsError(
-            f"{path} tells other classes apart ({_first(theirs)}) than the pictures have "
-            f"({_first(classes)}): choose those that it was trained on (--suite)"
-        )
-    return found
+    known = found.description.classes
+    columns = class_columns(f"model '{path}'", known, f"'{config.suite.name}'", classes)
+    return found if columns is None else _with_outputs(found, columns, classes)
 
 
-def _first(classes: Sequence[str]) -> str:
-    more = ", ..." if len(classes) > _MOST_SHOWN else ""
-    return f"{len(classes)}: {', '.join(classes[:_MOST_SHOWN])}{more}"
+def _with_outputs(model: Rebuilt, columns: Tensor, classes: tuple[str, ...]) -> Rebuilt:
+    """Return a model whose outputs are some of another's: `columns`, [K], int64."""
+    head = model.classifier.head
+    taken = Head(head.weight[columns], head.bias[columns], head.normalised)
+    return Rebuilt(
+        Classifier(model.classifier.encoder, taken),
+        attrs.evolve(model.description, classes=classes),
+    )

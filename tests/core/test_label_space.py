@@ -3,7 +3,7 @@
 import pytest
 
 from cfft.errors import DataError
-from cfft.evaluation.label_space import class_columns
+from cfft.label_space import class_columns
 
 
 def columns(known, wanted):

@@ -145,4 +145,4 @@ def test_pictures_of_other_classes_are_refused(
     ended = cfft_command("preview", "RUN", "--suite", "domains", "--data", "others", "--id", "one")
 
     assert ended.code == 2
-    assert "RUN tells other classes apart (3: blue, green, red) than the pictures" in ended.err
+    assert "model 'RUN' knows 3 classes ('blue', 'green', 'red'), but suite 'domains'" in ended.err
