@@ -23,10 +23,11 @@ from cfft.data.segmentations import (
 )
 from cfft.data.sets import named_sets, set_that_differs
 from cfft.errors import ConfigError, unknown
-from cfft.evaluate import Reading, make_accelerator
+from cfft.evaluate import Reading, make_accelerator, processes_of
 from cfft.interfaces import PictureSet, Suite
 from cfft.mask_measuring import CutMap, measure_masks, summary
 from cfft.opened import opened_model
+from cfft.processes import Processes
 from cfft.progress import Reporter
 from cfft.rebuild import Rebuilt
 from cfft.registry import Registry
@@ -73,6 +74,7 @@ def measure_models(
     config = configs[0]
     suite: Suite = config.suite.strategy
     accelerator = make_accelerator(config.training.precision)
+    _check_alone(processes_of(accelerator))
     classes, sets = segmented_sets(suite, wanted, config.seed)
     study = MaskStudy(
         sets, [cut_map(each) for each in configs], batch_size, config.training.workers,
@@ -120,6 +122,19 @@ def _check_agree(
             f"{first} and {other} have another {table} ({'; '.join(changed)}): say with {remedy}, "
             "or measure one run at a time"
         )
+
+
+def _check_alone(processes: Processes) -> None:
+    """Raise ConfigError on the main one of several processes, OtherProcessError on the others."""
+
+    def refuse() -> None:
+        raise ConfigError(
+            f"masks are measured by one process, and there are {processes.count}: start "
+            "cfft eval masks without a launcher"
+        )
+
+    if processes.count > 1:
+        processes.on_main(refuse)
 
 
 def cut_map(config: RunConfig) -> CutMap:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -15,7 +16,10 @@ import pytest
 import torch
 
 from cfft.config import RunConfig
+from cfft.evaluation.job import evaluate_models
 from cfft.layers import Layer
+from cfft.registry import Registry
+from cfft.settings import Evaluation
 
 pytestmark = pytest.mark.slow
 
@@ -73,6 +77,7 @@ with reported():
 EVALUATION = """
 import sys
 from pathlib import Path
+import torch
 from cfft.cli.errors import reported
 from cfft.evaluation.job import evaluate_models
 from cfft.layers import Layer
@@ -87,6 +92,7 @@ layer.settings["model"] = {"name": str(name), "pretrained": str(weights), "promp
 with reported():
     settings = Evaluation(precision="fp32", workers=0, batch_size=1)
     evaluate_models(["zero-shot"], layer, settings, Registry.installed(), out)
+torch.distributed.destroy_process_group()
 """
 
 ROWS = """
@@ -211,6 +217,38 @@ def test_where_one_process_cannot_read_a_picture_both_end(
     assert str(broken) in said[0]
     assert "set 'dark'" in said[0]
     assert [place.name for place in tmp_path.iterdir()] == ["world"]
+
+
+def test_masks_are_not_measured_by_several_processes(
+    world: Path, clip: tuple[Path, Path], tmp_path: Path
+) -> None:
+    pictures = ("--suite", "domains", "--data", world, "--id", "sunny", "--masks", world)
+    model = ("--model", clip[0], "--pretrained", clip[1], "--prompts", "class-name")
+    words = ("zero-shot", *pictures, *model, "--precision", "fp32", "--out", tmp_path / "MASKS")
+
+    main, other = on_two(CFFT, "eval", "masks", *words)
+
+    assert (main.code, other.code) == (2, 2)
+    assert "by one process, and there are 2: start cfft eval masks without" in errors(main)[0]
+    assert errors(other) == []
+    assert not (tmp_path / "MASKS").exists()
+
+
+def test_two_processes_write_one_evaluation_with_the_scores_of_one(
+    world: Path, clip: tuple[Path, Path], layer: Layer, registry: Registry, tmp_path: Path
+) -> None:
+    settings = Evaluation(precision="fp32", workers=0)
+    one = evaluate_models(["zero-shot"], layer, settings, registry, tmp_path / "ONE")
+
+    ended = on_two(EVALUATION, world, *clip, tmp_path / "TWO")
+
+    two = json.loads((tmp_path / "TWO" / "evaluation.json").read_text())
+    assert [each.code for each in ended] == [0, 0]
+    assert two["processes"] == 2
+    assert [model["sets"] for model in two["models"]] == [
+        {name: pytest.approx(figures, rel=1e-5) for name, figures in model["sets"].items()}
+        for model in one["models"]
+    ]
 
 
 def test_rows_that_processes_gather_piece_by_piece_are_the_same_to_the_bit(tmp_path: Path) -> None:
