@@ -340,6 +340,9 @@ class Suite(Protocol):
     attributes that listings print: `known_sets`, a tuple of the names of its sets, or words for
     names that depend on the data, and `requires`, which maps each module that cfft does not
     bring to what pip is to install.
+
+    It may have `unread() -> Sequence[str]`: names of what lies where its sets are looked for and
+    belongs to none of them, which the plan of a run and `cfft data verify` then mention.
     """
 
     def open(self, seed: int) -> SuiteSets:

@@ -8,7 +8,8 @@ from typing import Any
 
 from cfft.batches import NEGLIGIBLE, fuller_batch
 from cfft.config import Chosen, RunConfig
-from cfft.interfaces import PictureSet
+from cfft.data.sets import unread
+from cfft.interfaces import PictureSet, Suite
 from cfft.params import values_of
 from cfft.prepare import Prepared
 from cfft.progress import Plan
@@ -22,7 +23,7 @@ def make_plan(
     """Say what a run is going to do; `device` and `precision` are the ones found, not asked for."""
     facts = (
         *_model_facts(config, prepared),
-        *_picture_facts(prepared),
+        *_picture_facts(config.suite.strategy, prepared),
         *_objective_facts(config),
         *_training_facts(config, prepared),
         ("machine", "device", f"{device}, {precision}"),
@@ -43,13 +44,16 @@ def _model_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
         yield "model", "prompts", f"'{prepared.templates[0]}'{more}"
 
 
-def _picture_facts(prepared: Prepared) -> Iterator[Fact]:
+def _picture_facts(suite: Suite, prepared: Prepared) -> Iterator[Fact]:
     for role, pictures in _by_role(prepared):
         size = _count(len(pictures), "picture", "pictures")
         classes = _count(len(pictures.classes), "class", "classes")
         yield "pictures", role, f"{pictures.name}: {size}, {classes}"
     if prepared.sets.absent:
         yield "pictures", "absent", f"{', '.join(prepared.sets.absent)} (not measured)"
+    beside = unread(suite)
+    if beside:
+        yield "pictures", "not read", f"{', '.join(beside)} (no set's folder is called so)"
     if prepared.skipped:
         yield "pictures", "left out", f"{len(prepared.skipped)} unreadable"
 

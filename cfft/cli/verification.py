@@ -77,6 +77,8 @@ def _notes(found: Verification) -> Iterator[str]:
         yield f"absent: {name}: {looked_for}"
     if found.untrainable:
         yield f"nothing to train on: {found.untrainable}"
+    if found.unread:
+        yield f"not read, as no set's folder is called so: {', '.join(found.unread)}"
     repeated = len(found.copies) - len(found.leaks)
     if repeated:
         occur = "occurs" if repeated == 1 else "occur"

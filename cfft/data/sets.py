@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from cfft.data.consistency import every_set, inconsistencies
 from cfft.data.pictures import faults_of
@@ -22,6 +22,12 @@ def training_sets(suite: Suite, seed: int) -> SuiteSets:
     sets = suite.open(seed)
     _require_sound(suite, sets)
     return sets
+
+
+def unread(suite: Suite) -> tuple[str, ...]:
+    """Name what lies beside a suite's sets and belongs to none of them; see Suite."""
+    found: Callable[[], Sequence[str]] = getattr(suite, "unread", tuple)
+    return tuple(found())
 
 
 def evaluation_sets(suite: Suite, seed: int) -> EvaluationSets:

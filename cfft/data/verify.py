@@ -11,6 +11,7 @@ from cfft.data.check import Unreadable
 from cfft.data.consistency import bad_names, contradiction
 from cfft.data.copies import Copies, read_all
 from cfft.data.findings import SetFinding, compare, whole_of
+from cfft.data.sets import unread
 from cfft.errors import DataError, counted
 from cfft.interfaces import EvaluationSets, Expected, PictureSet, Suite, SuiteSets
 from cfft.progress import Reporter, Silent
@@ -26,8 +27,9 @@ class Verification:
     `absent`: sets that should be there and are not, with what was looked for. `refused`: sets that
     could not be opened or contradict themselves, with the reason. `failures`: what is wrong with
     the suite as a whole. `untrainable`: why there is nothing to train on where there is something
-    to measure on. `copies`: pictures that occur more than once. `decoded`: whether pictures were
-    read, without which `unreadable` and `copies` are empty.
+    to measure on. `unread`: what lies beside the sets and belongs to none. `copies`: pictures that
+    occur more than once. `decoded`: whether pictures were read, without which `unreadable` and
+    `copies` are empty.
     """
 
     sets: tuple[SetFinding, ...]
@@ -35,6 +37,7 @@ class Verification:
     refused: Mapping[str, str]
     failures: tuple[str, ...]
     untrainable: str | None
+    unread: tuple[str, ...]
     unreadable: tuple[Unreadable, ...]
     copies: tuple[Copies, ...]
     decoded: bool
@@ -78,6 +81,7 @@ class Verification:
             "refused": dict(self.refused),
             "failures": list(self.failures),
             "untrainable": self.untrainable,
+            "unread": list(self.unread),
             "unreadable": [picture.record() for picture in self.unreadable],
             "copies": [
                 {
@@ -121,6 +125,7 @@ def verify(
         refused=opened.refused,
         failures=opened.failures,
         untrainable=opened.untrainable,
+        unread=unread(suite),
         unreadable=tuple(unreadable),
         copies=tuple(copies),
         decoded=decode,

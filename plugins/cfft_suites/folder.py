@@ -76,6 +76,12 @@ class FolderSuite:
             return self.open(seed).for_evaluation()
         return self._without_training()
 
+    def unread(self) -> tuple[str, ...]:
+        """Name the folders in DIR that are no part and hold folders, as sets do."""
+        known = (*PARTS, "ood")
+        names = subfolders(self.data) if self.data.is_dir() else []
+        return tuple(name for name in names if name not in known and subfolders(self.data / name))
+
     def _without_training(self) -> EvaluationSets:
         test = [self.data / "test"] if (self.data / "test").is_dir() else []
         roots = [*test, *self._ood_roots()]

@@ -105,6 +105,16 @@ def test_verify_ends_with_2_and_a_summary_where_it_is_not(
     ]
 
 
+def test_verify_mentions_folders_that_belong_to_no_set(cfft_command: Command, data: Path) -> None:
+    (data / "photo").rename(data / "train")
+    (data / "notes").mkdir()
+
+    ended = cfft_command("data", "verify", "folder", str(data))
+
+    assert ended.code == 0
+    assert "not read, as no set's folder is called so: sketch" in ended.out.splitlines()
+
+
 def test_verify_as_json_prints_nothing_else_on_stdout(cfft_command: Command, data: Path) -> None:
     (data / "sketch" / "cat" / "0.png").write_bytes(b"no picture")
     words = ("domains", str(data), "--id", "photo", "--json")

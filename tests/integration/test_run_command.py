@@ -115,6 +115,18 @@ def ten_classes(clip: tuple[Path, Path]) -> list[str]:
     ]
 
 
+def test_the_plan_names_folders_that_belong_to_no_set(
+    cfft_command: Command, words: list[str], world: Path
+) -> None:
+    Path("mine").mkdir()
+    Path("mine", "train").symlink_to(world / "sunny")
+    Path("mine", "sketch").symlink_to(world / "dark")
+
+    shown = cfft_command("run", *words[6:], "--suite", "folder", "--data", "mine", "--dry-run").out
+
+    assert re.search(r"not read +sketch \(no set's folder is called so\)", shown)
+
+
 def test_the_plan_names_the_sets_that_are_absent(
     cfft_command: Command, ten_classes: list[str]
 ) -> None:
