@@ -42,6 +42,8 @@ def reported() -> Iterator[None]:
             _end(_MENDABLE, f"error: {error.filename or 'a file'}: {error.strerror}")
         traceback.print_exc()
         _end(_BUG, "error: this is a bug in cfft or in a plug-in: please report the lines above")
+    finally:
+        _leave_group()
 
 
 @contextmanager
@@ -64,6 +66,13 @@ def starting() -> Iterator[None]:
 def _leave(_number: int, _frame: FrameType | None) -> None:
     print("interrupted; nothing was started", file=sys.stderr, flush=True)
     os._exit(_INTERRUPTED)
+
+
+def _leave_group() -> None:
+    """Leave the other processes of a launcher; one whose peers are gone may abort otherwise."""
+    distributed = sys.modules.get("torch.distributed")  # not there: nothing needed torch
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def _end(code: int, *lines: str) -> None:
