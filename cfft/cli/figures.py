@@ -15,7 +15,7 @@ def points(before: float | None, after: float | None) -> str:
     """Spell the difference of two shares in percentage points, with its sign."""
     if before is None or after is None:
         return "-"
-    return f"{100 * (after - before):+.1f}"
+    return f"{100 * (after - before):+z.1f}"
 
 
 def interval(ends: tuple[float, float]) -> str:

@@ -19,7 +19,13 @@ from cfft.evaluation.finding import Found, find_models, model_layers
 from cfft.evaluation.measured import MeasuredModel, MeasuredSet, measure
 from cfft.evaluation.scores import LabelSpace
 from cfft.evaluation.seeds import warn_of_training_pictures
-from cfft.evaluation.sets import MeasuredPictures, SuiteView, open_suite, without_unreadable
+from cfft.evaluation.sets import (
+    MeasuredPictures,
+    SuiteView,
+    incomplete_sets,
+    open_suite,
+    without_unreadable,
+)
 from cfft.evaluation.side_by_side import Fitted, alike, fitted, predict_together
 from cfft.evaluation.starts import Starts
 from cfft.evaluation.subjects import Subject, Subjects
@@ -56,6 +62,8 @@ def evaluate_models(
     warn_of_training_pictures(found, layer.seed, config, hears)
     own = [] if layer.seed is not None else [m.seed for m in found if m.seed is not None]
     view = open_suite(config.suite.strategy, [config.seed, *own])
+    for line in incomplete_sets(config.suite.strategy, view):
+        hears.warned(line)
     named = frozenset(layer.settings.get("model", {}))
     starts = Starts(registry, config, named, view.classes, accelerator, hears)
     subjects = Subjects(registry, config, view.classes, starts)

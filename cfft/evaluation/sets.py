@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -10,7 +10,7 @@ from cfft.data.check import Unreadable, find_unreadable, readable, stored
 from cfft.data.sets import evaluation_sets
 from cfft.errors import DataError
 from cfft.evaluation.measured import Role, digest
-from cfft.interfaces import EvaluationSets, PictureSet, Suite
+from cfft.interfaces import EvaluationSets, Expected, PictureSet, Suite
 from cfft.processes import Processes
 from cfft.progress import Reporter
 
@@ -66,6 +66,18 @@ def open_suite(suite: Suite, seeds: Sequence[Seed]) -> SuiteView:
             shared[key] = attrs.evolve(known, seeds=known.seeds | {seed})
     ordered = sorted(shared.values(), key=lambda each: each.role != "id")
     return SuiteView(first.classes, tuple(ordered), dict(first.absent))
+
+
+def incomplete_sets(suite: Suite, view: SuiteView) -> Iterator[str]:
+    """Say of each set that has fewer pictures than were published how many there are."""
+    expected: Mapping[str, Expected] = getattr(suite, "expected", dict)()
+    for pictures in (each.pictures for each in view.sets):
+        published = expected.get(pictures.name)
+        if published is not None and len(pictures) < published.pictures:
+            yield (
+                f"set '{pictures.name}' has {len(pictures):,} of {published.pictures:,} pictures; "
+                "cfft data verify says which are missing"
+            )
 
 
 def draws_test_set(suite: Suite, seed: Seed) -> bool:

@@ -139,7 +139,7 @@ def test_time_left_follows_from_the_steps_heard_of(monkeypatch: pytest.MonkeyPat
 
 def test_numbers_are_spelled_as_people_read_them() -> None:
     assert (percent(0.98765), percent(None)) == ("98.8", "-")
-    assert (points(0.5, 0.25), points(0.5, 0.5), points(None, 1.0)) == ("-25.0", "+0.0", "-")
+    assert (points(0.5, 0.25), points(0.5, 0.4999), points(None, 1.0)) == ("-25.0", "+0.0", "-")
     assert interval((0.5, 0.75)) == "50.0 to 75.0"
     assert duration(3661.4) == "1:01:01"
     assert (brief(0.24), brief(75.0)) == ("0.2 s", "0:01:15")

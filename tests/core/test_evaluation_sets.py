@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 import pytest
 from PIL import Image
 
 from cfft.errors import DataError
-from cfft.evaluation.sets import open_suite
-from cfft.interfaces import EvaluationSets
+from cfft.evaluation.sets import incomplete_sets, open_suite
+from cfft.interfaces import EvaluationSets, Expected
 
 
 @attrs.frozen(eq=False)
@@ -55,6 +55,20 @@ def test_a_set_is_opened_once_for_all_seeds_that_share_its_pictures() -> None:
     ]
     assert [each.pictures.identify(0) for each in view.of(1)] == ["split1-0", "a0"]
     assert view.shifts(0) == {"art": (0, 1)}
+
+
+def test_a_set_with_fewer_pictures_than_were_published_is_told() -> None:
+    @attrs.frozen(eq=False)
+    class Published(Measuring):
+        def expected(self) -> Mapping[str, Expected]:
+            return {"test": Expected(2, 2), "art": Expected(30_000, 2), "fog": Expected(5, 2)}
+
+    sets = EvaluationSets(("x", "y"), Pictures("test"), (Pictures("art"), Pictures("own")))
+    suite = Published(lambda seed: sets)
+
+    assert list(incomplete_sets(suite, open_suite(suite, [0]))) == [
+        "set 'art' has 2 of 30,000 pictures; cfft data verify says which are missing"
+    ]
 
 
 def test_a_suite_without_any_of_its_sets_says_what_was_looked_for() -> None:
