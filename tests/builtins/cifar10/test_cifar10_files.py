@@ -2,7 +2,7 @@
 
 import os
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +16,11 @@ from cfft_suites.cifar10.files import read_batches
 from cfft_suites.cifar10.pictures import CLASSES
 from cfft_suites.cifar10.suite import Cifar10Suite
 
-
-def pixels(count: int) -> NDArray[np.uint8]:
-    """Pictures [N, 32, 32, 3], each of one shade: its place."""
-    return np.repeat(np.arange(count, dtype=np.uint8), 32 * 32 * 3).reshape(-1, 32, 32, 3)
+Pixels = Callable[[int], NDArray[np.uint8]]
+Write = Callable[..., None]
 
 
-def write_batch(path: Path, labels: Sequence[int], data: Any = None) -> None:
-    path.parent.mkdir(exist_ok=True)
-    rows = pixels(len(labels)).transpose(0, 3, 1, 2).reshape(-1, 3072) if data is None else data
-    path.write_bytes(pickle.dumps({b"data": rows, b"labels": list(labels)}, protocol=2))
-
-
-def write_pairs(folder: Path, stem: str, labels: Sequence[int]) -> None:
-    folder.mkdir(exist_ok=True)
-    np.save(folder / f"{stem}_data.npy", pixels(len(labels)))
-    np.save(folder / f"{stem}_labels.npy", np.array(labels, dtype=np.int32))
-
-
-def test_batches_are_read_with_their_channels_in_place(tmp_path: Path) -> None:
+def test_batches_are_read_with_their_channels_in_place(write_batch: Write, tmp_path: Path) -> None:
     row = np.zeros((1, 3, 32, 32), np.uint8)
     row[0, 1] = 255  # green
     row[0, 2, 0] = 255  # blue as well in the top row
@@ -64,7 +50,7 @@ def test_a_batch_that_python_2_wrote_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_batch_that_was_saved_anew_is_read(tmp_path: Path, protocol: int) -> None:
+def test_a_batch_that_was_saved_anew_is_read(pixels: Pixels, tmp_path: Path, protocol: int) -> None:
     stored = {"data": pixels(2).transpose(0, 3, 1, 2).reshape(2, 3072), "labels": [4, 5]}
     (tmp_path / "test_batch").write_bytes(pickle.dumps(stored, protocol))
 
@@ -74,7 +60,7 @@ def test_a_batch_that_was_saved_anew_is_read(tmp_path: Path, protocol: int) -> N
 
 
 @pytest.mark.parametrize("core", ["numpy.core", "numpy._core"])
-def test_arrays_of_either_numpy_are_read(tmp_path: Path, core: str) -> None:
+def test_arrays_of_either_numpy_are_read(pixels: Pixels, tmp_path: Path, core: str) -> None:
     stored = {"data": pixels(1).reshape(1, 3072), "labels": [np.int64(4)]}
     written = pickle.dumps(stored, protocol=0).replace(b"numpy._core", core.encode())
     (tmp_path / "test_batch").write_bytes(written)
@@ -82,14 +68,20 @@ def test_arrays_of_either_numpy_are_read(tmp_path: Path, core: str) -> None:
     assert read_batches("cifar10", [tmp_path / "test_batch"]).labels == (4,)
 
 
-def write_binary(path: Path, labels: Sequence[int]) -> None:
-    path.parent.mkdir(exist_ok=True)
-    rows = pixels(len(labels)).transpose(0, 3, 1, 2).reshape(-1, 3072)
-    records = zip(labels, rows, strict=True)
-    path.write_bytes(b"".join(bytes([label]) + row.tobytes() for label, row in records))
+@pytest.fixture
+def write_binary(pixels: Pixels) -> Write:
+    """Return `write_binary(path, labels)`, which writes a batch of the binary version."""
+
+    def write(path: Path, labels: Sequence[int]) -> None:
+        path.parent.mkdir(exist_ok=True)
+        rows = pixels(len(labels)).transpose(0, 3, 1, 2).reshape(-1, 3072)
+        records = zip(labels, rows, strict=True)
+        path.write_bytes(b"".join(bytes([label]) + row.tobytes() for label, row in records))
+
+    return write
 
 
-def test_the_binary_version_is_the_same_set(tmp_path: Path) -> None:
+def test_the_binary_version_is_the_same_set(write_binary: Write, tmp_path: Path) -> None:
     write_binary(tmp_path / "cifar-10-batches-bin" / "test_batch.bin", [7, 8])
 
     test = evaluation_sets(Cifar10Suite(data=tmp_path), 0).test
@@ -126,7 +118,7 @@ def test_what_is_no_batch_is_named(tmp_path: Path, content: bytes) -> None:
     [([0, 10], "labels are not all whole numbers from 0 to 9"), ([0], "1 labels for 2 pictures")],
 )
 def test_labels_that_do_not_match_are_refused(
-    tmp_path: Path, labels: list[int], message: str
+    write_batch: Write, tmp_path: Path, labels: list[int], message: str
 ) -> None:
     write_batch(tmp_path / "test_batch", labels, data=np.zeros((2, 3072), np.uint8))
 
@@ -135,7 +127,7 @@ def test_labels_that_do_not_match_are_refused(
 
 
 @pytest.mark.parametrize("folder", ["cifar-10.2-master", "CIFAR-10.2", "."])
-def test_10_2_is_found_in_its_older_form(tmp_path: Path, folder: str) -> None:
+def test_10_2_is_found_in_its_older_form(pixels: Pixels, tmp_path: Path, folder: str) -> None:
     stored = {"images": pixels(2), "labels": np.array([5, 6]), "keywords": ["a", np.str_("b")]}
     (tmp_path / folder).mkdir(exist_ok=True)
     np.save(tmp_path / folder / "cifar102_test.npy", np.array(stored), allow_pickle=True)
@@ -160,14 +152,14 @@ def test_an_older_form_that_holds_anything_else_is_refused(tmp_path: Path, store
         evaluation_sets(Cifar10Suite(data=tmp_path), 0)
 
 
-def test_an_archive_of_other_arrays_is_refused(tmp_path: Path) -> None:
+def test_an_archive_of_other_arrays_is_refused(pixels: Pixels, tmp_path: Path) -> None:
     np.savez(tmp_path / "cifar102_test.npz", pictures=pixels(2))
 
     with pytest.raises(DataError, match=r"cifar102_test.npz: not the arrays .*images"):
         evaluation_sets(Cifar10Suite(data=tmp_path), 0)
 
 
-def test_arrays_that_would_run_code_are_refused(tmp_path: Path) -> None:
+def test_arrays_that_would_run_code_are_refused(write_pairs: Write, tmp_path: Path) -> None:
     write_pairs(tmp_path, "cifar10.1_v6", [1])
     np.save(tmp_path / "cifar10.1_v6_data.npy", np.array([{}], dtype=object), allow_pickle=True)
 
@@ -175,7 +167,7 @@ def test_arrays_that_would_run_code_are_refused(tmp_path: Path) -> None:
         evaluation_sets(Cifar10Suite(data=tmp_path), 0)
 
 
-def test_arrays_of_another_shape_are_refused(tmp_path: Path) -> None:
+def test_arrays_of_another_shape_are_refused(write_pairs: Write, tmp_path: Path) -> None:
     write_pairs(tmp_path, "cifar10.1_v6", [1])
     np.save(tmp_path / "cifar10.1_v6_data.npy", np.zeros((1, 28, 28), np.uint8))
 
@@ -183,7 +175,9 @@ def test_arrays_of_another_shape_are_refused(tmp_path: Path) -> None:
         evaluation_sets(Cifar10Suite(data=tmp_path), 0)
 
 
-def test_an_archive_in_place_of_an_array_is_refused(tmp_path: Path) -> None:
+def test_an_archive_in_place_of_an_array_is_refused(
+    pixels: Pixels, write_pairs: Write, tmp_path: Path
+) -> None:
     write_pairs(tmp_path, "cifar10.1_v6", [1])
     np.savez(tmp_path / "other.npz", images=pixels(1))
     (tmp_path / "other.npz").rename(tmp_path / "cifar10.1_v6_data.npy")

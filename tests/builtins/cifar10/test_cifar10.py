@@ -1,9 +1,7 @@
 """The suite `cifar10` on files as they are published: pickled batches, arrays, stacks."""
 
-import pickle
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,54 +13,33 @@ from cfft.data.pictures import origins_of
 from cfft.data.sets import evaluation_sets, training_sets
 from cfft_suites.cifar10.suite import Cifar10Suite
 
+Pixels = Callable[[int], NDArray[np.uint8]]
+Write = Callable[..., None]
 BATCHES = [f"data_batch_{number}" for number in range(1, 6)]
 
 
-def pixels(count: int) -> NDArray[np.uint8]:
-    """Pictures [N, 32, 32, 3], each of one shade: its place."""
-    return np.repeat(np.arange(count, dtype=np.uint8), 32 * 32 * 3).reshape(-1, 32, 32, 3)
-
-
-def write_batch(path: Path, labels: Sequence[int], data: Any = None) -> None:
-    path.parent.mkdir(exist_ok=True)
-    rows = pixels(len(labels)).transpose(0, 3, 1, 2).reshape(-1, 3072) if data is None else data
-    path.write_bytes(pickle.dumps({b"data": rows, b"labels": list(labels)}, protocol=2))
-
-
-def write_pairs(folder: Path, stem: str, labels: Sequence[int]) -> None:
-    folder.mkdir(exist_ok=True)
-    np.save(folder / f"{stem}_data.npy", pixels(len(labels)))
-    np.save(folder / f"{stem}_labels.npy", np.array(labels, dtype=np.int32))
-
-
-def write_corruption(folder: Path, name: str, labels: Sequence[int], count: int = 10) -> None:
-    folder.mkdir(exist_ok=True)
-    np.save(folder / f"{name}.npy", pixels(count))
-    np.save(folder / "labels.npy", np.array(labels))
-
-
 @pytest.fixture
-def cifar10(tmp_path: Path) -> Path:
+def cifar10(write_batch: Write, tmp_path: Path) -> Path:
     """A test batch of an aeroplane and a truck."""
     write_batch(tmp_path / "cifar-10-batches-py" / "test_batch", [0, 9])
     return tmp_path
 
 
-def test_a_batch_that_is_missing_beside_others_is_named(cifar10: Path) -> None:
+def test_a_batch_that_is_missing_beside_others_is_named(write_batch: Write, cifar10: Path) -> None:
     write_batch(cifar10 / "cifar-10-batches-py" / "data_batch_1", list(range(10)))
 
     with pytest.raises(DataError, match=r"lacks data_batch_2, .* data_batch_5 beside data_batch_1"):
         Cifar10Suite(data=cifar10, val=10).open(0)
 
 
-def test_labels_that_are_missing_are_named(tmp_path: Path) -> None:
+def test_labels_that_are_missing_are_named(pixels: Pixels, tmp_path: Path) -> None:
     np.save(tmp_path / "cifar10.1_v6_data.npy", pixels(1))
 
     with pytest.raises(DataError, match=r"lacks cifar10.1_v6_labels.npy beside cifar10.1_v6_data"):
         evaluation_sets(Cifar10Suite(data=tmp_path), 0)
 
 
-def test_reproductions_are_found_and_the_rest_is_absent(cifar10: Path) -> None:
+def test_reproductions_are_found_and_the_rest_is_absent(write_pairs: Write, cifar10: Path) -> None:
     write_pairs(cifar10 / "CIFAR-10.1", "cifar10.1_v6", [1, 2, 3])
     write_pairs(cifar10, "cifar10.1_v4", [1, 2, 3, 4])
 
@@ -81,7 +58,9 @@ def test_reproductions_are_found_and_the_rest_is_absent(cifar10: Path) -> None:
     }
 
 
-def test_the_other_version_and_10_2_are_taken_on_request(tmp_path: Path) -> None:
+def test_the_other_version_and_10_2_are_taken_on_request(
+    pixels: Pixels, write_pairs: Write, tmp_path: Path
+) -> None:
     write_pairs(tmp_path, "cifar10.1_v4", [4])
     np.savez(tmp_path / "cifar102_test.npz", images=pixels(2), labels=np.array([5, 6]))
 
@@ -94,7 +73,7 @@ def test_the_other_version_and_10_2_are_taken_on_request(tmp_path: Path) -> None
     ]
 
 
-def test_10_1_is_found_as_github_packs_it(tmp_path: Path) -> None:
+def test_10_1_is_found_as_github_packs_it(write_pairs: Write, tmp_path: Path) -> None:
     (tmp_path / "CIFAR-10.1-master").mkdir()
     write_pairs(tmp_path / "CIFAR-10.1-master" / "datasets", "cifar10.1_v6", [3])
 
@@ -103,7 +82,7 @@ def test_10_1_is_found_as_github_packs_it(tmp_path: Path) -> None:
     assert (pictures.name, list(pictures.labels)) == ("cifar10.1", [3])
 
 
-def test_severities_are_blocks_of_the_stack(cifar10: Path) -> None:
+def test_severities_are_blocks_of_the_stack(write_corruption: Write, cifar10: Path) -> None:
     write_corruption(cifar10 / "CIFAR-10-C", "fog", [0, 9] * 5)
 
     (fog,) = Cifar10Suite(data=cifar10, corruptions=("fog",), severities=(5, 2)).evaluation(0).ood
@@ -115,7 +94,9 @@ def test_severities_are_blocks_of_the_stack(cifar10: Path) -> None:
     assert list(fog.labels) == [0, 9, 0, 9]
 
 
-def test_all_severities_count_unless_some_are_chosen(cifar10: Path) -> None:
+def test_all_severities_count_unless_some_are_chosen(
+    write_corruption: Write, cifar10: Path
+) -> None:
     write_corruption(cifar10 / "CIFAR-10-C", "fog", [0, 9] * 5)
 
     (fog,) = Cifar10Suite(data=cifar10, corruptions=("fog",)).evaluation(0).ood
@@ -123,7 +104,9 @@ def test_all_severities_count_unless_some_are_chosen(cifar10: Path) -> None:
     assert (len(fog), fog.identify(9)) == (10, "5/00001")
 
 
-def test_severities_come_in_the_order_that_is_asked_for(cifar10: Path) -> None:
+def test_severities_come_in_the_order_that_is_asked_for(
+    write_corruption: Write, cifar10: Path
+) -> None:
     write_corruption(cifar10 / "CIFAR-10-C", "fog", list(range(10)), count=10)
 
     suite = Cifar10Suite(data=cifar10, corruptions=("fog",), severities=(5, 4, 3, 2, 1))
@@ -134,7 +117,9 @@ def test_severities_come_in_the_order_that_is_asked_for(cifar10: Path) -> None:
     assert (fog.identify(0), fog.identify(9)) == ("5/00000", "1/00001")
 
 
-def test_all_corruptions_and_severities_show_the_same_pictures(cifar10: Path) -> None:
+def test_all_corruptions_and_severities_show_the_same_pictures(
+    write_corruption: Write, cifar10: Path
+) -> None:
     write_corruption(cifar10 / "CIFAR-10-C", "fog", [0, 9] * 5)
     write_corruption(cifar10 / "CIFAR-10-C", "snow", [0, 9] * 5)
 
@@ -144,7 +129,7 @@ def test_all_corruptions_and_severities_show_the_same_pictures(cifar10: Path) ->
     assert origins_of(fog) == origins_of(snow) == ("CIFAR-10-C/00000", "CIFAR-10-C/00001") * 2
 
 
-def test_a_corruption_that_is_missing_is_named(cifar10: Path) -> None:
+def test_a_corruption_that_is_missing_is_named(write_corruption: Write, cifar10: Path) -> None:
     write_corruption(cifar10 / "CIFAR-10-C", "fog", [0, 9] * 5)
 
     with pytest.raises(DataError, match=r"lacks snow, frost, brightness; looked for CIFAR-10-C/sn"):
@@ -156,7 +141,7 @@ def test_a_corruption_that_is_missing_is_named(cifar10: Path) -> None:
     [(10, [0] * 9, "9 labels for 10 pictures"), (9, [0] * 9, "9 pictures are no stack of 5")],
 )
 def test_a_stack_that_does_not_match_is_refused(
-    cifar10: Path, count: int, labels: list[int], message: str
+    write_corruption: Write, cifar10: Path, count: int, labels: list[int], message: str
 ) -> None:
     write_corruption(cifar10 / "CIFAR-10-C", "fog", labels, count)
 
@@ -169,7 +154,7 @@ def test_shifts_of_two_sorts_are_not_averaged() -> None:
         Cifar10Suite(data=Path("data"), corruptions=("fog",), sets=("cifar10", "cifar10.1"))
 
 
-def test_training_holds_out_pictures_of_all_batches(cifar10: Path) -> None:
+def test_training_holds_out_pictures_of_all_batches(write_batch: Write, cifar10: Path) -> None:
     labels = list(range(10)) * 2
     write_batch(cifar10 / "cifar-10-batches-py" / BATCHES[0], labels)
     write_batch(cifar10 / "cifar-10-batches-py" / BATCHES[1], labels)
