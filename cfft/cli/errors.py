@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import sys
@@ -69,10 +70,22 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
 
 
 def _leave_group() -> None:
-    """Leave the other processes of a launcher; one whose peers are gone may abort otherwise."""
+    """Leave the other processes of a launcher, and end the threads that talk to them.
+
+    A thread of gloo that outlives the interpreter aborts the process. They end with the last
+    reference to their group, which a distributed model holds, and an error's frames hold the model.
+    """
     distributed = sys.modules.get("torch.distributed")  # not there: nothing needed torch
     if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        _let_go(sys.exc_info()[1])
         distributed.destroy_process_group()
+        gc.collect()
+
+
+def _let_go(error: BaseException | None) -> None:
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _end(code: int, *lines: str) -> None:

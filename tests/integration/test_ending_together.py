@@ -94,6 +94,31 @@ with reported():
     evaluate_models(["zero-shot"], layer, settings, Registry.installed(), out)
 """
 
+FAILING_WITH_A_MODEL = """
+import sys
+import weakref
+import torch
+from cfft.cli.errors import reported
+from cfft.errors import CfftError
+from cfft.evaluate import make_accelerator
+
+def fail():
+    model = make_accelerator("fp32").prepare(torch.nn.Linear(1, 1))
+    try:
+        raise OSError(str(model))
+    except OSError as error:
+        raise CfftError("no more") from error
+
+group = None
+try:
+    with reported():
+        make_accelerator("fp32")
+        group = weakref.ref(torch.distributed.group.WORLD)
+        fail()
+finally:
+    print("the group", "has gone" if group() is None else "is held", file=sys.stderr)
+"""
+
 ROWS = """
 import sys
 import torch
@@ -138,6 +163,7 @@ def on_two(program: str, *words: object) -> list[Ended]:
         for rank in "01"
     ]
     said = [process.communicate(timeout=300)[1] for process in running]
+    print(*said, sep="\n")  # pytest shows it where a test fails
     return [Ended(p.returncode, err) for p, err in zip(running, said, strict=True)]
 
 
@@ -253,6 +279,13 @@ def test_two_processes_write_one_evaluation_with_the_scores_of_one(
     assert [each.code for each in ended] == [0, 0]
     assert two["processes"] == 2
     assert top1_by_set(two) == top1_by_set(one)
+
+
+def test_an_error_does_not_hold_the_group_whose_threads_would_abort_the_process() -> None:
+    ended = on_two(FAILING_WITH_A_MODEL)
+
+    assert [each.code for each in ended] == [2, 2]
+    assert ["the group has gone" in each.err for each in ended] == [True, True]
 
 
 def test_rows_that_processes_gather_piece_by_piece_are_the_same_to_the_bit(tmp_path: Path) -> None:
