@@ -9,7 +9,7 @@ from cfft.cli.errors import reported, starting
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line and end the process with 0, 1, 2 or 130."""
+    """Run the command line and end the process with 0, 1, 2, 130 or 143."""
     words = sys.argv[1:] if argv is None else list(argv)
     with reported():
         with starting():

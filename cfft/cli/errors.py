@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -18,6 +18,7 @@ from cfft.errors import CfftError, OtherProcessError
 _BUG = 1
 _MENDABLE = 2
 _INTERRUPTED = 130
+_TERMINATED = 143
 _SURROUNDINGS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
 
 
@@ -27,9 +28,13 @@ class RunInterruptedError(Exception):
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """End the process with 2 for a CfftError, 130 when interrupted, 1 for anything else."""
+    """End the process with 2 for a CfftError, 130 when interrupted, 1 for anything else.
+
+    SIGTERM ends it with 143, and temporary files go; a loop that listens itself hears it first.
+    """
     try:
-        yield
+        with _hearing(signal.SIGTERM, _terminate):
+            yield
     except OtherProcessError:
         sys.exit(_MENDABLE)  # the process that failed has said why
     except CfftError as error:
@@ -54,14 +59,26 @@ def starting() -> Iterator[None]:
     A KeyboardInterrupt would surface anywhere in other people's modules, which may turn it into
     another error or lose it.
     """
+    with _hearing(signal.SIGINT, _leave):
+        yield
+
+
+@contextmanager
+def _hearing(
+    number: signal.Signals, handler: Callable[[int, FrameType | None], None]
+) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, _leave)
+    before = signal.signal(number, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(_TERMINATED)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import pytest
@@ -133,6 +135,17 @@ def test_ctrl_c_in_a_command_ends_with_130_and_says_so(
     ended = cfft_command("predict", "RUN", "pictures")
 
     assert (ended.code, ended.err) == (130, "interrupted\n")
+
+
+def test_sigterm_ends_with_143_and_leaves_no_temporary_files(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as end, reported(), TemporaryDirectory(dir=tmp_path):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert end.value.code == 143
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
