@@ -342,7 +342,7 @@ class Suite(Protocol):
     bring to what pip is to install.
 
     It may have `unread() -> Sequence[str]`: names of what lies where its sets are looked for and
-    belongs to none of them, which the plan of a run and `cfft data verify` then mention.
+    belongs to none of them, which the plan of a run, `cfft eval` and `cfft data verify` mention.
     """
 
     def open(self, seed: int) -> SuiteSets:

@@ -22,8 +22,8 @@ from cfft.evaluation.seeds import warn_of_training_pictures
 from cfft.evaluation.sets import (
     MeasuredPictures,
     SuiteView,
-    incomplete_sets,
     open_suite,
+    unmeasured,
     without_unreadable,
 )
 from cfft.evaluation.side_by_side import Fitted, alike, fitted, predict_together
@@ -62,7 +62,7 @@ def evaluate_models(
     warn_of_training_pictures(found, layer.seed, config, hears)
     own = [] if layer.seed is not None else [m.seed for m in found if m.seed is not None]
     view = open_suite(config.suite.strategy, [config.seed, *own])
-    for line in incomplete_sets(config.suite.strategy, view):
+    for line in unmeasured(config.suite.strategy, view):
         hears.warned(line)
     named = frozenset(layer.settings.get("model", {}))
     starts = Starts(registry, config, named, view.classes, accelerator, hears)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import attrs
 
 from cfft.data.check import Unreadable, find_unreadable, readable, stored
-from cfft.data.sets import evaluation_sets
+from cfft.data.sets import evaluation_sets, unread
 from cfft.errors import DataError
 from cfft.evaluation.measured import Role, digest
 from cfft.interfaces import EvaluationSets, Expected, PictureSet, Suite
@@ -68,8 +68,8 @@ def open_suite(suite: Suite, seeds: Sequence[Seed]) -> SuiteView:
     return SuiteView(first.classes, tuple(ordered), dict(first.absent))
 
 
-def incomplete_sets(suite: Suite, view: SuiteView) -> Iterator[str]:
-    """Say of each set that has fewer pictures than were published how many there are."""
+def unmeasured(suite: Suite, view: SuiteView) -> Iterator[str]:
+    """Say which sets have fewer pictures than were published, and which folders belong to none."""
     expected: Mapping[str, Expected] = getattr(suite, "expected", dict)()
     for pictures in (each.pictures for each in view.sets):
         published = expected.get(pictures.name)
@@ -78,6 +78,9 @@ def incomplete_sets(suite: Suite, view: SuiteView) -> Iterator[str]:
                 f"set '{pictures.name}' has {len(pictures):,} of {published.pictures:,} pictures; "
                 "cfft data verify says which are missing"
             )
+    beside = unread(suite)
+    if beside:
+        yield f"not measured, as no set's folder is called so: {', '.join(beside)}"
 
 
 def draws_test_set(suite: Suite, seed: Seed) -> bool:

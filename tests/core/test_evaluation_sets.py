@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from cfft.errors import DataError
-from cfft.evaluation.sets import incomplete_sets, open_suite
+from cfft.evaluation.sets import open_suite, unmeasured
 from cfft.interfaces import EvaluationSets, Expected
 
 
@@ -66,8 +66,21 @@ def test_a_set_with_fewer_pictures_than_were_published_is_told() -> None:
     sets = EvaluationSets(("x", "y"), Pictures("test"), (Pictures("art"), Pictures("own")))
     suite = Published(lambda seed: sets)
 
-    assert list(incomplete_sets(suite, open_suite(suite, [0]))) == [
+    assert list(unmeasured(suite, open_suite(suite, [0]))) == [
         "set 'art' has 2 of 30,000 pictures; cfft data verify says which are missing"
+    ]
+
+
+def test_folders_that_belong_to_no_set_are_told() -> None:
+    @attrs.frozen(eq=False)
+    class Unread(Measuring):
+        def unread(self) -> tuple[str, ...]:
+            return ("sketch", "notes")
+
+    suite = Unread(lambda seed: EvaluationSets(("x", "y"), Pictures("test")))
+
+    assert list(unmeasured(suite, open_suite(suite, [0]))) == [
+        "not measured, as no set's folder is called so: sketch, notes"
     ]
 
 
