@@ -31,7 +31,8 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 
 import cfft
-from cfft.evaluate import Reading, make_accelerator
+from cfft.devices import make_accelerator
+from cfft.evaluate import Reading
 from cfft.evaluation.side_by_side import Fitted, predict_together
 
 CLASSES = 100

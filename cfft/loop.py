@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cfft.config import RunConfig
-from cfft.evaluate import make_accelerator, precision_of, processes_of
+from cfft.devices import make_accelerator, precision_of, processes_of
 from cfft.plan import make_plan
 from cfft.prepare import prepare
 from cfft.progress import Reporter, Silent

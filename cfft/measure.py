@@ -13,9 +13,10 @@ from torch import Tensor
 from cfft.data.pictures import PictureSubset
 from cfft.data.splits import stratified_subset
 from cfft.encoder import Classifier, Encoder
-from cfft.evaluate import Predictions, Reading, Score, evaluate, outputs_of, score
+from cfft.evaluate import Reading, Score, evaluate, outputs_of, score
 from cfft.interfaces import PictureSet, SuiteSets
 from cfft.passes import FrozenTeacher
+from cfft.predictions import Predictions
 from cfft.progress import Reporter
 from cfft.results import SetScores
 

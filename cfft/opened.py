@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import attrs
 from torch import Tensor
 
-from cfft.before import starting_model
 from cfft.config import RunConfig
 from cfft.encoder import Classifier, Head
 from cfft.label_space import class_columns
 from cfft.progress import Reporter
 from cfft.rebuild import Rebuilt, load_classifier
 from cfft.registry import Registry
+from cfft.starting_model import starting_model
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

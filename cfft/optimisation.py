@@ -12,8 +12,8 @@ from torch.optim import AdamW
 
 from cfft.batches import BatchPlan
 from cfft.data.loading import Loaded
+from cfft.devices import on_device
 from cfft.engine import TrainingStep
-from cfft.evaluate import on_device
 from cfft.randomness import generator
 from cfft.schedule import Steps, make_scheduler
 from cfft.settings import Training

@@ -12,9 +12,11 @@ import attrs
 from cfft.data.check import find_unreadable
 from cfft.data.folders import picture_files
 from cfft.data.pictures import FilePictures, PictureSubset
+from cfft.devices import make_accelerator
 from cfft.errors import ConfigError, DataError, several
-from cfft.evaluate import Predictions, Reading, evaluate, make_accelerator
+from cfft.evaluate import Reading, evaluate
 from cfft.interfaces import PictureSet
+from cfft.predictions import Predictions
 from cfft.progress import Reporter
 from cfft.rebuild import Rebuilt
 

@@ -10,10 +10,10 @@ import attrs
 
 from cfft.config import Chosen, RunConfig
 from cfft.data.sets import named_sets
+from cfft.devices import make_accelerator
 from cfft.encoder import Classifier
 from cfft.engine import refilled
 from cfft.errors import ConfigError
-from cfft.evaluate import make_accelerator
 from cfft.interfaces import Cam, Preprocessing
 from cfft.opened import opened_model
 from cfft.params import declaration, values_of

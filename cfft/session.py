@@ -12,12 +12,14 @@ import torch
 from cfft import checkpoint
 from cfft.checkpoint import Checkpoint, is_checkpoint, write_text
 from cfft.config import RunConfig
+from cfft.devices import precision_of, processes_of
 from cfft.engine import TrainingStep
 from cfft.errors import ConfigError
-from cfft.evaluate import Predictions, Reading, precision_of, processes_of
+from cfft.evaluate import Reading
 from cfft.measure import Measuring
 from cfft.models import ModelDescription
 from cfft.optimisation import Optimisation
+from cfft.predictions import Predictions
 from cfft.prepare import Prepared, starting_models, training_step
 from cfft.progress import Reporter
 from cfft.registry import Registry

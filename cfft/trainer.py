@@ -13,8 +13,8 @@ import torch
 from cfft import checkpoint
 from cfft.checkpoint import Checkpoint, parse_interval
 from cfft.data.loading import Loader
+from cfft.devices import precision_of, processes_of
 from cfft.engine import TrainingStep
-from cfft.evaluate import precision_of, processes_of
 from cfft.interrupts import StopWish, listening
 from cfft.metrics import MetricsLog, Window
 from cfft.optimisation import Optimisation

@@ -228,7 +228,7 @@ def _measured(
     registry: Registry,
     watcher: Quiet,
 ) -> dict[str, Any]:
-    from cfft.mask_study import Wanted, measure_models  # torch comes with it
+    from cfft.mask_quality.study import Wanted, measure_models  # torch comes with it
 
     wanted = Wanted(tuple(request.sets), request.masks, request.form, request.limit)
     models = {model.text: model.path for model in found}

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cfft.cli.figures import interval, percent, points
+from cfft.cli.numbers import interval, percent, points
 from cfft.errors import counted
 
 _COLUMNS = 6

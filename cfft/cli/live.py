@@ -11,7 +11,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cfft.cli.figures import brief, duration, measurements, percent
+from cfft.cli.numbers import brief, duration, measurements, percent
 from cfft.cli.tables import print_plan
 from cfft.progress import Plan, Silent
 

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cfft.cli.figures import percent
+from cfft.cli.numbers import percent
 from cfft.errors import counted
 
 Record = Mapping[str, Any]

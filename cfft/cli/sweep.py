@@ -16,8 +16,8 @@ from rich.table import Table
 from cfft.checkpoint import write_text
 from cfft.cli.consoles import console
 from cfft.cli.errors import RunInterruptedError
-from cfft.cli.figures import brief, percent
 from cfft.cli.live import Quiet, reporter
+from cfft.cli.numbers import brief, percent
 from cfft.errors import ConfigError, counted
 from cfft.registry import Registry
 from cfft.results import Spread

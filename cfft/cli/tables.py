@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cfft.cli.figures import interval, percent, points
+from cfft.cli.numbers import interval, percent, points
 from cfft.progress import Plan
 
 

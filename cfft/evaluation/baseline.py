@@ -12,7 +12,7 @@ import attrs
 from cfft.errors import ConfigError, DataError, unknown
 from cfft.evaluation.comparison import OOD_AVERAGE, ood_names, with_average
 from cfft.evaluation.files import EVALUATION, read_evaluation, structured
-from cfft.evaluation.lines import accuracies, read_lines
+from cfft.evaluation.json_lines import accuracies, read_lines
 from cfft.evaluation.measured import BEFORE, Identity, MeasuredModel, Role
 from cfft.robustness import FEWEST_ON_A_LINE, AccuracyLine, fit_line
 

@@ -20,7 +20,7 @@ import cattrs
 from cfft.checkpoint import write_text
 from cfft.data.consistency import LONGEST_NAME, file_identity
 from cfft.errors import ConfigError, DataError
-from cfft.evaluate import Predictions
+from cfft.predictions import Predictions
 from cfft.processes import ALONE, Processes
 from cfft.results import check_free
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from cfft.config import RunConfig, resolve
-from cfft.evaluate import Predictions, Reading, make_accelerator, precision_of, processes_of
+from cfft.devices import make_accelerator, precision_of, processes_of
+from cfft.evaluate import Reading
 from cfft.evaluation.baseline import baseline_line, chosen_baseline
 from cfft.evaluation.comparison import compare
 from cfft.evaluation.files import SCHEMA, EvaluationFiles, new_evaluation
@@ -31,6 +32,7 @@ from cfft.evaluation.starts import Starts
 from cfft.evaluation.subjects import Subject, Subjects
 from cfft.interfaces import Preprocessing
 from cfft.layers import Layer
+from cfft.predictions import Predictions
 from cfft.progress import Reporter, Silent
 from cfft.registry import Registry
 from cfft.results import check_free

@@ -11,7 +11,6 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cfft.evaluate import Predictions
 from cfft.evaluation.scores import (
     FullScore,
     LabelSpace,
@@ -20,6 +19,7 @@ from cfft.evaluation.scores import (
     in_label_space,
     top1_on_classes,
 )
+from cfft.predictions import Predictions
 
 Role = Literal["id", "ood"]
 ModelKind = Literal["run", "weights", "zero-shot", "pretrained"]

@@ -12,7 +12,6 @@ from typing import Any
 import attrs
 
 from cfft.errors import ConfigError
-from cfft.evaluate import Predictions
 from cfft.evaluation.baseline import baseline_line, chosen_baseline
 from cfft.evaluation.comparison import compare
 from cfft.evaluation.files import SCHEMA, EvaluationFiles, new_evaluation
@@ -20,6 +19,7 @@ from cfft.evaluation.groups import groups_without_doubles
 from cfft.evaluation.measured import MeasuredModel, measure
 from cfft.evaluation.scores import LabelSpace
 from cfft.evaluation.stored import Source, Stored, read_sources
+from cfft.predictions import Predictions
 from cfft.progress import Reporter, Silent
 from cfft.settings import Evaluation
 

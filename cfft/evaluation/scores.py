@@ -14,7 +14,8 @@ from torchmetrics.functional.classification import (
     multiclass_stat_scores,
 )
 
-from cfft.evaluate import Predictions, Score, chosen_labels, score
+from cfft.evaluate import Score, score
+from cfft.predictions import Predictions, chosen_labels
 
 LabelSpace = Literal["subset", "full"]
 _TOP = 5

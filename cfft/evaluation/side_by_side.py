@@ -12,9 +12,10 @@ from torch import Tensor
 from cfft.data.loading import picture_transform
 from cfft.encoder import Classifier
 from cfft.errors import DataError
-from cfft.evaluate import Predictions, Reading, outputs_of, predictions_of
+from cfft.evaluate import Reading, outputs_of, predictions_of
 from cfft.interfaces import PictureSet, Preprocessing
 from cfft.label_space import class_columns
+from cfft.predictions import Predictions
 from cfft.rebuild import Rebuilt
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from cfft.before import starting_model
 from cfft.config import RunConfig, resolve
 from cfft.errors import ConfigError
 from cfft.evaluation.finding import run_layers
@@ -20,6 +19,7 @@ from cfft.rebuild import Rebuilt, described
 from cfft.registry import Registry
 from cfft.results import RunDirectory
 from cfft.settings import Model
+from cfft.starting_model import starting_model
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import attrs
 
-from cfft.before import before_name
 from cfft.config import RunConfig
 from cfft.errors import ConfigError, WeightsError
 from cfft.evaluation.finding import Found, labels
@@ -22,6 +21,7 @@ from cfft.models import read_model
 from cfft.rebuild import Rebuilt, described, rebuild
 from cfft.registry import Registry
 from cfft.results import RunDirectory
+from cfft.starting_model import before_name
 
 
 @attrs.frozen(eq=False)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
 from cfft.errors import DataError
-from cfft.evaluate import Predictions, chosen_labels
+from cfft.predictions import Predictions, chosen_labels
 from cfft.report.records import OOD, Model
 from cfft.report.summary import Group
 

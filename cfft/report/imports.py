@@ -10,7 +10,7 @@ import attrs
 
 from cfft.errors import ConfigError, DataError
 from cfft.evaluation.files import structured
-from cfft.evaluation.lines import accuracies, read_lines
+from cfft.evaluation.json_lines import accuracies, read_lines
 from cfft.report.records import ID, OOD, Accuracy, Material, Model
 
 _NAMES = ("model_name", "model", "name")

@@ -13,7 +13,7 @@ from cfft.errors import ConfigError
 from cfft.evaluation.files import structured
 from cfft.evaluation.finding import Found, labels
 from cfft.evaluation.groups import configuration_digest, group_names, settings
-from cfft.evaluation.lines import read_lines
+from cfft.evaluation.json_lines import read_lines
 from cfft.report.records import Accuracy, Material, Model, Run
 from cfft.results import RunDirectory
 

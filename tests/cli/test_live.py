@@ -7,8 +7,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from cfft.cli.figures import brief, duration, interval, measurements, percent, points
 from cfft.cli.live import Bar, Clock, Lines, Quiet, reporter
+from cfft.cli.numbers import brief, duration, interval, measurements, percent, points
 from cfft.progress import Plan
 
 PLAN = Plan(

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cfft.counterfactual import enlarged
-from cfft.mask_quality import centred_squares, mask_figures, random_patches
+from cfft.mask_quality.figures import centred_squares, mask_figures, random_patches
 
 # 4 object pixels, 7 of context, 1 left out
 SEGMENTATION = torch.tensor([[[1, 1, 0, 0], [1, 1, 0, 0], [255, 0, 0, 0]]], dtype=torch.uint8)

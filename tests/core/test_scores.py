@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from cfft.evaluate import Predictions
 from cfft.evaluation.scores import correct_pictures, full_score, in_label_space, top1_on_classes
+from cfft.predictions import Predictions
 
 
 def predictions(logits, labels, classes, stands_for=None):

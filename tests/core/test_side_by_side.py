@@ -9,9 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
+from cfft.devices import make_accelerator
 from cfft.encoder import Classifier
 from cfft.errors import DataError
-from cfft.evaluate import Reading, evaluate, make_accelerator
+from cfft.evaluate import Reading, evaluate
 from cfft.evaluation.side_by_side import Fitted, alike, predict_together
 from cfft.interfaces import Preprocessing
 from cfft.testing import tiny_classifier

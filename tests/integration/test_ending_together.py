@@ -100,7 +100,7 @@ import weakref
 import torch
 from cfft.cli.errors import reported
 from cfft.errors import CfftError
-from cfft.evaluate import make_accelerator
+from cfft.devices import make_accelerator
 
 def fail():
     model = make_accelerator("fp32").prepare(torch.nn.Linear(1, 1))
@@ -123,7 +123,7 @@ ROWS = """
 import sys
 import torch
 from cfft.cli.errors import reported
-from cfft.evaluate import make_accelerator
+from cfft.devices import make_accelerator
 from cfft.rows import Rows, own_indices
 
 accelerator = make_accelerator("fp32")

@@ -7,9 +7,10 @@ from PIL import Image
 
 import cfft
 from cfft.data.segmentations import Segmented
+from cfft.devices import make_accelerator
 from cfft.errors import DataError
-from cfft.evaluate import Reading, make_accelerator
-from cfft.mask_measuring import BASELINES, CutMap, measure_masks, summary
+from cfft.evaluate import Reading
+from cfft.mask_quality.measuring import BASELINES, CutMap, measure_masks, summary
 from cfft.passes import CleanPass
 from cfft.testing import tiny_classifier
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from cfft.config import RunConfig
+from cfft.devices import make_accelerator
 from cfft.errors import DataError
-from cfft.evaluate import make_accelerator
 from cfft.opened import opened_model
 from cfft.progress import Silent
 from cfft.rebuild import Rebuilt

@@ -15,7 +15,8 @@ import torch
 
 from cfft.config import resolve
 from cfft.data.pictures import class_folders
-from cfft.evaluate import Reading, evaluate, make_accelerator
+from cfft.devices import make_accelerator
+from cfft.evaluate import Reading, evaluate
 from cfft.layers import Layer, read_defaults
 from cfft.loop import run
 from cfft.predict import find_pictures, likeliest, predict

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cfft.evaluate import Predictions
+from cfft.predictions import Predictions
 from cfft.report.collect import collect
 from cfft.report.summary import summarise
 from cfft.report.write import write_report

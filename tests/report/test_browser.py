@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from cfft.evaluate import Predictions
+from cfft.predictions import Predictions
 from cfft.report.collect import collect
 from cfft.report.summary import summarise
 from cfft.report.write import write_report

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cfft.errors import DataError
-from cfft.evaluate import Predictions
+from cfft.predictions import Predictions
 from cfft.report.collect import collect
 from cfft.report.confusion import Confusion, Pair, confusions
 from cfft.report.heatmaps import heat_maps

@@ -14,11 +14,12 @@ from torch import Tensor
 from cfft.counterfactual import enlarged
 from cfft.data.loading import Loader, fitting, picture_transform
 from cfft.data.segmentations import Segmented
+from cfft.devices import on_device
 from cfft.encoder import Classifier
 from cfft.errors import DataError
-from cfft.evaluate import Advanced, Reading, on_device
+from cfft.evaluate import Advanced, Reading
 from cfft.interfaces import Cam, MaskSelector
-from cfft.mask_quality import FIGURES, centred_squares, mask_figures, random_patches
+from cfft.mask_quality.figures import FIGURES, centred_squares, mask_figures, random_patches
 from cfft.passes import CleanPass
 from cfft.randomness import generator
 from cfft.records import Batch

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from cfft.before import before_name
 from cfft.config import RunConfig
 from cfft.data.coco import coco_segmentations
 from cfft.data.segmentations import (
@@ -22,16 +21,18 @@ from cfft.data.segmentations import (
     read_trimap,
 )
 from cfft.data.sets import named_sets, set_that_differs
+from cfft.devices import make_accelerator, processes_of
 from cfft.errors import ConfigError, unknown
-from cfft.evaluate import Reading, make_accelerator, processes_of
+from cfft.evaluate import Reading
 from cfft.interfaces import PictureSet, Suite
-from cfft.mask_measuring import CutMap, measure_masks, summary
+from cfft.mask_quality.measuring import CutMap, measure_masks, summary
 from cfft.opened import opened_model
 from cfft.processes import Processes
 from cfft.progress import Reporter
 from cfft.rebuild import Rebuilt
 from cfft.registry import Registry
 from cfft.results import differences
+from cfft.starting_model import before_name
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

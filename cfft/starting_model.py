@@ -10,8 +10,9 @@ from torch import Tensor
 from cfft.config import RunConfig
 from cfft.data.check import check_suite
 from cfft.data.sets import training_sets
+from cfft.devices import processes_of
 from cfft.encoder import Classifier
-from cfft.evaluate import Reading, outputs_of, processes_of
+from cfft.evaluate import Reading, outputs_of
 from cfft.heads import chosen_head, starting_head
 from cfft.interfaces import PictureSet
 from cfft.models import describe

@@ -1,0 +1,1 @@
+"""How well masks cover objects: the figures, what is measured, and for which models and sets."""

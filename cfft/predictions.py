@@ -1,0 +1,116 @@
+"""What a model said of the pictures of a set, in memory and on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cfft.errors import DataError
+
+
+@attrs.frozen(eq=False)
+class Predictions:
+    """Hold what a model says of a set.
+
+    `logits`: [N, K], float32. `labels`: [N], int64. `names`: one per picture. `classes`: the
+    indices that may occur in the set. `stands_for`: [K], int64: the label that each class stands
+    for, itself unless the set says otherwise (PictureSet.counts_as). All on the CPU. `origins`: the
+    picture that each is a version of, empty where each stands for itself (PictureSet.origins).
+    """
+
+    logits: Tensor
+    labels: Tensor
+    names: tuple[str, ...]
+    classes: tuple[int, ...]
+    stands_for: Tensor = attrs.field()
+    origins: tuple[str, ...] = ()
+
+    @stands_for.default
+    def _themselves(self) -> Tensor:
+        return torch.arange(self.logits.shape[1])
+
+    @property
+    def original(self) -> NDArray[np.int64]:
+        """The number of the picture that each is a version of, from 0 as they come: [N]."""
+        names: Sequence[Any] = self.origins or range(len(self.labels))
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        return np.array([numbers[name] for name in names], dtype=np.int64)
+
+    def save(self, path: Path) -> None:
+        """Write logits, labels, names and classes as arrays of an .npz file, without pickles.
+
+        Nothing is compressed: logits hardly get smaller, and it takes longer than all other work.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(
+            path,
+            logits=self.logits.numpy(),
+            labels=self.labels.numpy(),
+            names=np.array(self.names, dtype=np.str_),
+            classes=np.array(self.classes, dtype=np.int64),
+            stands_for=self.stands_for.numpy(),
+            origins=np.array(self.origins, dtype=np.str_),
+        )
+
+    @classmethod
+    def load(cls, path: Path, known: int | None = None) -> Predictions:
+        """Read what `save` wrote; raises DataError naming `path` for anything else.
+
+        `known`: how many classes the logits have to be of, where that is written elsewhere.
+        """
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                found = cls._from_arrays(stored)
+        except Exception as error:  # numpy raises a dozen kinds for files that are damaged
+            why = str(error) or type(error).__name__
+            raise DataError(f"{path}: no predictions that cfft wrote ({why})") from error
+        columns = found.logits.shape[1]
+        if known is not None and columns != known:
+            raise DataError(f"{path}: logits of {columns} classes, but {known} are named beside it")
+        return found
+
+    @classmethod
+    def _from_arrays(cls, stored: Mapping[str, NDArray[Any]]) -> Predictions:
+        logits, labels = (torch.from_numpy(stored[name]) for name in ("logits", "labels"))
+        names, classes = (tuple(stored[name].tolist()) for name in ("names", "classes"))
+        origins = tuple(stored["origins"].tolist()) if "origins" in stored else ()
+        if not len(logits) == len(labels) == len(names) == len(origins or names):
+            raise ValueError(
+                f"{len(logits)} rows of logits, {len(labels)} labels, {len(names)} names, "
+                f"{len(origins)} origins"
+            )
+        found = cls(logits, labels, names, classes, origins=origins)
+        if "stands_for" in stored:
+            found = attrs.evolve(found, stands_for=torch.from_numpy(stored["stands_for"]))
+        wrong = not_finite(logits, names)
+        if wrong is not None:
+            raise ValueError(wrong)
+        known = range(logits.shape[1])
+        outside = {*labels.tolist(), *classes, *found.stands_for.tolist()} - {*known}
+        if outside:
+            raise ValueError(f"logits of {len(known)} classes, but class {min(outside)} occurs")
+        return found
+
+
+def chosen_labels(predictions: Predictions) -> Tensor:
+    """Return the label that the largest logit among the set's classes stands for: [N], int64."""
+    classes = torch.tensor(predictions.classes)
+    return predictions.stands_for[classes[predictions.logits[:, classes].argmax(dim=1)]]
+
+
+def not_finite(logits: Tensor, pictures: Sequence[str]) -> str | None:
+    """Say which logits [N, K] are no finite numbers, None where all are."""
+    broken = (~logits.isfinite()).any(dim=1).nonzero().flatten().tolist()
+    if not broken:
+        return None
+    return (
+        f"logits are not finite (NaN or infinite) for {len(broken)} of {len(pictures)} pictures, "
+        f"the first is {pictures[broken[0]]}"
+    )
