@@ -28,11 +28,13 @@ def effective_count(correct: NDArray[np.bool_], original: NDArray[np.int64]) -> 
     """Return how many independent pictures tell as much as these: share (1 - share) / variance.
 
     The variance is that of a ratio over originals. It is never more than N; where all are right or
-    all wrong nothing is known of the variance, and each original counts once.
+    all wrong, or versions of a single original, nothing is known of the variance, and each original
+    counts once.
     """
     share, n, sizes = correct.mean(), len(correct), np.bincount(original)
-    if share in (0, 1):
-        return float(np.count_nonzero(sizes))
+    originals = np.count_nonzero(sizes)
+    if share in (0, 1) or originals == 1:
+        return float(originals)
     off = np.bincount(original, weights=correct) - share * sizes  # [G]
     spread = float(np.square(off).sum())
     return min(float(n), share * (1 - share) * n**2 / spread) if spread else float(n)

@@ -14,6 +14,16 @@ from torch import Tensor
 
 from cfft.errors import DataError
 
+_FORMS = {
+    "logits": ("f", 2),
+    "labels": ("i", 1),
+    "names": ("U", 1),
+    "classes": ("i", 1),
+    "stands_for": ("i", 1),
+    "origins": ("U", 1),
+}
+"""Kind of type and number of dimensions by array."""
+
 
 @attrs.frozen(eq=False)
 class Predictions:
@@ -78,6 +88,8 @@ class Predictions:
 
     @classmethod
     def _from_arrays(cls, stored: Mapping[str, NDArray[Any]]) -> Predictions:
+        for name in stored:
+            _check_form(name, stored[name])
         logits, labels = (torch.from_numpy(stored[name]) for name in ("logits", "labels"))
         names, classes = (tuple(stored[name].tolist()) for name in ("names", "classes"))
         origins = tuple(stored["origins"].tolist()) if "origins" in stored else ()
@@ -89,6 +101,11 @@ class Predictions:
         found = cls(logits, labels, names, classes, origins=origins)
         if "stands_for" in stored:
             found = attrs.evolve(found, stands_for=torch.from_numpy(stored["stands_for"]))
+        if not len(logits) or len(found.stands_for) != logits.shape[1]:
+            raise ValueError(
+                f"logits [N, K] of shape {list(logits.shape)}, but "
+                f"{len(found.stands_for)} classes that stand for others"
+            )
         wrong = not_finite(logits, names)
         if wrong is not None:
             raise ValueError(wrong)
@@ -97,6 +114,12 @@ class Predictions:
         if outside:
             raise ValueError(f"logits of {len(known)} classes, but class {min(outside)} occurs")
         return found
+
+
+def _check_form(name: str, values: NDArray[Any]) -> None:
+    kind, dimensions = _FORMS.get(name, (values.dtype.kind, values.ndim))
+    if (values.dtype.kind, values.ndim) != (kind, dimensions):
+        raise ValueError(f"{name} of type {values.dtype} and shape {list(values.shape)}")
 
 
 def chosen_labels(predictions: Predictions) -> Tensor:

@@ -42,6 +42,11 @@ def evaluation_classes(roots: Sequence[Path], names_in: Path) -> dict[str, str]:
     """
     folders = in_order({folder for root in roots for folder in subfolders(root)})
     path = _names_file(names_in)
+    if path is None and len(folders) == 1:
+        raise DataError(
+            f"{names_in}: measuring takes two or more classes, got only '{folders[0]}': name the "
+            "others in a classes.txt there, as lines folder<TAB>name"
+        )
     names = _read_names(path, folders) if path else dict(zip(folders, folders, strict=True))
     missing = [folder for folder in folders if folder not in names]
     if missing:

@@ -13,6 +13,8 @@ from cfft.data.pictures import counts_as
 from cfft.interfaces import EvaluationSets, PictureSet, SuiteSets
 
 _MOST_SHOWN = 5
+OOD_AVERAGE = "ood_average"
+"""What stands for the average over OOD sets among sets."""
 LONGEST_NAME = 200
 """Bytes that a name may have: file systems take 255, and endings are added."""
 Values = NDArray[Any]
@@ -25,6 +27,9 @@ def inconsistencies(sets: SuiteSets | EvaluationSets) -> Iterator[str]:
     be judged by other classes than the suite means.
     """
     yield from bad_names(sets.for_evaluation() if isinstance(sets, SuiteSets) else sets)
+    if len(sets.classes) < 2:
+        only = ", ".join(map(repr, sets.classes)) or "none"
+        yield f"two or more classes are needed, got {only}: any answer would be right"
     for pictures in every_set(sets):
         problem = contradiction(pictures, len(sets.classes))
         if problem is not None:
@@ -44,7 +49,7 @@ def bad_names(sets: EvaluationSets) -> Iterator[str]:
     for pictures in sets.present:
         alike.setdefault(file_identity(pictures.name), []).append(pictures.name)
     for name, *others in alike.values():
-        problem = _of_name(name)
+        problem = name_problem(name)
         if problem is not None:
             yield f"a set is called {name!r}, and its predictions are a file named so: {problem}"
         if others:
@@ -69,7 +74,10 @@ def file_identity(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def _of_name(name: str) -> str | None:
+def name_problem(name: str) -> str | None:
+    """Say why no set of an evaluation may be called so, None where it may."""
+    if file_identity(name) == OOD_AVERAGE:
+        return "that is what the average over OOD sets is called; use another name"
     if not name.isprintable() or not 0 < len(name.encode(errors="replace")) <= LONGEST_NAME:
         return f"use printable characters, 1 to {LONGEST_NAME} bytes of them in UTF-8"
     if name.startswith(".") or set(name) & set("/\\"):

@@ -9,8 +9,9 @@ from statistics import mean
 
 import attrs
 
+from cfft.data.consistency import OOD_AVERAGE
 from cfft.errors import ConfigError, DataError, unknown
-from cfft.evaluation.comparison import OOD_AVERAGE, ood_names, with_average
+from cfft.evaluation.comparison import ood_names, with_average
 from cfft.evaluation.files import EVALUATION, read_evaluation, structured
 from cfft.evaluation.json_lines import accuracies, read_lines
 from cfft.evaluation.measured import BEFORE, Identity, MeasuredModel, Role

@@ -9,13 +9,12 @@ from typing import Any
 import attrs
 import numpy as np
 
+from cfft.data.consistency import OOD_AVERAGE
 from cfft.evaluate import mean_top1
 from cfft.evaluation.measured import Identity, MeasuredModel, MeasuredSet
 from cfft.evaluation.resampling import Shares, interval95, resampled_top1
 from cfft.results import Spread
 from cfft.robustness import AccuracyLine, effective_robustness
-
-OOD_AVERAGE = "ood_average"
 
 
 @attrs.frozen(eq=False)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 
+from cfft.data.consistency import name_problem
 from cfft.errors import ConfigError, DataError
 from cfft.evaluation.files import EVALUATION, read_evaluation, structured
 from cfft.evaluation.finding import Found, labels, matching
@@ -120,6 +121,8 @@ def _read_evaluation(path: Path) -> Source:
         raise ConfigError(f"{path} holds neither {EVALUATION} nor results.json: give {_WANTED}")
     content = read_evaluation(file)
     found = structured(content, _Evaluation, str(file))
+    for model in found.models:
+        _check_places(file, model.sets, model.predictions)
     return Source(
         path,
         [
@@ -135,6 +138,16 @@ def _read_evaluation(path: Path) -> Source:
         found.skipped,
         structured(content, Computing, str(file)),
     )
+
+
+def _check_places(file: Path, sets: Collection[str], folder: str | None = None) -> None:
+    """Raise DataError where predictions would be read or written outside their directories."""
+    for name in sets:
+        problem = name_problem(name)
+        if problem is not None:
+            raise DataError(f"{file}: a set is called {name!r}: {problem}")
+    if folder is not None and (Path(folder).is_absolute() or ".." in Path(folder).parts):
+        raise DataError(f"{file}: predictions in {folder!r}, allowed: a folder beside it")
 
 
 def _stored(model: _Model, folder: Path) -> Stored:
@@ -156,6 +169,8 @@ def _stored(model: _Model, folder: Path) -> Stored:
 def _read_runs(paths: Sequence[Path]) -> list[Source]:
     runs = [RunDirectory(path) for path in paths]
     results = [structured(run.read_results(), _Results, str(run.results)) for run in runs]
+    for run, each in zip(runs, results, strict=True):
+        _check_places(run.results, each.sets)
     names = labels([Found(str(path), path) for path in paths])
     groups = group_names([each.config for each in results])
     return [_run(*facts) for facts in zip(runs, results, names, groups, strict=True)]

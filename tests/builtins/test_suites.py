@@ -258,11 +258,19 @@ def test_a_class_folder_without_a_name_is_refused(measured: Path) -> None:
 
 def test_a_missing_test_set_is_said_to_be_absent(tmp_path: Path) -> None:
     paint(tmp_path / "ood" / "snow" / "cat")
+    paint(tmp_path / "ood" / "snow" / "dog")
 
     sets = FolderSuite(data=tmp_path).evaluation(0)
 
     assert (sets.test, [s.name for s in sets.ood]) == (None, ["snow"])
     assert sets.absent == {"test": f"looked for test in {tmp_path}"}
+
+
+def test_a_single_class_folder_is_nothing_to_measure_on(tmp_path: Path) -> None:
+    paint(tmp_path / "test" / "cat")
+
+    with pytest.raises(DataError, match=r"got only 'cat': name the others in a classes\.txt"):
+        FolderSuite(data=tmp_path).evaluation(0)
 
 
 def test_folder_is_measured_on_what_training_would_be_tested_on(folder: Path) -> None:

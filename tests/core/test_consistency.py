@@ -140,6 +140,22 @@ def test_a_set_whose_name_is_no_file_name_is_refused(suite: Any, use: Any, name:
         use(suite(Greys(name)), 0)
 
 
+def test_no_set_may_be_called_as_the_average_is() -> None:
+    with pytest.raises(DataError, match=r"'OOD_average'.*: that is what the average .* is called"):
+        evaluation_sets(measured(Greys("OOD_average")), 0)
+
+
+def test_a_suite_with_a_single_class_cannot_be_measured_on() -> None:
+    def evaluation(self: Any, seed: int) -> EvaluationSets:
+        return EvaluationSets(("cat",), Greys("test", (0, 0, 0), (0,)))
+
+    body = {"__doc__": "Give.", "open": lambda self, seed: None, "evaluation": evaluation}
+    suite = cfft.suite("drawn")(type("Drawn", (), body))()
+
+    with pytest.raises(DataError, match="two or more classes are needed, got 'cat'"):
+        evaluation_sets(suite, 0)
+
+
 def test_names_of_sets_may_have_spaces_and_dots_in_the_middle() -> None:
     sets = training_sets(trained(Greys("Real World 1.5")), 0)
 

@@ -34,6 +34,10 @@ def test_versions_that_make_up_for_each_other_are_no_more_than_their_number() ->
     assert effective_count(ALTERNATING, np.arange(20) // 2) == 20
 
 
+def test_versions_of_a_single_picture_count_as_one() -> None:
+    assert effective_count(ALTERNATING, np.full(20, 3)) == 1
+
+
 @pytest.mark.parametrize(("right", "expected"), [(False, (0.0, 1 - 0.025**0.25)),
                                                  (True, (0.025**0.25, 1.0))])  # fmt: skip
 def test_where_all_fare_alike_each_original_counts_once(right, expected) -> None:

@@ -172,6 +172,37 @@ def test_evaluations_that_cannot_be_compared_are_refused(
 
 
 @pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"sets": {"../../victim": {"role": "ood"}}}, "a set is called '../../victim'.*use no /"),
+        (
+            {"predictions": "../elsewhere"},
+            "predictions in '../elsewhere', allowed: a folder beside",
+        ),
+        ({"predictions": "/elsewhere"}, "predictions in '/elsewhere', allowed: a folder beside"),
+    ],
+)
+def test_a_record_cannot_make_cfft_read_or_write_elsewhere(
+    changed: dict[str, Any],
+    says: str,
+    runs: Path,
+    evaluate: Evaluate,
+    cfft_command: Command,
+    tmp_path: Path,
+) -> None:
+    record = evaluate(runs / "seed0")
+    record["models"][0] |= changed
+    (tmp_path / "EVAL" / "evaluation.json").write_text(json.dumps(record))
+
+    again = ("--out", str(tmp_path / "deep" / "AGAIN"))
+    ended = cfft_command("eval", "--from-predictions", str(tmp_path / "EVAL"), *again)
+
+    assert ended.code == 2
+    assert re.search(says, ended.err)
+    assert not (tmp_path / "deep").exists()
+
+
+@pytest.mark.parametrize(
     ("file", "text", "message"),
     [
         ("evaluation.json", "{", "no evaluation that cfft wrote"),
