@@ -107,15 +107,15 @@ def check_directory(run: RunDirectory, config: RunConfig, *, resume: bool) -> li
 
 def check_free(root: Path, remedy: str = "") -> None:
     """Raise ConfigError unless a directory is empty or can be made; `remedy` ends the message."""
+    if root.is_dir() and any(root.iterdir()):
+        raise ConfigError(f"--out {root} is not empty: give another directory{remedy}")
+    check_fillable(root)
+
+
+def check_fillable(root: Path) -> None:
+    """Raise ConfigError unless files can be put into a directory, which is made where need be."""
     if root.exists() and not root.is_dir():
         raise ConfigError(f"--out {root} is a file: give a directory that can be filled")
-    if root.exists() and any(root.iterdir()):
-        raise ConfigError(f"--out {root} is not empty: give another directory{remedy}")
-    _check_writable(root)
-
-
-def _check_writable(root: Path) -> None:
-    """Raise ConfigError where a directory cannot be made; nothing is left behind."""
     nearest = next(place for place in (root, *root.resolve().parents) if place.exists())
     if not nearest.is_dir():
         raise ConfigError(f"--out {root} cannot be made: {nearest} is a file")

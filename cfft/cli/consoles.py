@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.table import Table
 
 _NO_WRAPPING = 2000
+_NAME = 12  # of a name, columns that stay in the narrowest table
 
 
 class _Written(Console):
@@ -17,6 +20,19 @@ class _Written(Console):
             super().on_broken_pipe()
         except SystemExit:
             raise SystemExit(0) from None
+
+
+def print_whole(console: Console, table: Table) -> None:
+    """Print a table of a name and numbers a row; numbers are never cut, nor names left out.
+
+    Where the terminal is too narrow for that its lines are longer.
+    """
+    for column in table.columns:
+        widest = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
+        column.min_width = min(widest, _NAME) if column is table.columns[0] else widest
+    needed = sum((column.min_width or 0) + 3 for column in table.columns) + 1
+    table.width = needed if needed > console.width else None
+    console.print(table, crop=False)
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -43,7 +43,7 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command with its two sub-commands."""
     registry = Registry.installed()
     data = typer.Typer(help=summary, no_args_is_help=True)
-    data.command("list")(list_suites)
+    data.command("list", cls=SpeltCommand)(list_suites)
     command = as_command(kind_options(registry, "suite"), partial(verify_suite, registry))
     settings = {"token_normalize_func": lambda option: option.replace("_", "-")}
     data.command("verify", cls=SpeltCommand, help=_HELP, context_settings=settings)(command)

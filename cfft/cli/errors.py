@@ -45,7 +45,7 @@ def reported() -> Iterator[None]:
         _end(_INTERRUPTED, "interrupted")
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
-            _end(_MENDABLE, f"error: {error.filename or 'a file'}: {error.strerror}")
+            _end(_MENDABLE, f"error: {error.filename or 'a file or stdout'}: {error.strerror}")
         traceback.print_exc()
         _end(_BUG, "error: this is a bug in cfft or in a plug-in: please report the lines above")
     finally:

@@ -160,8 +160,17 @@ def _check(request: MaskRequest) -> None:
     """Raise ConfigError for what can be told before anything is read."""
     if not request.models:
         raise ConfigError(f"no model to measure: give RUN directories or {BEFORE}")
-    if request.out is not None and (request.out / _FILE).exists():
-        raise ConfigError(f"--out {request.out}: {_FILE} exists there: give another directory")
+    if request.out is not None:
+        _check_out(request.out)
+
+
+def _check_out(out: Path) -> None:
+    with starting():
+        from cfft.results import check_fillable  # torch comes with it
+
+    check_fillable(out)
+    if (out / _FILE).exists():
+        raise ConfigError(f"--out {out}: {_FILE} exists there: give another directory")
 
 
 def _found(request: MaskRequest) -> list[Found]:
@@ -237,12 +246,12 @@ def _measured(
 
 def _show(request: MaskRequest, record: Mapping[str, Any]) -> None:
     text = json.dumps(record, indent=2)
-    if request.out is not None:
-        _write(request.out, text)
     if request.as_json:
         typer.echo(text)
     else:
         print_masks(console(), record["masks"])
+    if request.out is not None:
+        _write(request.out, text)
 
 
 def _write(out: Path, text: str) -> None:

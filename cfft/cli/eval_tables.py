@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cfft.cli.consoles import print_whole
 from cfft.cli.numbers import interval, percent, points
 from cfft.errors import counted
 
@@ -22,14 +23,14 @@ def print_evaluation(console: Console, record: Record) -> None:
     """Print accuracies in percent: one model in detail, several side by side."""
     models: Sequence[Record] = record["models"]
     if len(models) == 1:
-        console.print(_details(record, models[0]))
+        print_whole(console, _details(record, models[0]))
     else:
         _print_names(console, models)
-        for first in range(0, len(models), _COLUMNS):
-            console.print(_side_by_side(record, models, first))
-        console.print(_averages(record))
+        for first in range(0, len(models), _fitting(console)):
+            print_whole(console, _side_by_side(record, models[first:], first, _fitting(console)))
+        print_whole(console, _averages(record))
     if any(len(group["models"]) > 1 for group in record["groups"]):
-        console.print(_groups(record))
+        print_whole(console, _groups(record))
     for line in _remarks(record):
         console.print(line, soft_wrap=True)
 
@@ -69,9 +70,14 @@ def _print_names(console: Console, models: Sequence[Record]) -> None:
     console.print(names)
 
 
-def _side_by_side(record: Record, models: Sequence[Record], first: int) -> Table:
-    """Print sets by models, which are called by their numbers."""
-    shown = models[first : first + _COLUMNS]
+def _fitting(console: Console) -> int:
+    """Return how many models fit side by side: 7 columns of characters each, 30 for the rest."""
+    return max(1, min(_COLUMNS, (console.width - 30) // 7))
+
+
+def _side_by_side(record: Record, models: Sequence[Record], first: int, most: int) -> Table:
+    """Print sets by models, which are called by their numbers from `first` + 1 on."""
+    shown = models[:most]
     numbers = [str(first + place + 1) for place in range(len(shown))]
     table = _table("top-1 in percent", "set", [*numbers, "n"])
     for name in dict.fromkeys(name for model in shown for name in model["sets"]):
@@ -91,7 +97,7 @@ def _add_robustness(table: Table, models: Sequence[Record]) -> None:
     found = [(model["effective_robustness"] or {}).get("ood_average") for model in models]
     if any(value is not None for value in found):
         shown = ["-" if value is None else points(0.0, value) for value in found]
-        table.add_row("above the line", *shown)
+        table.add_row("effective robustness", *shown)
 
 
 def _averages(record: Record) -> Table:
@@ -150,6 +156,7 @@ def _remarks(record: Record) -> Iterator[str]:
         yield f"{name} has one class, which is then always right; see --label-space full"
     if record.get("baseline_line") is not None:
         lacking = [name for name in (*_ood(record), "ood_average") if name not in record["lines"]]
+        yield from _of_line(record["lines"].get("ood_average"))
         if lacking:
             yield f"no baseline line for {', '.join(lacking)}: {_NO_LINE}"
     for label, lacking in _without_average(record):
@@ -159,6 +166,18 @@ def _remarks(record: Record) -> Iterator[str]:
     if record["skipped"]:
         skipped = counted(len(record["skipped"]), "unreadable picture")
         yield f"left out: {skipped}, named in evaluation.json"
+
+
+def _of_line(line: Record | None) -> Iterator[str]:
+    """Say what effective robustness is measured from, and when that is no rule to measure from."""
+    if line is None:
+        return
+    said = f"line through {counted(line['models'], 'model')}, R² {line['r2']:.2f}"
+    falling = ", which falls: there models that are better ID are worse OOD"
+    yield (
+        f"effective robustness: points of the OOD average above the {said}"
+        f"{falling if line['slope'] <= 0 else ''}"
+    )
 
 
 def _of_one_class(record: Record) -> list[str]:

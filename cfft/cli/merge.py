@@ -15,6 +15,7 @@ from torch import Tensor
 
 from cfft.checkpoint import Checkpoint, save, write_weights
 from cfft.cli.places import require_free
+from cfft.cli.spelling import SpeltCommand
 from cfft.errors import ConfigError, WeightsError
 from cfft.evaluation.finding import Found
 from cfft.merge import average_weights, check_alpha
@@ -26,7 +27,7 @@ _ARGUMENT = "run directory, checkpoint directory or weight file"
 
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command."""
-    app.command(name, help=f"{summary} WiSE-FT, Wortsman et al. 2022.")(merge)
+    app.command(name, cls=SpeltCommand, help=f"{summary} WiSE-FT, Wortsman et al. 2022.")(merge)
 
 
 def merge(

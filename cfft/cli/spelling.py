@@ -1,4 +1,4 @@
-"""Commands that tell of options that do not exist, and that they were interrupted."""
+"""Commands that tell of wrong words in one line, and that they were interrupted."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+import typer
 from typer.core import TyperCommand
 
 from cfft.cli.errors import RunInterruptedError
@@ -16,14 +17,20 @@ class SpeltCommand(TyperCommand):
     """Check how options are spelt before Typer parses them, and tell of Ctrl-C."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse as Typer does; raises ConfigError for an unknown option."""
+        """Parse as Typer does; raises ConfigError for an unknown option and for a wrong value."""
         flags = {
             spelling: getattr(param, "is_flag", False)
             for param in self.get_params(ctx)
             for spelling in param.opts
         }
         check_spelling(args, flags, ctx.command_path)
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.TyperException as error:
+            message = error.format_message().rstrip(".")
+            raise ConfigError(
+                f"{message[:1].lower()}{message[1:]}; see {ctx.command_path} --help"
+            ) from None
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; raises RunInterruptedError at Ctrl-C, which Typer would not tell of."""

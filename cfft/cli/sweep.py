@@ -18,6 +18,7 @@ from cfft.cli.consoles import console
 from cfft.cli.errors import RunInterruptedError
 from cfft.cli.live import Quiet, reporter
 from cfft.cli.numbers import brief, percent
+from cfft.cli.spelling import SpeltCommand
 from cfft.errors import ConfigError, counted
 from cfft.registry import Registry
 from cfft.results import Spread
@@ -36,7 +37,8 @@ Finished runs are kept: the same command goes on where it was interrupted.
 
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command."""
-    app.command(name, help=_HELP.format(summary=summary, names=", ".join(sweep_names())))(sweep)
+    text = _HELP.format(summary=summary, names=", ".join(sweep_names()))
+    app.command(name, cls=SpeltCommand, help=text)(sweep)
 
 
 def sweep(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from cfft.data.consistency import every_set, inconsistencies
 from cfft.data.pictures import faults_of
-from cfft.errors import DataError, several, unknown
+from cfft.errors import DataError, counted, several, unknown
 from cfft.interfaces import EvaluationSets, PictureSet, Suite, SuiteSets
 from cfft.params import declaration
 
 _TRAIN, _TEST = "train", "test"
+_MOST_NAMED = 8
 
 
 def training_sets(suite: Suite, seed: int) -> SuiteSets:
@@ -92,11 +93,19 @@ def _named(name: str, found: EvaluationSets, suite: Suite, seed: int) -> Picture
     raise DataError(unknown("set", name, [_TRAIN, *by_name, *found.absent]))
 
 
+def _first(faults: Sequence[str]) -> Iterator[str]:
+    """Give the first faults, and how many more there are: a half-copied set has thousands."""
+    yield from faults[:_MOST_NAMED]
+    if len(faults) > _MOST_NAMED:
+        more = counted(len(faults) - _MOST_NAMED, "more fault")
+        yield f"{more}, which cfft data verify with --json lists"
+
+
 def _require_sound(suite: Suite, sets: SuiteSets | EvaluationSets) -> None:
     """Raise DataError, for damage first: a set may contradict itself because of it."""
     damaged = damage(sets)
     if damaged:
-        raise DataError(several(damaged))
+        raise DataError(several(_first(damaged)))
     problem = next(inconsistencies(sets), None)
     if problem is not None:
         raise DataError(f"suite '{declaration(type(suite)).name}': {problem}")

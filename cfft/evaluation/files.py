@@ -91,9 +91,12 @@ def new_evaluation(out: Path, processes: Processes = ALONE) -> Iterator[Evaluati
 
 
 def _folder_beside(place: Path) -> TemporaryDirectory[str]:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    holder = TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.")
-    Path(holder.name, place.name).mkdir()
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        holder = TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.")
+        Path(holder.name, place.name).mkdir()
+    except OSError as error:
+        raise ConfigError(f"--out {place} cannot be made: {error.strerror}") from error
     return holder
 
 

@@ -20,8 +20,10 @@ def read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """
     try:
         lines = path.read_text("utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
     for number, line in enumerate(lines, start=1):
         if line.strip():
             yield f"{path}, line {number}", _as_object(line, f"{path}, line {number}")

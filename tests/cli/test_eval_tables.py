@@ -9,6 +9,8 @@ from rich.console import Console
 
 from cfft.cli.eval_tables import print_evaluation
 
+LINE = {"slope": 0.5, "intercept": 0.1, "models": 3, "r2": 0.25}
+
 
 def entry(role: str, top1: float, n: int = 100) -> dict[str, Any]:
     scores = {"class_mean": top1, "top5": 1.0, "ece": 0.05}
@@ -43,8 +45,8 @@ def record(*models: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return found | changes
 
 
-def shown(found: dict[str, Any]) -> str:
-    console = Console(width=80, record=True, markup=False)
+def shown(found: dict[str, Any], width: int = 80) -> str:
+    console = Console(width=width, record=True, markup=False)
     with console.capture() as captured:
         print_evaluation(console, found)
     return captured.get()
@@ -117,7 +119,7 @@ def test_what_was_not_measured_is_said() -> None:
 
 
 def test_a_line_that_could_not_be_fitted_is_said() -> None:
-    text = shown(record(model("seed0"), baseline_line="object*", lines={"ood_average": {}}))
+    text = shown(record(model("seed0"), baseline_line="object*", lines={"ood_average": LINE}))
 
     assert "no baseline line for art_painting: it takes 3 models" in text
 
@@ -142,4 +144,25 @@ def test_effective_robustness_of_the_average_is_a_row() -> None:
 
     text = shown(record(model("seed0"), above))
 
-    assert row(text, "above the line") == ["above the line", "-", "+3.1", ""]
+    assert row(text, "effective rob") == ["effective robustness", "-", "+3.1", ""]
+
+
+@pytest.mark.parametrize(
+    ("slope", "says"),
+    [(0.8, "3 models, R² 0.25\n"), (-0.8, "R² 0.25, which falls: there models that are better ID")],
+)
+def test_what_effective_robustness_is_measured_from_is_said(slope: float, says: str) -> None:
+    line = {**LINE, "slope": slope}
+
+    text = shown(record(model("seed0"), baseline_line="object*", lines={"ood_average": line}))
+
+    assert says in text
+
+
+def test_numbers_are_whole_and_models_named_where_the_terminal_is_narrow() -> None:
+    models = [model(f"seed{number}") for number in range(4)]
+
+    text = shown(record(*models), width=50)
+
+    assert row(text, "photo (ID)") == ["photo (ID)", "90.0", "90.0", "100"]
+    assert "│ 3     │        50.0 │  40.0 to 60.0 │   +10.0 │ +5.0 to +15.0 │" in text
