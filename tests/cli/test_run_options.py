@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from importlib.metadata import Distribution
 from pathlib import Path
@@ -161,6 +162,24 @@ def test_a_misspelt_option_is_answered_with_the_nearest(cfft_command: Callable[.
     assert ended.err == (
         "error: unknown option --thresold; did you mean --threshold? all options: cfft run --help\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("predict RUN DIR --format xml", "'--format': .*'xml' is not one of 'csv', 'jsonl'"),
+        ("predict RUN", "missing argument 'IMAGES'"),
+        ("sweep study --jobs 0", "'--jobs': .* greater than or equal to 1"),
+        ("report --fromat x", "unknown option --fromat; .*"),
+    ],
+)
+def test_words_that_do_not_fit_are_answered_in_one_line(
+    words: str, message: str, cfft_command: Callable[..., Any]
+) -> None:
+    ended = cfft_command(*words.split())
+
+    assert ended.code == 2
+    assert re.fullmatch(f"error: .*{message}.* cfft .* --help\n", ended.err)
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,20 @@ def test_results_that_exist_are_not_replaced(cfft_command: Command, tmp_path: Pa
     assert "masks.json exists there: give another directory" in ended.err
 
 
+def test_a_file_in_the_place_of_results_is_found_before_anything_is_measured(
+    cfft_command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "out").write_text("mine")
+
+    ended = cfft_command("eval", "masks", "zero-shot", "--out", str(tmp_path / "out"))
+
+    assert (ended.code, ended.out) == (2, "")
+    assert (
+        ended.err
+        == f"error: --out {tmp_path / 'out'} is a file: give a directory that can be filled\n"
+    )
+
+
 def test_a_model_has_to_be_named(cfft_command: Command) -> None:
     ended = cfft_command("eval", "masks")
 
