@@ -11,6 +11,7 @@ from typing import Any, Protocol
 Config = Mapping[str, Any]
 Place = tuple[str, str, str | None]
 Member = tuple[float | None, int | None]
+_MOST_TOLD = 4
 _APART = ("seed", "cfft", "plugins")
 _UNTRAINED = ("training.workers", "training.checkpoint_every", "training.log_every")
 
@@ -106,7 +107,7 @@ def group_names(configs: Sequence[Config]) -> list[str]:
 
     Two runs share a group where their configurations differ in nothing but the seed, also as a
     part of paths (runs/vanilla/seed-0), and what does not touch the result. Groups of one name are
-    told apart by the values that differ among them.
+    told apart by the values that differ among them; where many do by as few as it takes.
     """
     facts = [dict(_facts(config)) for config in configs]
     methods = _with_further_losses(configs)
@@ -144,8 +145,23 @@ def _losses(config: Config) -> list[str]:
 def _distinct(name: str, own: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
     keys = dict.fromkeys(key for facts in others for key in facts)
     differing = [key for key in keys if any(f.get(key) != own.get(key) for f in others)]
-    told = [f"{_short(key, differing)} {own.get(key, 'none')}" for key in differing]
-    return ", ".join([name, *told])
+    told = differing if len(differing) <= _MOST_TOLD else _telling(differing, others)
+    words = [f"{_short(key, differing)} {own.get(key, 'none')}" for key in told]
+    more = len(differing) - len(told)
+    return ", ".join([name, *words]) + (f" and {more} more settings" if more else "")
+
+
+def _telling(keys: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the first keys whose values tell all of these configurations apart."""
+    told: list[str] = []
+    for key in keys:
+        if _kinds(configs, [*told, key]) > _kinds(configs, told):
+            told.append(key)
+    return told
+
+
+def _kinds(configs: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> int:
+    return len({tuple(str(config.get(key)) for key in keys) for config in configs})
 
 
 def _short(key: str, keys: Sequence[str]) -> str:

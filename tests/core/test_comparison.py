@@ -199,6 +199,20 @@ def test_groups_of_one_method_are_told_apart_by_what_differs() -> None:
     assert found == ["object + single, lr 0.0001", "object + single, lr 1e-05"]
 
 
+def test_groups_that_differ_in_much_are_told_apart_by_as_little_as_it_takes() -> None:
+    base = {"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}
+    other = {"a": 2, "b": 2, "c": 1, "d": 2, "e": 2}
+    third = {"a": 2, "b": 2, "c": 2, "d": 3, "e": 3}
+
+    found = group_names([{"training": each} for each in (base, other, third)])
+
+    assert found == [
+        "vanilla, a 1, c 1 and 3 more settings",
+        "vanilla, a 2, c 1 and 3 more settings",
+        "vanilla, a 2, c 2 and 3 more settings",
+    ]
+
+
 def test_a_run_without_masks_is_named_after_its_losses() -> None:
     plain = {"seed": 0, "loss": []}
     distilled = {"seed": 0, "loss": [{"use": "kd", "label": "mine"}]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import vl_convert
 
 from cfft.report.collect import collect
-from cfft.report.figures import Figure
+from cfft.report.figures import Figure, images
 from cfft.report.gallery import sheets
 from cfft.report.records import Accuracy, Material, Model, Run
 from cfft.report.scatter import scatter
@@ -52,6 +53,15 @@ def test_a_run_that_ended_early_leaves_the_mean_to_the_others() -> None:
 
 def test_one_seed_is_no_band() -> None:
     assert "band" not in drawn(run(0, 2.0)).description
+
+
+@pytest.mark.parametrize(("losses", "points"), [((2.0,), 1), ((2.0, 1.0), 0)])
+def test_a_run_that_logged_a_single_step_is_a_point(losses: tuple[float, ...], points: int) -> None:
+    ((_, specification),) = drawn(run(0, *losses)).in_files()
+
+    svg, _ = images(specification)
+
+    assert len(re.findall(r'<path [^>]*fill="#[^>]* opacity="1"/>', svg)) == points
 
 
 def test_long_runs_keep_their_first_and_last_points() -> None:
