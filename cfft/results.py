@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -86,6 +87,15 @@ class RunDirectory:
         if schema != SCHEMA:
             raise DataError(f"{self.results}: schema {schema}, this version of cfft reads {SCHEMA}")
         return content
+
+    def read_digest(self) -> str | None:
+        """Return a SHA-256 that tells a finished run from all others, None of an unfinished one.
+
+        It is that of results.json, which a run takes along wherever it is moved.
+        """
+        if not self.results.is_file():
+            return None
+        return hashlib.sha256(self.results.read_bytes()).hexdigest()
 
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Write results.json in one stroke."""

@@ -41,6 +41,7 @@ class Identity:
     weight ensemble, else None. `head`: zero-shot, linear-probe or own, what its head is or started
     from; stored, where a file does not say; None where nothing does. `configuration`: a digest that
     models of one group share in every evaluation. `facts`: as ModelDescription has them.
+    `run_digest`: as RunDirectory reads it, of the run that it is or is mixed from, if finished.
     """
 
     label: str
@@ -52,6 +53,7 @@ class Identity:
     head: str | None = None
     configuration: str | None = None
     facts: Mapping[str, str] | None = None
+    run_digest: str | None = None
 
 
 @attrs.frozen(eq=False)

@@ -36,9 +36,10 @@ class _Model:
     seed: int | None
     alpha: float | None
     predictions: str | None
-    head: str | None = None  # older evaluations do not say, nor the next two
+    head: str | None = None  # older evaluations do not say, nor the next three
     configuration: str | None = None
     facts: dict[str, str] | None = None
+    run_digest: str | None = None
 
 
 @attrs.frozen
@@ -161,6 +162,7 @@ def _stored(model: _Model, folder: Path) -> Stored:
         model.head,
         model.configuration,
         model.facts,
+        model.run_digest,
     )
     sets = {name: (folder / f"{name}.npz", each.role) for name, each in model.sets.items()}
     return Stored(identity, sets)
@@ -182,7 +184,15 @@ def _run(run: RunDirectory, results: _Results, label: str, group: str) -> Source
     seed = results.config.get("seed")
     same = configuration_digest(results.config)
     identity = Identity(
-        label, str(run.root), "run", group, seed, head=head, configuration=same, facts=facts
+        label,
+        str(run.root),
+        "run",
+        group,
+        seed,
+        head=head,
+        configuration=same,
+        facts=facts,
+        run_digest=run.read_digest(),
     )
     sets = {name: (run.predictions(name), each.role) for name, each in results.sets.items()}
     return Source(

@@ -84,7 +84,15 @@ class Subjects:
         self, run: RunDirectory, label: str, group: str, alphas: Sequence[float]
     ) -> Iterator[Subject]:
         same = configuration_digest(run.read_config())
-        own = Identity(label, str(run.root), "run", group, run.read_seed(), configuration=same)
+        own = Identity(
+            label,
+            str(run.root),
+            "run",
+            group,
+            run.read_seed(),
+            configuration=same,
+            run_digest=run.read_digest(),
+        )
         yield Subject(own, partial(self._stored, run.root))
         for alpha in dict.fromkeys(alphas):
             mixed = attrs.evolve(own, label=f"{label} alpha={alpha:g}", alpha=alpha)

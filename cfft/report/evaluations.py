@@ -17,13 +17,13 @@ class _Measured:
     model: str
     group: str
     sets: dict[str, Accuracy]
-    source: str | None = None
     seed: int | None = None
     alpha: float | None = None
     ood_ci95: tuple[float, float] | None = None
     predictions: str | None = None
     kind: str = ""
     configuration: str | None = None
+    run_digest: str | None = None
 
 
 @attrs.frozen
@@ -43,6 +43,7 @@ class _Pair:
 @attrs.frozen
 class _Evaluation:
     models: list[_Measured]
+    seed: int | None = None
     classes: tuple[str, ...] = ()
     differences: list[_Pair] = attrs.field(factory=list)
     label_space: str = "subset"
@@ -58,7 +59,7 @@ def read_measured(path: Path) -> Material:
     """Read the models of an evaluation; raises DataError where it is not as cfft writes it."""
     found = structured(read_evaluation(path), _Evaluation, str(path / EVALUATION))
     return Material(
-        models=tuple(_model(measured, path) for measured in found.models),
+        models=tuple(_model(measured, found, path) for measured in found.models),
         classes={str(path): found.classes},
         differences=tuple(each for pair in found.differences for each in _differences(pair)),
         notes=tuple(_notes(found, path)),
@@ -72,12 +73,11 @@ def _notes(found: _Evaluation, path: Path) -> Iterator[str]:
         yield f"{path}: not measured, as they were absent: {', '.join(found.absent)}."
 
 
-def _model(measured: _Measured, path: Path) -> Model:
+def _model(measured: _Measured, found: _Evaluation, path: Path) -> Model:
     return Model(
         label=measured.model,
         source=str(path),
         group=measured.group,
-        origin=measured.source,
         sets=measured.sets,
         seed=measured.seed,
         alpha=measured.alpha,
@@ -85,7 +85,13 @@ def _model(measured: _Measured, path: Path) -> Model:
         predictions=_predictions(measured, path),
         is_start=measured.kind in BEFORE,
         configuration=measured.configuration,
+        run_digest=measured.run_digest if _is_of_own_seed(measured, found) else None,
     )
+
+
+def _is_of_own_seed(measured: _Measured, found: _Evaluation) -> bool:
+    """Tell whether a model was measured on the sets that its run was, not on another seed's."""
+    return found.seed in (None, measured.seed)
 
 
 def _predictions(measured: _Measured, path: Path) -> dict[str, Path]:

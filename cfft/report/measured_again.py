@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import attrs
 
@@ -13,9 +12,10 @@ from cfft.report.records import Model
 def without_doubles(trained: Sequence[Model], measured: Sequence[Model]) -> list[Model]:
     """Return all models, of runs that were measured again on as many pictures the later ones.
 
-    These say more. A measurement of fewer pictures stands beside the run's own. Those that take a
-    run's place have the name of its configuration in this report, and so have the weight ensembles
-    of the same evaluation. The model before a run is known again by its accuracies.
+    These say more. A measurement of fewer pictures stands beside the run's own, and so does one
+    that does not say which run it is of, as in older evaluations. Those that take a run's place
+    have the name of its configuration in this report, and so have the weight ensembles of the same
+    evaluation. The model before a run is known again by its accuracies.
     """
     doubles = [(run, own) for run in trained for own in measured if _is_same(run, own)]
     names = {(own.source, own.group): run.group for run, own in doubles}
@@ -32,11 +32,11 @@ def _is_same(run: Model, own: Model) -> bool:
         return False
     if run.is_start:  # which model it was, nobody wrote down
         return all(again is not None and again.top1 == found.top1 for found, again in pairs)
-    return _place(run) is not None and _place(run) == _place(own)
+    return run.run_digest is not None and _run(run) == _run(own)
 
 
-def _place(model: Model) -> Path | None:
-    return None if model.origin is None else Path(model.origin).resolve()
+def _run(model: Model) -> tuple[str | None, str | None, int | None]:
+    return model.run_digest, model.configuration, model.seed
 
 
 def _named(own: Model, names: Mapping[tuple[str, str], str]) -> Model:

@@ -37,24 +37,26 @@ class Model:
     """Hold one measured model.
 
     `label`: its name, unique in a report. `source`: the file or directory that it was read from.
-    `origin`: the run directory that made it, as far as the source says; None before training.
     `group`: the name that seeds of one configuration share. `alpha`: set for weight ensembles,
     (1 - alpha) * starting model + alpha * fine-tuned model. `ood_ci95`: 95 % confidence interval
     of its OOD average. `predictions`: .npz files by set. `is_start`: whether it is the model
-    before fine-tuning. `configuration`: a digest that models of one group share.
+    before fine-tuning. `is_run`: whether it was read from the run that made it. `configuration`: a
+    digest that models of one group share. `run_digest`: that of the run that it is or is mixed
+    from, wherever that lies; None where the source does not say.
     """
 
     label: str
     source: str
     group: str
     sets: Mapping[str, Accuracy]
-    origin: str | None = None
     seed: int | None = None
     alpha: float | None = None
     ood_ci95: tuple[float, float] | None = None
     predictions: Mapping[str, Path] = attrs.field(factory=dict)
     is_start: bool = False
+    is_run: bool = False
     configuration: str | None = None
+    run_digest: str | None = None
 
 
 @attrs.frozen

@@ -69,11 +69,12 @@ def _after(run: RunDirectory, name: str, results: _Results, group: str) -> Model
         label=name,
         source=str(run.root),
         group=group,
-        origin=str(run.root),
         sets=results.sets,
         seed=results.config.get("seed"),
         predictions=_predictions(run, results.sets, before=False),
+        is_run=True,
         configuration=configuration_digest(results.config),
+        run_digest=run.read_digest(),
     )
 
 

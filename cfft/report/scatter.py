@@ -71,7 +71,7 @@ def _naming(summary: Summary) -> Callable[[Model], str]:
 def _kind(model: Model) -> str:
     if model.is_start:
         return "before fine-tuning"
-    return "runs" if model.origin == model.source else Path(model.source).stem
+    return "runs" if model.is_run else Path(model.source).stem
 
 
 def _points(summary: Summary, target: str, name: Callable[[Model], str]) -> Rows:

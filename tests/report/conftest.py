@@ -71,7 +71,7 @@ def run_in(root: Path, name: str, shares: tuple[float, ...], seed: int = 0, **ta
 def evaluation_in(root: Path, name: str, **more: Any) -> Path:
     """Write three weight ensembles and a difference, as `cfft eval` does."""
     folder = root / name
-    folder.mkdir()
+    folder.mkdir(parents=True, exist_ok=True)
     models = [
         {
             "model": f"mix {alpha}",
