@@ -212,7 +212,7 @@ def _check_alike(one: Source, other: Source) -> None:
         raise DataError(
             f"{one.path} and {other.path} have different classes: recompute them one at a time"
         )
-    changed = list(differences(_unplaced(one.suite), _unplaced(other.suite), "suite"))
+    changed = suite_differences(one.suite, other.suite)
     if changed:
         raise DataError(
             f"{one.path} and {other.path} were measured on different pictures "
@@ -220,10 +220,21 @@ def _check_alike(one: Source, other: Source) -> None:
         )
 
 
+def suite_differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Name the settings in which suites differ.
+
+    Where a folder lies makes no difference, nor whether one is named. Settings that one of them
+    does not have, as those of older versions, are not compared.
+    """
+    both = [{key: suite[key] for key in one if key in other} for suite in (one, other)]
+    return list(differences(_unplaced(both[0]), _unplaced(both[1]), "suite"))
+
+
 def _unplaced(value: Any) -> Any:
-    """Return settings with None for every absolute path, also in lists and tables."""
+    """Return settings with None for every absolute path and for none, also in lists and tables."""
     if isinstance(value, Mapping):
         return {key: _unplaced(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_unplaced(inner) for inner in value]
-    return None if isinstance(value, str) and Path(value).is_absolute() else value
+    is_place = isinstance(value, str) and (value == "none" or Path(value).is_absolute())
+    return None if is_place else value

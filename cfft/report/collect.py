@@ -11,6 +11,7 @@ import attrs
 from cfft.errors import ConfigError, several
 from cfft.evaluation.finding import matching
 from cfft.evaluation.groups import groups_without_doubles
+from cfft.report.comparable import other_counts, require_alike, require_shared_sets
 from cfft.report.evaluations import is_evaluation, read_measured
 from cfft.report.imports import read_imports, require_known
 from cfft.report.measured_again import without_doubles
@@ -32,16 +33,26 @@ def collect(
     runs, evaluations = _sorted_out(_expanded(patterns))
     trained = read_runs(runs)
     others = [*map(read_measured, evaluations), read_imports(imports, id_sets)]
+    everything = _joined([trained, *others])
+    if not everything.models:
+        raise ConfigError("nothing to report: give run or evaluation directories, or --import FILE")
+    require_known(id_sets, everything.models)
+    require_alike(everything)
     measured = [model for part in others for model in part.models]
     models = _starts_first(_labelled(without_doubles(trained.models, measured)))
-    parts = [trained, *others]
-    if not models:
-        raise ConfigError("nothing to report: give run or evaluation directories, or --import FILE")
-    require_known(id_sets, models)
-    _check_comparable(models)
-    return Material(
+    require_shared_sets(models)
+    return attrs.evolve(
+        everything,
         models=_grouped(models),
+        notes=(*everything.notes, *other_counts(models)),
+    )
+
+
+def _joined(parts: Sequence[Material]) -> Material:
+    return Material(
+        models=tuple(model for part in parts for model in part.models),
         classes={source: names for part in parts for source, names in part.classes.items()},
+        suites={source: suite for part in parts for source, suite in part.suites.items()},
         runs=tuple(run for part in parts for run in part.runs),
         differences=tuple(found for part in parts for found in part.differences),
         notes=tuple(note for part in parts for note in part.notes),
@@ -103,28 +114,3 @@ def _told_apart(names: Sequence[str], longer: Sequence[str]) -> list[str]:
 def _grouped(models: Sequence[Model]) -> tuple[Model, ...]:
     named = zip(models, groups_without_doubles(models), strict=True)
     return tuple(attrs.evolve(model, group=group) for model, group in named)
-
-
-def _check_comparable(models: Sequence[Model]) -> None:
-    """Raise ConfigError for a model that shares no set with others, or that has no ID set."""
-    counts = Counter(name for model in models for name in model.sets)
-    for model in models:
-        if len(models) > 1 and all(counts[name] == 1 for name in model.sets):
-            others = [name for name in counts if name not in model.sets]
-            raise ConfigError(
-                f"{model.label} ({model.source}) shares no set with any other model: it has "
-                f"{', '.join(model.sets)}, the others {', '.join(others)}; report them apart"
-            )
-    _check_roles(models)
-
-
-def _check_roles(models: Sequence[Model]) -> None:
-    roles: dict[str, tuple[str, str]] = {}
-    for model in models:
-        for name, accuracy in model.sets.items():
-            role, first = roles.setdefault(name, (accuracy.role, model.label))
-            if role != accuracy.role:
-                raise ConfigError(
-                    f"set '{name}' is {role.upper()} for {first} and {accuracy.role.upper()} for "
-                    f"{model.label}: report them apart (--id NAME says what is ID in imports)"
-                )

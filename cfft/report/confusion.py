@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import attrs
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
 from cfft.errors import DataError
+from cfft.evaluation.scores import in_label_space
 from cfft.predictions import Predictions, chosen_labels
 from cfft.report.records import OOD, Model
 from cfft.report.summary import Group
@@ -96,8 +96,7 @@ def confusions(groups: Sequence[Group], classes: Mapping[str, Sequence[str]]) ->
 def _of(group: Group, classes: Mapping[str, Sequence[str]]) -> Iterator[Confusion]:
     for name in dict.fromkeys(name for model in group.models for name in _ood(model)):
         measured = [model for model in group.models if name in _ood(model)]
-        paths = [model.predictions[name] for model in measured]
-        yield _confusion(group.name, name, paths, _shared_classes(measured, classes))
+        yield _confusion(group.name, name, measured, _shared_classes(measured, classes))
 
 
 def _ood(model: Model) -> list[str]:
@@ -116,19 +115,20 @@ def _shared_classes(models: Sequence[Model], classes: Mapping[str, Sequence[str]
     return first[1]
 
 
-def _confusion(group: str, name: str, paths: Sequence[Path], classes: Sequence[str]) -> Confusion:
-    labels, chosen = np.concatenate([_taken(path, classes) for path in paths], axis=1)
+def _confusion(group: str, name: str, models: Sequence[Model], classes: Sequence[str]) -> Confusion:
+    labels, chosen = np.concatenate([_taken(model, name, classes) for model in models], axis=1)
     used, places = np.unique([labels, chosen], return_inverse=True)
     rows, columns = places.reshape(2, -1)
     ones = np.ones(len(rows), dtype=np.int64)
     counts = coo_array((ones, (rows, columns)), shape=(len(used), len(used))).tocsr()
     names = [classes[index] if classes else str(index) for index in used.tolist()]
-    return Confusion(group, name, _unique(names, used.tolist()), counts, len(paths))
+    return Confusion(group, name, _unique(names, used.tolist()), counts, len(models))
 
 
-def _taken(path: Path, classes: Sequence[str]) -> NDArray[np.int64]:
-    """Return true and chosen class of each picture: [2, N]."""
-    saved = Predictions.load(path)
+def _taken(model: Model, name: str, classes: Sequence[str]) -> NDArray[np.int64]:
+    """Return true and chosen class of each picture of a set: [2, N]."""
+    path = model.predictions[name]
+    saved = in_label_space(Predictions.load(path), model.label_space or "subset")
     found: NDArray[np.int64] = torch.stack([saved.labels, chosen_labels(saved)]).numpy()
     if classes and found.max() >= len(classes):
         raise DataError(f"{path}: has class {found.max()}, of {len(classes)} classes")

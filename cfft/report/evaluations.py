@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 
 from cfft.evaluation.files import EVALUATION, read_evaluation, structured
 from cfft.evaluation.measured import BEFORE
+from cfft.evaluation.scores import LabelSpace
 from cfft.report.records import Accuracy, Difference, Material, Model
 
 
@@ -46,7 +48,8 @@ class _Evaluation:
     seed: int | None = None
     classes: tuple[str, ...] = ()
     differences: list[_Pair] = attrs.field(factory=list)
-    label_space: str = "subset"
+    label_space: LabelSpace = "subset"
+    suite: dict[str, Any] = attrs.field(factory=dict)
     absent: dict[str, str] = attrs.field(factory=dict)
 
 
@@ -61,6 +64,7 @@ def read_measured(path: Path) -> Material:
     return Material(
         models=tuple(_model(measured, found, path) for measured in found.models),
         classes={str(path): found.classes},
+        suites={str(path): found.suite},
         differences=tuple(each for pair in found.differences for each in _differences(pair)),
         notes=tuple(_notes(found, path)),
     )
@@ -85,6 +89,7 @@ def _model(measured: _Measured, found: _Evaluation, path: Path) -> Model:
         predictions=_predictions(measured, path),
         is_start=measured.kind in BEFORE,
         configuration=measured.configuration,
+        label_space=found.label_space,
         run_digest=measured.run_digest if _is_of_own_seed(measured, found) else None,
     )
 

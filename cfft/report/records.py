@@ -9,6 +9,8 @@ from typing import Any
 import attrs
 from attrs.validators import and_, ge, le
 
+from cfft.evaluation.scores import LabelSpace
+
 ID = "id"
 OOD = "ood"
 _share = and_(ge(0), le(1))
@@ -42,7 +44,8 @@ class Model:
     of its OOD average. `predictions`: .npz files by set. `is_start`: whether it is the model
     before fine-tuning. `is_run`: whether it was read from the run that made it. `configuration`: a
     digest that models of one group share. `run_digest`: that of the run that it is or is mixed
-    from, wherever that lies; None where the source does not say.
+    from, wherever that lies. `label_space`: whether the arg-max was taken among the classes of each
+    set or among all. Both None where the source does not say.
     """
 
     label: str
@@ -57,6 +60,7 @@ class Model:
     is_run: bool = False
     configuration: str | None = None
     run_digest: str | None = None
+    label_space: LabelSpace | None = None
 
 
 @attrs.frozen
@@ -94,12 +98,13 @@ class Difference:
 class Material:
     """Hold everything that was read, in the order in which it was asked for.
 
-    `classes`: class names by index, by the source of models. `notes`: sentences that a reader of
-    the accuracies must know.
+    `classes`: class names by index, by the source of models. `suites`: settings of their suites, by
+    the source too. `notes`: sentences that a reader of the accuracies must know.
     """
 
     models: tuple[Model, ...] = ()
     classes: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    suites: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     runs: tuple[Run, ...] = ()
     differences: tuple[Difference, ...] = ()
     notes: tuple[str, ...] = ()

@@ -50,6 +50,10 @@ def read_runs(paths: Sequence[Path]) -> Material:
     return Material(
         models=(*_before(runs, names, results), *(_after(*parts) for parts in read)),
         classes={str(run.root): found.classes for run, found in zip(runs, results, strict=True)},
+        suites={
+            str(run.root): found.config.get("suite", {})
+            for run, found in zip(runs, results, strict=True)
+        },
         runs=tuple(_run(*parts) for parts in read),
     )
 
@@ -75,6 +79,7 @@ def _after(run: RunDirectory, name: str, results: _Results, group: str) -> Model
         is_run=True,
         configuration=configuration_digest(results.config),
         run_digest=run.read_digest(),
+        label_space="subset",
     )
 
 
@@ -100,6 +105,7 @@ def _before(
                 seed=found.config.get("seed"),
                 predictions=_predictions(run, found.before.sets, before=True),
                 is_start=True,
+                label_space="subset",
             )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import attrs
 import pytest
 import torch
 
 from cfft.errors import DataError
+from cfft.evaluation.scores import LabelSpace
 from cfft.predictions import Predictions
 from cfft.report.collect import collect
 from cfft.report.confusion import Confusion, Pair, confusions
@@ -58,6 +60,21 @@ def test_seeds_of_a_configuration_are_one_confusion_of_means(tmp_path: Path) -> 
 
     assert (found.models, found.pictures, found.mistaken) == (2, 4, 2)
     assert found.pairs() == [Pair("0", "1", 1.5, 0.75), Pair("1", "0", 0.5, 0.25)]
+
+
+@pytest.mark.parametrize(("space", "mistaken"), [("subset", 0), ("full", 2)])
+def test_mistakes_are_those_of_the_label_space_that_top1_was_judged_in(
+    tmp_path: Path, space: LabelSpace, mistaken: int
+) -> None:
+    logits = torch.tensor([[2.0, 1.0, 3.0], [1.0, 2.0, 3.0]])  # a class that the set lacks wins
+    of_two = Predictions(logits, torch.tensor([0, 1]), ("a", "b"), (0, 1))
+    of_two.save(tmp_path / "0.npz")
+    (model,) = group(tmp_path / "0.npz").models
+    judged = attrs.evolve(model, label_space=space)
+
+    (found,) = confusions([Group("a", (judged,))], {})
+
+    assert (found.pictures, found.mistaken) == (2, mistaken)
 
 
 def test_weight_ensembles_have_no_confusion(tmp_path: Path) -> None:

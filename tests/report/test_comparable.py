@@ -1,0 +1,118 @@
+"""Which models can stand side by side, and what is said where they cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cfft.errors import ConfigError
+from cfft.report.collect import collect
+from cfft.report.records import Material
+
+Write = Callable[..., Path]
+SUITE = {"use": "folder", "data": "/here", "split": [70.0, 30.0], "cache": "none"}
+
+
+def labels(material: Material) -> list[str]:
+    return [model.label for model in material.models]
+
+
+def test_models_that_share_no_set_cannot_be_compared(write_run: Write, write_lines: Write) -> None:
+    run, other = write_run("a", (0.8, 0.7, 0.6)), write_lines({"name": "b", "x": 0.9})
+
+    with pytest.raises(ConfigError, match=r"b \(.*\) shares no set with any other model: it has x"):
+        collect([str(run)], [other])
+
+
+def test_a_set_cannot_be_id_for_one_model_and_ood_for_another(
+    write_run: Write, write_lines: Write
+) -> None:
+    run, other = write_run("a", (0.8, 0.7, 0.6)), write_lines({"name": "b", "sketch": 0.9})
+
+    with pytest.raises(ConfigError, match="set 'sketch' is OOD for a, before and ID for b"):
+        collect([str(run)], [other])
+
+
+def test_judgements_in_different_label_spaces_are_not_mixed(
+    write_run: Write, write_evaluation: Write
+) -> None:
+    run = write_run("a", (0.8, 0.7, 0.6))
+    full = write_evaluation("e", label_space="full")
+
+    with pytest.raises(
+        ConfigError,
+        match=r"a was judged .* \(label space subset\), .*e among all classes \(full\): report "
+        r"them apart, or .* --from-predictions .*e --label-space subset",
+    ):
+        collect([str(run), str(full)], [])
+
+
+def test_imports_do_not_say_their_label_space(write_evaluation: Write, write_lines: Write) -> None:
+    full = write_evaluation("e", label_space="full")
+    imported = write_lines({"name": "a", "photo": 0.8})
+
+    assert len(collect([str(full)], [imported]).models) == 4
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        (["zebra", "dog", "eel"], "a and .*e have different classes .class 0 is 'cat' and 'zebra'"),
+        (["cat", "dog"], "have different classes .3 and 2.: report them apart"),
+    ],
+)
+def test_sets_of_one_name_and_other_classes_are_not_put_side_by_side(
+    write_run: Write, write_evaluation: Write, classes: list[str], words: str
+) -> None:
+    paths = [write_run("a", (0.8, 0.7, 0.6)), write_evaluation("e", classes=classes)]
+
+    with pytest.raises(ConfigError, match=words):
+        collect(list(map(str, paths)), [])
+
+
+@pytest.mark.parametrize("change", [{"use": "other"}, {"split": [60.0, 40.0]}, {"data": "here"}])
+def test_sets_of_one_name_and_another_suite_are_not_put_side_by_side(
+    write_run: Write, change: dict[str, Any]
+) -> None:
+    run = write_run("a", (0.8, 0.7, 0.6), suite=SUITE)
+    other = write_run("b", (0.8, 0.7, 0.6), suite={**SUITE, **change})
+
+    with pytest.raises(ConfigError, match=r"a and .*b have different suites \(suite\.\w+: .* -> "):
+        collect([str(run), str(other)], [])
+
+
+@pytest.mark.parametrize("change", [{"data": "/there"}, {"cache": "/tmp"}, {"new": 1}])
+def test_where_pictures_lie_makes_no_other_suite(write_run: Write, change: dict[str, Any]) -> None:
+    run = write_run("a", (0.8, 0.7, 0.6), suite=SUITE)
+    other = write_run("b", (0.9, 0.7, 0.6), suite={**SUITE, **change})
+
+    assert labels(collect([str(run), str(other)], [])) == ["a, before", "a", "b"]
+
+
+def test_what_a_suite_trains_on_makes_no_other_pictures(write_run: Write) -> None:
+    sizes = {"few": {"use": "s", "train": 10}, "many": {"use": "s", "train": 20}}
+    runs = [write_run(name, (0.8, 0.7, 0.6), suite=suite) for name, suite in sizes.items()]
+    kept = [run / "predictions" for run in runs]
+    for folder in kept:
+        (folder / "photo.npz").write_bytes((folder / "sketch.npz").read_bytes())
+
+    assert labels(collect(list(map(str, runs)), [])) == ["few, before", "few", "many"]
+
+
+def test_sets_of_one_name_and_more_pictures_are_remarked_on(
+    write_run: Write, write_lines: Write, write_evaluation: Write
+) -> None:
+    run = write_run("a", (0.8, 0.7, 0.6))
+    photo = {"role": "id", "top1": 0.9, "n": 999}
+    more = write_evaluation("e", models=[{"model": "b", "group": "b", "sets": {"photo": photo}}])
+    unknown = write_lines({"name": "c", "photo": 0.5})
+
+    found = collect([str(run), str(more)], [unknown])
+
+    assert found.notes == (
+        f"Accuracies on photo are of different pictures: 10 pictures in {run}; 999 pictures in "
+        f"{more}.",
+    )
