@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 import shlex
-import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -18,8 +15,8 @@ import attrs
 import cattrs
 
 from cfft.checkpoint import write_text
-from cfft.data.consistency import LONGEST_NAME, file_identity
 from cfft.errors import ConfigError, DataError
+from cfft.evaluation.file_names import own_file_name
 from cfft.predictions import Predictions
 from cfft.processes import ALONE, Processes
 from cfft.results import check_free
@@ -28,7 +25,6 @@ T = TypeVar("T")
 SCHEMA = 1
 EVALUATION = "evaluation.json"
 _PREDICTIONS = "predictions"
-_DIGEST = 12  # hexadecimal digits
 
 
 @attrs.define
@@ -45,10 +41,7 @@ class EvaluationFiles:
     def folder(self, label: str) -> str:
         """Return the folder of a model's predictions, relative to the evaluation."""
         if label not in self.taken:
-            stem = _file_name(label)
-            names = [stem, *(f"{stem}-{number}" for number in range(2, len(self.taken) + 3))]
-            taken = set(map(file_identity, self.taken.values()))
-            self.taken[label] = next(n for n in names if file_identity(n) not in taken)
+            self.taken[label] = own_file_name(label, self.taken.values())
         return f"{_PREDICTIONS}/{self.taken[label]}"
 
     def keep(self, label: str, name: str, predictions: Predictions) -> None:
@@ -60,15 +53,6 @@ class EvaluationFiles:
         """Write evaluation.json."""
         text = json.dumps(record, indent=2) + "\n"
         self.processes.on_main(lambda: write_text(self.root / EVALUATION, text))
-
-
-def _file_name(label: str) -> str:
-    """Return a label as a file name; what is too long ends with a digest of all of it."""
-    name = re.sub(r"[^\w.=+-]+", "-", unicodedata.normalize("NFC", label)).strip("-.") or "model"
-    if len(name.encode()) <= LONGEST_NAME:
-        return name
-    digest = hashlib.sha256(label.encode()).hexdigest()[:_DIGEST]
-    return f"{name.encode()[: LONGEST_NAME - _DIGEST - 1].decode(errors='ignore')}-{digest}"
 
 
 @contextmanager

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from cfft.evaluation.file_names import own_file_name
 from cfft.report.accuracies import accuracy_tables
 from cfft.report.configurations import configuration, versions
 from cfft.report.confusion import Confusion, confusions
@@ -90,16 +90,10 @@ def _write_tables(folder: Path, tables: Sequence[Table]) -> None:
 
 def _write_figures(folder: Path, figures: Sequence[Figure]) -> None:
     folder.mkdir()
-    drawn = [entry for figure in figures for entry in figure.in_files()]
-    stems = _file_names([name for name, _ in drawn])
-    for stem, (_, specification) in zip(stems, drawn, strict=True):
+    drawn = (entry for figure in figures for entry in figure.in_files())
+    stems: list[str] = []
+    for name, specification in drawn:
+        stems.append(own_file_name(name, stems))
         svg, png = images(specification)
-        (folder / f"{stem}.svg").write_text(svg, "utf-8")
-        (folder / f"{stem}.png").write_bytes(png)
-
-
-def _file_names(names: Sequence[str]) -> list[str]:
-    """Write names with characters that every file system takes; a number tells equal ones apart."""
-    plain = [re.sub(r"[^\w.+-]+", "_", name) for name in names]
-    before = [plain[:index].count(name) for index, name in enumerate(plain)]
-    return [f"{name}-{n + 1}" if n else name for name, n in zip(plain, before, strict=True)]
+        (folder / f"{stems[-1]}.svg").write_text(svg, "utf-8")
+        (folder / f"{stems[-1]}.png").write_bytes(png)

@@ -33,7 +33,7 @@ def test_tables_and_figures_are_beside_the_page(report: Path) -> None:
     ]
     assert {path.stem for path in (report / "figures").glob("*.svg")} == {
         *("scatter", "ensembles", "training"),
-        *("confusion-object_+_single", "confusion-vanilla"),
+        *("confusion-object-+-single", "confusion-vanilla"),
     }
     assert len(list((report / "tables").glob("*.tex"))) == 9
     with Image.open(report / "figures" / "scatter.png") as picture:
@@ -130,6 +130,24 @@ def test_predictions_that_cannot_be_read_leave_nothing_half_written(
     assert ended.code == 2
     assert "sketch.npz: no predictions that cfft wrote" in ended.err
     assert not out.parent.exists()
+
+
+def test_configurations_of_long_and_colliding_names_have_files_of_their_own(
+    cfft_command: Command, write_run: Write, out: Path
+) -> None:
+    losses = ["x" * 260, "a", "a/", "a-2"]
+    runs = [
+        write_run(f"run{number}", (0.8, 0.7, 0.6), loss=[{"use": loss}])
+        for number, loss in enumerate(losses)
+    ]
+
+    ended = cfft_command("report", *map(str, runs), "--out", str(out))
+
+    names = sorted(path.stem for path in (out / "figures").glob("confusion-*.svg"))
+    assert (ended.code, ended.err) == (0, "")
+    assert names[:3] == ["confusion-a", "confusion-a-2", "confusion-a-2-2"]
+    assert names[3].startswith("confusion-xxx")
+    assert len(names[3]) == 200
 
 
 def test_a_page_without_room_for_all_confusions_says_so_and_the_table_has_them(
