@@ -1,20 +1,14 @@
-"""The tables of accuracies: by configuration, by model, robustness, sets in detail, differences."""
+"""The tables of accuracies: by configuration, by model, robustness, lines, differences."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from cfft.report.records import ID, Accuracy, Model
-from cfft.report.summary import OOD_AVERAGE, Group, Summary, spread
-from cfft.report.tables import Cell, Column, Form, Table, figure, text, with_best
+from cfft.report.details import details
+from cfft.report.records import AVERAGE, ID, Model
+from cfft.report.summary import Group, Summary, spread
+from cfft.report.tables import Cell, Column, Table, figure, text, with_best
 
-_DETAILS: Sequence[tuple[Column, str]] = (
-    (Column("pictures", "count"), "n"),
-    (Column("classes", "count"), "classes"),
-    (Column("class mean", "percent"), "class_mean"),
-    (Column("top-5", "percent"), "top5"),
-    (Column("calibration error", "percent"), "ece"),
-)
 _LOOSE = 0.5
 
 
@@ -81,7 +75,7 @@ def _result_notes(summary: Summary, has_seeds: bool) -> Iterator[str]:
 
 
 def _lacks_ood(summary: Summary, model: Model) -> bool:
-    return bool(summary.targets) and summary.value(model, OOD_AVERAGE) is None
+    return bool(summary.targets) and summary.value(model, AVERAGE) is None
 
 
 def by_model(summary: Summary) -> Table | None:
@@ -160,41 +154,6 @@ def lines(summary: Summary) -> Table | None:
     )
 
 
-def details(summary: Summary) -> Table | None:
-    """Tabulate what is known of each model on each set beyond top-1."""
-    entries = [
-        (model.label, name, entry)
-        for model in summary.material.models
-        for name, entry in model.sets.items()
-        if entry.ci95 is not None or entry.n is not None
-    ]
-    kept = [
-        (c, key) for c, key in _DETAILS if any(getattr(e, key) is not None for *_, e in entries)
-    ]
-    rows = [
-        (
-            text(label),
-            text(name),
-            *_interval(entry),
-            *(Cell(getattr(entry, key)) for _, key in kept),
-        )
-        for label, name, entry in entries
-    ]
-    head = (Column("model"), Column("set"), *_interval_columns("top-1", "percent"))
-    columns = (*head, *(column for column, _ in kept))
-    return Table("details", "Each set in detail", columns, tuple(rows)) if rows else None
-
-
-def _interval_columns(title: str, form: Form) -> Iterator[Column]:
-    for name in (title, "95 % from", "95 % to"):
-        yield Column(name, form)
-
-
-def _interval(entry: Accuracy) -> tuple[Cell, Cell, Cell]:
-    low, high = entry.ci95 or (None, None)
-    return Cell(entry.top1), Cell(low), Cell(high)
-
-
 def differences(summary: Summary) -> Table | None:
     """Tabulate paired differences between models with their intervals."""
     rows = [
@@ -206,7 +165,7 @@ def differences(summary: Summary) -> Table | None:
         Table(
             "differences",
             "Paired differences, a minus b, in points",
-            (*names, *_interval_columns("difference", "points")),
+            (*names, *(Column(name, "points") for name in ("difference", "95 % from", "95 % to"))),
             tuple(rows),
         )
         if rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -15,7 +15,7 @@ from cfft.report.comparable import other_counts, require_alike, require_shared_s
 from cfft.report.evaluations import is_evaluation, read_measured
 from cfft.report.imports import read_imports, require_known
 from cfft.report.measured_again import without_doubles
-from cfft.report.records import Material, Model
+from cfft.report.records import Difference, Material, Model
 from cfft.report.runs import is_run, read_runs
 
 _BELOW = ("*", "*/*")
@@ -39,11 +39,13 @@ def collect(
     require_known(id_sets, everything.models)
     require_alike(everything)
     measured = [model for part in others for model in part.models]
-    models = _starts_first(_labelled(without_doubles(trained.models, measured)))
+    once = without_doubles(trained.models, measured)
+    models = _labelled(once)
     require_shared_sets(models)
     return attrs.evolve(
         everything,
-        models=_grouped(models),
+        models=_grouped(_starts_first(models)),
+        differences=tuple(_relabelled(everything.differences, once, models)),
         notes=(*everything.notes, *other_counts(models)),
     )
 
@@ -109,6 +111,16 @@ def _labelled(models: Sequence[Model]) -> list[Model]:
 def _told_apart(names: Sequence[str], longer: Sequence[str]) -> list[str]:
     counts = Counter(names)
     return [more if counts[name] > 1 else name for name, more in zip(names, longer, strict=True)]
+
+
+def _relabelled(
+    differences: Sequence[Difference], before: Sequence[Model], after: Sequence[Model]
+) -> Iterator[Difference]:
+    """Call the models of differences as the report does; `before`: models as sources call them."""
+    called = {(m.source, m.label): own.label for m, own in zip(before, after, strict=True)}
+    for found in differences:
+        a, b = (called.get((found.source, label), label) for label in (found.a, found.b))
+        yield attrs.evolve(found, a=a, b=b)
 
 
 def _grouped(models: Sequence[Model]) -> tuple[Model, ...]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import attrs
 
-from cfft.report.records import Accuracy, Model
-from cfft.report.summary import OOD_AVERAGE, Group, Summary, spread
+from cfft.report.records import AVERAGE, Accuracy, Model
+from cfft.report.summary import Group, Summary, spread
 
 SCHEMA = 1
 
@@ -39,7 +39,12 @@ def _model(summary: Summary, model: Model) -> dict[str, Any]:
         "seed": model.seed,
         "alpha": model.alpha,
         "sets": {name: _known(entry) for name, entry in model.sets.items()},
-        "ood_average": summary.value(model, OOD_AVERAGE),
+        "ood_average": summary.value(model, AVERAGE),
+        "ood_ci95": model.ood_ci95,
+        "id_on_classes_of": dict(model.id_on_classes_of),
+        "effective_robustness_in_evaluation": {
+            name: attrs.asdict(found) for name, found in model.robustness.items()
+        },
         "effective_robustness": {n: summary.robustness(model, n) for n in summary.lines},
     }
 
@@ -53,7 +58,7 @@ def _group(summary: Summary, group: Group) -> dict[str, Any]:
         "group": group.name,
         "models": [model.label for model in group.models],
         "sets": _spreads(summary, group, summary.sets),
-        "ood_average": _spreads(summary, group, [OOD_AVERAGE])[OOD_AVERAGE],
+        "ood_average": _spreads(summary, group, [AVERAGE])[AVERAGE],
     }
 
 

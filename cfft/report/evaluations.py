@@ -8,10 +8,11 @@ from typing import Any
 
 import attrs
 
+from cfft.data.consistency import OOD_AVERAGE
 from cfft.evaluation.files import EVALUATION, read_evaluation, structured
 from cfft.evaluation.measured import BEFORE
 from cfft.evaluation.scores import LabelSpace
-from cfft.report.records import Accuracy, Difference, Material, Model
+from cfft.report.records import AVERAGE, Accuracy, Difference, Material, Model, Robustness
 
 
 @attrs.frozen
@@ -22,6 +23,9 @@ class _Measured:
     seed: int | None = None
     alpha: float | None = None
     ood_ci95: tuple[float, float] | None = None
+    id_on_classes_of: dict[str, float | None] = attrs.field(factory=dict)
+    effective_robustness: dict[str, float | None] | None = None
+    effective_robustness_ci95: dict[str, tuple[float, float] | None] | None = None
     predictions: str | None = None
     kind: str = ""
     configuration: str | None = None
@@ -65,7 +69,7 @@ def read_measured(path: Path) -> Material:
         models=tuple(_model(measured, found, path) for measured in found.models),
         classes={str(path): found.classes},
         suites={str(path): found.suite},
-        differences=tuple(each for pair in found.differences for each in _differences(pair)),
+        differences=tuple(each for pair in found.differences for each in _differences(pair, path)),
         notes=tuple(_notes(found, path)),
     )
 
@@ -86,6 +90,8 @@ def _model(measured: _Measured, found: _Evaluation, path: Path) -> Model:
         seed=measured.seed,
         alpha=measured.alpha,
         ood_ci95=measured.ood_ci95,
+        id_on_classes_of=measured.id_on_classes_of,
+        robustness=dict(_robustness(measured)),
         predictions=_predictions(measured, path),
         is_start=measured.kind in BEFORE,
         configuration=measured.configuration,
@@ -99,6 +105,14 @@ def _is_of_own_seed(measured: _Measured, found: _Evaluation) -> bool:
     return found.seed in (None, measured.seed)
 
 
+def _robustness(measured: _Measured) -> Iterator[tuple[str, Robustness]]:
+    intervals = measured.effective_robustness_ci95 or {}
+    for name, value in (measured.effective_robustness or {}).items():
+        if value is not None:
+            title = AVERAGE if name == OOD_AVERAGE else name
+            yield title, Robustness(value, *(intervals.get(name) or ()))
+
+
 def _predictions(measured: _Measured, path: Path) -> dict[str, Path]:
     if measured.predictions is None:
         return {}
@@ -106,9 +120,7 @@ def _predictions(measured: _Measured, path: Path) -> dict[str, Path]:
     return {name: file for name, file in files.items() if file.is_file()}
 
 
-def _differences(pair: _Pair) -> Iterator[Difference]:
-    for name, found in pair.sets.items():
-        yield Difference(pair.a, pair.b, name, found.difference, found.ci95)
-    if pair.ood_average is not None:
-        average = pair.ood_average
-        yield Difference(pair.a, pair.b, "OOD average", average.difference, average.ci95)
+def _differences(pair: _Pair, path: Path) -> Iterator[Difference]:
+    average = {} if pair.ood_average is None else {AVERAGE: pair.ood_average}
+    for name, found in (pair.sets | average).items():
+        yield Difference(pair.a, pair.b, name, found.difference, found.ci95, str(path))

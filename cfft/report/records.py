@@ -13,6 +13,8 @@ from cfft.evaluation.scores import LabelSpace
 
 ID = "id"
 OOD = "ood"
+AVERAGE = "OOD average"
+"""What the mean over all OOD sets is called, as if it were a set."""
 _share = and_(ge(0), le(1))
 
 
@@ -35,17 +37,30 @@ class Accuracy:
 
 
 @attrs.frozen
+class Robustness:
+    """Hold effective robustness as its evaluation measured it; shares, None where not known.
+
+    `low` and `high`: the ends of its 95 % confidence interval for the choice of pictures.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@attrs.frozen
 class Model:
     """Hold one measured model.
 
     `label`: its name, unique in a report. `source`: the file or directory that it was read from.
     `group`: the name that seeds of one configuration share. `alpha`: set for weight ensembles,
     (1 - alpha) * starting model + alpha * fine-tuned model. `ood_ci95`: 95 % confidence interval
-    of its OOD average. `predictions`: .npz files by set. `is_start`: whether it is the model
-    before fine-tuning. `is_run`: whether it was read from the run that made it. `configuration`: a
-    digest that models of one group share. `run_digest`: that of the run that it is or is mixed
-    from, wherever that lies. `label_space`: whether the arg-max was taken among the classes of each
-    set or among all. Both None where the source does not say.
+    of its OOD average. `id_on_classes_of`: by OOD set, ID top-1 among its classes. `robustness`: by
+    OOD set and for the OOD average. `predictions`: .npz files by set. `is_start`: whether it is the
+    model before fine-tuning. `is_run`: whether it was read from the run that made it.
+    `configuration`: a digest that models of one group share. `run_digest`: that of the run that it
+    is or is mixed from, wherever that lies. `label_space`: whether the arg-max was taken among the
+    classes of each set or among all. These three are None where the source does not say.
     """
 
     label: str
@@ -55,6 +70,8 @@ class Model:
     seed: int | None = None
     alpha: float | None = None
     ood_ci95: tuple[float, float] | None = None
+    id_on_classes_of: Mapping[str, float | None] = attrs.field(factory=dict)
+    robustness: Mapping[str, Robustness] = attrs.field(factory=dict)
     predictions: Mapping[str, Path] = attrs.field(factory=dict)
     is_start: bool = False
     is_run: bool = False
@@ -85,13 +102,17 @@ class Run:
 
 @attrs.frozen
 class Difference:
-    """Hold the paired difference a - b of two models' accuracies on `set`, shares, with its CI."""
+    """Hold the paired difference a - b of two models' accuracies on `set`, shares, with its CI.
+
+    `a` and `b`: labels of models from `source`.
+    """
 
     a: str
     b: str
     set: str
     difference: float
     ci95: tuple[float, float]
+    source: str
 
 
 @attrs.frozen

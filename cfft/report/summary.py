@@ -9,11 +9,10 @@ from fnmatch import fnmatchcase
 import attrs
 
 from cfft.errors import ConfigError, unknown
-from cfft.report.records import ID, OOD, Material, Model
+from cfft.report.records import AVERAGE, ID, OOD, Material, Model
 from cfft.results import Spread
 from cfft.robustness import FEWEST_ON_A_LINE, AccuracyLine, effective_robustness, fit_line
 
-OOD_AVERAGE = "OOD average"
 _FEWEST_UNASKED = 10  # a line through a few models of one's own foretells nothing
 
 
@@ -63,14 +62,14 @@ class Summary:
     def targets(self) -> tuple[str, ...]:
         """The OOD average, then each OOD set; without OOD sets nothing."""
         names = tuple(name for name, role in self.sets.items() if role == OOD)
-        return (OOD_AVERAGE, *names) if names else ()
+        return (AVERAGE, *names) if names else ()
 
     def value(self, model: Model, name: str) -> float | None:
         """Return a model's accuracy on a set or its OOD average, None where it is not known.
 
         Averages are over all OOD sets of the report, so that they can be compared.
         """
-        if name != OOD_AVERAGE:
+        if name != AVERAGE:
             return model.sets[name].top1 if name in model.sets else None
         shares = [self.value(model, target) for target in self.targets[1:]]
         known = [share for share in shares if share is not None]
@@ -78,7 +77,7 @@ class Summary:
 
     def interval(self, model: Model, name: str) -> tuple[float, float] | None:
         """Return the 95 % confidence interval of what `value` returns, None where not known."""
-        if name == OOD_AVERAGE:
+        if name == AVERAGE:
             return model.ood_ci95
         return model.sets[name].ci95 if name in model.sets else None
 

@@ -243,3 +243,13 @@ def test_paths_of_other_seeds_do(write_run: Write) -> None:
     found = collect(list(map(str, runs)), [])
 
     assert len(set(groups(found)[1:])) == 2
+
+
+def test_differences_call_models_as_the_report_does(write_evaluation: Write) -> None:
+    paths = [write_evaluation("first"), write_evaluation("second")]
+
+    found = collect(list(map(str, paths)), [])
+
+    named = [(each.a, each.b) for each in found.differences if each.set == "drawing"]
+    assert named == [(f"mix 1.0 ({path})", f"mix 0.0 ({path})") for path in paths]
+    assert {label for pair in named for label in pair} <= {m.label for m in found.models}

@@ -7,8 +7,8 @@ import math
 import pytest
 
 from cfft.errors import ConfigError
-from cfft.report.records import Accuracy, Material, Model
-from cfft.report.summary import OOD_AVERAGE, spread, summarise
+from cfft.report.records import AVERAGE, Accuracy, Material, Model
+from cfft.report.summary import spread, summarise
 from cfft.results import Spread
 
 
@@ -35,13 +35,13 @@ def test_seeds_of_which_one_lacks_a_set_have_no_mean() -> None:
 def test_the_ood_average_is_the_plain_mean_of_the_ood_sets() -> None:
     found = summarise(Material((model("a", photo=0.9, drawing=0.6, sketch=0.4),)))
 
-    assert found.value(found.material.models[0], OOD_AVERAGE) == pytest.approx(0.5)
+    assert found.value(found.material.models[0], AVERAGE) == pytest.approx(0.5)
 
 
 def test_a_model_without_one_of_the_ood_sets_has_no_ood_average() -> None:
     models = (model("a", photo=0.9, drawing=0.6, sketch=0.4), model("b", photo=0.9, drawing=0.6))
 
-    assert summarise(Material(models)).value(models[1], OOD_AVERAGE) is None
+    assert summarise(Material(models)).value(models[1], AVERAGE) is None
 
 
 def test_sets_in_distribution_come_first() -> None:
@@ -91,4 +91,4 @@ def test_a_few_models_make_a_line_only_where_they_are_named() -> None:
     models = tuple(model(f"m{i}", photo=0.5 + i / 10, drawing=0.4 + i / 10) for i in range(4))
 
     assert summarise(Material(models)).lines == {}
-    assert summarise(Material(models), baseline=["m*"]).lines.keys() == {"drawing", OOD_AVERAGE}
+    assert summarise(Material(models), baseline=["m*"]).lines.keys() == {"drawing", AVERAGE}

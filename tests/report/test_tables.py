@@ -9,6 +9,7 @@ import pytest
 
 from cfft.report.accuracies import accuracy_tables, results
 from cfft.report.collect import collect
+from cfft.report.details import details
 from cfft.report.formats import comma_separated, latex, latex_escaped, markdown, markdown_escaped
 from cfft.report.records import Accuracy, Material, Model
 from cfft.report.summary import summarise
@@ -137,3 +138,43 @@ def test_differences_and_intervals_come_from_the_evaluation(write_evaluation: Wr
     row = by_name["differences"].spelt()[0]
     assert row == ["mix 1.0", "mix 0.0", "drawing", "+10.0", "+2.0", "+18.0"]
     assert by_name["details"].spelt()[0][:5] == ["mix 0.0", "photo", "60.0", "50.0", "70.0"]
+
+
+def test_details_have_what_an_evaluation_says_of_classes_and_robustness(
+    write_run: Write, write_evaluation: Write
+) -> None:
+    ood = {"role": "ood", "top1": 0.5, "n": 10}
+    measured = {
+        "model": "m",
+        "group": "m",
+        "sets": {"photo": {"role": "id", "top1": 0.75, "n": 10}, "drawing": ood, "sketch": ood},
+        "ood_ci95": [0.4, 0.6],
+        "id_on_classes_of": {"drawing": 0.9, "sketch": None},
+        "effective_robustness": {"drawing": 0.05, "sketch": None, "ood_average": 0.02},
+        "effective_robustness_ci95": {"drawing": [-0.01, 0.11], "sketch": None},
+    }
+    paths = [write_run("a", (0.8, 0.7, 0.6)), write_evaluation("e", models=[measured])]
+
+    table = details(summarise(collect(list(map(str, paths)), [])))
+
+    assert table is not None
+    assert [column.title for column in table.columns[5:]] == [
+        *("pictures", "classes", "ID top-1 on its classes"),
+        *("robustness", "robustness, 95 % from", "robustness, 95 % to"),
+    ]
+    assert table.spelt()[-3:] == [
+        ["m", "drawing", "50.0", "-", "-", "10", "-", "90.0", "+5.0", "-1.0", "+11.0"],
+        ["m", "sketch", "50.0", "-", "-", "10", "-", "-", "-", "-", "-"],
+        ["m", "OOD average", "50.0", "40.0", "60.0", "-", "-", "-", "+2.0", "-", "-"],
+    ]
+    assert len(table.notes) == 2
+
+
+def test_details_of_runs_have_no_column_of_what_only_evaluations_say(write_run: Write) -> None:
+    table = details(summarise(collect([str(write_run("a", (0.8, 0.7, 0.6)))], [])))
+
+    assert table is not None
+    assert [column.title for column in table.columns[2:]] == [
+        *("top-1", "95 % from", "95 % to", "pictures", "classes"),
+    ]
+    assert table.notes == ()
