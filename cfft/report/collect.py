@@ -68,7 +68,7 @@ def _expanded(patterns: Sequence[str]) -> list[Path]:
     wrong = [_what_it_is(pattern, matched[pattern]) for pattern in patterns if not known[pattern]]
     if wrong:
         raise ConfigError(several(wrong))
-    return list(dict.fromkeys(path for paths in known.values() for path in paths))
+    return list({path.resolve(): path for paths in known.values() for path in paths}.values())
 
 
 def _sorted_out(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:

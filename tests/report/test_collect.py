@@ -253,3 +253,11 @@ def test_differences_call_models_as_the_report_does(write_evaluation: Write) -> 
     named = [(each.a, each.b) for each in found.differences if each.set == "drawing"]
     assert named == [(f"mix 1.0 ({path})", f"mix 0.0 ({path})") for path in paths]
     assert {label for pair in named for label in pair} <= {m.label for m in found.models}
+
+
+def test_what_is_named_twice_is_one(write_run: Write, tmp_path: Path) -> None:
+    run = write_run("a", (0.8, 0.7, 0.6))
+
+    found = collect([str(run), str(tmp_path / "a" / ".." / "a")], [])
+
+    assert len(found.models) == 2
