@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,18 @@ def test_finished_runs_have_predictions_too(runs: Path, evaluate: Evaluate) -> N
     (group,) = record["groups"]
     assert by_label(record)["seed1"]["ood_average"] == stored["ood_average"]
     assert group["models"] == ["seed0", "seed1"]
+
+
+def test_evaluations_and_what_is_recomputed_say_which_run_a_model_is(
+    runs: Path, evaluate: Evaluate, tmp_path: Path
+) -> None:
+    measured = evaluate(runs / "seed0")
+    again = evaluate("--from-predictions", tmp_path / "EVAL", out=tmp_path / "AGAIN")
+    own = evaluate("--from-predictions", runs / "seed0", out=tmp_path / "OWN")
+
+    digest = sha256((runs / "seed0" / "results.json").read_bytes()).hexdigest()
+    found = [record["models"][0]["run_digest"] for record in (measured, again, own)]
+    assert found == [digest] * 3
 
 
 def test_evaluations_that_say_nothing_of_heads_are_read(
