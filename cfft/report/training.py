@@ -114,14 +114,14 @@ def _drawing(series: Series) -> Callable[[str], Drawn]:
         )
         low = alt.Y("low:Q", title=None, scale=alt.Scale(zero=False))
         mean = alt.Y("mean:Q", title=None, scale=alt.Scale(zero=False))
-        # a line of a single point is not drawn
-        alone = points.transform_joinaggregate(written="count()", groupby=["series"])
-        alone = alone.transform_filter("datum.written === 1")
+        # a line of a single point is not drawn; a filter would leave no extent where all are longer
+        counted = points.transform_joinaggregate(written="count()", groupby=["series"])
+        alone = alt.condition("datum.written === 1", alt.value(1), alt.value(0))
         layers = (
             points.mark_area(opacity=_BAND, aria=False).encode(y=low, y2="high", **series.bands()),
             points.mark_line(strokeWidth=2).encode(y=mean, **series.lines()),
-            alone.mark_point(filled=True, size=60, opacity=1, aria=False).encode(
-                y=mean, **series.bands()
+            counted.mark_point(filled=True, size=60, aria=False).encode(
+                y=mean, opacity=alone, **series.bands()
             ),
             points.mark_point(filled=True, size=120, opacity=0).encode(y=mean, tooltip=_tooltip()),
         )
