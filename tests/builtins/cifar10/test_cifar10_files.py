@@ -59,6 +59,32 @@ def test_a_batch_that_was_saved_anew_is_read(pixels: Pixels, tmp_path: Path, pro
     assert (test.labels, test.read(1).getpixel((3, 3))) == ((4, 5), (1, 1, 1))
 
 
+@pytest.mark.parametrize(
+    "lay",
+    [
+        np.ascontiguousarray,
+        np.asfortranarray,
+        lambda rows: rows[::2],
+        lambda rows: rows.reshape(4, 32, 96).transpose(0, 2, 1),
+    ],
+)
+@pytest.mark.parametrize("protocol", [2, 5])
+def test_rows_are_read_however_they_lay_in_memory(
+    tmp_path: Path, protocol: int, lay: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+) -> None:
+    rows = lay(np.arange(4 * 3072, dtype=np.uint32).reshape(4, 3072).astype(np.uint8))
+    labels = np.arange(len(rows), dtype=">i2")
+    stored = {"data": rows, "labels": labels, "batch_label": np.str_("anew")}
+    (tmp_path / "test_batch").write_bytes(pickle.dumps(stored, protocol))
+
+    test = read_batches("cifar10", [tmp_path / "test_batch"])
+
+    assert test.labels == tuple(range(len(rows)))
+    np.testing.assert_array_equal(
+        test.pixels.transpose(0, 3, 1, 2).reshape(rows.shape), rows, strict=True
+    )
+
+
 @pytest.mark.parametrize("core", ["numpy.core", "numpy._core"])
 def test_arrays_of_either_numpy_are_read(pixels: Pixels, tmp_path: Path, core: str) -> None:
     stored = {"data": pixels(1).reshape(1, 3072), "labels": [np.int64(4)]}
@@ -105,6 +131,49 @@ def test_a_batch_that_would_run_code_is_refused(tmp_path: Path) -> None:
         evaluation_sets(Cifar10Suite(data=tmp_path), 0)
 
 
+class Calling:
+    """Is pickled as a call, with the state that its result is given."""
+
+    def __init__(self, *reduced: Any) -> None:
+        self.reduced = reduced
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.reduced
+
+
+ADDRESS = b"A" * 8  # of an object that is nowhere
+OBJECT = np.dtype("O")
+REBUILD, SCALAR = np.empty(0).__reduce__()[0], np.float64(0).__reduce__()[0]
+EMPTY = (np.ndarray, (0,), b"b")
+IN_A_FIELD = (3, "|", None, ("o",), {"o": (OBJECT, 0)}, 8, 1, 0)  # flags that deny the object
+RECORD = Calling(np.dtype, ("V8", False, True), IN_A_FIELD)
+NUMBER = Calling(np.dtype, ("i8", False, True), IN_A_FIELD)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        Calling(np.ndarray, ((1,), OBJECT, ADDRESS)),
+        Calling(SCALAR, (OBJECT, ADDRESS)),
+        Calling(SCALAR, (RECORD, ADDRESS)),
+        Calling(SCALAR, (NUMBER, ADDRESS)),
+        Calling(REBUILD, EMPTY, (1, (1,), OBJECT, False, ADDRESS)),
+        Calling(REBUILD, EMPTY, (1, (1,), RECORD, False, ADDRESS)),
+        Calling(REBUILD, EMPTY, (1, (1,), NUMBER, False, ADDRESS)),
+        Calling(REBUILD, EMPTY, (1, (2,), np.dtype("i8"), False, ADDRESS)),
+    ],
+)
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_a_batch_that_forges_objects_is_refused(
+    tmp_path: Path, forged: Calling, protocol: int
+) -> None:
+    stored = {"data": np.zeros((1, 3072), np.uint8), "labels": forged}
+    (tmp_path / "test_batch").write_bytes(pickle.dumps(stored, protocol))
+
+    with pytest.raises(DataError, match="test_batch: not the arrays that CIFAR-10 is published as"):
+        evaluation_sets(Cifar10Suite(data=tmp_path), 0)
+
+
 @pytest.mark.parametrize("content", [b"", b"no pickle", pickle.dumps([1]), pickle.dumps({})])
 def test_what_is_no_batch_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "test_batch").write_bytes(content)
@@ -138,12 +207,9 @@ def test_10_2_is_found_in_its_older_form(pixels: Pixels, tmp_path: Path, folder:
     assert pictures.read(1).getpixel((0, 0)) == (1, 1, 1)
 
 
-class Harmful:
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, ("touch broken",)
-
-
-@pytest.mark.parametrize("stored", [{"images": Harmful()}, {"pictures": 1}, [1]])
+@pytest.mark.parametrize(
+    "stored", [{"images": Calling(os.system, ("touch broken",))}, {"pictures": 1}, [1]]
+)
 def test_an_older_form_that_holds_anything_else_is_refused(tmp_path: Path, stored: Any) -> None:
     file = tmp_path / "cifar102_test.npy"
     np.save(file, np.array(stored, dtype=object), allow_pickle=True)
