@@ -11,7 +11,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -131,18 +132,20 @@ def parse_interval(text: str | None) -> Interval:
     return Interval(seconds=60.0 * number) if minutes else Interval(steps=number)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace a file by one that holds `text`, in one stroke."""
-    partial = _sibling(path, "partial")
-    partial.write_text(text, "utf-8")
-    _replace(path, partial)
+def write_text(path: Path, text: str, errors: str = "strict") -> None:
+    """Replace a file by one that holds `text`, in one stroke.
+
+    `errors`: as in `str.encode`. Raises UnicodeEncodeError; whatever is raised, `path` is as it
+    was and nothing lies beside it.
+    """
+    with _replacing(path) as partial:
+        partial.write_text(text, "utf-8", errors)
 
 
 def write_weights(path: Path, weights: Mapping[str, Tensor], identity: Mapping[str, str]) -> None:
     """Replace a weight file in one stroke; it says by `identity` whose weights they are."""
-    partial = _sibling(path, "partial")
-    _write_tensors(partial, weights, identity)
-    _replace(path, partial)
+    with _replacing(path) as partial:
+        _write_tensors(partial, weights, identity)
 
 
 def _check_finite(weights: Mapping[str, Tensor]) -> None:
@@ -193,10 +196,17 @@ def _swap(partial: Path, directory: Path) -> None:
     shutil.rmtree(previous, ignore_errors=True)
 
 
-def _replace(path: Path, partial: Path) -> None:
-    _flush(partial)
-    partial.replace(path)
-    _flush(path.parent)
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Give a file to write, which takes the place of `path` unless the block fails."""
+    partial = _sibling(path, "partial")
+    try:
+        yield partial
+        _flush(partial)
+        partial.replace(path)
+        _flush(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _places(directory: Path) -> tuple[Path, Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Format = Literal["csv", "jsonl"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
+_FILE_NAMES = "surrogateescape"
 _HELP = """{summary}
 
 For example: cfft predict runs/object holiday/ > labels.csv
@@ -103,13 +105,16 @@ def _format(form: Format | None, as_json: bool) -> Format:
 
 
 def _write(text: str, out: Path | None) -> None:
+    """Write lines; names of files that are no UTF-8 keep their bytes."""
     if out is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors=_FILE_NAMES)
         typer.echo(text, nl=False)
         return
     from cfft.checkpoint import write_text
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(out, text)
+    write_text(out, text, _FILE_NAMES)
     typer.echo(f"wrote {out}", err=True)
 
 

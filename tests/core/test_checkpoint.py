@@ -168,3 +168,12 @@ def test_a_text_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
 
     assert (tmp_path / "results.json").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+
+
+def test_text_that_cannot_be_written_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("old")
+
+    with pytest.raises(UnicodeEncodeError):
+        write_text(tmp_path / "labels.csv", "caf\udce9.png")
+
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"labels.csv": "old"}

@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,6 +92,21 @@ def test_lines_go_to_stdout_and_nothing_else_does(
     assert (table.code, len(rows)) == (0, 4 * 2)
     assert list(rows[0]) == ["path", "rank", "label", "class_index", "probability"]
     assert [{k: str(v) for k, v in record.items()} for record in records] == rows
+
+
+def test_names_that_are_no_utf_8_are_written_as_they_are(
+    stored: Path, world: Path, tmp_path: Path
+) -> None:
+    picture = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    shutil.copy(world / "dark" / "red" / "00.png", picture)
+    command = [sys.executable, "-m", "cfft", "predict", stored, picture, "--workers", "0"]
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}  # as in most locales
+
+    shown = subprocess.run(command, stdout=subprocess.PIPE, env=strict, check=True).stdout
+    subprocess.run([*command, "--out", tmp_path / "labels.csv"], env=strict, check=True)
+
+    assert shown.splitlines()[1].startswith(picture + b",1,")
+    assert (tmp_path / "labels.csv").read_bytes() == shown
 
 
 def test_json_is_the_format_of_json_lines(cfft_command: Command, stored: Path, world: Path) -> None:
