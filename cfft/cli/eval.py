@@ -29,6 +29,7 @@ from cfft.settings import Evaluation
 _KINDS = ("suite", "backbone")
 _SETTINGS = ("--model", "--pretrained", "--head", "--prompts")
 _LEFT_OUT = ("--recipe", "--config")
+_RECOMPUTING = ("--label-space", "--baseline", "--baseline-line", "--out", "--json")
 _MEASURING, _OUTPUT = "Measuring", "Output"
 _MODELS = (
     "run directories, checkpoint directories, weight files, patterns of them in quotes, or "
@@ -93,6 +94,7 @@ def evaluate(registry: Registry, request: EvalRequest) -> None:
     """Measure what is asked for, or read what was measured, and show it."""
     if not request.models:
         raise ConfigError(f"no model is given: {_MODELS}")
+    _check_recomputing(request)
     settings = _settings(request)
     out: Path | None
     if request.from_predictions:
@@ -124,6 +126,18 @@ def _own_options() -> Iterator[Option]:
     yield Option(
         "--json", "print evaluation.json and nothing else", _OUTPUT, "", storing("as_json")
     )
+
+
+def _check_recomputing(request: EvalRequest) -> None:
+    """Raise ConfigError for options about measuring where nothing is measured."""
+    kept = (*_RECOMPUTING, "--from-predictions", "MODEL")
+    wrong = [spelling for spelling in request.given if spelling not in kept]
+    if request.from_predictions and wrong:
+        raise ConfigError(
+            "--from-predictions measures no model and has no use for "
+            f"{', '.join(wrong)}: leave that out, or measure again without --from-predictions; "
+            f"allowed beside it: {', '.join(_RECOMPUTING)}"
+        )
 
 
 def _settings(request: EvalRequest) -> Evaluation:

@@ -39,7 +39,7 @@ THRESHOLDS = "--thresholds"
 
 @attrs.define
 class Request:
-    """Hold what a command line asks for, still unchecked."""
+    """Hold what a command line asks for, still unchecked; `given`: how its options are spelled."""
 
     layer: Layer = attrs.field(factory=lambda: Layer(COMMAND_LINE))
     recipe: str | None = None
@@ -48,6 +48,7 @@ class Request:
     resume: bool = False
     dry_run: bool = False
     as_json: bool = False
+    given: list[str] = attrs.field(factory=list)
 
 
 @attrs.frozen

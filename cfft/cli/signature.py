@@ -30,6 +30,7 @@ def as_command(
             value = values.pop(keyword)
             if value not in (None, False, []):
                 option.store(request, value)
+                request.given.append(option.spelling)
         action(request, **values)
 
     own = inspect.signature(action, eval_str=True).parameters.values()

@@ -132,7 +132,8 @@ def evaluate(cfft_command: Command, tmp_path: Path) -> Evaluate:
     """Return `evaluate(*words)`, which returns evaluation.json of a command that must succeed."""
 
     def evaluated(*words: object, out: Path = tmp_path / "EVAL") -> dict[str, Any]:
-        own = ("--out", str(out), "--workers", "0", "--json")
+        workers = () if "--from-predictions" in words else ("--workers", "0")
+        own = ("--out", str(out), *workers, "--json")
         ended = cfft_command("eval", *map(str, words), *own)
         assert ended.code == 0, ended.err
         found: dict[str, Any] = json.loads((out / "evaluation.json").read_text())

@@ -57,6 +57,24 @@ def test_evaluations_and_what_is_recomputed_say_which_run_a_model_is(
     assert found == [digest] * 3
 
 
+def test_options_about_measuring_are_refused_by_name_where_nothing_is_measured(
+    runs: Path, cfft_command: Command
+) -> None:
+    asked = "--alphas 0,0.5 --suite domains --data X --seed 3 --skip-unreadable --model X --workers"
+
+    ended = cfft_command(
+        "eval", "--from-predictions", str(runs / "seed0"), *asked.split(), "0", "--label-space",
+        "full", "--set", "suite.domains.id=dark",
+    )  # fmt: skip
+
+    assert (ended.code, ended.out) == (2, "")
+    assert (
+        "has no use for --suite, --model, --seed, --alphas, --workers, --skip-unreadable, --set, "
+        "--data: leave that out, or measure again without --from-predictions; allowed beside it: "
+        "--label-space, --baseline, --baseline-line, --out, --json"
+    ) in ended.err
+
+
 def test_evaluations_that_say_nothing_of_heads_are_read(
     runs: Path, evaluate: Evaluate, tmp_path: Path
 ) -> None:
