@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -171,6 +172,19 @@ def differences(before: Any, now: Any, path: str = "") -> Iterator[str]:
             yield from differences(before.get(key), now.get(key), inner)
     elif before != now:
         yield f"{path}: {_shown(before)} -> {_shown(now)}"
+
+
+def check_agree(configs: Mapping[str, Mapping[str, Any]], table: str, remedy: str) -> None:
+    """Raise ConfigError, which ends with `remedy`, unless all have the same settings in a table.
+
+    `configs`: configurations by what the error calls them.
+    """
+    for (first, one), (second, other) in pairwise(configs.items()):
+        changed = list(differences(one[table], other[table], table))
+        if changed:
+            raise ConfigError(
+                f"{first} and {second} have another {table} ({'; '.join(changed)}): {remedy}"
+            )
 
 
 def _shown(value: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +30,7 @@ from cfft.processes import Processes
 from cfft.progress import Reporter
 from cfft.rebuild import Rebuilt
 from cfft.registry import Registry
-from cfft.results import differences
+from cfft.results import check_agree
 from cfft.starting_model import before_name
 
 if TYPE_CHECKING:
@@ -39,6 +38,10 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _COCO = "coco"
+_REMEDIES = {
+    "suite": "--suite and --data which pictures are meant",
+    "model": "--model which one is meant by zero-shot",
+}
 _READERS = {"binary": read_binary, "trimap": read_trimap}
 
 
@@ -96,10 +99,10 @@ def check_shared(runs: Mapping[str, RunConfig], wanted: Wanted, before: bool) ->
     on the pictures of the wanted sets, which may depend on the seed; where the model `before`
     fine-tuning is measured too, on that model.
     """
-    for first, other in pairwise(runs):
-        _check_agree(runs, first, other, "suite", "--suite and --data which pictures are meant")
-        if before:
-            _check_agree(runs, first, other, "model", "--model which one is meant by zero-shot")
+    configs = {label: config.to_dict() for label, config in runs.items()}
+    for table, remedy in _REMEDIES.items():
+        if before or table == "suite":
+            check_agree(configs, table, f"say with {remedy}, or measure one run at a time")
     seeds = {config.seed: label for label, config in runs.items()}
     name = None
     if len(seeds) > 1:
@@ -110,18 +113,6 @@ def check_shared(runs: Mapping[str, RunConfig], wanted: Wanted, before: bool) ->
         raise ConfigError(
             f"set '{name}' has other pictures with another seed ({told}): measure one run at a "
             "time, or say with --seed which pictures are meant"
-        )
-
-
-def _check_agree(
-    runs: Mapping[str, RunConfig], first: str, other: str, table: str, remedy: str
-) -> None:
-    one, another = (runs[label].to_dict()[table] for label in (first, other))
-    changed = list(differences(one, another, table))
-    if changed:
-        raise ConfigError(
-            f"{first} and {other} have another {table} ({'; '.join(changed)}): say with {remedy}, "
-            "or measure one run at a time"
         )
 
 
