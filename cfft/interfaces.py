@@ -343,6 +343,10 @@ class Suite(Protocol):
 
     It may have `unread() -> Sequence[str]`: names of what lies where its sets are looked for and
     belongs to none of them, which the plan of a run, `cfft eval` and `cfft data verify` mention.
+
+    The optional class attribute `only_measured` names parameters that leave the pictures to train
+    on as they are. Where a run had others in any other parameter, `cfft eval` says that it may have
+    been trained on what it is measured on.
     """
 
     def open(self, seed: int) -> SuiteSets:

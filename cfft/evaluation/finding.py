@@ -38,6 +38,11 @@ class Found:
         return run if run is not None and run.config.is_file() else None
 
     @property
+    def trained_by(self) -> RunDirectory | None:
+        """The run that it is, or in whose checkpoints it lies; None where nothing says it."""
+        return self.run or _run_around(self)
+
+    @property
     def seeds(self) -> tuple[int, ...]:
         """The seeds of the runs that trained it; empty where nothing says them.
 
@@ -48,8 +53,7 @@ class Found:
         description = _description(self)
         if description is not None and description.seeds:
             return description.seeds
-        around = _run_around(self)
-        return () if around is None else (around.read_seed(),)
+        return () if self.trained_by is None else (self.trained_by.read_seed(),)
 
     @property
     def seed(self) -> int | None:

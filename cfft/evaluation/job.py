@@ -30,6 +30,7 @@ from cfft.evaluation.sets import (
 from cfft.evaluation.side_by_side import Fitted, alike, fitted, predict_together
 from cfft.evaluation.starts import Starts
 from cfft.evaluation.subjects import Subject, Subjects
+from cfft.evaluation.training_pictures import check_one_suite, warn_of_other_settings
 from cfft.interfaces import Preprocessing
 from cfft.layers import Layer
 from cfft.predictions import Predictions
@@ -59,9 +60,11 @@ def evaluate_models(
     check_free(out)
     found = find_models(asked)
     config = _configured(registry, found, layer)
+    check_one_suite(found, layer, config, registry)
     accelerator = make_accelerator(settings.precision)
     hears = reporter if reporter is not None and accelerator.is_main_process else Silent()
     warn_of_training_pictures(found, layer.seed, config, hears)
+    warn_of_other_settings(found, config, registry, hears)
     own = [] if layer.seed is not None else [m.seed for m in found if m.seed is not None]
     view = open_suite(config.suite.strategy, [config.seed, *own])
     for line in unmeasured(config.suite.strategy, view):

@@ -55,6 +55,7 @@ class DomainsSuite:
         None, help="what DIR holds, for cfft data verify to compare with its published counts"
     )
     known_sets: ClassVar[tuple[str, ...]] = ("the domain id", "every other domain")
+    only_measured: ClassVar[tuple[str, ...]] = ("benchmark",)
 
     def __attrs_post_init__(self) -> None:
         check_split("domains", self.split)

@@ -41,6 +41,7 @@ class WebDatasetSuite:
     cache: Path | None = param(None, help="folder for downloaded tars; none: the user's cache")
     requires: ClassVar[Mapping[str, str]] = REQUIRES
     known_sets: ClassVar[tuple[str, ...]] = (*PARTS, "every name in ood")
+    only_measured: ClassVar[tuple[str, ...]] = ("cache",)
 
     def __attrs_post_init__(self) -> None:
         check_split("webdataset", self.split)

@@ -51,6 +51,13 @@ def test_no_parameter_of_a_suite_is_spelt_like_a_setting(suite: object) -> None:
     assert {suite.option(param.name) for param in suite.params} & SETTINGS == set()
 
 
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
+def test_what_only_measuring_asks_a_suite_for_are_parameters_of_it(suite: object) -> None:
+    names = {param.name for param in suite.params}
+
+    assert set(getattr(suite.cls, "only_measured", ())) <= names
+
+
 @pytest.mark.parametrize("line", shown("run"))
 def test_a_command_that_the_pages_show_can_be_given(line: str) -> None:
     config = resolved(run_options(REGISTRY), Request, line)

@@ -49,6 +49,7 @@ class Cifar10Suite:
     val: int = param(5000, help="training pictures held out for validation", ge=10)
 
     known_sets: ClassVar[tuple[str, ...]] = (*SETS, "15 corruptions")
+    only_measured: ClassVar[tuple[str, ...]] = ("sets", "corruptions", "severities")
 
     def __attrs_post_init__(self) -> None:
         self._selection.check("cifar10", SETS, TEST)

@@ -64,6 +64,7 @@ class ImageNetSuite:
     val: int = param(10_240, help="training pictures held out for validation", ge=1000)
 
     known_sets: ClassVar[tuple[str, ...]] = (*PLACES, "15 corruptions (cfft[corruptions])")
+    only_measured: ClassVar[tuple[str, ...]] = ("sets", "corruptions", "severities", "border")
 
     def __attrs_post_init__(self) -> None:
         self._selection.check("imagenet", PLACES, TEST)

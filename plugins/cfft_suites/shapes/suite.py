@@ -38,6 +38,7 @@ class ShapesSuite:
     known_sets: ClassVar[tuple[str, ...]] = (
         *("train", "val", "test", "resample", "rendition", "sketch", "relocated", "adversarial"),
     )
+    only_measured: ClassVar[tuple[str, ...]] = ("test_pictures", "ood_pictures", "cache")
 
     def open(self, seed: int) -> SuiteSets:
         """Return the sets, drawn first where they are not in the cache; `seed` changes nothing.
