@@ -100,9 +100,14 @@ def _leave_group() -> None:
 
 
 def _let_go(error: BaseException | None) -> None:
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__cause__ or error.__context__
+    """Clear the frames of an error and of all that led to it, which may be a ring."""
+    reached, cleared = [error], set[int]()
+    while reached:
+        error = reached.pop()
+        if error is not None and id(error) not in cleared:
+            cleared.add(id(error))
+            traceback.clear_frames(error.__traceback__)
+            reached += [error.__cause__, error.__context__]
 
 
 def _end(code: int, *lines: str) -> None:

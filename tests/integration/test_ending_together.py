@@ -107,7 +107,8 @@ def fail():
     try:
         raise OSError(str(model))
     except OSError as error:
-        raise CfftError("no more") from error
+        error.__cause__ = CfftError("no more")  # a ring, which nobody may follow for ever
+        raise error.__cause__ from error
 
 group = None
 try:
