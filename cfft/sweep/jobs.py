@@ -174,25 +174,33 @@ def _raise(problems: Iterable[str]) -> None:
 
 
 def _run_side_by_side(jobs: Sequence[Job], at_once: int, threads: int, heard: Heard) -> None:
+    started: list[subprocess.Popen[bytes]] = []
     with ThreadPoolExecutor(at_once) as pool:
-        running = {pool.submit(_finish, job, threads): job for job in jobs}
+        running = {pool.submit(_finish, job, threads, started): job for job in jobs}
         try:
             for future in as_completed(running):
                 heard.done(running[future], future.result())
+        except SystemExit:  # at SIGTERM, which the runs do not hear, as they do a Ctrl-C
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in started:
+                process.terminate()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _finish(job: Job, threads: int) -> dict[str, Any]:
+def _finish(job: Job, threads: int, started: list[subprocess.Popen[bytes]]) -> dict[str, Any]:
     found = job.results()
     if found is not None:
         return found
     job.log.parent.mkdir(parents=True, exist_ok=True)
     with job.log.open("w", encoding="utf-8") as log:
-        ended = subprocess.run(_command(job, threads), stdout=log, stderr=log, check=False)
+        process = subprocess.Popen(_command(job, threads), stdout=log, stderr=log)
+        started.append(process)
+        code = process.wait()
     found = job.results()
-    if ended.returncode or found is None:
-        raise TrainingError(_failure(job, ended.returncode))
+    if code or found is None:
+        raise TrainingError(_failure(job, code))
     return found
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,3 +96,27 @@ def test_a_run_that_fails_says_what_it_said(
 
     assert ended.code == 2
     assert "unknown domain 'cloudy'" in ended.err
+
+
+def appears(folder: Path, pattern: str) -> bool:
+    """Wait up to two minutes for a file."""
+    for _ in range(1200):
+        if any(folder.glob(pattern)):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_sigterm_ends_a_sweep_with_its_runs_which_can_go_on(file: Path, tmp_path: Path) -> None:
+    file.write_text(file.read_text().replace("epochs = 1", "epochs = 100000"))
+    out = tmp_path / "sweep"
+    command = [sys.executable, "-m", "cfft", "sweep", str(file), "--out", str(out)]
+
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as sweep:
+        trains = appears(out, "search/*/*/metrics.jsonl")
+        sweep.send_signal(signal.SIGTERM)
+        sweep.communicate(timeout=120)
+
+    assert (trains, sweep.returncode) == (True, 143)
+    assert len(list(out.glob("search/*/*/checkpoints/last/state.json"))) == 1
+    assert "interrupted" in next(out.glob("logs/*.txt")).read_text()
