@@ -345,8 +345,8 @@ class Suite(Protocol):
     belongs to none of them, which the plan of a run, `cfft eval` and `cfft data verify` mention.
 
     The optional class attribute `only_measured` names parameters that leave the pictures to train
-    on as they are. Where a run had others in any other parameter, `cfft eval` says that it may have
-    been trained on what it is measured on.
+    on as they are, whatever sets they add to measure on. Where a run had other values of any other
+    parameter, and other sets, `cfft eval` says that it may have been trained on what is measured.
     """
 
     def open(self, seed: int) -> SuiteSets:

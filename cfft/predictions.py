@@ -77,7 +77,7 @@ class Predictions:
         """
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                found = cls._from_arrays(stored)
+                found = cls._from_arrays(dict(stored))
         except Exception as error:  # numpy raises a dozen kinds for files that are damaged
             why = str(error) or type(error).__name__
             raise DataError(f"{path}: no predictions that cfft wrote ({why})") from error
@@ -114,6 +114,19 @@ class Predictions:
         if outside:
             raise ValueError(f"logits of {len(known)} classes, but class {min(outside)} occurs")
         return found
+
+
+def read_pictures(path: Path) -> tuple[list[str], list[int]]:
+    """Return the names and labels of the pictures that predictions are of, without the logits.
+
+    Raises DataError naming `path` for anything else.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return stored["names"].tolist(), stored["labels"].tolist()
+    except Exception as error:  # numpy raises a dozen kinds for files that are damaged
+        why = str(error) or type(error).__name__
+        raise DataError(f"{path}: no predictions that cfft wrote ({why})") from error
 
 
 def _check_form(name: str, values: NDArray[Any]) -> None:

@@ -161,7 +161,7 @@ def _telling(keys: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> list[
 
 
 def _kinds(configs: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> int:
-    return len({tuple(str(config.get(key)) for key in keys) for config in configs})
+    return len({tuple(str(config.get(key, "none")) for key in keys) for config in configs})
 
 
 def _short(key: str, keys: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from cfft.evaluation.baseline import baseline_line, chosen_baseline
 from cfft.evaluation.comparison import compare
 from cfft.evaluation.files import SCHEMA, EvaluationFiles, new_evaluation
 from cfft.evaluation.finding import Found, find_models, model_layers
-from cfft.evaluation.measured import MeasuredModel, MeasuredSet, measure
+from cfft.evaluation.measured import Identity, MeasuredModel, MeasuredSet, measure
 from cfft.evaluation.scores import LabelSpace
 from cfft.evaluation.seeds import warn_of_training_pictures
 from cfft.evaluation.sets import (
@@ -124,6 +124,12 @@ class _Evaluation:
         own = subject.identity.seed
         return self.config.seed if self.seed is not None or own is None else own
 
+    def _identity(self, subject: Subject) -> Identity:
+        """Return what is recorded of a model; on another seed's sets it is not its run again."""
+        if self._seed_of(subject) == subject.identity.seed:
+            return subject.identity
+        return attrs.evolve(subject.identity, run_digest=None)
+
     def _try_all(self, view: SuiteView, subjects: Sequence[Subject]) -> None:
         """Build every model once, so that a bad one is found before the first picture."""
         if len(subjects) > self.settings.models_at_once:
@@ -158,7 +164,7 @@ class _Evaluation:
         for model in models:
             model.classifier.to("cpu")  # starting models are kept for weight ensembles
         identities = [
-            attrs.evolve(subject.identity, head=model.head, facts=model.facts)
+            attrs.evolve(self._identity(subject), head=model.head, facts=model.facts)
             for subject, model in zip(subjects, models, strict=True)
         ]
         return [

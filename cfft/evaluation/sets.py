@@ -89,6 +89,12 @@ def draws_test_set(suite: Suite, seed: Seed) -> bool:
     return len({_digest(test) for test in tests if test is not None}) > 1
 
 
+def measured_pictures(suite: Suite, seed: Seed) -> frozenset[tuple[Role, str, str]]:
+    """Return role, name and a digest of the pictures of each set; raises DataError."""
+    view = open_suite(suite, [seed])
+    return frozenset((each.role, each.pictures.name, _digest(each.pictures)) for each in view.sets)
+
+
 def without_unreadable(view: SuiteView, processes: Processes, reporter: Reporter) -> SuiteView:
     """Decode every picture and leave out those that fail; raises DataError where none is left.
 

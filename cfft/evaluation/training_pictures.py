@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from cfft.config import RunConfig, resolve
+from cfft.errors import CfftError
 from cfft.evaluation.finding import Found, run_layers
+from cfft.evaluation.sets import measured_pictures
 from cfft.layers import Layer
 from cfft.progress import Reporter
 from cfft.registry import Registry
@@ -22,18 +24,21 @@ def check_one_suite(
 ) -> None:
     """Raise ConfigError for runs whose suites differ, where `asked` does not say which is meant.
 
-    `config`: which one would be measured. What `asked` settles for all may differ.
+    `config`: which one would be measured. What `asked` settles for all may differ, and settings
+    that leave the sets to measure on as they are.
     """
     if "suite" in asked.chosen:
         return
     full = (values for (kind, _), values in asked.values.items() if kind == "suite")
     settled = set(asked.short).union(*full)
-    configs = {
-        model.text: {"suite": _without(suite, settled)}
-        for model, suite in _trained(found, config, registry)
-    }
+    chosen = _without(config.to_dict()["suite"], settled)
+    suites = {}
+    for model, run in _trained(found):
+        suite = _comparable(_without(_stored(run), settled), chosen)
+        is_other = suite != chosen and not _has_pictures_of(config, run, registry)
+        suites[model.text] = {"suite": suite if is_other else chosen}
     remedy = "say with --suite and its parameters which pictures are meant, or measure them apart"
-    check_agree(configs, "suite", remedy)
+    check_agree(suites, "suite", remedy)
 
 
 def warn_of_other_settings(
@@ -41,36 +46,51 @@ def warn_of_other_settings(
 ) -> None:
     """Warn of each run that was trained on the chosen data with other settings than the chosen.
 
-    `config`: what is measured. Another domain `id`, say, makes training pictures OOD ones.
+    `config`: what is measured. Another domain `id`, say, makes training pictures OOD ones. A run
+    that was measured on the same sets itself is sound.
     """
     unconcerned = set(getattr(config.suite.strategy, "only_measured", ()))
     chosen = _without(config.to_dict()["suite"], unconcerned)
-    for model, suite in _trained(found, config, registry):
-        own = _without(suite, unconcerned)
+    for model, run in _trained(found):
+        own = _comparable(_without(_stored(run), unconcerned), chosen)
         changed = "; ".join(differences(own, chosen, "suite"))
-        if changed and _may_meet(own, chosen):
+        if changed and _may_meet(own, chosen) and not _has_pictures_of(config, run, registry):
             reporter.warned(
                 f"{model.text} was trained with other settings ({changed}): sets that are measured "
                 "may hold pictures that it was trained on"
             )
 
 
-def _trained(
-    found: Sequence[Found], config: RunConfig, registry: Registry
-) -> Iterator[tuple[Found, Mapping[str, Any]]]:
-    """Give each model whose run is known, and the settings of the suite that it was trained on."""
+def _trained(found: Sequence[Found]) -> Iterator[tuple[Found, RunDirectory]]:
+    """Give each model whose run is known."""
     for model in found:
         if model.trained_by is not None:
-            yield model, _suite(model.trained_by, config, registry)
+            yield model, model.trained_by
 
 
-def _suite(run: RunDirectory, config: RunConfig, registry: Registry) -> Mapping[str, Any]:
-    """Return a run's settings; a suite that was not chosen need not be installed any more."""
-    layers = run_layers(run.config)
-    stored: Mapping[str, Any] = run.read_config().get("suite", {})
-    if stored.get("use") == config.suite.name:
-        stored = resolve(registry, layers).to_dict()["suite"]
-    return stored
+def _stored(run: RunDirectory) -> Mapping[str, Any]:
+    suite: Mapping[str, Any] = run.read_config().get("suite", {})
+    return suite
+
+
+def _comparable(suite: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a suite's settings; what one of the two does not say, as older runs, is the chosen."""
+    if suite.get("use") != chosen.get("use"):
+        return dict(suite)
+    return {**chosen, **{name: value for name, value in suite.items() if name in chosen}}
+
+
+def _has_pictures_of(config: RunConfig, run: RunDirectory, registry: Registry) -> bool:
+    """Tell whether a run's own suite gives the sets to measure on that `config` does.
+
+    They are compared at the run's seed. A suite that cannot be opened any more gives none.
+    """
+    seed = run.read_seed()
+    try:
+        own = resolve(registry, run_layers(run.config)).suite.strategy
+        return measured_pictures(own, seed) == measured_pictures(config.suite.strategy, seed)
+    except CfftError:
+        return False
 
 
 def _may_meet(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -86,7 +106,7 @@ def _may_meet(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def _folders(suite: Mapping[str, Any]) -> list[Path]:
     paths = [Path(value) for value in suite.values() if isinstance(value, str)]
-    return [path for path in paths if path.is_absolute()]
+    return [path for path in paths if path.is_absolute() and path.is_dir()]
 
 
 def _without(suite: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:

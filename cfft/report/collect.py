@@ -11,7 +11,7 @@ import attrs
 from cfft.errors import ConfigError, several
 from cfft.evaluation.finding import matching
 from cfft.evaluation.groups import groups_without_doubles
-from cfft.report.comparable import other_counts, require_alike, require_shared_sets
+from cfft.report.comparable import other_counts, other_settings, require_alike, require_shared_sets
 from cfft.report.evaluations import is_evaluation, read_measured
 from cfft.report.imports import read_imports, require_known
 from cfft.report.measured_again import without_doubles
@@ -37,16 +37,20 @@ def collect(
     if not everything.models:
         raise ConfigError("nothing to report: give run or evaluation directories, or --import FILE")
     require_known(id_sets, everything.models)
-    require_alike(everything)
     measured = [model for part in others for model in part.models]
     once = without_doubles(trained.models, measured)
+    require_alike(everything, once)
     models = _labelled(once)
     require_shared_sets(models)
     return attrs.evolve(
         everything,
         models=_grouped(_starts_first(models)),
         differences=tuple(_relabelled(everything.differences, once, models)),
-        notes=(*everything.notes, *other_counts(models)),
+        notes=(
+            *everything.notes,
+            *other_counts(models),
+            *other_settings(everything, models),
+        ),
     )
 
 

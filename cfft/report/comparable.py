@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cfft.errors import ConfigError, counted
 from cfft.evaluation.measured import digest
 from cfft.evaluation.stored import suite_differences
-from cfft.predictions import Predictions
+from cfft.predictions import read_pictures
 from cfft.report.records import Material, Model
 
 
-def require_alike(material: Material) -> None:
-    """Raise ConfigError for sources with other classes, suites or label spaces.
+def require_alike(material: Material, models: Sequence[Model]) -> None:
+    """Raise ConfigError where `models` of `material` have other classes, suites or label spaces.
 
     What a source does not say is not compared: imports say nothing, older files not everything.
-    Settings of one suite may differ where predictions show that the pictures are the same: some
-    settings say which sets are measured, or what is trained on. Raises DataError for predictions
-    that cfft did not write.
+    Settings of one suite may differ unless predictions show that the pictures do: some settings say
+    which sets are measured, or what is trained on; see `other_settings`. Raises DataError for
+    predictions that cfft did not write.
     """
     _check_classes(material)
-    _check_suites(material)
-    _check_label_spaces(material.models)
+    _check_suites(material, models)
+    _check_label_spaces(material, models)
+
+
+def other_settings(material: Material, models: Sequence[Model]) -> Iterator[str]:
+    """Say which sources had other settings of their suite where nothing shows what it changed."""
+    for first, source, changed in _changed_suites(material, models):
+        if _same_pictures(models, first, source) is None:
+            yield (
+                f"Suites of {first} and {source} have other settings ({'; '.join(changed)}): their "
+                "pictures may differ."
+            )
 
 
 def require_shared_sets(models: Sequence[Model]) -> None:
@@ -75,48 +85,68 @@ def _first_difference(one: Sequence[str], other: Sequence[str]) -> str:
     return f"class {index} is '{one[index]}' and '{other[index]}'"
 
 
-def _check_suites(material: Material) -> None:
-    known = list(material.suites.items())
-    for source, settings in known[1:]:
-        first, expected = known[0]
-        changed = suite_differences(expected, settings)
-        is_other_suite = expected.get("use") != settings.get("use")
-        if changed and (is_other_suite or not _have_same_pictures(material, first, source)):
+def _check_suites(material: Material, models: Sequence[Model]) -> None:
+    for first, source, changed in _changed_suites(material, models):
+        is_other = material.suites[first].get("use") != material.suites[source].get("use")
+        if is_other or _same_pictures(models, first, source) is False:
             raise ConfigError(
-                f"{first} and {source} have different suites ({'; '.join(changed)}), and no "
-                "predictions show that their pictures are the same: report them apart"
+                f"{first} and {source} have different suites and pictures ({'; '.join(changed)}): "
+                "report them apart"
             )
 
 
-def _have_same_pictures(material: Material, *sources: str) -> bool:
-    one, other = (_pictures(material, source) for source in sources)
+def _changed_suites(
+    material: Material, models: Sequence[Model]
+) -> Iterator[tuple[str, str, list[str]]]:
+    """Give the first source, another one and the settings in which their suites differ."""
+    sources = {model.source for model in models}
+    first, *others = [source for source in material.suites if source in sources] or [""]
+    for source in others:
+        changed = suite_differences(material.suites[first], material.suites[source])
+        if changed:
+            yield first, source, changed
+
+
+def _same_pictures(models: Sequence[Model], *sources: str) -> bool | None:
+    """Tell whether models of one seed have the same pictures; None where nothing shows it.
+
+    Other seeds may have other test pictures by rights.
+    """
+    one, other = (_pictures([m for m in models if m.source == source]) for source in sources)
     shared = one.keys() & other.keys()
-    return bool(shared) and all(one[name] and one[name] == other[name] for name in shared)
+    return all(one[key] == other[key] for key in shared) if shared else None
 
 
-def _pictures(material: Material, source: str) -> dict[str, str | None]:
-    """Return a digest of the pictures of each set of a source, None where nothing tells them."""
-    models = (model for model in material.models if model.source == source)
-    told = max(models, key=lambda model: len(model.predictions))
-    return {name: _digest(told.predictions.get(name)) for name in told.sets}
+def _pictures(models: Sequence[Model]) -> dict[tuple[int | None, str], str]:
+    """Return a digest of the pictures of each set by seed, where predictions tell them."""
+    return {
+        (model.seed, name): _digest(path)
+        for model in models
+        for name, path in model.predictions.items()
+    }
 
 
-def _digest(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    found = Predictions.load(path)
-    return digest(found.names, found.labels.tolist())
+def _digest(path: Path) -> str:
+    names, labels = read_pictures(path)
+    return digest(names, labels)
 
 
-def _check_label_spaces(models: Sequence[Model]) -> None:
-    known: Mapping[str, Model] = {m.label_space: m for m in models if m.label_space is not None}
-    if len(known) > 1:
-        subset, full = (known[space].source for space in ("subset", "full"))
+def _check_label_spaces(material: Material, models: Sequence[Model]) -> None:
+    full = next((model.source for model in models if model.label_space == "full"), None)
+    narrower = (m for m in models if m.label_space == "subset" and not _has_all(material, m))
+    subset = next((model.source for model in narrower), None)
+    if full is not None and subset is not None:
         raise ConfigError(
             f"{subset} was judged among the classes of each set (label space subset), {full} among "
             "all classes (full): report them apart, or judge one anew with cfft eval "
             f"--from-predictions {shlex.quote(full)} --label-space subset --out DIR"
         )
+
+
+def _has_all(material: Material, model: Model) -> bool:
+    """Tell whether each set of a model has all classes, where both label spaces are the same."""
+    classes = len(material.classes.get(model.source, ()))
+    return all(found.classes == classes for found in model.sets.values())
 
 
 def _check_roles(models: Sequence[Model]) -> None:

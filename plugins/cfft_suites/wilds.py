@@ -45,7 +45,7 @@ class WildsSuite:
     )
     requires: ClassVar[Mapping[str, str]] = _REQUIRES
     known_sets: ClassVar[tuple[str, ...]] = (*_ID_PARTS, "val (OOD)", "test (OOD)")
-    only_measured: ClassVar[tuple[str, ...]] = ("download",)
+    only_measured: ClassVar[tuple[str, ...]] = ("classes", "download")
 
     def __attrs_post_init__(self) -> None:
         check_split("wilds", self.split)

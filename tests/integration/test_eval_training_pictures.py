@@ -46,6 +46,15 @@ def told(cfft_command: Command, tmp_path: Path) -> Callable[..., str]:
     return said
 
 
+@pytest.mark.parametrize("change", ['benchmark = "pacs"', 'benchmark = "none"\nold = 1'])
+def test_settings_that_leave_the_measured_pictures_are_no_other_suite(
+    runs: Path, alter: Alter, told: Callable[..., str], change: str
+) -> None:
+    other = alter('benchmark = "none"', change)
+
+    assert "was trained" not in told(runs / "seed0", other)
+
+
 @pytest.mark.parametrize("place", [".", "checkpoints/last"])
 def test_runs_of_other_pictures_are_not_measured_on_those_of_the_first(
     runs: Path, other: Path, cfft_command: Command, tmp_path: Path, place: str

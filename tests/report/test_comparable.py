@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from cfft.errors import ConfigError
+from cfft.predictions import Predictions
 from cfft.report.collect import collect
 from cfft.report.records import Material
 
@@ -36,18 +39,36 @@ def test_a_set_cannot_be_id_for_one_model_and_ood_for_another(
         collect([str(run)], [other])
 
 
+@pytest.fixture
+def narrow(write_run: Write) -> Path:
+    """A run whose sketches show two of three classes."""
+    run = write_run("narrow", (0.8, 0.7, 0.6))
+    results = json.loads((run / "results.json").read_text())
+    for entry in (results["sets"]["sketch"], results["before"]["sets"]["sketch"]):
+        entry["classes"] = 2
+    (run / "results.json").write_text(json.dumps(results))
+    return run
+
+
 def test_judgements_in_different_label_spaces_are_not_mixed(
-    write_run: Write, write_evaluation: Write
+    narrow: Path, write_evaluation: Write
 ) -> None:
-    run = write_run("a", (0.8, 0.7, 0.6))
     full = write_evaluation("e", label_space="full")
 
     with pytest.raises(
         ConfigError,
-        match=r"a was judged .* \(label space subset\), .*e among all classes \(full\): report "
-        r"them apart, or .* --from-predictions .*e --label-space subset",
+        match=r"narrow was judged .* \(label space subset\), .*e among all classes \(full\): "
+        r"report them apart, or .* --from-predictions .*e --label-space subset",
     ):
-        collect([str(run), str(full)], [])
+        collect([str(narrow), str(full)], [])
+
+
+def test_label_spaces_are_the_same_where_every_set_has_all_classes(
+    write_run: Write, write_evaluation: Write
+) -> None:
+    run, full = write_run("a", (0.8, 0.7, 0.6)), write_evaluation("e", label_space="full")
+
+    assert len(collect([str(run), str(full)], []).models) == 5
 
 
 def test_imports_do_not_say_their_label_space(write_evaluation: Write, write_lines: Write) -> None:
@@ -73,15 +94,45 @@ def test_sets_of_one_name_and_other_classes_are_not_put_side_by_side(
         collect(list(map(str, paths)), [])
 
 
-@pytest.mark.parametrize("change", [{"use": "other"}, {"split": [60.0, 40.0]}, {"data": "here"}])
-def test_sets_of_one_name_and_another_suite_are_not_put_side_by_side(
-    write_run: Write, change: dict[str, Any]
-) -> None:
+def test_sets_of_another_suite_are_not_put_side_by_side(write_run: Write) -> None:
     run = write_run("a", (0.8, 0.7, 0.6), suite=SUITE)
-    other = write_run("b", (0.8, 0.7, 0.6), suite={**SUITE, **change})
+    other = write_run("b", (0.8, 0.7, 0.6), suite={**SUITE, "use": "other"})
 
-    with pytest.raises(ConfigError, match=r"a and .*b have different suites \(suite\.\w+: .* -> "):
+    with pytest.raises(
+        ConfigError, match=r"a and .*b have different suites .* \(suite\.use: .* -> "
+    ):
         collect([str(run), str(other)], [])
+
+
+@pytest.fixture
+def split(write_run: Write) -> Callable[[int], list[str]]:
+    """Return `split(seed)`: two runs whose suites divide pictures in two ways."""
+
+    def write(seed: int) -> list[str]:
+        run = write_run("a", (0.8, 0.7, 0.6), suite=SUITE)
+        other = write_run("b", (0.8, 0.7, 0.6), seed, suite={**SUITE, "split": [60.0, 40.0]})
+        path = other / "predictions" / "drawing.npz"
+        found = Predictions.load(path)
+        names = tuple(f"other/{name}" for name in found.names)
+        attrs.evolve(found, names=names).save(path)
+        return [str(run), str(other)]
+
+    return write
+
+
+def test_other_settings_that_lead_to_other_pictures_are_refused(
+    split: Callable[[int], list[str]],
+) -> None:
+    with pytest.raises(ConfigError, match=r"different suites and pictures \(suite\.split: "):
+        collect(split(0), [])
+
+
+def test_other_settings_of_runs_with_other_seeds_are_remarked_on(
+    split: Callable[[int], list[str]],
+) -> None:
+    (note,) = collect(split(1), []).notes
+
+    assert "b have other settings (suite.split: [70.0, 30.0] -> [60.0, 40.0]): their pic" in note
 
 
 @pytest.mark.parametrize("change", [{"data": "/there"}, {"cache": "/tmp"}, {"new": 1}])
