@@ -34,9 +34,13 @@ def check_one_suite(
     chosen = _without(config.to_dict()["suite"], settled)
     suites = {}
     for model, run in _trained(found):
-        suite = _comparable(_without(_stored(run), settled), chosen)
-        is_other = suite != chosen and not _has_pictures_of(config, run, registry)
-        suites[model.text] = {"suite": suite if is_other else chosen}
+        own = _stored(run)
+        suite = _comparable(_without(own, settled), chosen)
+        if own.get("use") != chosen["use"]:
+            suite = {**chosen, "use": own.get("use")}  # what else differs says nothing
+        elif suite != chosen and _has_pictures_of(config, run, registry):
+            suite = chosen
+        suites[model.text] = {"suite": suite}
     remedy = "say with --suite and its parameters which pictures are meant, or measure them apart"
     check_agree(suites, "suite", remedy)
 
@@ -85,6 +89,8 @@ def _has_pictures_of(config: RunConfig, run: RunDirectory, registry: Registry) -
 
     They are compared at the run's seed. A suite that cannot be opened any more gives none.
     """
+    if _stored(run).get("use") != config.suite.name:
+        return False
     seed = run.read_seed()
     try:
         own = resolve(registry, run_layers(run.config)).suite.strategy
