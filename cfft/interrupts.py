@@ -1,4 +1,4 @@
-"""Turn Ctrl-C and SIGTERM into a wish to stop that a loop hears between two steps."""
+"""Ctrl-C and SIGTERM: a wish to stop that a loop hears between two steps, or an end at once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from contextlib import contextmanager
 from types import FrameType
 
 import attrs
+
+
+class Terminated(SystemExit):
+    """End the process with 143, as SIGTERM asks where nobody else listens."""
+
+    def __init__(self) -> None:
+        super().__init__(143)
 
 
 @attrs.define

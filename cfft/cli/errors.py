@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from types import FrameType
 
 from cfft.errors import CfftError, OtherProcessError
+from cfft.interrupts import Terminated
 
 _BUG = 1
 _MENDABLE = 2
 _INTERRUPTED = 130
-_TERMINATED = 143
 _SURROUNDINGS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
 
 
@@ -78,7 +78,7 @@ def _hearing(
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(_TERMINATED)
+    raise Terminated
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

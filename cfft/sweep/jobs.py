@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -16,8 +15,10 @@ import attrs
 from cfft.checkpoint import is_checkpoint, write_text
 from cfft.config import RunConfig, resolve
 from cfft.errors import CfftError, ConfigError, TrainingError, several
+from cfft.interrupts import Terminated
 from cfft.registry import Registry
 from cfft.results import RunDirectory, changes
+from cfft.sweep.children import Children
 from cfft.sweep.declaration import Row, Sweep, Values
 
 T = TypeVar("T")
@@ -118,7 +119,7 @@ def run_jobs(jobs: Sequence[Job], at_once: int, threads: int, heard: Heard) -> N
     """Run what is not finished, `at_once` side by side, each on `threads` threads.
 
     A row that waits for another is run after it. Raises TrainingError with what a failed run said,
-    once those beside it are done.
+    once those beside it are done. SIGTERM, as Terminated, ends those that run.
     """
     if not jobs:
         return
@@ -174,30 +175,37 @@ def _raise(problems: Iterable[str]) -> None:
 
 
 def _run_side_by_side(jobs: Sequence[Job], at_once: int, threads: int, heard: Heard) -> None:
-    started: list[subprocess.Popen[bytes]] = []
-    with ThreadPoolExecutor(at_once) as pool:
-        running = {pool.submit(_finish, job, threads, started): job for job in jobs}
-        try:
-            for future in as_completed(running):
-                heard.done(running[future], future.result())
-        except SystemExit:  # at SIGTERM, which the runs do not hear, as they do a Ctrl-C
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in started:
-                process.terminate()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
+    children, pool = Children(), ThreadPoolExecutor(at_once)
+    try:
+        _hear_all({pool.submit(_finish, job, threads, children): job for job in jobs}, pool, heard)
+    except Terminated:
+        children.end()  # a terminal's Ctrl-C reaches them by itself
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _finish(job: Job, threads: int, started: list[subprocess.Popen[bytes]]) -> dict[str, Any]:
+def _hear_all(
+    running: Mapping[Future[dict[str, Any]], Job], pool: ThreadPoolExecutor, heard: Heard
+) -> None:
+    """Tell of each run that ends; where one fails, start no other and wait for those beside it."""
+    try:
+        for future in as_completed(running):
+            heard.done(running[future], future.result())
+    except Terminated:
+        raise
+    except BaseException:
+        pool.shutdown(cancel_futures=True)  # here, where SIGTERM can still end the wait
+        raise
+
+
+def _finish(job: Job, threads: int, children: Children) -> dict[str, Any]:
     found = job.results()
     if found is not None:
         return found
     job.log.parent.mkdir(parents=True, exist_ok=True)
     with job.log.open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(_command(job, threads), stdout=log, stderr=log)
-        started.append(process)
-        code = process.wait()
+        code = children.start(_command(job, threads), log).wait()
     found = job.results()
     if code or found is None:
         raise TrainingError(_failure(job, code))
