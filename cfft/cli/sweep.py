@@ -50,8 +50,10 @@ def sweep(
     jobs: Annotated[
         int, typer.Option(help="Runs side by side; they share the cores.", metavar="N", min=1)
     ] = 1,
-    dry_run: Annotated[bool, typer.Option(help="Check and list the runs; train nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print sweep.json.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check and list the runs; train nothing.", metavar="")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print sweep.json.", metavar="")] = False,
 ) -> None:
     """Do what the help says."""
     declared = read_sweep(file)
