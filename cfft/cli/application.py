@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from cfft.cli.spelling import SpeltGroup
+
 COMMANDS: Mapping[str, str] = {
     "run": "Fine-tune a model; measure its robustness before and after.",
     "data": "List suites; compare the pictures on disk with what a suite expects.",
@@ -27,6 +29,7 @@ def application(words: Sequence[str]) -> typer.Typer:
     """Make the commands; `words` are the arguments, the first of which names a command."""
     asked = words[0] if words else ""
     app = typer.Typer(
+        cls=SpeltGroup,
         help="Fine-tune vision transformers on your own pictures without losing robustness.",
         epilog="Start with: cfft run --help",
         add_completion=False,

@@ -17,7 +17,7 @@ from cfft.cli.errors import starting
 from cfft.cli.live import reporter
 from cfft.cli.options import Request, kind_options
 from cfft.cli.signature import as_command
-from cfft.cli.spelling import SpeltCommand
+from cfft.cli.spelling import SpeltCommand, SpeltGroup
 from cfft.cli.strategy import summary_record
 from cfft.cli.suites import chosen_suite, place
 from cfft.cli.verification import print_verification
@@ -42,7 +42,7 @@ For example: cfft data verify domains DIR --id photo
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command with its two sub-commands."""
     registry = Registry.installed()
-    data = typer.Typer(help=summary, no_args_is_help=True)
+    data = typer.Typer(cls=SpeltGroup, help=summary, no_args_is_help=True)
     data.command("list", cls=SpeltCommand)(list_suites)
     command = as_command(kind_options(registry, "suite"), partial(verify_suite, registry))
     settings = {"token_normalize_func": lambda option: option.replace("_", "-")}

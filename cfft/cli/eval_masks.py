@@ -18,7 +18,7 @@ from cfft.cli.mask_tables import print_masks
 from cfft.cli.options import Option, Request, counting, shared_options, storing
 from cfft.cli.run import layers
 from cfft.cli.signature import as_command
-from cfft.cli.spelling import SpeltCommand
+from cfft.cli.spelling import SpeltCommand, SpeltGroup
 from cfft.cli.stacks import COUNTERFACTUAL, of_counterfactuals, run_layer, variant, without
 from cfft.cli.wording import reworded
 from cfft.config import Chosen, RunConfig
@@ -76,7 +76,7 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
     registry = Registry.installed()
     command = as_command(_options(registry), partial(measure, registry), MaskRequest)
     settings = {"token_normalize_func": lambda option: option.replace("_", "-")}
-    group = typer.Typer(help=summary, no_args_is_help=True)
+    group = typer.Typer(cls=SpeltGroup, help=summary, no_args_is_help=True)
     group.command("masks", cls=SpeltCommand, help=_HELP, context_settings=settings)(command)
     app.add_typer(group, name=name)
 

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from cfft.cli.consoles import console
-from cfft.cli.spelling import SpeltCommand
+from cfft.cli.spelling import SpeltCommand, SpeltGroup
 from cfft.cli.strategy import print_strategy, strategy_record, summary_record
 from cfft.errors import ConfigError, PluginError, counted, several, unknown
 from cfft.interfaces import KINDS
@@ -29,7 +29,7 @@ PluginName = Annotated[
 
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command with its three sub-commands."""
-    plugins = typer.Typer(help=summary, no_args_is_help=True)
+    plugins = typer.Typer(cls=SpeltGroup, help=summary, no_args_is_help=True)
     plugins.command("list", cls=SpeltCommand)(list_strategies)
     plugins.command("show", cls=SpeltCommand)(show_strategy)
     plugins.command("check", cls=SpeltCommand)(check_plugins)

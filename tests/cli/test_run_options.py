@@ -14,7 +14,7 @@ import typer
 from cfft.cli.describe import default_words, facts, metavar
 from cfft.cli.options import Request, run_options
 from cfft.cli.signature import as_command
-from cfft.cli.spelling import check_spelling
+from cfft.cli.spelling import SpeltCommand, check_spelling
 from cfft.errors import ConfigError
 from cfft.layers import Choice
 from cfft.params import Param
@@ -180,6 +180,29 @@ def test_words_that_do_not_fit_are_answered_in_one_line(
 
     assert ended.code == 2
     assert re.fullmatch(f"error: .*{message}.* cfft .* --help\n", ended.err)
+
+
+def test_an_argument_is_no_option_to_mean(cfft_command: Callable[..., Any]) -> None:
+    assert "did you mean suite" not in cfft_command("data", "verify", "--suite", "x").err
+
+
+def test_the_word_that_takes_a_flag_back_is_an_option_too() -> None:
+    app = typer.Typer(add_completion=False)
+    heard: list[bool] = []
+
+    @app.command(cls=SpeltCommand)
+    def command(quick: bool = True) -> None:
+        heard.append(quick)
+
+    app(["--no-quick"], standalone_mode=False)
+
+    assert heard == [False]
+
+
+def test_no_flag_of_a_sweep_has_a_word_that_takes_it_back(
+    cfft_command: Callable[..., Any],
+) -> None:
+    assert "--no-" not in cfft_command("sweep", "--help").out
 
 
 @pytest.mark.parametrize(

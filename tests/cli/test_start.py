@@ -90,11 +90,33 @@ def test_no_command_shows_the_help(cfft_command: Callable[..., Any]) -> None:
     assert "Usage: cfft [OPTIONS] COMMAND" in cfft_command().err
 
 
-def test_an_unknown_command_is_answered_with_the_nearest(cfft_command: Callable[..., Any]) -> None:
-    ended = cfft_command("rnu")
+def test_a_group_without_a_command_shows_its_help(cfft_command: Callable[..., Any]) -> None:
+    ended = cfft_command("data")
 
     assert ended.code == 2
-    assert "run" in ended.err.split("rnu")[-1]
+    assert "Usage: cfft data [OPTIONS] COMMAND" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("rnu", "unknown command 'rnu'; did you mean 'run'? allowed: data, eval,"),
+        ("foo", "unknown command 'foo'; allowed: data, eval,"),
+        ("data verfy", "unknown command 'verfy'; did you mean 'verify'? allowed: list, verify"),
+        ("plugins foo", "unknown command 'foo'; allowed: check, list, show"),
+        ("--verison", "unknown option --verison; did you mean --version?"),
+        ("--version=3", "option '--version' does not take a value; see cfft --help"),
+        ("data --json", "unknown option --json; all options: cfft data --help"),
+    ],
+)
+def test_an_unknown_command_is_answered_in_one_line_with_the_nearest(
+    words: str, message: str, cfft_command: Callable[..., Any]
+) -> None:
+    ended = cfft_command(*words.split())
+
+    assert ended.code == 2
+    assert ended.err.startswith(f"error: {message}")
+    assert ended.err.count("\n") == 1
 
 
 def fails_with(error: BaseException) -> object:
