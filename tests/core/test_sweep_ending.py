@@ -17,12 +17,20 @@ from cfft.sweep.declaration import parse_sweep
 from cfft.sweep.jobs import Job, final_jobs, run_jobs
 
 SWEEP = 'recipe = "embedded"\n[[row]]\nname = "a"\n[[row]]\nname = "b"\n'
-# what stands for a run: {0} is its folder
-FINISHES = (
-    "pathlib.Path('{0}').mkdir(parents=True); pathlib.Path('{0}/results.json').write_text('{{}}')"
-)
-FINISHES_LATER = f"time.sleep(1); {FINISHES}"
-ENDS_THE_SWEEP = f"time.sleep(1); os.kill(os.getppid(), signal.SIGTERM); time.sleep(60); {FINISHES}"
+# what a process does in place of a run
+START = """
+import os, pathlib, signal, sys, time
+folder = pathlib.Path(sys.argv[1])
+folder.mkdir(parents=True)
+"""
+FINISH = f"{START}(folder / 'results.json').write_text('{{}}')"
+FINISH_LATER = f"{START}time.sleep(1); (folder / 'results.json').write_text('{{}}')"
+END_THE_SWEEP = f"""{START}
+signal.signal(signal.SIGTERM, lambda *_: sys.exit((folder / 'ended').write_text('')))
+time.sleep(1)
+os.kill(os.getppid(), signal.SIGTERM)
+time.sleep(60)
+"""
 
 
 class Reader:
@@ -49,46 +57,49 @@ def do(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def choose(**code: str) -> None:
         def command(job: Job, threads: int) -> list[str]:
-            what = code[job.row.name].format(job.directory.root)
-            return [sys.executable, "-c", f"import os, pathlib, signal, time; {what}"]
+            return [sys.executable, "-c", code[job.row.name], str(job.directory.root)]
 
         monkeypatch.setattr("cfft.sweep.jobs._command", command)
 
     return choose
 
 
+def written(job: Job) -> list[str]:
+    return [path.name for path in job.directory.root.glob("*")]
+
+
 def test_a_sweep_whose_reader_has_seen_enough_waits_for_the_runs_that_it_started(
     jobs: list[Job], do: Callable[..., None]
 ) -> None:
-    do(a=FINISHES, b=FINISHES_LATER)
+    do(a=FINISH, b=FINISH_LATER)
 
     with pytest.raises(SystemExit) as end:
         run_jobs(jobs, 2, 1, Reader(SystemExit(0)))
 
     assert end.value.code == 0
-    assert [job.results() for job in jobs] == [{}, {}]
+    assert [written(job) for job in jobs] == [["results.json"], ["results.json"]]
 
 
 def test_sigterm_ends_the_run_and_starts_no_other(jobs: list[Job], do: Callable[..., None]) -> None:
-    do(a=ENDS_THE_SWEEP, b=FINISHES)
+    do(a=END_THE_SWEEP, b=FINISH)
 
     with pytest.raises(SystemExit) as end, reported():
         run_jobs(jobs, 1, 1, Reader())
 
     assert end.value.code == 143
-    assert [job.results() for job in jobs] == [None, None]
+    assert [written(job) for job in jobs] == [["ended"], []]
 
 
 def test_sigterm_ends_a_run_that_a_sweep_only_waits_for(
     jobs: list[Job], do: Callable[..., None]
 ) -> None:
-    do(a=FINISHES, b=ENDS_THE_SWEEP)
+    do(a=FINISH, b=END_THE_SWEEP)
 
     with pytest.raises(SystemExit) as end, reported():
         run_jobs(jobs, 2, 1, Reader(SystemExit(0)))
 
     assert end.value.code == 143
-    assert [job.results() for job in jobs] == [{}, None]
+    assert [written(job) for job in jobs] == [["results.json"], ["ended"]]
 
 
 def test_a_process_that_is_about_to_start_when_all_end_does_not(tmp_path: Path) -> None:
