@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -195,7 +195,8 @@ def _hear_all(
     except Terminated:
         raise
     except BaseException:
-        pool.shutdown(cancel_futures=True)  # here, where SIGTERM can still end the wait
+        pool.shutdown(wait=False, cancel_futures=True)
+        wait(each for each in running if not each.cancelled())  # SIGTERM can interrupt it
         raise
 
 
