@@ -50,7 +50,7 @@ with reported():
     run(resolve(registry, [read_defaults(), read_file(config)]), registry, out, reporter=Blocking())
 """
 
-BLOCKED_EVALUATION = """
+ZERO_SHOT = """
 import sys
 from pathlib import Path
 from cfft.cli.errors import reported
@@ -60,38 +60,29 @@ from cfft.progress import Silent
 from cfft.registry import Registry
 from cfft.settings import Evaluation
 
+world, name, weights, out = map(Path, sys.argv[1:])
+layer = Layer("test")
+layer.choose("suite", ["domains"])
+layer.values["suite", "domains"] = {"data": str(world), "id": "sunny"}
+layer.settings["model"] = {"name": str(name), "pretrained": str(weights), "prompts": "class-name"}
+
+def evaluate(reporter=None):
+    settings = Evaluation(precision="fp32", workers=0, batch_size=1)
+    with reported():
+        evaluate_models(["zero-shot"], layer, settings, Registry.installed(), out, reporter)
+"""
+
+BLOCKED_EVALUATION = f"""{ZERO_SHOT}
 class Blocking(Silent):
     def started(self, task, total):
         out.mkdir(exist_ok=True)
         (out / "of somebody else").write_text("")
 
-world, name, weights, out = map(Path, sys.argv[1:])
-layer = Layer("test")
-layer.choose("suite", ["domains"])
-layer.values["suite", "domains"] = {"data": str(world), "id": "sunny"}
-layer.settings["model"] = {"name": str(name), "pretrained": str(weights), "prompts": "class-name"}
-with reported():
-    settings = Evaluation(precision="fp32", workers=0)
-    evaluate_models(["zero-shot"], layer, settings, Registry.installed(), out, Blocking())
+evaluate(Blocking())
 """
 
-EVALUATION = """
-import sys
-from pathlib import Path
-from cfft.cli.errors import reported
-from cfft.evaluation.job import evaluate_models
-from cfft.layers import Layer
-from cfft.registry import Registry
-from cfft.settings import Evaluation
-
-world, name, weights, out = map(Path, sys.argv[1:])
-layer = Layer("test")
-layer.choose("suite", ["domains"])
-layer.values["suite", "domains"] = {"data": str(world), "id": "sunny"}
-layer.settings["model"] = {"name": str(name), "pretrained": str(weights), "prompts": "class-name"}
-with reported():
-    settings = Evaluation(precision="fp32", workers=0, batch_size=1)
-    evaluate_models(["zero-shot"], layer, settings, Registry.installed(), out)
+EVALUATION = f"""{ZERO_SHOT}
+evaluate()
 """
 
 FAILING_WITH_A_MODEL = """
