@@ -31,9 +31,9 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 
 import cfft
-from cfft.devices import make_accelerator
-from cfft.evaluate import Reading
-from cfft.evaluation.side_by_side import Fitted, predict_together
+from cfft.evaluation.pictures.side_by_side import Fitted, predict_together
+from cfft.runtime.devices import make_accelerator
+from cfft.scoring.evaluate import Reading
 
 CLASSES = 100
 FOLDERS = 4

@@ -26,8 +26,8 @@ import torch
 from plain_step import PlainStep
 
 import cfft
-from cfft.engine import TrainingStep
-from cfft.randomness import generator
+from cfft.runtime.randomness import generator
+from cfft.step.engine import TrainingStep
 from cfft_cams import Relevance
 from cfft_fills import SingleFill
 from cfft_losses import FeatureMse

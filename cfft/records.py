@@ -170,3 +170,18 @@ class StepResult:
 
     total: Tensor
     terms: tuple[LossTerm, ...]
+
+
+@attrs.frozen
+class Preprocessing:
+    """Describe how a picture becomes a tensor: resize the short side, crop the centre.
+
+    `size`: (H, W) of the crop; `resize`: length of the short side before it, both in pixels.
+    `mean` and `std` per channel, applied by the encoder, not to Batch.images.
+    """
+
+    size: tuple[int, int]
+    resize: int
+    interpolation: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]

@@ -17,28 +17,29 @@ from typing import Any
 
 import attrs
 
-from cfft import hookspecs, interfaces
+import cfft
 from cfft.cli.application import COMMANDS
-from cfft.cli.eval import eval_options
-from cfft.cli.options import Option, run_options
-from cfft.interfaces import KINDS, Kind
-from cfft.layers import recipe_names, recipe_summary
-from cfft.params import Declaration, Param
-from cfft.plugins import GROUP, load_plugins
-from cfft.registry import Registry
+from cfft.cli.commands.eval import eval_options
+from cfft.cli.options.options import Option, run_options
+from cfft.config.layers import recipe_names, recipe_summary
+from cfft.plugin import hookspecs
+from cfft.plugin.kinds import KINDS, Kind
+from cfft.plugin.manager import GROUP, load_plugins
+from cfft.plugin.params import Declaration, Param
+from cfft.plugin.registry import Registry
 
 DOCS = Path(__file__).parent
 PAGES = (DOCS.parent / "README.md", *sorted(DOCS.glob("*.md")))
 CHECKER = DOCS / "examples" / "cfft-checker" / "cfft_checker.py"
 BLOCK = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 PROTOCOLS = {
-    "mask": interfaces.MaskSelector,
-    "fill": interfaces.Refiller,
-    "cam": interfaces.Cam,
-    "teacher": interfaces.Teacher,
-    "loss": interfaces.AuxLoss,
-    "backbone": interfaces.Backbone,
-    "suite": interfaces.Suite,
+    "mask": cfft.MaskSelector,
+    "fill": cfft.Refiller,
+    "cam": cfft.Cam,
+    "teacher": cfft.Teacher,
+    "loss": cfft.AuxLoss,
+    "backbone": cfft.Backbone,
+    "suite": cfft.Suite,
 }
 
 

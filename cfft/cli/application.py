@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cfft.cli.spelling import SpeltGroup
+from cfft.cli.options.spelling import SpeltGroup
 
 COMMANDS: Mapping[str, str] = {
     "run": "Fine-tune a model; measure its robustness before and after.",
@@ -42,7 +42,7 @@ def application(words: Sequence[str]) -> typer.Typer:
     for name, summary in COMMANDS.items():
         if name == asked:
             module = _OWN_MODULE.get(tuple(words[:2]), name)
-            import_module(f"cfft.cli.{module}").add_to(app, name, summary)
+            import_module(f"cfft.cli.commands.{module}").add_to(app, name, summary)
         else:
             app.command(name, help=summary)(_only_listed)
     return app

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from cfft.errors import CfftError, OtherProcessError
-from cfft.interrupts import Terminated
+from cfft.runtime.interrupts import Terminated
 
 _BUG = 1
 _MENDABLE = 2

@@ -11,9 +11,9 @@ from typing import TypeVar
 import attrs
 
 from cfft.data.pictures import FilePictures, PictureSubset, picture_fault
+from cfft.data.suite import ComputedPictureSet, PictureSet, SuiteSets
 from cfft.errors import DataError, several
-from cfft.interfaces import ComputedPictureSet, PictureSet, SuiteSets
-from cfft.processes import ALONE, Processes
+from cfft.runtime.processes import ALONE, Processes
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfft.data.pictures import counts_as
-from cfft.interfaces import EvaluationSets, PictureSet, SuiteSets
+from cfft.data.suite import EvaluationSets, PictureSet, SuiteSets
 
 _MOST_SHOWN = 5
 OOD_AVERAGE = "ood_average"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import torch
@@ -13,10 +13,13 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from cfft.data.pictures import is_cropped
+from cfft.data.suite import PictureSet
 from cfft.errors import ConfigError, DataError
-from cfft.interfaces import PictureSet, Preprocessing
-from cfft.randomness import generator
-from cfft.records import Batch
+from cfft.records import Batch, Preprocessing
+from cfft.runtime.randomness import generator
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 Loaded = tuple[Tensor, Tensor, Tensor]
 _Item = tuple[Tensor, int, int]
@@ -156,3 +159,9 @@ def _collate(items: Sequence[_Item | str]) -> Loaded | str:
             return item
     images, labels, indices = zip(*items, strict=True)
     return torch.stack(images), torch.tensor(labels), torch.tensor(indices)
+
+
+def on_device(images: Tensor, labels: Tensor, accelerator: Accelerator) -> Batch:
+    """Move what a Loader gave to the accelerator and scale it there."""
+    device = accelerator.device
+    return to_batch(images.to(device, non_blocking=True), labels.to(device, non_blocking=True))

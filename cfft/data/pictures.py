@@ -14,8 +14,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cfft.data.classes import class_table
 from cfft.data.folders import EXTENSIONS, no_classes, picture_files, subfolders
+from cfft.data.suite import ComputedPictureSet, MaskedPictureSet, PictureSet
 from cfft.errors import DataError
-from cfft.interfaces import ComputedPictureSet, MaskedPictureSet, PictureSet
 
 _INTEGERS_OF_16_BITS = ("PNG", "PPM")  # which Pillow may hold in 32
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from cfft.data.consistency import every_set, inconsistencies
 from cfft.data.pictures import faults_of
+from cfft.data.suite import EvaluationSets, PictureSet, Suite, SuiteSets
 from cfft.errors import DataError, counted, several, unknown
-from cfft.interfaces import EvaluationSets, PictureSet, Suite, SuiteSets
-from cfft.params import declaration
+from cfft.plugin.params import declaration
 
 _TRAIN, _TEST = "train", "test"
 _MOST_NAMED = 8

@@ -13,7 +13,7 @@ from fractions import Fraction
 import torch
 
 from cfft.errors import ConfigError, DataError, counted
-from cfft.randomness import generator
+from cfft.runtime.randomness import generator
 
 
 def stratified_split(

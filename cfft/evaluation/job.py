@@ -10,34 +10,37 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from cfft.config import RunConfig, resolve
-from cfft.devices import make_accelerator, precision_of, processes_of
-from cfft.evaluate import Reading
-from cfft.evaluation.baseline import baseline_line, chosen_baseline
-from cfft.evaluation.comparison import compare
-from cfft.evaluation.files import SCHEMA, EvaluationFiles, new_evaluation
-from cfft.evaluation.finding import Found, find_models, model_layers
-from cfft.evaluation.measured import Identity, MeasuredModel, MeasuredSet, measure
-from cfft.evaluation.scores import LabelSpace
-from cfft.evaluation.seeds import warn_of_training_pictures
-from cfft.evaluation.sets import (
+from cfft.config.layers import Layer
+from cfft.config.resolve import RunConfig, resolve
+from cfft.config.settings import Evaluation
+from cfft.evaluation.compare.baseline import baseline_line, chosen_baseline
+from cfft.evaluation.compare.comparison import compare
+from cfft.evaluation.compare.measured import Identity, MeasuredModel, MeasuredSet, measure
+from cfft.evaluation.files.files import SCHEMA, EvaluationFiles, new_evaluation
+from cfft.evaluation.models.finding import Found, find_models, model_layers
+from cfft.evaluation.models.starts import Starts
+from cfft.evaluation.models.subjects import Subject, Subjects
+from cfft.evaluation.pictures.leakage import (
+    check_one_suite,
+    warn_of_other_settings,
+    warn_of_training_pictures,
+)
+from cfft.evaluation.pictures.sets import (
     MeasuredPictures,
     SuiteView,
     open_suite,
     unmeasured,
     without_unreadable,
 )
-from cfft.evaluation.side_by_side import Fitted, alike, fitted, predict_together
-from cfft.evaluation.starts import Starts
-from cfft.evaluation.subjects import Subject, Subjects
-from cfft.evaluation.training_pictures import check_one_suite, warn_of_other_settings
-from cfft.interfaces import Preprocessing
-from cfft.layers import Layer
-from cfft.predictions import Predictions
-from cfft.progress import Reporter, Silent
-from cfft.registry import Registry
-from cfft.results import check_free
-from cfft.settings import Evaluation
+from cfft.evaluation.pictures.side_by_side import Fitted, alike, fitted, predict_together
+from cfft.plugin.registry import Registry
+from cfft.records import Preprocessing
+from cfft.runtime.devices import make_accelerator, precision_of, processes_of
+from cfft.runtime.files import check_free
+from cfft.runtime.progress import Reporter, Silent
+from cfft.scoring.evaluate import Reading
+from cfft.scoring.predictions import Predictions
+from cfft.scoring.scores import LabelSpace
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -11,17 +11,17 @@ from typing import Any
 
 import attrs
 
+from cfft.config.settings import Evaluation
 from cfft.errors import ConfigError
-from cfft.evaluation.baseline import baseline_line, chosen_baseline
-from cfft.evaluation.comparison import compare
-from cfft.evaluation.files import SCHEMA, EvaluationFiles, new_evaluation
-from cfft.evaluation.groups import groups_without_doubles
-from cfft.evaluation.measured import MeasuredModel, measure
-from cfft.evaluation.scores import LabelSpace
+from cfft.evaluation.compare.baseline import baseline_line, chosen_baseline
+from cfft.evaluation.compare.comparison import compare
+from cfft.evaluation.compare.groups import groups_without_doubles
+from cfft.evaluation.compare.measured import MeasuredModel, measure
+from cfft.evaluation.files.files import SCHEMA, EvaluationFiles, new_evaluation
 from cfft.evaluation.stored import Source, Stored, read_sources
-from cfft.predictions import Predictions
-from cfft.progress import Reporter, Silent
-from cfft.settings import Evaluation
+from cfft.runtime.progress import Reporter, Silent
+from cfft.scoring.predictions import Predictions
+from cfft.scoring.scores import LabelSpace
 
 
 def recompute(

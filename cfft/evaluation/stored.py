@@ -8,15 +8,16 @@ from typing import Any
 
 import attrs
 
+from cfft.config.comparison import differences
 from cfft.data.consistency import name_problem
 from cfft.errors import ConfigError, DataError
-from cfft.evaluation.files import EVALUATION, read_evaluation, structured
-from cfft.evaluation.finding import Found, labels, matching
-from cfft.evaluation.groups import configuration_digest, group_names
-from cfft.evaluation.measured import Identity, ModelKind, Role
-from cfft.evaluation.scores import LabelSpace
-from cfft.models import read_description
-from cfft.results import RunDirectory, differences
+from cfft.evaluation.compare.groups import configuration_digest, group_names
+from cfft.evaluation.compare.measured import Identity, ModelKind, Role
+from cfft.evaluation.files.files import EVALUATION, read_evaluation, structured
+from cfft.evaluation.models.finding import Found, labels, matching
+from cfft.model.description import read_description
+from cfft.scoring.scores import LabelSpace
+from cfft.training.run_directory import RunDirectory
 
 _WANTED = "an evaluation, a finished run, or a pattern of them in quotes"
 

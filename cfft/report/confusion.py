@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
 from cfft.errors import DataError
-from cfft.evaluation.scores import in_label_space
-from cfft.predictions import Predictions, chosen_labels
-from cfft.report.records import OOD, Model
+from cfft.report.sources.records import OOD, Model
 from cfft.report.summary import Group
+from cfft.scoring.predictions import Predictions, chosen_labels
+from cfft.scoring.scores import in_label_space
 
 LARGEST_MAP = 40
 _PAIRS_BESIDE_A_MAP = 10

@@ -14,11 +14,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cfft.report.confusion import Confusion
-from cfft.report.figures import Figure, Panel, vega
-from cfft.report.gallery import sheets
-from cfft.report.mistakes import of_one
+from cfft.report.figures.figures import Figure, Panel, vega
+from cfft.report.figures.gallery import sheets
 from cfft.report.summary import Summary
-from cfft.report.tables import Table
+from cfft.report.tables.mistakes import of_one
+from cfft.report.tables.tables import Table
 
 
 @attrs.frozen(eq=False)

@@ -9,9 +9,9 @@ from fnmatch import fnmatchcase
 import attrs
 
 from cfft.errors import ConfigError, unknown
-from cfft.report.records import AVERAGE, ID, OOD, Material, Model
-from cfft.results import Spread
-from cfft.robustness import FEWEST_ON_A_LINE, AccuracyLine, effective_robustness, fit_line
+from cfft.report.sources.records import AVERAGE, ID, OOD, Material, Model
+from cfft.scoring.robustness import FEWEST_ON_A_LINE, AccuracyLine, effective_robustness, fit_line
+from cfft.scoring.spread import Spread
 
 _FEWEST_UNASKED = 10  # a line through a few models of one's own foretells nothing
 

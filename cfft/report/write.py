@@ -10,22 +10,22 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from cfft.evaluation.file_names import own_file_name
-from cfft.report.accuracies import accuracy_tables
-from cfft.report.configurations import configuration, versions
+from cfft.evaluation.files.file_names import own_file_name
+from cfft.report.as_json import as_json
 from cfft.report.confusion import Confusion, confusions
-from cfft.report.data import as_json
-from cfft.report.ensembles import ensembles
-from cfft.report.figures import Figure, images
-from cfft.report.formats import WRITERS
-from cfft.report.heatmaps import heat_maps
-from cfft.report.mistakes import most_frequent
+from cfft.report.figures.ensembles import ensembles
+from cfft.report.figures.figures import Figure, images
+from cfft.report.figures.heatmaps import heat_maps
+from cfft.report.figures.scatter import scatter
+from cfft.report.figures.training import curves
 from cfft.report.page import Content, page
-from cfft.report.scatter import scatter
 from cfft.report.summary import Summary
-from cfft.report.tables import Table
-from cfft.report.training import curves
-from cfft.results import check_free
+from cfft.report.tables.accuracies import accuracy_tables
+from cfft.report.tables.configurations import configuration, versions
+from cfft.report.tables.formats import WRITERS
+from cfft.report.tables.mistakes import most_frequent
+from cfft.report.tables.tables import Table
+from cfft.runtime.files import check_free
 
 PAGE = "report.html"
 MOST_CONFUSIONS = 100

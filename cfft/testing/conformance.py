@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from cfft.errors import ConfigError
-from cfft.params import Declaration, declaration, values_of
+from cfft.plugin.params import Declaration, declaration, values_of
 from cfft.testing.guard import must
 from cfft.testing.model_kinds import check_backbone, check_suite, check_teacher
 from cfft.testing.step_kinds import check_cam, check_fill, check_loss, check_mask

@@ -10,18 +10,12 @@ from torch import Tensor
 
 from cfft.data.consistency import inconsistencies
 from cfft.data.sets import damage
-from cfft.encoder import Capture, Classifier
+from cfft.data.suite import EvaluationSets, PictureSet, Suite, SuiteSets
+from cfft.encoder.encoder import Capture, Classifier
 from cfft.errors import DataError
-from cfft.interfaces import (
-    Backbone,
-    EvaluationSets,
-    PictureSet,
-    Preprocessing,
-    Pretrained,
-    Suite,
-    SuiteSets,
-    Teacher,
-)
+from cfft.model.pretrained import Backbone, Pretrained
+from cfft.records import Preprocessing
+from cfft.step.interfaces import Teacher
 from cfft.testing.guard import leaves_alone, must
 from cfft.testing.models import TinySource, tiny_batch
 

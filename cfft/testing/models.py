@@ -8,11 +8,10 @@ from pathlib import Path
 import attrs
 import torch
 
-from cfft.encoder import Classifier, Encoder, Head
-from cfft.interfaces import Preprocessing
-from cfft.randomness import generator
-from cfft.records import Batch
-from cfft.towers import open_clip_tower
+from cfft.encoder.encoder import Classifier, Encoder, Head
+from cfft.encoder.towers import open_clip_tower
+from cfft.records import Batch, Preprocessing
+from cfft.runtime.randomness import generator
 
 PATCH = 4
 """Height and width of a tiny model's patches in pixels."""

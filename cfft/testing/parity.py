@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from cfft.errors import CfftError, DataError
-from cfft.registry import Registry
+from cfft.plugin.registry import Registry
 from cfft.testing.recompute import Recomputation
 from cfft.testing.vectors import VectorFile
 

@@ -13,15 +13,15 @@ import attrs
 import torch
 from torch import Tensor
 
-from cfft.counterfactual import refill_from
-from cfft.encoder import Classifier
-from cfft.engine import TrainingStep
+from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError
-from cfft.interfaces import Cam, Refiller
-from cfft.merge import average_weights
-from cfft.passes import CleanPass
+from cfft.model.merge import average_weights
+from cfft.plugin.registry import Registry
 from cfft.records import Batch, Counterfactual, Encoded, MaskSelection
-from cfft.registry import Registry
+from cfft.step.engine import TrainingStep
+from cfft.step.interfaces import Cam, Refiller
+from cfft.step.passes import CleanPass
+from cfft.step.patches import refill_from
 from cfft.testing.vectors import VectorFile
 
 

@@ -6,10 +6,8 @@ import attrs
 import torch
 from torch import Tensor
 
+from cfft.encoder.relevance import relevance_scores
 from cfft.errors import CfftError
-from cfft.interfaces import AuxLoss, Cam, MaskSelector, Refiller, StudentView
-from cfft.needs import needs_of
-from cfft.passes import CleanPass
 from cfft.records import (
     Batch,
     Counterfactual,
@@ -18,7 +16,9 @@ from cfft.records import (
     StepOutputs,
     TeacherOutputs,
 )
-from cfft.relevance import relevance_scores
+from cfft.step.interfaces import AuxLoss, Cam, MaskSelector, Refiller, StudentView
+from cfft.step.needs import needs_of
+from cfft.step.passes import CleanPass
 from cfft.testing.guard import leaves_alone, must
 from cfft.testing.models import tiny_batch, tiny_classifier
 

@@ -12,11 +12,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from cfft.encoder import Classifier, Encoder, Head
+from cfft.encoder.encoder import Classifier, Encoder, Head
+from cfft.encoder.towers import open_clip_tower
 from cfft.errors import DataError
-from cfft.interfaces import Preprocessing
-from cfft.records import Batch
-from cfft.towers import open_clip_tower
+from cfft.records import Batch, Preprocessing
 
 _INPUTS = ("images", "labels", "student.", "teacher.", "donor.")
 _METADATA = (

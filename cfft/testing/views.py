@@ -6,9 +6,9 @@ import attrs
 import torch
 from torch import Tensor
 
-from cfft.encoder import Capture
-from cfft.interfaces import Cam
+from cfft.encoder.encoder import Capture
 from cfft.records import Encoded
+from cfft.step.interfaces import Cam
 
 
 @attrs.frozen(eq=False)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import cfft
-from cfft_backbones.open_clip_backbone import OpenClipBackbone
-from cfft_backbones.timm_backbone import TimmBackbone
+from cfft_backbones.open_clip.backbone import OpenClipBackbone
+from cfft_backbones.timm.backbone import TimmBackbone
 
 
 @cfft.hookimpl

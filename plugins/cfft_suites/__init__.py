@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from cfft import hookimpl
+from cfft_suites.cifar10.suite import Cifar10Suite
+from cfft_suites.domains.suite import DomainsSuite
+from cfft_suites.hf.suite import HfSuite
+from cfft_suites.imagenet.suite import ImageNetSuite
+from cfft_suites.shapes.suite import ShapesSuite
+from cfft_suites.webdataset.suite import WebDatasetSuite
+from cfft_suites.wilds.suite import WildsSuite
 
-from .cifar10.suite import Cifar10Suite
-from .domains import DomainsSuite
 from .folder import FolderSuite
-from .hf import HfSuite
-from .imagenet.suite import ImageNetSuite
-from .shapes.suite import ShapesSuite
-from .webdataset import WebDatasetSuite
-from .wilds import WildsSuite
 
 
 @hookimpl

@@ -21,15 +21,7 @@ from cfft import (
     suite,
 )
 
-from .parts import (
-    PARTS,
-    Percentages,
-    Readers,
-    check_split,
-    complete_sets,
-    folders_in,
-    open_each,
-)
+from .parts import PARTS, Percentages, Readers, check_split, complete_sets, folders_in, open_each
 
 
 @suite("folder")

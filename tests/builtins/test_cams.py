@@ -5,7 +5,7 @@ from torch.testing import assert_close
 
 import cfft
 import cfft_cams
-from cfft.params import declaration
+from cfft.plugin.params import declaration
 from cfft_cams import GradCam, Relevance
 
 

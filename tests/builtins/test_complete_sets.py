@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cfft.data.verify import verify
+from cfft.data.verification.verify import verify
 from cfft_suites.cifar10.suite import Cifar10Suite
 from cfft_suites.imagenet.suite import ImageNetSuite
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from cfft import ConfigError, DataError, PictureSet
 from cfft.data.sets import training_sets
-from cfft.data.verify import verify
-from cfft_suites.domains import DomainsSuite
+from cfft.data.verification.verify import verify
+from cfft_suites.domains.suite import DomainsSuite
 
 
 def paint(folder: Path, *names: str) -> None:

@@ -21,7 +21,7 @@ def test_a_missing_package_is_answered_with_what_to_install() -> None:
 def test_listing_suites_imports_none_of_the_packages() -> None:
     program = """if True:
         import sys
-        from cfft.registry import Registry
+        from cfft.plugin.registry import Registry
         Registry.installed().of_kind("suite")
         print({"datasets", "webdataset", "wilds", "torch"} & sys.modules.keys())
     """

@@ -13,8 +13,8 @@ from PIL import Image
 from cfft import ConfigError, DataError
 from cfft.data.sets import training_sets
 from cfft.testing import check_strategy
-from cfft_suites.hf import HfSuite
-from cfft_suites.hf_pictures import Columns, hf_pictures
+from cfft_suites.hf.pictures import Columns, hf_pictures
+from cfft_suites.hf.suite import HfSuite
 
 datasets = pytest.importorskip("datasets")
 

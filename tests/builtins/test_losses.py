@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from cfft import Batch, Encoded, StepOutputs, TeacherOutputs
-from cfft.params import declaration
+from cfft.plugin.params import declaration
 from cfft_losses import FeatureMse, LogitKl, WiseKd
 
 BATCH = Batch(torch.zeros(2, 3, 8, 12), torch.tensor([0, 1]))

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from cfft import Batch
-from cfft.params import declaration
+from cfft.plugin.params import declaration
 from cfft.testing import FixedView
 from cfft_masks import ContextMask, NoMask, ObjectMask, RandomMask
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 from cfft import DataError
 from cfft.data.sets import evaluation_sets, training_sets
-from cfft.data.verify import Verification, verify
-from cfft_suites.domains import DomainsSuite
+from cfft.data.verification.verify import Verification, verify
+from cfft_suites.domains.suite import DomainsSuite
 from cfft_suites.folder import FolderSuite
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from cfft import ConfigError, DataError, PictureSet, Suite
 from cfft.data.sets import evaluation_sets, training_sets
-from cfft_suites.domains import DomainsSuite
+from cfft_suites.domains.suite import DomainsSuite
 from cfft_suites.folder import FolderSuite
 
 

@@ -18,10 +18,10 @@ from PIL import Image
 
 from cfft import ConfigError, DataError, PictureSet
 from cfft.data.sets import evaluation_sets, training_sets
-from cfft.data.verify import verify
+from cfft.data.verification.verify import verify
 from cfft.testing import check_strategy
-from cfft_suites.shards import cache_name
-from cfft_suites.webdataset import WebDatasetSuite
+from cfft_suites.webdataset.shards import cache_name
+from cfft_suites.webdataset.suite import WebDatasetSuite
 
 webdataset = pytest.importorskip("webdataset")
 

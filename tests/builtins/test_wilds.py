@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from cfft import ConfigError, DataError
-from cfft.registry import Registry
+from cfft.plugin.registry import Registry
 from cfft.testing import check_strategy
-from cfft_suites.wilds import WildsSuite
+from cfft_suites.wilds.suite import WildsSuite
 
 pytest.importorskip("wilds")
 pandas = pytest.importorskip("pandas")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cfft.cli.eval_tables import print_evaluation
+from cfft.cli.output.eval_tables import print_evaluation
 
 LINE = {"slope": 0.5, "intercept": 0.1, "models": 3, "r2": 0.25}
 

@@ -7,9 +7,9 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from cfft.cli.live import Bar, Clock, Lines, Quiet, reporter
-from cfft.cli.numbers import brief, duration, interval, measurements, percent, points
-from cfft.progress import Plan
+from cfft.cli.output.live import Bar, Clock, Lines, Quiet, reporter
+from cfft.cli.output.numbers import brief, duration, interval, measurements, percent, points
+from cfft.runtime.progress import Plan
 
 PLAN = Plan(
     facts=(("model", "name", "[tiny]"), ("pictures", "train", "8"), ("pictures", "ood", "a: 4")),

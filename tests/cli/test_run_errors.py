@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from cfft.cli.options import Request
-from cfft.cli.run import layers
-from cfft.config import resolve
-from cfft.registry import Registry
+from cfft.cli.commands.run import layers
+from cfft.cli.options.options import Request
+from cfft.config.resolve import resolve
+from cfft.plugin.registry import Registry
 
 ENOUGH = ("--suite", "domains", "--data", "pictures", "--id", "photo", "--model", "ViT-B-32")
 

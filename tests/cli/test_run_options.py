@@ -11,14 +11,14 @@ from typing import Any, Literal
 import pytest
 import typer
 
-from cfft.cli.describe import default_words, facts, metavar
-from cfft.cli.options import Request, run_options
-from cfft.cli.signature import as_command
-from cfft.cli.spelling import SpeltCommand, check_spelling
+from cfft.cli.options.describe import default_words, facts, metavar
+from cfft.cli.options.options import Request, run_options
+from cfft.cli.options.signature import as_command
+from cfft.cli.options.spelling import SpeltCommand, check_spelling
+from cfft.config.layers import Choice
 from cfft.errors import ConfigError
-from cfft.layers import Choice
-from cfft.params import Param
-from cfft.registry import Registry
+from cfft.plugin.params import Param
+from cfft.plugin.registry import Registry
 
 CHECKER = """
     import cfft

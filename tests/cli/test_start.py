@@ -152,7 +152,7 @@ def test_ctrl_c_in_a_command_ends_with_130_and_says_so(
     def interrupted(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cfft.predict.find_pictures", interrupted)
+    monkeypatch.setattr("cfft.evaluation.predict.find_pictures", interrupted)
 
     ended = cfft_command("predict", "RUN", "pictures")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from cfft.cli.tables import print_results, print_whereabouts
+from cfft.cli.output.tables import print_results, print_whereabouts
 
 
 def score(role: str, top1: float, n: int, classes: int = 7) -> dict[str, Any]:

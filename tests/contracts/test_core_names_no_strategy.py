@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import cfft
-from cfft.registry import Registry
+from cfft.plugin.registry import Registry
 
 CORE = Path(cfft.__file__).parent
 MODULES = sorted(path.relative_to(CORE).as_posix() for path in CORE.rglob("*.py"))
@@ -19,9 +19,9 @@ ALLOWED = {
     # "none" is what the command line and messages call an absent value
     "*": {"none"},
     # there they are the names of the libraries whose transformers that file reads
-    "towers.py": {"open_clip", "timm"},
+    "encoder/towers.py": {"open_clip", "timm"},
     # there it is what users write for weights that no training has made
-    "prepare.py": {"random"},
+    "training/prepare.py": {"random"},
 }
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from cfft import hookspecs
 from cfft.cli.application import COMMANDS, application
-from cfft.registry import Registry
+from cfft.plugin import hookspecs
+from cfft.plugin.registry import Registry
 
 ROOT = Path(__file__).parents[2]
 PAGES = [

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cfft import hookspecs
-from cfft.interfaces import KINDS
-from cfft.params import declaration
+from cfft.plugin import hookspecs
+from cfft.plugin.kinds import KINDS
+from cfft.plugin.params import declaration
 
 CHECKER = Path(__file__).parents[2] / "docs" / "examples" / "cfft-checker" / "cfft_checker.py"
 HOOKS = [name for name in vars(hookspecs) if name.startswith("cfft_")]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cfft.registry import Registry
+from cfft.plugin.registry import Registry
 from cfft.testing import check_declaration, check_strategy
 
 STEP_KINDS = ("mask", "fill", "cam", "loss", "teacher")

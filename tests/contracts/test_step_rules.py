@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import cfft
-from cfft.registry import Registry
+from cfft.plugin.registry import Registry
 from cfft.testing import check_strategy
 
 

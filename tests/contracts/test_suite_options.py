@@ -10,14 +10,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cfft.cli.eval import EvalRequest, eval_options
-from cfft.cli.options import Request, run_options
-from cfft.cli.run import layers
-from cfft.cli.signature import as_command
-from cfft.config import RunConfig, resolve
-from cfft.params import declaration
-from cfft.registry import Registry
-from cfft.settings import Evaluation, Model, Training
+from cfft.cli.commands.eval import EvalRequest, eval_options
+from cfft.cli.commands.run import layers
+from cfft.cli.options.options import Request, run_options
+from cfft.cli.options.signature import as_command
+from cfft.config.resolve import RunConfig, resolve
+from cfft.config.settings import Evaluation, Model, Training
+from cfft.plugin.params import declaration
+from cfft.plugin.registry import Registry
 
 REGISTRY = Registry.installed()
 SUITES = [provided.declaration for provided in REGISTRY.of_kind("suite")]

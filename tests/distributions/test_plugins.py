@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from cfft.errors import ConfigError, PluginError
-from cfft.plugins import Plugins, load_plugins
-from cfft.registry import Registry
+from cfft.plugin.manager import Plugins, load_plugins
+from cfft.plugin.registry import Registry
 
 Install = Callable[..., Distribution]
 

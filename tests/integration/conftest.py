@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from cfft.config import RunConfig, resolve
-from cfft.layers import Layer, read_defaults
-from cfft.loop import run
-from cfft.registry import Registry
+from cfft.config.layers import Layer, read_defaults
+from cfft.config.resolve import RunConfig, resolve
+from cfft.plugin.registry import Registry
+from cfft.training.run import run
 
 CLIP = {
     "embed_dim": 8,

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from cfft.engine import TrainingStep
-from cfft.randomness import generator
-from cfft.registry import Registry
+from cfft.plugin.registry import Registry
+from cfft.runtime.randomness import generator
+from cfft.step.engine import TrainingStep
 from cfft.testing import tiny_batch, tiny_classifier
 
 COMBINATIONS = [

@@ -16,11 +16,11 @@ import attrs
 import pytest
 import torch
 
-from cfft.config import RunConfig
+from cfft.config.layers import Layer
+from cfft.config.resolve import RunConfig
+from cfft.config.settings import Evaluation
 from cfft.evaluation.job import evaluate_models
-from cfft.layers import Layer
-from cfft.registry import Registry
-from cfft.settings import Evaluation
+from cfft.plugin.registry import Registry
 
 pytestmark = pytest.mark.slow
 
@@ -32,11 +32,11 @@ BLOCKED_RUN = """
 import sys
 from pathlib import Path
 from cfft.cli.errors import reported
-from cfft.config import resolve
-from cfft.layers import read_defaults, read_file
-from cfft.loop import run
-from cfft.progress import Silent
-from cfft.registry import Registry
+from cfft.config.resolve import resolve
+from cfft.config.layers import read_defaults, read_file
+from cfft.training.run import run
+from cfft.runtime.progress import Silent
+from cfft.plugin.registry import Registry
 
 class Blocking(Silent):
     def started(self, task, total):
@@ -55,10 +55,10 @@ import sys
 from pathlib import Path
 from cfft.cli.errors import reported
 from cfft.evaluation.job import evaluate_models
-from cfft.layers import Layer
-from cfft.progress import Silent
-from cfft.registry import Registry
-from cfft.settings import Evaluation
+from cfft.config.layers import Layer
+from cfft.runtime.progress import Silent
+from cfft.plugin.registry import Registry
+from cfft.config.settings import Evaluation
 
 world, name, weights, out = map(Path, sys.argv[1:])
 layer = Layer("test")
@@ -91,7 +91,7 @@ import weakref
 import torch
 from cfft.cli.errors import reported
 from cfft.errors import CfftError
-from cfft.devices import make_accelerator
+from cfft.runtime.devices import make_accelerator
 
 def fail():
     model = make_accelerator("fp32").prepare(torch.nn.Linear(1, 1))
@@ -115,8 +115,8 @@ ROWS = """
 import sys
 import torch
 from cfft.cli.errors import reported
-from cfft.devices import make_accelerator
-from cfft.rows import Rows, own_indices
+from cfft.runtime.devices import make_accelerator
+from cfft.scoring.gathering import Rows, own_indices
 
 accelerator = make_accelerator("fp32")
 whole = torch.load(sys.argv[1])

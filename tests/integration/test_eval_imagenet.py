@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from cfft import Classifier, Head
 from cfft.data.loading import picture_transform, to_batch
-from cfft_backbones.open_clip_backbone import OpenClipBackbone
+from cfft_backbones.open_clip.backbone import OpenClipBackbone
 from cfft_suites.imagenet.facts import facts
 
 CLIP = {

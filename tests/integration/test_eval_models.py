@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cfft.evaluation.finding import find_models
+from cfft.evaluation.models.finding import find_models
 
 Command = Callable[..., Any]
 Evaluate = Callable[..., dict[str, Any]]

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from cfft import checkpoint
+from cfft.config.layers import Layer
 from cfft.errors import ConfigError, DataError, TrainingError, WeightsError
-from cfft.layers import Layer
-from cfft.loop import run
-from cfft.plugins import load_plugins
-from cfft.progress import Plan, Silent
-from cfft.registry import Registry
+from cfft.model import checkpoint
+from cfft.plugin.manager import load_plugins
+from cfft.plugin.registry import Registry
+from cfft.runtime.progress import Plan, Silent
+from cfft.training.run import run
 
 
 class Noting(Silent):
@@ -169,8 +169,8 @@ def test_the_same_configuration_gives_the_same_weights(configure, registry, tmp_
 
 
 def test_the_stored_configuration_repeats_the_run(configure, registry, tmp_path: Path) -> None:
-    from cfft.config import resolve
-    from cfft.layers import read_defaults, read_file
+    from cfft.config.layers import read_defaults, read_file
+    from cfft.config.resolve import resolve
 
     config = configure()
     run(config, registry, tmp_path)

@@ -6,12 +6,12 @@ import torch
 from PIL import Image
 
 import cfft
-from cfft.data.segmentations import Segmented
-from cfft.devices import make_accelerator
 from cfft.errors import DataError
-from cfft.evaluate import Reading
-from cfft.mask_quality.measuring import BASELINES, CutMap, measure_masks, summary
-from cfft.passes import CleanPass
+from cfft.evaluation.masks.measuring import BASELINES, CutMap, measure_masks, summary
+from cfft.evaluation.masks.segmentations import Segmented
+from cfft.runtime.devices import make_accelerator
+from cfft.scoring.evaluate import Reading
+from cfft.step.passes import CleanPass
 from cfft.testing import tiny_classifier
 
 GRID, PIXELS = (2, 3), (8, 12)

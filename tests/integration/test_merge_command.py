@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from cfft import checkpoint
-from cfft.checkpoint import Checkpoint
-from cfft.models import read_weights
+from cfft.model import checkpoint
+from cfft.model.checkpoint import Checkpoint
+from cfft.model.description import read_weights
 
 Command = Callable[..., Any]
 

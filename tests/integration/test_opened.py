@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from cfft.config import RunConfig
-from cfft.devices import make_accelerator
+from cfft.config.resolve import RunConfig
 from cfft.errors import DataError
-from cfft.opened import opened_model
-from cfft.progress import Silent
-from cfft.rebuild import Rebuilt
-from cfft.registry import Registry
+from cfft.evaluation.models.load import opened_model
+from cfft.model.rebuild import Rebuilt
+from cfft.plugin.registry import Registry
+from cfft.runtime.devices import make_accelerator
+from cfft.runtime.progress import Silent
 
 Open = Callable[..., Rebuilt]
 

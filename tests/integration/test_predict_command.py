@@ -16,16 +16,16 @@ from typing import Any
 import pytest
 import torch
 
-from cfft.config import resolve
+from cfft.config.layers import Layer, read_defaults
+from cfft.config.resolve import resolve
 from cfft.data.pictures import class_folders
-from cfft.devices import make_accelerator
-from cfft.evaluate import Reading, evaluate
-from cfft.layers import Layer, read_defaults
-from cfft.loop import run
-from cfft.predict import find_pictures, likeliest, predict
-from cfft.progress import Silent
-from cfft.rebuild import load_classifier
-from cfft.registry import Registry
+from cfft.evaluation.predict import find_pictures, likeliest, predict
+from cfft.model.rebuild import load_classifier
+from cfft.plugin.registry import Registry
+from cfft.runtime.devices import make_accelerator
+from cfft.runtime.progress import Silent
+from cfft.scoring.evaluate import Reading, evaluate
+from cfft.training.run import run
 
 Command = Callable[..., Any]
 

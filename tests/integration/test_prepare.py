@@ -9,11 +9,11 @@ import pytest
 
 import cfft
 from cfft import SuiteSets
+from cfft.config.layers import Layer
 from cfft.errors import ConfigError, DataError
-from cfft.layers import Layer
-from cfft.loop import run
-from cfft.progress import Silent
-from cfft.registry import Registry
+from cfft.plugin.registry import Registry
+from cfft.runtime.progress import Silent
+from cfft.training.run import run
 
 
 class Listening(Silent):

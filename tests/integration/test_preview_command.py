@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from cfft.cli.preview import PreviewRequest, combinations
-from cfft.config import RunConfig
-from cfft.preview import Combination
-from cfft.registry import Registry
+from cfft.cli.commands.preview import PreviewRequest, combinations
+from cfft.config.resolve import RunConfig
+from cfft.evaluation.preview import Combination
+from cfft.plugin.registry import Registry
 
 Command = Callable[..., Any]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cfft import checkpoint
-from cfft.config import RunConfig
-from cfft.layers import Layer
-from cfft.loop import run
-from cfft.registry import Registry
+from cfft.config.layers import Layer
+from cfft.config.resolve import RunConfig
+from cfft.model import checkpoint
+from cfft.plugin.registry import Registry
+from cfft.training.run import run
 
 pytestmark = pytest.mark.slow
 
@@ -22,10 +22,10 @@ RUN = """
 import sys
 from pathlib import Path
 import torch
-from cfft.config import resolve
-from cfft.layers import read_defaults, read_file
-from cfft.loop import run
-from cfft.registry import Registry
+from cfft.config.resolve import resolve
+from cfft.config.layers import read_defaults, read_file
+from cfft.training.run import run
+from cfft.plugin.registry import Registry
 
 registry = Registry.installed()
 config = resolve(registry, [read_defaults(), read_file(Path(sys.argv[1]))])

@@ -12,22 +12,22 @@ from typing import Any
 import pytest
 import torch
 
-from cfft import checkpoint
-from cfft.config import RunConfig
+from cfft.config.layers import Layer
+from cfft.config.resolve import RunConfig
 from cfft.errors import ConfigError, WeightsError
-from cfft.layers import Layer
-from cfft.loop import run
-from cfft.progress import Silent
-from cfft.registry import Registry
+from cfft.model import checkpoint
+from cfft.plugin.registry import Registry
+from cfft.runtime.progress import Silent
+from cfft.training.run import run
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from cfft.config import resolve
-from cfft.layers import read_defaults, read_file
-from cfft.loop import run
-from cfft.progress import Silent
-from cfft.registry import Registry
+from cfft.config.resolve import resolve
+from cfft.config.layers import read_defaults, read_file
+from cfft.training.run import run
+from cfft.runtime.progress import Silent
+from cfft.plugin.registry import Registry
 
 class Killing(Silent):
     def stepped(self, step, metrics):

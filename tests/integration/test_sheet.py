@@ -6,12 +6,12 @@ import torch
 from PIL import Image
 
 import cfft
-from cfft.config import Chosen
-from cfft.engine import TrainingStep
-from cfft.params import declaration
-from cfft.preview import Combination, preview_sheet
-from cfft.sheet import draw_sheet, one_of_each_class, sample_sheet
+from cfft.config.resolve import Chosen
+from cfft.evaluation.preview import Combination, preview_sheet
+from cfft.plugin.params import declaration
+from cfft.step.engine import TrainingStep
 from cfft.testing import tiny_batch, tiny_classifier
+from cfft.training.sheet import draw_sheet, one_of_each_class, sample_sheet
 
 
 @cfft.mask("first-column")

@@ -13,11 +13,11 @@ import pytest
 import torch
 from PIL import Image
 
-from cfft.predictions import Predictions
-from cfft.report.collect import collect
+from cfft.report.sources.collect import collect
 from cfft.report.summary import summarise
 from cfft.report.write import write_report
-from cfft.results import RunDirectory
+from cfft.scoring.predictions import Predictions
+from cfft.training.run_directory import RunDirectory
 
 Write = Callable[..., Path]
 SETS = {"photo": "id", "drawing": "ood", "sketch": "ood"}

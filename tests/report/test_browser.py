@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from cfft.predictions import Predictions
-from cfft.report.collect import collect
+from cfft.report.sources.collect import collect
 from cfft.report.summary import summarise
 from cfft.report.write import write_report
+from cfft.scoring.predictions import Predictions
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from cfft.errors import ConfigError, DataError
-from cfft.report.collect import collect
-from cfft.report.records import Material
+from cfft.report.sources.collect import collect
+from cfft.report.sources.records import Material
 
 Write = Callable[..., Path]
 OUTSIDE = {"photo": {"role": "id", "top1": 75.6}}

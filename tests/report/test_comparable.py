@@ -11,9 +11,9 @@ import attrs
 import pytest
 
 from cfft.errors import ConfigError
-from cfft.predictions import Predictions
-from cfft.report.collect import collect
-from cfft.report.records import Material
+from cfft.report.sources.collect import collect
+from cfft.report.sources.records import Material
+from cfft.scoring.predictions import Predictions
 
 Write = Callable[..., Path]
 SUITE = {"use": "folder", "data": "/here", "split": [70.0, 30.0], "cache": "none"}

@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from cfft.errors import DataError
-from cfft.evaluation.scores import LabelSpace
-from cfft.predictions import Predictions
-from cfft.report.collect import collect
 from cfft.report.confusion import Confusion, Pair, confusions
-from cfft.report.heatmaps import heat_maps
-from cfft.report.mistakes import most_frequent, of_one
-from cfft.report.records import Accuracy, Model
+from cfft.report.figures.heatmaps import heat_maps
+from cfft.report.sources.collect import collect
+from cfft.report.sources.records import Accuracy, Model
 from cfft.report.summary import Group, summarise
+from cfft.report.tables.mistakes import most_frequent, of_one
+from cfft.scoring.predictions import Predictions
+from cfft.scoring.scores import LabelSpace
 
 Write = Callable[..., Path]
 

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import vl_convert
 
-from cfft.report.collect import collect
-from cfft.report.figures import Figure, images
-from cfft.report.gallery import sheets
-from cfft.report.records import Accuracy, Material, Model, Run
-from cfft.report.scatter import scatter
+from cfft.report.figures.figures import Figure, images
+from cfft.report.figures.gallery import sheets
+from cfft.report.figures.scatter import scatter
+from cfft.report.figures.themes import DASHES, SERIES, SHAPES
+from cfft.report.figures.training import curves
+from cfft.report.sources.collect import collect
+from cfft.report.sources.records import Accuracy, Material, Model, Run
 from cfft.report.summary import summarise
-from cfft.report.themes import DASHES, SERIES, SHAPES
-from cfft.report.training import curves
 
 Write = Callable[..., Path]
 METHOD = {"mask": {"use": "object"}, "fill": {"use": "single"}}

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from cfft.evaluation.groups import configuration_digest
-from cfft.report.collect import collect
-from cfft.report.records import Material
-from cfft.results import RunDirectory
+from cfft.evaluation.compare.groups import configuration_digest
+from cfft.report.sources.collect import collect
+from cfft.report.sources.records import Material
+from cfft.training.run_directory import RunDirectory
 
 Write = Callable[..., Path]
 METHOD = {"mask": {"use": "object"}, "fill": {"use": "single"}}

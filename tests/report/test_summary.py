@@ -7,9 +7,9 @@ import math
 import pytest
 
 from cfft.errors import ConfigError
-from cfft.report.records import AVERAGE, Accuracy, Material, Model
+from cfft.report.sources.records import AVERAGE, Accuracy, Material, Model
 from cfft.report.summary import spread, summarise
-from cfft.results import Spread
+from cfft.scoring.spread import Spread
 
 
 def model(label: str, group: str | None = None, **shares: float) -> Model:

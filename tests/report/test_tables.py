@@ -7,13 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from cfft.report.accuracies import accuracy_tables, results
-from cfft.report.collect import collect
-from cfft.report.details import details
-from cfft.report.formats import comma_separated, latex, latex_escaped, markdown, markdown_escaped
-from cfft.report.records import Accuracy, Material, Model
+from cfft.report.sources.collect import collect
+from cfft.report.sources.records import Accuracy, Material, Model
 from cfft.report.summary import summarise
-from cfft.report.tables import Cell, Column, Table, with_best
+from cfft.report.tables.accuracies import accuracy_tables, results
+from cfft.report.tables.details import details
+from cfft.report.tables.formats import (
+    comma_separated,
+    latex,
+    latex_escaped,
+    markdown,
+    markdown_escaped,
+)
+from cfft.report.tables.tables import Cell, Column, Table, with_best
 
 Write = Callable[..., Path]
 TABLE = Table(

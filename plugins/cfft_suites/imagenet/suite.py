@@ -27,15 +27,7 @@ from .bare import read_bare, require_no_single_set
 from .corruptions import CorruptedPictures, corruption_library
 from .facts import facts
 from .flat import read_flat
-from .layouts import (
-    COMPLETE,
-    PLACES,
-    STANDARD,
-    TEST,
-    TRAIN,
-    TRAINING,
-    layout_of,
-)
+from .layouts import COMPLETE, PLACES, STANDARD, TEST, TRAIN, TRAINING, layout_of
 from .objectnet import read_objectnet
 
 

@@ -12,17 +12,7 @@ from numpy.typing import NDArray
 from .colours import NAMED, Colour, mixed, varied
 from .dice import Dice
 from .outline import Outline, Tone, fitted
-from .raster import (
-    SIZE,
-    Bytes,
-    Mask,
-    PoseRange,
-    coverage,
-    line_coverage,
-    occluded,
-    place,
-    tone_map,
-)
+from .raster import SIZE, Bytes, Mask, PoseRange, coverage, line_coverage, occluded, place, tone_map
 from .things import THINGS
 
 _SAMPLES = 16

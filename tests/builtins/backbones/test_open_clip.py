@@ -16,8 +16,8 @@ from torch.testing import assert_close
 
 import cfft
 from cfft_backbones import OpenClipBackbone
-from cfft_backbones.open_clip_configs import find_architecture
-from cfft_backbones.sources import locate, settle_activation
+from cfft_backbones.open_clip.configs import find_architecture
+from cfft_backbones.open_clip.sources import locate, settle_activation
 
 Weights = dict[str, Tensor]
 

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 import cfft
-from cfft.checkpoint import Checkpoint, save
+from cfft.model.checkpoint import Checkpoint, save
 from cfft_backbones import OpenClipBackbone
 
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 import cfft
 from cfft_backbones import OpenClipBackbone
-from cfft_backbones.shipped import shipped_models
+from cfft_backbones.open_clip.shipped import shipped_models
 
 
 @pytest.fixture(scope="module")

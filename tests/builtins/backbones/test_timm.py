@@ -16,7 +16,7 @@ from torch.testing import assert_close
 from torchvision.transforms import v2
 
 import cfft
-from cfft.checkpoint import Checkpoint, save
+from cfft.model.checkpoint import Checkpoint, save
 from cfft_backbones import TimmBackbone
 
 NAME = "test_vit"  # timm's own tiny one: 160 pixels, patch 16, width 64

@@ -11,8 +11,8 @@ from PIL import Image
 
 from cfft import DataError
 from cfft.data.sets import evaluation_sets
-from cfft.evaluate import score
-from cfft.predictions import Predictions
+from cfft.scoring.evaluate import score
+from cfft.scoring.predictions import Predictions
 from cfft_suites.imagenet.objectnet import ObjectNetPictures
 from cfft_suites.imagenet.suite import ImageNetSuite
 

@@ -1,0 +1,147 @@
+"""The command `cfft data`: which suites there are, and whether their pictures are complete."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from cfft.cli.errors import starting
+from cfft.cli.options.options import Request, kind_options
+from cfft.cli.options.signature import as_command
+from cfft.cli.options.spelling import SpeltCommand, SpeltGroup
+from cfft.cli.options.suites import chosen_suite, place
+from cfft.cli.output.consoles import console
+from cfft.cli.output.live import reporter
+from cfft.cli.output.strategy import summary_record
+from cfft.cli.output.verification import print_verification
+from cfft.config.layers import parse_seed
+from cfft.errors import DataError, several
+from cfft.plugin.manager import Provided
+from cfft.plugin.params import values_of
+from cfft.plugin.registry import Registry, broken_line
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.", metavar="")]
+_READABLE = 100  # columns, where pipes and wide terminals have more
+_HELP = """Compare the pictures on disk with what a suite expects.
+
+Every set is opened, counted and read: classes and pictures against the numbers of the published \
+sets, pictures that cannot be read, and pictures that training, test and OOD sets share. The exit \
+code is 0 where everything is as it should be, else 2.
+
+For example: cfft data verify domains DIR --id photo
+"""
+
+
+def add_to(app: typer.Typer, name: str, summary: str) -> None:
+    """Add the command with its two sub-commands."""
+    registry = Registry.installed()
+    data = typer.Typer(cls=SpeltGroup, help=summary, no_args_is_help=True)
+    data.command("list", cls=SpeltCommand)(list_suites)
+    command = as_command(kind_options(registry, "suite"), partial(verify_suite, registry))
+    settings = {"token_normalize_func": lambda option: option.replace("_", "-")}
+    data.command("verify", cls=SpeltCommand, help=_HELP, context_settings=settings)(command)
+    app.add_typer(data, name=name)
+
+
+def list_suites(as_json: AsJson = False) -> None:
+    """List the installed suites: what they are, their sets, and which packages they need."""
+    registry = Registry.installed()
+    records = [suite_record(provided) for provided in registry.of_kind("suite")]
+    if as_json:
+        typer.echo(json.dumps(records, indent=2))
+        return
+    out = console()
+    out.print(_listing(records), width=min(out.width, _READABLE))
+    for plugin in registry.plugins.broken:
+        out.print(broken_line(plugin), style="red", soft_wrap=True)
+
+
+def suite_record(provided: Provided) -> dict[str, Any]:
+    """Return what a suite's class says of itself, and whether what it requires is installed."""
+    cls = provided.declaration.cls
+    return {
+        **summary_record(provided),
+        "sets": list(getattr(cls, "known_sets", ())),
+        "requires": [
+            {"module": module, "install": install, "installed": find_spec(module) is not None}
+            for module, install in getattr(cls, "requires", {}).items()
+        ],
+    }
+
+
+def _listing(records: list[dict[str, Any]]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for record in records:
+        table.add_row(record["name"], "\n".join(_about(record)))
+    return table
+
+
+def _about(record: dict[str, Any]) -> Iterator[str]:
+    yield record["summary"]
+    if record["sets"]:
+        yield f"sets: {', '.join(record['sets'])}"
+    if record["requires"]:
+        yield f"needs: {', '.join(map(_need, record['requires']))}"
+
+
+def _need(required: dict[str, Any]) -> str:
+    mark = "installed" if required["installed"] else f"pip install '{required['install']}'"
+    return f"{required['module']} ({mark})"
+
+
+def verify_suite(
+    registry: Registry,
+    request: Request,
+    *,
+    suite: Annotated[str, typer.Argument(help="Name of a suite: cfft data list", metavar="SUITE")],
+    directory: Annotated[
+        Path | None, typer.Argument(help="Where its pictures are: --data.", metavar="DIR")
+    ] = None,
+    seed: Annotated[
+        str, typer.Option("--seed", help="Seed of the run whose splits to check.", metavar="N")
+    ] = "0",
+    counts_only: Annotated[
+        bool, typer.Option("--counts-only", help="Count, but read no picture.", metavar="")
+    ] = False,
+    allow_absent: Annotated[
+        bool, typer.Option("--allow-absent", help="Accept that sets are absent.", metavar="")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Verify a suite and show what was found; raises DataError with a summary of what is wrong."""
+    place(request.layer, directory)
+    chosen = chosen_suite(registry, request.layer, suite)
+    number = parse_seed(seed, "--seed")
+    with starting():
+        from cfft.data.verification.verify import (
+            verify,  # torch comes with it, and listings do without
+        )
+
+    watcher = reporter(console(), console(stderr=True), as_json=as_json)
+    try:
+        found = verify(chosen, number, decode=not counts_only, reporter=watcher)
+    finally:
+        watcher.close()
+    if as_json:
+        asked = {"use": suite, **values_of(chosen)}
+        typer.echo(json.dumps({"suite": asked, "seed": number, **found.record()}, indent=2))
+    else:
+        print_verification(console(), found)
+    problems = [*found.problems, *([] if allow_absent else _absent(found.absent))]
+    if problems:
+        raise DataError(several(problems))
+
+
+def _absent(absent: Any) -> list[str]:
+    if not absent:
+        return []
+    return [f"absent: {', '.join(absent)}; --allow-absent accepts that"]

@@ -1,0 +1,261 @@
+"""The command `cfft eval masks`: how well masks cover objects, by threshold and map."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import typer
+
+from cfft.cli.commands.run import layers
+from cfft.cli.errors import starting
+from cfft.cli.options.options import Option, Request, counting, shared_options, storing
+from cfft.cli.options.signature import as_command
+from cfft.cli.options.spelling import SpeltCommand, SpeltGroup
+from cfft.cli.options.stacks import COUNTERFACTUAL, of_counterfactuals, run_layer, variant, without
+from cfft.cli.options.wording import reworded
+from cfft.cli.output.consoles import console
+from cfft.cli.output.live import Quiet, reporter
+from cfft.cli.output.mask_tables import print_masks
+from cfft.config.layers import Layer, read_defaults
+from cfft.config.resolve import Chosen, RunConfig
+from cfft.errors import ConfigError
+from cfft.plugin.registry import Registry
+
+if TYPE_CHECKING:
+    from cfft.evaluation.models.finding import Found
+
+BEFORE = "zero-shot"
+_PANEL = "What is measured"
+_THRESHOLDS = ("0.2", "0.3", "0.4", "0.5", "0.6", "0.7")
+_FILE = "masks.json"
+_KINDS = ("suite", "mask", "cam")
+_SETTINGS = ("--model", "--pretrained", "--head", "--prompts", "--precision", "--workers")
+_WORDS = {
+    "--model": "architecture of zero-shot, such as ViT-B-32, a local config FILE.json, or "
+    "BACKBONE:NAME [default that of the first run]",
+    "--head": "head of zero-shot: zero-shot, linear-probe, own, or auto: zero-shot where there is "
+    "a text tower, else linear-probe [default that of the first run, else auto]",
+    "--seed": "seed that sets are drawn from [default that of the first run, else 0]",
+    "--precision": "",
+    "--workers": "",
+}
+_HELP = """Measure how well masks cover objects, beside trivial masks (Table 2 of the paper).
+
+For example: cfft eval masks runs/object --sets test --masks SEGMENTATIONS
+
+Per threshold: the image masking rate n(M)/n(I), the object masking rate n(M & S)/n(S) and the IoU \
+of the mask M and the segmentation S, averaged over pictures. M is made as in training: from the \
+map of the true label. Pixels that a segmentation leaves undecided count nowhere.
+
+Pictures and seed are those of the runs, which have to share them, unless options say otherwise. \
+Parameters have a full spelling, listed below, and a short one: --data DIR goes to the chosen suite.
+"""
+
+
+@attrs.define
+class MaskRequest(Request):
+    """Hold what a command line of `cfft eval masks` asks for."""
+
+    models: list[str] = attrs.field(factory=list)
+    sets: list[str] = attrs.field(factory=lambda: ["test"])
+    masks: Path | None = None
+    form: str = "binary"
+    thresholds: list[str] = attrs.field(factory=lambda: list(_THRESHOLDS))
+    cams: list[str] = attrs.field(factory=list)
+    limit: int | None = None
+    batch_size: int = 32
+
+
+def add_to(app: typer.Typer, name: str, summary: str) -> None:
+    """Add the command `masks` to a group called `name`."""
+    registry = Registry.installed()
+    command = as_command(_options(registry), partial(measure, registry), MaskRequest)
+    settings = {"token_normalize_func": lambda option: option.replace("_", "-")}
+    group = typer.Typer(cls=SpeltGroup, help=summary, no_args_is_help=True)
+    group.command("masks", cls=SpeltCommand, help=_HELP, context_settings=settings)(command)
+    app.add_typer(group, name=name)
+
+
+def measure(registry: Registry, request: MaskRequest) -> None:
+    """Measure what is asked for and show it."""
+    _check(request)
+    found = _found(request)
+    runs = [model.run.root for model in found if model.run is not None]
+    stored = [model.path for model in found if model.path is not None]
+    configs = _configs(registry, request, _layers(request, (*runs, *stored)[:1]))
+    alone = {str(run): _base(registry, request, _layers(request, [run])) for run in runs}
+    watcher = reporter(console(), console(stderr=True), as_json=request.as_json)
+    try:
+        record = _measured(request, found, alone, configs, registry, watcher)
+    finally:
+        watcher.close()
+    _show(request, record)
+
+
+def _options(registry: Registry) -> list[Option]:
+    own = list(_own_options(registry))
+    shared = shared_options(registry, _KINDS, _SETTINGS, own)
+    return [*own, *reworded(registry, shared, _WORDS)]
+
+
+def _own_options(registry: Registry) -> Iterator[Option]:
+    models = (
+        f"run directories, checkpoint directories, patterns of them in quotes, or {BEFORE}: the "
+        "model before fine-tuning"
+    )
+    yield Option("RUN", models, "", "RUN", storing("models"), repeated=True)
+    yield from _picture_options()
+    yield Option(
+        "--thresholds", f"cut maps there [default {','.join(_THRESHOLDS)}]", _PANEL, "X,...",
+        storing("thresholds", lambda text: text.split(",")),
+    )  # fmt: skip
+    yield _mask_option(registry)
+    words = (
+        f"map to cut; may be repeated: {', '.join(registry.names('cam'))} [default {_usual('cam')}]"
+    )
+    yield Option("--cam", words, _PANEL, "NAME", storing("cams"), True)
+    yield Option(
+        "--batch-size", "pictures per pass [default 32]", _PANEL, "N", counting("batch_size")
+    )
+    yield Option("--out", f"write DIR/{_FILE}", _PANEL, "DIR", storing("out", Path))
+    json_help = "print figures as JSON and nothing else"
+    yield Option("--json", json_help, _PANEL, "", storing("as_json"))
+
+
+def _mask_option(registry: Registry) -> Option:
+    def store(request: Request, name: str) -> None:
+        request.layer.choose("mask", [name])
+
+    words = f"how to cut it: {', '.join(_cut_masks(registry))} [default {_usual('mask')}]"
+    return Option("--mask", words, _PANEL, "NAME", store)
+
+
+def _usual(kind: str) -> str:
+    """Return what is chosen of a kind where nobody says anything."""
+    return ", ".join(choice.use for choice in read_defaults().chosen[kind])
+
+
+def _picture_options() -> Iterator[Option]:
+    sets = "train, test or a set's name; may be repeated [default test]"
+    yield Option("--sets", sets, _PANEL, "NAME", storing("sets"), repeated=True)
+    masks = (
+        "where the objects are: a folder of PNG segmentations named like the pictures, or a JSON "
+        "file of COCO [default what the sets know themselves]"
+    )
+    yield Option("--masks", masks, _PANEL, "PATH", storing("masks", Path))
+    form = (
+        "binary: 0 is context and the rest object; trimap: 1 object, 2 context, 3 ignored; "
+        "coco: a JSON file of instances [default binary]"
+    )
+    yield Option("--mask-format", form, _PANEL, "NAME", storing("form"))
+    yield Option("--limit", "pictures a set, drawn by class", _PANEL, "N", counting("limit"))
+
+
+def _check(request: MaskRequest) -> None:
+    """Raise ConfigError for what can be told before anything is read."""
+    if not request.models:
+        raise ConfigError(f"no model to measure: give RUN directories or {BEFORE}")
+    if request.out is not None:
+        _check_out(request.out)
+
+
+def _check_out(out: Path) -> None:
+    with starting():
+        from cfft.runtime.files import check_fillable  # torch comes with it
+
+    check_fillable(out)
+    if (out / _FILE).exists():
+        raise ConfigError(f"--out {out}: {_FILE} exists there: give another directory")
+
+
+def _found(request: MaskRequest) -> list[Found]:
+    with starting():
+        from cfft.evaluation.models.finding import find_models  # torch comes with it
+
+    return find_models(request.models)
+
+
+def _layers(request: MaskRequest, below: Sequence[Path]) -> list[Layer]:
+    """Return what a measurement is configured by: the models at `below`, options on top."""
+    models = [without(run_layer(path), COUNTERFACTUAL) for path in below]
+    return of_counterfactuals(layers(request, models))
+
+
+def _base(registry: Registry, request: MaskRequest, stack: Sequence[Layer]) -> RunConfig:
+    """Resolve what all maps and thresholds have in common."""
+    first = {"cam": request.cams[0]} if request.cams else {}
+    return variant(registry, stack, first, {"cam": request.cams})
+
+
+def _configs(registry: Registry, request: MaskRequest, stack: Sequence[Layer]) -> list[RunConfig]:
+    """Return a configuration for each map and threshold, map by map."""
+    base = _base(registry, request, stack)
+    mask = _with_threshold(registry, base.mask)
+    cams = list(dict.fromkeys(request.cams)) or [_chosen(base.cam).name]
+    listed = {"cam": cams, "mask": [mask]}
+    return [
+        variant(registry, stack, {"cam": cam, "mask": mask}, listed, threshold)
+        for cam in cams
+        for threshold in request.thresholds
+    ]
+
+
+def _with_threshold(registry: Registry, mask: Chosen | None) -> str:
+    """Return the mask's name; raises ConfigError for one that has no threshold to vary."""
+    name = _chosen(mask).name
+    have = _cut_masks(registry)
+    if name not in have:
+        raise ConfigError(f"mask '{name}' has no threshold to vary: choose from {', '.join(have)}")
+    return name
+
+
+def _cut_masks(registry: Registry) -> list[str]:
+    """Return the names of the masks that cut a map at a threshold."""
+    return [
+        provided.declaration.name
+        for provided in registry.of_kind("mask")
+        if provided.declaration.param("threshold") is not None
+    ]
+
+
+def _chosen(strategy: Chosen | None) -> Chosen:
+    if strategy is None:
+        raise ConfigError("no mask or map is chosen: give --mask NAME and --cam NAME")
+    return strategy
+
+
+def _measured(
+    request: MaskRequest,
+    found: Sequence[Found],
+    runs: Mapping[str, RunConfig],
+    configs: Sequence[RunConfig],
+    registry: Registry,
+    watcher: Quiet,
+) -> dict[str, Any]:
+    from cfft.evaluation.masks.study import Wanted, measure_models  # torch comes with it
+
+    wanted = Wanted(tuple(request.sets), request.masks, request.form, request.limit)
+    models = {model.text: model.path for model in found}
+    return measure_models(configs, models, runs, wanted, request.batch_size, registry, watcher)
+
+
+def _show(request: MaskRequest, record: Mapping[str, Any]) -> None:
+    text = json.dumps(record, indent=2)
+    if request.as_json:
+        typer.echo(text)
+    else:
+        print_masks(console(), record["masks"])
+    if request.out is not None:
+        _write(request.out, text)
+
+
+def _write(out: Path, text: str) -> None:
+    from cfft.runtime.files import write_text
+
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / _FILE, text + "\n")

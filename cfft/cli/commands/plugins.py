@@ -1,0 +1,140 @@
+"""The command `cfft plugins`: what is installed, in tables or as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from cfft.cli.options.spelling import SpeltCommand, SpeltGroup
+from cfft.cli.output.consoles import console
+from cfft.cli.output.strategy import print_strategy, strategy_record, summary_record
+from cfft.errors import ConfigError, PluginError, counted, several, unknown
+from cfft.plugin.kinds import KINDS
+from cfft.plugin.manager import Plugin, Provided
+from cfft.plugin.registry import Registry, broken_line, clash_line
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.", metavar="")]
+KindName = Annotated[
+    str | None, typer.Option("--kind", help=f"One kind: {', '.join(KINDS)}.", metavar="KIND")
+]
+Words = Annotated[list[str], typer.Argument(help="KIND NAME or KIND.NAME.", metavar="KIND NAME")]
+PluginName = Annotated[
+    str | None, typer.Argument(help="A plug-in or distribution; all without it.", metavar="[NAME]")
+]
+
+
+def add_to(app: typer.Typer, name: str, summary: str) -> None:
+    """Add the command with its three sub-commands."""
+    plugins = typer.Typer(cls=SpeltGroup, help=summary, no_args_is_help=True)
+    plugins.command("list", cls=SpeltCommand)(list_strategies)
+    plugins.command("show", cls=SpeltCommand)(show_strategy)
+    plugins.command("check", cls=SpeltCommand)(check_plugins)
+    app.add_typer(plugins, name=name)
+
+
+def list_strategies(kind: KindName = None, as_json: AsJson = False) -> None:
+    """List what is installed, broken plug-ins and names that two plug-ins claim."""
+    if kind is not None:
+        _check_kind(kind)
+    registry = Registry.installed()
+    shown = [p for name in KINDS if kind in (None, name) for p in registry.of_kind(name)]
+    if as_json:
+        typer.echo(json.dumps(_listing(registry, shown), indent=2))
+    else:
+        _print_listing(registry, shown)
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in KINDS:
+        raise ConfigError(unknown("kind", kind, KINDS))
+
+
+def _check_kind_of_name(registry: Registry, kind: str) -> None:
+    """Check the kind; a strategy's name in its place is answered with what to write."""
+    commands = [f"cfft plugins show {k} {kind}" for k in KINDS if kind in registry.names(k)]
+    if commands and kind not in KINDS:
+        raise ConfigError(f"'{kind}' is a name and its kind is missing: {' or '.join(commands)}")
+    _check_kind(kind)
+
+
+def _listing(registry: Registry, shown: list[Provided]) -> dict[str, Any]:
+    return {
+        "strategies": [summary_record(provided) for provided in shown],
+        "broken": [_plugin_record(plugin) for plugin in registry.plugins.broken],
+        "clashes": [
+            {"kind": kind, "name": name, "plugins": [_plugin_record(p) for p in providers]}
+            for (kind, name), providers in registry.clashes().items()
+        ],
+    }
+
+
+def _plugin_record(plugin: Plugin) -> dict[str, Any]:
+    return {
+        "plugin": plugin.name,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "error": plugin.error,
+    }
+
+
+def _print_listing(registry: Registry, shown: list[Provided]) -> None:
+    out = console()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("kind", "name"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("what it does")
+    table.add_column("from")
+    for provided in shown:
+        declared, plugin = provided.declaration, provided.plugin
+        origin = f"{plugin.distribution} {plugin.version}"
+        table.add_row(declared.kind, declared.name, declared.summary, origin)
+    out.print(table)
+    for line in _problems(registry, registry.plugins.plugins):
+        out.print(line, style="red", soft_wrap=True)
+
+
+def _problems(registry: Registry, plugins: Sequence[Plugin]) -> list[str]:
+    """Say which plug-ins cannot be used, and which names any of them shares with another."""
+    clashes = registry.clashes().items()
+    return [
+        *(broken_line(plugin) for plugin in plugins if plugin.error is not None),
+        *(
+            clash_line(kind, name, providers)
+            for (kind, name), providers in clashes
+            if any(provider in plugins for provider in providers)
+        ),
+    ]
+
+
+def show_strategy(words: Words, as_json: AsJson = False) -> None:
+    """Show a strategy's description, parameters, options and TOML table."""
+    kind, _, name = " ".join(words).replace(".", " ", 1).partition(" ")
+    registry = Registry.installed()
+    _check_kind_of_name(registry, kind)
+    provided = registry.find(kind, name)
+    if as_json:
+        typer.echo(json.dumps(strategy_record(registry, provided), indent=2))
+    else:
+        print_strategy(console(), registry, provided)
+
+
+def check_plugins(name: PluginName = None) -> None:
+    """Check that plug-ins load, share no names and keep the rules of their kind."""
+    from cfft.cli.commands.conformance import complaints  # torch comes with it; listings do without
+
+    registry = Registry.installed()
+    plugins = [p for p in registry.plugins.plugins if name in (None, p.name, p.distribution)]
+    if not plugins:
+        known = {n for p in registry.plugins.plugins for n in (p.name, p.distribution)}
+        raise ConfigError(unknown("plug-in", str(name), known, "installed"))
+    checked = [p for p in registry.plugins.provided if p.plugin in plugins]
+    problems = [*_problems(registry, plugins), *complaints(checked)]
+    if problems:
+        raise PluginError(several(problems))
+    strategies = counted(len(checked), "strategy", "strategies")
+    found = f"{counted(len(plugins), 'plug-in')} with {strategies}"
+    typer.echo(f"{found}: all is well")

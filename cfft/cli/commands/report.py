@@ -1,0 +1,122 @@
+"""The command `cfft report`: one page about several models."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cfft.cli.errors import starting
+from cfft.cli.options.spelling import SpeltCommand
+from cfft.errors import counted
+
+if TYPE_CHECKING:
+    from cfft.report.summary import Summary
+
+_HELP = """{summary}
+
+For example: cfft report 'runs/*' --out comparison, then open comparison/report.html
+
+Runs that differ in their seed alone are one configuration: tables have mean and standard \
+deviation, curves the mean and the range, confusions the mean.
+"""
+
+
+def add_to(app: typer.Typer, name: str, summary: str) -> None:
+    """Add the command."""
+    app.command(name, cls=SpeltCommand, help=_HELP.format(summary=summary))(report)
+
+
+def report(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Directories of finished runs (cfft run --out) and of evaluations "
+            "(cfft eval --out), or patterns of them in quotes.",
+            metavar="RUN|EVAL ...",
+            show_default=False,
+        ),
+    ] = None,
+    imports: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--import",
+            help="Accuracies measured elsewhere: one JSON object a line and model, such as "
+            '{"name": "a", "ImageNet": 0.75, "ImageNetV2": 0.63}; may be repeated.',
+            metavar="FILE.jsonl",
+        ),
+    ] = None,
+    id_sets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--id",
+            help="Set of imported files that is in distribution (ID), all others are OOD; may be "
+            "repeated, the first is the axis of figures. Without it ImageNet where a file has it, "
+            "else its first set.",
+            metavar="SET",
+        ),
+    ] = None,
+    baseline_line: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Model or configuration, or a pattern of them, that the line of effective "
+            "robustness goes through; it takes 3 models; may be repeated. Without it all models "
+            "but weight ensembles, where they are 10 or more.",
+            metavar="NAME",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Directory to write.", metavar="DIR", show_default="a new one, report*"),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print the numbers as JSON; without --out nothing is written.",
+            metavar="",
+        ),
+    ] = False,
+) -> None:
+    """Gather models, put them side by side and write the page."""
+    with starting():
+        from cfft.runtime.files import (
+            check_free,  # torch comes with it: --help must not wait for that
+        )
+
+    if out is not None:
+        check_free(out)
+    summary = _summary(sources or [], imports or [], id_sets or [], baseline_line or [])
+    if out is not None or not as_json:
+        _write(summary, out or _free_directory(), as_json=as_json)
+    if as_json:
+        from cfft.report.as_json import as_json as data
+
+        typer.echo(json.dumps(data(summary), indent=2))
+
+
+def _summary(
+    sources: list[str], imports: list[Path], id_sets: list[str], baseline: list[str]
+) -> Summary:
+    from cfft.report.sources.collect import collect
+    from cfft.report.summary import summarise
+
+    return summarise(collect(sources, imports, id_sets), baseline)
+
+
+def _write(summary: Summary, out: Path, *, as_json: bool) -> None:
+    from cfft.report.write import PAGE, write_report
+
+    write_report(summary, out)
+    if not as_json:
+        models = counted(len(summary.material.models), "model")
+        typer.echo(f"wrote {out / PAGE}: {models}, ", nl=False)
+        typer.echo(f"ID {summary.id_set}, OOD {', '.join(summary.targets[1:]) or 'none'}")
+
+
+def _free_directory() -> Path:
+    names = (Path("report" if number == 1 else f"report-{number}") for number in count(1))
+    return next(path for path in names if not path.exists())

@@ -1,0 +1,1 @@
+"""Options of the command line, derived from the declarations of strategies."""

@@ -1,0 +1,1 @@
+"""Tables, progress bars and messages that commands print."""

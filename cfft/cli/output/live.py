@@ -1,0 +1,140 @@
+"""What a run says while it goes on: a live bar in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import attrs
+from rich.columns import Columns
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cfft.cli.output.numbers import brief, duration, measurements, percent
+from cfft.cli.output.tables import print_plan
+from cfft.runtime.progress import Plan, Silent
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class Quiet(Silent):
+    """Tell warnings alone, on stderr, so that stdout holds nothing but JSON."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def planned(self, plan: Plan) -> None:
+        for warning in plan.warnings:
+            self.warned(warning)
+
+    def close(self) -> None:
+        """Leave the screen as it was found; safe to repeat."""
+
+    def warned(self, message: str) -> None:
+        self.console.print(f"warning: {message}", style="yellow", soft_wrap=True)
+
+
+class Lines(Quiet):
+    """Print lines: the plan, each task's beginning, measurements now and then, each epoch."""
+
+    def __init__(self, out: Console, console: Console) -> None:
+        super().__init__(console)
+        self.out = out
+        self.clock = Clock()
+        self.spoke_at = -_SECONDS_BETWEEN_LINES
+        self.epochs = 0
+        self.best = float("inf")  # unknown in a resumed run
+
+    def planned(self, plan: Plan) -> None:
+        print_plan(self.out, plan)
+        super().planned(plan)
+        self.clock.total = plan.data["steps"]["total"]
+        self.epochs = plan.data["config"]["training"]["epochs"]
+
+    def started(self, task: str, total: int) -> None:
+        self.console.print(f"{task}: {total} to do")
+
+    def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
+        said = [*measurements(metrics), *self.clock.left(step)]
+        if time.monotonic() - self.spoke_at >= _SECONDS_BETWEEN_LINES:
+            self.console.print(f"step {step}: {', '.join(said)}")
+            self.spoke_at = time.monotonic()
+
+    def epoch_ended(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        top1, note = metrics["val_top1"], ""
+        if epoch == 1 or top1 > self.best:
+            self.best, note = top1, " (best so far)"
+        accuracy = f"validation {percent(top1)} %{note}"
+        self.console.print(f"epoch {epoch}/{self.epochs}: {accuracy}, {brief(metrics['seconds'])}")
+
+
+class Bar(Lines):
+    """Draw a bar per task with the newest measurements under it."""
+
+    def __init__(self, out: Console, console: Console) -> None:
+        super().__init__(out, console)
+        self.drawn: Live | None = None
+        self.progress = _progress(console)
+        self.notes = Columns(padding=(0, 2))
+
+    def started(self, task: str, total: int) -> None:
+        self.close()
+        self.progress = _progress(self.console)
+        self.progress.add_task(task, total=total)
+        shown = Group(self.progress, self.notes)
+        self.drawn = Live(shown, console=self.console, transient=True)
+        self.drawn.start()
+
+    def advanced(self, task: str, done: int) -> None:
+        for number in self.progress.task_ids:
+            self.progress.update(number, completed=done)
+
+    def ended(self, task: str) -> None:
+        self.close()
+
+    def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
+        self.notes.renderables = [*measurements(metrics), *self.clock.left(step)]
+
+    def epoch_ended(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        self.notes.renderables = []
+        super().epoch_ended(epoch, metrics)
+
+    def close(self) -> None:
+        if self.drawn is not None:
+            self.drawn.stop()
+            self.drawn = None
+
+
+@attrs.define
+class Clock:
+    """Estimate the time that is left from the steps seen so far."""
+
+    total: int = 0
+    first: tuple[int, float] | None = None
+
+    def left(self, step: int) -> list[str]:
+        """Say how long training still takes; nothing at the first step that is heard of."""
+        now = time.monotonic()
+        if self.first is None:
+            self.first = (step, now)
+        done, seconds = step - self.first[0], now - self.first[1]
+        return [f"{duration(seconds / done * (self.total - step))} left"] if done else []
+
+
+def reporter(out: Console, console: Console, *, as_json: bool) -> Quiet:
+    """Return who watches: nobody for JSON, a bar in a terminal, lines in pipes and files."""
+    if as_json:
+        return Quiet(console)
+    return Bar(out, console) if console.is_terminal else Lines(out, console)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        expand=True,
+    )

@@ -1,0 +1,60 @@
+"""The tables of `cfft eval masks`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from cfft.cli.output.numbers import percent
+from cfft.errors import counted
+
+Record = Mapping[str, Any]
+_COLUMNS = (
+    *("threshold", "hidden of picture", "hidden of object", "by square", "at random"),
+    *("IoU", "by square", "at random"),
+)
+
+
+def print_masks(console: Console, records: Sequence[Record]) -> None:
+    """Print a table for each model, set and map, in percent."""
+    for (model, pictures, cam), rows in groupby(records, _table_of):
+        console.print(_table(f"{model} on {pictures}, map {cam}", list(rows)))
+
+
+def _table_of(record: Record) -> tuple[str, str, str]:
+    return record["model"], record["set"], record["cam"]
+
+
+def _table(title: str, records: Sequence[Record]) -> Table:
+    table = Table(title=f"{title}, in percent", title_justify="left", caption_justify="left")
+    for column in _COLUMNS:
+        table.add_column(column, justify="right")
+    for record in records:
+        table.add_row(*_row(record))
+    table.caption = _caption(records[0])
+    return table
+
+
+def _row(record: Record) -> list[str]:
+    square, patches = (record["baselines"][name] for name in ("square", "random_patches"))
+    return [
+        f"{record['threshold']:g}",
+        percent(record["image_masking_rate"]),
+        *(percent(each["object_masking_rate"]) for each in (record, square, patches)),
+        *(percent(each["iou"]) for each in (record, square, patches)),
+    ]
+
+
+def _caption(record: Record) -> str:
+    everything = percent(record["baselines"]["everything"]["iou"])
+    without = {
+        "without an object in view": record["without_object"],
+        "without a segmentation": record["without_segmentation"],
+    }
+    left_out = [f"{count} {why}" for why, count in without.items() if count]
+    said = f"{counted(record['n'], 'picture')}; with everything hidden the IoU is {everything}"
+    return f"{said}; left out: {', '.join(left_out)}" if left_out else said

@@ -1,0 +1,99 @@
+"""The plan before a run and the table after it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from cfft.cli.output.numbers import interval, percent, points
+from cfft.runtime.progress import Plan
+
+
+def print_plan(console: Console, plan: Plan) -> None:
+    """Print the facts of a plan by group."""
+    width = max((len(name) for _, name, _ in plan.facts), default=0)
+    for group, facts in groupby(plan.facts, key=lambda fact: fact[0]):
+        console.print(group, style="bold")
+        table = Table.grid(padding=(0, 2))
+        table.add_column(min_width=width)
+        table.add_column(overflow="fold")
+        for _, name, value in facts:
+            table.add_row(name, value)
+        console.print(Padding(table, (0, 0, 0, 2), expand=False))
+
+
+def print_results(console: Console, results: Mapping[str, Any]) -> None:
+    """Print top-1 per set before and after fine-tuning in percent, and what that comes to."""
+    table = Table(title="top-1 in percent, before and after fine-tuning", title_justify="left")
+    table.add_column("set", overflow="fold")
+    for column in ("before", "after", "difference", "n", "classes", "95 % interval"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in _set_rows(results):
+        table.add_row(*row)
+    table.add_section()
+    before, after = results["before"]["ood_average"], results["ood_average"]
+    table.add_row("OOD average", percent(before), percent(after), _gain(before, after), *[""] * 3)
+    if len({entry["classes"] for entry in results["sets"].values()}) > 1:
+        table.caption = "accuracy is among the classes of each set"
+        table.caption_justify = "left"
+    console.print(table)
+    for sentence in _in_words(results):
+        console.print(sentence)
+
+
+def _in_words(results: Mapping[str, Any]) -> Iterator[str]:
+    """Say how top-1 changed, and whether the intervals tell before from after at all."""
+    before, after = results["before"], results["sets"]
+    (name,) = (name for name, entry in after.items() if entry["role"] == "id")
+    gained = points(before["sets"][name]["top1"], after[name]["top1"])
+    said = f"In distribution {gained} points"
+    if results["ood_average"] is not None:
+        gained = points(before["ood_average"], results["ood_average"])
+        said += f", out of distribution {gained} points on average"
+    yield f"{said}."
+    if all(_overlap(before["sets"][name]["ci95"], after[name]["ci95"]) for name in after):
+        yield "For every set the 95 % intervals before and after overlap."
+
+
+def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
+def _set_rows(results: Mapping[str, Any]) -> Iterator[tuple[str | Text, ...]]:
+    for name, after in results["sets"].items():
+        before = results["before"]["sets"][name]
+        yield (
+            f"{name} ({after['role'].upper()})",
+            percent(before["top1"]),
+            percent(after["top1"]),
+            _gain(before["top1"], after["top1"]),
+            str(after["n"]),
+            str(after["classes"]),
+            interval(after["ci95"]),
+        )
+
+
+def _gain(before: float | None, after: float | None) -> Text:
+    spelled = points(before, after)
+    return Text(spelled, style={"+": "green", "-": "red"}.get(spelled[:1], "") if before else "")
+
+
+def print_whereabouts(console: Console, out: Path) -> None:
+    """Say where a run's files are and how to repeat it, each on one line to copy."""
+    lines = {
+        "numbers": out / "results.json",
+        "weights": out / "checkpoints" / "best",
+        "pictures": out / "counterfactuals.png",
+        "repeat": f"cfft run --config {shlex.quote(str(out / 'config.toml'))} --out NEW_DIRECTORY",
+    }
+    for name, value in lines.items():
+        if not isinstance(value, Path) or value.exists():
+            console.print(f"{name:<8}  {value}", soft_wrap=True)

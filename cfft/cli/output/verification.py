@@ -1,0 +1,96 @@
+"""What `cfft data verify` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from cfft.errors import counted
+
+if TYPE_CHECKING:
+    from cfft.data.verification.copies import Copies
+    from cfft.data.verification.findings import SetFinding
+    from cfft.data.verification.verify import Verification
+
+_MOST_SHOWN = 20
+
+
+def print_verification(console: Console, found: Verification) -> None:
+    """Print a table of the sets, then every picture that cannot be read and some of the copies."""
+    if found.sets or found.absent or found.refused:
+        console.print(_table(found))
+    for line in _notes(found):
+        console.print(line, soft_wrap=True)
+    for picture in found.unreadable:
+        where = f"{picture.pictures.name}: {picture.path}"
+        console.print(f"cannot be read: {where}: {picture.reason}", soft_wrap=True)
+    for line in _repeated("the same picture", found.leaks):
+        console.print(line, soft_wrap=True)
+    for line in _repeated("one picture, several labels", found.contradictions):
+        console.print(line, soft_wrap=True)
+
+
+def _table(found: Verification) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("set", overflow="fold")
+    table.add_column("role")
+    for column in ("pictures", "expected", "classes", "expected"):
+        table.add_column(column, justify="right")
+    table.add_column("")
+    for each in found.sets:
+        table.add_row(*_row(each), _verdict(found.problems_of(each), each))
+    for name in found.refused:
+        table.add_row(name, "", "refused", "", "", "", counted(1, "problem"))
+    for name in found.absent:
+        table.add_row(name, "", "absent", "", "", "", "-")
+    return table
+
+
+def _row(found: SetFinding) -> tuple[str, ...]:
+    wanted = found.expected
+    parts = "" if found.whole == found.pictures else " in all parts"
+    return (
+        found.name,
+        found.role,
+        f"{found.pictures:,}",
+        f"{wanted.pictures:,}{parts}" if wanted else "-",
+        str(found.classes),
+        str(wanted.classes) if wanted else "-",
+    )
+
+
+def _verdict(problems: int, found: SetFinding) -> str:
+    """Say whether a set is complete; what is wrong with it follows in words.
+
+    A part without pictures and without problems is one of a whole that could not be divided.
+    """
+    if problems:
+        return counted(problems, "problem")
+    return "ok" if found.pictures else "-"
+
+
+def _notes(found: Verification) -> Iterator[str]:
+    for name, looked_for in found.absent.items():
+        yield f"absent: {name}: {looked_for}"
+    if found.untrainable:
+        yield f"nothing to train on: {found.untrainable}"
+    if found.unread:
+        yield f"not read, as no set's folder is called so: {', '.join(found.unread)}"
+    repeated = len(found.copies) - len(found.leaks)
+    if repeated:
+        occur = "occurs" if repeated == 1 else "occur"
+        yield (
+            f"{counted(repeated, 'picture')} {occur} more than once within a set or among OOD sets"
+        )
+    if not found.decoded:
+        yield "no picture was read (--counts-only)"
+
+
+def _repeated(what: str, pictures: Sequence[Copies]) -> Iterator[str]:
+    for copies in pictures[:_MOST_SHOWN]:
+        yield f"{what}: {' = '.join(map(str, copies.places))}"
+    if len(pictures) > _MOST_SHOWN:
+        yield f"... and {len(pictures) - _MOST_SHOWN:,} more, which --json lists"

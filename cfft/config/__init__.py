@@ -1,0 +1,1 @@
+"""The configuration of a run: layers, their resolution, comparison of two configurations."""

@@ -1,0 +1,234 @@
+"""Layers of a configuration: what one recipe, file or command line says, still unchecked."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+
+from cfft.errors import ConfigError, several, unknown
+from cfft.plugin.kinds import KINDS
+from cfft.plugin.params import Param
+
+T = TypeVar("T")
+SETTINGS = ("model", "training")
+LISTS = ("loss", "teacher")
+COMMAND_LINE = "command line"
+SEED = Param("seed", int, 0, "seed of every draw: order of pictures, splits, masks, fills", ge=0)
+_IGNORED = ("cfft", "plugins")
+
+
+@attrs.frozen
+class Choice:
+    """Name a chosen strategy; `label` tells two of the same name apart."""
+
+    label: str
+    use: str
+
+
+@attrs.define
+class Layer:
+    """Hold what one source says.
+
+    `chosen`: the strategies of a kind, absent where the source says nothing of it. `values`: raw
+    parameters by (kind, label). `loose`: parameters of a kind for whichever strategy is chosen.
+    `short`: parameters without a kind. `settings`: raw values of the tables [model], [training].
+    """
+
+    source: str
+    seed: int | None = None
+    chosen: dict[str, tuple[Choice, ...]] = attrs.field(factory=dict)
+    values: dict[tuple[str, str], dict[str, Any]] = attrs.field(factory=dict)
+    loose: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    short: dict[str, Any] = attrs.field(factory=dict)
+    settings: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    warnings: list[str] = attrs.field(factory=list)
+
+    def choose(self, kind: str, names: Iterable[str]) -> None:
+        """Choose strategies of a kind by name; `none` in a list means an empty list."""
+        listed = list(names)
+        twice = [name for name in listed if listed.count(name) > 1]
+        if twice:
+            raise ConfigError(
+                f"--{kind} {twice[0]} is given twice: two of one name need labels, "
+                f'which a TOML file gives them: [[{kind}]] use = "{twice[0]}" label = "other"'
+            )
+        if kind in LISTS and listed == ["none"]:
+            listed = []
+        self.chosen[kind] = tuple(Choice(name, name) for name in listed)
+
+    def set(self, assignment: str) -> None:
+        """Take `KIND.NAME.PARAM=VALUE` or `TABLE.PARAM=VALUE`; raises ConfigError."""
+        path, equals, value = assignment.partition("=")
+        parts = path.split(".")
+        if equals and len(parts) == 2 and parts[0] in SETTINGS:
+            self.settings.setdefault(parts[0], {})[parts[1]] = value
+        elif equals and len(parts) == 3 and parts[0] in KINDS:
+            self.values.setdefault((parts[0], parts[1]), {})[parts[2]] = value
+        else:
+            raise ConfigError(
+                f"--set {assignment}: write KIND.NAME.PARAM=VALUE with a kind out of "
+                f"{', '.join(KINDS)}, or {' or '.join(f'{t}.PARAM=VALUE' for t in SETTINGS)}"
+            )
+
+
+def read_recipe(name: str) -> Layer:
+    """Read a recipe by name or path; raises ConfigError."""
+    if name.endswith(".toml"):
+        return read_file(Path(name), "recipe")
+    if name not in recipe_names():
+        raise ConfigError(unknown("recipe", name, recipe_names()))
+    text = files("cfft.recipes").joinpath(f"{name}.toml").read_text("utf-8")
+    return parse_layer(text, f"recipe '{name}'")
+
+
+def recipe_names() -> list[str]:
+    """List the recipes that cfft brings, without the defaults that always hold."""
+    names = [p.name for p in files("cfft.recipes").iterdir() if p.name.endswith(".toml")]
+    return sorted(name.removesuffix(".toml") for name in names if name != "defaults.toml")
+
+
+def recipe_summary(name: str) -> str:
+    """Return the first line of a recipe, which says what it is."""
+    text = files("cfft.recipes").joinpath(f"{name}.toml").read_text("utf-8")
+    return text.split("\n")[0].removeprefix("#").strip()
+
+
+def read_defaults() -> Layer:
+    """Read the defaults that lie below every recipe."""
+    text = files("cfft.recipes").joinpath("defaults.toml").read_text("utf-8")
+    return parse_layer(text, "defaults")
+
+
+def read_file(path: Path, what: str = "config file") -> Layer:
+    """Read a TOML file; raises ConfigError naming the file, and the line where it is broken."""
+    return parse_layer(read_text(path, what), f"{what} {path}")
+
+
+def read_text(path: Path, what: str) -> str:
+    """Return the text of a file; raises ConfigError that calls it `what`."""
+    content = b""
+    try:
+        content = path.read_bytes()
+        return content.decode("utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"no such {what}: {path}") from None
+    except OSError as error:
+        raise ConfigError(f"cannot read {what} {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{what} {path} line {line}: not UTF-8: save it as UTF-8") from None
+
+
+def parse_layer(text: str, source: str) -> Layer:
+    """Parse TOML text; raises ConfigError for broken TOML, or with every wrong table."""
+    return layer_of(parse_toml(text, source), source)
+
+
+def parse_toml(text: str, source: str) -> dict[str, Any]:
+    """Parse TOML text; raises ConfigError naming `source` and the place where it is broken."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source} is no valid TOML: {error}") from None
+
+
+def layer_of(document: Mapping[str, Any], source: str) -> Layer:
+    """Return the layer that parsed TOML holds; raises ConfigError with every wrong table."""
+    layer = Layer(source)
+    for_each(document.items(), lambda item: _take(layer, *item))
+    return layer
+
+
+def for_each(items: Iterable[T], action: Callable[[T], None]) -> None:
+    """Act on every item, whatever is wrong with others; raises ConfigError with all problems."""
+    problems: list[str] = []
+    for item in items:
+        try:
+            action(item)
+        except ConfigError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigError(several(problems))
+
+
+def _take(layer: Layer, key: str, value: Any) -> None:
+    if key == "seed":
+        layer.seed = parse_seed(value, f"{layer.source}: seed")
+    elif key in SETTINGS and isinstance(value, Mapping):
+        layer.settings[key] = dict(value)
+    elif key in LISTS and isinstance(value, list):
+        _take_list(layer, key, value)
+    elif key in KINDS and isinstance(value, Mapping):
+        _take_table(layer, key, value)
+    elif key not in _IGNORED:
+        _refuse(layer, key, value)
+
+
+def parse_seed(value: Any, source: str) -> int:
+    """Convert a seed from TOML or text; raises ConfigError naming `source`."""
+    try:
+        return int(SEED.parse(value))
+    except ValueError as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def _refuse(layer: Layer, key: str, value: Any) -> None:
+    tables = ["seed", *SETTINGS, *KINDS]
+    if key not in tables:
+        raise ConfigError(f"{layer.source}: {unknown('key', key, tables)}")
+    raise ConfigError(f"{layer.source}: '{key}' must be written as {_form(key, value)}")
+
+
+def _form(key: str, value: Any) -> str:
+    """Write out how a table begins, with what the user meant where that is plain."""
+    if key in SETTINGS:
+        return f"[{key}] and, on lines of their own, NAME = VALUE"
+    use = f'use = "{value if isinstance(value, str) else "NAME"}"'
+    if key in LISTS:
+        return f"[[{key}]] and, on the next line, {use}; or {key} = [] for none"
+    return f"[{key}] and, on the next line, {use}"
+
+
+def _take_table(layer: Layer, kind: str, table: Mapping[str, Any]) -> None:
+    for name, inner in table.items():
+        if isinstance(inner, Mapping):
+            layer.values[kind, name] = dict(inner)
+    plain = {k: v for k, v in table.items() if not isinstance(v, Mapping)}
+    use = plain.pop("use", None)
+    if use is None:
+        layer.loose[kind] = plain
+        return
+    _check_name(layer, f"{kind}.use", use)
+    layer.chosen[kind] = (Choice(use, use),)
+    layer.values.setdefault((kind, use), {}).update(plain)
+
+
+def _take_list(layer: Layer, kind: str, tables: list[Any]) -> None:
+    layer.chosen[kind] = ()
+    for_each(tables, lambda table: _take_listed(layer, kind, table))
+
+
+def _take_listed(layer: Layer, kind: str, table: Any) -> None:
+    if not isinstance(table, Mapping) or "use" not in table:
+        raise ConfigError(f'{layer.source}: every [[{kind}]] needs use = "NAME"')
+    plain = dict(table)
+    use = plain.pop("use")
+    label = plain.pop("label", use)
+    _check_name(layer, f"{kind}.use", use)
+    _check_name(layer, f"{kind}.label", label)
+    if label in [choice.label for choice in layer.chosen[kind]]:
+        raise ConfigError(
+            f"{layer.source}: two [[{kind}]] are called '{label}': give each a label of its own"
+        )
+    layer.chosen[kind] += (Choice(label, use),)
+    layer.values[kind, label] = plain
+
+
+def _check_name(layer: Layer, path: str, name: Any) -> None:
+    if not isinstance(name, str):
+        raise ConfigError(f"{layer.source}: {path}: got {name!r}, allowed: a name in quotes")

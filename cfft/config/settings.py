@@ -1,0 +1,114 @@
+"""The run's own settings: the tables [model] and [training]."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from cfft.plugin.params import param, settings
+
+
+@settings("model")
+class Model:
+    """Choose the model to fine-tune."""
+
+    name: str = param(
+        help="architecture, such as ViT-B-32, a local config FILE.json, or BACKBONE:NAME"
+    )
+    pretrained: str | None = param(None, help="tag of published weights, a weight file, or random")
+    head: Literal["auto", "zero-shot", "linear-probe", "own"] = param(
+        "auto",
+        help="head to start from; auto: zero-shot where there is a text tower, else linear-probe",
+    )
+    prompts: str | None = param(
+        None,
+        help="prompt templates: a list's name, a file with one template a line, or class-name; "
+        "none: the backbone's first list",
+    )
+
+
+@settings("training")
+class Training:
+    """Set the training routine."""
+
+    epochs: int = param(10, help="passes over the training pictures; 0 only evaluates", ge=0)
+    batch_size: int = param(
+        64, help="pictures per optimiser step, over all processes and accumulation", ge=1
+    )
+    micro_batch: int | None = param(
+        None,
+        help="pictures per process and forward pass; none: as many as accumulation 1 needs",
+        ge=1,
+    )
+    lr: float = param(3e-5, help="peak learning rate", gt=0)
+    weight_decay: float = param(0.1, help="AdamW weight decay, on all parameters", ge=0)
+    beta1: float = param(0.9, help="AdamW beta1", ge=0, lt=1)
+    beta2: float = param(0.999, help="AdamW beta2", ge=0, lt=1)
+    schedule: Literal["cosine", "one-cycle", "constant"] = param(
+        "cosine",
+        help="cosine: linear warm-up, then cosine to 0 (paper); one-cycle: the reference program's",
+    )
+    warmup_steps: int | None = param(
+        None, help="warm-up in optimiser steps; none: warmup_share of all steps", ge=0
+    )
+    warmup_share: float = param(0.05, help="share of all steps spent on warm-up", ge=0, lt=1)
+    clip_norm: float | None = param(
+        1.0, help="largest L2 norm of the gradient; none: no limit", gt=0
+    )
+    clip_at: Literal["step", "micro-batch"] = param(
+        "step", help="clip once per optimiser step (paper) or after every micro-batch (reference)"
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = param(
+        "auto", help="mixed precision; auto: bf16 on an accelerator that has it, else fp32"
+    )
+    train: Literal["all", "head"] = param("all", help="parameters that are trained")
+    patience: int | None = param(
+        None, help="stop after so many epochs without a better validation accuracy", ge=1
+    )
+    limit_train: int | None = param(
+        None, help="train on so many pictures only, drawn by class", ge=1
+    )
+    skip_unreadable: bool = param(
+        False, help="leave unreadable pictures out and record them, instead of stopping"
+    )
+    workers: int = param(2, help="processes per process that decode pictures; 0: none", ge=0)
+    checkpoint_every: str | None = param(
+        None, help="extra checkpoints every N steps (N) or minutes (Nm); each epoch has one anyway"
+    )
+    log_every: int = param(10, help="optimiser steps between two lines of metrics.jsonl", ge=1)
+
+
+@settings("evaluation")
+class Evaluation:
+    """Set how models are measured."""
+
+    label_space: Literal["subset", "full"] | None = param(
+        None,
+        help="subset: the arg-max is among the classes of each set; full: among all of the suite; "
+        "none: subset, or with --from-predictions what was taken",
+    )
+    alphas: tuple[float, ...] | None = param(
+        None,
+        help="for every run also the weight ensembles (1 - alpha) * start + alpha * fine-tuned, as "
+        "in 0,0.25,0.5,0.75,1 (WiSE-FT)",
+    )
+    baseline: str | None = param(
+        None,
+        help="the model that all others are compared with picture by picture; none: the one before "
+        "fine-tuning, else the first",
+    )
+    baseline_line: str | None = param(
+        None,
+        help="models that effective robustness is measured against: a FILE.jsonl of accuracies by "
+        "set, an earlier evaluation, or a pattern of models measured here",
+    )
+    batch_size: int = param(128, help="pictures per process and forward pass", ge=1)
+    models_at_once: int = param(
+        8, help="models in memory together, for which pictures are decoded once", ge=1
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = param(
+        "auto", help="auto: bf16 on an accelerator that has it, else fp32"
+    )
+    workers: int = param(2, help="processes per process that decode pictures; 0: none", ge=0)
+    skip_unreadable: bool = param(
+        False, help="look for unreadable pictures first, leave them out and record them"
+    )

@@ -1,0 +1,78 @@
+"""Short options, such as `--threshold`: each goes to the one chosen strategy that has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from cfft.config.layers import Choice, Layer
+from cfft.plugin.params import Param, short_option
+from cfft.plugin.registry import Registry
+
+
+@attrs.frozen(eq=False)
+class Shorthand:
+    """Resolve the short options of a layer against the `chosen` strategies of each kind."""
+
+    registry: Registry
+    chosen: Mapping[str, tuple[Choice, ...]]
+    layer: Layer
+
+    def values(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """Return what can be given to someone, by (kind, label)."""
+        values: dict[tuple[str, str], dict[str, Any]] = {}
+        for name, value in self.layer.short.items():
+            owners = self._owners(name)
+            if len(owners) == 1:
+                kind, pick = owners[0]
+                values.setdefault((kind, pick.label), {})[name] = value
+        return values
+
+    def problems(self) -> Iterator[str]:
+        """Say which short options belong to nobody, to several, or are given in full as well."""
+        for name in self.layer.short:
+            problem = self._problem(name, self._owners(name))
+            if problem is not None:
+                yield problem
+
+    def _problem(self, name: str, owners: list[tuple[str, Choice]]) -> str | None:
+        if not owners:
+            return self._homeless(name) if self._all_installed() else None
+        spellings = " or ".join(_full(kind, pick, name) for kind, pick in owners)
+        if len(owners) > 1:
+            return f"{short_option(name)} could mean several: write {spellings}"
+        kind, pick = owners[0]
+        if name in self.layer.values.get((kind, pick.label), {}):
+            return f"{short_option(name)} and {spellings} are the same: give one of them"
+        return None
+
+    def _owners(self, param: str) -> list[tuple[str, Choice]]:
+        picks = [(kind, pick) for kind, choices in self.chosen.items() for pick in choices]
+        return [(kind, pick) for kind, pick in picks if self._param(kind, pick.use, param)]
+
+    def _param(self, kind: str, name: str, param: str) -> Param | None:
+        declarations = [p.declaration for p in self.registry.of_kind(kind)]
+        found = (d.param(param) for d in declarations if d.name == name)
+        return next((p for p in found if p is not None), None)
+
+    def _all_installed(self) -> bool:
+        """Tell whether what is chosen exists; a misspelt mask may have the parameter."""
+        picks = [(kind, pick.use) for kind, choices in self.chosen.items() for pick in choices]
+        return all(name in self.registry.names(kind) for kind, name in picks)
+
+    def _homeless(self, param: str) -> str:
+        declarations = [p.declaration for p in self.registry.plugins.provided]
+        owners = [d for d in declarations if d.param(param) is not None]
+        spellings = ", ".join(_full(d.kind, Choice(d.name, d.name), param) for d in owners)
+        picks = [f"{kind} {pick.use}" for kind, choices in self.chosen.items() for pick in choices]
+        chosen = ", ".join(picks) or "nothing"
+        return (
+            f"{short_option(param)} belongs to nothing chosen ({chosen}); it exists as {spellings}"
+        )
+
+
+def _full(kind: str, pick: Choice, param: str) -> str:
+    path = f"{kind}.{pick.label}.{param}"
+    return f"--{path}" if pick.label == pick.use else f"--set {path}=VALUE"

@@ -1,0 +1,1 @@
+"""Comparison of the images on disk with what a suite expects."""

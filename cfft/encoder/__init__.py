@@ -1,0 +1,1 @@
+"""Vision transformers of open_clip and timm: blocks, encoder, relevance."""

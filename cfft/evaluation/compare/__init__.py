@@ -1,0 +1,1 @@
+"""Measured models side by side: scores, groups, differences, robustness lines."""

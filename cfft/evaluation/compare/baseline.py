@@ -1,0 +1,185 @@
+"""What models are compared with: one of them, and the line that others lie on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from statistics import mean
+
+import attrs
+
+from cfft.data.consistency import OOD_AVERAGE
+from cfft.errors import ConfigError, DataError, unknown
+from cfft.evaluation.compare.comparison import ood_names, with_average
+from cfft.evaluation.compare.measured import BEFORE, Identity, MeasuredModel, Role
+from cfft.evaluation.files.files import EVALUATION, read_evaluation, structured
+from cfft.evaluation.files.json_lines import accuracies, read_lines
+from cfft.scoring.robustness import FEWEST_ON_A_LINE, AccuracyLine, fit_line
+
+_LINES = ".jsonl"
+Accuracies = Mapping[str, float]
+"""Top-1 of a model by set, 0..1."""
+
+
+@attrs.frozen
+class _Set:
+    top1: float
+
+
+@attrs.frozen
+class _Model:
+    sets: dict[str, _Set]
+
+
+@attrs.frozen
+class _Evaluation:
+    models: list[_Model]
+
+
+def chosen_baseline(asked: str | None, models: Sequence[Identity]) -> str | None:
+    """Return the label of the model that others are compared with; None for a single model.
+
+    Without `asked` it is the first one before fine-tuning, else the first. Raises ConfigError.
+    """
+    labels = [model.label for model in models]
+    if asked is not None:
+        named = [m.label for m in models if asked in (m.label, m.source)]
+        if not named:
+            raise ConfigError(f"--baseline: {unknown('model', asked, labels, 'measured here')}")
+        return named[0]
+    before = [model.label for model in models if model.kind in BEFORE]
+    return [*before, *labels][0] if len(labels) > 1 else None
+
+
+@attrs.frozen(eq=False)
+class BaselineLine:
+    """Say which models make the line: `points` read from a file, or those among `labels`.
+
+    `asked`: what the user wrote, None without a line.
+    """
+
+    asked: str | None = None
+    points: Sequence[Accuracies] = ()
+    labels: frozenset[str] = frozenset()
+
+    def check(self, roles: Mapping[str, Role]) -> None:
+        """Raise DataError unless there can be a line; `roles`: of the sets that are measured.
+
+        Whether models differ enough to make one shows once they are measured.
+        """
+        if self.asked is None:
+            return
+        test, ood = _by_role(roles)
+        if test is None or not ood:
+            raise DataError(
+                f"--baseline-line takes an ID set and OOD sets, here are: {', '.join(roles)}"
+            )
+        if not self.labels and not any(self._on(test, name, roles) for name in ood):
+            keys = dict.fromkeys(key for point in self.points for key in point)
+            raise DataError(
+                f"--baseline-line {self.asked}: a line takes {FEWEST_ON_A_LINE} models with "
+                f"accuracies on {test} and on one of {', '.join(ood)}; its sets are called: "
+                f"{', '.join(keys)}"
+            )
+
+    def _on(self, test: str, name: str, names: Iterable[str]) -> bool:
+        """Tell whether enough points of a file have both sets."""
+        found = [{test, name} <= _named(point, [*names]).keys() for point in self.points]
+        return sum(found) >= FEWEST_ON_A_LINE
+
+    def fit(self, models: Sequence[MeasuredModel]) -> dict[str, AccuracyLine]:
+        """Return the line of each OOD set, and of their average, where enough models make one."""
+        test = next((model.test for model in models if model.test is not None), None)
+        if test is None:
+            return {}
+        names = ood_names(models)
+        measured = [with_average(model, names) for model in models if model.label in self.labels]
+        published = [_named(point, [test, *names]) for point in self.points]
+        points = [*measured, *(_averaged(point, names) for point in published)]
+        lines = {name: _line(points, test, name) for name in (*names, OOD_AVERAGE)}
+        return {name: line for name, line in lines.items() if line is not None}
+
+
+def baseline_line(asked: str | None, models: Sequence[Identity]) -> BaselineLine:
+    """Find the models that make the line; nothing has to be measured yet.
+
+    `asked`: a .jsonl file with one JSON object of accuracies by set a line, an evaluation, or a
+    pattern of labels, sources or groups of `models`. Raises ConfigError for too few, DataError for
+    a file that cannot be read.
+    """
+    if asked is None:
+        return BaselineLine()
+    points = _read_points(Path(asked))
+    labels = frozenset() if points is not None else _matching(asked, models)
+    count = len(points or labels)
+    if count < FEWEST_ON_A_LINE:
+        raise ConfigError(
+            f"--baseline-line {asked}: a line takes {FEWEST_ON_A_LINE} models or more, here are "
+            f"{count}: give a FILE{_LINES}, an evaluation, or a pattern of models measured here: "
+            f"{', '.join(model.label for model in models)}"
+        )
+    return BaselineLine(asked, points or (), labels)
+
+
+def _by_role(roles: Mapping[str, Role]) -> tuple[str | None, list[str]]:
+    test = next((name for name, role in roles.items() if role == "id"), None)
+    return test, [name for name, role in roles.items() if role == "ood"]
+
+
+def _line(points: Sequence[Accuracies], test: str, name: str) -> AccuracyLine | None:
+    line = fit_line((each[test], each[name]) for each in points if {test, name} <= each.keys())
+    return line if line is not None and line.models >= FEWEST_ON_A_LINE else None
+
+
+def _read_points(path: Path) -> list[Accuracies] | None:
+    """Return the models of a file or of an evaluation, None where `path` is neither."""
+    if path.suffix == _LINES:
+        return [accuracies(line, place) for place, line in read_lines(path)]
+    if path.name == EVALUATION or (path / EVALUATION).is_file():
+        measured = structured(read_evaluation(path), _Evaluation, str(path)).models
+        return [{name: each.top1 for name, each in model.sets.items()} for model in measured]
+    return None
+
+
+def _matching(asked: str, models: Sequence[Identity]) -> frozenset[str]:
+    return frozenset(
+        model.label
+        for model in models
+        if any(fnmatch(name, asked) for name in (model.label, model.source, model.group))
+    )
+
+
+def _named(point: Accuracies, sets: Sequence[str]) -> Accuracies:
+    """Call the values of a file as the sets here: case and punctuation do not count.
+
+    Raises DataError where two names come to the same set.
+    """
+    keys: dict[str, str] = {}
+    for key in point:
+        name = _called(key, sets)
+        if name in keys:
+            raise DataError(
+                f"--baseline-line: '{keys[name]}' and '{key}' are both the set '{name}'; keep one"
+            )
+        if name is not None:
+            keys[name] = key
+    return {name: point[key] for name, key in keys.items()}
+
+
+def _called(key: str, sets: Sequence[str]) -> str | None:
+    """Return the set of that name, or the only one of that name but for case and punctuation."""
+    alike = [name for name in sets if _plain(name) == _plain(key)]
+    if key in alike or len(alike) != 1:
+        return key if key in alike else None
+    return alike[0]
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).lower()
+
+
+def _averaged(point: Accuracies, ood: Sequence[str]) -> Accuracies:
+    if not ood or not point.keys() >= set(ood):
+        return point
+    return {**point, OOD_AVERAGE: mean(point[name] for name in ood)}

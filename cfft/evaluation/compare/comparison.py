@@ -1,0 +1,203 @@
+"""Put measured models side by side: averages, differences, groups; what evaluation.json says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import mean
+from typing import Any
+
+import attrs
+import numpy as np
+
+from cfft.data.consistency import OOD_AVERAGE
+from cfft.evaluation.compare.measured import Identity, MeasuredModel, MeasuredSet
+from cfft.scoring.evaluate import mean_top1
+from cfft.scoring.resampling import Shares, interval95, resampled_top1
+from cfft.scoring.robustness import AccuracyLine, effective_robustness
+from cfft.scoring.spread import Spread
+
+
+@attrs.frozen(eq=False)
+class Comparison:
+    """Compare models on the pictures that they have in common.
+
+    `baseline`: the label of the model that all others are compared with, None for no differences.
+    `lines`: by OOD set and for "ood_average", what ID accuracy predicts. `replicates`: by model and
+    set, top-1 on redrawn pictures, 0..1: [REPLICATES] each. Models with the same pictures have the
+    same draws, and so have sets that show versions of the same pictures.
+    """
+
+    models: Sequence[MeasuredModel]
+    baseline: str | None
+    lines: Mapping[str, AccuracyLine]
+    replicates: Mapping[tuple[str, str], Shares]
+
+    def record(self) -> dict[str, Any]:
+        """Return what evaluation.json says of the models."""
+        return {
+            "baseline": self.baseline,
+            "lines": {name: attrs.asdict(line) for name, line in self.lines.items()},
+            "models": [self._model(model) for model in self.models],
+            "differences": list(self._differences()),
+            "groups": [
+                _group(name, members, self.ood) for name, members in _grouped(self.models).items()
+            ],
+        }
+
+    @property
+    def ood(self) -> list[str]:
+        """The names of the OOD sets that averages are over: those that any model has."""
+        return ood_names(self.models)
+
+    def _model(self, model: MeasuredModel) -> dict[str, Any]:
+        average, test = ood_average(model, self.ood), model.test
+        return {
+            **_identity(model.identity),
+            "predictions": model.predictions,
+            "sets": {name: _score(each) for name, each in model.sets.items()},
+            "ood_average": average,
+            "ood_ci95": self._ood_interval(model),
+            "id_on_classes_of": {} if test is None else dict(model.sets[test].on_classes_of),
+            "effective_robustness": self._above_line(model),
+            "effective_robustness_ci95": self._above_line_intervals(model),
+        }
+
+    def _ood_interval(self, model: MeasuredModel) -> list[float] | None:
+        if ood_average(model, self.ood) is None:
+            return None
+        return list(interval95(self._ood_replicates(model, self.ood)))
+
+    def _ood_replicates(self, model: MeasuredModel, names: Sequence[str]) -> Shares:
+        """Return the mean over sets: [REPLICATES]."""
+        redrawn: Shares = np.mean([self.replicates[model.label, name] for name in names], axis=0)
+        return redrawn
+
+    def _above_line(self, model: MeasuredModel) -> dict[str, float | None] | None:
+        if model.test is None or not self.lines:
+            return None
+        found = with_average(model, self.ood)
+        return {
+            name: effective_robustness(found[model.test], found[name], line)
+            for name, line in self.lines.items()
+            if name in found
+        }
+
+    def _above_line_intervals(self, model: MeasuredModel) -> dict[str, list[float] | None] | None:
+        """Return what redrawn pictures make of effective robustness; the line stays as it is."""
+        above = self._above_line(model)
+        if above is None or model.test is None:
+            return None
+        test = self.replicates[model.label, model.test]
+        return {
+            name: _interval_above(self.lines[name], test, self._ood_replicates(model, names))
+            for name in above
+            for names in [self.ood if name == OOD_AVERAGE else [name]]
+        }
+
+    def _differences(self) -> Iterable[dict[str, Any]]:
+        reference = next((m for m in self.models if m.label == self.baseline), None)
+        others = [model for model in self.models if model is not reference]
+        return [] if reference is None else [self._difference(model, reference) for model in others]
+
+    def _difference(self, a: MeasuredModel, b: MeasuredModel) -> dict[str, Any]:
+        shared = [name for name in a.sets if _same_pictures(a, b, name)]
+        comparable = bool(self.ood) and set(self.ood) <= set(shared)
+        return {
+            "a": a.label,
+            "b": b.label,
+            "ood_average": self._paired(a, b, self.ood) if comparable else None,
+            "sets": {name: self._paired(a, b, [name]) for name in shared},
+        }
+
+    def _paired(self, a: MeasuredModel, b: MeasuredModel, names: Sequence[str]) -> dict[str, Any]:
+        gaps = [a.sets[name].score.top1 - b.sets[name].score.top1 for name in names]
+        redrawn = self._ood_replicates(a, names) - self._ood_replicates(b, names)
+        return {"difference": mean(gaps), "ci95": list(interval95(redrawn))}
+
+
+def compare(
+    models: Sequence[MeasuredModel], baseline: str | None, lines: Mapping[str, AccuracyLine]
+) -> Comparison:
+    """Redraw the pictures of every set once for all models that have the same ones."""
+    sharing: dict[tuple[str, str, str], list[MeasuredModel]] = {}
+    for model in models:
+        for name, each in model.sets.items():
+            sharing.setdefault((name, each.pictures, each.originals), []).append(model)
+    replicates: dict[tuple[str, str], Shares] = {}
+    for (name, _, originals), members in sharing.items():
+        original = members[0].sets[name].original
+        correct = [model.sets[name].correct for model in members]
+        redrawn = resampled_top1(correct, original, originals)
+        pairs = zip(members, redrawn, strict=True)
+        replicates |= {(model.label, name): shares for model, shares in pairs}
+    return Comparison(models, baseline, lines, replicates)
+
+
+def ood_names(models: Iterable[MeasuredModel]) -> list[str]:
+    """Return the names of all OOD sets."""
+    return list(dict.fromkeys(name for model in models for name in model.ood))
+
+
+def ood_average(model: MeasuredModel, names: Sequence[str]) -> float | None:
+    """Return the plain mean of top-1 on these OOD sets, None where the model lacks one.
+
+    Averages over different sets would stand side by side as if they could be compared.
+    """
+    if not model.ood.keys() >= set(names):
+        return None
+    return mean_top1(model.ood[name].score for name in names)
+
+
+def with_average(model: MeasuredModel, names: Sequence[str]) -> dict[str, float]:
+    """Return top-1 by set, and by "ood_average" where the OOD sets `names` have one."""
+    average = ood_average(model, names)
+    return model.accuracies | ({} if average is None else {OOD_AVERAGE: average})
+
+
+def _interval_above(line: AccuracyLine, test: Shares, ood: Shares) -> list[float] | None:
+    """Return the interval of effective robustness, None where a redrawn ID accuracy has none."""
+    pairs = zip(test.tolist(), ood.tolist(), strict=True)
+    redrawn = [effective_robustness(id_, shifted, line) for id_, shifted in pairs]
+    known = [value for value in redrawn if value is not None]
+    return list(interval95(np.array(known))) if len(known) == len(redrawn) else None
+
+
+def _same_pictures(a: MeasuredModel, b: MeasuredModel, name: str) -> bool:
+    return name in b.sets and all(
+        getattr(a.sets[name], same) == getattr(b.sets[name], same)
+        for same in ("pictures", "originals")
+    )
+
+
+def _score(measured: MeasuredSet) -> dict[str, Any]:
+    originals = len(np.unique(measured.original))
+    return {**measured.score.record(measured.role), "originals": originals}
+
+
+def _identity(identity: Identity) -> dict[str, Any]:
+    record = attrs.asdict(identity)
+    return {"model": record.pop("label"), **record}
+
+
+def _grouped(models: Sequence[MeasuredModel]) -> dict[str, list[MeasuredModel]]:
+    groups: dict[str, list[MeasuredModel]] = {}
+    for model in models:
+        alpha = model.identity.alpha
+        name = model.identity.group + ("" if alpha is None else f", alpha {alpha:g}")
+        groups.setdefault(name, []).append(model)
+    return groups
+
+
+def _group(name: str, members: Sequence[MeasuredModel], ood: Sequence[str]) -> dict[str, Any]:
+    values: dict[str, list[float]] = {}
+    for model in members:
+        for key, accuracy in with_average(model, ood).items():
+            values.setdefault(key, []).append(accuracy)
+    spread = {key: attrs.asdict(Spread.of(found)) for key, found in values.items()}
+    return {
+        "group": name,
+        "alpha": members[0].identity.alpha,
+        "models": [model.label for model in members],
+        OOD_AVERAGE: spread.pop(OOD_AVERAGE, None),
+        "sets": spread,
+    }

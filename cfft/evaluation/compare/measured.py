@@ -1,0 +1,134 @@
+"""What is known of a model once its predictions are gone: scores, and which pictures were right."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cfft.scoring.predictions import Predictions
+from cfft.scoring.scores import (
+    FullScore,
+    LabelSpace,
+    correct_pictures,
+    full_score,
+    in_label_space,
+    top1_on_classes,
+)
+
+Role = Literal["id", "ood"]
+ModelKind = Literal["run", "weights", "zero-shot", "pretrained"]
+BEFORE: tuple[ModelKind, ...] = ("zero-shot", "pretrained")
+"""Kinds of the model before fine-tuning: with a zero-shot head, and with another one."""
+
+
+def kind_before(head: str) -> ModelKind:
+    """Return the kind of a model before fine-tuning with such a head."""
+    return "zero-shot" if head == "zero-shot" else "pretrained"
+
+
+@attrs.frozen
+class Identity:
+    """Say which model it is.
+
+    `label`: what tables call it. `source`: what the user wrote. `group`: the name that models of
+    one configuration share whatever their seed. `alpha`: the share of the fine-tuned weights in a
+    weight ensemble, else None. `head`: zero-shot, linear-probe or own, what its head is or started
+    from; stored, where a file does not say; None where nothing does. `configuration`: a digest that
+    models of one group share in every evaluation. `facts`: as ModelDescription has them.
+    `run_digest`: as RunDirectory reads it, of the run that it is or is mixed from, if finished.
+    """
+
+    label: str
+    source: str
+    kind: ModelKind
+    group: str
+    seed: int | None = None
+    alpha: float | None = None
+    head: str | None = None
+    configuration: str | None = None
+    facts: Mapping[str, str] | None = None
+    run_digest: str | None = None
+
+
+@attrs.frozen(eq=False)
+class MeasuredSet:
+    """Hold what a model got right in one set.
+
+    `correct`: [N] by picture. `pictures`: a digest of the pictures' names and labels: two sets with
+    the same one can be compared picture by picture. `original`: [N], the number of the picture that
+    each is a version of. `originals`: a digest of the names of these: sets with the same one show
+    the same pictures. `on_classes_of`: of the ID set, top-1 among the classes of each OOD set.
+    """
+
+    role: Role
+    score: FullScore
+    correct: NDArray[np.bool_]
+    pictures: str
+    original: NDArray[np.int64]
+    originals: str
+    on_classes_of: Mapping[str, float | None] = attrs.field(factory=dict)
+
+
+@attrs.frozen(eq=False)
+class MeasuredModel:
+    """Hold a model's sets by name, the ID set first; `predictions`: where its outputs are kept."""
+
+    identity: Identity
+    sets: Mapping[str, MeasuredSet]
+    predictions: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What tables call the model."""
+        return self.identity.label
+
+    @property
+    def test(self) -> str | None:
+        """The name of the ID set, None where it was not measured."""
+        return next((name for name, each in self.sets.items() if each.role == "id"), None)
+
+    @property
+    def ood(self) -> dict[str, MeasuredSet]:
+        """The OOD sets by name."""
+        return {name: each for name, each in self.sets.items() if each.role == "ood"}
+
+    @property
+    def accuracies(self) -> dict[str, float]:
+        """Top-1 by set."""
+        return {name: each.score.top1 for name, each in self.sets.items()}
+
+
+def measure(
+    name: str,
+    predictions: Predictions,
+    role: Role,
+    space: LabelSpace,
+    shifts: Mapping[str, tuple[int, ...]] | None = None,
+) -> MeasuredSet:
+    """Score predictions for set `name`; `shifts`: for the ID set, the classes of each OOD set."""
+    judged = in_label_space(predictions, space)
+    origins = predictions.origins or [f"{name}/{picture}" for picture in predictions.names]
+    return MeasuredSet(
+        role,
+        full_score(judged),
+        correct_pictures(judged).numpy(),
+        digest(predictions.names, predictions.labels.tolist()),
+        predictions.original,
+        digest(dict.fromkeys(origins), ()),
+        {
+            shift: top1_on_classes(predictions, frozenset(classes), space)
+            for shift, classes in (shifts or {}).items()
+        },
+    )
+
+
+def digest(names: Iterable[str], labels: Iterable[int]) -> str:
+    """Return a SHA-256 of pictures' names and labels in order."""
+    listed = json.dumps([list(names), list(map(int, labels))])
+    return hashlib.sha256(listed.encode()).hexdigest()

@@ -1,0 +1,144 @@
+"""An evaluation on disk: where it may be written, and that it is either complete or absent."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+import attrs
+import cattrs
+
+from cfft.errors import ConfigError, DataError
+from cfft.evaluation.files.file_names import own_file_name
+from cfft.runtime.files import check_free, write_text
+from cfft.runtime.processes import ALONE, Processes
+from cfft.scoring.predictions import Predictions
+
+T = TypeVar("T")
+SCHEMA = 1
+EVALUATION = "evaluation.json"
+_PREDICTIONS = "predictions"
+
+
+@attrs.define
+class EvaluationFiles:
+    """Write an evaluation beside its place, on the main process; the others wait for it.
+
+    `taken`: folder names by model label.
+    """
+
+    root: Path
+    processes: Processes
+    taken: dict[str, str] = attrs.field(factory=dict)
+
+    def folder(self, label: str) -> str:
+        """Return the folder of a model's predictions, relative to the evaluation."""
+        if label not in self.taken:
+            self.taken[label] = own_file_name(label, self.taken.values())
+        return f"{_PREDICTIONS}/{self.taken[label]}"
+
+    def keep(self, label: str, name: str, predictions: Predictions) -> None:
+        """Write what a model says of a set."""
+        path = self.root / self.folder(label) / f"{name}.npz"
+        self.processes.on_main(lambda: predictions.save(path))
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Write evaluation.json."""
+        text = json.dumps(record, indent=2) + "\n"
+        self.processes.on_main(lambda: write_text(self.root / EVALUATION, text))
+
+
+@contextmanager
+def new_evaluation(out: Path, processes: Processes = ALONE) -> Iterator[EvaluationFiles]:
+    """Give files that appear in `out` when the block ends, and never where it fails.
+
+    All `processes` have to take part. Raises ConfigError where `out` holds anything or cannot be
+    made.
+    """
+    check_free(out)
+    place = out.resolve()
+    holder = processes.on_main(lambda: _folder_beside(place))
+    root = place if holder is None else Path(holder.name, place.name)
+    try:
+        yield EvaluationFiles(root, processes)
+        processes.on_main(lambda: _move(root, out))
+    finally:
+        if holder is not None:
+            holder.cleanup()
+
+
+def _folder_beside(place: Path) -> TemporaryDirectory[str]:
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        holder = TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.")
+        Path(holder.name, place.name).mkdir()
+    except OSError as error:
+        raise ConfigError(f"--out {place} cannot be made: {error.strerror}") from error
+    return holder
+
+
+def _move(root: Path, out: Path) -> None:
+    """Put an evaluation in its place, or beside it where another one ended there meanwhile."""
+    try:
+        check_free(out)
+        root.rename(out.resolve())
+    except (ConfigError, OSError) as error:
+        place = _reserved(out.parent, out.name)
+        root.rename(place)
+        raise ConfigError(
+            f"--out {out} was taken while models were measured: this evaluation is complete in "
+            f"{place}; see it with cfft eval --from-predictions {shlex.quote(str(place))}"
+        ) from error
+
+
+def read_evaluation(path: Path) -> dict[str, Any]:
+    """Return what the evaluation.json in `path`, or at it, says; raises DataError."""
+    file = path / EVALUATION if path.is_dir() else path
+    try:
+        found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        schema = found["schema"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{file}: no evaluation that cfft wrote ({error})") from error
+    if schema != SCHEMA:
+        raise DataError(f"{file}: schema {schema}, this version of cfft reads {SCHEMA}")
+    return found
+
+
+def structured(content: Any, shape: type[T], place: str) -> T:
+    """Make a record of JSON; raises DataError saying which keys of `place` do not fit."""
+    try:
+        return cattrs.structure(content, shape)
+    except (cattrs.BaseValidationError, ValueError, TypeError, KeyError) as error:
+        reasons = "; ".join(cattrs.transform_error(error))
+        raise DataError(f"{place}: not as cfft writes it ({reasons})") from error
+
+
+@contextmanager
+def reserved_evaluation(stem: str) -> Iterator[Path]:
+    """Give a new directory in evaluations/, which no other evaluation will choose.
+
+    It is gone after the block where nothing was put into it.
+    """
+    place = _reserved(Path("evaluations"), stem)
+    try:
+        yield place
+    finally:
+        with suppress(OSError):  # what is not empty stays
+            place.rmdir()
+            place.parent.rmdir()
+
+
+def _reserved(folder: Path, stem: str) -> Path:
+    """Make the first directory that is free: `stem`, `stem`-2, `stem`-3 and so on."""
+    for number in count(1):
+        place = folder / (stem if number == 1 else f"{stem}-{number}")
+        with suppress(FileExistsError):
+            place.mkdir(parents=True)
+            break
+    return place

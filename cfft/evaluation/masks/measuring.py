@@ -1,0 +1,145 @@
+"""Run a model over segmented pictures and measure its masks beside trivial ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cfft.data.loading import Loader, fitting, on_device, picture_transform
+from cfft.encoder.encoder import Classifier
+from cfft.errors import DataError
+from cfft.evaluation.masks.rates import FIGURES, centred_squares, mask_figures, random_patches
+from cfft.evaluation.masks.segmentations import Segmented
+from cfft.records import Batch
+from cfft.runtime.randomness import generator
+from cfft.scoring.evaluate import Advanced, Reading
+from cfft.step.interfaces import Cam, MaskSelector
+from cfft.step.passes import CleanPass
+from cfft.step.patches import enlarged
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+BASELINES = ("everything", "square", "random_patches")
+"""Trivial masks: all is hidden; a centred square of the same area; as many patches at random."""
+
+
+@attrs.frozen
+class CutMap:
+    """Name a mask that cuts a class activation map at a threshold."""
+
+    cam_name: str
+    threshold: float
+    cam: Cam
+    mask: MaskSelector
+
+
+def measure_masks(
+    classifier: Classifier,
+    segmented: Segmented,
+    masks: Sequence[CutMap],
+    reading: Reading,
+    accelerator: Accelerator,
+    seed: int,
+    advanced: Advanced | None = None,
+) -> Tensor:
+    """Return the figures of every picture, mask and baseline: [N, masks, 1 + BASELINES, FIGURES].
+
+    Maps and masks come from the clean pass of training, of each picture's true label; place 0 of
+    the third axis is the mask itself. Pixels are those that the model sees: segmentations are
+    resized and cropped like pictures, by nearest neighbour. A picture without object pixels has
+    NaN. `classifier` is frozen. Runs on this process alone; float64 on the CPU.
+    """
+    classifier.to(accelerator.device).eval().requires_grad_(False)
+    count, size = len(segmented.pictures), reading.batch_size
+    wanted = [list(range(start, min(start + size, count))) for start in range(0, count, size)]
+    loader = Loader(segmented.pictures, reading.preprocessing, reading.workers)
+    at_model_size = _segment_reader(segmented, reading)
+    rows: list[Tensor] = []
+    for images, labels, indices in loader.load(wanted):
+        batch = on_device(images, labels, accelerator)
+        truth = torch.stack([at_model_size(index) for index in indices.tolist()])
+        with accelerator.autocast():
+            hidden = list(_hidden(classifier, batch, masks, seed, step=int(indices[0])))
+        keys = _keys(seed, indices.tolist(), hidden[0][0].numel())
+        rows.append(_compare(hidden, truth.to(accelerator.device), keys).cpu())
+        if advanced is not None:
+            advanced(sum(map(len, rows)))
+    return torch.cat(rows)
+
+
+def summary(figures: Tensor, masks: Sequence[CutMap], segmented: Segmented) -> list[dict[str, Any]]:
+    """Return one record a mask: the means over pictures with an object, with those of BASELINES.
+
+    `figures`: what `measure_masks` returned. Raises DataError where no picture has an object.
+    """
+    has_object = ~figures[:, 0, 0, 0].isnan()
+    count = int(has_object.sum())
+    if not count:
+        name = segmented.pictures.name
+        raise DataError(f"no segmentation of set '{name}' has an object where the model looks")
+    means = figures[has_object].mean(dim=0).tolist()  # [masks][1 + BASELINES][FIGURES]
+    counts = {
+        "n": count,
+        "without_object": len(figures) - count,
+        "without_segmentation": segmented.missing,
+    }
+    return [
+        {
+            "cam": mask.cam_name,
+            "threshold": mask.threshold,
+            **counts,
+            **_named(own),
+            "baselines": dict(zip(BASELINES, map(_named, trivial), strict=True)),
+        }
+        for mask, (own, *trivial) in zip(masks, means, strict=True)
+    ]
+
+
+def _named(figures: Sequence[float]) -> dict[str, float]:
+    return dict(zip(FIGURES, figures, strict=True))
+
+
+def _segment_reader(segmented: Segmented, reading: Reading) -> Callable[[int], Tensor]:
+    """Return the function from an index to its segmentation as the model sees it: [H, W]."""
+    preprocessing = fitting(segmented.pictures, reading.preprocessing)
+    transform = picture_transform(attrs.evolve(preprocessing, interpolation="nearest"))
+    return lambda index: transform(Image.fromarray(segmented.segment(index)))[0]
+
+
+def _hidden(
+    classifier: Classifier, batch: Batch, masks: Sequence[CutMap], seed: int, step: int
+) -> Iterator[Tensor]:
+    """Go through what each mask hides [B, gh, gw], out of one clean pass, one map a cam."""
+    view = CleanPass.of(classifier, batch, None, generator(seed, "measured-mask", step=step))
+    views = {cam: attrs.evolve(view, cam=cam) for cam in {mask.cam for mask in masks}}
+    for mask in masks:
+        yield mask.mask.select(batch, views[mask.cam]).hidden
+
+
+def _keys(seed: int, indices: Sequence[int], patches: int) -> Tensor:
+    """Draw numbers of each picture for itself, whatever batch it is in: [B, P]."""
+    draw = partial(generator, seed, "random-patches")
+    return torch.stack([torch.rand(patches, generator=draw(step=index)) for index in indices])
+
+
+def _compare(hidden: Sequence[Tensor], truth: Tensor, keys: Tensor) -> Tensor:
+    size = (truth.shape[1], truth.shape[2])
+    keys = keys.to(truth.device)
+
+    def figures(patches: Tensor) -> Tensor:
+        pixels = enlarged(patches, size)
+        trivial = (
+            torch.ones_like(pixels),
+            centred_squares(pixels),
+            enlarged(random_patches(patches, keys), size),
+        )
+        return torch.stack([mask_figures(each, truth) for each in (pixels, *trivial)], dim=1)
+
+    return torch.stack([figures(patches) for patches in hidden], dim=1)

@@ -1,0 +1,210 @@
+"""Segmentations of pictures: where the object is, pixel by pixel, from the set or from files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cfft.data.pictures import FilePictures, PictureSubset, mask_reader
+from cfft.data.splits import stratified_subset
+from cfft.data.suite import PictureSet
+from cfft.errors import ConfigError, DataError
+
+Mask = NDArray[np.uint8]
+Segment = Callable[[int], Mask]
+
+_OBJECT, _CONTEXT, _IGNORED = 1, 0, 255
+_TRIMAP = {1: _OBJECT, 2: _CONTEXT, 3: _IGNORED}
+_ONE_CHANNEL = ("1", "L", "P")
+_EXIF_ORIENTATION, _FIRST_SIDEWAYS = 0x0112, 5
+
+
+@attrs.frozen(eq=False)
+class Segmented:
+    """Hold the pictures of a set whose objects are known.
+
+    `segment(index)` returns the mask of picture `index` of `pictures`, as large as the picture:
+    [H, W], uint8, 1 object, 0 context, 255 neither; it raises DataError. `missing`: how many
+    pictures of the whole set have no segmentation.
+    """
+
+    pictures: PictureSet
+    segment: Segment
+    missing: int
+
+
+def own_segmentations(pictures: PictureSet) -> Segmented:
+    """Return what the set itself knows of its objects; raises DataError where it knows nothing."""
+    reader = mask_reader(pictures)
+    if reader is None:
+        raise DataError(
+            f"set '{pictures.name}' does not know where its objects are: give --masks DIR with a "
+            "PNG for each picture"
+        )
+    return Segmented(pictures, lambda index: np.asarray(reader(index), np.uint8), 0)
+
+
+def mask_files(pictures: PictureSet, folder: Path, read: Callable[[Path], Mask]) -> Segmented:
+    """Return the PNG segmentations of a set in `folder`; `read` knows what their values mean.
+
+    The mask of picture CLASS/NAME.jpg of a set SET is SET/CLASS/NAME.png, else CLASS/NAME.png,
+    else NAME.png; one of the three holds for the whole set. SET may also be the set that this one
+    is a part of. Raises DataError where no picture has
+    a mask, or where NAME.png would be that of two.
+    """
+    if folder.suffix == ".json" and folder.is_file():
+        raise DataError(f"--masks {folder} is a JSON file: read it with --mask-format coco")
+    if not folder.is_dir():
+        raise DataError(f"--masks {folder}: no such directory; give one that holds PNG files")
+    found = _mask_paths(pictures, folder)
+    if not found:
+        example = PurePosixPath(pictures.identify(0)).with_suffix(".png")
+        raise DataError(
+            f"--masks {folder} has no segmentation of set '{pictures.name}': looked for "
+            f"{pictures.name}/{example}, {example}, {example.name} and so on"
+        )
+    paths = list(found.values())
+    return chosen(pictures, list(found), lambda sample, index: _fitting(read, sample, index, paths))
+
+
+def chosen(
+    pictures: PictureSet, indices: list[int], segment: Callable[[PictureSet, int], Mask]
+) -> Segmented:
+    """Return the pictures at `indices`; `segment` is given their subset and a place in it."""
+    sample = PictureSubset(whole=pictures, indices=tuple(indices), name=pictures.name)
+    return Segmented(sample, partial(segment, sample), len(pictures) - len(indices))
+
+
+def set_names(pictures: PictureSet) -> Iterator[str]:
+    """Go through the names of a set: its own, and those of the set that it is taken from."""
+    yield pictures.name
+    if isinstance(pictures, PictureSubset):
+        yield from set_names(pictures.whole)
+
+
+def drawn(segmented: Segmented, count: int, seed: int) -> Segmented:
+    """Return `count` of the pictures with the class shares of all, drawn from `seed`.
+
+    Raises ConfigError for fewer than there are classes.
+    """
+    pictures, segment = segmented.pictures, segmented.segment
+    classes = len(set(pictures.labels))
+    if count < classes:
+        raise ConfigError(
+            f"--limit {count}: set '{pictures.name}' has {classes} classes: give {classes} or more"
+        )
+    indices = tuple(stratified_subset(pictures.labels, count, seed))
+    sample = PictureSubset(whole=pictures, indices=indices, name=pictures.name)
+    return Segmented(sample, lambda index: segment(indices[index]), segmented.missing)
+
+
+def read_binary(path: Path) -> Mask:
+    """Read a PNG in which 0 is context and everything else the object.
+
+    Raises DataError also for one that looks like a trimap, all of which would be object.
+    """
+    values = _one_channel(path)
+    present = np.unique(values)
+    if len(present) > 1 and present[0] > 0 and present[-1] <= max(_TRIMAP):
+        raise DataError(
+            f"{path}: no pixel is 0 (context), all are {', '.join(map(str, present))}: if it is a "
+            "trimap say --mask-format trimap"
+        )
+    return (values > 0).astype(np.uint8)
+
+
+def read_trimap(path: Path) -> Mask:
+    """Read a trimap of Oxford-IIIT Pet: 1 object, 2 background, 3 border, which is left out."""
+    values = _one_channel(path)
+    wrong = sorted(set(np.unique(values).tolist()) - set(_TRIMAP))
+    if wrong:
+        raise DataError(
+            f"{path}: no trimap: it has pixels of {wrong[0]}, allowed: 1 object, 2 background, "
+            "3 border; if 0 is context say --mask-format binary"
+        )
+    table = np.zeros(256, np.uint8)
+    table[list(_TRIMAP)] = list(_TRIMAP.values())
+    return table[values]
+
+
+def picture_size(pictures: PictureSet, index: int) -> tuple[int, int]:
+    """Return height and width of picture `index` in pixels, of a file without decoding it.
+
+    Raises DataError.
+    """
+    if isinstance(pictures, PictureSubset):
+        return picture_size(pictures.whole, pictures.indices[index])
+    if isinstance(pictures, FilePictures):
+        return _size_in_header(pictures.root / pictures.paths[index])
+    width, height = pictures.read(index).size
+    return height, width
+
+
+def _mask_paths(pictures: PictureSet, folder: Path) -> Mapping[int, Path]:
+    names = [
+        PurePosixPath(pictures.identify(index)).with_suffix(".png")
+        for index in range(len(pictures))
+    ]
+    for place in (*(folder / name for name in set_names(pictures)), folder):
+        found = {i: place / name for i, name in enumerate(names) if (place / name).is_file()}
+        if found:
+            return found
+    flat = {i: folder / name.name for i, name in enumerate(names) if (folder / name.name).is_file()}
+    _require_one_picture_each(pictures, flat)
+    return flat
+
+
+def _require_one_picture_each(pictures: PictureSet, flat: Mapping[int, Path]) -> None:
+    twice = next((path for path, count in Counter(flat.values()).items() if count > 1), None)
+    if twice is not None:
+        names = [pictures.identify(index) for index, path in flat.items() if path == twice]
+        raise DataError(
+            f"{twice} would be the segmentation of {' and '.join(names)}: give each its own, in "
+            "folders like the pictures'"
+        )
+
+
+def _fitting(
+    read: Callable[[Path], Mask], pictures: PictureSet, index: int, paths: list[Path]
+) -> Mask:
+    mask, size = read(paths[index]), picture_size(pictures, index)
+    if mask.shape != size:
+        raise DataError(
+            f"{paths[index]} has {_pixels(mask.shape)}, its picture {pictures.identify(index)} "
+            f"{_pixels(size)}: a segmentation is as large as its picture"
+        )
+    return mask
+
+
+def _pixels(size: tuple[int, ...]) -> str:
+    return f"{size[0]} x {size[1]} pixels"
+
+
+def _one_channel(path: Path) -> NDArray[np.uint8]:
+    try:
+        with Image.open(path) as image:
+            mode, values = image.mode, np.asarray(image)
+    except Exception as error:  # decoders raise whatever damaged bytes lead them to
+        raise DataError(f"{path}: {error}") from error
+    if mode not in _ONE_CHANNEL:
+        raise DataError(f"{path}: a segmentation has one channel of 8 bits, this has mode {mode}")
+    return values.astype(np.uint8)
+
+
+def _size_in_header(path: Path) -> tuple[int, int]:
+    try:
+        with Image.open(path) as image:
+            (width, height), exif = image.size, image.getexif()
+    except Exception as error:  # as in _one_channel
+        raise DataError(f"{path}: {error}") from error
+    orientation: Any = exif.get(_EXIF_ORIENTATION, 1)
+    sideways = isinstance(orientation, int) and orientation >= _FIRST_SIDEWAYS
+    return (width, height) if sideways else (height, width)

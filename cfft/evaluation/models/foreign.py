@@ -1,0 +1,93 @@
+"""Weight files of classifiers that say nothing of their model: head and tower by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+import torch
+from torch import Tensor
+
+from cfft.config.resolve import RunConfig
+from cfft.encoder.encoder import Classifier
+from cfft.errors import ConfigError, WeightsError
+from cfft.model.description import describe
+from cfft.model.pretrained import Pretrained
+from cfft.model.rebuild import Rebuilt, empty_classifier
+from cfft.model.weights import WeightFile, require_fit, require_same_identity
+from cfft.training.prepare import RANDOM
+
+_LAYOUTS = (
+    ("visual.", "head."),  # cfft's own
+    ("image_encoder.model.visual.", "classification_head."),  # the WiSE-FT program's
+    ("model.visual.", "classification_head."),  # the model soups program's
+)
+
+
+def classifier_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+    """Return the tensors of tower and head under cfft's names, None where a file has no head.
+
+    Knows the names that cfft, the WiSE-FT program and the model soups program write. Whatever
+    else is in the file (a text tower) is left out. A head without a bias gets one of zeros.
+    """
+    for tower, head in _LAYOUTS:
+        if f"{head}weight" in tensors and any(key.startswith(tower) for key in tensors):
+            visual = _under(tensors, tower, "visual.")
+            weight = tensors[f"{head}weight"]
+            zeros = {"head.bias": torch.zeros(len(weight))}
+            return visual | zeros | _under(tensors, head, "head.")
+    return None
+
+
+def load_foreign(
+    file: WeightFile, tensors: Mapping[str, Tensor], config: RunConfig, classes: tuple[str, ...]
+) -> Rebuilt:
+    """Return the configured architecture with the tower and the head of `file`.
+
+    `tensors`: what `classifier_tensors` made of it. `classes`: the names of its outputs, in order.
+    Raises WeightsError where it is of another architecture or has another number of classes, and
+    ConfigError where nothing says what its tensors do not show.
+    """
+    pretrained = _architecture(config)
+    name = config.model.name
+    outputs = len(tensors["head.weight"])
+    if outputs != len(classes):
+        raise WeightsError(
+            f"{file.path}: its head has {outputs} classes, suite '{config.suite.name}' has "
+            f"{len(classes)}: take the suite that it was trained for"
+        )
+    _require_said(file, pretrained, name)
+    require_same_identity(file, pretrained.identity)
+    classifier: Classifier = empty_classifier(pretrained, outputs, pretrained.normalised)
+    require_fit(classifier.weights(), attrs.evolve(file, tensors=tensors), name)
+    classifier.load_weights(tensors)
+    described = describe(config.backbone.name, name, pretrained, classes, head="stored")
+    return Rebuilt(classifier, described)
+
+
+def _require_said(file: WeightFile, pretrained: Pretrained, name: str) -> None:
+    """Raise ConfigError for facts that neither file nor options say; cfft's own files say them."""
+    if file.identity:
+        return
+    for fact, option in pretrained.unsaid.items():
+        raise ConfigError(
+            f"{file.path}: neither the file nor --model {name} says its {fact}, and another one "
+            f"gives wrong predictions: give --pretrained with the tag of the weights that its "
+            f"training started from, or {option}"
+        )
+
+
+def _architecture(config: RunConfig) -> Pretrained:
+    """Build the configured model; weights that are configured decide on its activation."""
+    asked = config.model.pretrained
+    weights = None if asked == RANDOM else asked
+    built: Pretrained = config.backbone.strategy.build(config.architecture, weights)
+    return built
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str, new: str) -> dict[str, Tensor]:
+    return {
+        f"{new}{key.removeprefix(prefix)}": tensor
+        for key, tensor in tensors.items()
+        if key.startswith(prefix)
+    }

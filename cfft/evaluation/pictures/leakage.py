@@ -1,0 +1,160 @@
+"""Which runs may have been trained on what they are measured on, by the settings of their suites.
+
+What seeds have to do with it is told in `seeds.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cfft.config.comparison import check_agree, differences
+from cfft.config.layers import Layer
+from cfft.config.resolve import RunConfig, resolve
+from cfft.errors import CfftError
+from cfft.evaluation.models.finding import Found, run_layers
+from cfft.evaluation.pictures.sets import draws_test_set, measured_pictures
+from cfft.plugin.registry import Registry
+from cfft.runtime.progress import Reporter
+from cfft.training.run_directory import RunDirectory
+
+
+def check_one_suite(
+    found: Sequence[Found], asked: Layer, config: RunConfig, registry: Registry
+) -> None:
+    """Raise ConfigError for runs whose suites differ, where `asked` does not say which is meant.
+
+    `config`: which one would be measured. What `asked` settles for all may differ, and settings
+    that leave the sets to measure on as they are.
+    """
+    if "suite" in asked.chosen:
+        return
+    full = (values for (kind, _), values in asked.values.items() if kind == "suite")
+    settled = set(asked.short).union(*full)
+    chosen = _without(config.to_dict()["suite"], settled)
+    suites = {}
+    for model, run in _trained(found):
+        own = _stored(run)
+        suite = _comparable(_without(own, settled), chosen)
+        if own.get("use") != chosen["use"]:
+            suite = {**chosen, "use": own.get("use")}  # what else differs says nothing
+        elif suite != chosen and _has_pictures_of(config, run, registry):
+            suite = chosen
+        suites[model.text] = {"suite": suite}
+    remedy = "say with --suite and its parameters which pictures are meant, or measure them apart"
+    check_agree(suites, "suite", remedy)
+
+
+def warn_of_other_settings(
+    found: Sequence[Found], config: RunConfig, registry: Registry, reporter: Reporter
+) -> None:
+    """Warn of each run that was trained on the chosen data with other settings than the chosen.
+
+    `config`: what is measured. Another domain `id`, say, makes training pictures OOD ones. A run
+    that was measured on the same sets itself is sound.
+    """
+    unconcerned = set(getattr(config.suite.strategy, "only_measured", ()))
+    chosen = _without(config.to_dict()["suite"], unconcerned)
+    for model, run in _trained(found):
+        own = _comparable(_without(_stored(run), unconcerned), chosen)
+        changed = "; ".join(differences(own, chosen, "suite"))
+        if changed and _may_meet(own, chosen) and not _has_pictures_of(config, run, registry):
+            reporter.warned(
+                f"{model.text} was trained with other settings ({changed}): sets that are measured "
+                "may hold pictures that it was trained on"
+            )
+
+
+def _trained(found: Sequence[Found]) -> Iterator[tuple[Found, RunDirectory]]:
+    """Give each model whose run is known."""
+    for model in found:
+        if model.trained_by is not None:
+            yield model, model.trained_by
+
+
+def _stored(run: RunDirectory) -> Mapping[str, Any]:
+    suite: Mapping[str, Any] = run.read_config().get("suite", {})
+    return suite
+
+
+def _comparable(suite: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a suite's settings; what one of the two does not say, as older runs, is the chosen."""
+    if suite.get("use") != chosen.get("use"):
+        return dict(suite)
+    return {**chosen, **{name: value for name, value in suite.items() if name in chosen}}
+
+
+def _has_pictures_of(config: RunConfig, run: RunDirectory, registry: Registry) -> bool:
+    """Tell whether a run's own suite gives the sets to measure on that `config` does.
+
+    They are compared at the run's seed. A suite that cannot be opened any more gives none.
+    """
+    if _stored(run).get("use") != config.suite.name:
+        return False
+    seed = run.read_seed()
+    try:
+        own = resolve(registry, run_layers(run.config)).suite.strategy
+        return measured_pictures(own, seed) == measured_pictures(config.suite.strategy, seed)
+    except CfftError:
+        return False
+
+
+def _may_meet(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Tell whether a folder of one suite is, holds or lies in one of the other.
+
+    Without any folders the same suite has the same data.
+    """
+    places, others = _folders(one), _folders(other)
+    if not places and not others:
+        return bool(one.get("use") == other.get("use"))
+    return any(a.is_relative_to(b) or b.is_relative_to(a) for a in places for b in others)
+
+
+def _folders(suite: Mapping[str, Any]) -> list[Path]:
+    paths = [Path(value) for value in suite.values() if isinstance(value, str)]
+    return [path for path in paths if path.is_absolute() and path.is_dir()]
+
+
+def _without(suite: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in suite.items() if name not in names}
+
+
+def warn_of_training_pictures(
+    found: Sequence[Found], asked: int | None, config: RunConfig, reporter: Reporter
+) -> None:
+    """Warn of every model whose ID test set may hold its own training pictures.
+
+    `asked`: the seed that the user says, None where each model has the test set of its own.
+    `config`: whose seed the others have. Raises DataError for a suite that cannot be opened.
+    """
+    stored = [model for model in found if model.path is not None]
+    if asked is not None:
+        warnings = [line for model in stored for line in _of_other_seeds(model, asked)]
+    else:
+        without = [model for model in stored if model.seed is None]
+        draws = bool(without) and draws_test_set(config.suite.strategy, config.seed)
+        warnings = [_of_no_seed(model, config.seed) for model in without if draws]
+    for warning in warnings:
+        reporter.warned(warning)
+
+
+def _of_other_seeds(model: Found, asked: int) -> Iterator[str]:
+    for seed in model.seeds:
+        if seed != asked:
+            own = "; without --seed it is measured on its own" if model.seed is not None else ""
+            yield (
+                f"{model.text} was trained with seed {seed}: a test set drawn with seed {asked} "
+                f"may hold pictures that it was trained on{own}"
+            )
+
+
+def _of_no_seed(model: Found, drawn: int) -> str:
+    risk = f"the test set, drawn with seed {drawn}, may hold pictures that it was trained on"
+    if model.seeds:
+        seeds = ", ".join(map(str, model.seeds))
+        return f"{model.text} was trained with several seeds ({seeds}): {risk}"
+    return (
+        f"{model.text} does not say which seed it was trained with: {risk}; if it was trained with "
+        "this suite, give --seed with the seed of its run"
+    )

@@ -1,0 +1,146 @@
+"""What a stored model says of pictures without labels."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import attrs
+
+from cfft.data.check import find_unreadable
+from cfft.data.folders import picture_files
+from cfft.data.pictures import FilePictures, PictureSubset
+from cfft.data.suite import PictureSet
+from cfft.errors import ConfigError, DataError, several
+from cfft.model.rebuild import Rebuilt
+from cfft.runtime.devices import make_accelerator
+from cfft.runtime.progress import Reporter
+from cfft.scoring.evaluate import Reading, evaluate
+from cfft.scoring.predictions import Predictions
+
+
+@attrs.frozen
+class Guess:
+    """Hold one of the classes that a model holds most likely, `rank` 1 being the likeliest.
+
+    `class_index` tells classes apart that share a name. `probability`: softmax over all classes.
+    """
+
+    path: str
+    rank: int
+    label: str
+    class_index: int
+    probability: float
+
+
+def find_pictures(words: Iterable[str]) -> list[str]:
+    """Return the paths of picture files, each once: files, folders at any depth, patterns.
+
+    A pattern is a word that names nothing itself and has * or ? or [ in it; ** goes through
+    folders. Raises DataError listing every word that leads to no picture.
+    """
+    found: dict[str, None] = {}
+    lost = []
+    for word in words:
+        paths = list(_pictures_of(word))
+        found.update(dict.fromkeys(paths))
+        if not paths:
+            lost.append(f"{word}: {_nothing(word)}")
+    if lost:
+        raise DataError(several(lost))
+    return list(found)
+
+
+def predict(
+    model: Rebuilt,
+    paths: Sequence[str],
+    batch_size: int,
+    workers: int,
+    precision: str,
+    reporter: Reporter,
+    skip_unreadable: bool = False,
+) -> Predictions:
+    """Return the predictions for picture files, as an evaluation with this batch size gives them.
+
+    Labels are 0 and mean nothing. Every picture is decoded once before the model runs; raises
+    DataError that lists those that cannot be read. With `skip_unreadable` the reporter is warned of
+    each, and it is raised where none is left.
+    """
+    pictures = _readable(_unlabelled(paths, model), reporter, skip_unreadable)
+    accelerator = make_accelerator(precision)
+    reading = Reading(model.description.preprocessing, batch_size, workers)
+    task = "predicting"
+    reporter.started(task, len(pictures))
+    found = evaluate(
+        model.classifier.to(accelerator.device), pictures, reading, accelerator,
+        partial(reporter.advanced, task),
+    )  # fmt: skip
+    reporter.ended(task)
+    return found
+
+
+def likeliest(predictions: Predictions, classes: Sequence[str], top: int) -> Iterator[Guess]:
+    """Go through the `top` likeliest classes of each picture, in the pictures' order."""
+    chosen = predictions.logits.softmax(dim=1).topk(top, dim=1)  # [N, top]
+    rows = zip(predictions.names, chosen.values.tolist(), chosen.indices.tolist(), strict=True)
+    for name, shares, indices in rows:
+        for rank, (share, index) in enumerate(zip(shares, indices, strict=True), 1):
+            yield Guess(name, rank, classes[index], index, share)
+
+
+def check_top(top: int, classes: Sequence[str]) -> None:
+    """Raise ConfigError for more classes than there are."""
+    if top > len(classes):
+        raise ConfigError(f"--top {top}: the model tells {len(classes)} classes apart")
+
+
+def _pictures_of(word: str) -> Iterator[str]:
+    path = Path(word)
+    if path.is_dir():
+        yield from (str(path / file) for file in picture_files(path))
+    elif path.exists() or not glob.has_magic(word):
+        yield from [str(path)] if path.exists() else []
+    else:
+        for match in sorted(glob.glob(word, recursive=True)):
+            yield from _pictures_of(match)
+
+
+def _nothing(word: str) -> str:
+    if Path(word).is_dir():
+        return "no pictures in this folder"
+    return "no such file or folder" if not glob.has_magic(word) else "nothing matches this pattern"
+
+
+def _unlabelled(paths: Sequence[str], model: Rebuilt) -> FilePictures:
+    classes = model.description.classes
+    return FilePictures(
+        name="pictures",
+        root=Path(),
+        paths=tuple(paths),
+        labels=(0,) * len(paths),
+        classes=tuple(range(len(classes))),
+        class_names=classes,
+    )
+
+
+def _readable(pictures: FilePictures, reporter: Reporter, skip: bool) -> PictureSet:
+    task = "checking pictures"
+    reporter.started(task, len(pictures))
+    found = find_unreadable([pictures], lambda done, _: reporter.advanced(task, done))
+    reporter.ended(task)
+    lines = [f"{picture.path}: {picture.reason}" for picture in found]
+    if found and not skip:
+        head = f"unreadable pictures: {len(found)}; mend, remove or skip them (--skip-unreadable)"
+        raise DataError(several([head, *lines]))
+    for line in lines:
+        reporter.warned(f"left out {line}")
+    return _without(pictures, {picture.index for picture in found})
+
+
+def _without(pictures: FilePictures, bad: set[int]) -> PictureSet:
+    kept = tuple(index for index in range(len(pictures)) if index not in bad)
+    if not kept:
+        raise DataError(f"no picture can be read ({len(bad)} tried)")
+    return PictureSubset(whole=pictures, indices=kept, name=pictures.name)

@@ -1,0 +1,175 @@
+"""Sheets that show several strategies side by side on the same pictures (paper, Figs. 4 and 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from cfft.config.resolve import Chosen, RunConfig
+from cfft.data.sets import named_sets
+from cfft.encoder.encoder import Classifier
+from cfft.errors import ConfigError
+from cfft.evaluation.models.load import opened_model
+from cfft.plugin.params import declaration, values_of
+from cfft.plugin.registry import Registry
+from cfft.records import Batch, MaskSelection, Preprocessing
+from cfft.runtime.devices import make_accelerator
+from cfft.runtime.progress import Reporter
+from cfft.step.engine import refilled
+from cfft.step.interfaces import Cam
+from cfft.step.passes import CleanPass
+from cfft.training.sheet import (
+    Column,
+    counterfactual_column,
+    draw_columns,
+    hidden_column,
+    map_column,
+    sample_batch,
+    sheet_draws,
+    smallest_batch,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from cfft.data.suite import PictureSet
+
+
+@attrs.frozen
+class Combination:
+    """Hold a map, a mask and a fill that go together."""
+
+    cam: Chosen
+    mask: Chosen
+    fill: Chosen
+
+    @classmethod
+    def of(cls, config: RunConfig) -> Combination:
+        """Take what a configuration chose; raises ConfigError where something is missing."""
+        if config.cam is None or config.mask is None or config.fill is None:
+            raise ConfigError("a sheet needs a map, a mask and a fill: give --cam, --mask, --fill")
+        return cls(config.cam, config.mask, config.fill)
+
+
+def draw_preview(
+    configs: Sequence[RunConfig],
+    run: Path | None,
+    origin: str,
+    rows: int,
+    registry: Registry,
+    reporter: Reporter,
+) -> Figure:
+    """Draw pictures of the set `origin` as each configuration's map, mask and fill treat them.
+
+    `configs` are alike in everything else. `run`: where the model is stored, None for the one that
+    they start from. Raises CfftErrors.
+    """
+    config = configs[0]
+    accelerator = make_accelerator(config.training.precision)
+    classes, (pictures,) = named_sets(config.suite.strategy, config.seed, [origin])
+    found = opened_model(run, config, classes, registry, accelerator, reporter)
+    combinations = [Combination.of(each) for each in configs]
+    classifier, preprocessing = found.classifier, found.description.preprocessing
+    with accelerator.autocast():
+        return preview_sheet(
+            classifier.to(accelerator.device), combinations, pictures, classes, preprocessing,
+            rows, config.seed,
+        )  # fmt: skip
+
+
+def preview_sheet(
+    classifier: Classifier,
+    combinations: Sequence[Combination],
+    pictures: PictureSet,
+    classes: Sequence[str],
+    preprocessing: Preprocessing,
+    rows: int,
+    seed: int,
+) -> Figure:
+    """Draw `rows` pictures of as many classes as possible: original, maps, masks, counterfactuals.
+
+    Maps are of the true label, from a pass like that of training. A mask that several fills or maps
+    share is drawn once. With one combination, the picture is that of a run's own sheet with as many
+    rows. Raises what fills raise where there are too few pictures for them.
+    """
+    classifier.eval().requires_grad_(False)
+    count = max(rows, *(smallest_batch(each.fill.strategy) for each in combinations))
+    batch = sample_batch(pictures, count, preprocessing, classifier.head.weight.device)
+    names = [classes[label] for label in batch.labels.tolist()]
+    columns = Columns.of(classifier, batch, combinations, seed)
+    return draw_columns(columns.all, names[:rows])
+
+
+@attrs.define(eq=False)
+class Columns:
+    """Collect the columns of combinations, each of which may need some that are there already."""
+
+    view: CleanPass
+    seed: int
+    several_cams: bool
+    maps: dict[Cam, Column] = attrs.field(factory=dict)
+    others: dict[tuple[Any, ...], Column] = attrs.field(factory=dict)
+
+    @classmethod
+    def of(
+        cls, classifier: Classifier, batch: Batch, combinations: Sequence[Combination], seed: int
+    ) -> Columns:
+        """Make the columns out of one clean pass."""
+        view = CleanPass.of(classifier, batch, None, sheet_draws(seed)[0])
+        found = cls(view, seed, len({each.cam.strategy for each in combinations}) > 1)
+        for each in combinations:
+            found.add(each)
+        return found
+
+    @property
+    def all(self) -> list[Column]:
+        """The columns from left to right."""
+        original = Column("original", self.view.batch.images)
+        return [original, *self.maps.values(), *self.others.values()]
+
+    def add(self, combination: Combination) -> None:
+        """Add what is new in a combination."""
+        mask_rng, fill_rng = sheet_draws(self.seed)
+        cam, mask, fill = combination.cam, combination.mask, combination.fill
+        view = attrs.evolve(self.view, cam=cam.strategy, rng=mask_rng)
+        selection = mask.strategy.select(view.batch, view)
+        hidden = self._add_hidden(selection, cam, mask)
+        key = (*hidden, fill.strategy)
+        if key not in self.others:
+            made = refilled(fill.strategy, view.batch, selection, fill_rng)
+            self.others[key] = counterfactual_column(made, title(fill, _changed(fill)))
+
+    def _add_hidden(self, selection: MaskSelection, cam: Chosen, mask: Chosen) -> tuple[Any, ...]:
+        """Add a mask and the map that it rests on; return what tells it from other masks."""
+        images, has_map = self.view.batch.images, selection.scores is not None
+        if selection.scores is not None and cam.strategy not in self.maps:
+            heading = title(cam, _changed(cam))
+            self.maps[cam.strategy] = map_column(selection.scores, images, heading)
+        notes = [f"of {cam.name}"] if self.several_cams and has_map else []
+        heading = title(mask, values_of(mask.strategy), notes)
+        key = (heading, selection.hidden.cpu().numpy().tobytes())
+        self.others.setdefault(key, hidden_column(selection, images, heading))
+        return key
+
+
+def title(chosen: Chosen, values: Mapping[str, Any], notes: Sequence[str] = ()) -> str:
+    """Spell a strategy in two lines: kind and name, then those `values` that are numbers, `notes`.
+
+    The second line is there even where it is empty, so that headings are alike in height.
+    """
+    numbers = [
+        f"{name.replace('_', ' ')} {value:g}"
+        for name, value in values.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    ]
+    return f"{chosen.kind} {chosen.name}\n{', '.join([*numbers, *notes])}"
+
+
+def _changed(chosen: Chosen) -> dict[str, Any]:
+    """Return the parameters that are not as they are by default."""
+    usual = {param.name: param.default for param in declaration(type(chosen.strategy)).params}
+    values = values_of(chosen.strategy)
+    return {name: value for name, value in values.items() if value != usual[name]}

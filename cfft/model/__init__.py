@@ -1,0 +1,1 @@
+"""A model beyond its forward pass: heads, prompts, weight files, checkpoints, merging."""

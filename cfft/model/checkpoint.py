@@ -1,0 +1,209 @@
+"""Checkpoints: directories of safetensors and JSON, checked by digest, replaced in one stroke.
+
+No file holds a pickle. A directory is written beside its final place, flushed to the disk, and
+renamed; whenever the machine stops, either the old or the new checkpoint is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from cfft.errors import TrainingError, WeightsError
+from cfft.model.weights import identity_metadata, not_finite
+from cfft.runtime.files import flush, replacing, sibling
+
+WEIGHTS = "weights.safetensors"
+MODEL = "model.json"
+OPTIMIZER = "optimizer.safetensors"
+STATE = "state.json"
+MANIFEST = "manifest.json"
+
+
+@attrs.frozen(eq=False)
+class Checkpoint:
+    """Hold a model, and the state of its training where training may go on from here.
+
+    `weights`: tensors by name, as `Classifier.weights()` gives them. `model`: how to rebuild what
+    they belong to; its `identity` is also written into the weight file, which may be copied away
+    alone. `optimizer`: the optimiser's tensors by "parameter.name". `state`: everything
+    else that a run remembers, as JSON has it.
+    """
+
+    weights: Mapping[str, Tensor]
+    model: Mapping[str, Any]
+    optimizer: Mapping[str, Tensor] | None = None
+    state: Mapping[str, Any] | None = None
+
+
+def save(directory: Path, checkpoint: Checkpoint) -> None:
+    """Write the checkpoint and put it in the place of an older one.
+
+    Raises TrainingError where a weight is not finite; what `directory` held then stays.
+    """
+    _check_finite(checkpoint.weights)
+    partial = sibling(directory, "partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    _write_files(partial, checkpoint)
+    _swap(partial, directory)
+
+
+def load(directory: Path) -> Checkpoint:
+    """Read a checkpoint with its training state; raises WeightsError for missing, damaged files."""
+    found = located(directory)
+    files = _manifest(found)
+    return Checkpoint(
+        weights=_read_tensors(found, WEIGHTS, files),
+        model=_read_json(found, MODEL, files),
+        optimizer=_read_tensors(found, OPTIMIZER, files) if OPTIMIZER in files else None,
+        state=_read_json(found, STATE, files) if STATE in files else None,
+    )
+
+
+def load_model(directory: Path) -> Checkpoint:
+    """Read weights and model alone; raises as `load` does."""
+    found = located(directory)
+    files = _manifest(found)
+    weights = _read_tensors(found, WEIGHTS, files)
+    return Checkpoint(weights, _read_json(found, MODEL, files))
+
+
+def verify(directory: Path) -> None:
+    """Compare every file of a checkpoint with its digest; raises WeightsError."""
+    found = located(directory)
+    files = _manifest(found)
+    for name in files:
+        _verified(found, name, files)
+
+
+def is_checkpoint(directory: Path) -> bool:
+    """Tell whether a complete checkpoint lies there."""
+    return any((place / MANIFEST).is_file() for place in _places(directory))
+
+
+def located(directory: Path) -> Path:
+    """Return where the newest complete checkpoint of this name lies; raises WeightsError.
+
+    That is `directory`, or its predecessor where the machine stopped between two renames.
+    """
+    for place in _places(directory):
+        if (place / MANIFEST).is_file():
+            return place
+    raise WeightsError(f"no checkpoint in {directory}: it has no {MANIFEST}")
+
+
+def write_weights(path: Path, weights: Mapping[str, Tensor], identity: Mapping[str, str]) -> None:
+    """Replace a weight file in one stroke; it says by `identity` whose weights they are."""
+    with replacing(path) as partial:
+        _write_tensors(partial, weights, identity)
+
+
+def _check_finite(weights: Mapping[str, Tensor]) -> None:
+    broken = not_finite(weights)
+    if broken:
+        raise TrainingError(
+            f"{len(broken)} weights are not finite, the first is '{broken[0]}': they were not "
+            "saved and the last good checkpoint is intact; lower training.lr or set clip_norm"
+        )
+
+
+def _write_files(directory: Path, checkpoint: Checkpoint) -> None:
+    identity = checkpoint.model.get("identity", {})
+    _write_tensors(directory / WEIGHTS, checkpoint.weights, identity)
+    _write_json(directory / MODEL, checkpoint.model)
+    if checkpoint.optimizer is not None:
+        _write_tensors(directory / OPTIMIZER, checkpoint.optimizer)
+    if checkpoint.state is not None:
+        _write_json(directory / STATE, checkpoint.state)
+    written = sorted(directory.iterdir())
+    files = {p.name: {"sha256": _digest(p), "bytes": p.stat().st_size} for p in written}
+    _write_json(directory / MANIFEST, {"schema": 1, "files": files})
+    for path in (*directory.iterdir(), directory):
+        flush(path)
+
+
+def _write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], identity: Mapping[str, str] | None = None
+) -> None:
+    path.touch()
+    mode = path.stat().st_mode
+    content = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    save_file(content, path, identity_metadata(identity or {}))
+    path.chmod(mode)  # safetensors writes files that only their owner may read
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+
+
+def _swap(partial: Path, directory: Path) -> None:
+    previous = sibling(directory, "previous")
+    if directory.exists():
+        shutil.rmtree(previous, ignore_errors=True)
+        directory.rename(previous)
+    partial.rename(directory)
+    flush(directory.parent)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _places(directory: Path) -> tuple[Path, Path]:
+    return directory, sibling(directory, "previous")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _manifest(directory: Path) -> Mapping[str, Mapping[str, Any]]:
+    path = directory / MANIFEST
+    try:
+        files: Mapping[str, Mapping[str, Any]] = json.loads(path.read_text("utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{path} is damaged: {type(error).__name__}: {error}") from None
+    return files
+
+
+def _verified(directory: Path, name: str, files: Mapping[str, Mapping[str, Any]]) -> Path:
+    path = directory / name
+    if name not in files or not path.is_file():
+        raise WeightsError(f"the checkpoint in {directory} is incomplete: it has no {name}")
+    expected, actual = files[name]["sha256"], _digest(path)
+    if actual != expected:
+        raise WeightsError(
+            f"{path} is damaged: its SHA-256 is {actual} ({path.stat().st_size} bytes), "
+            f"{MANIFEST} says {expected} ({files[name]['bytes']} bytes): "
+            "bring the file back from a copy, or start a new run"
+        )
+    return path
+
+
+def _read_tensors(
+    directory: Path, name: str, files: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Tensor]:
+    path = _verified(directory, name, files)
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise WeightsError(f"{path} is no safetensors file: {error}") from None
+
+
+def _read_json(
+    directory: Path, name: str, files: Mapping[str, Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    path = _verified(directory, name, files)
+    try:
+        content: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise WeightsError(f"{path} is no JSON file: {error}") from None
+    return content

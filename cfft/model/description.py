@@ -1,0 +1,230 @@
+"""What a model is besides its weights, and fresh models of a run's architecture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import attrs
+import cattrs
+import torch
+
+from cfft.encoder.encoder import Classifier
+from cfft.errors import WeightsError
+from cfft.model.checkpoint import MODEL, WEIGHTS, is_checkpoint, load_model, located
+from cfft.model.pretrained import Pretrained
+from cfft.model.weights import (
+    WeightFile,
+    contradictions,
+    read_weight_file,
+    require_fit,
+    require_same_identity,
+)
+from cfft.records import Preprocessing
+
+_NORMALISED = {"zero-shot": True, "own": False}
+_BEST = Path("checkpoints") / "best"
+
+
+@attrs.frozen
+class ModelDescription:
+    """Say how to build a classifier again, and which weight files may take each other's place.
+
+    `name`: the architecture as the user asked for it. `rebuild`, `identity` and `preprocessing` as
+    in Pretrained. `normalised`: whether its head acts on L2-normalised features. `head`: the kind
+    that training started from. `prompts`: the templates of a zero-shot head, else empty. `seeds`:
+    those of the runs that trained it; empty before fine-tuning and where nothing says them.
+    """
+
+    backbone: str
+    name: str
+    rebuild: str
+    identity: Mapping[str, str]
+    preprocessing: Preprocessing
+    normalised: bool
+    classes: tuple[str, ...]
+    head: str
+    prompts: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+
+    def to_json(self) -> str:
+        """Return it as indented JSON."""
+        return json.dumps(_CONVERTER.unstructure(self), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, origin: Path) -> ModelDescription:
+        """Read what `to_json` wrote; raises WeightsError naming `origin`."""
+        try:
+            found: ModelDescription = _CONVERTER.structure(json.loads(text), cls)
+        except (ValueError, AttributeError, cattrs.BaseValidationError) as error:
+            raise WeightsError(f"{origin}: no model description of cfft ({error})") from error
+        return found
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What weights must share to stand in for each other, by name: its activation, its mean."""
+        prepared = attrs.asdict(self.preprocessing)
+        return {
+            **self.identity,
+            **{f"preprocessing {key}": str(value) for key, value in prepared.items()},
+            "head on normalised features": str(self.normalised),
+        }
+
+    def differences(self, other: ModelDescription) -> list[str]:
+        """Name what keeps the weights of `other` from standing in for this model's."""
+        facts = contradictions(other.facts, self.facts)
+        return [*facts, *_class_differences(other.classes, self.classes)]
+
+
+def describe(
+    backbone: str,
+    name: str,
+    pretrained: Pretrained,
+    classes: tuple[str, ...],
+    head: str,
+    prompts: tuple[str, ...] = (),
+    seeds: tuple[int, ...] = (),
+) -> ModelDescription:
+    """Return the description of a model whose parts come from `pretrained`.
+
+    A zero-shot head acts on normalised features and the backbone's own on features as they are,
+    whatever `pretrained` says of other heads.
+    """
+    return ModelDescription(
+        backbone=backbone,
+        name=name,
+        rebuild=pretrained.rebuild,
+        identity=dict(pretrained.identity),
+        preprocessing=pretrained.preprocessing,
+        normalised=_NORMALISED.get(head, pretrained.normalised),
+        classes=classes,
+        head=head,
+        prompts=prompts,
+        seeds=seeds,
+    )
+
+
+def read_description(folder: Path) -> ModelDescription | None:
+    """Return the description beside a weight file, or None where there is none."""
+    path = folder / MODEL
+    return (
+        ModelDescription.from_json(path.read_text(encoding="utf-8"), path)
+        if path.is_file()
+        else None
+    )
+
+
+def find_weights(path: Path) -> Path:
+    """Return the weight file of a run (its best), of a checkpoint folder, or `path` itself.
+
+    Where the machine stopped while a checkpoint was replaced, the older one counts. Raises
+    WeightsError where there is none.
+    """
+    candidates = map(_newest, (path / _BEST / WEIGHTS, path / WEIGHTS, path))
+    found = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if found is None:
+        raise WeightsError(
+            f"{path}: no weights here; give a run directory, a checkpoint directory with "
+            f"{WEIGHTS}, or such a file"
+        )
+    return found
+
+
+def read_weights(path: Path) -> WeightFile:
+    """Read a weight file to the CPU; in a checkpoint, compare it with its digest.
+
+    Takes safetensors files, and pickles that hold nothing but tensors. A training checkpoint
+    gives its `state_dict` or `model`; `module.` prefixes are cut off. Raises WeightsError where
+    the file is missing, damaged, not finite, or needs code to be read.
+    """
+    if path.name != WEIGHTS or not is_checkpoint(path.parent):
+        return read_weight_file(path)
+    stored = load_model(path.parent)
+    return WeightFile(_newest(path), stored.weights, stored.model.get("identity", {}))
+
+
+@attrs.frozen(eq=False)
+class StoredModel:
+    """Hold a weight file and the description beside it, None where there is none."""
+
+    file: WeightFile
+    description: ModelDescription | None
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """Return the facts that weights must share, empty where nothing says them."""
+        return self.description.identity if self.description else self.file.identity
+
+    def differences(self, other: StoredModel) -> list[str]:
+        """Name what keeps the weights of `other` from standing in for these, as far as known."""
+        if self.description and other.description:
+            return self.description.differences(other.description)
+        known = self.identity and other.identity
+        return contradictions(other.identity, self.identity) if known else []
+
+
+def read_model(path: Path) -> StoredModel:
+    """Read the model of a run (its best), of a checkpoint folder, or of a weight file.
+
+    Raises WeightsError as `read_weights` does, and for a description that cannot be read.
+    """
+    file = read_weights(find_weights(path))
+    return StoredModel(file, read_description(file.path.parent))
+
+
+def _newest(file: Path) -> Path:
+    """Return where `file` lies by now if it belongs to a checkpoint."""
+    return located(file.parent) / file.name if is_checkpoint(file.parent) else file
+
+
+@attrs.frozen(eq=False)
+class Models:
+    """Give teachers fresh models of a run's architecture, on the CPU and in float32.
+
+    `start`: the pre-trained encoder with the head that training starts from; it is copied, never
+    changed. Give it before it moves to a device or trains.
+    """
+
+    start: Classifier
+    description: ModelDescription
+
+    def pretrained(self) -> Classifier:
+        """Return a copy of the pre-trained model with the head that training starts from."""
+        return deepcopy(self.start).to("cpu", torch.float32)
+
+    def load(self, path: Path) -> Classifier:
+        """Return the model of a run directory, a checkpoint directory or a weight file of a run.
+
+        Raises WeightsError naming each difference of architecture, classes or preprocessing.
+        """
+        stored = read_model(path)
+        file, found = stored.file, stored.description
+        problems = self.description.differences(found) if found else []
+        if problems:
+            raise WeightsError(f"{file.path}: a model that does not fit: {'; '.join(problems)}")
+        require_same_identity(file, self.description.identity)
+        require_fit(self.start.weights(), file, self.description.name)
+        model = self.pretrained()
+        model.load_weights(file.tensors)
+        return model
+
+
+def _class_differences(theirs: tuple[str, ...], ours: tuple[str, ...]) -> list[str]:
+    if len(theirs) != len(ours):
+        return [f"it has {len(theirs)} classes, here {len(ours)}"]
+    pairs = enumerate(zip(theirs, ours, strict=True))
+    return [f"class {i} is '{their}', here '{our}'" for i, (their, our) in pairs if their != our][
+        :3
+    ]
+
+
+def _converter() -> cattrs.Converter:
+    made = cattrs.Converter(forbid_extra_keys=True)
+    made.register_unstructure_hook(tuple, list)
+    return made
+
+
+_CONVERTER: Any = _converter()

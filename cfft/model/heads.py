@@ -1,0 +1,149 @@
+"""The head that training starts from: from prompts, from features, or the backbone's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cfft.encoder.encoder import Head
+from cfft.errors import ConfigError
+from cfft.model.pretrained import Pretrained
+from cfft.model.prompts import class_prompt
+
+_ROWS_AT_ONCE = 16384
+_LINE_SEARCHES = 200
+
+
+def chosen_head(asked: str, pretrained: Pretrained) -> str:
+    """Return what "auto" stands for: zero-shot where there is a text tower, else linear-probe."""
+    if asked != "auto":
+        return asked
+    return "linear-probe" if pretrained.encode_text is None else "zero-shot"
+
+
+def starting_head(
+    asked: str,
+    pretrained: Pretrained,
+    class_names: Sequence[str],
+    templates: Sequence[str],
+    training_features: Callable[[], tuple[Tensor, Tensor]],
+) -> Head:
+    """Return the head called `asked`: auto, zero-shot, linear-probe or own.
+
+    `training_features`: called for a linear probe alone, gives features [N, D] and labels [N].
+    Raises ConfigError where the backbone cannot give that head.
+    """
+    kind = chosen_head(asked, pretrained)
+    if kind == "zero-shot":
+        require_words(class_names)
+        return zero_shot_head(pretrained, class_names, templates)
+    if kind == "own":
+        return own_head(pretrained, len(class_names))
+    features, labels = training_features()
+    return linear_probe_head(features, labels, len(class_names), pretrained.normalised)
+
+
+def zero_shot_head(
+    pretrained: Pretrained, class_names: Sequence[str], templates: Sequence[str]
+) -> Head:
+    """Return the head that compares pictures with prompts (CLIP, Radford et al. 2021, 3.1.4).
+
+    Per class: the normalised mean over templates of normalised text features, times
+    exp(logit_scale); the bias is 0. Classes may share a name. Raises ConfigError where the
+    backbone has no text tower.
+    """
+    if pretrained.encode_text is None or pretrained.logit_scale is None:
+        raise ConfigError(
+            "head 'zero-shot' needs a text tower, which this model or its weight file lacks; "
+            "use --head linear-probe"
+        )
+    prompts = [class_prompt(template, name) for name in class_names for template in templates]
+    features = F.normalize(pretrained.encode_text(prompts), dim=-1)  # [K * templates, D]
+    means = features.unflatten(0, (len(class_names), len(templates))).mean(dim=1)  # [K, D]
+    scale = torch.tensor(pretrained.logit_scale, dtype=means.dtype).exp()
+    weight = scale * F.normalize(means, dim=-1)
+    return Head(weight, torch.zeros(len(class_names)), normalised=True)
+
+
+def require_words(class_names: Sequence[str]) -> None:
+    """Raise ConfigError where all classes are called by numbers, which prompts cannot describe."""
+    if class_names and all(name.strip().isdecimal() for name in class_names):
+        raise ConfigError(
+            f"head 'zero-shot' describes classes in words, got only numbers: {class_names[0]} to "
+            f"{class_names[-1]}; name them (classes.toml beside the pictures, or --classes FILE "
+            "where the suite has it), or use --head linear-probe"
+        )
+
+
+def own_head(pretrained: Pretrained, classes: int) -> Head:
+    """Return the backbone's classifier; raises ConfigError unless it has that many classes."""
+    own = pretrained.own_head
+    if own is None:
+        raise ConfigError(
+            "head 'own' needs weights that come with a classifier, which these do not; "
+            "use --head linear-probe"
+        )
+    if own.out_features != classes:
+        raise ConfigError(
+            f"head 'own' has {own.out_features} classes, the data have {classes}; "
+            "use --head linear-probe"
+        )
+    bias = torch.zeros(classes) if own.bias is None else own.bias
+    return Head(own.weight, bias, normalised=False)
+
+
+def linear_probe_head(
+    features: Tensor, labels: Tensor, classes: int, normalised: bool, decay: float = 1e-2
+) -> Head:
+    """Return the head of a multinomial logistic regression on features.
+
+    `features`: [N, D] as the encoder gives them. `labels`: [N], int64, 0 <= label < `classes`; a
+    class without examples gets a head that says no. `normalised`: whether the head is to act on
+    L2-normalised features. The mean cross-entropy plus `decay` / 2 times the squared weights is
+    minimised by L-BFGS from zero, without randomness, on features of mean 0 and overall variance
+    1, so that `decay` means the same for every backbone; that is folded into weight and bias.
+    Directions keep their proportions, which carries over to other domains better than bringing
+    each feature to variance 1. Raises ConfigError where N is 0.
+    """
+    if len(features) == 0:
+        raise ConfigError("head 'linear-probe' needs at least one training picture")
+    inputs = F.normalize(features, dim=-1) if normalised else features
+    inputs = inputs.detach().float()
+    centre, spread = _centre_and_spread(inputs)
+    weight, bias = _regress((inputs - centre) / spread, labels, classes, decay)
+    weight = weight / spread  # [K, D]
+    return Head(weight, bias - weight @ centre, normalised)
+
+
+def _centre_and_spread(inputs: Tensor) -> tuple[Tensor, Tensor]:
+    centre = inputs.mean(dim=0)  # [D]
+    spread = (inputs - centre).square().mean().sqrt()
+    return centre, torch.where(spread > 0, spread, torch.ones_like(spread))
+
+
+def _regress(inputs: Tensor, labels: Tensor, classes: int, decay: float) -> tuple[Tensor, Tensor]:
+    weight = inputs.new_zeros(classes, inputs.shape[1], requires_grad=True)
+    bias = inputs.new_zeros(classes, requires_grad=True)
+    search = torch.optim.LBFGS(
+        [weight, bias], max_iter=_LINE_SEARCHES, tolerance_grad=1e-6, line_search_fn="strong_wolfe"
+    )
+
+    def objective() -> Tensor:
+        search.zero_grad()
+        total = 0.5 * decay * weight.square().sum()
+        total.backward()
+        for rows, targets in zip(
+            inputs.split(_ROWS_AT_ONCE), labels.split(_ROWS_AT_ONCE), strict=True
+        ):
+            part = F.cross_entropy(F.linear(rows, weight, bias), targets, reduction="sum")
+            part = part / len(inputs)
+            part.backward()  # part by part: the logits of all pictures at once may not fit
+            total = total.detach() + part.detach()
+        return total.detach()
+
+    with torch.enable_grad():
+        search.step(objective)
+    return weight.detach(), bias.detach()

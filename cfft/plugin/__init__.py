@@ -1,0 +1,1 @@
+"""Kinds of strategy, their declaration, hooks, and the registry of what is installed."""

@@ -1,0 +1,136 @@
+"""Find plug-ins through entry points; one that fails is listed and stops nothing."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import Any
+
+import attrs
+import pluggy
+
+from cfft.errors import PluginError, unknown
+from cfft.plugin import hookspecs
+from cfft.plugin.kinds import KINDS
+from cfft.plugin.params import Declaration, declaration
+
+GROUP = "cfft"
+
+
+@attrs.frozen
+class Plugin:
+    """Describe an installed plug-in; `error` says why it cannot be used, else None."""
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+    error: str | None = None
+
+    @property
+    def origin(self) -> str:
+        """Name the plug-in with the distribution and version that it comes from."""
+        return f"{self.name} ({self.distribution} {self.version})"
+
+
+@attrs.frozen
+class Provided:
+    """Hold a strategy's declaration and the plug-in that provides it."""
+
+    declaration: Declaration
+    plugin: Plugin
+
+
+@attrs.frozen(eq=False)
+class Plugins:
+    """Hold what was found: usable strategies, all plug-ins and the hooks to call."""
+
+    plugins: tuple[Plugin, ...]
+    provided: tuple[Provided, ...]
+    hook: Any
+
+    @property
+    def broken(self) -> tuple[Plugin, ...]:
+        """List the plug-ins that cannot be used."""
+        return tuple(p for p in self.plugins if p.error is not None)
+
+
+def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
+    """Import every plug-in of group `cfft`; raises PluginError where none is installed at all."""
+    points = _unique(entry_points(group=GROUP) if found is None else found)
+    if not points:
+        raise PluginError(
+            "no plug-in is installed, not even cfft's own: install cfft with pip, "
+            "running it from a bare checkout is not enough"
+        )
+    manager = pluggy.PluginManager("cfft")
+    manager.add_hookspecs(hookspecs)
+    plugins: list[Plugin] = []
+    provided: list[Provided] = []
+    for point in points:
+        plugin, declarations = _load(manager, point)
+        plugins.append(plugin)
+        provided.extend(Provided(declared, plugin) for declared in declarations)
+    return Plugins(tuple(plugins), tuple(provided), manager.hook)
+
+
+def _unique(points: Iterable[EntryPoint]) -> list[EntryPoint]:
+    by_key = {(_origin(p)[0], p.name, p.value): p for p in points}
+    return [by_key[key] for key in sorted(by_key)]
+
+
+def _origin(point: EntryPoint) -> tuple[str, str]:
+    if point.dist is None:
+        return "unknown", "?"
+    return point.dist.name or "unknown", point.dist.version or "?"
+
+
+def _load(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[Plugin, list[Declaration]]:
+    plugin = Plugin(point.name, point.value, *_origin(point))
+    key = f"{plugin.distribution}:{plugin.name}"
+    try:
+        module = point.load()
+        _check_hooks(module)
+        manager.register(module, key)
+        return plugin, _collect(manager, module)
+    # Whatever a stranger's import raises must not stop the others.
+    except (Exception, SystemExit) as error:
+        if manager.has_plugin(key):
+            manager.unregister(name=key)
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return attrs.evolve(plugin, error=reason), []
+
+
+def _check_hooks(module: ModuleType) -> None:
+    specified = [name for name in vars(hookspecs) if name.startswith("cfft_")]
+    for name, value in vars(module).items():
+        marked = inspect.isroutine(value) and hasattr(value, "cfft_impl")
+        if not marked and not (name.startswith("cfft_") and callable(value)):
+            continue
+        if name not in specified:
+            raise PluginError(unknown("hook", name, specified, "hooks"))
+        if not marked:
+            raise PluginError(f"{name}() is not marked with @cfft.hookimpl")
+
+
+def _collect(manager: pluggy.PluginManager, module: ModuleType) -> list[Declaration]:
+    declarations: list[Declaration] = []
+    for kind in KINDS.values():
+        if hasattr(module, kind.hook):
+            caller = manager.subset_hook_caller(
+                kind.hook, [p for p in manager.get_plugins() if p is not module]
+            )
+            declarations.extend(_declared(kind.name, kind.hook, caller()))
+    return declarations
+
+
+def _declared(kind: str, hook: str, results: Sequence[Any]) -> list[Declaration]:
+    if len(results) != 1 or not isinstance(results[0], (list, tuple)):
+        raise PluginError(f"{hook}() must return a list of classes, got {results!r}")
+    declarations = [declaration(cls) for cls in results[0]]
+    for declared in declarations:
+        if declared.kind != kind:
+            raise PluginError(f"{hook}() returned '{declared.name}', which is a {declared.kind}")
+    return declarations

@@ -1,0 +1,340 @@
+"""Declare a strategy once: its command-line options, TOML keys, checks and docs all follow."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from typing import (
+    Any,
+    Literal,
+    TypeVar,
+    cast,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+import attrs
+
+from cfft.errors import ConfigError, several, unknown
+from cfft.plugin.conversion import (
+    convert,
+    is_supported,
+    plain,
+    separator,
+    type_name,
+    type_words,
+    union_parts,
+    words,
+)
+from cfft.plugin.kinds import KINDS
+
+T = TypeVar("T")
+_METADATA = "cfft"
+_DECLARATION = "__cfft_declaration__"
+NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
+_TAKEN = (("loss", "none"), ("teacher", "none"))
+_RESERVED = ("use", "label")
+
+
+@attrs.frozen
+class Param:
+    """Describe one parameter of a strategy.
+
+    `given`: other defaults by context. A key is a kind ("fill") or an earlier parameter of the
+    same strategy; its value maps the chosen name or value to the default that then holds.
+    """
+
+    name: str
+    type: Any
+    default: Any
+    help: str
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+    given: Mapping[str, Mapping[Any, Any]] = attrs.field(factory=dict)
+
+    @property
+    def required(self) -> bool:
+        """Tell whether the user has to give a value."""
+        return self.default is attrs.NOTHING
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        """List the allowed values of a Literal, which may also be none, else nothing."""
+        members = [part for part in union_parts(self.type) if part is not type(None)]
+        return get_args(members[0]) if [get_origin(m) for m in members] == [Literal] else ()
+
+    @property
+    def type_name(self) -> str:
+        """Name the type as help texts print it."""
+        return type_name(self.type)
+
+    @property
+    def bounds(self) -> str:
+        """Spell the range of numbers, empty where every one is allowed."""
+        if self.ge is not None and self.le is not None:
+            return f"from {self.ge:g} to {self.le:g}"
+        limits = ((">=", self.ge), (">", self.gt), ("<=", self.le), ("<", self.lt))
+        return " and ".join(f"{sign} {limit:g}" for sign, limit in limits if limit is not None)
+
+    @property
+    def allowed(self) -> str:
+        """Say in words which values are allowed."""
+        none = ", or none" if type(None) in union_parts(self.type) else ""
+        return " ".join(filter(None, [type_words(self.type), self.bounds, self._form])) + none
+
+    @property
+    def _form(self) -> str:
+        """Say how a series is written, by its default where it has one."""
+        if not any(get_origin(part) is tuple for part in union_parts(self.type)):
+            return ""
+        given = self.default if isinstance(self.default, tuple) else ()
+        between = separator(self.type)
+        return f"such as {self.spell(given)}" if len(given) > 1 else f"with {between} between"
+
+    def spell(self, value: Any) -> str:
+        """Spell a value as the command line takes it."""
+        return words(value, separator(self.type))
+
+    def parse(self, value: Any) -> Any:
+        """Convert a TOML value or command-line text; raises ValueError saying what is allowed."""
+        try:
+            converted = convert(value, self.type)
+        except Exception as error:  # cattrs wraps what its hooks raise in types of its own
+            raise ValueError(f"got {value!r}, allowed: {self.allowed}") from error
+        if not self._in_range(converted):
+            raise ValueError(f"got {value!r}, allowed: {self.allowed}")
+        return converted
+
+    def _in_range(self, value: Any) -> bool:
+        if isinstance(value, tuple):
+            return all(map(self._in_range, value))
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            return True
+        return (
+            (self.ge is None or value >= self.ge)
+            and (self.gt is None or value > self.gt)
+            and (self.le is None or value <= self.le)
+            and (self.lt is None or value < self.lt)
+        )
+
+    def default_in(self, context: Mapping[str, Any]) -> Any:
+        """Return the default that holds where `context` maps kinds and parameters to choices."""
+        for key, table in self.given.items():
+            if key in context and context[key] in table:
+                return table[context[key]]
+        return self.default
+
+
+@attrs.frozen
+class Declaration:
+    """Describe a strategy: everything that listings, options and checks are made from."""
+
+    kind: str
+    name: str
+    summary: str
+    cls: type[Any]
+    params: tuple[Param, ...]
+
+    def param(self, name: str) -> Param | None:
+        """Return the parameter called `name`, or None."""
+        return next((p for p in self.params if p.name == name), None)
+
+    def build(self, values: Mapping[str, Any], context: Mapping[str, str]) -> Any:
+        """Make the strategy; raises ConfigError listing every bad value by KIND.NAME.PARAM.
+
+        `values` are raw (TOML values or text); what they lack is defaulted by `context`, the
+        chosen name of each kind.
+        """
+        problems = [self._surplus(name) for name in values if self.param(name) is None]
+        parsed: dict[str, Any] = {}
+        for param in self.params:
+            value = values.get(param.name, param.default_in({**context, **parsed}))
+            if value is attrs.NOTHING:
+                problems.append(self._missing(param))
+                continue
+            try:
+                parsed[param.name] = param.parse(value)
+            except ValueError as error:
+                problems.append(f"{self._spelt(param.name)}: {error}")
+        if problems:
+            raise ConfigError(several(problems))
+        try:
+            return self.cls(**parsed)
+        except ValueError as error:
+            raise ConfigError(f"{self.path}: {error}") from error
+
+    @property
+    def path(self) -> str:
+        """Spell the prefix of its parameters: `mask.object`, `training`."""
+        return f"{self.kind}.{self.name}" if self.name else self.kind
+
+    def option(self, name: str) -> str:
+        """Spell the short option of a parameter; a table's `name` has that of the table."""
+        is_table = not self.name and name == "name"
+        return f"--{self.kind}" if is_table else short_option(name)
+
+    def _spelt(self, name: str) -> str:
+        path = f"{self.path}.{name}"
+        return path if self.name else f"{self.option(name)} ({path})"
+
+    def _missing(self, param: Param) -> str:
+        path = f"{self.path}.{param.name}"
+        short = "" if param.name in KINDS else f", in short {self.option(param.name)}"
+        return f"{path} is missing: give --{path} {param.type_name.upper()}{short} ({param.help})"
+
+    def _surplus(self, name: str) -> str:
+        message = unknown("parameter", name, [p.name for p in self.params])
+        return f"{self.path}: {message}"
+
+
+def param(
+    default: Any = attrs.NOTHING,
+    *,
+    help: str,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+    given: Mapping[str, Mapping[Any, Any]] | None = None,
+) -> Any:
+    """Declare a parameter of a strategy with its default, help text and range.
+
+    Without a default the user has to give a value. Allowed types: bool, int, float, str, Path,
+    Literal, tuples of these, and any of them or None. `given` holds other defaults by context:
+    `given={"fill": {"multi": 0.6}}`.
+    """
+    limits = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "given": given or {}}
+    return attrs.field(default=default, kw_only=True, metadata={_METADATA: limits})
+
+
+def short_option(name: str) -> str:
+    """Spell the short option of a parameter."""
+    return "--" + name.replace("_", "-")
+
+
+def declaration(cls: type[Any]) -> Declaration:
+    """Return the declaration of a strategy class; raises TypeError for any other class."""
+    found = cls.__dict__.get(_DECLARATION)
+    if not isinstance(found, Declaration):
+        kinds = ", ".join(f"@cfft.{kind}" for kind in KINDS)
+        raise TypeError(f"{cls!r} is no strategy: decorate the class with one of {kinds}")
+    return found
+
+
+def values_of(strategy: Any) -> dict[str, Any]:
+    """Return every parameter of a strategy as TOML can hold it; None becomes the word none."""
+    params = declaration(type(strategy)).params
+    return {p.name: plain(getattr(strategy, p.name)) for p in params}
+
+
+def _declare(kind: str, name: str, cls: type[T]) -> type[T]:
+    method = KINDS[kind].method
+    if not callable(getattr(cls, method, None)):
+        raise TypeError(f"{kind} '{name}' ({cls.__qualname__}) has no method {method}()")
+    if not re.fullmatch(NAME, name) or (kind, name) in _TAKEN:
+        raise TypeError(f"{kind} cannot be called '{name}': letters, digits, - and _, not none")
+    return _freeze(kind, name, cls)
+
+
+def _freeze(kind: str, name: str, cls: type[T]) -> type[T]:
+    frozen: Any = attrs.frozen(cls, slots=False)
+    declared = Declaration(
+        kind, name, (inspect.getdoc(cls) or "").split("\n")[0], frozen, _params(frozen)
+    )
+    for number, param in enumerate(declared.params):
+        earlier = {p.name for p in declared.params[:number]}
+        if problem := _mistake(param, {*KINDS, *earlier}):
+            raise TypeError(f"{declared.path}.{param.name}: {problem}")
+    setattr(frozen, _DECLARATION, declared)
+    return cast(type[T], frozen)
+
+
+def _params(frozen: type[Any]) -> tuple[Param, ...]:
+    hints = get_type_hints(frozen)
+    for field in attrs.fields(frozen):
+        if _METADATA not in field.metadata or field.name not in hints:
+            raise TypeError(
+                f"{frozen.__qualname__}.{field.name}: write NAME: TYPE = cfft.param(...), "
+                "or annotate what is no parameter as ClassVar"
+            )
+    return tuple(
+        Param(name=a.name, type=hints[a.name], default=a.default, **a.metadata[_METADATA])
+        for a in attrs.fields(frozen)
+    )
+
+
+def _mistake(param: Param, context: set[str]) -> str | None:
+    """Say what is wrong with a declaration, so that it fails where it is made, not where used."""
+    if param.name in _RESERVED:
+        return f"the name is taken: TOML tables use {' and '.join(_RESERVED)} themselves"
+    if not is_supported(param.type):
+        return f"no parameter can be {param.type}; see the doc-string of cfft.param"
+    surplus = set(param.given) - context
+    if surplus:
+        return f"given: {unknown('key', min(surplus), context, 'kinds and earlier parameters')}"
+    defaults = [default for table in param.given.values() for default in table.values()]
+    wrong = (_wrong(param, default) for default in (param.default, *defaults))
+    return next((problem for problem in wrong if problem), None)
+
+
+def _wrong(param: Param, default: Any) -> str | None:
+    if default is attrs.NOTHING:
+        return None
+    try:
+        parsed = param.parse(default)
+    except ValueError as error:
+        return f"default: {error}"
+    return None if parsed == default else f"default {default!r} is read as {parsed!r}: write that"
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
+def settings(table: str) -> Callable[[type[T]], type[T]]:
+    """Declare a TOML table of the run's own settings in the way strategies are declared."""
+    return lambda cls: _freeze(table, "", cls)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
+def mask(name: str) -> Callable[[type[T]], type[T]]:
+    """Declare a mask: a class with `select(batch, view) -> MaskSelection`."""
+    return lambda cls: _declare("mask", name, cls)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
+def fill(name: str) -> Callable[[type[T]], type[T]]:
+    """Declare a fill: a class with `refill(batch, selection, rng) -> Counterfactual`."""
+    return lambda cls: _declare("fill", name, cls)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
+def cam(name: str) -> Callable[[type[T]], type[T]]:
+    """Declare a class activation map: a class with `explain(batch, view) -> scores`."""
+    return lambda cls: _declare("cam", name, cls)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
+def teacher(name: str) -> Callable[[type[T]], type[T]]:
+    """Declare a teacher: a class with `load(source) -> Classifier`."""
+    return lambda cls: _declare("teacher", name, cls)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
+def loss(name: str) -> Callable[[type[T]], type[T]]:
+    """Declare an auxiliary loss: a class with `measure(outputs) -> scalar`, and a `weight`."""
+    return lambda cls: _declare("loss", name, cls)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
+def backbone(name: str) -> Callable[[type[T]], type[T]]:
+    """Declare a backbone: a class with `build(name, weights) -> Pretrained`."""
+    return lambda cls: _declare("backbone", name, cls)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
+def suite(name: str) -> Callable[[type[T]], type[T]]:
+    """Declare a suite: a class with `open(seed) -> SuiteSets`."""
+    return lambda cls: _declare("suite", name, cls)

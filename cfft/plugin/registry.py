@@ -1,0 +1,78 @@
+"""Look strategies up by kind and name, and make them from values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from cfft.errors import ConfigError, PluginError, several, unknown
+from cfft.plugin.manager import Plugin, Plugins, Provided, load_plugins
+from cfft.plugin.params import Declaration
+
+
+@attrs.frozen(eq=False)
+class Registry:
+    """Hold every installed strategy."""
+
+    plugins: Plugins
+
+    @classmethod
+    def installed(cls) -> Registry:
+        """Collect the strategies of every plug-in that is installed."""
+        return cls(load_plugins())
+
+    def of_kind(self, kind: str) -> tuple[Provided, ...]:
+        """List the strategies of a kind by name."""
+        matching = [p for p in self.plugins.provided if p.declaration.kind == kind]
+        return tuple(sorted(matching, key=lambda p: p.declaration.name))
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        """List the names of a kind, each once."""
+        return tuple(dict.fromkeys(p.declaration.name for p in self.of_kind(kind)))
+
+    def find(self, kind: str, name: str) -> Provided:
+        """Return the one strategy of that name; raises ConfigError or, on a clash, PluginError."""
+        found = [p for p in self.of_kind(kind) if p.declaration.name == name]
+        if not found:
+            message = unknown(kind, name, self.names(kind), "installed")
+            raise ConfigError(several([message, *map(broken_line, self.plugins.broken)]))
+        if len(found) > 1:
+            raise PluginError(clash_line(kind, name, [p.plugin for p in found]))
+        return found[0]
+
+    def declaration(self, kind: str, name: str) -> Declaration:
+        """Return the declaration of a strategy; raises as `find` does."""
+        return self.find(kind, name).declaration
+
+    def build(
+        self, kind: str, name: str, values: Mapping[str, Any], context: Mapping[str, str]
+    ) -> Any:
+        """Make a strategy from raw values; raises ConfigError naming plug-in and bad values."""
+        provided = self.find(kind, name)
+        try:
+            return provided.declaration.build(values, context)
+        except ConfigError as error:
+            raise ConfigError(several(self._with_origin(provided.plugin, error))) from None
+
+    def _with_origin(self, plugin: Plugin, error: ConfigError) -> list[str]:
+        return [f"{line} [plug-in {plugin.origin}]" for line in str(error).split("\n")]
+
+    def clashes(self) -> dict[tuple[str, str], list[Plugin]]:
+        """Return the plug-ins that provide the same kind and name."""
+        providers: dict[tuple[str, str], list[Plugin]] = {}
+        for p in self.plugins.provided:
+            providers.setdefault((p.declaration.kind, p.declaration.name), []).append(p.plugin)
+        return {key: plugins for key, plugins in providers.items() if len(plugins) > 1}
+
+
+def broken_line(plugin: Plugin) -> str:
+    """Say in one line which plug-in cannot be used and why."""
+    return f"plug-in {plugin.origin} cannot be used: {plugin.error}"
+
+
+def clash_line(kind: str, name: str, providers: Sequence[Plugin]) -> str:
+    """Say in one line which plug-ins provide the same name."""
+    origins = " and ".join(plugin.origin for plugin in providers)
+    return f"{kind} '{name}' is provided by {origins}: uninstall one of them or rename it"

@@ -1,0 +1,81 @@
+"""Curves of weight ensembles from the starting to the fine-tuned weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import altair as alt
+
+from cfft.report.figures.axes import SIZE, axes, percent, tooltip
+from cfft.report.figures.figures import Drawn, Figure, Panel, Rows
+from cfft.report.figures.series import Series
+from cfft.report.summary import Group, Summary, spread
+from cfft.scoring.spread import Spread
+
+Families = Mapping[str, Sequence[tuple[float, Group]]]
+
+
+def ensembles(summary: Summary) -> Figure | None:
+    """Draw the weight ensembles of each configuration in the order of alpha."""
+    families = _families(summary)
+    panels = tuple(
+        Panel(target, {"points": _curve(summary, families, target)}) for target in summary.targets
+    )
+    return (
+        Figure(
+            "ensembles",
+            f"Weight ensembles: OOD accuracy against {summary.id_set}",
+            "OOD set",
+            "Each curve goes through the weight ensembles of one configuration in the order of "
+            "alpha, the share of the fine-tuned weights, which stands at each mark. Over seeds, "
+            "marks are means.",
+            panels,
+            _drawing(summary.id_set, Series(summary.configurations, list(families))),
+            SIZE,
+        )
+        if families and panels
+        else None
+    )
+
+
+def _families(summary: Summary) -> Families:
+    """Return the ensembles of each configuration with alpha; the fine-tuned model has alpha 1."""
+    found: dict[str, list[tuple[float, Group]]] = {}
+    for group in summary.groups:
+        if group.alpha is not None:
+            found.setdefault(group.configuration, []).append((group.alpha, group))
+    for group in summary.groups:
+        own = found.get(group.configuration, [])
+        if group.alpha is None and own and all(alpha != 1 for alpha, _ in own):
+            own.append((1.0, group))
+    return found
+
+
+def _curve(summary: Summary, families: Families, target: str) -> Rows:
+    rows = [
+        (name, alpha, percent(id_.mean), percent(ood.mean))
+        for name, members in families.items()
+        for alpha, group in members
+        if (id_ := _mean(summary, group, summary.id_set)) and (ood := _mean(summary, group, target))
+    ]
+    return Rows(("series", "alpha", "id", "ood"), rows)
+
+
+def _mean(summary: Summary, group: Group, name: str) -> Spread | None:
+    return spread(summary.value(model, name) for model in group.models)
+
+
+def _drawing(id_set: str, series: Series) -> Callable[[str], Drawn]:
+    def draw(prefix: str) -> Drawn:
+        x, y = axes(id_set)
+        points = alt.Chart(alt.NamedData(name=f"{prefix}points")).encode(x=x, y=y)
+        drawn: alt.LayerChart = alt.layer(
+            points.mark_line(strokeWidth=1.5).encode(order="alpha:Q", **series.plain_lines()),
+            points.mark_text(dy=-11, fontSize=11).encode(text=alt.Text("alpha:Q", format="~g")),
+            points.mark_point(filled=True, size=60, opacity=1).encode(
+                tooltip=tooltip(id_set, "series", "alpha"), **series.marks()
+            ),
+        ).resolve_scale(stroke="independent")
+        return drawn
+
+    return draw

@@ -1,0 +1,59 @@
+"""The sheets of counterfactual pictures, one per configuration."""
+
+from __future__ import annotations
+
+import io
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+
+import attrs
+from PIL import Image
+
+from cfft.evaluation.compare.groups import settings
+from cfft.report.sources.records import Run
+
+_QUALITY = 88
+_IN_CAPTIONS = ("mask.", "fill.", "cam.")
+
+
+@attrs.frozen
+class Sheet:
+    """Hold a sheet of counterfactual pictures: whose it is, how it came, and the picture itself.
+
+    `configurations`: those whose sheets look alike. `address`: a data URI. `size`: in pixels.
+    """
+
+    configurations: str
+    seed: int | None
+    words: str
+    address: str
+    size: tuple[int, int]
+
+
+def sheets(runs: Sequence[Run]) -> Iterator[Sheet]:
+    """Go through the sheets of the first run of each configuration; those that are alike once."""
+    first: dict[str, Run] = {}
+    for run in runs:
+        if run.sheet is not None:
+            first.setdefault(run.group, run)
+    alike: dict[bytes, list[Run]] = {}
+    for run in first.values():
+        if run.sheet is not None:
+            alike.setdefault(run.sheet.read_bytes(), []).append(run)
+    for picture, makers in alike.items():
+        address, size = _embedded(picture)
+        names = ", ".join(run.group for run in makers)
+        yield Sheet(names, makers[0].seed, _words(makers[0]), address, size)
+
+
+def _words(run: Run) -> str:
+    chosen = [(key, value) for key, value in settings(run.config) if key.startswith(_IN_CAPTIONS)]
+    return ", ".join(f"{k.removesuffix('.use').replace('.', ' ')} {v}" for k, v in chosen)
+
+
+def _embedded(picture: bytes) -> tuple[str, tuple[int, int]]:
+    """Return a picture as a data URI, far smaller than PNG, and its size."""
+    with Image.open(io.BytesIO(picture)) as opened:
+        written = io.BytesIO()
+        opened.convert("RGB").save(written, "WEBP", quality=_QUALITY)
+        return f"data:image/webp;base64,{b64encode(written.getvalue()).decode()}", opened.size

@@ -1,0 +1,144 @@
+"""ID against OOD accuracy of all models (the paper's Figs. 6 and 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import altair as alt
+import numpy as np
+
+from cfft.report.figures.axes import SIZE, axes, percent, tooltip
+from cfft.report.figures.figures import Drawn, Figure, Panel, Rows
+from cfft.report.figures.series import Series
+from cfft.report.sources.records import Model
+from cfft.report.summary import Summary
+
+_POINTS_OF_A_LINE = 40
+_MOST_SERIES = 24
+_FIELDS = (
+    *("model", "series", "seed", "id", "ood", "robustness"),
+    *("id_low", "id_high", "ood_low", "ood_high", "remark"),
+)
+_ID, _OOD = _FIELDS.index("id"), _FIELDS.index("ood")
+
+
+def scatter(summary: Summary) -> Figure | None:
+    """Draw every model by ID and OOD accuracy, with intervals and the fitted line."""
+    name = _naming(summary)
+    panels = tuple(
+        Panel(target, {"points": _points(summary, target, name), "line": _line(summary, target)})
+        for target in summary.targets
+    )
+    names = list(dict.fromkeys(map(name, summary.material.models)))
+    return (
+        Figure(
+            "scatter",
+            f"OOD accuracy against {summary.id_set}",
+            "OOD set",
+            _description(summary),
+            panels,
+            _drawing(summary.id_set, Series(names, names)),
+            SIZE,
+        )
+        if panels
+        else None
+    )
+
+
+def _description(summary: Summary) -> str:
+    has_intervals = any(
+        summary.interval(model, summary.id_set) for model in summary.material.models
+    )
+    whiskers = " with its 95 % confidence intervals" if has_intervals else ""
+    line = (
+        f"The dashed line is fitted through {len(summary.baseline)} models; marks above it are "
+        "more robust than their ID accuracy foretells."
+        if summary.lines
+        else "There is no line of effective robustness, as nobody said which models it goes "
+        "through and they are too few to take all of them: name them with --baseline-line."
+    )
+    return f"Each mark is a model{whiskers}. {line} The tables hold the same numbers."
+
+
+def _naming(summary: Summary) -> Callable[[Model], str]:
+    """Return what has a colour and shape: configurations, where they are too many, sources."""
+    if len(summary.configurations) <= _MOST_SERIES:
+        return lambda model: model.group
+    return _kind
+
+
+def _kind(model: Model) -> str:
+    if model.is_start:
+        return "before fine-tuning"
+    return "runs" if model.is_run else Path(model.source).stem
+
+
+def _points(summary: Summary, target: str, name: Callable[[Model], str]) -> Rows:
+    rows = [
+        (
+            model.label,
+            name(model),
+            model.seed,
+            percent(summary.value(model, summary.id_set)),
+            percent(summary.value(model, target)),
+            percent(summary.robustness(model, target)),
+            *_ends(summary, model, summary.id_set),
+            *_ends(summary, model, target),
+            "before" if model.is_start else "",
+        )
+        for model in summary.material.models
+    ]
+    return Rows(_FIELDS, [row for row in rows if None not in (row[_ID], row[_OOD])])
+
+
+def _ends(summary: Summary, model: Model, name: str) -> tuple[float | None, float | None]:
+    """Return the ends of a confidence interval, without one the accuracy itself, in percent.
+
+    So every model has a whisker, of no length where nothing is known.
+    """
+    value = summary.value(model, name)
+    low, high = summary.interval(model, name) or (value, value)
+    return percent(low), percent(high)
+
+
+def _line(summary: Summary, target: str) -> Rows:
+    """Return the fitted line over the models' ID accuracies, without one a line of no length."""
+    pairs = [
+        (summary.value(model, summary.id_set), summary.value(model, target))
+        for model in summary.material.models
+    ]
+    known = [(id_, ood) for id_, ood in pairs if id_ is not None and ood is not None]
+    if target in summary.lines:
+        ids = np.linspace(min(known)[0], max(known)[0], _POINTS_OF_A_LINE).tolist()
+        known = [(id_, summary.lines[target].expected(id_)) for id_ in ids]
+    else:
+        known = known[:1]
+    return Rows(("id", "ood"), [(percent(id_), percent(ood)) for id_, ood in known])
+
+
+def _drawing(id_set: str, series: Series) -> Callable[[str], Drawn]:
+    def draw(prefix: str) -> Drawn:
+        points = alt.Chart(alt.NamedData(name=f"{prefix}points"))
+        x, y = axes(id_set)
+        line = alt.Chart(alt.NamedData(name=f"{prefix}line"))
+        remark = points.mark_text(align="left", dx=6, dy=-9, fontSize=12, aria=False)
+        return alt.layer(
+            line.mark_line(strokeDash=[5, 4], strokeWidth=1.5, aria=False).encode(x=x, y=y),
+            *_whiskers(points, x, y),
+            points.mark_point(filled=True, size=70, opacity=0.85).encode(
+                x=x, y=y, tooltip=tooltip(id_set, "model", "seed", "robustness"), **series.marks()
+            ),
+            remark.encode(x=x, y=y, text="remark:N"),
+        )
+
+    return draw
+
+
+def _whiskers(points: alt.Chart, x: alt.X, y: alt.Y) -> tuple[alt.Chart, alt.Chart]:
+    """Draw the confidence intervals along both axes."""
+    rules = points.mark_rule(opacity=0.45, aria=False)
+    return (
+        rules.encode(y=y, x=alt.X("id_low:Q"), x2="id_high"),
+        rules.encode(x=x, y=alt.Y("ood_low:Q"), y2="ood_high"),
+    )

@@ -1,0 +1,66 @@
+"""How configurations are told apart in figures: by colour, and by shape or dash as well.
+
+Nobody has to see the colours (WCAG 1.4.1). A configuration looks the same in all figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import attrs
+
+from cfft.report.figures.themes import DASHES
+
+_FIELD = "series:N"
+_SAMPLE = "M-2,0L2,0"
+"""A piece of line in a legend, as an SVG path of a symbol."""
+
+
+@attrs.frozen
+class Series:
+    """Hold the names of all series of a report, in order, and of those that a figure shows."""
+
+    order: Sequence[str]
+    shown: Sequence[str]
+
+    def marks(self) -> dict[str, alt.Color | alt.Shape]:
+        """Return encodings of marks: colour and shape."""
+        legend = self._legend()
+        return {
+            "color": alt.Color(_FIELD, scale=self._scale(), legend=legend),
+            "shape": alt.Shape(_FIELD, scale=self._scale(), legend=legend),
+        }
+
+    def lines(self) -> dict[str, alt.Stroke | alt.StrokeDash]:
+        """Return encodings of lines without marks: colour and dash."""
+        legend = self._legend(
+            symbolType=_SAMPLE, symbolSize=300, symbolStrokeWidth=2, labelOffset=16
+        )
+        dashes = alt.Scale(domain=list(self.order), range=[list(dash) for dash in DASHES])
+        return {
+            "stroke": alt.Stroke(_FIELD, scale=self._scale(), legend=legend),
+            "strokeDash": alt.StrokeDash(_FIELD, scale=dashes, legend=legend),
+        }
+
+    def plain_lines(self) -> dict[str, alt.Stroke]:
+        """Return encodings of lines between marks, which have the shape and the legend."""
+        return {"stroke": alt.Stroke(_FIELD, scale=self._scale(), legend=None)}
+
+    def bands(self) -> dict[str, alt.Color]:
+        """Return encodings of bands around lines, which have the legend."""
+        return {"color": alt.Color(_FIELD, scale=self._scale(), legend=None)}
+
+    def _scale(self) -> alt.Scale:
+        return alt.Scale(domain=list(self.order))
+
+    def _legend(self, **looks: Any) -> alt.Legend:
+        return alt.Legend(
+            title=None,
+            orient="bottom",
+            direction="vertical",
+            columns=1,
+            values=list(self.shown),
+            **looks,
+        )

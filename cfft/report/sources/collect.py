@@ -1,0 +1,137 @@
+"""Gather the models of a report from run directories, evaluations and imported files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import attrs
+
+from cfft.errors import ConfigError, several
+from cfft.evaluation.compare.groups import groups_without_doubles
+from cfft.evaluation.models.finding import matching
+from cfft.report.sources.comparable import (
+    other_counts,
+    other_settings,
+    require_alike,
+    require_shared_sets,
+)
+from cfft.report.sources.duplicates import without_doubles
+from cfft.report.sources.evaluations import is_evaluation, read_measured
+from cfft.report.sources.imports import read_imports, require_known
+from cfft.report.sources.records import Difference, Material, Model
+from cfft.report.sources.runs import is_run, read_runs
+
+_BELOW = ("*", "*/*")
+_WANTED = "run or evaluation directories, or a pattern of them in quotes"
+
+
+def collect(
+    patterns: Sequence[str], imports: Sequence[Path], id_sets: Sequence[str] = ()
+) -> Material:
+    """Read everything; `patterns` are paths or globs of run and evaluation directories.
+
+    Raises ConfigError for paths that are neither and for models that cannot be compared, and
+    DataError for files that are not as they should be.
+    """
+    runs, evaluations = _sorted_out(_expanded(patterns))
+    trained = read_runs(runs)
+    others = [*map(read_measured, evaluations), read_imports(imports, id_sets)]
+    everything = _joined([trained, *others])
+    if not everything.models:
+        raise ConfigError("nothing to report: give run or evaluation directories, or --import FILE")
+    require_known(id_sets, everything.models)
+    measured = [model for part in others for model in part.models]
+    once = without_doubles(trained.models, measured)
+    require_alike(everything, once)
+    models = _labelled(once)
+    require_shared_sets(models)
+    return attrs.evolve(
+        everything,
+        models=_grouped(_starts_first(models)),
+        differences=tuple(_relabelled(everything.differences, once, models)),
+        notes=(
+            *everything.notes,
+            *other_counts(models),
+            *other_settings(everything, models),
+        ),
+    )
+
+
+def _joined(parts: Sequence[Material]) -> Material:
+    return Material(
+        models=tuple(model for part in parts for model in part.models),
+        classes={source: names for part in parts for source, names in part.classes.items()},
+        suites={source: suite for part in parts for source, suite in part.suites.items()},
+        runs=tuple(run for part in parts for run in part.runs),
+        differences=tuple(found for part in parts for found in part.differences),
+        notes=tuple(note for part in parts for note in part.notes),
+    )
+
+
+def _expanded(patterns: Sequence[str]) -> list[Path]:
+    """Return the runs and evaluations that are called or matched so, each once."""
+    matched = {pattern: matching(pattern, _WANTED) for pattern in patterns}
+    known = {pattern: list(filter(_is_known, paths)) for pattern, paths in matched.items()}
+    wrong = [_what_it_is(pattern, matched[pattern]) for pattern in patterns if not known[pattern]]
+    if wrong:
+        raise ConfigError(several(wrong))
+    return list({path.resolve(): path for paths in known.values() for path in paths}.values())
+
+
+def _sorted_out(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    evaluations = [path for path in paths if is_evaluation(path)]
+    return [path for path in paths if path not in evaluations], evaluations
+
+
+def _what_it_is(pattern: str, paths: Sequence[Path]) -> str:
+    """Say what was found in place of runs and evaluations, and what to give."""
+    if Path(pattern).is_file():
+        return _what_file_it_is(Path(pattern))
+    inside = next((b for b in _BELOW if any(_is_known(p) for d in paths for p in d.glob(b))), None)
+    remedy = "" if inside is None else f"; to report what is in it, give '{pattern}/{inside}'"
+    return f"{pattern} is no run (no config.toml) and no evaluation (no evaluation.json){remedy}"
+
+
+def _what_file_it_is(path: Path) -> str:
+    if _is_known(path.parent):
+        return f"{path} is a file: give its directory, {path.parent}"
+    return f"{path} is a file: accuracies as JSON lines are read with --import {path}"
+
+
+def _is_known(path: Path) -> bool:
+    return is_run(path) or is_evaluation(path)
+
+
+def _starts_first(models: Sequence[Model]) -> list[Model]:
+    """Put what others are held against at the top."""
+    return sorted(models, key=lambda model: not model.is_start)
+
+
+def _labelled(models: Sequence[Model]) -> list[Model]:
+    """Add the source to labels that several models have, then a number where that is not enough."""
+    labels = _told_apart([m.label for m in models], [f"{m.label} ({m.source})" for m in models])
+    numbered = [f"{label} #{labels[: i + 1].count(label)}" for i, label in enumerate(labels)]
+    labels = _told_apart(labels, numbered)
+    return [attrs.evolve(m, label=label) for m, label in zip(models, labels, strict=True)]
+
+
+def _told_apart(names: Sequence[str], longer: Sequence[str]) -> list[str]:
+    counts = Counter(names)
+    return [more if counts[name] > 1 else name for name, more in zip(names, longer, strict=True)]
+
+
+def _relabelled(
+    differences: Sequence[Difference], before: Sequence[Model], after: Sequence[Model]
+) -> Iterator[Difference]:
+    """Call the models of differences as the report does; `before`: models as sources call them."""
+    called = {(m.source, m.label): own.label for m, own in zip(before, after, strict=True)}
+    for found in differences:
+        a, b = (called.get((found.source, label), label) for label in (found.a, found.b))
+        yield attrs.evolve(found, a=a, b=b)
+
+
+def _grouped(models: Sequence[Model]) -> tuple[Model, ...]:
+    named = zip(models, groups_without_doubles(models), strict=True)
+    return tuple(attrs.evolve(model, group=group) for model, group in named)

@@ -1,0 +1,161 @@
+"""What can stand side by side in a report, and what readers must know of pictures that differ."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cfft.errors import ConfigError, counted
+from cfft.evaluation.compare.measured import digest
+from cfft.evaluation.stored import suite_differences
+from cfft.report.sources.records import Material, Model
+from cfft.scoring.predictions import read_pictures
+
+
+def require_alike(material: Material, models: Sequence[Model]) -> None:
+    """Raise ConfigError where `models` of `material` have other classes, suites or label spaces.
+
+    What a source does not say is not compared: imports say nothing, older files not everything.
+    Settings of one suite may differ unless predictions show that the pictures do: some settings say
+    which sets are measured, or what is trained on; see `other_settings`. Raises DataError for
+    predictions that cfft did not write.
+    """
+    _check_classes(material)
+    _check_suites(material, models)
+    _check_label_spaces(material, models)
+
+
+def other_settings(material: Material, models: Sequence[Model]) -> Iterator[str]:
+    """Say which sources had other settings of their suite where nothing shows what it changed."""
+    for first, source, changed in _changed_suites(material, models):
+        if _same_pictures(models, first, source) is None:
+            yield (
+                f"Suites of {first} and {source} have other settings ({'; '.join(changed)}): their "
+                "pictures may differ."
+            )
+
+
+def require_shared_sets(models: Sequence[Model]) -> None:
+    """Raise ConfigError for a model that shares no set with others, and for sets of two roles."""
+    counts = Counter(name for model in models for name in model.sets)
+    for model in models:
+        if len(models) > 1 and all(counts[name] == 1 for name in model.sets):
+            others = [name for name in counts if name not in model.sets]
+            raise ConfigError(
+                f"{model.label} ({model.source}) shares no set with any other model: it has "
+                f"{', '.join(model.sets)}, the others {', '.join(others)}; report them apart"
+            )
+    _check_roles(models)
+
+
+def other_counts(models: Sequence[Model]) -> Iterator[str]:
+    """Say which sets have not as many pictures for all models, and where they have how many."""
+    for name in dict.fromkeys(name for model in models for name in model.sets):
+        sources: dict[int, list[str]] = {}
+        for model in models:
+            entry = model.sets.get(name)
+            if entry is not None and entry.n is not None:
+                sources.setdefault(entry.n, []).append(model.source)
+        if len(sources) > 1:
+            found = (f"{counted(n, 'picture')} in {_listed(of)}" for n, of in sources.items())
+            yield f"Accuracies on {name} are of different pictures: {'; '.join(found)}."
+
+
+def _listed(sources: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(sources))
+
+
+def _check_classes(material: Material) -> None:
+    known = [(source, names) for source, names in material.classes.items() if names]
+    for source, names in known[1:]:
+        first, expected = known[0]
+        if names != expected:
+            raise ConfigError(
+                f"{first} and {source} have different classes "
+                f"({_first_difference(expected, names)}): report them apart"
+            )
+
+
+def _first_difference(one: Sequence[str], other: Sequence[str]) -> str:
+    if len(one) != len(other):
+        return f"{len(one)} and {len(other)}"
+    index = next(i for i, (a, b) in enumerate(zip(one, other, strict=True)) if a != b)
+    return f"class {index} is '{one[index]}' and '{other[index]}'"
+
+
+def _check_suites(material: Material, models: Sequence[Model]) -> None:
+    for first, source, changed in _changed_suites(material, models):
+        is_other = material.suites[first].get("use") != material.suites[source].get("use")
+        if is_other or _same_pictures(models, first, source) is False:
+            raise ConfigError(
+                f"{first} and {source} have different suites and pictures ({'; '.join(changed)}): "
+                "report them apart"
+            )
+
+
+def _changed_suites(
+    material: Material, models: Sequence[Model]
+) -> Iterator[tuple[str, str, list[str]]]:
+    """Give the first source, another one and the settings in which their suites differ."""
+    sources = {model.source for model in models}
+    first, *others = [source for source in material.suites if source in sources] or [""]
+    for source in others:
+        changed = suite_differences(material.suites[first], material.suites[source])
+        if changed:
+            yield first, source, changed
+
+
+def _same_pictures(models: Sequence[Model], *sources: str) -> bool | None:
+    """Tell whether models of one seed have the same pictures; None where nothing shows it.
+
+    Other seeds may have other test pictures by rights.
+    """
+    one, other = (_pictures([m for m in models if m.source == source]) for source in sources)
+    shared = one.keys() & other.keys()
+    return all(one[key] == other[key] for key in shared) if shared else None
+
+
+def _pictures(models: Sequence[Model]) -> dict[tuple[int | None, str], str]:
+    """Return a digest of the pictures of each set by seed, where predictions tell them."""
+    return {
+        (model.seed, name): _digest(path)
+        for model in models
+        for name, path in model.predictions.items()
+    }
+
+
+def _digest(path: Path) -> str:
+    names, labels = read_pictures(path)
+    return digest(names, labels)
+
+
+def _check_label_spaces(material: Material, models: Sequence[Model]) -> None:
+    full = next((model.source for model in models if model.label_space == "full"), None)
+    narrower = (m for m in models if m.label_space == "subset" and not _has_all(material, m))
+    subset = next((model.source for model in narrower), None)
+    if full is not None and subset is not None:
+        raise ConfigError(
+            f"{subset} was judged among the classes of each set (label space subset), {full} among "
+            "all classes (full): report them apart, or judge one anew with cfft eval "
+            f"--from-predictions {shlex.quote(full)} --label-space subset --out DIR"
+        )
+
+
+def _has_all(material: Material, model: Model) -> bool:
+    """Tell whether each set of a model has all classes, where both label spaces are the same."""
+    classes = len(material.classes.get(model.source, ()))
+    return all(found.classes == classes for found in model.sets.values())
+
+
+def _check_roles(models: Sequence[Model]) -> None:
+    roles: dict[str, tuple[str, str]] = {}
+    for model in models:
+        for name, accuracy in model.sets.items():
+            role, first = roles.setdefault(name, (accuracy.role, model.label))
+            if role != accuracy.role:
+                raise ConfigError(
+                    f"set '{name}' is {role.upper()} for {first} and {accuracy.role.upper()} for "
+                    f"{model.label}: report them apart (--id NAME says what is ID in imports)"
+                )

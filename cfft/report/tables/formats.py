@@ -1,0 +1,88 @@
+"""Tables as Markdown, LaTeX (booktabs) and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from cfft.report.tables.tables import Table
+
+T = TypeVar("T")
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "²": r"$^2$",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+}
+
+
+def latex_escaped(words: str) -> str:
+    """Write any text so that LaTeX prints it; a minus sign of a number becomes one."""
+    escaped = re.sub("|".join(map(re.escape, _LATEX)), lambda found: _LATEX[found[0]], words)
+    return re.sub(r"^-(?=\d)", "$-$", escaped)
+
+
+def markdown_escaped(words: str) -> str:
+    """Write any text so that it stays within its cell and plain."""
+    return re.sub(r"[\\|*`<\[]|\b_|_\b", r"\\\g<0>", words).replace("\n", " ")
+
+
+def markdown(table: Table) -> str:
+    """Write a table as GitHub's Markdown; the best values are bold."""
+    return _rendered("table.md.j2", table)
+
+
+def latex(table: Table) -> str:
+    """Write a table as a tabular for the package booktabs; the best values are bold."""
+    return _rendered("table.tex.j2", table)
+
+
+def comma_separated(table: Table) -> str:
+    """Write a table's numbers as they are, shares as shares; a `std` column follows its mean."""
+    has_std = [
+        any(cell.std is not None for cell in column) for column in zip(*table.rows, strict=True)
+    ]
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow(_widened(((c.title, f"{c.title} std") for c in table.columns), has_std))
+    for row in table.rows:
+        writer.writerow(_widened(((cell.value, cell.std) for cell in row), has_std))
+    return written.getvalue()
+
+
+def _widened(pairs: Iterable[tuple[T, T]], has_std: Sequence[bool]) -> Iterator[T]:
+    for (value, std), is_wide in zip(pairs, has_std, strict=True):
+        yield value
+        if is_wide:
+            yield std
+
+
+WRITERS: Mapping[str, Callable[[Table], str]] = {
+    "md": markdown,
+    "tex": latex,
+    "csv": comma_separated,
+}
+
+
+def _rendered(template: str, table: Table) -> str:
+    environment = Environment(
+        loader=PackageLoader("cfft.report"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters.update(latex=latex_escaped, markdown=markdown_escaped)
+    cells = [
+        list(zip(words, row, strict=True))
+        for words, row in zip(table.spelt(), table.rows, strict=True)
+    ]
+    return environment.get_template(template).render(table=table, rows=cells)

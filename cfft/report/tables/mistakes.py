@@ -1,0 +1,76 @@
+"""The tables of what was most often mistaken for what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cfft.report.confusion import LARGEST_MAP, Confusion, Pair
+from cfft.report.tables.tables import Cell, Column, Table, text
+
+_ROUNDING = 1e-6
+
+
+def most_frequent(confusions: Sequence[Confusion]) -> Table | None:
+    """Tabulate the most frequent mistakes of each configuration on each OOD set."""
+    rows = [
+        (text(found.group), text(found.set), *_row(pair))
+        for found in confusions
+        for pair in found.pairs()
+    ]
+    columns = (Column("model"), Column("set"), *_columns(confusions))
+    notes = ("Over seeds, pictures and shares are means.",)
+    return (
+        Table("confusion", "Most frequent mistakes", columns, tuple(rows), notes) if rows else None
+    )
+
+
+def of_one(confusion: Confusion) -> Table:
+    """Tabulate the mistakes of one configuration on one set, and say what is left out."""
+    pairs = confusion.pairs()
+    return Table(
+        "mistakes",
+        f"{confusion.group} on {confusion.set}",
+        _columns([confusion]),
+        tuple(map(_row, pairs)),
+        tuple(_notes(confusion, pairs)),
+    )
+
+
+def _columns(confusions: Sequence[Confusion]) -> tuple[Column, ...]:
+    has_seeds = any(found.models > 1 for found in confusions)
+    return (
+        Column("true class"),
+        Column("taken for"),
+        Column("pictures", "mean" if has_seeds else "count"),
+        Column("% of class", "percent"),
+    )
+
+
+def _row(pair: Pair) -> tuple[Cell, ...]:
+    return text(pair.true), text(pair.chosen), Cell(pair.pictures), Cell(pair.share)
+
+
+def _notes(confusion: Confusion, pairs: Sequence[Pair]) -> Iterator[str]:
+    over = f"Mean over {confusion.models} seeds: of" if confusion.models > 1 else "Of"
+    wrong = confusion.mistaken
+    yield (
+        f"{over} {confusion.pictures:,.0f} pictures, {_rounded(wrong)} were taken for another "
+        f"class{_named(pairs, wrong)}."
+    )
+    if not confusion.is_drawable:
+        yield (
+            f"Left out: the heat map, as {len(confusion.classes):,} classes occur here and one of "
+            f"more than {LARGEST_MAP} cannot be read."
+        )
+
+
+def _named(pairs: Sequence[Pair], wrong: float) -> str:
+    """Say how many mistakes the pairs hold, unless they hold all."""
+    named = sum(pair.pictures for pair in pairs)
+    if named > wrong - _ROUNDING:
+        return ""
+    return f"; the {len(pairs)} pairs above are {100 * named / wrong:.0f} % of these mistakes"
+
+
+def _rounded(pictures: float) -> str:
+    return f"{pictures:,.1f}".removesuffix(".0")

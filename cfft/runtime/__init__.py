@@ -1,0 +1,1 @@
+"""The process around the work: devices, processes, randomness, interrupts, progress, files."""

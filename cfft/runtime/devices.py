@@ -1,0 +1,46 @@
+"""What a model computes on: devices, their precision, and the processes that share the work."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState, is_initialized
+from accelerate.utils import gather_object
+
+from cfft.errors import ConfigError
+from cfft.runtime.processes import Processes
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+def make_accelerator(precision: str) -> Accelerator:
+    """Return the devices to compute on: an accelerator where there is one, else the CPU.
+
+    `precision`: auto, fp32, bf16 or fp16; auto is bf16 where CUDA has it in hardware. Raises
+    ConfigError for fp16 without an accelerator.
+    """
+    has_cuda = torch.cuda.is_available()
+    if precision == "fp16" and not has_cuda:
+        raise ConfigError("training.precision fp16 needs a GPU and there is none: use fp32 or bf16")
+    chosen = _automatic(has_cuda) if precision == "auto" else precision
+    mixed = "no" if chosen == "fp32" else chosen
+    if is_initialized() and AcceleratorState().mixed_precision != mixed:
+        AcceleratorState._reset_state()  # accelerate offers no other way to change a process's mind
+    return Accelerator(mixed_precision=mixed, cpu=not has_cuda)
+
+
+def processes_of(accelerator: Accelerator) -> Processes:
+    """Return the processes that an accelerator knows of."""
+    return Processes(accelerator.process_index, accelerator.num_processes, gather_object)
+
+
+def precision_of(accelerator: Accelerator) -> str:
+    """Name the precision that an accelerator computes in: fp32, bf16 or fp16."""
+    return "fp32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision
+
+
+def _automatic(has_cuda: bool) -> Precision:
+    has_bf16 = has_cuda and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16" if has_bf16 else "fp32"

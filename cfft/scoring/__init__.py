@@ -1,0 +1,1 @@
+"""One model over one set: predictions and the numbers computed from them."""

@@ -1,0 +1,166 @@
+"""Measure a model on a set of pictures: every picture counts exactly once, on any device count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+import torch
+from torch import Tensor
+from torchmetrics.functional.classification import multiclass_stat_scores
+
+from cfft.data.loading import Loaded, Loader, on_device
+from cfft.data.pictures import counts_as, origins_of
+from cfft.data.suite import PictureSet
+from cfft.encoder.encoder import Classifier
+from cfft.errors import DataError, WeightsError
+from cfft.records import Batch, Preprocessing
+from cfft.runtime.devices import processes_of
+from cfft.scoring.gathering import Rows, own_indices
+from cfft.scoring.intervals import share_ci95
+from cfft.scoring.predictions import Predictions, chosen_labels, not_finite
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+Advanced = Callable[[int], None]
+"""Hears how many pictures are done so far, on all processes together."""
+
+
+@attrs.frozen
+class Reading:
+    """Say how pictures reach a model: preprocessing, pictures per pass, decoding processes."""
+
+    preprocessing: Preprocessing
+    batch_size: int
+    workers: int = 0
+
+
+@attrs.frozen
+class Score:
+    """Hold the top-1 accuracy on `n` pictures of `classes` classes.
+
+    `top1`: share 0..1. `ci95`: its 95 % confidence interval after Clopper and Pearson (1934), where
+    versions of one picture are no independent pictures; see `share_ci95`.
+    """
+
+    top1: float
+    n: int
+    classes: int
+    ci95: tuple[float, float]
+
+    def record(self, role: str) -> dict[str, Any]:
+        """Return what results.json says of a set with this role, id or ood."""
+        return {"role": role, **attrs.asdict(self), "ci95": list(self.ci95)}
+
+
+def evaluate(
+    classifier: Classifier,
+    pictures: PictureSet,
+    reading: Reading,
+    accelerator: Accelerator,
+    advanced: Advanced | None = None,
+) -> Predictions:
+    """Return a model's predictions for every picture of a set, the same on every process.
+
+    `advanced` hears how many pictures are done. Raises DataError for an empty set and for a
+    picture that cannot be read, WeightsError for logits that are not finite.
+    """
+    logits = outputs_of(
+        lambda images: classifier(images).logits, pictures, reading, accelerator, advanced
+    )
+    return predictions_of(logits, pictures)
+
+
+def predictions_of(logits: Tensor, pictures: PictureSet) -> Predictions:
+    """Put what a model said, [N, K] in the order of a set, beside what the set says.
+
+    Raises WeightsError for logits that are not finite: their arg-max would count as an answer, and
+    infinite ones leave no probabilities.
+    """
+    names = tuple(pictures.identify(index) for index in range(len(pictures)))
+    wrong = not_finite(logits, names)
+    if wrong is not None:
+        raise WeightsError(
+            f"set '{pictures.name}': the model's {wrong}: its weights are broken or its values "
+            "overflow; try precision fp32"
+        )
+    found = Predictions(
+        logits,
+        torch.tensor(pictures.labels),
+        names,
+        tuple(pictures.classes),
+        origins=origins_of(pictures),
+    )
+    for index, label in counts_as(pictures).items():
+        found.stands_for[index] = label
+    return found
+
+
+def outputs_of(
+    model: Callable[[Tensor], Tensor],
+    pictures: PictureSet,
+    reading: Reading,
+    accelerator: Accelerator,
+    advanced: Advanced | None = None,
+) -> Tensor:
+    """Return `model`'s outputs [N, ...] for every picture in order, float32 on the CPU.
+
+    `model` takes images [B, 3, H, W] in 0..1 on the accelerator's device. Processes share the
+    pictures out and all return everything; no gradients. Raises DataError as `evaluate` does: on
+    the process that met the picture, and OtherProcessError on the others.
+    """
+    if not len(pictures):
+        raise DataError(f"set '{pictures.name}' has no pictures to evaluate on")
+    own = own_indices(len(pictures), accelerator.process_index, accelerator.num_processes)
+    wanted = [own[i : i + reading.batch_size] for i in range(0, len(own), reading.batch_size)]
+    pin = accelerator.device.type == "cuda"
+    loader = Loader(pictures, reading.preprocessing, reading.workers, pin)
+    processes = processes_of(accelerator)
+
+    def gather(rows: Tensor) -> Tensor:
+        processes.agree()
+        return cast(Tensor, accelerator.gather(rows))
+
+    rows = Rows(len(pictures), processes.count, gather)
+    for outputs in processes.guarded(_each_batch(model, loader.load(wanted), accelerator)):
+        rows.add(outputs)
+        if advanced is not None:
+            advanced(rows.added)
+    return rows.all()
+
+
+def score(predictions: Predictions) -> Score:
+    """Return top-1 where the arg-max is taken over the set's own classes only.
+
+    A class that stands for another label is right where that label is; see PictureSet.
+    """
+    correct, *_, n = multiclass_stat_scores(
+        chosen_labels(predictions),
+        predictions.labels,
+        num_classes=predictions.logits.shape[1],
+        average="micro",
+    ).tolist()
+    right = (chosen_labels(predictions) == predictions.labels).numpy()
+    ends = share_ci95(right, predictions.original)
+    return Score(correct / n, n, len(predictions.classes), ends)
+
+
+def mean_top1(scores: Iterable[Score]) -> float | None:
+    """Return the plain mean of accuracies, None where there are none."""
+    shares: Sequence[float] = [each.top1 for each in scores]
+    return sum(shares) / len(shares) if shares else None
+
+
+def _each_batch(
+    model: Callable[[Tensor], Tensor], loaded: Iterable[Loaded], accelerator: Accelerator
+) -> Iterator[Tensor]:
+    for images, labels, _ in loaded:
+        yield _run(model, on_device(images, labels, accelerator), accelerator)
+
+
+def _run(model: Callable[[Tensor], Tensor], batch: Batch, accelerator: Accelerator) -> Tensor:
+    with torch.no_grad(), accelerator.autocast():
+        outputs: Tensor = model(batch.images)
+    return outputs.float()

@@ -1,0 +1,1 @@
+"""One training step: clean pass, map, mask, fill, second passes, terms."""

@@ -1,0 +1,1 @@
+"""One run, from a configuration to results.json; `sweep` is many runs."""

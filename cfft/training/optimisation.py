@@ -1,0 +1,129 @@
+"""One optimiser step: micro-batches, accumulation, clipping, AdamW and its schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.optim import AdamW
+
+from cfft.config.settings import Training
+from cfft.data.loading import Loaded, on_device
+from cfft.runtime.randomness import generator
+from cfft.step.engine import TrainingStep
+from cfft.training.batches import BatchPlan
+from cfft.training.schedule import Steps, make_scheduler
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+class Optimisation:
+    """Change the student of a training step, one optimiser step at a time.
+
+    Every draw comes from (`seed`, purpose, process, number of the micro-batch in the run), so
+    that nothing random is carried from step to step.
+    """
+
+    def __init__(
+        self,
+        step: TrainingStep,
+        training: Training,
+        batches: BatchPlan,
+        steps: Steps,
+        seed: int,
+        accelerator: Accelerator,
+    ) -> None:
+        self.training, self.batches, self.seed = training, batches, seed
+        self.accelerator = accelerator
+        if training.train == "head":
+            step.student.encoder.requires_grad_(False)
+        self.parameters = [p for p in step.student.parameters() if p.requires_grad]
+        self.optimizer = _adamw(self.parameters, training)
+        self.scheduler = make_scheduler(self.optimizer, training, steps)
+        self._step, self._stepper = accelerator.prepare(step, self.optimizer)
+
+    @property
+    def lr(self) -> float:
+        """Return the learning rate of the next step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def take(self, number: int, loaded: Iterator[Loaded]) -> dict[str, Tensor]:
+        """Take step `number`, counted from 0, on this process's next micro-batches.
+
+        The gradient is that of the mean over all pictures of the step, whatever the sizes of the
+        micro-batches. Returns "loss", every un-weighted term and "grad_norm" before clipping,
+        detached scalars; nothing waits for the device.
+        """
+        sums: dict[str, Tensor] = {}
+        for place in range(self.batches.accumulation):
+            images, labels, _ = next(loaded)
+            share = len(images) / self.batches.share
+            with self._sync(place):
+                values = self._measure(images, labels, number * self.batches.accumulation + place)
+                self.accelerator.backward(values["total"] * share)
+            for name, value in values.items():
+                sums[name] = sums.get(name, 0.0) + value.detach() * share
+            if self.training.clip_at == "micro-batch" or self._is_last(place):
+                norm = self._clip()
+        self._stepper.step()
+        self._stepper.zero_grad()
+        if not self.accelerator.optimizer_step_was_skipped:
+            self.scheduler.step()
+        return {"loss": sums.pop("total"), **sums, "grad_norm": norm}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the optimiser's tensors as "parameter.name", the parameter by its place."""
+        state = self.optimizer.state_dict()["state"]
+        return {f"{place}.{name}": t for place, inner in state.items() for name, t in inner.items()}
+
+    def record(self) -> dict[str, Any]:
+        """Return the rest of what `restore` needs, as JSON has it."""
+        groups = self.optimizer.state_dict()["param_groups"]
+        scaler = self.accelerator.scaler
+        return {
+            "groups": [{k: v for k, v in group.items() if k != "params"} for group in groups],
+            "scheduler": self.scheduler.state_dict(),
+            "scaler": None if scaler is None else scaler.state_dict(),
+        }
+
+    def restore(self, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
+        """Go on from what `tensors` and `record` returned; the weights are the caller's."""
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in tensors.items():
+            place, _, name = key.partition(".")
+            state.setdefault(int(place), {})[name] = tensor
+        fresh = self.optimizer.state_dict()["param_groups"]
+        groups = [{**new, **old} for new, old in zip(fresh, record["groups"], strict=True)]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self.scheduler.load_state_dict(dict(record["scheduler"]))
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(record["scaler"])
+
+    def _measure(self, images: Tensor, labels: Tensor, number: int) -> dict[str, Tensor]:
+        batch = on_device(images, labels, self.accelerator)
+        process = self.accelerator.process_index
+        rngs = (generator(self.seed, purpose, process, number) for purpose in ("mask", "fill"))
+        values: dict[str, Tensor] = self._step(batch.images, batch.labels, *rngs)
+        return values
+
+    def _is_last(self, place: int) -> bool:
+        return place == self.batches.accumulation - 1
+
+    def _sync(self, place: int) -> AbstractContextManager[None]:
+        return nullcontext() if self._is_last(place) else self.accelerator.no_sync(self._step)
+
+    def _clip(self) -> Tensor:
+        limit = self.training.clip_norm or float("inf")
+        norm: Tensor = self.accelerator.clip_grad_norm_(self.parameters, limit)
+        if self.accelerator.scaler is not None:  # the scaler skips steps that overflow
+            norm = norm.nan_to_num(nan=0.0, posinf=0.0)
+        return norm
+
+
+def _adamw(parameters: list[torch.nn.Parameter], training: Training) -> AdamW:
+    betas = (training.beta1, training.beta2)
+    return AdamW(parameters, training.lr, betas, weight_decay=training.weight_decay)

@@ -1,0 +1,178 @@
+"""The plan of a run, as people and programs read it before anything expensive happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cfft.config.resolve import Chosen, RunConfig
+from cfft.data.sets import unread
+from cfft.data.suite import PictureSet, Suite
+from cfft.plugin.params import values_of
+from cfft.runtime.progress import Plan
+from cfft.training.batches import NEGLIGIBLE, fuller_batch
+from cfft.training.prepare import Prepared
+
+Fact = tuple[str, str, str]
+
+
+def make_plan(
+    config: RunConfig, prepared: Prepared, out: Path, device: str, precision: str
+) -> Plan:
+    """Say what a run is going to do; `device` and `precision` are the ones found, not asked for."""
+    facts = (
+        *_model_facts(config, prepared),
+        *_picture_facts(config.suite.strategy, prepared),
+        *_objective_facts(config),
+        *_training_facts(config, prepared),
+        ("machine", "device", f"{device}, {precision}"),
+        ("machine", "out", str(out)),
+    )
+    warnings = tuple(_warnings(config, prepared))
+    return Plan(facts, warnings, _data(config, prepared, out, device, precision, warnings))
+
+
+def _model_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
+    height, width = prepared.pretrained.preprocessing.size
+    yield "model", "architecture", f"{config.architecture} ({config.backbone.name})"
+    yield "model", "weights", config.model.pretrained or "the model's own"
+    yield "model", "pictures", f"{height} x {width} pixels"
+    yield "model", "head", prepared.head
+    if prepared.templates:
+        more = f" and {len(prepared.templates) - 1} more" if len(prepared.templates) > 1 else ""
+        yield "model", "prompts", f"'{prepared.templates[0]}'{more}"
+
+
+def _picture_facts(suite: Suite, prepared: Prepared) -> Iterator[Fact]:
+    for role, pictures in _by_role(prepared):
+        size = _count(len(pictures), "picture", "pictures")
+        classes = _count(len(pictures.classes), "class", "classes")
+        yield "pictures", role, f"{pictures.name}: {size}, {classes}"
+    if prepared.sets.absent:
+        yield "pictures", "absent", f"{', '.join(prepared.sets.absent)} (not measured)"
+    beside = unread(suite)
+    if beside:
+        yield "pictures", "not read", f"{', '.join(beside)} (no set's folder is called so)"
+    if prepared.skipped:
+        yield "pictures", "left out", f"{len(prepared.skipped)} unreadable"
+
+
+def _objective_facts(config: RunConfig) -> Iterator[Fact]:
+    for kind in ("mask", "fill", "cam"):
+        chosen: Chosen | None = getattr(config, kind)
+        if chosen is not None:
+            yield "objective", kind, _spelled(chosen)
+    yield "objective", "loss", "cross-entropy"
+    for chosen in (*config.losses, *config.teachers):
+        yield "objective", chosen.kind, _spelled(chosen)
+
+
+def _training_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
+    training, batches, steps = config.training, prepared.batches, prepared.steps
+    yield (
+        "training",
+        "batch",
+        f"{_count(batches.micro, 'picture', 'pictures')} x "
+        f"{_count(batches.processes, 'process', 'processes')} x "
+        f"{batches.accumulation} accumulated = {batches.batch}",
+    )
+    yield (
+        "training",
+        "steps",
+        f"{_count(training.epochs, 'epoch', 'epochs')} x {steps.per_epoch} = {steps.total}",
+    )
+    yield "training", "learning rate", f"{training.lr:g}, {_schedule(config, prepared)}"
+    yield "training", "trained", "everything" if training.train == "all" else "the head alone"
+    yield "training", "seed", str(config.seed)
+
+
+def _schedule(config: RunConfig, prepared: Prepared) -> str:
+    warmup = _count(prepared.steps.warmup, "step", "steps")
+    by_name = {
+        "cosine": f"{warmup} of warm-up, then cosine",
+        "constant": f"{warmup} of warm-up, then constant",
+    }
+    return by_name.get(config.training.schedule, config.training.schedule)
+
+
+def _warnings(config: RunConfig, prepared: Prepared) -> Iterator[str]:
+    batches, steps = prepared.batches, prepared.steps
+    asked = config.training.batch_size
+    if batches.batch < asked:
+        yield (
+            f"{batches.pictures} training pictures are fewer than one batch of {asked}: "
+            f"every step has {batches.batch}"
+        )
+    left_out = batches.pictures - steps.per_epoch * batches.batch
+    if left_out > batches.pictures // NEGLIGIBLE:
+        yield (
+            f"every epoch leaves out {left_out} of {batches.pictures} training pictures, other "
+            f"ones each time, because batches are full{_remedy(config, prepared)}"
+        )
+    if config.training.schedule != "one-cycle" and 0 < steps.total <= steps.warmup:
+        yield (
+            f"the warm-up of {steps.warmup} steps is as long as the run or longer "
+            f"({steps.total} steps): the learning rate hardly reaches its peak; "
+            "lower --warmup-steps"
+        )
+
+
+def _remedy(config: RunConfig, prepared: Prepared) -> str:
+    unit = (config.training.micro_batch or 1) * prepared.batches.processes
+    found = fuller_batch(prepared.batches.pictures, config.training.batch_size, unit)
+    return f": --batch-size {found} would fit better" if found else ""
+
+
+def _data(
+    config: RunConfig,
+    prepared: Prepared,
+    out: Path,
+    device: str,
+    precision: str,
+    warnings: tuple[str, ...],
+) -> dict[str, Any]:
+    batches, steps = prepared.batches, prepared.steps
+    return {
+        "run": str(out),
+        "config": config.to_dict(),
+        "head": prepared.head,
+        "prompts": list(prepared.templates),
+        "sets": [
+            {
+                "name": pictures.name,
+                "role": role,
+                "n": len(pictures),
+                "classes": len(pictures.classes),
+            }
+            for role, pictures in _by_role(prepared)
+        ],
+        "absent": dict(prepared.sets.absent),
+        "skipped": [dict(record) for record in prepared.skipped],
+        "batch": {
+            "micro": batches.micro,
+            "processes": batches.processes,
+            "accumulation": batches.accumulation,
+            "effective": batches.batch,
+        },
+        "steps": {"per_epoch": steps.per_epoch, "total": steps.total, "warmup": steps.warmup},
+        "device": device,
+        "precision": precision,
+        "warnings": list(warnings),
+    }
+
+
+def _by_role(prepared: Prepared) -> Iterator[tuple[str, PictureSet]]:
+    sets = prepared.sets
+    yield from (("train", sets.train), ("val", sets.val), ("id", sets.test))
+    yield from (("ood", pictures) for pictures in sets.ood)
+
+
+def _spelled(chosen: Chosen) -> str:
+    values = ", ".join(f"{key} {value}" for key, value in values_of(chosen.strategy).items())
+    name = chosen.name if chosen.label == chosen.name else f"{chosen.label} = {chosen.name}"
+    return f"{name} ({values})" if values else name
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

@@ -1,0 +1,130 @@
+"""A run on disk: which directory may be used, and what results.json says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from cfft.config.comparison import changes, differences, versions
+from cfft.config.layers import SEED, parse_seed, parse_toml, read_text
+from cfft.config.resolve import RunConfig
+from cfft.errors import ConfigError, DataError, several
+from cfft.model.checkpoint import is_checkpoint, verify
+from cfft.runtime.files import check_free, write_text
+
+SCHEMA = 1
+
+
+@attrs.frozen
+class RunDirectory:
+    """Name the files of a run."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.root / "config.toml"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a line, per interval of steps and per epoch."""
+        return self.root / "metrics.jsonl"
+
+    @property
+    def sheet(self) -> Path:
+        """Pictures of what the mask hides and the fill makes, before fine-tuning."""
+        return self.root / "counterfactuals.png"
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint to resume from."""
+        return self.root / "checkpoints" / "last"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint with the best validation accuracy."""
+        return self.root / "checkpoints" / "best"
+
+    @property
+    def results(self) -> Path:
+        """The results; a run that has them is finished."""
+        return self.root / "results.json"
+
+    def predictions(self, name: str, *, before: bool = False) -> Path:
+        """Predictions for a set, of the final model or of the one before fine-tuning."""
+        folder = self.root / "predictions"
+        return (folder / "before" if before else folder) / f"{name}.npz"
+
+    def read_config(self) -> dict[str, Any]:
+        """Return the resolved configuration as config.toml holds it; raises ConfigError."""
+        what = "config file"
+        return parse_toml(read_text(self.config, what), f"{what} {self.config}")
+
+    def read_seed(self) -> int:
+        """Return the seed of its configuration; raises ConfigError."""
+        return parse_seed(self.read_config().get(SEED.name, SEED.default), f"{self.config}: seed")
+
+    def read_results(self) -> dict[str, Any] | None:
+        """Return the results of a finished run, None of any other.
+
+        Raises DataError for a file that cfft did not write.
+        """
+        if not self.results.is_file():
+            return None
+        try:
+            content: dict[str, Any] = json.loads(self.results.read_text("utf-8"))
+            schema = content.get("schema", SCHEMA)
+        except (ValueError, AttributeError) as error:
+            raise DataError(f"{self.results}: no results that cfft wrote ({error})") from error
+        if schema != SCHEMA:
+            raise DataError(f"{self.results}: schema {schema}, this version of cfft reads {SCHEMA}")
+        return content
+
+    def read_digest(self) -> str | None:
+        """Return a SHA-256 that tells a finished run from all others, None of an unfinished one.
+
+        It is that of results.json, which a run takes along wherever it is moved.
+        """
+        if not self.results.is_file():
+            return None
+        return hashlib.sha256(self.results.read_bytes()).hexdigest()
+
+    def write_results(self, results: Mapping[str, Any]) -> None:
+        """Write results.json in one stroke."""
+        write_text(self.results, json.dumps(results, indent=2) + "\n")
+
+
+def check_directory(run: RunDirectory, config: RunConfig, *, resume: bool) -> list[str]:
+    """Check that a run may write to its directory, and return what is unusual about it.
+
+    A new run needs one that is empty or does not exist; a resumed one its checkpoint and the
+    configuration that it was started with. Raises ConfigError.
+    """
+    if resume:
+        return _check_resumable(run, config)
+    remedy = ", or --resume to go on with the run in it" if is_checkpoint(run.last) else ""
+    check_free(run.root, remedy)
+    return []
+
+
+def _check_resumable(run: RunDirectory, config: RunConfig) -> list[str]:
+    if not is_checkpoint(run.last) or not run.config.is_file():
+        raise ConfigError(
+            f"--resume: {run.root} holds no run to go on with (no {run.last.relative_to(run.root)} "
+            "or no config.toml): leave --resume out to start one"
+        )
+    before = run.read_config()
+    changed = changes(before, config)
+    if changed:
+        head = f"--resume: the run in {run.root} was started with another configuration:"
+        tail = "leave these options out, or start a new run in another --out"
+        raise ConfigError(several([head, *(f"  {line}" for line in changed), tail]))
+    verify(run.last)
+    changed_versions = differences(versions(before), versions(config.to_dict()))
+    return [f"the run was started with another version: {line}" for line in changed_versions]

@@ -1,0 +1,190 @@
+"""One session of a run in its directory, from the start or from its last checkpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from cfft.config.resolve import RunConfig
+from cfft.errors import ConfigError
+from cfft.model import checkpoint
+from cfft.model.checkpoint import Checkpoint, is_checkpoint
+from cfft.model.description import ModelDescription
+from cfft.plugin.registry import Registry
+from cfft.runtime.devices import precision_of, processes_of
+from cfft.runtime.files import write_text
+from cfft.runtime.progress import Reporter
+from cfft.scoring.evaluate import Reading
+from cfft.scoring.predictions import Predictions
+from cfft.step.engine import TrainingStep
+from cfft.training.evaluator import Measuring, gains
+from cfft.training.optimisation import Optimisation
+from cfft.training.prepare import Prepared, starting_models, training_step
+from cfft.training.run_directory import SCHEMA, RunDirectory
+from cfft.training.sheet import sample_sheet
+from cfft.training.state import RunState
+from cfft.training.trainer import Metrics, Trainer, surroundings
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from matplotlib.figure import Figure
+
+
+class Session:
+    """Start a prepared run, or go on with it where its directory holds a checkpoint."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        registry: Registry,
+        directory: RunDirectory,
+        prepared: Prepared,
+        accelerator: Accelerator,
+        reporter: Reporter,
+    ) -> None:
+        self.config, self.directory, self.prepared = config, directory, prepared
+        self.accelerator, self.reporter = accelerator, reporter
+        self.processes = processes_of(accelerator)
+        self.hook = registry.plugins.hook
+        batch_size = 2 * prepared.batches.micro  # no gradients are kept: twice as many fit
+        reading = Reading(prepared.pretrained.preprocessing, batch_size, config.training.workers)
+        self.measuring = Measuring(prepared.sets, reading, accelerator, reporter)
+
+    def run(self) -> dict[str, Any]:
+        """Go through what is left of the run; write its results and return them."""
+        stored = checkpoint.load(self.directory.last) if self._resumes else None
+        state = RunState() if stored is None else self._restored(stored)
+        step = self._step(state)
+        trainer = self._trainer(step, state)
+        if stored is None:
+            self._begin(trainer, step)
+        else:
+            trainer.restore(stored)
+        self._announce()
+        if state.before is None:
+            state.before = self._scores(trainer, before=True)
+        validate = partial(self.measuring.validation_top1, step.student)
+        trainer.train(validate, self._epoch_ended)
+        if not state.best_epoch:
+            trainer.save_best()  # a run of no epochs: the model that it started from
+        step.student.load_weights(checkpoint.load_model(self.directory.best).weights)
+        return self._finish(state, self._scores(trainer, before=False))
+
+    @property
+    def _resumes(self) -> bool:
+        return is_checkpoint(self.directory.last)
+
+    def _restored(self, stored: Checkpoint) -> RunState:
+        """Return the stored state; raises ConfigError where files have changed under the run."""
+        found = ModelDescription.from_json(json.dumps(stored.model), self.directory.last)
+        problems = self.prepared.description.differences(found)
+        kept: Mapping[str, Any] = stored.state or {}
+        if kept["surroundings"]["pictures"] != self.prepared.fingerprint:
+            problems.append("the pictures are others")
+        if problems:
+            raise ConfigError(
+                f"--resume: {self.directory.root} was started with other files: "
+                f"{'; '.join(problems)}: bring them back, or start a new run"
+            )
+        before, now = kept["surroundings"]["machine"], surroundings(self.accelerator)
+        for name in (name for name in now if now[name] != before[name]):
+            self.reporter.warned(
+                f"resumed with {name} {now[name]} instead of {before[name]}: the numbers differ "
+                "from those that the run would have had without the interruption"
+            )
+        state = RunState(**kept["run"])
+        done = f"{state.step} of {self.prepared.steps.total} steps are done"
+        self.reporter.warned(f"going on with the run in {self.directory.root}: {done}")
+        return state
+
+    def _begin(self, trainer: Trainer, step: TrainingStep) -> None:
+        """Make the directory one that can be resumed, once everything that can fail is built."""
+        sheet = self.processes.on_main(lambda: self._sheet(step))
+        self.processes.on_main(self._write_config)  # by now each process has looked for a run there
+        trainer.save_last()
+        self.processes.on_main(lambda: self._write_sheet(sheet))
+
+    def _write_config(self) -> None:
+        self.directory.root.mkdir(parents=True, exist_ok=True)
+        write_text(self.directory.config, self.config.to_toml())
+
+    def _write_sheet(self, sheet: Figure | None) -> None:
+        if sheet is not None:
+            sheet.savefig(self.directory.sheet, format="png")
+
+    def _announce(self) -> None:
+        started = self.hook.cfft_run_started
+        self.processes.on_main(lambda: started(config=self.config, out=self.directory.root))
+
+    def _step(self, state: RunState) -> TrainingStep:
+        encoder = self.prepared.pretrained.encoder
+        models = starting_models(self.prepared, partial(self.measuring.training_features, encoder))
+        step = training_step(self.config, models).to(self.accelerator.device)
+        for label in step.labels:
+            self._set_variance(step, label, state.feature_variances)
+        return step
+
+    def _sheet(self, step: TrainingStep) -> Figure | None:
+        if step.strategies is None:
+            return None
+        sets, preprocessing = self.prepared.sets, self.prepared.pretrained.preprocessing
+        return sample_sheet(step, sets.train, sets.classes, preprocessing, self.config.seed)
+
+    def _set_variance(self, step: TrainingStep, label: str, known: dict[str, float]) -> None:
+        teacher = step.teacher(label)
+        if "teacher.feature_variance" not in teacher.needs:
+            return
+        if label not in known:
+            known[label] = self.measuring.feature_variance(label, teacher, self.config.seed)
+        teacher.feature_variance = torch.tensor(known[label], device=self.accelerator.device)
+
+    def _trainer(self, step: TrainingStep, state: RunState) -> Trainer:
+        optimisation = Optimisation(
+            step,
+            self.config.training,
+            self.prepared.batches,
+            self.prepared.steps,
+            self.config.seed,
+            self.accelerator,
+        )
+        return Trainer(self.prepared, step, optimisation, self.directory, self.reporter, state)
+
+    def _scores(self, trainer: Trainer, *, before: bool) -> dict[str, Any]:
+        def keep(name: str, predictions: Predictions) -> None:
+            path = self.directory.predictions(name, before=before)
+            self.processes.on_main(lambda: predictions.save(path))
+
+        return self.measuring.scores(trainer.student, keep).record()
+
+    def _epoch_ended(self, epoch: int, metrics: Metrics) -> None:
+        self.processes.on_main(lambda: self.hook.cfft_epoch_ended(epoch=epoch, metrics=metrics))
+
+    def _finish(self, state: RunState, after: Mapping[str, Any]) -> dict[str, Any]:
+        before = state.before or {}
+        results = {
+            "schema": SCHEMA,
+            "run": self.directory.root.resolve().name,
+            "config": self.config.to_dict(),
+            **after,
+            "before": before,
+            "differences": gains(before, after),
+            "classes": list(self.prepared.sets.classes),
+            "absent": dict(self.prepared.sets.absent),
+            "skipped": [dict(record) for record in self.prepared.skipped],
+            "epochs": state.epoch,
+            "best_epoch": state.best_epoch,
+            "best_val_top1": state.best_top1,
+            "stopped_early": state.stopped_early,
+            "precision": precision_of(self.accelerator),
+            "device": self.accelerator.device.type,
+            "processes": self.accelerator.num_processes,
+            "seconds": state.seconds,
+            "images_per_second": state.images_per_second,
+        }
+        self.processes.on_main(lambda: self.directory.write_results(results))
+        self.processes.on_main(lambda: self.hook.cfft_run_ended(results=results))
+        return results

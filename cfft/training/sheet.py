@@ -1,0 +1,154 @@
+"""A sheet of pictures: originals, maps, masks and the counterfactuals made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from textwrap import fill
+
+import attrs
+import torch
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from cfft.data.loading import Loader, to_batch
+from cfft.data.pictures import PictureSubset
+from cfft.data.suite import PictureSet
+from cfft.records import Batch, Counterfactual, MaskSelection, Preprocessing, StepOutputs
+from cfft.runtime.randomness import generator
+from cfft.step.engine import TrainingStep
+from cfft.step.interfaces import Refiller
+from cfft.step.patches import enlarged
+
+ROWS = 6
+_GREY, _DARK = 0.5, 0.15
+_INCH, _LETTERS = 1.6, 18
+
+
+def sample_sheet(
+    step: TrainingStep,
+    pictures: PictureSet,
+    classes: Sequence[str],
+    preprocessing: Preprocessing,
+    seed: int,
+) -> Figure:
+    """Draw what `step` makes of some pictures, of as many of the `classes` as fit.
+
+    One row a picture: the original, the student's map where the mask rests on one, the hidden
+    patches (dark), and the counterfactual picture with dropped patches in grey. Draws from
+    generators of its own, so that training is the same with and without it.
+    """
+    least = smallest_batch(step.strategies[1]) if step.strategies else 1
+    batch = sample_batch(pictures, max(ROWS, least), preprocessing, step.student.head.weight.device)
+    names = [classes[label] for label in batch.labels.tolist()]
+    return draw_sheet(step.outputs(batch, *sheet_draws(seed)), names[:ROWS])
+
+
+def sheet_draws(seed: int) -> tuple[torch.Generator, torch.Generator]:
+    """Return the generators of a sheet's masks and fills, which no training draws from."""
+    return generator(seed, "sheet-mask"), generator(seed, "sheet-fill")
+
+
+def smallest_batch(fill: Refiller) -> int:
+    """Return how many pictures a fill takes at least."""
+    return int(getattr(fill, "smallest_batch", 1))
+
+
+def sample_batch(
+    pictures: PictureSet, count: int, preprocessing: Preprocessing, device: torch.device
+) -> Batch:
+    """Read up to `count` pictures of as many classes as possible, always the same ones."""
+    indices = one_of_each_class(pictures.labels, count)
+    sample = PictureSubset(whole=pictures, indices=tuple(indices), name=pictures.name)
+    ((images, labels, _),) = Loader(sample, preprocessing).load([list(range(len(indices)))])
+    return to_batch(images.to(device), labels.to(device))
+
+
+def one_of_each_class(labels: Sequence[int], count: int) -> list[int]:
+    """Return up to `count` indices, in turns over the classes, the first picture of each first."""
+    seen: dict[int, int] = {}
+    turns = []
+    for index, label in enumerate(labels):
+        turns.append((seen.get(label, 0), label, index))
+        seen[label] = seen.get(label, 0) + 1
+    return [index for _, _, index in sorted(turns)[:count]]
+
+
+@attrs.frozen(eq=False)
+class Column:
+    """Hold one column of a sheet.
+
+    `images`: [B, 3, H, W] in 0..1, of which the first rows are drawn. `notes`: a line under each,
+    or nothing.
+    """
+
+    title: str
+    images: Tensor
+    notes: tuple[str, ...] = ()
+
+
+def draw_sheet(outputs: StepOutputs, names: Sequence[str]) -> Figure:
+    """Draw a row for each of the first pictures of the batch, as many as have `names`.
+
+    Raises ValueError for a step without a mask.
+    """
+    if outputs.selection is None or outputs.counterfactual is None:
+        raise ValueError("no sheet can be drawn of a step without mask and fill")
+    images, selection = outputs.batch.images, outputs.selection
+    columns = [
+        Column("original", images),
+        *([map_column(selection.scores, images)] if selection.scores is not None else []),
+        hidden_column(selection, images),
+        counterfactual_column(outputs.counterfactual),
+    ]
+    return draw_columns(columns, names)
+
+
+def draw_columns(columns: Sequence[Column], names: Sequence[str]) -> Figure:
+    """Draw `columns` side by side, with a row for each of `names`."""
+    rows = len(names)
+    figure = Figure(figsize=(_INCH * len(columns), _INCH * rows), layout="constrained", dpi=120)
+    axes = figure.subplots(rows, len(columns), squeeze=False)
+    for number, column in enumerate(columns):
+        axes[0, number].set_title(column.title, fontsize=9)
+        for row in range(rows):
+            _show(axes[row, number], column.images[row])
+        for row, note in enumerate(column.notes[:rows]):
+            axes[row, number].set_xlabel(note, fontsize=7, labelpad=2)
+    for row, name in enumerate(names):
+        axes[row, 0].set_ylabel(fill(name, _LETTERS), fontsize=9)
+    return figure
+
+
+def map_column(scores: Tensor, images: Tensor, title: str = "map") -> Column:
+    """Return a map [B, gh, gw] in 0..1 in colours."""
+    heat = colormaps["magma"](enlarged(scores, _size(images)).float().cpu().numpy())  # [B, H, W, 4]
+    return Column(title, torch.from_numpy(heat)[..., :3].permute(0, 3, 1, 2))
+
+
+def hidden_column(selection: MaskSelection, images: Tensor, title: str = "hidden") -> Column:
+    """Return the pictures with hidden patches darkened, and how much that is."""
+    hidden = enlarged(selection.hidden, _size(images))[:, None]  # [B, 1, H, W]
+    shares = selection.hidden.float().mean(dim=(1, 2)).tolist()
+    notes = tuple(f"{100 * share:.0f} % hidden" for share in shares)
+    return Column(title, torch.where(hidden, _DARK * images, images), notes)
+
+
+def counterfactual_column(counterfactual: Counterfactual, title: str = "counterfactual") -> Column:
+    """Return counterfactual pictures, dropped patches in grey."""
+    images = counterfactual.images
+    if counterfactual.dropped is not None:
+        dropped = enlarged(counterfactual.dropped, _size(images))[:, None]
+        images = images.masked_fill(dropped, _GREY)
+    return Column(title, images)
+
+
+def _size(images: Tensor) -> tuple[int, int]:
+    return images.shape[-2], images.shape[-1]
+
+
+def _show(axes: Axes, image: Tensor) -> None:
+    axes.imshow(image.detach().float().clamp(0, 1).cpu().permute(1, 2, 0).numpy())
+    axes.set_xticks([])
+    axes.set_yticks([])

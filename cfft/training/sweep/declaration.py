@@ -1,0 +1,190 @@
+"""What a sweep file says: the rows, their seeds, and what is searched on validation."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import attrs
+import cattrs
+from cattrs import transform_error
+
+from cfft.config.layers import Layer, layer_of, read_defaults, read_recipe, read_text
+from cfft.errors import ConfigError, several, unknown
+
+Values = Mapping[str, Any]
+_RESERVED = ("search", "logs")
+
+
+@attrs.frozen
+class Search:
+    """Say how searched values are compared: by validation accuracy of runs with one seed.
+
+    `config`: tables, as in a config file, that hold for these runs alone.
+    """
+
+    seed: int = 0
+    config: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Row:
+    """Describe one row: what its runs do otherwise than the others.
+
+    `search`: values to choose from, by `KIND.NAME.PARAM` or `TABLE.PARAM`; several are combined.
+    `after`: a row whose runs must be finished first, because these look at them.
+    """
+
+    name: str
+    recipe: str | None = None
+    config: Mapping[str, Any] = attrs.field(factory=dict)
+    search: Mapping[str, Any] = attrs.field(factory=dict)
+    after: str | None = None
+
+    @property
+    def folder(self) -> str:
+        """Return the name as a folder's name."""
+        return re.sub(r"[^\w.+-]+", "-", self.name).strip("-.")
+
+    def candidates(self) -> list[Values]:
+        """Return every combination of the searched values, in the order they are listed."""
+        keys = list(self.search)
+        return [dict(zip(keys, each, strict=True)) for each in product(*self.search.values())]
+
+
+@attrs.frozen
+class Sweep:
+    """Describe a sweep: what all runs share (`recipe`, `config`), the rows and their seeds."""
+
+    row: Sequence[Row]
+    seeds: Sequence[int] = (0,)
+    recipe: str | None = None
+    config: Mapping[str, Any] = attrs.field(factory=dict)
+    search: Search = Search()
+
+    def layers(
+        self, row: Row, seed: int, values: Values, out: Path, *, searching: bool = False
+    ) -> list[Layer]:
+        """Return what a run of `row` builds on, lowest first.
+
+        `values`: those of its searched parameters. In texts of the row's config, {out} is the
+        sweep's folder and {seed} the run's seed. Raises ConfigError.
+        """
+        named = (read_recipe(each) for each in (self.recipe, row.recipe) if each is not None)
+        own = _filled(row.config, {"{out}": str(out), "{seed}": str(seed)})
+        tables = [("config", self.config), (f"row '{row.name}'", own)]
+        if searching:
+            tables.append(("search.config", self.search.config))
+        return [
+            read_defaults(),
+            *named,
+            *(layer_of(table, source) for source, table in tables),
+            _assigned(row, seed, values),
+        ]
+
+
+def read_sweep(name: str) -> Sweep:
+    """Read a sweep file, or one that cfft brings by its name; raises ConfigError."""
+    return parse_sweep(_text(name), f"sweep {name}")
+
+
+def parse_sweep(text: str, source: str) -> Sweep:
+    """Parse TOML text; raises ConfigError naming `source` and every wrong entry."""
+    try:
+        found = _CONVERTER.structure(tomllib.loads(text), Sweep)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source} is no valid TOML: {error}") from None
+    except cattrs.BaseValidationError as error:
+        lines = transform_error(error, format_exception=_said)
+        raise ConfigError(several(f"{source}: {_placed(line)}" for line in lines)) from None
+    problems = list(_problems(found))
+    if problems:
+        raise ConfigError(several(f"{source}: {problem}" for problem in problems))
+    return found
+
+
+def sweep_names() -> list[str]:
+    """List the sweeps that cfft brings."""
+    places = files("cfft.recipes").joinpath("sweeps").iterdir()
+    return sorted(p.name.removesuffix(".toml") for p in places if p.name.endswith(".toml"))
+
+
+def _text(name: str) -> str:
+    if name.endswith(".toml"):
+        return read_text(Path(name), "sweep file")
+    if name not in sweep_names():
+        raise ConfigError(f"{unknown('sweep', name, sweep_names())}; or give a FILE.toml")
+    return files("cfft.recipes").joinpath("sweeps", f"{name}.toml").read_text("utf-8")
+
+
+def _problems(sweep: Sweep) -> Iterator[str]:
+    if not sweep.row:
+        yield "no [[row]]: give at least one"
+    if not sweep.seeds or len(set(sweep.seeds)) < len(sweep.seeds):
+        yield f"seeds {list(sweep.seeds)}: give one or more, each once"
+    folders = [row.folder.lower() for row in sweep.row]  # some file systems know no capitals
+    for row, folder in zip(sweep.row, folders, strict=True):
+        if not folder or folder in _RESERVED or folders.count(folder) > 1:
+            yield f"row '{row.name}': give it a name that makes a folder of its own"
+        for path, values in row.search.items():
+            if not isinstance(values, list) or not values:
+                yield f"row '{row.name}': search of '{path}' takes a list, as in [0.3, 0.5]"
+    yield from _wrong_order(sweep)
+
+
+def _wrong_order(sweep: Sweep) -> Iterator[str]:
+    earlier: list[str] = []
+    for row in sweep.row:
+        if row.after is not None and row.after not in earlier:
+            yield f"row '{row.name}': after = '{row.after}' must name a row above it"
+        if row.after is not None and row.search:
+            yield (
+                f"row '{row.name}': values are searched before any row is run, also before "
+                f"'{row.after}': leave out search or after"
+            )
+        earlier.append(row.name)
+
+
+def _filled(value: Any, places: Mapping[str, str]) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _filled(inner, places) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, places) for inner in value]
+    if isinstance(value, str):
+        for place, text in places.items():
+            value = value.replace(place, text)
+    return value
+
+
+def _assigned(row: Row, seed: int, values: Values) -> Layer:
+    layer = Layer(f"row '{row.name}'", seed=seed)
+    for path, value in values.items():
+        layer.set(f"{path}={value}")
+    return layer
+
+
+def _said(error: BaseException, type_: Any) -> str:
+    """Tell in our words what cattrs found; it adds the place."""
+    if isinstance(error, cattrs.ForbiddenExtraKeysError):
+        known = [field.name for field in attrs.fields(error.cl)]
+        return "; ".join(unknown("key", key, known) for key in sorted(error.extra_fields))
+    if isinstance(error, KeyError):
+        return "missing"
+    if isinstance(error, ValueError):
+        return f"allowed: {getattr(type_, '__name__', type_)}, got something else"
+    return "a list or table was expected, got something else"
+
+
+def _placed(line: str) -> str:
+    """Put the place where something is wrong before what is wrong."""
+    said, _, place = line.rpartition(" @ ")
+    place = place.removeprefix("$").removeprefix(".")
+    return f"{place}: {said}" if place else said
+
+
+_CONVERTER = cattrs.Converter(forbid_extra_keys=True)

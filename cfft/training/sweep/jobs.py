@@ -1,0 +1,235 @@
+"""One run of a sweep: where it lies, how far it is, and how it is started."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import attrs
+
+from cfft.config.comparison import changes
+from cfft.config.resolve import RunConfig, resolve
+from cfft.errors import CfftError, ConfigError, TrainingError, several
+from cfft.model.checkpoint import is_checkpoint
+from cfft.plugin.registry import Registry
+from cfft.runtime.files import write_text
+from cfft.runtime.interrupts import Terminated
+from cfft.training.run_directory import RunDirectory
+from cfft.training.sweep.children import Children
+from cfft.training.sweep.declaration import Row, Sweep, Values
+
+T = TypeVar("T")
+_Wanted = tuple[Row, int, Values, Path]
+_SAID = 15  # last lines that a failed run wrote
+
+
+@attrs.frozen
+class Job:
+    """Describe a run of a sweep in the sweep's folder `out`; `values` as in Sweep.layers."""
+
+    row: Row
+    seed: int
+    values: Values
+    config: RunConfig
+    directory: RunDirectory
+    log: Path
+
+    @property
+    def name(self) -> str:
+        """Return what people read of it."""
+        chosen = ", ".join(f"{path} {value}" for path, value in self.values.items())
+        return ", ".join(filter(None, (self.row.name, f"seed {self.seed}", chosen)))
+
+    def results(self) -> dict[str, Any] | None:
+        """Return the results of the finished run, None of any other."""
+        return self.directory.read_results()
+
+    def check(self) -> None:
+        """Raise ConfigError where the folder holds a run, finished or not, of another one."""
+        found = self._stored_config()
+        changed = changes(found, self.config) if found else []
+        if changed:
+            raise ConfigError(
+                f"{self.directory.root} holds a run of another configuration "
+                f"({'; '.join(changed)}): give another --out, or remove that folder"
+            )
+
+    def _stored_config(self) -> dict[str, Any] | None:
+        file = self.directory.config
+        return tomllib.loads(file.read_text("utf-8")) if file.is_file() else None
+
+
+class Heard(Protocol):
+    """Watch the runs of a sweep."""
+
+    def started(self, task: str, total: int) -> None:
+        """Hear that `total` runs are to be done, finished ones among them."""
+
+    def done(self, job: Job, results: Mapping[str, Any]) -> None:
+        """Hear that a run is finished, now or before."""
+
+
+def planned_jobs(sweep: Sweep, registry: Registry, out: Path) -> tuple[list[Job], list[Job]]:
+    """Return the runs that compare searched values, and all others before these are chosen.
+
+    The others have the first of their searched values. Raises ConfigError with every problem.
+    """
+    searching = [
+        (row, sweep.search.seed, values, Path("search", row.folder, str(number)))
+        for row in sweep.row
+        if row.search
+        for number, values in enumerate(row.candidates())
+    ]
+    first = {row.name: row.candidates()[0] for row in sweep.row}
+    problems: list[str] = []
+    jobs = (
+        _jobs(sweep, registry, out, searching, problems, searching=True),
+        _jobs(sweep, registry, out, _final(sweep, first), problems, searching=False),
+    )
+    _raise(problems)
+    return jobs
+
+
+def final_jobs(
+    sweep: Sweep, registry: Registry, out: Path, chosen: Mapping[str, Values]
+) -> list[Job]:
+    """Return the runs of all rows and seeds; `chosen`: their values, by the row's name.
+
+    Raises ConfigError with every problem, also where a folder holds another run.
+    """
+    problems: list[str] = []
+    jobs = _jobs(sweep, registry, out, _final(sweep, chosen), problems, searching=False)
+    _raise(problems)
+    check_jobs(jobs)
+    return jobs
+
+
+def check_jobs(jobs: Iterable[Job]) -> None:
+    """Raise ConfigError, with every one, for folders that hold runs of other configurations."""
+    problems: list[str] = []
+    for job in jobs:
+        _noting(problems, job.row.name, job.check)
+    _raise(problems)
+
+
+def run_jobs(jobs: Sequence[Job], at_once: int, threads: int, heard: Heard) -> None:
+    """Run what is not finished, `at_once` side by side, each on `threads` threads.
+
+    A row that waits for another is run after it. Raises TrainingError with what a failed run said,
+    once those beside it are done. SIGTERM, as Terminated, ends those that run.
+    """
+    if not jobs:
+        return
+    heard.started("runs", len(jobs))
+    first = [job for job in jobs if job.row.after is None]
+    _run_side_by_side(first, at_once, threads, heard)
+    for row in dict.fromkeys(job.row.name for job in jobs if job.row.after is not None):
+        _run_side_by_side([j for j in jobs if j.row.name == row], at_once, threads, heard)
+
+
+def _final(sweep: Sweep, chosen: Mapping[str, Values]) -> list[_Wanted]:
+    return [
+        (row, seed, chosen.get(row.name, {}), Path(row.folder, f"seed-{seed}"))
+        for seed in sweep.seeds
+        for row in sweep.row
+    ]
+
+
+def _jobs(
+    sweep: Sweep,
+    registry: Registry,
+    out: Path,
+    wanted: Sequence[_Wanted],
+    problems: list[str],
+    *,
+    searching: bool,
+) -> list[Job]:
+    def made(row: Row, seed: int, values: Values, place: Path) -> Job:
+        layers = sweep.layers(row, seed, values, out.resolve(), searching=searching)
+        log = out / "logs" / f"{'-'.join(place.parts)}.txt"
+        config = resolve(registry, layers)
+        return Job(row, seed, values, config, RunDirectory(out / place), log)
+
+    found = [_noting(problems, each[0].name, partial(made, *each)) for each in wanted]
+    return [job for job in found if job is not None]
+
+
+def _noting(problems: list[str], row: str, action: Callable[[], T]) -> T | None:
+    """Return what `action` gives; note each line that it says is wrong, with the row's name."""
+    start = f"row '{row}': "
+    try:
+        return action()
+    except CfftError as error:
+        lines = str(error).split("\n")
+        problems.extend(line if line.startswith(start) else start + line for line in lines)
+        return None
+
+
+def _raise(problems: Iterable[str]) -> None:
+    listed = list(dict.fromkeys(problems))
+    if listed:
+        raise ConfigError(several(listed))
+
+
+def _run_side_by_side(jobs: Sequence[Job], at_once: int, threads: int, heard: Heard) -> None:
+    children, pool = Children(), ThreadPoolExecutor(at_once)
+    try:
+        _hear_all({pool.submit(_finish, job, threads, children): job for job in jobs}, pool, heard)
+    except Terminated:
+        children.end()  # a terminal's Ctrl-C reaches them by itself
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _hear_all(
+    running: Mapping[Future[dict[str, Any]], Job], pool: ThreadPoolExecutor, heard: Heard
+) -> None:
+    """Tell of each run that ends; where one fails, start no other and wait for those beside it."""
+    try:
+        for future in as_completed(running):
+            heard.done(running[future], future.result())
+    except Terminated:
+        raise
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        wait(each for each in running if not each.cancelled())  # SIGTERM can interrupt it
+        raise
+
+
+def _finish(job: Job, threads: int, children: Children) -> dict[str, Any]:
+    found = job.results()
+    if found is not None:
+        return found
+    job.log.parent.mkdir(parents=True, exist_ok=True)
+    with job.log.open("w", encoding="utf-8") as log:
+        code = children.start(_command(job, threads), log).wait()
+    found = job.results()
+    if code or found is None:
+        raise TrainingError(_failure(job, code))
+    return found
+
+
+def _command(job: Job, threads: int) -> list[str]:
+    """Return a command of its own: torch fixes its threads once per process."""
+    start = f"import torch; torch.set_num_threads({threads}); from cfft.cli import main; main()"
+    return [sys.executable, "-c", start, "run", "--out", str(job.directory.root), *_source(job)]
+
+
+def _source(job: Job) -> list[str]:
+    if is_checkpoint(job.directory.last):
+        return ["--resume"]
+    config = job.log.with_suffix(".toml")
+    write_text(config, job.config.to_toml())
+    return ["--config", str(config)]
+
+
+def _failure(job: Job, code: int) -> str:
+    said = job.log.read_text("utf-8").splitlines()[-_SAID:]
+    head = f"run '{job.name}' ended with exit code {code}; all it said is in {job.log}:"
+    return several([head, *(f"  {line}" for line in said)])

@@ -1,0 +1,190 @@
+"""Epochs: batches in their order, metrics, validation, checkpoints, and stopping in between."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from cfft.data.loading import Loader
+from cfft.model import checkpoint
+from cfft.model.checkpoint import Checkpoint
+from cfft.runtime.devices import precision_of, processes_of
+from cfft.runtime.interrupts import StopWish, listening
+from cfft.runtime.progress import Reporter
+from cfft.step.engine import TrainingStep
+from cfft.training.metrics import MetricsLog, Window
+from cfft.training.optimisation import Optimisation
+from cfft.training.prepare import Prepared
+from cfft.training.run_directory import RunDirectory
+from cfft.training.schedule import parse_interval
+from cfft.training.state import RunState
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+Metrics = dict[str, float]
+
+
+class Trainer:
+    """Train the student of `step` epoch by epoch, from wherever `state` stands."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        step: TrainingStep,
+        optimisation: Optimisation,
+        directory: RunDirectory,
+        reporter: Reporter,
+        state: RunState,
+    ) -> None:
+        self.prepared, self.student, self.optimisation = prepared, step.student, optimisation
+        self.directory, self.reporter, self.state = directory, reporter, state
+        self.training, self.accelerator = optimisation.training, optimisation.accelerator
+        self.processes = processes_of(self.accelerator)
+        names = ("loss", *step.weights, "grad_norm")
+        self.window = Window(names, self.accelerator.device, self.accelerator.gather)
+        self.log = MetricsLog(directory.metrics)
+        self._interval = parse_interval(self.training.checkpoint_every)
+        self._saved = (state.step, time.monotonic())
+
+    @property
+    def is_finished(self) -> bool:
+        """Tell whether all epochs are done or patience is at its end."""
+        return self.state.stopped_early or self.state.epoch >= self.training.epochs
+
+    def train(
+        self, validate: Callable[[], float], epoch_ended: Callable[[int, Metrics], None]
+    ) -> None:
+        """Train to the end; raises TrainingError where a loss is not finite.
+
+        `validate` returns the validation accuracy; `epoch_ended` hears of each epoch, counted
+        from 1, once it is stored. SIGINT and SIGTERM let the optimiser step end, store everything
+        and raise KeyboardInterrupt; several processes agree on that at a log line.
+        """
+        preprocessing = self.prepared.pretrained.preprocessing
+        pin = self.accelerator.device.type == "cuda"
+        loader = Loader(self.prepared.sets.train, preprocessing, self.training.workers, pin)
+        with listening() as wish:
+            while not self.is_finished:
+                began = time.monotonic()
+                self._train_epoch(loader, wish)
+                metrics = {"val_top1": validate(), "seconds": time.monotonic() - began}
+                self._end_epoch(metrics)
+                epoch_ended(self.state.epoch, metrics)
+                self._stop_if(wish)
+
+    def save_best(self) -> None:
+        """Store the student as it stands as the best model."""
+        self._write(self.directory.best, Checkpoint(self.student.weights(), self._model()))
+
+    def save_last(self) -> None:
+        """Store everything that a resumed run needs; raises TrainingError if it is not finite."""
+        content = Checkpoint(
+            self.student.weights(),
+            self._model(),
+            self.optimisation.tensors(),
+            {
+                "surroundings": {
+                    "pictures": self.prepared.fingerprint,
+                    "machine": surroundings(self.accelerator),
+                },
+                "run": self.state.record(),
+                "window": self.window.record(),
+                "optimisation": self.optimisation.record(),
+            },
+        )
+        self._write(self.directory.last, content)
+        self._saved = (self.state.step, time.monotonic())
+
+    def restore(self, stored: Checkpoint) -> None:
+        """Go on from what `save_last` stored, all but the state, which is the caller's."""
+        kept = stored.state or {}
+        self.student.load_weights(stored.weights)
+        self.optimisation.restore(stored.optimizer or {}, kept["optimisation"])
+        self.window.restore(kept["window"])
+        self.processes.on_main(lambda: self.log.rewind(self.state.step, self.state.epoch))
+
+    def _train_epoch(self, loader: Loader, wish: StopWish) -> None:
+        state, per_epoch = self.state, self.prepared.steps.per_epoch
+        first = state.step - state.epoch * per_epoch
+        loaded = loader.load(
+            self.prepared.batches.micro_batches(
+                self.optimisation.seed, state.epoch, self.accelerator.process_index, first
+            )
+        )
+        task = f"epoch {state.epoch + 1}/{self.training.epochs}"
+        self.reporter.started(task, per_epoch)
+        began = time.monotonic()
+        for position in range(first + 1, per_epoch + 1):
+            lr = self.optimisation.lr
+            self.window.add(state.step + 1, self.optimisation.take(state.step, loaded))
+            now = time.monotonic()
+            self.window.seconds += now - began
+            state.count_step(self.prepared.batches.batch, now - began)
+            began = now
+            self.reporter.advanced(task, position)
+            self._after_step(lr, wish, is_last=position == per_epoch)
+        self.reporter.ended(task)
+
+    def _after_step(self, lr: float, wish: StopWish, *, is_last: bool) -> None:
+        logs = is_last or self.state.step % self.training.log_every == 0
+        if logs:
+            self._write_line(lr)
+        if not is_last and (logs or self.accelerator.num_processes == 1):
+            self._stop_if(wish)
+            self._save_if_due()
+
+    def _write_line(self, lr: float) -> None:
+        pictures = self.window.steps * self.prepared.batches.batch
+        speed = pictures / max(self.window.seconds, 1e-9)
+        metrics = {**self.window.means(), "lr": lr, "images_per_second": speed}
+        line = {"step": self.state.step, "epoch": self.state.epoch + 1, **metrics}
+        self.processes.on_main(lambda: self.log.write(line))
+        self.reporter.stepped(self.state.step, metrics)
+
+    def _save_if_due(self) -> None:
+        step, moment = self._saved
+        due = self._interval.is_due(self.state.step - step, time.monotonic() - moment)
+        if self._agreed(due):
+            self.save_last()
+
+    def _stop_if(self, wish: StopWish) -> None:
+        if self._agreed(wish.asked):
+            self.save_last()
+            raise KeyboardInterrupt
+
+    def _agreed(self, wish: bool) -> bool:
+        """Tell whether any process wishes so; all of them have to ask at the same point."""
+        if self.accelerator.num_processes == 1:
+            return wish
+        wishes = torch.tensor([wish], device=self.accelerator.device)
+        return bool(self.accelerator.gather(wishes).any())
+
+    def _end_epoch(self, metrics: Metrics) -> None:
+        if self.state.take_validation(metrics["val_top1"], self.training.patience):
+            self.save_best()
+        line = {"epoch": self.state.epoch, "step": self.state.step, **metrics}
+        self.processes.on_main(lambda: self.log.write(line))
+        self.reporter.epoch_ended(self.state.epoch, metrics)
+        self.save_last()
+
+    def _model(self) -> dict[str, Any]:
+        model: dict[str, Any] = json.loads(self.prepared.description.to_json())
+        return model
+
+    def _write(self, directory: Path, content: Checkpoint) -> None:
+        self.processes.on_main(lambda: checkpoint.save(directory, content))
+
+
+def surroundings(accelerator: Accelerator) -> dict[str, str | int]:
+    """Return what numbers depend on besides the configuration."""
+    return {
+        "processes": accelerator.num_processes,
+        "device": accelerator.device.type,
+        "precision": precision_of(accelerator),
+    }

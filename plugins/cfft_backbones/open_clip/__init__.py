@@ -1,0 +1,1 @@
+"""The open_clip backbone, with the model that cfft ships."""

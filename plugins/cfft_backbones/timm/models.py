@@ -1,0 +1,116 @@
+"""Create timm models by name and give them weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+import cfft
+from cfft_backbones.hub import fetch
+from cfft_backbones.open_clip.layouts import is_clip
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_WEIGHT_NAMES = ("model.safetensors", "pytorch_model.bin")
+_DEFAULT_TAG = "timm"
+_SEED = 0
+
+
+def full_name(name: str, tag: str | None) -> str:
+    """Return timm's name for model `name` with the weights `tag`, `timm` standing for its default.
+
+    Raises ConfigError for a model or a tag that timm does not know.
+    """
+    import timm
+
+    architecture, _, named_tag = name.partition(".")
+    if not timm.is_model(architecture):
+        raise cfft.ConfigError(_unknown_model(architecture))
+    wanted = named_tag if tag in (None, _DEFAULT_TAG) else tag
+    tags = [full.partition(".")[2] for full in timm.list_pretrained(f"{architecture}.*")]
+    if wanted and wanted not in tags:
+        message = cfft.unknown(f"weights of timm:{architecture}", wanted, tags, "tags")
+        raise cfft.ConfigError(f"{message}; or a path to a weight file")
+    return f"{architecture}.{wanted}" if wanted else architecture
+
+
+def create(name: str, **settings: Any) -> Any:
+    """Return timm's model with random values, the same ones every time.
+
+    Global randomness is left as it was.
+    """
+    import timm
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_SEED)
+        return timm.create_model(name, **settings).eval()
+
+
+def outline(name: str) -> Any:
+    """Return timm's model without values, on the meta device: cheap at any size."""
+    import torch
+
+    with torch.device("meta"):
+        return create(name, num_classes=0)
+
+
+def load_file(name: str, path: Path, facts: Mapping[str, str]) -> Any:
+    """Return the model with the weights of a file, and with its classifier if it holds one.
+
+    What a run of cfft stores is taken too, if it was of a model with the same `facts`. Raises
+    WeightsError where anything does not fit.
+    """
+    file = cfft.read_weights(path)
+    cfft.require_same_identity(file, facts)
+    tensors = {key.removeprefix("visual."): file.tensors[key] for key in file.tensors}
+    model = create(name, num_classes=_classes(tensors))
+    try:
+        cfft.require_fit(model.state_dict(), attrs.evolve(file, tensors=tensors), f"timm:{name}")
+    except cfft.WeightsError as error:
+        hint = "; looks like an open_clip model: use --model NAME, without timm:"
+        raise cfft.WeightsError(f"{error}{hint if is_clip(file.tensors) else ''}") from error
+    model.load_state_dict(tensors)
+    return model
+
+
+def download(name: str) -> Any:
+    """Return the model with the weights of its tag, from the cache or the hub.
+
+    Raises WeightsError where they are in neither, or belong to another activation.
+    """
+    from timm.models import get_pretrained_cfg
+
+    facts = get_pretrained_cfg(name)
+    if facts is None or not facts.hf_hub_id:
+        raise cfft.WeightsError(f"timm has no weights for '{name}' on the hub; give a weight file")
+    _refuse_wrong_activation(name, facts.notes or ())
+    names = [facts.hf_hub_filename] if facts.hf_hub_filename else _WEIGHT_NAMES
+    path = fetch(facts.hf_hub_id, names, f"weights of timm:{name}")
+    overlay = {"file": str(path), "custom_load": False}
+    return create(name, pretrained=True, pretrained_cfg_overlay=overlay)
+
+
+def _classes(tensors: Mapping[str, Tensor]) -> int:
+    return len(tensors["head.weight"]) if "head.weight" in tensors else 0
+
+
+def _refuse_wrong_activation(name: str, notes: tuple[str, ...]) -> None:
+    if "_quickgelu_" not in name and any("QuickGELU" in note for note in notes):
+        other = name.replace("_clip_", "_clip_quickgelu_")
+        raise cfft.WeightsError(
+            f"the weights of timm:{name} need the activation QuickGELU; use --model timm:{other}"
+        )
+
+
+def _unknown_model(name: str) -> str:
+    import timm
+
+    close = get_close_matches(name, timm.list_models(), n=5)
+    message = cfft.unknown("timm model", name, close, "similar")
+    return f"{message}; timm.list_models() gives all {len(timm.list_models())}"

@@ -1,0 +1,1 @@
+"""The suite `domains`: one folder per domain, one per class in it."""

@@ -1,0 +1,116 @@
+"""The suite `domains`: one folder a domain, one of them in-distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from cfft import (
+    ConfigError,
+    Expected,
+    FilePictures,
+    PictureSet,
+    SuiteSets,
+    class_table,
+    param,
+    subfolders,
+    suite,
+    unknown,
+)
+from cfft_suites.parts import Percentages, check_split, draw_parts, folders_in, open_parts
+
+from .benchmarks import Benchmark, complete_domains, names_of_numbers
+from .folders import class_roots, domain_pictures
+from .lists import DomainLists, holds_lists, listed, read_lists
+
+
+@suite("domains")
+class DomainsSuite:
+    """Train on one domain of DIR/<domain>/<class>/*, test on it and on all others.
+
+    The domain `id` is split into train, val and test, each class for itself, drawn from the run's
+    seed. The test part is called like the domain, the others are the OOD sets; they may lack
+    classes but have no others. DIR may hold classes.txt or classes.toml with the class names.
+
+    So PACS, Office-Home, VLCS and DomainNet unpack. Where a domain holds train, crossval, full or
+    test and those hold the classes, as VLCS has it, they are read together, each picture once. With
+    `lists`, the pictures of DIR/<domain>_train.txt are divided into train and val alone, and every
+    domain is tested on those of its <domain>_test.txt, as DomainNet has them. Lists of PACS end in
+    _kfold.txt; its test lists hold whole domains, so that the ID test set is <domain>_crossval.
+    """
+
+    data: Path = param(help="folder that holds one folder a domain")
+    id: str | None = param(
+        None, help="required: in-distribution domain, trained on; the others are OOD"
+    )
+    split: Percentages = param(
+        (70.0, 10.0, 20.0), help="train/val/test of the domain id, in percent or shares"
+    )
+    lists: bool = param(
+        False, help="divide by DIR/<domain>_train.txt and _test.txt, or the _kfold.txt of PACS"
+    )
+    benchmark: Benchmark | None = param(
+        None, help="what DIR holds, for cfft data verify to compare with its published counts"
+    )
+    known_sets: ClassVar[tuple[str, ...]] = ("the domain id", "every other domain")
+    only_measured: ClassVar[tuple[str, ...]] = ("benchmark",)
+
+    def __attrs_post_init__(self) -> None:
+        check_split("domains", self.split)
+
+    def expected(self) -> Mapping[str, Expected]:
+        """Return the published counts of the benchmark's domains; lists of files check the rest."""
+        if self.benchmark is None or self.lists:
+            return {}
+        there = subfolders(self.data) if self.data.is_dir() else []
+        return complete_domains(self.benchmark, there)
+
+    def open(self, seed: int) -> SuiteSets:
+        """Return the sets; raises ConfigError for an unknown domain, DataError without classes."""
+        folders = folders_in(self.data, "one folder a domain")
+        of_lists = [folder for folder in folders if holds_lists(self.data / folder)]
+        domains = [folder for folder in folders if folder not in of_lists]
+        chosen = self._chosen(domains)
+        table = self._table(chosen, domains)
+        lists = self._lists(chosen, of_lists) if self.lists else None
+        found, ood, refused = open_parts(
+            {chosen: partial(domain_pictures, self.data / chosen, chosen, table)},
+            {name: partial(self._shift, name, table, lists) for name in domains if name != chosen},
+        )
+        train, val, test = self._parts(found[chosen], lists, seed)
+        return SuiteSets(tuple(table.values()), train, val, test, ood, refused)
+
+    def _table(self, chosen: str, domains: Collection[str]) -> dict[str, str]:
+        table = class_table(class_roots(self.data / chosen)[0], names_in=self.data)
+        unnamed = all(folder == name for folder, name in table.items())
+        return {**table, **names_of_numbers(domains, table)} if unnamed else table
+
+    def _lists(self, chosen: str, folders: Sequence[str]) -> DomainLists:
+        return read_lists(chosen, [self.data, *(self.data / folder for folder in folders)])
+
+    def _parts(
+        self, pictures: FilePictures, lists: DomainLists | None, seed: int
+    ) -> tuple[PictureSet, ...]:
+        names = (f"{pictures.name}-train", f"{pictures.name}-val", pictures.name)
+        shares = dict(zip(names, self.split, strict=True))
+        if lists is None:
+            return tuple(draw_parts(pictures, shares, seed).values())
+        del shares[pictures.name]
+        drawn = draw_parts(listed(pictures, lists.train), shares, seed)
+        return (*drawn.values(), listed(pictures, lists.test))
+
+    def _shift(
+        self, name: str, table: Mapping[str, str], lists: DomainLists | None
+    ) -> FilePictures:
+        pictures = domain_pictures(self.data / name, name, table)
+        return pictures if lists is None else listed(pictures, lists.of_shift(name))
+
+    def _chosen(self, domains: list[str]) -> str:
+        if self.id in domains:
+            return self.id
+        listing = f"domains in {self.data}"
+        if self.id is None:
+            raise ConfigError(f"no domain chosen (--id); {listing}: {', '.join(domains) or 'none'}")
+        raise ConfigError(unknown("domain", self.id, domains, listing))

@@ -1,0 +1,1 @@
+"""The suite `hf`: data sets of the Hugging Face hub or in its formats."""

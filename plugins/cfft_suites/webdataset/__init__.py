@@ -1,0 +1,1 @@
+"""The suite `webdataset`: tar files as WebDataset writes them."""

@@ -1,0 +1,106 @@
+"""The suite `webdataset`: pictures in WebDataset tars, local or by URL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from cfft import DataError, EvaluationSets, SuiteSets, param, suite
+from cfft_suites.extras import extra_module, named_sources, read_class_names
+from cfft_suites.parts import PARTS, Percentages, Readers, check_split, complete_sets, open_each
+
+from .shards import REQUIRES, find_shards
+from .tars import Keys, TarPictures, tar_pictures
+
+
+@suite("webdataset")
+class WebDatasetSuite:
+    """Read WebDataset tars, local or by URL, without unpacking them.
+
+    Sets are patterns with braces: train-{000..099}.tar, https://HOST/test/{0..9}.tar. Tars are
+    not compressed; a tar with a URL is downloaded once into `cache`. Labels are class indices, as
+    WebDataset writes them, and `classes` names them. Parts without a pattern are drawn from
+    `train`, each class for itself, from the run's seed.
+    """
+
+    classes: Path = param(help="file with one class name a line, in the order of the labels")
+    data: Path | None = param(None, help="folder that patterns without a URL start from")
+    train_tars: str | None = param(None, help="tars to train on; none: only measure")
+    val_tars: str | None = param(None, help="tars to validate on; none: drawn from train")
+    test_tars: str | None = param(None, help="tars of the ID test set; none: drawn from train")
+    ood: str = param("", help="OOD sets: NAME=PATTERN, several with ; between")
+    split: Percentages = param(
+        (70.0, 10.0, 20.0), help="train/val/test, for parts without a pattern"
+    )
+    image_keys: tuple[str, ...] = param(
+        ("jpg", "jpeg", "png", "webp"), help="extensions of pictures"
+    )
+    label_key: str = param("cls", help="extension of labels")
+    cache: Path | None = param(None, help="folder for downloaded tars; none: the user's cache")
+    requires: ClassVar[Mapping[str, str]] = REQUIRES
+    known_sets: ClassVar[tuple[str, ...]] = (*PARTS, "every name in ood")
+    only_measured: ClassVar[tuple[str, ...]] = ("cache",)
+
+    def __attrs_post_init__(self) -> None:
+        check_split("webdataset", self.split)
+        named_sources("webdataset", self.ood)
+
+    def open(self, seed: int) -> SuiteSets:
+        """Return the sets; raises DataError for tars that are missing, broken or do not fit."""
+        if self.train_tars is None:
+            raise DataError(
+                "the suite webdataset has no pictures to train on: give --train-tars TARS"
+            )
+        names = read_class_names(self.classes)
+        whole = self._readers({"train": self.train_tars}, names)["train"]()
+        given = {"val": self.val_tars, "test": self.test_tars}
+        patterns = {name: pattern for name, pattern in given.items() if pattern is not None}
+        parts, shifts = (
+            {name: partial(_trained, whole, find) for name, find in readers.items()}
+            for readers in (self._readers(patterns, names), self._readers(self._shifts, names))
+        )
+        return complete_sets(whole, parts, shifts, self.split, seed)
+
+    def evaluation(self, seed: int) -> EvaluationSets:
+        """Return the sets to measure on, without opening `train` unless the test set is in it."""
+        if self.test_tars is None and self.train_tars is not None:
+            return self.open(seed).for_evaluation()
+        names = read_class_names(self.classes)
+        test = {} if self.test_tars is None else {"test": self.test_tars}
+        parts, broken = open_each(self._readers(test, names))
+        ood, refused = open_each(self._readers(self._shifts, names))
+        return EvaluationSets(
+            names, parts.get("test"), tuple(ood.values()), refused={**broken, **refused}
+        )
+
+    @property
+    def _shifts(self) -> dict[str, str]:
+        return named_sources("webdataset", self.ood)
+
+    def _readers(self, patterns: Mapping[str, str], names: tuple[str, ...]) -> Readers[TarPictures]:
+        """Return who reads the sets with these patterns; their classes are called `names`."""
+        library = extra_module("webdataset", "webdataset.tariterators", REQUIRES)
+        keys = Keys(self.image_keys, self.label_key, library.base_plus_ext)
+        return {
+            name: partial(self._set, name, pattern, names, keys)
+            for name, pattern in patterns.items()
+        }
+
+    def _set(self, name: str, pattern: str, names: tuple[str, ...], keys: Keys) -> TarPictures:
+        shards = find_shards(name, pattern, self.data, self.cache)
+        return tar_pictures(name, shards, names, keys)
+
+
+def _trained(whole: TarPictures, find: Callable[[], TarPictures]) -> TarPictures:
+    """Open a set; raises DataError where it has a class that training lacks, as folders would."""
+    pictures = find()
+    strange = [label for label in pictures.classes if label not in whole.classes]
+    if strange:
+        first = pictures.labels.index(strange[0])
+        raise DataError(
+            f"set '{pictures.name}' has classes that training lacks ({len(strange)}), such as "
+            f"'{pictures.class_names[strange[0]]}' in {pictures.identify(first)}"
+        )
+    return pictures

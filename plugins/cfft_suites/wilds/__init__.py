@@ -1,0 +1,1 @@
+"""The suite `wilds`: data sets of the WILDS package."""

@@ -1,0 +1,109 @@
+"""Several models over the same pictures: read once, each with its own classes and colours."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import attrs
+import pytest
+import torch
+from PIL import Image
+
+from cfft.encoder.encoder import Classifier
+from cfft.errors import DataError
+from cfft.evaluation.pictures.side_by_side import Fitted, alike, predict_together
+from cfft.records import Preprocessing
+from cfft.runtime.devices import make_accelerator
+from cfft.scoring.evaluate import Reading, evaluate
+from cfft.testing import tiny_classifier
+
+HALF = (0.5, 0.5, 0.5)
+PREPARED = Preprocessing((8, 12), 8, "bicubic", HALF, HALF)
+
+
+@attrs.define(eq=False)
+class Counted:
+    """Hold grey pictures and count how often each is read."""
+
+    name: str = "greys"
+    labels: tuple[int, ...] = (0, 1, 2, 0)
+    classes: tuple[int, ...] = (0, 1, 2)
+    reads: Counter[int] = attrs.field(factory=Counter)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def read(self, index: int) -> Image.Image:
+        self.reads[index] += 1
+        return Image.new("RGB", (12, 8), (50 * index,) * 3)
+
+    def identify(self, index: int) -> str:
+        return f"{index}.png"
+
+
+class Broken(Counted):
+    """Hold pictures of which one cannot be read."""
+
+    def read(self, index: int) -> Image.Image:
+        raise DataError(f"dir/{index}.png: truncated")
+
+
+def reading(prepared: Preprocessing) -> Reading:
+    return Reading(prepared, batch_size=3)
+
+
+def together(models: list[Fitted], pictures: Counted) -> list[torch.Tensor]:
+    found = predict_together(models, pictures, reading, make_accelerator("fp32"))
+    return [predictions.logits for predictions in found]
+
+
+def models(*seeds: int) -> list[Classifier]:
+    return [tiny_classifier(seed=seed) for seed in seeds]
+
+
+def test_every_picture_is_read_once_for_all_models() -> None:
+    pictures = Counted()
+
+    together([Fitted(model, PREPARED, None) for model in models(0, 1, 2)], pictures)
+
+    assert pictures.reads == Counter(range(4))
+
+
+def test_each_model_says_what_it_says_alone() -> None:
+    first, second = models(0, 1)
+    alone = [
+        evaluate(model, Counted(), reading(PREPARED), make_accelerator("fp32")).logits
+        for model in (first, second)
+    ]
+
+    found = together([Fitted(model, PREPARED, None) for model in (first, second)], Counted())
+
+    torch.testing.assert_close(found, alone)
+
+
+def test_logits_are_those_of_the_suites_classes() -> None:
+    (model,) = models(0)
+
+    whole, part = together(
+        [Fitted(model, PREPARED, columns) for columns in (None, torch.tensor([2, 0, 1]))], Counted()
+    )
+
+    torch.testing.assert_close(part, whole[:, [2, 0, 1]])
+
+
+def test_models_share_pixels_where_size_and_resizing_agree_whatever_their_colours() -> None:
+    (model,) = models(0)
+    other_colours = attrs.evolve(PREPARED, mean=(0.1, 0.2, 0.3))
+    other_resize = attrs.evolve(PREPARED, resize=9)
+
+    groups = alike([Fitted(model, p, None) for p in (PREPARED, other_resize, other_colours)])
+
+    assert groups == [[0, 2], [1]]
+
+
+def test_an_unreadable_picture_is_named_with_its_set_and_what_to_do() -> None:
+    broken = Broken()
+    (model,) = models(0)
+
+    with pytest.raises(DataError, match=r"set 'greys': dir/0\.png: truncated.*--skip-unreadable"):
+        together([Fitted(model, PREPARED, None)], broken)

@@ -1,0 +1,124 @@
+"""Evaluation: the set's own classes, exact intervals, every picture exactly once."""
+
+from pathlib import Path
+
+import attrs
+import pytest
+import torch
+from PIL import Image
+
+from cfft.data.pictures import FilePictures, class_folders
+from cfft.encoder.encoder import Classifier
+from cfft.errors import DataError, WeightsError
+from cfft.records import Preprocessing
+from cfft.runtime.devices import make_accelerator
+from cfft.scoring.evaluate import (
+    Reading,
+    Score,
+    evaluate,
+    mean_top1,
+    outputs_of,
+    predictions_of,
+    score,
+)
+from cfft.scoring.predictions import Predictions
+from cfft.testing import tiny_classifier
+
+HALF = (0.5, 0.5, 0.5)
+READING = Reading(Preprocessing((8, 12), 8, "bicubic", HALF, HALF), batch_size=2)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> FilePictures:
+    """Five pictures of one grey level each: three of class a, two of class b."""
+    for level, folder in enumerate("aaabb"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        grey = Image.new("RGB", (12, 8), (50 * level,) * 3)
+        grey.save(tmp_path / folder / f"{level}.png")
+    return class_folders(tmp_path, name="levels")
+
+
+def predictions(logits: list[list[float]], labels: list[int], classes: tuple[int, ...]):
+    names = tuple(map(str, labels))
+    return Predictions(torch.tensor(logits), torch.tensor(labels), names, classes)
+
+
+def test_the_largest_logit_is_looked_for_among_the_sets_own_classes_only() -> None:
+    logits = [[9.0, 2.0, 1.0], [9.0, 1.0, 2.0]]
+
+    found = score(predictions(logits, [1, 1], classes=(1, 2)))
+
+    assert (found.top1, found.n, found.classes) == (0.5, 2, 2)
+
+
+def test_the_interval_is_clopper_and_pearsons() -> None:
+    found = score(predictions([[0.0, 1.0]] * 10, [0] * 10, classes=(0, 1)))
+
+    # without a success the upper end solves (1 - p)^10 = 0.025
+    assert found.ci95 == pytest.approx((0.0, 1 - 0.025**0.1))
+
+
+def test_results_hold_plain_values() -> None:
+    found = Score(0.5, 2, 3, (0.1, 0.9)).record("ood")
+
+    assert found == {"role": "ood", "top1": 0.5, "n": 2, "classes": 3, "ci95": [0.1, 0.9]}
+
+
+def test_the_mean_counts_every_set_once_and_there_is_none_without_sets() -> None:
+    scores = [Score(0.2, 10, 3, (0.0, 1.0)), Score(0.6, 1000, 3, (0.0, 1.0))]
+
+    assert mean_top1(scores) == pytest.approx(0.4)
+    assert mean_top1([]) is None
+
+
+def test_every_picture_is_predicted_once_and_in_order(pictures: FilePictures) -> None:
+    classifier = tiny_classifier(classes=2)
+    heard: list[int] = []
+
+    found = evaluate(classifier, pictures, READING, make_accelerator("fp32"), heard.append)
+
+    assert found.names == ("a/0.png", "a/1.png", "a/2.png", "b/3.png", "b/4.png")
+    assert (found.labels.tolist(), found.classes) == ([0, 0, 0, 1, 1], (0, 1))
+    torch.testing.assert_close(found.logits, one_by_one(classifier, pictures))
+    assert heard == [2, 4, 5]
+
+
+def one_by_one(classifier: Classifier, pictures: FilePictures) -> torch.Tensor:
+    levels = [torch.full((1, 3, 8, 12), 50 * level / 255) for level in range(len(pictures))]
+    with torch.no_grad():
+        return torch.cat([classifier(level).logits for level in levels])
+
+
+def test_an_empty_set_is_refused_by_name() -> None:
+    empty = FilePictures("nothing", Path(), (), (), (0, 1), ("a", "b"))
+
+    with pytest.raises(DataError, match="set 'nothing' has no pictures"):
+        outputs_of(lambda images: images, empty, READING, make_accelerator("fp32"))
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_logits_that_are_not_finite_are_no_answer(value: float, pictures: FilePictures) -> None:
+    logits = torch.zeros(5, 2)
+    logits[3, 1] = value
+
+    with pytest.raises(WeightsError, match=r"set 'levels'.* 1 of 5 .*b/3\.png.*fp32"):
+        predictions_of(logits, pictures)
+
+
+def test_a_class_that_stands_for_another_label_counts_as_right() -> None:
+    logits = torch.tensor([[0.0, 3.0, 1.0], [0.0, 1.0, 3.0]])
+    predictions = Predictions(
+        logits, torch.tensor([0, 0]), ("a", "b"), (0, 1, 2), torch.tensor([0, 0, 2])
+    )
+
+    found = score(predictions)
+
+    assert found.top1 == 0.5
+
+
+def test_the_interval_counts_versions_of_a_picture_as_one() -> None:
+    wrong = predictions([[0.0, 1.0]] * 10, [0] * 10, classes=(0, 1))
+
+    found = score(attrs.evolve(wrong, origins=("a", "b") * 5))
+
+    assert (found.n, found.ci95) == (10, pytest.approx((0.0, 1 - 0.025**0.5)))

@@ -1,0 +1,46 @@
+"""Intervals of accuracies where pictures are versions of one another, by hand."""
+
+import numpy as np
+import pytest
+
+from cfft.scoring.intervals import effective_count, share_ci95
+
+ALTERNATING = np.array([True, False] * 10)
+
+
+def test_pictures_that_stand_for_themselves_all_count() -> None:
+    assert effective_count(ALTERNATING, np.arange(20)) == pytest.approx(20)
+
+
+def test_copies_of_a_picture_count_once() -> None:
+    outcome, original = np.tile(ALTERNATING, 5), np.tile(np.arange(20), 5)
+
+    assert effective_count(outcome, original) == pytest.approx(20)
+    assert share_ci95(outcome, original) == pytest.approx(share_ci95(ALTERNATING, np.arange(20)))
+
+
+def test_versions_that_fare_differently_tell_more_than_copies() -> None:
+    # right of 2: 2, 0, 1, 1; off from the mean of 1: 1, -1, 0, 0; 0.25 * 8^2 / 2 = 8
+    outcome = np.array([True, True, False, False, True, False, True, False])
+    more = np.array([True, True, False, False, True, False, True, True])
+    original = np.array([0, 0, 1, 1, 2, 2, 3, 3])
+
+    assert effective_count(outcome, original) == pytest.approx(8)
+    # right: 2, 0, 1, 2 of 2, share 5/8; off: 0.75, -1.25, -0.25, 0.75, squares sum to 2.75
+    assert effective_count(more, original) == pytest.approx(5 / 8 * 3 / 8 * 64 / 2.75)
+
+
+def test_versions_that_make_up_for_each_other_are_no_more_than_their_number() -> None:
+    assert effective_count(ALTERNATING, np.arange(20) // 2) == 20
+
+
+def test_versions_of_a_single_picture_count_as_one() -> None:
+    assert effective_count(ALTERNATING, np.full(20, 3)) == 1
+
+
+@pytest.mark.parametrize(("right", "expected"), [(False, (0.0, 1 - 0.025**0.25)),
+                                                 (True, (0.025**0.25, 1.0))])  # fmt: skip
+def test_where_all_fare_alike_each_original_counts_once(right, expected) -> None:
+    found = share_ci95(np.full(8, right), np.arange(8) // 2)
+
+    assert found == pytest.approx(expected)

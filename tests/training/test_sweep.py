@@ -1,0 +1,207 @@
+"""Sweep files: rows, searched values, and what runs of a row build on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cfft.config.resolve import resolve
+from cfft.errors import ConfigError
+from cfft.plugin.registry import Registry
+from cfft.scoring.spread import Spread
+from cfft.training.run_directory import RunDirectory
+from cfft.training.sweep.declaration import Row, parse_sweep, read_sweep, sweep_names
+from cfft.training.sweep.jobs import final_jobs, planned_jobs
+
+_SWEEP = """
+recipe = "embedded"
+seeds = [3, 4]
+
+[config.training]
+epochs = 5
+
+[search]
+seed = 7
+[search.config.training]
+epochs = 1
+
+[[row]]
+name = "plain"
+recipe = "vanilla"
+
+[[row]]
+name = "object / single"
+config = { mask = { use = "object" }, fill = { use = "single" } }
+search = { "mask.object.threshold" = [0.3, 0.6], "training.lr" = [1e-4] }
+"""
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return Registry.installed()
+
+
+def test_every_combination_of_searched_values_is_a_candidate_in_listed_order() -> None:
+    row = Row("row", search={"a.b": [1, 2], "c.d": ["x", "y"]})
+
+    found = [tuple(values.values()) for values in row.candidates()]
+
+    assert found == [(1, "x"), (1, "y"), (2, "x"), (2, "y")]
+
+
+def test_a_row_becomes_a_folder_without_signs_that_shells_mind() -> None:
+    assert Row("object / single (0.3)").folder == "object-single-0.3"
+
+
+def test_searching_runs_take_the_search_seed_its_config_and_one_candidate_each(
+    registry: Registry, tmp_path: Path
+) -> None:
+    sweep = parse_sweep(_SWEEP, "file")
+
+    jobs, _ = planned_jobs(sweep, registry, tmp_path)
+
+    assert [job.seed for job in jobs] == [7, 7]
+    assert [job.config.training.epochs for job in jobs] == [1, 1]
+    assert [job.config.mask.strategy.threshold for job in jobs if job.config.mask] == [0.3, 0.6]
+
+
+def test_final_runs_take_every_seed_the_shared_config_and_the_chosen_values(
+    registry: Registry, tmp_path: Path
+) -> None:
+    sweep = parse_sweep(_SWEEP, "file")
+
+    jobs = final_jobs(
+        sweep, registry, tmp_path, {"object / single": {"mask.object.threshold": 0.6}}
+    )
+
+    places = [job.directory.root.relative_to(tmp_path).as_posix() for job in jobs]
+    assert places == [
+        *("plain/seed-3", "object-single/seed-3"),
+        *("plain/seed-4", "object-single/seed-4"),
+    ]
+    assert {job.config.training.epochs for job in jobs} == {5}
+    assert [job.config.mask.strategy.threshold for job in jobs if job.config.mask] == [0.6, 0.6]
+    assert jobs[0].config.losses == ()
+
+
+def test_the_runs_of_another_row_can_be_named_in_a_rows_config(
+    registry: Registry, tmp_path: Path
+) -> None:
+    text = """
+        recipe = "embedded"
+        seeds = [2]
+        [[row]]
+        name = "a"
+        [[row]]
+        name = "b"
+        after = "a"
+        [row.config]
+        loss = [{ use = "wise-kd" }]
+        teacher = [{ use = "wise", fine_tuned = "{out}/a/seed-{seed}" }]
+    """
+    sweep = parse_sweep(text, "file")
+
+    config = resolve(registry, sweep.layers(sweep.row[1], 2, {}, tmp_path))
+
+    assert config.teachers[0].strategy.fine_tuned == tmp_path / "a" / "seed-2"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seeds = [0]", "file.toml: row: missing"),
+        ('[[row]]\nname = "a"\nrecipes = "x"', "did you mean 'recipe'"),
+        ('seeds = 3\n[[row]]\nname = "a"', "seeds: a list or table was expected"),
+        ('seeds = ["x"]\n[[row]]\nname = "a"', "allowed: int"),
+        ('[[row]]\nname = "a"\nsearch = { "training.lr" = "0.3" }', "takes a list"),
+        ('[[row]]\nname = ".."', "folder of its own"),
+        ('[[row]]\nname = "logs"', "folder of its own"),
+        ('[[row]]\nname = "a"\n[[row]]\nname = "A"', "folder of its own"),
+        (
+            '[[row]]\nname = "a"\n[[row]]\nname = "b"\nafter = "a"\n'
+            'search = { "training.lr" = [1] }',
+            "leave out search or after",
+        ),
+        ('[[row]]\nname = "a"\n[[row]]\nname = "a"', "row 'a': give it a name"),
+        ('seeds = [1, 1]\n[[row]]\nname = "a"', "each once"),
+        ('[[row]]\nname = "a"\nafter = "b"', "must name a row above"),
+        ('[[row]]\nname = "a"\nsearch = { "training.lr" = [] }', "takes a list"),
+        ("[[row]\n", "no valid TOML"),
+    ],
+)
+def test_a_wrong_sweep_file_says_what_is_wrong(text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        parse_sweep(text, "file.toml")
+
+
+def test_an_unknown_sweep_lists_those_that_are_there() -> None:
+    with pytest.raises(ConfigError, match=r"did you mean 'study'.*FILE\.toml"):
+        read_sweep("studi")
+
+
+@pytest.mark.parametrize("name", sweep_names())
+def test_every_sweep_that_cfft_brings_makes_runs(
+    name: str, registry: Registry, tmp_path: Path
+) -> None:
+    sweep = read_sweep(name)
+
+    searching, final = planned_jobs(sweep, registry, tmp_path)
+
+    assert len(final) == len(sweep.row) * len(sweep.seeds)
+    assert len(searching) == sum(len(row.candidates()) for row in sweep.row if row.search)
+
+
+def test_a_wrong_value_in_a_row_is_told_with_the_rows_name(
+    registry: Registry, tmp_path: Path
+) -> None:
+    text = 'recipe = "embedded"\n[[row]]\nname = "a"\nconfig = { mask = { use = "objct" } }'
+
+    with pytest.raises(ConfigError, match="row 'a': unknown mask 'objct'"):
+        final_jobs(parse_sweep(text, "file"), registry, tmp_path, {})
+
+
+def test_deviation_is_the_samples_and_unknown_for_a_single_run() -> None:
+    assert Spread.of([0.5, 0.7]).std == pytest.approx(0.2 / 2**0.5)
+    assert Spread.of([0.5]).std is None
+
+
+def test_all_mistakes_of_all_rows_are_told_at_once_each_with_its_row(
+    registry: Registry, tmp_path: Path
+) -> None:
+    text = """
+        recipe = "embedded"
+        [[row]]
+        name = "a"
+        recipe = "vanila"
+        [[row]]
+        name = "b"
+        config = { training = { epoch = 3 }, mask = { use = "object", threshold = 1.5 } }
+        [[row]]
+        name = "c"
+        search = { "mask.objct.threshold" = [0.3] }
+    """
+
+    with pytest.raises(ConfigError) as told:
+        planned_jobs(parse_sweep(text, "file"), registry, tmp_path)
+
+    assert {line.split(":")[0] for line in str(told.value).split("\n")} == {
+        "row 'a'", "row 'b'", "row 'c'",
+    }  # fmt: skip
+    assert "row 'c': row 'c'" not in str(told.value)
+
+
+def test_a_half_finished_run_of_another_configuration_is_not_gone_on_with(
+    registry: Registry, tmp_path: Path
+) -> None:
+    text = 'recipe = "embedded"\n[[row]]\nname = "a"\n'
+    (job,) = final_jobs(parse_sweep(text, "file"), registry, tmp_path, {})
+    directory: RunDirectory = job.directory
+    directory.root.mkdir(parents=True)
+    directory.config.write_text(job.config.to_toml())
+
+    with pytest.raises(ConfigError, match=r"training\.epochs: 2 -> 7.*another --out"):
+        final_jobs(
+            parse_sweep(f"{text}config = {{ training = {{ epochs = 7 }} }}", "file"),
+            registry, tmp_path, {},
+        )  # fmt: skip
