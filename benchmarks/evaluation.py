@@ -1,4 +1,4 @@
-"""Time cfft's evaluation against the obvious loop over the same pictures.
+"""Time cfft's evaluation against the obvious loop over the same images.
 
     python benchmarks/evaluation.py [--json] [--model ViT-B-32|small] [--models 4]
 
@@ -31,13 +31,13 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 
 import cfft
-from cfft.evaluation.pictures.side_by_side import Fitted, predict_together
+from cfft.evaluation.images.side_by_side import Fitted, predict_together
 from cfft.runtime.devices import make_accelerator
 from cfft.scoring.evaluate import Reading
 
 CLASSES = 100
 FOLDERS = 4
-SIZE = (500, 375)  # as ImageNet's pictures, in pixels
+SIZE = (500, 375)  # as ImageNet's images, in pixels
 TOLERANCE = 1e-3
 SMALL = "small"
 Measure = Callable[[], torch.Tensor]
@@ -49,7 +49,7 @@ class Setting:
 
     model: str
     models: int
-    pictures: int
+    images: int
     batch: int
     workers: int
     threads: int
@@ -71,7 +71,7 @@ def main() -> int:
 def measure(setting: Setting) -> dict[str, Any]:
     """Return the seconds of each by round, their ratios, and whether they say the same."""
     with tempfile.TemporaryDirectory() as folder:
-        draw(Path(folder), setting.pictures)
+        draw(Path(folder), setting.images)
         ways = build(setting, Path(folder))
         apart = float((ways["cfft"]() - ways["plain"]()).abs().max())
         seconds = in_turns(ways, setting.rounds)
@@ -85,10 +85,10 @@ def measure(setting: Setting) -> dict[str, Any]:
     }
 
 
-def draw(folder: Path, pictures: int) -> None:
+def draw(folder: Path, images: int) -> None:
     """Write JPEGs of smooth noise, which are as large as photographs of their size."""
     rng = np.random.default_rng(0)
-    for number in range(pictures):
+    for number in range(images):
         coarse = rng.integers(0, 256, (SIZE[1] // 5, SIZE[0] // 5, 3), dtype=np.uint8)
         path = folder / f"class{number % FOLDERS}" / f"{number:05}.jpg"
         path.parent.mkdir(exist_ok=True)
@@ -98,11 +98,11 @@ def draw(folder: Path, pictures: int) -> None:
 def build(setting: Setting, folder: Path) -> dict[str, Measure]:
     """Return what is timed: the obvious loop, cfft with that model, cfft with several."""
     models = [_model(setting.model, seed) for seed in range(setting.models)]
-    pictures = cfft.class_folders(folder, "drawn")
+    images = cfft.class_folders(folder, "drawn")
     return {
         "plain": partial(_plain, models[0], setting, folder),
-        "cfft": partial(_own, models[:1], setting, pictures),
-        "several": partial(_own, models, setting, pictures),
+        "cfft": partial(_own, models[:1], setting, images),
+        "several": partial(_own, models, setting, images),
     }
 
 
@@ -164,10 +164,10 @@ def _plain(model: Model, setting: Setting, folder: Path) -> torch.Tensor:
     return torch.cat(rows)
 
 
-def _own(models: list[Model], setting: Setting, pictures: cfft.PictureSet) -> torch.Tensor:
+def _own(models: list[Model], setting: Setting, images: cfft.ImageSet) -> torch.Tensor:
     found = predict_together(
         [model.fitted for model in models],
-        pictures,
+        images,
         lambda prepared: Reading(prepared, setting.batch, setting.workers),
         make_accelerator("fp32"),
     )
@@ -182,7 +182,7 @@ def _sentences(measured: dict[str, Any]) -> str:
     seconds, count = measured["seconds"], measured["models"]
     return "\n".join(
         [
-            f"{measured['model']}, {measured['pictures']} pictures, batch {measured['batch']}, "
+            f"{measured['model']}, {measured['images']} images, batch {measured['batch']}, "
             f"{measured['workers']} workers, {measured['threads']} threads, "
             f"{measured['rounds']} rounds",
             f"the obvious loop  {seconds['plain']:7.2f} s, {measured['plain_over_cfft']:.2f} times "
@@ -203,7 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", default="ViT-B-32", help=model)
     parser.add_argument("--models", type=int, default=4, help="models measured together")
     parser.add_argument("--pictures", type=int, default=128, help="JPEGs to decode")
-    parser.add_argument("--batch", type=int, default=32, help="pictures in a batch")
+    parser.add_argument("--batch", type=int, default=32, help="images in a batch")
     parser.add_argument("--workers", type=int, default=2, help="processes that decode")
     parser.add_argument("--threads", type=int, default=2, help="threads of the process")
     parser.add_argument("--rounds", type=int, default=5, help="turns to time")

@@ -3,7 +3,7 @@
     python benchmarks/step.py [--json] [--model ViT-B-32] [--batch 16] [--threads 2] [--rounds 7]
 
 Both compute the object mask, the single fill, cross-entropy and feature error, and their
-gradients, on random weights and pictures, in turns in one process. Peak memory is that of a fresh
+gradients, on random weights and images, in turns in one process. Peak memory is that of a fresh
 process each. Exits with 1 where their losses differ; the ratio of times decides nothing.
 """
 
@@ -87,7 +87,7 @@ def measure(setting: Setting) -> dict[str, Any]:
 
 
 def build(setting: Setting) -> dict[str, Step]:
-    """Return both steps on the same weights, pictures and donors."""
+    """Return both steps on the same weights, images and donors."""
     torch.manual_seed(0)
     student, teacher = _classifier(setting.model), _classifier(setting.model)
     images = torch.rand(setting.batch, 3, *student.encoder.tower.image_size)
@@ -184,7 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--model", default="ViT-B-32", help="an open_clip model")
-    parser.add_argument("--batch", type=int, default=16, help="pictures in a batch")
+    parser.add_argument("--batch", type=int, default=16, help="images in a batch")
     parser.add_argument("--threads", type=int, default=2, help="threads of the process")
     parser.add_argument("--rounds", type=int, default=7, help="pairs of steps to time")
     parser.add_argument("--only", choices=("cfft", "plain"), help="print one's peak memory")

@@ -22,7 +22,7 @@ class PluginError(CfftError):
 
 
 class DataError(CfftError):
-    """Report missing folders, unreadable pictures and classes that do not match."""
+    """Report missing folders, unreadable images and classes that do not match."""
 
 
 class WeightsError(CfftError):
@@ -43,7 +43,7 @@ def several(problems: Iterable[str]) -> str:
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:
-    """Spell a number of things: 1 picture, 2,048 pictures; `many` where it is not `one` and s."""
+    """Spell a number of things: 1 image, 2,048 images; `many` where it is not `one` and s."""
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 

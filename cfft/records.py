@@ -33,7 +33,7 @@ def _check_grid(record: object, field: str, grid: Tensor | None) -> None:
 
 @attrs.frozen(eq=False)
 class Batch:
-    """Hold pictures and labels as the data set gives them.
+    """Hold images and labels as the data set gives them.
 
     `images`: [B, 3, H, W], floating point in 0..1, before the model's normalisation.
     `labels`: [B], int64, 0 <= label < K.
@@ -64,7 +64,7 @@ class MaskSelection:
     `hidden`: [B, gh, gw], bool, True = to be hidden. `scores`: [B, gh, gw] in 0..1, the map that
     the choice was made from, or None. `hidden_per_image`: how many patches are hidden in every
     image where that number is the same and known without looking at `hidden`, else None. It lets
-    the engine drop tokens without asking the device; 0 means that the picture stays as it is.
+    the engine drop tokens without asking the device; 0 means that the image stays as it is.
     """
 
     hidden: Tensor
@@ -83,7 +83,7 @@ class MaskSelection:
 
 @attrs.frozen(eq=False)
 class Counterfactual:
-    """Hold pictures that were masked and refilled.
+    """Hold images that were masked and refilled.
 
     `images`: [B, 3, H, W] as in Batch. `dropped`: [B, gh, gw], bool, tokens that no encoder may
     see, or None. `dropped_per_image`: their number per image where it is known on the host.
@@ -99,7 +99,7 @@ class Counterfactual:
 
 @attrs.frozen(eq=False)
 class Encoded:
-    """Hold what a model says of pictures: `features` [B, D], un-normalised, and `logits` [B, K]."""
+    """Hold what a model says of images: `features` [B, D], un-normalised, and `logits` [B, K]."""
 
     features: Tensor
     logits: Tensor
@@ -174,7 +174,7 @@ class StepResult:
 
 @attrs.frozen
 class Preprocessing:
-    """Describe how a picture becomes a tensor: resize the short side, crop the centre.
+    """Describe how a image becomes a tensor: resize the short side, crop the centre.
 
     `size`: (H, W) of the crop; `resize`: length of the short side before it, both in pixels.
     `mean` and `std` per channel, applied by the encoder, not to Batch.images.

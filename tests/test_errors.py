@@ -36,8 +36,8 @@ def test_no_names_at_all_are_said_to_be_none() -> None:
 @pytest.mark.parametrize(
     ("count", "words", "said"),
     [
-        (1, ("picture",), "1 picture"),
-        (0, ("picture",), "0 pictures"),
+        (1, ("image",), "1 image"),
+        (0, ("image",), "0 images"),
         (2048, ("class", "classes"), "2,048 classes"),
     ],
 )

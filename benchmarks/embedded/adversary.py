@@ -1,7 +1,7 @@
-"""Choose the adversarial pictures: `python -m benchmarks.embedded.adversary`.
+"""Choose the adversarial images: `python -m benchmarks.embedded.adversary`.
 
 A small convolutional network is trained from scratch on the default training set of `shapes` and
-then shown pictures whose backgrounds know nothing of the class; the numbers of the first ones it
+then shown images whose backgrounds know nothing of the class; the numbers of the first ones it
 gets wrong are written to the suite's data file. The network is used for nothing else.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import cfft_suites.shapes
-from cfft_suites.shapes.world import CLASS_NAMES, RULES, WORLD, draw_picture
+from cfft_suites.shapes.world import CLASS_NAMES, RULES, WORLD, draw_image
 
 _TRAIN, _WANTED, _AT_ONCE = 3000, 1000, 240
 _EPOCHS, _BATCH, _RATE, _SEED = 12, 50, 2e-3, 0
@@ -31,7 +31,7 @@ def main() -> None:
     facts = {"world": WORLD, "seen": seen, "mistaken": len(chosen) / seen, "indices": chosen}
     file = Path(cfft_suites.shapes.__path__[0]) / "adversarial.json"
     file.write_text(json.dumps(facts) + "\n")
-    print(f"{file}: {len(chosen)} of the first {seen} pictures")
+    print(f"{file}: {len(chosen)} of the first {seen} images")
 
 
 def _trained(images: Tensor, labels: Tensor) -> nn.Module:
@@ -50,13 +50,13 @@ def _trained(images: Tensor, labels: Tensor) -> nn.Module:
             optimizer.step()
             schedule.step()
             hits += int(logits.argmax(dim=1).eq(labels[part]).sum())
-        print(f"epoch {epoch + 1}: {hits / len(images):.3f} of the training pictures", flush=True)
+        print(f"epoch {epoch + 1}: {hits / len(images):.3f} of the training images", flush=True)
     return network.eval()
 
 
 @torch.no_grad()
 def _mistakes(network: nn.Module) -> tuple[list[int], int]:
-    """Return the numbers of the first mistaken pictures and how many were looked at."""
+    """Return the numbers of the first mistaken images and how many were looked at."""
     chosen: list[int] = []
     seen = 0
     while len(chosen) < _WANTED:
@@ -68,9 +68,9 @@ def _mistakes(network: nn.Module) -> tuple[list[int], int]:
 
 
 def _drawn(name: str, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-    pictures = [draw_picture(RULES[name], index, confounding=0.95) for index in indices]
-    images = torch.stack([torch.from_numpy(picture.pixels) for picture in pictures])
-    return images.permute(0, 3, 1, 2).float() / 255, torch.tensor([p.label for p in pictures])
+    drawn = [draw_image(RULES[name], index, confounding=0.95) for index in indices]
+    images = torch.stack([torch.from_numpy(image.pixels) for image in drawn])
+    return images.permute(0, 3, 1, 2).float() / 255, torch.tensor([p.label for p in drawn])
 
 
 def _network() -> nn.Sequential:

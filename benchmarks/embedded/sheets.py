@@ -1,6 +1,6 @@
-"""Draw the sheets of sample pictures in the docs: `python -m benchmarks.embedded.sheets`.
+"""Draw the sheets of sample images in the docs: `python -m benchmarks.embedded.sheets`.
 
-One sheet per set, one picture per class, in the order of the class names.
+One sheet per set, one image per class, in the order of the class names.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from PIL import Image
 
 from cfft_suites.shapes.raster import Bytes
 from cfft_suites.shapes.suite import adversarial_indices
-from cfft_suites.shapes.world import CLASS_NAMES, RULES, draw_picture
+from cfft_suites.shapes.world import CLASS_NAMES, RULES, draw_image
 
 _COLUMNS = 12
 _FOLDER = Path(__file__).parents[2] / "docs" / "shapes"
 
 
 def main() -> None:
-    """Write one picture file per set."""
+    """Write one image file per set."""
     _FOLDER.mkdir(parents=True, exist_ok=True)
     for name in RULES:
         if name != "val":
@@ -27,11 +27,11 @@ def main() -> None:
 
 
 def sheet(name: str) -> Bytes:
-    """Return the first picture of each class of a set, in rows of twelve."""
+    """Return the first image of each class of a set, in rows of twelve."""
     numbers = adversarial_indices() if name == "adversarial" else range(len(CLASS_NAMES))
     first = {number % len(CLASS_NAMES): number for number in reversed(numbers)}
     tiles = [
-        draw_picture(RULES[name], first[label], confounding=0.95).pixels
+        draw_image(RULES[name], first[label], confounding=0.95).pixels
         for label in range(len(CLASS_NAMES))
     ]
     rows = [

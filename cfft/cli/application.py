@@ -13,11 +13,11 @@ from cfft.cli.options.spelling import SpeltGroup
 
 COMMANDS: Mapping[str, str] = {
     "run": "Fine-tune a model; measure its robustness before and after.",
-    "data": "List suites; compare the pictures on disk with what a suite expects.",
+    "data": "List suites; compare the images on disk with what a suite expects.",
     "plugins": "List, show and check what is installed: masks, fills, losses ...",
     "eval": "Measure models side by side; cfft eval masks measures masks.",
-    "predict": "Label pictures with a fine-tuned model.",
-    "preview": "Draw maps, masks and counterfactuals of your pictures.",
+    "predict": "Label images with a fine-tuned model.",
+    "preview": "Draw maps, masks and counterfactuals of your images.",
     "merge": "Average the weights of two models.",
     "sweep": "Run a table of configurations and seeds; choose parameters on validation.",
     "report": "Show models side by side: one page, tables and figures.",
@@ -30,7 +30,7 @@ def application(words: Sequence[str]) -> typer.Typer:
     asked = words[0] if words else ""
     app = typer.Typer(
         cls=SpeltGroup,
-        help="Fine-tune vision transformers on your own pictures without losing robustness.",
+        help="Fine-tune vision transformers on your own images without losing robustness.",
         epilog="Start with: cfft run --help",
         add_completion=False,
         no_args_is_help=True,

@@ -18,7 +18,7 @@ T = TypeVar("T")
 SETTINGS = ("model", "training")
 LISTS = ("loss", "teacher")
 COMMAND_LINE = "command line"
-SEED = Param("seed", int, 0, "seed of every draw: order of pictures, splits, masks, fills", ge=0)
+SEED = Param("seed", int, 0, "seed of every draw: order of images, splits, masks, fills", ge=0)
 _IGNORED = ("cfft", "plugins")
 
 

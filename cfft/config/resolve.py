@@ -45,7 +45,7 @@ class Chosen:
 class RunConfig:
     """Hold everything that determines a run, resolved and checked.
 
-    `mask`, `fill` and `cam` are None where no loss looks at counterfactual pictures.
+    `mask`, `fill` and `cam` are None where no loss looks at counterfactual images.
     """
 
     seed: int
@@ -323,7 +323,7 @@ class _Resolver:
         for kind in self._asked(_COUNTERFACTUAL_KINDS):
             names = ", ".join(loss.name for loss in losses) or "none"
             self.problems.append(
-                f"--{kind} was given, but no loss looks at counterfactual pictures "
+                f"--{kind} was given, but no loss looks at counterfactual images "
                 f"(losses: {names}): add such a --loss or leave --{kind} out"
             )
         self.idle = _COUNTERFACTUAL_KINDS

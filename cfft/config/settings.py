@@ -30,13 +30,13 @@ class Model:
 class Training:
     """Set the training routine."""
 
-    epochs: int = param(10, help="passes over the training pictures; 0 only evaluates", ge=0)
+    epochs: int = param(10, help="passes over the training images; 0 only evaluates", ge=0)
     batch_size: int = param(
-        64, help="pictures per optimiser step, over all processes and accumulation", ge=1
+        64, help="images per optimiser step, over all processes and accumulation", ge=1
     )
     micro_batch: int | None = param(
         None,
-        help="pictures per process and forward pass; none: as many as accumulation 1 needs",
+        help="images per process and forward pass; none: as many as accumulation 1 needs",
         ge=1,
     )
     lr: float = param(3e-5, help="peak learning rate", gt=0)
@@ -64,13 +64,11 @@ class Training:
     patience: int | None = param(
         None, help="stop after so many epochs without a better validation accuracy", ge=1
     )
-    limit_train: int | None = param(
-        None, help="train on so many pictures only, drawn by class", ge=1
-    )
+    limit_train: int | None = param(None, help="train on so many images only, drawn by class", ge=1)
     skip_unreadable: bool = param(
-        False, help="leave unreadable pictures out and record them, instead of stopping"
+        False, help="leave unreadable images out and record them, instead of stopping"
     )
-    workers: int = param(2, help="processes per process that decode pictures; 0: none", ge=0)
+    workers: int = param(2, help="processes per process that decode images; 0: none", ge=0)
     checkpoint_every: str | None = param(
         None, help="extra checkpoints every N steps (N) or minutes (Nm); each epoch has one anyway"
     )
@@ -93,7 +91,7 @@ class Evaluation:
     )
     baseline: str | None = param(
         None,
-        help="the model that all others are compared with picture by picture; none: the one before "
+        help="the model that all others are compared with image by image; none: the one before "
         "fine-tuning, else the first",
     )
     baseline_line: str | None = param(
@@ -101,14 +99,14 @@ class Evaluation:
         help="models that effective robustness is measured against: a FILE.jsonl of accuracies by "
         "set, an earlier evaluation, or a pattern of models measured here",
     )
-    batch_size: int = param(128, help="pictures per process and forward pass", ge=1)
+    batch_size: int = param(128, help="images per process and forward pass", ge=1)
     models_at_once: int = param(
-        8, help="models in memory together, for which pictures are decoded once", ge=1
+        8, help="models in memory together, for which images are decoded once", ge=1
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = param(
         "auto", help="auto: bf16 on an accelerator that has it, else fp32"
     )
-    workers: int = param(2, help="processes per process that decode pictures; 0: none", ge=0)
+    workers: int = param(2, help="processes per process that decode images; 0: none", ge=0)
     skip_unreadable: bool = param(
-        False, help="look for unreadable pictures first, leave them out and record them"
+        False, help="look for unreadable images first, leave them out and record them"
     )

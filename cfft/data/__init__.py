@@ -1,1 +1,1 @@
-"""Labelled pictures: find, check, split and load them."""
+"""Labelled images: find, check, split and load them."""

@@ -1,4 +1,4 @@
-"""What a suite says of its sets has to hold together; numbers alone, no picture is read."""
+"""What a suite says of its sets has to hold together; numbers alone, no image is read."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cfft.data.pictures import counts_as
-from cfft.data.suite import EvaluationSets, PictureSet, SuiteSets
+from cfft.data.images import counts_as
+from cfft.data.suite import EvaluationSets, ImageSet, SuiteSets
 
 _MOST_SHOWN = 5
 OOD_AVERAGE = "ood_average"
@@ -30,13 +30,13 @@ def inconsistencies(sets: SuiteSets | EvaluationSets) -> Iterator[str]:
     if len(sets.classes) < 2:
         only = ", ".join(map(repr, sets.classes)) or "none"
         yield f"two or more classes are needed, got {only}: any answer would be right"
-    for pictures in every_set(sets):
-        problem = contradiction(pictures, len(sets.classes))
+    for images in every_set(sets):
+        problem = contradiction(images, len(sets.classes))
         if problem is not None:
-            yield f"set '{pictures.name}' {problem}"
+            yield f"set '{images.name}' {problem}"
 
 
-def every_set(sets: SuiteSets | EvaluationSets) -> tuple[PictureSet, ...]:
+def every_set(sets: SuiteSets | EvaluationSets) -> tuple[ImageSet, ...]:
     """Return all sets that were opened, those to train on first."""
     if isinstance(sets, SuiteSets):
         return (sets.train, sets.val, sets.test, *sets.ood)
@@ -46,8 +46,8 @@ def every_set(sets: SuiteSets | EvaluationSets) -> tuple[PictureSet, ...]:
 def bad_names(sets: EvaluationSets) -> Iterator[str]:
     """Say which names several sets have that models are measured on, or no file can have."""
     alike: dict[str, list[str]] = {}
-    for pictures in sets.present:
-        alike.setdefault(file_identity(pictures.name), []).append(pictures.name)
+    for images in sets.present:
+        alike.setdefault(file_identity(images.name), []).append(images.name)
     for name, *others in alike.values():
         problem = name_problem(name)
         if problem is not None:
@@ -85,25 +85,25 @@ def name_problem(name: str) -> str | None:
     return None
 
 
-def contradiction(pictures: PictureSet, known: int) -> str | None:
+def contradiction(images: ImageSet, known: int) -> str | None:
     """Go on after "set NAME" with what is wrong with it, where its suite names so many classes."""
-    if not len(pictures):
-        return "has no pictures"
-    labels, classes = np.asarray(pictures.labels), np.asarray(pictures.classes)
+    if not len(images):
+        return "has no images"
+    labels, classes = np.asarray(images.labels), np.asarray(images.classes)
     return (
-        _of_shape(labels, len(pictures))
+        _of_shape(labels, len(images))
         or _of_type("labels", labels)
         or _of_type("classes", classes)
         or _of_classes(classes, known)
-        or _of_counting(pictures, set(classes.tolist()))
-        or _of_labels(pictures, labels)
+        or _of_counting(images, set(classes.tolist()))
+        or _of_labels(images, labels)
     )
 
 
-def _of_shape(labels: Values, pictures: int) -> str | None:
-    if labels.shape == (pictures,):
+def _of_shape(labels: Values, images: int) -> str | None:
+    if labels.shape == (images,):
         return None
-    return f"has {pictures} pictures and labels of shape {list(labels.shape)}: give one label each"
+    return f"has {images} images and labels of shape {list(labels.shape)}: give one label each"
 
 
 def _of_type(what: str, values: Values) -> str | None:
@@ -123,8 +123,8 @@ def _of_classes(classes: Values, known: int) -> str | None:
     return f"has {_listed(twice)} twice among its classes: list each once" if twice else None
 
 
-def _of_counting(pictures: PictureSet, classes: Collection[int]) -> str | None:
-    for index, label in counts_as(pictures).items():
+def _of_counting(images: ImageSet, classes: Collection[int]) -> str | None:
+    for index, label in counts_as(images).items():
         if not {index, label} <= set(classes):
             allowed = _listed(sorted(classes))
             return (
@@ -134,16 +134,16 @@ def _of_counting(pictures: PictureSet, classes: Collection[int]) -> str | None:
     return None
 
 
-def _of_labels(pictures: PictureSet, labels: Values) -> str | None:
-    stands_for = counts_as(pictures)
-    allowed = sorted({stands_for.get(index, index) for index in pictures.classes})
+def _of_labels(images: ImageSet, labels: Values) -> str | None:
+    stands_for = counts_as(images)
+    allowed = sorted({stands_for.get(index, index) for index in images.classes})
     wrong = np.flatnonzero(~np.isin(labels, allowed))
     if not wrong.size:
         return None
     first = int(wrong[0])
     return (
         f"has {wrong.size} of {labels.size} labels that are none of its classes, the first "
-        f"{labels[first]} of {pictures.identify(first)}; allowed: {_listed(allowed)}"
+        f"{labels[first]} of {images.identify(first)}; allowed: {_listed(allowed)}"
     )
 
 

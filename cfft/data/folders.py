@@ -1,4 +1,4 @@
-"""What lies in a directory of pictures: class folders and picture files."""
+"""What lies in a directory of images: class folders and image files."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def in_order(names: Iterable[str]) -> list[str]:
     return sorted(listed, key=_number if all(map(str.isdecimal, listed)) else None)
 
 
-def picture_files(directory: Path) -> list[str]:
-    """List the pictures at any depth as sorted POSIX paths relative to `directory`.
+def image_files(directory: Path) -> list[str]:
+    """List the images at any depth as sorted POSIX paths relative to `directory`.
 
-    A picture is a file with one of EXTENSIONS in either case; hidden files and folders are left
+    A image is a file with one of EXTENSIONS in either case; hidden files and folders are left
     out. Links are followed. A dangling link counts, so that it is found to be unreadable.
     """
     return sorted(_walk(directory, "", frozenset()))
@@ -39,8 +39,8 @@ def picture_files(directory: Path) -> list[str]:
 
 def no_classes(directory: Path) -> str:
     """Say what to do about a directory of a set that has no class folders."""
-    if picture_files(directory):
-        return f"pictures lie directly in {directory}: put them in {directory}/CLASS/"
+    if image_files(directory):
+        return f"images lie directly in {directory}: put them in {directory}/CLASS/"
     return f"{directory} has no class folders; expected {directory}/CLASS/"
 
 

@@ -1,4 +1,4 @@
-"""Turn labelled pictures into batches, in an order that can be resumed anywhere."""
+"""Turn labelled images into batches, in an order that can be resumed anywhere."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from cfft.data.pictures import is_cropped
-from cfft.data.suite import PictureSet
+from cfft.data.images import is_cropped
+from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, DataError
 from cfft.records import Batch, Preprocessing
 from cfft.runtime.randomness import generator
@@ -31,8 +31,8 @@ def to_batch(images: Tensor, labels: Tensor) -> Batch:
     return Batch(images.float() / 255, labels)
 
 
-def picture_transform(preprocessing: Preprocessing) -> Callable[[Any], Tensor]:
-    """Return the function from an RGB picture to [3, H, W], uint8, before normalisation.
+def image_transform(preprocessing: Preprocessing) -> Callable[[Any], Tensor]:
+    """Return the function from an RGB image to [3, H, W], uint8, before normalisation.
 
     Resizes the short side with antialiasing, then crops the centre: the inference transform of
     open_clip and timm. Raises ConfigError for an unknown interpolation.
@@ -53,9 +53,9 @@ def picture_transform(preprocessing: Preprocessing) -> Callable[[Any], Tensor]:
     return made
 
 
-def fitting(pictures: PictureSet, preprocessing: Preprocessing) -> Preprocessing:
-    """Return what has to be done to these pictures; nothing is cut off those cut out already."""
-    if not is_cropped(pictures):
+def fitting(images: ImageSet, preprocessing: Preprocessing) -> Preprocessing:
+    """Return what has to be done to these images; nothing is cut off those cut out already."""
+    if not is_cropped(images):
         return preprocessing
     return attrs.evolve(preprocessing, resize=max(preprocessing.size))
 
@@ -71,7 +71,7 @@ def batches(
     """Cut `order` into batches of `micro_batch`.
 
     A last batch that is incomplete is left out with `drop_last`, or where it has fewer than
-    `smallest` pictures: 2 where fills need a donor.
+    `smallest` images: 2 where fills need a donor.
     """
     cut = [list(order[start : start + micro_batch]) for start in range(0, len(order), micro_batch)]
     least = micro_batch if drop_last else smallest
@@ -87,15 +87,15 @@ class Loader:
 
     def __init__(
         self,
-        pictures: PictureSet,
+        images: ImageSet,
         preprocessing: Preprocessing,
         workers: int = 0,
         pin: bool = False,
     ) -> None:
-        self._pictures = pictures
+        self._images = images
         self._asked: list[list[int]] = []
         self._loader = DataLoader(
-            _Tensors(pictures, picture_transform(fitting(pictures, preprocessing))),
+            _Tensors(images, image_transform(fitting(images, preprocessing))),
             batch_sampler=self._asked,
             num_workers=workers,
             persistent_workers=workers > 0,
@@ -109,7 +109,7 @@ class Loader:
         """Yield the batches of indices `wanted`, in order, as (images, labels, indices).
 
         `images`: [B, 3, H, W], uint8; `labels` and `indices`: [B], int64. Only the newest
-        iteration may go on. Raises DataError naming a picture that cannot be read, and
+        iteration may go on. Raises DataError naming a image that cannot be read, and
         where a worker process dies.
         """
         self._asked[:] = map(list, wanted)
@@ -126,9 +126,9 @@ class Loader:
         except RuntimeError as error:
             if not str(error).startswith("DataLoader worker (pid"):
                 raise
-            first = self._pictures.identify(indices[0])
+            first = self._images.identify(indices[0])
             raise DataError(
-                f"a process that decodes pictures died at or after {first}, perhaps for want of "
+                f"a process that decodes images died at or after {first}, perhaps for want of "
                 "memory; take fewer (--workers)"
             ) from error
 
@@ -141,16 +141,16 @@ def _leave_interrupts(worker: int) -> None:
 class _Tensors(Dataset[_Item | str]):
     """Give errors as text: raised in a worker they would reach the user as a traceback."""
 
-    def __init__(self, pictures: PictureSet, transform: Callable[[Any], Tensor]) -> None:
-        self.pictures = pictures
+    def __init__(self, images: ImageSet, transform: Callable[[Any], Tensor]) -> None:
+        self.images = images
         self.transform = transform
 
     def __getitem__(self, index: int) -> _Item | str:
         try:
-            image = self.transform(self.pictures.read(index))
+            image = self.transform(self.images.read(index))
         except DataError as error:
             return str(error)
-        return image, self.pictures.labels[index], index
+        return image, self.images.labels[index], index
 
 
 def _collate(items: Sequence[_Item | str]) -> Loaded | str:

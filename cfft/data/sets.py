@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from cfft.data.consistency import every_set, inconsistencies
-from cfft.data.pictures import faults_of
-from cfft.data.suite import EvaluationSets, PictureSet, Suite, SuiteSets
+from cfft.data.images import faults_of
+from cfft.data.suite import EvaluationSets, ImageSet, Suite, SuiteSets
 from cfft.errors import DataError, counted, several, unknown
 from cfft.plugin.params import declaration
 
@@ -34,7 +34,7 @@ def unread(suite: Suite) -> tuple[str, ...]:
 def evaluation_sets(suite: Suite, seed: int) -> EvaluationSets:
     """Return what `suite` measures models on; see Suite.
 
-    `seed`: the one that splits are drawn from; a run is measured again on the same pictures only
+    `seed`: the one that splits are drawn from; a run is measured again on the same images only
     with its own. Raises DataError as `training_sets` does.
     """
     measured = getattr(suite, "evaluation", None)
@@ -47,13 +47,13 @@ def evaluation_sets(suite: Suite, seed: int) -> EvaluationSets:
 
 def damage(sets: SuiteSets | EvaluationSets) -> list[str]:
     """Say what is wrong with sets on disk, each once: their faults, and why others are refused."""
-    faults = [fault for pictures in every_set(sets) for fault in faults_of(pictures)]
+    faults = [fault for images in every_set(sets) for fault in faults_of(images)]
     return list(dict.fromkeys([*faults, *sets.refused.values()]))
 
 
 def named_sets(
     suite: Suite, seed: int, names: Iterable[str]
-) -> tuple[tuple[str, ...], list[PictureSet]]:
+) -> tuple[tuple[str, ...], list[ImageSet]]:
     """Return the class names of a suite, and its sets of these `names`, each once.
 
     Besides the sets' own names, "train" is the training set and "test" the ID test set. Raises
@@ -64,7 +64,7 @@ def named_sets(
 
 
 def set_that_differs(suite: Suite, seeds: Iterable[int], names: Iterable[str]) -> str | None:
-    """Return the first of the sets of these `names` whose pictures depend on the seed, else None.
+    """Return the first of the sets of these `names` whose images depend on the seed, else None.
 
     Raises as `named_sets` does.
     """
@@ -76,12 +76,12 @@ def set_that_differs(suite: Suite, seeds: Iterable[int], names: Iterable[str]) -
     return None
 
 
-def _listed(pictures: PictureSet) -> list[tuple[str, int]]:
-    return [(pictures.identify(index), label) for index, label in enumerate(pictures.labels)]
+def _listed(images: ImageSet) -> list[tuple[str, int]]:
+    return [(images.identify(index), label) for index, label in enumerate(images.labels)]
 
 
-def _named(name: str, found: EvaluationSets, suite: Suite, seed: int) -> PictureSet:
-    by_name = {pictures.name: pictures for pictures in found.present}
+def _named(name: str, found: EvaluationSets, suite: Suite, seed: int) -> ImageSet:
+    by_name = {images.name: images for images in found.present}
     if found.test is not None:
         by_name.setdefault(_TEST, found.test)
     if name == _TRAIN and name not in by_name:

@@ -1,6 +1,6 @@
 """Seeded splits that keep the share of every class.
 
-Not scikit-learn's `train_test_split`: it refuses classes with one picture, leaves small classes out
+Not scikit-learn's `train_test_split`: it refuses classes with one image, leaves small classes out
 of small parts, and splits in two only.
 """
 
@@ -25,9 +25,9 @@ def stratified_split(
     """Split indices into parts by `shares`, each class for itself.
 
     `shares`: one number >= 0 per part, relative to their sum: 70, 10, 20 or 0.7, 0.1, 0.2. Every
-    class has at least one picture in each part whose share is not 0, and otherwise less than one
+    class has at least one image in each part whose share is not 0, and otherwise less than one
     more or less than its share. Indices are sorted within a part. What is drawn of one class does
-    not depend on the others. Raises DataError for classes with fewer pictures than parts, called
+    not depend on the others. Raises DataError for classes with fewer images than parts, called
     by `class_names` where given, and ConfigError for shares that are negative or all 0.
     """
     _require_shares(shares)
@@ -53,7 +53,7 @@ def stratified_subset(labels: Sequence[int], n: int, seed: int) -> list[int]:
     classes = _by_class(labels)
     if n < len(classes):
         raise ConfigError(
-            f"{n} training pictures are too few for {len(classes)} classes; take {len(classes)} "
+            f"{n} training images are too few for {len(classes)} classes; take {len(classes)} "
             "or more (--limit-train)"
         )
     counts = _apportion(n, [len(indices) for indices in classes.values()])
@@ -109,13 +109,13 @@ def _require_enough(
 ) -> None:
     parts = [share for share in shares if share > 0]
     small = [
-        f"'{class_names[label] if class_names else label}' has {counted(len(indices), 'picture')}"
+        f"'{class_names[label] if class_names else label}' has {counted(len(indices), 'image')}"
         for label, indices in classes.items()
         if len(indices) < len(parts)
     ]
     if small:
         raise DataError(
-            f"too few pictures to give each of {len(parts)} parts "
+            f"too few images to give each of {len(parts)} parts "
             f"({'/'.join(f'{share:g}' for share in parts)}) one of every class: "
-            f"{', '.join(small)}: add pictures, or leave these classes out"
+            f"{', '.join(small)}: add images, or leave these classes out"
         )

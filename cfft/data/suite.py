@@ -14,25 +14,25 @@ if TYPE_CHECKING:
 
 
 @runtime_checkable
-class PictureSet(Protocol):
-    """Hold labelled pictures that are read one by one.
+class ImageSet(Protocol):
+    """Hold labelled images that are read one by one.
 
-    `labels`: one class index per picture. `classes`: the indices that may occur, in order;
+    `labels`: one class index per image. `classes`: the indices that may occur, in order;
     accuracy takes the arg-max over them alone.
 
     The optional attribute `counts_as` maps a class index to the label that it stands for, where
-    several classes are right for a picture (ObjectNet's folders); other classes stand for
+    several classes are right for a image (ObjectNet's folders); other classes stand for
     themselves. `labels` hold what classes stand for.
 
     These facts are checked when a suite is opened: a label that no class stands for, or a class
     that the suite does not name, is refused with a DataError.
 
-    The optional attribute `cropped` says that the pictures are square and cut out for models
+    The optional attribute `cropped` says that the images are square and cut out for models
     already (ImageNet-C): models see all of each, and nothing is cut off again.
 
-    The optional attribute `origins`, one name per picture, says of which picture each is a version,
+    The optional attribute `origins`, one name per image, says of which image each is a version,
     where several are versions of one, here or in other sets (CIFAR-10-C): intervals take them for
-    one. A ComputedPictureSet says so by itself.
+    one. A ComputedImageSet says so by itself.
 
     The optional attribute `faults`, a tuple of one-line sentences, says what is wrong with the set
     as it lies on disk (an empty class folder); each names the set or a path. Nobody trains on such
@@ -51,18 +51,18 @@ class PictureSet(Protocol):
     def __len__(self) -> int: ...
 
     def read(self, index: int) -> Image:
-        """Return picture `index` in RGB; raises DataError with its path and the reason."""
+        """Return image `index` in RGB; raises DataError with its path and the reason."""
 
     def identify(self, index: int) -> str:
-        """Return a name for picture `index`, stable across runs: its path within the set."""
+        """Return a name for image `index`, stable across runs: its path within the set."""
 
 
 @runtime_checkable
-class MaskedPictureSet(PictureSet, Protocol):
-    """Hold pictures whose objects are known pixel by pixel."""
+class MaskedImageSet(ImageSet, Protocol):
+    """Hold images whose objects are known pixel by pixel."""
 
     def mask(self, index: int) -> NDArray[np.uint8 | np.bool_]:
-        """Return where the object is in picture `index`, as large as `read` gives it: [H, W].
+        """Return where the object is in image `index`, as large as `read` gives it: [H, W].
 
         1 (or True) is the object, 0 the context; pixels of 255 belong to neither and are left out
         of every count. Raises DataError.
@@ -70,34 +70,34 @@ class MaskedPictureSet(PictureSet, Protocol):
 
 
 @runtime_checkable
-class ComputedPictureSet(PictureSet, Protocol):
-    """Hold pictures that are computed from those of another set when they are read.
+class ComputedImageSet(ImageSet, Protocol):
+    """Hold images that are computed from those of another set when they are read.
 
     They are as good as what they are computed from: `cfft data verify` and the check before a run
     read the other set alone.
     """
 
     @property
-    def made_from(self) -> PictureSet:
+    def made_from(self) -> ImageSet:
         """The other set."""
 
     def original(self, index: int) -> int:
-        """Return the place there of what picture `index` is computed from."""
+        """Return the place there of what image `index` is computed from."""
 
 
 @attrs.frozen(eq=False)
 class SuiteSets:
-    """Hold a suite's pictures: `classes` are the class names by index.
+    """Hold a suite's images: `classes` are the class names by index.
 
     `refused`: OOD sets that could not be opened, by name, with the reason in one line or several.
     `absent`: OOD sets that the suite knows and did not find, by name, with what it looked for.
     """
 
     classes: tuple[str, ...]
-    train: PictureSet
-    val: PictureSet
-    test: PictureSet
-    ood: tuple[PictureSet, ...] = ()
+    train: ImageSet
+    val: ImageSet
+    test: ImageSet
+    ood: tuple[ImageSet, ...] = ()
     refused: Mapping[str, str] = attrs.field(factory=dict)
     absent: Mapping[str, str] = attrs.field(factory=dict)
 
@@ -108,7 +108,7 @@ class SuiteSets:
 
 @attrs.frozen(eq=False)
 class EvaluationSets:
-    """Hold the pictures that models are measured on; `classes` are the class names by index.
+    """Hold the images that models are measured on; `classes` are the class names by index.
 
     `test`: the ID set, None where it is absent. `absent`: sets that the suite knows and did not
     find, by name, with what it looked for. `refused`: sets that could not be opened, by name, with
@@ -116,34 +116,34 @@ class EvaluationSets:
     """
 
     classes: tuple[str, ...]
-    test: PictureSet | None
-    ood: tuple[PictureSet, ...] = ()
+    test: ImageSet | None
+    ood: tuple[ImageSet, ...] = ()
     absent: Mapping[str, str] = attrs.field(factory=dict)
     refused: Mapping[str, str] = attrs.field(factory=dict)
 
     @property
-    def present(self) -> tuple[PictureSet, ...]:
+    def present(self) -> tuple[ImageSet, ...]:
         """All sets that were found, the ID set first."""
         return self.ood if self.test is None else (self.test, *self.ood)
 
 
 @attrs.frozen
 class Expected:
-    """Say how many pictures and classes a complete set has.
+    """Say how many images and classes a complete set has.
 
-    `per_class`: pictures of each class, None where classes differ.
+    `per_class`: images of each class, None where classes differ.
     """
 
-    pictures: int
+    images: int
     classes: int
     per_class: int | None = None
 
 
 @runtime_checkable
 class Suite(Protocol):
-    """Give the pictures to train on and to be measured on.
+    """Give the images to train on and to be measured on.
 
-    A suite may also have `evaluation(seed: int) -> EvaluationSets`, for pictures that can be
+    A suite may also have `evaluation(seed: int) -> EvaluationSets`, for images that can be
     measured on where those to train on are missing; without it `open` serves both. A suite that
     nobody can train on raises DataError in `open` and says so.
 
@@ -160,7 +160,7 @@ class Suite(Protocol):
     It may have `unread() -> Sequence[str]`: names of what lies where its sets are looked for and
     belongs to none of them, which the plan of a run, `cfft eval` and `cfft data verify` mention.
 
-    The optional class attribute `only_measured` names parameters that leave the pictures to train
+    The optional class attribute `only_measured` names parameters that leave the images to train
     on as they are, whatever sets they add to measure on. Where a run had other values of any other
     parameter, and other sets, `cfft eval` says that it may have been trained on what is measured.
     """

@@ -1,4 +1,4 @@
-"""Encode pictures with a vision transformer: capture for maps, drop tokens, waste nothing."""
+"""Encode images with a vision transformer: capture for maps, drop tokens, waste nothing."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Encoder(nn.Module):
     def _check_size(self, size: tuple[int, int]) -> None:
         if tuple(size) != self._parts.size:
             raise WeightsError(
-                f"the tower reads pictures of {self._parts.size} pixels, its preprocessing gives "
+                f"the tower reads images of {self._parts.size} pixels, its preprocessing gives "
                 f"{tuple(size)}; build both for one size"
             )
 

@@ -59,7 +59,7 @@ class Parts(Protocol):
     def prefix_tokens(self) -> int: ...
 
     def embed(self, images: Tensor) -> Tensor:
-        """Turn normalised pictures [B, 3, H, W] into the first block's tokens [B, T, C]."""
+        """Turn normalised images [B, 3, H, W] into the first block's tokens [B, T, C]."""
 
     def blocks(self) -> Sequence[Block]:
         """Return the blocks in the order in which they run."""
@@ -159,7 +159,7 @@ def open_clip_tower(
 ) -> nn.Module:
     """Build open_clip's `VisionTransformer` with random values from the global generator.
 
-    `size` of pictures and `patch` in pixels, (height, width). `width`: channels of a token,
+    `size` of images and `patch` in pixels, (height, width). `width`: channels of a token,
     `dim`: length of the features, `mlp_ratio`: hidden channels of a block's MLP per channel.
     """
     from open_clip.transformer import QuickGELU, VisionTransformer

@@ -1,4 +1,4 @@
-"""A whole evaluation: find the models, open the pictures, measure, compare, write."""
+"""A whole evaluation: find the models, open the images, measure, compare, write."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from cfft.evaluation.compare.baseline import baseline_line, chosen_baseline
 from cfft.evaluation.compare.comparison import compare
 from cfft.evaluation.compare.measured import Identity, MeasuredModel, MeasuredSet, measure
 from cfft.evaluation.files.files import SCHEMA, EvaluationFiles, new_evaluation
-from cfft.evaluation.models.finding import Found, find_models, model_layers
-from cfft.evaluation.models.starts import Starts
-from cfft.evaluation.models.subjects import Subject, Subjects
-from cfft.evaluation.pictures.leakage import (
+from cfft.evaluation.images.leakage import (
     check_one_suite,
     warn_of_other_settings,
-    warn_of_training_pictures,
+    warn_of_training_images,
 )
-from cfft.evaluation.pictures.sets import (
-    MeasuredPictures,
+from cfft.evaluation.images.sets import (
+    MeasuredImages,
     SuiteView,
     open_suite,
     unmeasured,
     without_unreadable,
 )
-from cfft.evaluation.pictures.side_by_side import Fitted, alike, fitted, predict_together
+from cfft.evaluation.images.side_by_side import Fitted, alike, fitted, predict_together
+from cfft.evaluation.models.finding import Found, find_models, model_layers
+from cfft.evaluation.models.starts import Starts
+from cfft.evaluation.models.subjects import Subject, Subjects
 from cfft.plugin.registry import Registry
 from cfft.records import Preprocessing
 from cfft.runtime.devices import make_accelerator, precision_of, processes_of
@@ -66,7 +66,7 @@ def evaluate_models(
     check_one_suite(found, layer, config, registry)
     accelerator = make_accelerator(settings.precision)
     hears = reporter if reporter is not None and accelerator.is_main_process else Silent()
-    warn_of_training_pictures(found, layer.seed, config, hears)
+    warn_of_training_images(found, layer.seed, config, hears)
     warn_of_other_settings(found, config, registry, hears)
     own = [] if layer.seed is not None else [m.seed for m in found if m.seed is not None]
     view = open_suite(config.suite.strategy, [config.seed, *own])
@@ -81,7 +81,7 @@ def evaluate_models(
 
 
 def _configured(registry: Registry, found: Sequence[Found], layer: Layer) -> RunConfig:
-    """Return which pictures and which model are meant; raises ConfigError with every problem."""
+    """Return which images and which model are meant; raises ConfigError with every problem."""
     layers = model_layers(found, layer)
     bare = next((model for model in found if model.is_bare), None)
     if bare is None:
@@ -106,7 +106,7 @@ class _Evaluation:
         identities = [subject.identity for subject in subjects]
         baseline = chosen_baseline(self.settings.baseline, identities)
         line = baseline_line(self.settings.baseline_line, identities)
-        line.check({each.pictures.name: each.role for each in view.sets})
+        line.check({each.images.name: each.role for each in view.sets})
         processes = processes_of(self.accelerator)
         self._try_all(view, subjects)
         if self.settings.skip_unreadable:
@@ -134,7 +134,7 @@ class _Evaluation:
         return attrs.evolve(subject.identity, run_digest=None)
 
     def _try_all(self, view: SuiteView, subjects: Sequence[Subject]) -> None:
-        """Build every model once, so that a bad one is found before the first picture."""
+        """Build every model once, so that a bad one is found before the first image."""
         if len(subjects) > self.settings.models_at_once:
             for subject in subjects:
                 self._fitted(view, subject)
@@ -163,7 +163,7 @@ class _Evaluation:
         found: list[dict[str, MeasuredSet]] = [{} for _ in subjects]
         for each in view.sets:
             for position, measured in self._on_set(view, each, subjects, models, files):
-                found[position][each.pictures.name] = measured
+                found[position][each.images.name] = measured
         for model in models:
             model.classifier.to("cpu")  # starting models are kept for weight ensembles
         identities = [
@@ -178,7 +178,7 @@ class _Evaluation:
     def _on_set(
         self,
         view: SuiteView,
-        each: MeasuredPictures,
+        each: MeasuredImages,
         subjects: Sequence[Subject],
         models: Sequence[Fitted],
         files: EvaluationFiles,
@@ -186,26 +186,26 @@ class _Evaluation:
         """Keep and score what models say of a set; logits are gone when the next set comes."""
         for position, predictions in self._predicted(each, subjects, models):
             subject = subjects[position]
-            files.keep(subject.identity.label, each.pictures.name, predictions)
+            files.keep(subject.identity.label, each.images.name, predictions)
             shifts = view.shifts(self._seed_of(subject)) if each.role == "id" else {}
-            name = each.pictures.name
+            name = each.images.name
             scored = partial(measure, name, predictions, each.role, self.space, shifts)
             yield position, files.processes.from_main(scored)
 
     def _predicted(
-        self, each: MeasuredPictures, subjects: Sequence[Subject], models: Sequence[Fitted]
+        self, each: MeasuredImages, subjects: Sequence[Subject], models: Sequence[Fitted]
     ) -> Iterator[tuple[int, Predictions]]:
         """Give the predictions for a set by the position of the model."""
         wanted = [i for i, subject in enumerate(subjects) if self._seed_of(subject) in each.seeds]
         for group in alike([models[i] for i in wanted]):
             positions = [wanted[i] for i in group]
-            task = f"evaluating {each.pictures.name}"
-            self.reporter.started(task, len(each.pictures))
+            task = f"evaluating {each.images.name}"
+            self.reporter.started(task, len(each.images))
             yield from zip(
                 positions,
                 predict_together(
                     [models[i] for i in positions],
-                    each.pictures,
+                    each.images,
                     self._reading,
                     self.accelerator,
                     partial(self.reporter.advanced, task),
@@ -228,7 +228,7 @@ class _Evaluation:
             "label_space": self.space,
             "classes": list(view.classes),
             "absent": dict(view.absent),
-            "skipped": [dict(picture.record()) for picture in view.skipped],
+            "skipped": [dict(image.record()) for image in view.skipped],
             "precision": precision_of(self.accelerator),
             "device": self.accelerator.device.type,
             "processes": self.accelerator.num_processes,

@@ -1,4 +1,4 @@
-"""What a stored model says of pictures without labels."""
+"""What a stored model says of images without labels."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 import attrs
 
 from cfft.data.check import find_unreadable
-from cfft.data.folders import picture_files
-from cfft.data.pictures import FilePictures, PictureSubset
-from cfft.data.suite import PictureSet
+from cfft.data.folders import image_files
+from cfft.data.images import ImageFiles, ImageSubset
+from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, DataError, several
 from cfft.model.rebuild import Rebuilt
 from cfft.runtime.devices import make_accelerator
@@ -35,16 +35,16 @@ class Guess:
     probability: float
 
 
-def find_pictures(words: Iterable[str]) -> list[str]:
-    """Return the paths of picture files, each once: files, folders at any depth, patterns.
+def find_images(words: Iterable[str]) -> list[str]:
+    """Return the paths of image files, each once: files, folders at any depth, patterns.
 
     A pattern is a word that names nothing itself and has * or ? or [ in it; ** goes through
-    folders. Raises DataError listing every word that leads to no picture.
+    folders. Raises DataError listing every word that leads to no image.
     """
     found: dict[str, None] = {}
     lost = []
     for word in words:
-        paths = list(_pictures_of(word))
+        paths = list(_images_of(word))
         found.update(dict.fromkeys(paths))
         if not paths:
             lost.append(f"{word}: {_nothing(word)}")
@@ -62,19 +62,19 @@ def predict(
     reporter: Reporter,
     skip_unreadable: bool = False,
 ) -> Predictions:
-    """Return the predictions for picture files, as an evaluation with this batch size gives them.
+    """Return the predictions for image files, as an evaluation with this batch size gives them.
 
-    Labels are 0 and mean nothing. Every picture is decoded once before the model runs; raises
+    Labels are 0 and mean nothing. Every image is decoded once before the model runs; raises
     DataError that lists those that cannot be read. With `skip_unreadable` the reporter is warned of
     each, and it is raised where none is left.
     """
-    pictures = _readable(_unlabelled(paths, model), reporter, skip_unreadable)
+    images = _readable(_unlabelled(paths, model), reporter, skip_unreadable)
     accelerator = make_accelerator(precision)
     reading = Reading(model.description.preprocessing, batch_size, workers)
     task = "predicting"
-    reporter.started(task, len(pictures))
+    reporter.started(task, len(images))
     found = evaluate(
-        model.classifier.to(accelerator.device), pictures, reading, accelerator,
+        model.classifier.to(accelerator.device), images, reading, accelerator,
         partial(reporter.advanced, task),
     )  # fmt: skip
     reporter.ended(task)
@@ -82,7 +82,7 @@ def predict(
 
 
 def likeliest(predictions: Predictions, classes: Sequence[str], top: int) -> Iterator[Guess]:
-    """Go through the `top` likeliest classes of each picture, in the pictures' order."""
+    """Go through the `top` likeliest classes of each image, in the images' order."""
     chosen = predictions.logits.softmax(dim=1).topk(top, dim=1)  # [N, top]
     rows = zip(predictions.names, chosen.values.tolist(), chosen.indices.tolist(), strict=True)
     for name, shares, indices in rows:
@@ -96,27 +96,27 @@ def check_top(top: int, classes: Sequence[str]) -> None:
         raise ConfigError(f"--top {top}: the model tells {len(classes)} classes apart")
 
 
-def _pictures_of(word: str) -> Iterator[str]:
+def _images_of(word: str) -> Iterator[str]:
     path = Path(word)
     if path.is_dir():
-        yield from (str(path / file) for file in picture_files(path))
+        yield from (str(path / file) for file in image_files(path))
     elif path.exists() or not glob.has_magic(word):
         yield from [str(path)] if path.exists() else []
     else:
         for match in sorted(glob.glob(word, recursive=True)):
-            yield from _pictures_of(match)
+            yield from _images_of(match)
 
 
 def _nothing(word: str) -> str:
     if Path(word).is_dir():
-        return "no pictures in this folder"
+        return "no images in this folder"
     return "no such file or folder" if not glob.has_magic(word) else "nothing matches this pattern"
 
 
-def _unlabelled(paths: Sequence[str], model: Rebuilt) -> FilePictures:
+def _unlabelled(paths: Sequence[str], model: Rebuilt) -> ImageFiles:
     classes = model.description.classes
-    return FilePictures(
-        name="pictures",
+    return ImageFiles(
+        name="images",
         root=Path(),
         paths=tuple(paths),
         labels=(0,) * len(paths),
@@ -125,22 +125,22 @@ def _unlabelled(paths: Sequence[str], model: Rebuilt) -> FilePictures:
     )
 
 
-def _readable(pictures: FilePictures, reporter: Reporter, skip: bool) -> PictureSet:
-    task = "checking pictures"
-    reporter.started(task, len(pictures))
-    found = find_unreadable([pictures], lambda done, _: reporter.advanced(task, done))
+def _readable(images: ImageFiles, reporter: Reporter, skip: bool) -> ImageSet:
+    task = "checking images"
+    reporter.started(task, len(images))
+    found = find_unreadable([images], lambda done, _: reporter.advanced(task, done))
     reporter.ended(task)
-    lines = [f"{picture.path}: {picture.reason}" for picture in found]
+    lines = [f"{image.path}: {image.reason}" for image in found]
     if found and not skip:
-        head = f"unreadable pictures: {len(found)}; mend, remove or skip them (--skip-unreadable)"
+        head = f"unreadable images: {len(found)}; mend, remove or skip them (--skip-unreadable)"
         raise DataError(several([head, *lines]))
     for line in lines:
         reporter.warned(f"left out {line}")
-    return _without(pictures, {picture.index for picture in found})
+    return _without(images, {image.index for image in found})
 
 
-def _without(pictures: FilePictures, bad: set[int]) -> PictureSet:
-    kept = tuple(index for index in range(len(pictures)) if index not in bad)
+def _without(images: ImageFiles, bad: set[int]) -> ImageSet:
+    kept = tuple(index for index in range(len(images)) if index not in bad)
     if not kept:
-        raise DataError(f"no picture can be read ({len(bad)} tried)")
-    return PictureSubset(whole=pictures, indices=kept, name=pictures.name)
+        raise DataError(f"no image can be read ({len(bad)} tried)")
+    return ImageSubset(whole=images, indices=kept, name=images.name)

@@ -1,4 +1,4 @@
-"""Sheets that show several strategies side by side on the same pictures (paper, Figs. 4 and 5)."""
+"""Sheets that show several strategies side by side on the same images (paper, Figs. 4 and 5)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from cfft.training.sheet import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from cfft.data.suite import PictureSet
+    from cfft.data.suite import ImageSet
 
 
 @attrs.frozen
@@ -62,20 +62,20 @@ def draw_preview(
     registry: Registry,
     reporter: Reporter,
 ) -> Figure:
-    """Draw pictures of the set `origin` as each configuration's map, mask and fill treat them.
+    """Draw images of the set `origin` as each configuration's map, mask and fill treat them.
 
     `configs` are alike in everything else. `run`: where the model is stored, None for the one that
     they start from. Raises CfftErrors.
     """
     config = configs[0]
     accelerator = make_accelerator(config.training.precision)
-    classes, (pictures,) = named_sets(config.suite.strategy, config.seed, [origin])
+    classes, (images,) = named_sets(config.suite.strategy, config.seed, [origin])
     found = opened_model(run, config, classes, registry, accelerator, reporter)
     combinations = [Combination.of(each) for each in configs]
     classifier, preprocessing = found.classifier, found.description.preprocessing
     with accelerator.autocast():
         return preview_sheet(
-            classifier.to(accelerator.device), combinations, pictures, classes, preprocessing,
+            classifier.to(accelerator.device), combinations, images, classes, preprocessing,
             rows, config.seed,
         )  # fmt: skip
 
@@ -83,21 +83,21 @@ def draw_preview(
 def preview_sheet(
     classifier: Classifier,
     combinations: Sequence[Combination],
-    pictures: PictureSet,
+    images: ImageSet,
     classes: Sequence[str],
     preprocessing: Preprocessing,
     rows: int,
     seed: int,
 ) -> Figure:
-    """Draw `rows` pictures of as many classes as possible: original, maps, masks, counterfactuals.
+    """Draw `rows` images of as many classes as possible: original, maps, masks, counterfactuals.
 
     Maps are of the true label, from a pass like that of training. A mask that several fills or maps
-    share is drawn once. With one combination, the picture is that of a run's own sheet with as many
-    rows. Raises what fills raise where there are too few pictures for them.
+    share is drawn once. With one combination, the image is that of a run's own sheet with as many
+    rows. Raises what fills raise where there are too few images for them.
     """
     classifier.eval().requires_grad_(False)
     count = max(rows, *(smallest_batch(each.fill.strategy) for each in combinations))
-    batch = sample_batch(pictures, count, preprocessing, classifier.head.weight.device)
+    batch = sample_batch(images, count, preprocessing, classifier.head.weight.device)
     names = [classes[label] for label in batch.labels.tolist()]
     columns = Columns.of(classifier, batch, combinations, seed)
     return draw_columns(columns.all, names[:rows])

@@ -84,7 +84,7 @@ class Stored:
 
 @attrs.frozen(eq=False)
 class Source:
-    """Hold an evaluation or a run: its models, and what evaluation.json says of their pictures."""
+    """Hold an evaluation or a run: its models, and what evaluation.json says of their images."""
 
     path: Path
     models: Sequence[Stored]
@@ -208,7 +208,7 @@ def _run(run: RunDirectory, results: _Results, label: str, group: str) -> Source
 
 
 def _check_alike(one: Source, other: Source) -> None:
-    """Raise DataError for other classes or pictures; where a folder lies makes no difference."""
+    """Raise DataError for other classes or images; where a folder lies makes no difference."""
     if list(one.classes) != list(other.classes):
         raise DataError(
             f"{one.path} and {other.path} have different classes: recompute them one at a time"
@@ -216,7 +216,7 @@ def _check_alike(one: Source, other: Source) -> None:
     changed = suite_differences(one.suite, other.suite)
     if changed:
         raise DataError(
-            f"{one.path} and {other.path} were measured on different pictures "
+            f"{one.path} and {other.path} were measured on different images "
             f"({'; '.join(changed)}): recompute them one at a time"
         )
 

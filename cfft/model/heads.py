@@ -49,7 +49,7 @@ def starting_head(
 def zero_shot_head(
     pretrained: Pretrained, class_names: Sequence[str], templates: Sequence[str]
 ) -> Head:
-    """Return the head that compares pictures with prompts (CLIP, Radford et al. 2021, 3.1.4).
+    """Return the head that compares images with prompts (CLIP, Radford et al. 2021, 3.1.4).
 
     Per class: the normalised mean over templates of normalised text features, times
     exp(logit_scale); the bias is 0. Classes may share a name. Raises ConfigError where the
@@ -73,7 +73,7 @@ def require_words(class_names: Sequence[str]) -> None:
     if class_names and all(name.strip().isdecimal() for name in class_names):
         raise ConfigError(
             f"head 'zero-shot' describes classes in words, got only numbers: {class_names[0]} to "
-            f"{class_names[-1]}; name them (classes.toml beside the pictures, or --classes FILE "
+            f"{class_names[-1]}; name them (classes.toml beside the images, or --classes FILE "
             "where the suite has it), or use --head linear-probe"
         )
 
@@ -109,7 +109,7 @@ def linear_probe_head(
     each feature to variance 1. Raises ConfigError where N is 0.
     """
     if len(features) == 0:
-        raise ConfigError("head 'linear-probe' needs at least one training picture")
+        raise ConfigError("head 'linear-probe' needs at least one training image")
     inputs = F.normalize(features, dim=-1) if normalised else features
     inputs = inputs.detach().float()
     centre, spread = _centre_and_spread(inputs)
@@ -140,7 +140,7 @@ def _regress(inputs: Tensor, labels: Tensor, classes: int, decay: float) -> tupl
         ):
             part = F.cross_entropy(F.linear(rows, weight, bias), targets, reduction="sum")
             part = part / len(inputs)
-            part.backward()  # part by part: the logits of all pictures at once may not fit
+            part.backward()  # part by part: the logits of all images at once may not fit
             total = total.detach() + part.detach()
         return total.detach()
 

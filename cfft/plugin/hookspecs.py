@@ -96,7 +96,7 @@ def cfft_losses() -> Sequence[type[Any]]:
     >>> import cfft
     >>> @cfft.loss("feature-l1")
     ... class FeatureL1:
-    ...     '''Mean absolute difference of the features on the original pictures.'''
+    ...     '''Mean absolute difference of the features on the original images.'''
     ...     needs = frozenset({"teacher.original"})
     ...     weight: float = cfft.param(1.0, help="factor in the objective", ge=0)
     ...     teacher: str = cfft.param("clip", help="label of the teacher to follow")
@@ -127,7 +127,7 @@ def cfft_backbones() -> Sequence[type[Any]]:
 
 @hookspec
 def cfft_suites() -> Sequence[type[Any]]:
-    """Return suite classes: they give pictures to train on and to be measured on.
+    """Return suite classes: they give images to train on and to be measured on.
 
     >>> from pathlib import Path
     >>> import cfft

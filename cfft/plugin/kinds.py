@@ -30,6 +30,6 @@ KINDS: Mapping[str, Kind] = {
         Kind("teacher", "cfft_teachers", "load", "give the frozen model that the student follows"),
         Kind("loss", "cfft_losses", "measure", "measure one auxiliary term of the objective"),
         Kind("backbone", "cfft_backbones", "build", "build a pre-trained encoder"),
-        Kind("suite", "cfft_suites", "open", "give training, validation, test and OOD pictures"),
+        Kind("suite", "cfft_suites", "open", "give training, validation, test and OOD images"),
     )
 }

@@ -25,12 +25,12 @@ _PAIRS_ALONE = 30
 class Pair:
     """Hold a mistake: the true class, the chosen one, how often, as a share of the true class.
 
-    `pictures`: per model, so the mean over the seeds of a configuration.
+    `images`: per model, so the mean over the seeds of a configuration.
     """
 
     true: str
     chosen: str
-    pictures: float
+    images: float
     share: float
 
 
@@ -54,14 +54,14 @@ class Confusion:
         return len(self.classes) <= LARGEST_MAP
 
     @property
-    def pictures(self) -> float:
-        """How many pictures each model was shown."""
+    def images(self) -> float:
+        """How many images each model was shown."""
         return float(self.counts.sum()) / self.models
 
     @property
     def mistaken(self) -> float:
         """How many of them each model took for another class."""
-        return self.pictures - float(self.counts.trace()) / self.models
+        return self.images - float(self.counts.trace()) / self.models
 
     def pairs(self) -> list[Pair]:
         """Return the most frequent mistakes, of equally frequent ones the larger shares first.
@@ -126,7 +126,7 @@ def _confusion(group: str, name: str, models: Sequence[Model], classes: Sequence
 
 
 def _taken(model: Model, name: str, classes: Sequence[str]) -> NDArray[np.int64]:
-    """Return true and chosen class of each picture of a set: [2, N]."""
+    """Return true and chosen class of each image of a set: [2, N]."""
     path = model.predictions[name]
     saved = in_label_space(Predictions.load(path), model.label_space or "subset")
     found: NDArray[np.int64] = torch.stack([saved.labels, chosen_labels(saved)]).numpy()

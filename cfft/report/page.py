@@ -1,4 +1,4 @@
-"""The page: one HTML file with its data, its pictures and the code that draws them."""
+"""The page: one HTML file with its data, its images and the code that draws them."""
 
 from __future__ import annotations
 

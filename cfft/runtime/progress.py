@@ -28,7 +28,7 @@ class Reporter(Protocol):
         """Hear the plan, before training."""
 
     def started(self, task: str, total: int) -> None:
-        """Hear that a task of `total` units (pictures, steps) begins; tasks do not nest."""
+        """Hear that a task of `total` units (images, steps) begins; tasks do not nest."""
 
     def advanced(self, task: str, done: int) -> None:
         """Hear that `done` units of the task are finished."""

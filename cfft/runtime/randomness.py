@@ -11,8 +11,8 @@ def generator(seed: int, purpose: str, process: int = 0, step: int = 0) -> torch
     """Return a fresh CPU generator for one purpose of one process at one step.
 
     `purpose`: what is drawn; `step`: what it is drawn anew for, where that is not the run:
-    "order" of the training pictures: the epoch; "mask" and "fill": the micro-batch, counted through
-    the run; "split" and "subset" of the pictures: the class; "sheet-mask" and "sheet-fill": once;
+    "order" of the training images: the epoch; "mask" and "fill": the micro-batch, counted through
+    the run; "split" and "subset" of the images: the class; "sheet-mask" and "sheet-fill": once;
     "bootstrap SET": once.
     Initial weights are never drawn here: those of `--pretrained random` are alike for every seed.
     The same four values give the same draws on every machine, so that a resumed run needs no

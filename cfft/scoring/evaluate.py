@@ -1,4 +1,4 @@
-"""Measure a model on a set of pictures: every picture counts exactly once, on any device count."""
+"""Measure a model on a set of images: every image counts exactly once, on any device count."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_stat_scores
 
+from cfft.data.images import counts_as, origins_of
 from cfft.data.loading import Loaded, Loader, on_device
-from cfft.data.pictures import counts_as, origins_of
-from cfft.data.suite import PictureSet
+from cfft.data.suite import ImageSet
 from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError, WeightsError
 from cfft.records import Batch, Preprocessing
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 Advanced = Callable[[int], None]
-"""Hears how many pictures are done so far, on all processes together."""
+"""Hears how many images are done so far, on all processes together."""
 
 
 @attrs.frozen
 class Reading:
-    """Say how pictures reach a model: preprocessing, pictures per pass, decoding processes."""
+    """Say how images reach a model: preprocessing, images per pass, decoding processes."""
 
     preprocessing: Preprocessing
     batch_size: int
@@ -39,10 +39,10 @@ class Reading:
 
 @attrs.frozen
 class Score:
-    """Hold the top-1 accuracy on `n` pictures of `classes` classes.
+    """Hold the top-1 accuracy on `n` images of `classes` classes.
 
     `top1`: share 0..1. `ci95`: its 95 % confidence interval after Clopper and Pearson (1934), where
-    versions of one picture are no independent pictures; see `share_ci95`.
+    versions of one image are no independent images; see `share_ci95`.
     """
 
     top1: float
@@ -57,73 +57,73 @@ class Score:
 
 def evaluate(
     classifier: Classifier,
-    pictures: PictureSet,
+    image_set: ImageSet,
     reading: Reading,
     accelerator: Accelerator,
     advanced: Advanced | None = None,
 ) -> Predictions:
-    """Return a model's predictions for every picture of a set, the same on every process.
+    """Return a model's predictions for every image of a set, the same on every process.
 
-    `advanced` hears how many pictures are done. Raises DataError for an empty set and for a
-    picture that cannot be read, WeightsError for logits that are not finite.
+    `advanced` hears how many images are done. Raises DataError for an empty set and for a
+    image that cannot be read, WeightsError for logits that are not finite.
     """
     logits = outputs_of(
-        lambda images: classifier(images).logits, pictures, reading, accelerator, advanced
+        lambda images: classifier(images).logits, image_set, reading, accelerator, advanced
     )
-    return predictions_of(logits, pictures)
+    return predictions_of(logits, image_set)
 
 
-def predictions_of(logits: Tensor, pictures: PictureSet) -> Predictions:
+def predictions_of(logits: Tensor, image_set: ImageSet) -> Predictions:
     """Put what a model said, [N, K] in the order of a set, beside what the set says.
 
     Raises WeightsError for logits that are not finite: their arg-max would count as an answer, and
     infinite ones leave no probabilities.
     """
-    names = tuple(pictures.identify(index) for index in range(len(pictures)))
+    names = tuple(image_set.identify(index) for index in range(len(image_set)))
     wrong = not_finite(logits, names)
     if wrong is not None:
         raise WeightsError(
-            f"set '{pictures.name}': the model's {wrong}: its weights are broken or its values "
+            f"set '{image_set.name}': the model's {wrong}: its weights are broken or its values "
             "overflow; try precision fp32"
         )
     found = Predictions(
         logits,
-        torch.tensor(pictures.labels),
+        torch.tensor(image_set.labels),
         names,
-        tuple(pictures.classes),
-        origins=origins_of(pictures),
+        tuple(image_set.classes),
+        origins=origins_of(image_set),
     )
-    for index, label in counts_as(pictures).items():
+    for index, label in counts_as(image_set).items():
         found.stands_for[index] = label
     return found
 
 
 def outputs_of(
     model: Callable[[Tensor], Tensor],
-    pictures: PictureSet,
+    image_set: ImageSet,
     reading: Reading,
     accelerator: Accelerator,
     advanced: Advanced | None = None,
 ) -> Tensor:
-    """Return `model`'s outputs [N, ...] for every picture in order, float32 on the CPU.
+    """Return `model`'s outputs [N, ...] for every image in order, float32 on the CPU.
 
     `model` takes images [B, 3, H, W] in 0..1 on the accelerator's device. Processes share the
-    pictures out and all return everything; no gradients. Raises DataError as `evaluate` does: on
-    the process that met the picture, and OtherProcessError on the others.
+    images out and all return everything; no gradients. Raises DataError as `evaluate` does: on
+    the process that met the image, and OtherProcessError on the others.
     """
-    if not len(pictures):
-        raise DataError(f"set '{pictures.name}' has no pictures to evaluate on")
-    own = own_indices(len(pictures), accelerator.process_index, accelerator.num_processes)
+    if not len(image_set):
+        raise DataError(f"set '{image_set.name}' has no images to evaluate on")
+    own = own_indices(len(image_set), accelerator.process_index, accelerator.num_processes)
     wanted = [own[i : i + reading.batch_size] for i in range(0, len(own), reading.batch_size)]
     pin = accelerator.device.type == "cuda"
-    loader = Loader(pictures, reading.preprocessing, reading.workers, pin)
+    loader = Loader(image_set, reading.preprocessing, reading.workers, pin)
     processes = processes_of(accelerator)
 
     def gather(rows: Tensor) -> Tensor:
         processes.agree()
         return cast(Tensor, accelerator.gather(rows))
 
-    rows = Rows(len(pictures), processes.count, gather)
+    rows = Rows(len(image_set), processes.count, gather)
     for outputs in processes.guarded(_each_batch(model, loader.load(wanted), accelerator)):
         rows.add(outputs)
         if advanced is not None:
@@ -134,7 +134,7 @@ def outputs_of(
 def score(predictions: Predictions) -> Score:
     """Return top-1 where the arg-max is taken over the set's own classes only.
 
-    A class that stands for another label is right where that label is; see PictureSet.
+    A class that stands for another label is right where that label is; see ImageSet.
     """
     correct, *_, n = multiclass_stat_scores(
         chosen_labels(predictions),

@@ -1,4 +1,4 @@
-"""What a model says of pictures, row by row: from several processes into the pictures' order."""
+"""What a model says of images, row by row: from several processes into the images' order."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ HELD_BYTES = 2**24
 """Bytes of rows that wait on a device before they move to the host's memory: 16 MiB."""
 
 
-def own_indices(pictures: int, process: int, processes: int) -> list[int]:
-    """Return the pictures of one process: every `processes`-th one.
+def own_indices(images: int, process: int, processes: int) -> list[int]:
+    """Return the images of one process: every `processes`-th one.
 
-    All processes get equally many; the last picture is repeated where they do not come out even.
+    All processes get equally many; the last image is repeated where they do not come out even.
     """
-    each = -(-pictures // processes)
+    each = -(-images // processes)
     own = range(process, each * processes, processes)
-    return [min(index, pictures - 1) for index in own]
+    return [min(index, images - 1) for index in own]
 
 
 def in_order(gathered: Tensor, processes: int) -> Tensor:
-    """Bring rows that were gathered process by process into the pictures' order: [N, ...]."""
+    """Bring rows that were gathered process by process into the images' order: [N, ...]."""
     by_process: Tensor = gathered.unflatten(0, (processes, -1))  # [processes, rows, ...]
     return by_process.transpose(0, 1).flatten(0, 1)
 
 
 class Rows:
-    """Collect one row a picture on the host, out of the shares that `own_indices` gives.
+    """Collect one row a image on the host, out of the shares that `own_indices` gives.
 
     `gather` joins a tensor of every process along its first dimension: all add equally many rows
     at a time. Rows wait on the device until there are `held_bytes` of them, so that it need not be
@@ -38,12 +38,12 @@ class Rows:
 
     def __init__(
         self,
-        pictures: int,
+        images: int,
         processes: int,
         gather: Callable[[Tensor], Tensor],
         held_bytes: int = HELD_BYTES,
     ) -> None:
-        self.pictures, self.processes = pictures, processes
+        self.images, self.processes = images, processes
         self._gather, self._held_bytes = gather, held_bytes
         self._held: list[Tensor] = []
         self._all: Tensor | None = None
@@ -56,7 +56,7 @@ class Rows:
             self._store()
 
     def all(self) -> Tensor:
-        """Return the rows of all pictures in their order, on the CPU: [N, ...]; ends the taking."""
+        """Return the rows of all images in their order, on the CPU: [N, ...]; ends the taking."""
         if self._held:
             self._store()
         if self._all is None:
@@ -65,16 +65,16 @@ class Rows:
 
     @property
     def added(self) -> int:
-        """How many pictures all processes have added, at most all there are."""
+        """How many images all processes have added, at most all there are."""
         held = self.processes * sum(map(len, self._held))
-        return min(self._stored + held, self.pictures)
+        return min(self._stored + held, self.images)
 
     def _store(self) -> None:
-        """Move what is held to the host: its pictures follow one another in the whole."""
+        """Move what is held to the host: its images follow one another in the whole."""
         rows = in_order(self._gather(torch.cat(self._held)), self.processes)
         self._held.clear()
         if self._all is None:
-            self._all = torch.empty(self.pictures, *rows.shape[1:], dtype=rows.dtype)
-        end = min(self._stored + len(rows), self.pictures)
+            self._all = torch.empty(self.images, *rows.shape[1:], dtype=rows.dtype)
+        end = min(self._stored + len(rows), self.images)
         self._all[self._stored : end] = rows[: end - self._stored]
         self._stored = end

@@ -1,4 +1,4 @@
-"""Confidence intervals of a share of pictures, some of which may be versions of one picture."""
+"""Confidence intervals of a share of images, some of which may be versions of one image."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _TAIL = 0.025
 
 
 def share_ci95(correct: NDArray[np.bool_], original: NDArray[np.int64]) -> tuple[float, float]:
-    """Return the 95 % interval of Clopper and Pearson (1934) at the effective number of pictures.
+    """Return the 95 % interval of Clopper and Pearson (1934) at the effective number of images.
 
-    `correct`, `original`: [N], N >= 1: whether a picture was classified correctly, and the number
-    of the picture that it is a version of, 0 <= original < G. With N originals it is the plain
-    interval; with fewer it is wider the more alike versions of one picture fare (Korn and Graubard
+    `correct`, `original`: [N], N >= 1: whether a image was classified correctly, and the number
+    of the image that it is a version of, 0 <= original < G. With N originals it is the plain
+    interval; with fewer it is wider the more alike versions of one image fare (Korn and Graubard
     1998).
     """
     share, count = float(correct.mean()), effective_count(correct, original)
@@ -25,7 +25,7 @@ def share_ci95(correct: NDArray[np.bool_], original: NDArray[np.int64]) -> tuple
 
 
 def effective_count(correct: NDArray[np.bool_], original: NDArray[np.int64]) -> float:
-    """Return how many independent pictures tell as much as these: share (1 - share) / variance.
+    """Return how many independent images tell as much as these: share (1 - share) / variance.
 
     The variance is that of a ratio over originals. It is never more than N; where all are right or
     all wrong, or versions of a single original, nothing is known of the variance, and each original

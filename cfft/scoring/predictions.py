@@ -1,4 +1,4 @@
-"""What a model said of the pictures of a set, in memory and on disk."""
+"""What a model said of the images of a set, in memory and on disk."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _FORMS = {
 class Predictions:
     """Hold what a model says of a set.
 
-    `logits`: [N, K], float32. `labels`: [N], int64. `names`: one per picture. `classes`: the
+    `logits`: [N, K], float32. `labels`: [N], int64. `names`: one per image. `classes`: the
     indices that may occur in the set. `stands_for`: [K], int64: the label that each class stands
-    for, itself unless the set says otherwise (PictureSet.counts_as). All on the CPU. `origins`: the
-    picture that each is a version of, empty where each stands for itself (PictureSet.origins).
+    for, itself unless the set says otherwise (ImageSet.counts_as). All on the CPU. `origins`: the
+    image that each is a version of, empty where each stands for itself (ImageSet.origins).
     """
 
     logits: Tensor
@@ -48,7 +48,7 @@ class Predictions:
 
     @property
     def original(self) -> NDArray[np.int64]:
-        """The number of the picture that each is a version of, from 0 as they come: [N]."""
+        """The number of the image that each is a version of, from 0 as they come: [N]."""
         names: Sequence[Any] = self.origins or range(len(self.labels))
         numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
         return np.array([numbers[name] for name in names], dtype=np.int64)
@@ -116,8 +116,8 @@ class Predictions:
         return found
 
 
-def read_pictures(path: Path) -> tuple[list[str], list[int]]:
-    """Return the names and labels of the pictures that predictions are of, without the logits.
+def read_images(path: Path) -> tuple[list[str], list[int]]:
+    """Return the names and labels of the images that predictions are of, without the logits.
 
     Raises DataError naming `path` for anything else.
     """
@@ -141,12 +141,12 @@ def chosen_labels(predictions: Predictions) -> Tensor:
     return predictions.stands_for[classes[predictions.logits[:, classes].argmax(dim=1)]]
 
 
-def not_finite(logits: Tensor, pictures: Sequence[str]) -> str | None:
+def not_finite(logits: Tensor, images: Sequence[str]) -> str | None:
     """Say which logits [N, K] are no finite numbers, None where all are."""
     broken = (~logits.isfinite()).any(dim=1).nonzero().flatten().tolist()
     if not broken:
         return None
     return (
-        f"logits are not finite (NaN or infinite) for {len(broken)} of {len(pictures)} pictures, "
-        f"the first is {pictures[broken[0]]}"
+        f"logits are not finite (NaN or infinite) for {len(broken)} of {len(images)} images, "
+        f"the first is {images[broken[0]]}"
     )

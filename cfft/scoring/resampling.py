@@ -1,4 +1,4 @@
-"""Paired bootstrap: how far accuracies would vary over other pictures of the same kind."""
+"""Paired bootstrap: how far accuracies would vary over other images of the same kind."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Shares = NDArray[np.float64]
 def resampled_top1(
     correct: Sequence[NDArray[np.bool_]], original: NDArray[np.int64], name: str
 ) -> Shares:
-    """Return top-1 of several models on the same redrawn pictures, 0..1: [models, REPLICATES].
+    """Return top-1 of several models on the same redrawn images, 0..1: [models, REPLICATES].
 
-    `correct`: per model, [N]: whether each picture was classified correctly. `original`: [N], the
-    number of the picture that each is a version of, 0 <= original < G. G originals are drawn with
+    `correct`: per model, [N]: whether each image was classified correctly. `original`: [N], the
+    number of the image that each is a version of, 0 <= original < G. G originals are drawn with
     replacement (Efron 1979), each with all its versions. The draws depend on `name` and G alone:
     sets of the same originals are redrawn together if they go by one name, and a model gets the
     same replicates in any company.

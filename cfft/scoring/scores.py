@@ -27,8 +27,8 @@ _BELOW_1 = math.nextafter(1, 0)
 class FullScore(Score):
     """Hold what there is to say of a model on one set, all shares 0..1.
 
-    `class_mean`: mean over the classes that have pictures of their top-1. `top5`: share of the
-    pictures with a right class among the five of the largest logits, or among all where there are
+    `class_mean`: mean over the classes that have images of their top-1. `top5`: share of the
+    images with a right class among the five of the largest logits, or among all where there are
     fewer. `ece`: expected calibration error over 15 bins of equal width (Guo et al. 2017) of the
     label that is chosen.
     """
@@ -59,15 +59,15 @@ def full_score(predictions: Predictions) -> FullScore:
     )
 
 
-def correct_pictures(predictions: Predictions) -> Tensor:
-    """Tell of each picture whether top-1 is right: [N], bool."""
+def correct_images(predictions: Predictions) -> Tensor:
+    """Tell of each image whether top-1 is right: [N], bool."""
     return chosen_labels(predictions) == predictions.labels
 
 
 def top1_on_classes(
     predictions: Predictions, classes: Collection[int], space: LabelSpace
 ) -> float | None:
-    """Return top-1 on the pictures of `classes` alone, None where there are none.
+    """Return top-1 on the images of `classes` alone, None where there are none.
 
     The arg-max is taken over those classes of the set, or over all classes in the full space.
     """
@@ -76,7 +76,7 @@ def top1_on_classes(
         return None
     among = tuple(index for index in predictions.classes if index in classes)
     judged = in_label_space(attrs.evolve(predictions, classes=among), space)
-    return float(correct_pictures(judged)[kept].double().mean())
+    return float(correct_images(judged)[kept].double().mean())
 
 
 def _top5(predictions: Predictions) -> float:
@@ -109,6 +109,6 @@ def _class_mean(predictions: Predictions) -> float:
         num_classes=predictions.logits.shape[1],
         average="none",
     )
-    correct, pictures = counts[:, 0].double(), counts[:, 4].double()
-    has_pictures = pictures > 0
-    return float((correct[has_pictures] / pictures[has_pictures]).mean())
+    correct, images = counts[:, 0].double(), counts[:, 4].double()
+    has_images = images > 0
+    return float((correct[has_images] / images[has_images]).mean())

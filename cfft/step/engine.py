@@ -22,7 +22,7 @@ class TrainingStep(nn.Module):
 
     `losses` and `teachers` are keyed by label; a loss follows the teacher that its parameter
     `teacher` names. Only passes that some loss needs are made: where none looks at counterfactual
-    pictures, neither mask nor fill runs, and both may be None. Generators are on the CPU and made
+    images, neither mask nor fill runs, and both may be None. Generators are on the CPU and made
     anew for each step. Raises ConfigError for a loss without its teacher, mask or fill.
     """
 
@@ -71,7 +71,7 @@ class TrainingStep(nn.Module):
         return self.objective(self.outputs(batch, mask_rng, fill_rng))
 
     def objective(self, outputs: StepOutputs) -> StepResult:
-        """Weigh the terms: cross-entropy on the original pictures, then every loss."""
+        """Weigh the terms: cross-entropy on the original images, then every loss."""
         labels = outputs.batch.labels
         values = {CLASSIFICATION: cross_entropy(outputs.student_original.logits, labels)}
         values |= {label: loss.measure(outputs) for label, loss in self.losses.items()}
@@ -101,14 +101,14 @@ def _needed(
     if needs.isdisjoint({"student.counterfactual", "teacher.counterfactual"}):
         return None
     if mask is None or fill is None:
-        raise ConfigError("a loss looks at counterfactual pictures: choose a mask and a fill")
+        raise ConfigError("a loss looks at counterfactual images: choose a mask and a fill")
     return mask, fill
 
 
 def refilled(
     fill: Refiller, batch: Batch, selection: MaskSelection, rng: torch.Generator
 ) -> Counterfactual:
-    """Return what `fill` makes of a selection; the pictures themselves where none is hidden."""
+    """Return what `fill` makes of a selection; the images themselves where none is hidden."""
     if selection.hidden_per_image == 0:
         return Counterfactual(batch.images)
     return fill.refill(batch, selection, rng)

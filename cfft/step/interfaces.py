@@ -30,7 +30,7 @@ class StudentView(Protocol):
 
     @property
     def clean(self) -> Encoded:
-        """The student's outputs on the original pictures, in the graph."""
+        """The student's outputs on the original images, in the graph."""
 
     def scores(self, cam: Cam | None = None) -> Tensor:
         """Class activation map of the true labels: [B, gh, gw] in 0..1, detached.
@@ -49,16 +49,16 @@ class MaskSelector(Protocol):
 
 @runtime_checkable
 class Refiller(Protocol):
-    """Turn pictures and a selection into counterfactual pictures.
+    """Turn images and a selection into counterfactual images.
 
-    The optional class attribute `smallest_batch` says how many pictures it takes, 1 without it;
+    The optional class attribute `smallest_batch` says how many images it takes, 1 without it;
     with fewer, `refill` raises a CfftError.
     """
 
     def refill(
         self, batch: Batch, selection: MaskSelection, rng: torch.Generator
     ) -> Counterfactual:
-        """Return new pictures, or tokens to drop; `rng` is a CPU generator of this step."""
+        """Return new images, or tokens to drop; `rng` is a CPU generator of this step."""
 
 
 @runtime_checkable

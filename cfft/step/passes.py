@@ -1,4 +1,4 @@
-"""Forward passes of a step: the student on clean pictures, frozen teachers on either view."""
+"""Forward passes of a step: the student on clean images, frozen teachers on either view."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cfft.step.interfaces import Cam
 
 @attrs.frozen(eq=False)
 class CleanPass:
-    """Hold the student's pass on the original pictures: the StudentView of masks and maps.
+    """Hold the student's pass on the original images: the StudentView of masks and maps.
 
     `clean`: its outputs, in the graph. `capture`: what that pass kept for maps; it holds on to the
     graph, so let go of it once the mask is chosen. `cam`: the run's map, None where nothing asks
@@ -31,7 +31,7 @@ class CleanPass:
     def of(
         cls, student: nn.Module, batch: Batch, cam: Cam | None, rng: torch.Generator
     ) -> CleanPass:
-        """Run `student` on the pictures of `batch`; maps need gradients to be enabled."""
+        """Run `student` on the images of `batch`; maps need gradients to be enabled."""
         capture = Capture()
         return cls(batch, student(batch.images, capture=capture), capture, cam, rng)
 
@@ -65,7 +65,7 @@ def divided_by_maximum(scores: Tensor) -> Tensor:
 def second_pass(
     model: nn.Module, batch: Batch, counterfactual: Counterfactual, first: Encoded | None
 ) -> Encoded:
-    """Run `model` on counterfactual pictures, or reuse `first` where they are the originals."""
+    """Run `model` on counterfactual images, or reuse `first` where they are the originals."""
     unchanged = counterfactual.images is batch.images and counterfactual.dropped is None
     if first is not None and unchanged:
         return first

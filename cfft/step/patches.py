@@ -1,4 +1,4 @@
-"""From the patch grid to pixels: enlarge a grid, fill hidden patches from other pictures."""
+"""From the patch grid to pixels: enlarge a grid, fill hidden patches from other images."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 def refill_from(images: Tensor, hidden: Tensor, donors: Tensor) -> Tensor:
-    """Fill hidden patches with the same place of each one's donor picture.
+    """Fill hidden patches with the same place of each one's donor image.
 
     `images`: [B, C, H, W]. `hidden`: [B, gh, gw], bool. `donors`: [B] int64, one donor for a
-    picture, or [B, gh, gw], one for each patch: indices into the batch, read where `hidden` is
+    image, or [B, gh, gw], one for each patch: indices into the batch, read where `hidden` is
     True. Returns new images [B, C, H, W]. A patch covers H/gh x W/gw pixels (the grid enlarged by
-    nearest neighbour). Raises ValueError where the grid does not divide the pictures.
+    nearest neighbour). Raises ValueError where the grid does not divide the images.
     """
     per_patch = donors if donors.ndim == 3 else donors[:, None, None]  # [B, gh or 1, gw or 1]
     own = torch.arange(len(images), device=images.device)[:, None, None]
@@ -32,7 +32,7 @@ def _by_patch(images: Tensor, gh: int, gw: int) -> Tensor:
     height, width = images.shape[-2:]
     if height % gh or width % gw:
         raise ValueError(
-            f"pictures of {height} x {width} pixels do not divide into {gh} x {gw} patches"
+            f"images of {height} x {width} pixels do not divide into {gh} x {gw} patches"
         )
     shape = (*images.shape[:2], gh, height // gh, gw, width // gw)
     return images.reshape(shape)  # [B, C, gh, ph, gw, pw]

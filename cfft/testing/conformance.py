@@ -30,7 +30,7 @@ def check_strategy(cls: type[Any], values: Mapping[str, Any] | None = None, **in
 
     `values` are parameters to run it with; the others have their defaults. A backbone needs the
     input `model`, a name to build, and may have `weights`. Checked are the declaration, and on
-    tiny pictures with a non-square grid: shapes, dtypes and ranges of results; the same random
+    tiny images with a non-square grid: shapes, dtypes and ranges of results; the same random
     generator gives the same result; inputs, models and global state stay as they were.
     """
     declared = declaration(cls)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cfft.data.consistency import inconsistencies
 from cfft.data.sets import damage
-from cfft.data.suite import EvaluationSets, PictureSet, Suite, SuiteSets
+from cfft.data.suite import EvaluationSets, ImageSet, Suite, SuiteSets
 from cfft.encoder.encoder import Capture, Classifier
 from cfft.errors import DataError
 from cfft.model.pretrained import Backbone, Pretrained
@@ -64,7 +64,7 @@ def _check_encoder(who: str, pretrained: Pretrained) -> None:
     encoder, size = pretrained.encoder, pretrained.preprocessing.size
     images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
     covered = tuple(n * p for n, p in zip(encoder.grid, encoder.patch, strict=True))
-    must(covered == tuple(size), f"{who}: grid times patch is {covered}, the pictures are {size}")
+    must(covered == tuple(size), f"{who}: grid times patch is {covered}, the images are {size}")
     capture = Capture()
     with leaves_alone(who, {"images": images}):
         features = encoder(images, capture=capture)
@@ -77,7 +77,7 @@ def _check_encoder(who: str, pretrained: Pretrained) -> None:
 
 
 def check_suite(who: str, suite: Suite) -> None:
-    """Open twice, read the first and last picture of every set, and compare.
+    """Open twice, read the first and last image of every set, and compare.
 
     A suite with `evaluation` is opened that way too; it may refuse `open` with a DataError, as one
     that nobody can train on does.
@@ -104,24 +104,24 @@ def _check_way(who: str, opened: Callable[[int], Opened], wanted: type[Opened]) 
     problem = next(chain(damage(sets), inconsistencies(sets)), None)
     must(problem is None, f"{who}: {problem}")
     for first, second in zip(_every(sets), _every(opened(0)), strict=True):
-        _check_pictures(f"{who}, set '{first.name}'", first, second)
+        _check_images(f"{who}, set '{first.name}'", first, second)
 
 
-def _every(sets: Opened) -> list[PictureSet]:
+def _every(sets: Opened) -> list[ImageSet]:
     if isinstance(sets, EvaluationSets):
         return [*sets.present]
     return [sets.train, sets.val, sets.test, *sets.ood]
 
 
-def _identities(pictures: PictureSet) -> list[str]:
-    return [pictures.identify(index) for index in range(len(pictures))]
+def _identities(images: ImageSet) -> list[str]:
+    return [images.identify(index) for index in range(len(images))]
 
 
-def _check_pictures(who: str, pictures: PictureSet, again: PictureSet) -> None:
-    identities = _identities(pictures)
-    same = [*pictures.labels] == [*again.labels] and identities == _identities(again)
-    must(same, f"{who}: the same seed must give the same pictures")
-    must(len(set(identities)) == len(identities), f"{who}: two pictures have the same identity")
-    for index in (0, len(pictures) - 1):
-        mode = pictures.read(index).mode
+def _check_images(who: str, images: ImageSet, again: ImageSet) -> None:
+    identities = _identities(images)
+    same = [*images.labels] == [*again.labels] and identities == _identities(again)
+    must(same, f"{who}: the same seed must give the same images")
+    must(len(set(identities)) == len(identities), f"{who}: two images have the same identity")
+    for index in (0, len(images) - 1):
+        mode = images.read(index).mode
         must(mode == "RGB", f"{who}: read() must give RGB, got {mode}")

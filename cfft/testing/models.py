@@ -1,4 +1,4 @@
-"""Tiny models and pictures: a step on them takes milliseconds."""
+"""Tiny models and images: a step on them takes milliseconds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tiny_classifier(
 ) -> Classifier:
     """Build a small vision transformer with random values of `seed`, on the CPU.
 
-    It reads pictures [B, 3, 4 * gh, 4 * gw] and has two attention heads and 8 features; its head
+    It reads images [B, 3, 4 * gh, 4 * gw] and has two attention heads and 8 features; its head
     acts on L2-normalised features. `width` is even. The global generator is left alone.
     """
     size = (grid[0] * PATCH, grid[1] * PATCH)
@@ -43,7 +43,7 @@ def tiny_classifier(
 def tiny_batch(
     size: int = 3, grid: tuple[int, int] = (2, 3), classes: int = 3, seed: int = 0
 ) -> Batch:
-    """Draw noise pictures for a `tiny_classifier` of that grid, with labels 0, 1, 2, 0, ..."""
+    """Draw noise images for a `tiny_classifier` of that grid, with labels 0, 1, 2, 0, ..."""
     pixels = (size, 3, grid[0] * PATCH, grid[1] * PATCH)
     images = torch.rand(pixels, generator=generator(seed, "order"))
     return Batch(images, torch.arange(size) % classes)

@@ -27,7 +27,7 @@ class Row:
     """Compare one quantity: `relative` has to stay within `tolerance`, 0 for masks.
 
     For masks `absolute` counts patches that differ and `relative` is their share; a drawn mask
-    is compared by its number of hidden patches per picture.
+    is compared by its number of hidden patches per image.
     """
 
     quantity: str

@@ -34,7 +34,7 @@ class DonorFill:
     def refill(
         self, batch: Batch, selection: MaskSelection, rng: torch.Generator
     ) -> Counterfactual:
-        """Return refilled pictures; nothing is drawn."""
+        """Return refilled images; nothing is drawn."""
         return Counterfactual(refill_from(batch.images, selection.hidden, self.donors))
 
 
@@ -54,7 +54,7 @@ class Recomputation:
         """Return a quantity as cfft and as the file has it, or None for a name of no known form.
 
         A mask that is drawn cannot be drawn again by other code: of it, the numbers of hidden
-        patches per picture are compared. Raises CfftError where the file contradicts itself.
+        patches per image are compared. Raises CfftError where the file contradicts itself.
         """
         for form, compute in _FORMS.items():
             if found := re.fullmatch(form, quantity):

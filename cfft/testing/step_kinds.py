@@ -53,7 +53,7 @@ def _check_selection(who: str, selection: MaskSelection, shape: tuple[int, ...])
 
 
 def check_fill(who: str, fill: Refiller) -> None:
-    """Refill pictures of which all, some and no patches are hidden, twice, and compare."""
+    """Refill images of which all, some and no patches are hidden, twice, and compare."""
     smallest = getattr(fill, "smallest_batch", 1)
     for grid in _GRIDS:
         batch = tiny_batch(max(3, smallest), grid)
@@ -195,4 +195,4 @@ def _check_tensor(
 def _check_count(who: str, what: str, grid: Tensor, count: int | None) -> None:
     counted = grid.sum(dim=(1, 2)).tolist()
     right = count is None or all(number == count for number in counted)
-    must(right, f"{who}: {what} is {count}, but the pictures have {counted}")
+    must(right, f"{who}: {what} is {count}, but the images have {counted}")

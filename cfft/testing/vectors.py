@@ -75,7 +75,7 @@ class VectorFile:
 
     @property
     def batch(self) -> Batch:
-        """The pictures and their labels."""
+        """The images and their labels."""
         return Batch(self["images"], self["labels"])
 
     @property

@@ -1,4 +1,4 @@
-"""Which pictures make up which batch: drawn anew for every epoch, the same in every resumed run."""
+"""Which images make up which batch: drawn anew for every epoch, the same in every resumed run."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from cfft.config.settings import Training
 from cfft.data.loading import epoch_order
 from cfft.errors import ConfigError
 
-NEGLIGIBLE = 10  # an epoch may leave out a tenth of the pictures before anybody is warned
+NEGLIGIBLE = 10  # an epoch may leave out a tenth of the images before anybody is warned
 
 
 @attrs.frozen
 class BatchPlan:
     """Divide optimiser steps among processes and micro-batches.
 
-    `pictures`: training pictures. `batch`: pictures per optimiser step over all processes.
-    `processes`, `micro`: pictures of a micro-batch at most, `accumulation`: micro-batches that one
+    `images`: training images. `batch`: images per optimiser step over all processes.
+    `processes`, `micro`: images of a micro-batch at most, `accumulation`: micro-batches that one
     process runs per step.
     """
 
-    pictures: int
+    images: int
     batch: int
     processes: int
     micro: int
 
     @property
     def share(self) -> int:
-        """Count the pictures of one process in one optimiser step."""
+        """Count the images of one process in one optimiser step."""
         return self.batch // self.processes
 
     @property
@@ -38,13 +38,13 @@ class BatchPlan:
 
     @property
     def smallest_micro(self) -> int:
-        """Count the pictures of the smallest micro-batch."""
+        """Count the images of the smallest micro-batch."""
         return self.share // self.accumulation
 
     @property
     def steps_per_epoch(self) -> int:
         """Count the optimiser steps of an epoch; an incomplete batch at its end is left out."""
-        return self.pictures // self.batch
+        return self.images // self.batch
 
     def micro_batches(
         self, seed: int, epoch: int, process: int, first_step: int = 0
@@ -54,34 +54,34 @@ class BatchPlan:
         The order is drawn from (seed, epoch) alone, so that all processes agree and a resumed run
         draws what the uninterrupted one has drawn.
         """
-        order = torch.tensor(epoch_order(self.pictures, seed, epoch))
+        order = torch.tensor(epoch_order(self.images, seed, epoch))
         steps = order[: self.steps_per_epoch * self.batch].view(-1, self.processes, self.share)
         own = steps[first_step:, process]  # [steps, share]
         parts = torch.tensor_split(own, self.accumulation, dim=1)
         return [part[step].tolist() for step in range(len(own)) for part in parts]
 
 
-def plan_batches(training: Training, pictures: int, processes: int) -> BatchPlan:
+def plan_batches(training: Training, images: int, processes: int) -> BatchPlan:
     """Divide the batch as the settings say; raises ConfigError where that leaves a remainder.
 
-    Fewer pictures than one batch make the batch smaller, a multiple of the processes.
+    Fewer images than one batch make the batch smaller, a multiple of the processes.
     """
     micro = training.micro_batch or training.batch_size // processes
     if micro == 0 or training.batch_size % (micro * processes):
         raise ConfigError(_indivisible(training, micro, processes))
-    if pictures < processes:
-        raise ConfigError(f"{pictures} training pictures are too few for {processes} processes")
-    batch = min(training.batch_size, pictures - pictures % processes)
-    return BatchPlan(pictures, batch, processes, min(micro, batch // processes))
+    if images < processes:
+        raise ConfigError(f"{images} training images are too few for {processes} processes")
+    batch = min(training.batch_size, images - images % processes)
+    return BatchPlan(images, batch, processes, min(micro, batch // processes))
 
 
-def fuller_batch(pictures: int, asked: int, unit: int) -> int | None:
+def fuller_batch(images: int, asked: int, unit: int) -> int | None:
     """Return the largest batch below `asked` that leaves out a negligible part of an epoch.
 
-    It is a multiple of `unit` and more than one picture; None where there is none.
+    It is a multiple of `unit` and more than one image; None where there is none.
     """
     smaller = range((asked - 1) // unit * unit, 1, -unit)
-    fitting = (n for n in smaller if pictures % n <= pictures // NEGLIGIBLE)
+    fitting = (n for n in smaller if images % n <= images // NEGLIGIBLE)
     return next(fitting, None)
 
 

@@ -10,9 +10,9 @@ import attrs
 import torch
 from torch import Tensor
 
-from cfft.data.pictures import PictureSubset
+from cfft.data.images import ImageSubset
 from cfft.data.splits import stratified_subset
-from cfft.data.suite import PictureSet, SuiteSets
+from cfft.data.suite import ImageSet, SuiteSets
 from cfft.encoder.encoder import Classifier, Encoder
 from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading, Score, evaluate, mean_top1, outputs_of, score
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 VARIANCE_SAMPLE = 2048
-"""Training pictures, drawn by class, on which a teacher's feature variance is measured."""
+"""Training images, drawn by class, on which a teacher's feature variance is measured."""
 
 
 @attrs.frozen(eq=False)
@@ -36,9 +36,9 @@ class Measuring:
     reporter: Reporter
 
     def training_features(self, encoder: Encoder) -> tuple[Tensor, Tensor]:
-        """Return features [N, D] and labels [N] of the training pictures, on the CPU."""
+        """Return features [N, D] and labels [N] of the training images, on the CPU."""
         encoder.to(self.accelerator.device)
-        task = "encoding training pictures"
+        task = "encoding training images"
         advanced = self._starts(task, self.sets.train)
         features = outputs_of(encoder, self.sets.train, self.reading, self.accelerator, advanced)
         self.reporter.ended(task)
@@ -46,15 +46,15 @@ class Measuring:
         return features, torch.tensor(self.sets.train.labels)
 
     def feature_variance(self, label: str, teacher: FrozenTeacher, seed: int) -> float:
-        """Return the mean over features of their variance over a sample of training pictures.
+        """Return the mean over features of their variance over a sample of training images.
 
-        The sample has at most VARIANCE_SAMPLE pictures, or one a class, with the class shares of
+        The sample has at most VARIANCE_SAMPLE images, or one a class, with the class shares of
         the training set, drawn from `seed`. The variance divides by N.
         """
         train = self.sets.train
         count = max(VARIANCE_SAMPLE, len(set(train.labels)))
         indices = tuple(stratified_subset(train.labels, count, seed))
-        sample = PictureSubset(whole=train, indices=indices, name=train.name)
+        sample = ImageSubset(whole=train, indices=indices, name=train.name)
         task = f"measuring teacher '{label}'"
         advanced = self._starts(task, sample)
         features = outputs_of(
@@ -76,24 +76,24 @@ class Measuring:
         test, *ood = self._named_scores(classifier, keep)
         return SetScores(test, tuple(ood))
 
-    def predictions(self, classifier: Classifier, pictures: PictureSet) -> Predictions:
+    def predictions(self, classifier: Classifier, image_set: ImageSet) -> Predictions:
         """Return the predictions for a set."""
-        task = f"evaluating {pictures.name}"
-        advanced = self._starts(task, pictures)
-        found = evaluate(classifier, pictures, self.reading, self.accelerator, advanced)
+        task = f"evaluating {image_set.name}"
+        advanced = self._starts(task, image_set)
+        found = evaluate(classifier, image_set, self.reading, self.accelerator, advanced)
         self.reporter.ended(task)
         return found
 
     def _named_scores(
         self, classifier: Classifier, keep: Callable[[str, Predictions], None]
     ) -> Iterator[tuple[str, Score]]:
-        for pictures in (self.sets.test, *self.sets.ood):
-            found = self.predictions(classifier, pictures)
-            keep(pictures.name, found)
-            yield pictures.name, score(found)
+        for image_set in (self.sets.test, *self.sets.ood):
+            found = self.predictions(classifier, image_set)
+            keep(image_set.name, found)
+            yield image_set.name, score(found)
 
-    def _starts(self, task: str, pictures: PictureSet) -> Callable[[int], None]:
-        self.reporter.started(task, len(pictures))
+    def _starts(self, task: str, image_set: ImageSet) -> Callable[[int], None]:
+        self.reporter.started(task, len(image_set))
         return partial(self.reporter.advanced, task)
 
 

@@ -54,7 +54,7 @@ class Optimisation:
     def take(self, number: int, loaded: Iterator[Loaded]) -> dict[str, Tensor]:
         """Take step `number`, counted from 0, on this process's next micro-batches.
 
-        The gradient is that of the mean over all pictures of the step, whatever the sizes of the
+        The gradient is that of the mean over all images of the step, whatever the sizes of the
         micro-batches. Returns "loss", every un-weighted term and "grad_norm" before clipping,
         detached scalars; nothing waits for the device.
         """

@@ -8,7 +8,7 @@ from typing import Any
 
 from cfft.config.resolve import Chosen, RunConfig
 from cfft.data.sets import unread
-from cfft.data.suite import PictureSet, Suite
+from cfft.data.suite import ImageSet, Suite
 from cfft.plugin.params import values_of
 from cfft.runtime.progress import Plan
 from cfft.training.batches import NEGLIGIBLE, fuller_batch
@@ -23,7 +23,7 @@ def make_plan(
     """Say what a run is going to do; `device` and `precision` are the ones found, not asked for."""
     facts = (
         *_model_facts(config, prepared),
-        *_picture_facts(config.suite.strategy, prepared),
+        *_image_facts(config.suite.strategy, prepared),
         *_objective_facts(config),
         *_training_facts(config, prepared),
         ("machine", "device", f"{device}, {precision}"),
@@ -37,25 +37,25 @@ def _model_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
     height, width = prepared.pretrained.preprocessing.size
     yield "model", "architecture", f"{config.architecture} ({config.backbone.name})"
     yield "model", "weights", config.model.pretrained or "the model's own"
-    yield "model", "pictures", f"{height} x {width} pixels"
+    yield "model", "images", f"{height} x {width} pixels"
     yield "model", "head", prepared.head
     if prepared.templates:
         more = f" and {len(prepared.templates) - 1} more" if len(prepared.templates) > 1 else ""
         yield "model", "prompts", f"'{prepared.templates[0]}'{more}"
 
 
-def _picture_facts(suite: Suite, prepared: Prepared) -> Iterator[Fact]:
-    for role, pictures in _by_role(prepared):
-        size = _count(len(pictures), "picture", "pictures")
-        classes = _count(len(pictures.classes), "class", "classes")
-        yield "pictures", role, f"{pictures.name}: {size}, {classes}"
+def _image_facts(suite: Suite, prepared: Prepared) -> Iterator[Fact]:
+    for role, images in _by_role(prepared):
+        size = _count(len(images), "image", "images")
+        classes = _count(len(images.classes), "class", "classes")
+        yield "images", role, f"{images.name}: {size}, {classes}"
     if prepared.sets.absent:
-        yield "pictures", "absent", f"{', '.join(prepared.sets.absent)} (not measured)"
+        yield "images", "absent", f"{', '.join(prepared.sets.absent)} (not measured)"
     beside = unread(suite)
     if beside:
-        yield "pictures", "not read", f"{', '.join(beside)} (no set's folder is called so)"
+        yield "images", "not read", f"{', '.join(beside)} (no set's folder is called so)"
     if prepared.skipped:
-        yield "pictures", "left out", f"{len(prepared.skipped)} unreadable"
+        yield "images", "left out", f"{len(prepared.skipped)} unreadable"
 
 
 def _objective_facts(config: RunConfig) -> Iterator[Fact]:
@@ -73,7 +73,7 @@ def _training_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
     yield (
         "training",
         "batch",
-        f"{_count(batches.micro, 'picture', 'pictures')} x "
+        f"{_count(batches.micro, 'image', 'images')} x "
         f"{_count(batches.processes, 'process', 'processes')} x "
         f"{batches.accumulation} accumulated = {batches.batch}",
     )
@@ -101,13 +101,13 @@ def _warnings(config: RunConfig, prepared: Prepared) -> Iterator[str]:
     asked = config.training.batch_size
     if batches.batch < asked:
         yield (
-            f"{batches.pictures} training pictures are fewer than one batch of {asked}: "
+            f"{batches.images} training images are fewer than one batch of {asked}: "
             f"every step has {batches.batch}"
         )
-    left_out = batches.pictures - steps.per_epoch * batches.batch
-    if left_out > batches.pictures // NEGLIGIBLE:
+    left_out = batches.images - steps.per_epoch * batches.batch
+    if left_out > batches.images // NEGLIGIBLE:
         yield (
-            f"every epoch leaves out {left_out} of {batches.pictures} training pictures, other "
+            f"every epoch leaves out {left_out} of {batches.images} training images, other "
             f"ones each time, because batches are full{_remedy(config, prepared)}"
         )
     if config.training.schedule != "one-cycle" and 0 < steps.total <= steps.warmup:
@@ -120,7 +120,7 @@ def _warnings(config: RunConfig, prepared: Prepared) -> Iterator[str]:
 
 def _remedy(config: RunConfig, prepared: Prepared) -> str:
     unit = (config.training.micro_batch or 1) * prepared.batches.processes
-    found = fuller_batch(prepared.batches.pictures, config.training.batch_size, unit)
+    found = fuller_batch(prepared.batches.images, config.training.batch_size, unit)
     return f": --batch-size {found} would fit better" if found else ""
 
 
@@ -140,12 +140,12 @@ def _data(
         "prompts": list(prepared.templates),
         "sets": [
             {
-                "name": pictures.name,
+                "name": images.name,
                 "role": role,
-                "n": len(pictures),
-                "classes": len(pictures.classes),
+                "n": len(images),
+                "classes": len(images.classes),
             }
-            for role, pictures in _by_role(prepared)
+            for role, images in _by_role(prepared)
         ],
         "absent": dict(prepared.sets.absent),
         "skipped": [dict(record) for record in prepared.skipped],
@@ -162,10 +162,10 @@ def _data(
     }
 
 
-def _by_role(prepared: Prepared) -> Iterator[tuple[str, PictureSet]]:
+def _by_role(prepared: Prepared) -> Iterator[tuple[str, ImageSet]]:
     sets = prepared.sets
     yield from (("train", sets.train), ("val", sets.val), ("id", sets.test))
-    yield from (("ood", pictures) for pictures in sets.ood)
+    yield from (("ood", images) for images in sets.ood)
 
 
 def _spelled(chosen: Chosen) -> str:

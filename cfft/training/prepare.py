@@ -13,10 +13,10 @@ from torch import Tensor
 
 from cfft.config.resolve import Chosen, RunConfig
 from cfft.data.check import check_suite, stored
-from cfft.data.pictures import PictureSubset
+from cfft.data.images import ImageSubset
 from cfft.data.sets import training_sets
 from cfft.data.splits import stratified_subset
-from cfft.data.suite import PictureSet, SuiteSets
+from cfft.data.suite import ImageSet, SuiteSets
 from cfft.encoder.encoder import Classifier, Head
 from cfft.errors import ConfigError
 from cfft.model.description import ModelDescription, Models, describe
@@ -37,7 +37,7 @@ Features = Callable[[], tuple[Tensor, Tensor]]
 class Prepared:
     """Hold what a run is made of, checked; nothing expensive has happened yet.
 
-    `skipped`: unreadable pictures that were left out. `head`: the kind that training starts from.
+    `skipped`: unreadable images that were left out. `head`: the kind that training starts from.
     `templates`: the prompts of a zero-shot head.
     """
 
@@ -52,16 +52,16 @@ class Prepared:
 
     @property
     def fingerprint(self) -> str:
-        """Return a SHA-256 of all sets: their names, and their pictures' names and labels."""
+        """Return a SHA-256 of all sets: their names, and their images' names and labels."""
         sets = (self.sets.train, self.sets.val, self.sets.test, *self.sets.ood)
-        listed = json.dumps([[pictures.name, *_listed(pictures)] for pictures in sets])
+        listed = json.dumps([[images.name, *_listed(images)] for images in sets])
         return hashlib.sha256(listed.encode()).hexdigest()
 
 
 def prepare(config: RunConfig, processes: Processes, reporter: Reporter) -> Prepared:
-    """Open the pictures, check that everything fits together and build the pre-trained model.
+    """Open the images, check that everything fits together and build the pre-trained model.
 
-    `processes` share the decoding of the pictures; all return the same.
+    `processes` share the decoding of the images; all return the same.
     Raises ConfigError, DataError or WeightsError for what a user can mend.
     """
     parse_interval(config.training.checkpoint_every)
@@ -84,7 +84,7 @@ def prepare(config: RunConfig, processes: Processes, reporter: Reporter) -> Prep
 
 
 def starting_models(prepared: Prepared, training_features: Features) -> Models:
-    """Make the head that training starts from; prompts or pictures may have to be encoded."""
+    """Make the head that training starts from; prompts or images may have to be encoded."""
     head = starting_head(
         prepared.head,
         prepared.pretrained,
@@ -123,8 +123,8 @@ def pretrained_model(config: RunConfig) -> Pretrained:
 def _readable_sets(
     sets: SuiteSets, config: RunConfig, processes: Processes, reporter: Reporter
 ) -> tuple[SuiteSets, tuple[Mapping[str, str], ...]]:
-    """Decode every picture, the one slow check; what is quick to find out comes before it."""
-    task = "checking pictures"
+    """Decode every image, the one slow check; what is quick to find out comes before it."""
+    task = "checking images"
     on_disk = stored((sets.train, sets.val, sets.test, *sets.ood))
     reporter.started(task, sum(map(len, on_disk)))
     sets, found = check_suite(
@@ -134,16 +134,16 @@ def _readable_sets(
         processes,
     )
     reporter.ended(task)
-    return sets, tuple(picture.record() for picture in found)
+    return sets, tuple(image.record() for image in found)
 
 
 def limited(sets: SuiteSets, config: RunConfig) -> SuiteSets:
-    """Return the sets with no more training pictures than are configured."""
+    """Return the sets with no more training images than are configured."""
     limit, train = config.training.limit_train, sets.train
     if limit is None or limit >= len(train):
         return sets
     indices = tuple(stratified_subset(train.labels, limit, config.seed))
-    return attrs.evolve(sets, train=PictureSubset(whole=train, indices=indices, name=train.name))
+    return attrs.evolve(sets, train=ImageSubset(whole=train, indices=indices, name=train.name))
 
 
 def _batches(config: RunConfig, sets: SuiteSets, processes: int) -> BatchPlan:
@@ -156,8 +156,8 @@ def _check_batches(config: RunConfig, batches: BatchPlan) -> None:
     wanted = getattr(_strategy(config.fill), "smallest_batch", 1)
     if config.fill is not None and batches.smallest_micro < wanted:
         raise ConfigError(
-            f"fill '{config.fill.name}' needs {wanted} pictures in every micro-batch, got "
-            f"{batches.smallest_micro} ({batches.pictures} training pictures, batch "
+            f"fill '{config.fill.name}' needs {wanted} images in every micro-batch, got "
+            f"{batches.smallest_micro} ({batches.images} training images, batch "
             f"{batches.batch} / {batches.processes} processes / {batches.accumulation} "
             "accumulated): raise --batch-size or --micro-batch, or choose another --fill"
         )
@@ -197,9 +197,9 @@ def _check_objective(
     training_step(config, Models(empty, description))
 
 
-def _listed(pictures: PictureSet) -> Iterator[tuple[str, int]]:
-    names = map(pictures.identify, range(len(pictures)))
-    return zip(names, map(int, pictures.labels), strict=True)
+def _listed(images: ImageSet) -> Iterator[tuple[str, int]]:
+    names = map(images.identify, range(len(images)))
+    return zip(names, map(int, images.labels), strict=True)
 
 
 def _strategy(chosen: Chosen | None) -> Any:

@@ -38,7 +38,7 @@ class RunDirectory:
 
     @property
     def sheet(self) -> Path:
-        """Pictures of what the mask hides and the fill makes, before fine-tuning."""
+        """Images of what the mask hides and the fill makes, before fine-tuning."""
         return self.root / "counterfactuals.png"
 
     @property

@@ -84,7 +84,7 @@ class Session:
         problems = self.prepared.description.differences(found)
         kept: Mapping[str, Any] = stored.state or {}
         if kept["surroundings"]["pictures"] != self.prepared.fingerprint:
-            problems.append("the pictures are others")
+            problems.append("the images are others")
         if problems:
             raise ConfigError(
                 f"--resume: {self.directory.root} was started with other files: "

@@ -1,4 +1,4 @@
-"""A sheet of pictures: originals, maps, masks and the counterfactuals made of them."""
+"""A sheet of images: originals, maps, masks and the counterfactuals made of them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from cfft.data.images import ImageSubset
 from cfft.data.loading import Loader, to_batch
-from cfft.data.pictures import PictureSubset
-from cfft.data.suite import PictureSet
+from cfft.data.suite import ImageSet
 from cfft.records import Batch, Counterfactual, MaskSelection, Preprocessing, StepOutputs
 from cfft.runtime.randomness import generator
 from cfft.step.engine import TrainingStep
@@ -28,19 +28,19 @@ _INCH, _LETTERS = 1.6, 18
 
 def sample_sheet(
     step: TrainingStep,
-    pictures: PictureSet,
+    images: ImageSet,
     classes: Sequence[str],
     preprocessing: Preprocessing,
     seed: int,
 ) -> Figure:
-    """Draw what `step` makes of some pictures, of as many of the `classes` as fit.
+    """Draw what `step` makes of some images, of as many of the `classes` as fit.
 
-    One row a picture: the original, the student's map where the mask rests on one, the hidden
-    patches (dark), and the counterfactual picture with dropped patches in grey. Draws from
+    One row a image: the original, the student's map where the mask rests on one, the hidden
+    patches (dark), and the counterfactual image with dropped patches in grey. Draws from
     generators of its own, so that training is the same with and without it.
     """
     least = smallest_batch(step.strategies[1]) if step.strategies else 1
-    batch = sample_batch(pictures, max(ROWS, least), preprocessing, step.student.head.weight.device)
+    batch = sample_batch(images, max(ROWS, least), preprocessing, step.student.head.weight.device)
     names = [classes[label] for label in batch.labels.tolist()]
     return draw_sheet(step.outputs(batch, *sheet_draws(seed)), names[:ROWS])
 
@@ -51,22 +51,22 @@ def sheet_draws(seed: int) -> tuple[torch.Generator, torch.Generator]:
 
 
 def smallest_batch(fill: Refiller) -> int:
-    """Return how many pictures a fill takes at least."""
+    """Return how many images a fill takes at least."""
     return int(getattr(fill, "smallest_batch", 1))
 
 
 def sample_batch(
-    pictures: PictureSet, count: int, preprocessing: Preprocessing, device: torch.device
+    image_set: ImageSet, count: int, preprocessing: Preprocessing, device: torch.device
 ) -> Batch:
-    """Read up to `count` pictures of as many classes as possible, always the same ones."""
-    indices = one_of_each_class(pictures.labels, count)
-    sample = PictureSubset(whole=pictures, indices=tuple(indices), name=pictures.name)
+    """Read up to `count` images of as many classes as possible, always the same ones."""
+    indices = one_of_each_class(image_set.labels, count)
+    sample = ImageSubset(whole=image_set, indices=tuple(indices), name=image_set.name)
     ((images, labels, _),) = Loader(sample, preprocessing).load([list(range(len(indices)))])
     return to_batch(images.to(device), labels.to(device))
 
 
 def one_of_each_class(labels: Sequence[int], count: int) -> list[int]:
-    """Return up to `count` indices, in turns over the classes, the first picture of each first."""
+    """Return up to `count` indices, in turns over the classes, the first image of each first."""
     seen: dict[int, int] = {}
     turns = []
     for index, label in enumerate(labels):
@@ -89,7 +89,7 @@ class Column:
 
 
 def draw_sheet(outputs: StepOutputs, names: Sequence[str]) -> Figure:
-    """Draw a row for each of the first pictures of the batch, as many as have `names`.
+    """Draw a row for each of the first images of the batch, as many as have `names`.
 
     Raises ValueError for a step without a mask.
     """
@@ -128,7 +128,7 @@ def map_column(scores: Tensor, images: Tensor, title: str = "map") -> Column:
 
 
 def hidden_column(selection: MaskSelection, images: Tensor, title: str = "hidden") -> Column:
-    """Return the pictures with hidden patches darkened, and how much that is."""
+    """Return the images with hidden patches darkened, and how much that is."""
     hidden = enlarged(selection.hidden, _size(images))[:, None]  # [B, 1, H, W]
     shares = selection.hidden.float().mean(dim=(1, 2)).tolist()
     notes = tuple(f"{100 * share:.0f} % hidden" for share in shares)
@@ -136,7 +136,7 @@ def hidden_column(selection: MaskSelection, images: Tensor, title: str = "hidden
 
 
 def counterfactual_column(counterfactual: Counterfactual, title: str = "counterfactual") -> Column:
-    """Return counterfactual pictures, dropped patches in grey."""
+    """Return counterfactual images, dropped patches in grey."""
     images = counterfactual.images
     if counterfactual.dropped is not None:
         dropped = enlarged(counterfactual.dropped, _size(images))[:, None]

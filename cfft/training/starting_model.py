@@ -10,7 +10,7 @@ from torch import Tensor
 from cfft.config.resolve import RunConfig
 from cfft.data.check import check_suite
 from cfft.data.sets import training_sets
-from cfft.data.suite import PictureSet
+from cfft.data.suite import ImageSet
 from cfft.encoder.encoder import Classifier
 from cfft.model.description import describe
 from cfft.model.heads import chosen_head, starting_head
@@ -24,7 +24,7 @@ from cfft.training.prepare import head_templates, limited, pretrained_model
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-_PICTURES_PER_PASS = 64
+_IMAGES_PER_PASS = 64
 
 
 def starting_model(
@@ -32,7 +32,7 @@ def starting_model(
 ) -> Rebuilt:
     """Return the pre-trained encoder with the head that training would start from.
 
-    `classes`: class names by index. Training pictures are opened and encoded only where the head is
+    `classes`: class names by index. Training images are opened and encoded only where the head is
     a linear probe. Raises ConfigError, DataError or WeightsError as a run does.
     """
     pretrained = pretrained_model(config)
@@ -40,9 +40,9 @@ def starting_model(
     templates = head_templates(config, pretrained) if kind == "zero-shot" else ()
 
     def training_features() -> tuple[Tensor, Tensor]:
-        train = _training_pictures(config, processes_of(accelerator))
-        reading = Reading(pretrained.preprocessing, _PICTURES_PER_PASS, config.training.workers)
-        task = "encoding training pictures"
+        train = _training_images(config, processes_of(accelerator))
+        reading = Reading(pretrained.preprocessing, _IMAGES_PER_PASS, config.training.workers)
+        task = "encoding training images"
         reporter.started(task, len(train))
         features = outputs_of(
             pretrained.encoder.to(accelerator.device), train, reading, accelerator,
@@ -64,8 +64,8 @@ def before_name(head: str) -> str:
     return head if head == "zero-shot" else f"pre-trained ({head})"
 
 
-def _training_pictures(config: RunConfig, processes: Processes) -> PictureSet:
-    """Open the pictures that a run of this configuration trains on."""
+def _training_images(config: RunConfig, processes: Processes) -> ImageSet:
+    """Open the images that a run of this configuration trains on."""
     sets = training_sets(config.suite.strategy, config.seed)
     if config.training.skip_unreadable:
         sets, _ = check_suite(sets, skip=True, processes=processes)

@@ -14,7 +14,7 @@ class RunState:
 
     `step`: optimiser steps done. `epoch`: epochs done, validation included. `best_epoch`: counted
     from 1, 0 before the first. `best_top1`: its validation accuracy. `waited`: epochs since then.
-    `pictures_seen` and `training_seconds`: of all optimiser steps, over all processes.
+    `images_seen` and `training_seconds`: of all optimiser steps, over all processes.
     `feature_variances`: by teacher. `before`: the scores before fine-tuning, as results.json has
     them. `past_seconds`: what earlier sessions took.
     """
@@ -25,7 +25,7 @@ class RunState:
     best_top1: float | None = None
     waited: int = 0
     stopped_early: bool = False
-    pictures_seen: int = 0
+    images_seen: int = 0
     training_seconds: float = 0.0
     feature_variances: dict[str, float] = attrs.field(factory=dict)
     before: dict[str, Any] | None = None
@@ -44,13 +44,13 @@ class RunState:
 
     @property
     def images_per_second(self) -> float:
-        """Return the pictures trained on per second of training, over all processes."""
-        return self.pictures_seen / self.training_seconds if self.training_seconds else 0.0
+        """Return the images trained on per second of training, over all processes."""
+        return self.images_seen / self.training_seconds if self.training_seconds else 0.0
 
-    def count_step(self, pictures: int, seconds: float) -> None:
-        """Count an optimiser step on so many pictures that took so long."""
+    def count_step(self, images: int, seconds: float) -> None:
+        """Count an optimiser step on so many images that took so long."""
         self.step += 1
-        self.pictures_seen += pictures
+        self.images_seen += images
         self.training_seconds += seconds
 
     def take_validation(self, top1: float, patience: int | None) -> bool:

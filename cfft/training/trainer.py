@@ -140,8 +140,8 @@ class Trainer:
             self._save_if_due()
 
     def _write_line(self, lr: float) -> None:
-        pictures = self.window.steps * self.prepared.batches.batch
-        speed = pictures / max(self.window.seconds, 1e-9)
+        images = self.window.steps * self.prepared.batches.batch
+        speed = images / max(self.window.seconds, 1e-9)
         metrics = {**self.window.means(), "lr": lr, "images_per_second": speed}
         line = {"step": self.state.step, "epoch": self.state.epoch + 1, **metrics}
         self.processes.on_main(lambda: self.log.write(line))

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import cfft
+from cfft_fills.images import MultiFill, SingleFill
 from cfft_fills.none import NoFill
-from cfft_fills.pictures import MultiFill, SingleFill
 
 
 @cfft.hookimpl

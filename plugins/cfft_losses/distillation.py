@@ -20,7 +20,7 @@ class LogitKl:
     summed over classes and averaged over the batch. Gradients flow into the student alone.
     """
 
-    view: View = cfft.param("original", help="pictures on which the two are compared")
+    view: View = cfft.param("original", help="images on which the two are compared")
     temperature: float = cfft.param(10.0, help="divisor of the logits of both", gt=0)
     weight: float = cfft.param(1.0, help="factor in the objective", ge=0)
     teacher: str = cfft.param("clip", help="label of the teacher to follow")
@@ -40,7 +40,7 @@ class LogitKl:
 class WiseKd:
     """Distil the weight average of the zero-shot and the fine-tuned model.
 
-    KL_T(g(f(x)), g_e(f_e(x))) of the paper's equation 3, on original pictures, with the paper's
+    KL_T(g(f(x)), g_e(f_e(x))) of the paper's equation 3, on original images, with the paper's
     gamma = 1 and T = 10: T^2 * KL, `batchmean`. Gradients flow into the student alone.
     """
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @cfft.loss("feature-mse")
 class FeatureMse:
-    """Keep features of counterfactual pictures close to the pre-trained model's.
+    """Keep features of counterfactual images close to the pre-trained model's.
 
     MSE(f_hat(x_cf), f(x_cf)) of the paper's equation 2: the mean over batch and features of the
     squared difference of un-normalised features. `scale = "relative"` divides it by the teacher's
@@ -23,7 +23,7 @@ class FeatureMse:
     scale: Literal["raw", "relative"] = cfft.param(
         "relative",
         help="raw, as in the paper, or divided by the teacher's feature variance (on up to 2048 "
-        "training pictures)",
+        "training images)",
         given={"backbone": {"open_clip": "raw"}},
     )
     weight: float = cfft.param(

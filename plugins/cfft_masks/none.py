@@ -7,9 +7,9 @@ import cfft
 
 @cfft.mask("none")
 class NoMask:
-    """Hide nothing: the counterfactual picture is the original.
+    """Hide nothing: the counterfactual image is the original.
 
-    The paper's no-masking baseline: student and teacher are compared on clean pictures.
+    The paper's no-masking baseline: student and teacher are compared on clean images.
     """
 
     def select(self, batch: cfft.Batch, view: cfft.StudentView) -> cfft.MaskSelection:

@@ -1,4 +1,4 @@
-"""The mask that knows nothing of the picture."""
+"""The mask that knows nothing of the image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @cfft.mask("random")
 class RandomMask:
-    """Hide patches at random, without looking at the picture.
+    """Hide patches at random, without looking at the image.
 
     Default rates are those of the paper's examples: 0.75 where hidden patches are dropped, else
     0.5. The default draw follows the paper: exactly round(rate * P) of P patches in every image,

@@ -1,4 +1,4 @@
-"""The suite `folder`: training, validation, test and OOD pictures in folders of their own."""
+"""The suite `folder`: training, validation, test and OOD images in folders of their own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import ClassVar
 from cfft import (
     DataError,
     EvaluationSets,
-    FilePictures,
+    ImageFiles,
     SuiteSets,
     class_folders,
     class_table,
@@ -32,7 +32,7 @@ class FolderSuite:
     (as folder<TAB>name) or classes.toml names, or else all their folders.
 
     A part without a folder, DIR/val or DIR/test, is drawn from DIR/train, each class for itself,
-    from the run's seed: with both missing the training pictures are divided as `split` says, with
+    from the run's seed: with both missing the training images are divided as `split` says, with
     one missing in the proportion of train to that part. Where the training set has a class, the
     other sets may lack it, but never the other way round. DIR may hold classes.txt or
     classes.toml with the class names.
@@ -60,7 +60,7 @@ class FolderSuite:
         return complete_sets(whole, given, shifts, self.split, seed, _remedy(given))
 
     def evaluation(self, seed: int) -> EvaluationSets:
-        """Return the sets to measure on, for which no training pictures have to be there.
+        """Return the sets to measure on, for which no training images have to be there.
 
         With them, classes and a drawn test part are those of `open`; raises as it does.
         """
@@ -100,7 +100,7 @@ class FolderSuite:
         return [ood / name for name in names]
 
 
-def _readers(roots: Sequence[Path], table: Mapping[str, str]) -> Readers[FilePictures]:
+def _readers(roots: Sequence[Path], table: Mapping[str, str]) -> Readers[ImageFiles]:
     """Return who reads the sets of these folders, called like them."""
     return {root.name: partial(class_folders, root, root.name, table) for root in roots}
 

@@ -1,4 +1,4 @@
-"""Parts of a set, drawn by class; what suites with training pictures share."""
+"""Parts of a set, drawn by class; what suites with training images share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 import attrs
 
-from cfft import ConfigError, DataError, PictureSet, PictureSubset, SuiteSets, subfolders
+from cfft import ConfigError, DataError, ImageSet, ImageSubset, SuiteSets, subfolders
 
 T = TypeVar("T")
 Percentages = tuple[float, float, float]
@@ -62,17 +62,17 @@ def open_parts(
     return parts, tuple(more.values()), refused
 
 
-class NamedPictures(PictureSet, Protocol):
-    """Hold pictures, and the names of all classes by index."""
+class NamedImages(ImageSet, Protocol):
+    """Hold images, and the names of all classes by index."""
 
     @property
     def class_names(self) -> Sequence[str]: ...
 
 
 def draw_parts(
-    pictures: NamedPictures, shares: Mapping[str, float], seed: int, remedy: str = ""
-) -> dict[str, PictureSubset]:
-    """Split `pictures` into parts named and sized by `shares`, each class for itself.
+    images: NamedImages, shares: Mapping[str, float], seed: int, remedy: str = ""
+) -> dict[str, ImageSubset]:
+    """Split `images` into parts named and sized by `shares`, each class for itself.
 
     Where classes are too small the parts have that, with `remedy` at its end, among their faults.
     Raises ConfigError for a part that would get nothing.
@@ -83,55 +83,55 @@ def draw_parts(
 
     sizes = list(shares.values())
     try:
-        drawn = stratified_split(pictures.labels, sizes, seed, pictures.class_names)
+        drawn = stratified_split(images.labels, sizes, seed, images.class_names)
     except DataError as error:
-        return _undivided(pictures, tuple(shares), f"{error}{remedy}")
+        return _undivided(images, tuple(shares), f"{error}{remedy}")
     return {
-        name: PictureSubset(whole=pictures, indices=tuple(indices), name=name)
+        name: ImageSubset(whole=images, indices=tuple(indices), name=name)
         for name, indices in zip(shares, drawn, strict=True)
     }
 
 
-def hold_out(pictures: PictureSet, count: int, seed: int) -> tuple[PictureSubset, PictureSubset]:
-    """Split off exactly `count` pictures for validation, with the class shares of the whole.
+def hold_out(images: ImageSet, count: int, seed: int) -> tuple[ImageSubset, ImageSubset]:
+    """Split off exactly `count` images for validation, with the class shares of the whole.
 
-    Returns (train, val), drawn from `seed`. Where a class would be left without training pictures
+    Returns (train, val), drawn from `seed`. Where a class would be left without training images
     they have that among their faults. Raises ConfigError where `count` is less than the classes.
     """
     from cfft import stratified_subset  # as above
 
-    held = set(stratified_subset(pictures.labels, count, seed))
-    kept = tuple(index for index in range(len(pictures)) if index not in held)
-    train = PictureSubset(whole=pictures, indices=kept, name=pictures.name)
-    if set(train.labels) != set(pictures.labels):
+    held = set(stratified_subset(images.labels, count, seed))
+    kept = tuple(index for index in range(len(images)) if index not in held)
+    train = ImageSubset(whole=images, indices=kept, name=images.name)
+    if set(train.labels) != set(images.labels):
         reason = (
-            f"holding {count} of {len(pictures)} pictures out for validation leaves classes "
-            "without training pictures: hold fewer out (--val)"
+            f"holding {count} of {len(images)} images out for validation leaves classes "
+            "without training images: hold fewer out (--val)"
         )
-        parts = _undivided(pictures, (pictures.name, "val"), reason)
-        return parts[pictures.name], parts["val"]
-    return train, PictureSubset(whole=pictures, indices=tuple(sorted(held)), name="val")
+        parts = _undivided(images, (images.name, "val"), reason)
+        return parts[images.name], parts["val"]
+    return train, ImageSubset(whole=images, indices=tuple(sorted(held)), name="val")
 
 
-def _undivided(pictures: PictureSet, names: Sequence[str], reason: str) -> dict[str, PictureSubset]:
-    """Give all pictures to the first part; what is wrong with the set already is told alone."""
+def _undivided(images: ImageSet, names: Sequence[str], reason: str) -> dict[str, ImageSubset]:
+    """Give all images to the first part; what is wrong with the set already is told alone."""
     first, *others = names
-    sizes = {first: len(pictures), **dict.fromkeys(others, 0)}
+    sizes = {first: len(images), **dict.fromkeys(others, 0)}
     parts = {
-        name: PictureSubset(whole=pictures, indices=tuple(range(size)), name=name)
+        name: ImageSubset(whole=images, indices=tuple(range(size)), name=name)
         for name, size in sizes.items()
     }
     return {name: attrs.evolve(p, faults=p.faults or (reason,)) for name, p in parts.items()}
 
 
 def complete_parts(
-    train: NamedPictures,
-    given: Mapping[str, PictureSet],
+    train: NamedImages,
+    given: Mapping[str, ImageSet],
     names: tuple[str, str, str],
     split: Percentages,
     seed: int,
     remedy: str = "",
-) -> tuple[PictureSet, PictureSet, PictureSet]:
+) -> tuple[ImageSet, ImageSet, ImageSet]:
     """Return the training, validation and test set called `names`.
 
     Those that `given` lacks are drawn from `train`, in the proportions of `split`; raises as
@@ -144,16 +144,16 @@ def complete_parts(
 
 
 def complete_sets(
-    whole: NamedPictures,
-    given: Readers[PictureSet],
-    shifts: Readers[PictureSet],
+    whole: NamedImages,
+    given: Readers[ImageSet],
+    shifts: Readers[ImageSet],
     split: Percentages,
     seed: int,
     remedy: str = "",
 ) -> SuiteSets:
-    """Open the parts that are `given` and the OOD sets, and put them around the training pictures.
+    """Open the parts that are `given` and the OOD sets, and put them around the training images.
 
-    `whole`: the pictures that parts which are not given are drawn from; raises as `complete_parts`
+    `whole`: the images that parts which are not given are drawn from; raises as `complete_parts`
     and `open_parts` do.
     """
     parts, ood, refused = open_parts(given, shifts)

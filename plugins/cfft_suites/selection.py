@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from cfft import ConfigError, DataError, EvaluationSets, PictureSet, SuiteSets, unknown
+from cfft import ConfigError, DataError, EvaluationSets, ImageSet, SuiteSets, unknown
 
 from .parts import hold_out, open_each
 
@@ -31,7 +31,7 @@ class Source:
 
     name: str
     looked_for: tuple[str, ...]
-    open: Callable[[], PictureSet | None]
+    open: Callable[[], ImageSet | None]
 
 
 @attrs.frozen
@@ -96,15 +96,15 @@ class Found:
     opened, or are not there though the user named them.
     """
 
-    sets: Mapping[str, PictureSet]
+    sets: Mapping[str, ImageSet]
     absent: Mapping[str, str]
     refused: Mapping[str, str]
 
     def for_evaluation(
-        self, classes: Iterable[str], test: str, corrupted: Sequence[PictureSet] = ()
+        self, classes: Iterable[str], test: str, corrupted: Sequence[ImageSet] = ()
     ) -> EvaluationSets:
         """Put the sets together: `test` is the ID set, all others are OOD."""
-        ood = tuple(pictures for name, pictures in self.sets.items() if name != test)
+        ood = tuple(images for name, images in self.sets.items() if name != test)
         return EvaluationSets(
             classes=tuple(classes),
             test=self.sets.get(test),
@@ -117,7 +117,7 @@ class Found:
 def open_sources(data: Path, sources: Sequence[Source], chosen: Selection) -> Found:
     """Open what is there, set by set; raises DataError where nothing is, unless it was named."""
     opened, refused = open_each({source.name: source.open for source in sources})
-    there = {name: pictures for name, pictures in opened.items() if pictures is not None}
+    there = {name: images for name, images in opened.items() if images is not None}
     missing = [s for s in sources if s.name not in there and s.name not in refused]
     named = [source for source in missing if source.name in chosen.required]
     if len(missing) == len(sources) and not named:
@@ -136,9 +136,9 @@ def open_sources(data: Path, sources: Sequence[Source], chosen: Selection) -> Fo
 
 
 def around(
-    training: PictureSet, held_out: int, seed: int, test: PictureSet, measured: EvaluationSets
+    training: ImageSet, held_out: int, seed: int, test: ImageSet, measured: EvaluationSets
 ) -> SuiteSets:
-    """Put the sets that are measured beside training pictures, `held_out` of them for validation.
+    """Put the sets that are measured beside training images, `held_out` of them for validation.
 
     Raises as `hold_out` does.
     """

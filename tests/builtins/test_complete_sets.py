@@ -12,18 +12,18 @@ from cfft_suites.cifar10.suite import Cifar10Suite
 from cfft_suites.imagenet.suite import ImageNetSuite
 
 
-def paint(folder: Path, pictures: int) -> None:
+def paint(folder: Path, images: int) -> None:
     folder.mkdir(parents=True)
-    for number in range(pictures):
+    for number in range(images):
         pixels = np.random.default_rng(number).integers(0, 256, (8, 8, 3), np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
 
 
-def test_imagenet_expects_the_sets_that_are_chosen_and_its_training_pictures() -> None:
+def test_imagenet_expects_the_sets_that_are_chosen_and_its_training_images() -> None:
     usual = ImageNetSuite(data=Path("data")).expected()
     chosen = ImageNetSuite(data=Path("data"), sets=("imagenet-v2-top",)).expected()
 
-    assert {name: each.pictures for name, each in usual.items()} == {
+    assert {name: each.images for name, each in usual.items()} == {
         "imagenet-train": 1_281_167,
         "imagenet": 50_000,
         "imagenet-v2": 10_000,
@@ -42,14 +42,14 @@ def test_a_half_downloaded_imagenet_is_told_by_class(tmp_path: Path) -> None:
     found = verify(ImageNetSuite(data=tmp_path), 0)
 
     assert found.problems == (
-        "set 'imagenet': 99 of 50,000 pictures, 49,901 are missing",
+        "set 'imagenet': 99 of 50,000 images, 49,901 are missing",
         "set 'imagenet': 2 of 1,000 classes, 998 are missing",
-        "set 'imagenet': no pictures of great white shark, tiger shark, hammerhead shark, electric "
+        "set 'imagenet': no images of great white shark, tiger shark, hammerhead shark, electric "
         "ray, stingray, rooster, hen, ostrich and 990 more",
-        "set 'imagenet': classes without 50 pictures: goldfish 49",
+        "set 'imagenet': classes without 50 images: goldfish 49",
     )
     assert list(found.absent)[-1] == "imagenet-a"
-    assert "no training pictures" in str(found.untrainable)
+    assert "no training images" in str(found.untrainable)
 
 
 def test_damaged_sets_of_imagenet_hide_neither_the_others_nor_what_is_absent(
@@ -65,7 +65,7 @@ def test_damaged_sets_of_imagenet_hide_neither_the_others_nor_what_is_absent(
 
     found = verify(ImageNetSuite(data=tmp_path), 0, decode=False)
 
-    assert [(s.name, s.pictures, len(s.faults)) for s in found.sets] == [
+    assert [(s.name, s.images, len(s.faults)) for s in found.sets] == [
         ("imagenet", 50, 0),
         ("imagenet-r", 3, 1),
         ("imagenet-sketch", 2, 1),
@@ -75,7 +75,7 @@ def test_damaged_sets_of_imagenet_hide_neither_the_others_nor_what_is_absent(
     assert list(found.absent) == ["imagenet-v2", "imagenet-a"]
 
 
-def test_half_of_imagenets_training_pictures_are_counted(tmp_path: Path) -> None:
+def test_half_of_imagenets_training_images_are_counted(tmp_path: Path) -> None:
     paint(tmp_path / "val" / "n01440764", 1)
     paint(tmp_path / "train" / "n01440764", 3)
 
@@ -88,7 +88,7 @@ def test_half_of_imagenets_training_pictures_are_counted(tmp_path: Path) -> None
     assert found.problems[:3] == (
         f"{tmp_path / 'train'} lacks 999 of ImageNet's 1000 classes, such as n01443537: complete "
         "it, or train on it with --suite folder",
-        "set 'imagenet-train': 3 of 1,281,167 pictures, 1,281,164 are missing",
+        "set 'imagenet-train': 3 of 1,281,167 images, 1,281,164 are missing",
         "set 'imagenet-train': 1 of 1,000 classes, 999 are missing",
     )
     assert found.untrainable is None
@@ -113,7 +113,7 @@ def test_a_damaged_file_of_cifar10_hides_no_other_set(tmp_path: Path) -> None:
 def test_cifar10_expects_every_severity_of_a_corruption() -> None:
     suite = Cifar10Suite(data=Path("data"), corruptions=("fog",), severities=(1, 3))
 
-    assert {name: each.pictures for name, each in suite.expected().items()} == {
+    assert {name: each.images for name, each in suite.expected().items()} == {
         "cifar10-train": 50_000,
         "cifar10": 10_000,
         "fog": 20_000,

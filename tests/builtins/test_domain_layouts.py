@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cfft import ConfigError, DataError, PictureSet
+from cfft import ConfigError, DataError, ImageSet
 from cfft.data.sets import training_sets
 from cfft.data.verification.verify import verify
 from cfft_suites.domains.suite import DomainsSuite
@@ -20,8 +20,8 @@ def paint(folder: Path, *names: str) -> None:
         Image.new("RGB", (2, 2)).save(folder / name)
 
 
-def files(*sets: PictureSet) -> list[str]:
-    return sorted(pictures.identify(i) for pictures in sets for i in range(len(pictures)))
+def files(*sets: ImageSet) -> list[str]:
+    return sorted(images.identify(i) for images in sets for i in range(len(images)))
 
 
 THREE = ("a.png", "b.png", "c.png")
@@ -68,8 +68,8 @@ def vlcs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def names(*sets: PictureSet) -> list[str]:
-    """Return the pictures' class and file."""
+def names(*sets: ImageSet) -> list[str]:
+    """Return the images' class and file."""
     return sorted("/".join(file.split("/")[-2:]) for file in files(*sets))
 
 
@@ -81,7 +81,7 @@ WHOLE = sorted(
 
 
 @pytest.mark.parametrize("lacking", [(), ("full",), ("train",), ("train", "crossval")])
-def test_every_picture_of_vlcs_is_read_once_whichever_parts_repeat_others(
+def test_every_image_of_vlcs_is_read_once_whichever_parts_repeat_others(
     vlcs: Path, lacking: tuple[str, ...]
 ) -> None:
     for part in lacking:
@@ -147,11 +147,11 @@ def test_domainnet_is_divided_by_its_lists_where_that_is_asked(domainnet: Path) 
     ]
 
 
-def test_listed_pictures_that_are_not_there_are_counted_for_every_domain(domainnet: Path) -> None:
+def test_listed_images_that_are_not_there_are_counted_for_every_domain(domainnet: Path) -> None:
     (domainnet / "real" / "train" / "a.png").unlink()
     (domainnet / "sketch" / "train" / "d.png").unlink()
 
-    with pytest.raises(DataError, match=r"real_train.txt lists 6 pictures, 1 of them not there: "):
+    with pytest.raises(DataError, match=r"real_train.txt lists 6 images, 1 of them not there: "):
         training_sets(DomainsSuite(data=domainnet, id="real", lists=True), 0)
     with pytest.raises(DataError, match=r"sketch_test.txt lists 2 .*: sketch/train/d.png"):
         training_sets(DomainsSuite(data=domainnet, id="sketch", lists=True), 0)
@@ -170,9 +170,9 @@ def test_lists_that_are_not_there_are_named(domainnet: Path) -> None:
         (
             "real_test",
             "real/test/a.png 0\n",
-            r"shares 1 of its pictures with real_train.txt, .*a.p",
+            r"shares 1 of its images with real_train.txt, .*a.p",
         ),
-        ("real_test", "\n", r"real_test.txt lists no pictures"),
+        ("real_test", "\n", r"real_test.txt lists no images"),
         (
             "real_test",
             "real/test/d.png\n",
@@ -211,7 +211,7 @@ def pacs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_lists_of_pacs_train_and_test_on_other_pictures_and_on_whole_domains(pacs: Path) -> None:
+def test_lists_of_pacs_train_and_test_on_other_images_and_on_whole_domains(pacs: Path) -> None:
     sets = DomainsSuite(data=pacs, id="photo", lists=True).open(0)
 
     assert {name[-5:] for name in files(sets.train, sets.val)} == set(THREE)
@@ -236,22 +236,22 @@ def test_empty_classes_of_several_domains_are_named_together(domainnet: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("benchmark", "domains", "pictures"),
+    ("benchmark", "domains", "images"),
     [("pacs", 4, 9991), ("office-home", 4, 15588), ("vlcs", 4, 10729), ("domainnet", 6, 586575)],
 )
 def test_published_counts_add_up_to_the_published_totals(
-    benchmark: str, domains: int, pictures: int
+    benchmark: str, domains: int, images: int
 ) -> None:
     expected = DomainsSuite(data=Path("data"), benchmark=benchmark).expected()
 
     assert len(expected) == domains
-    assert sum(each.pictures for each in expected.values()) == pictures
+    assert sum(each.images for each in expected.values()) == images
 
 
 def test_vlcs_is_compared_under_the_names_that_the_folders_have(vlcs: Path) -> None:
     found = verify(DomainsSuite(data=vlcs, id="SUN", benchmark="vlcs"), 0, decode=False)
 
-    assert "set 'LABELME': 8 of 2,656 pictures, 2,648 are missing" in found.problems
+    assert "set 'LABELME': 8 of 2,656 images, 2,648 are missing" in found.problems
     assert set(found.absent) == {"CALTECH", "PASCAL"}
 
 

@@ -9,7 +9,7 @@ PATCH = 4
 
 
 def numbered_batch(size: int, grid: tuple[int, int] = (2, 3)) -> Batch:
-    """Make pictures whose every pixel holds the picture's index, divided by the batch size."""
+    """Make images whose every pixel holds the image's index, divided by the batch size."""
     shares = torch.arange(size) / size
     images = shares[:, None, None, None].expand(size, 3, grid[0] * PATCH, grid[1] * PATCH)
     return Batch(images.clone(), torch.zeros(size, dtype=torch.int64))
@@ -20,7 +20,7 @@ def all_hidden(size: int) -> MaskSelection:
 
 
 def givers(images: Tensor) -> Tensor:
-    """Read from refilled `numbered_batch` pictures which picture gave each patch: [B, gh, gw]."""
+    """Read from refilled `numbered_batch` images which image gave each patch: [B, gh, gw]."""
     return (images[:, 0, ::PATCH, ::PATCH] * len(images)).round().long()
 
 
@@ -59,7 +59,7 @@ def test_refilling_keeps_the_place_within_the_patch():
     torch.testing.assert_close(refilled, expected)
 
 
-def test_refilling_refuses_a_grid_that_does_not_divide_the_picture():
+def test_refilling_refuses_a_grid_that_does_not_divide_the_image():
     with pytest.raises(ValueError, match="8 x 12 pixels do not divide into 3 x 3 patches"):
         refill_from(torch.zeros(1, 3, 8, 12), torch.ones(1, 3, 3).bool(), torch.zeros(1).long())
 
@@ -116,11 +116,11 @@ def test_reference_single_fill_may_take_an_image_itself():
 
 @pytest.mark.parametrize("fill", [SingleFill(), SingleFill(donor="permutation"), MultiFill()])
 def test_a_batch_of_one_cannot_be_refilled(fill):
-    with pytest.raises(TrainingError, match="needs another picture in the batch, got a batch of 1"):
+    with pytest.raises(TrainingError, match="needs another image in the batch, got a batch of 1"):
         fill.refill(numbered_batch(1), all_hidden(1), rng())
 
 
-def test_no_fill_leaves_pictures_alone_and_drops_the_hidden_tokens():
+def test_no_fill_leaves_images_alone_and_drops_the_hidden_tokens():
     batch = numbered_batch(2)
     selection = MaskSelection(torch.tensor([[[1, 0, 0], [0, 1, 0]]] * 2).bool(), None, 2)
 

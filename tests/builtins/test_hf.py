@@ -13,7 +13,7 @@ from PIL import Image
 from cfft import ConfigError, DataError
 from cfft.data.sets import training_sets
 from cfft.testing import check_strategy
-from cfft_suites.hf.pictures import Columns, hf_pictures
+from cfft_suites.hf.images import Columns, hf_images
 from cfft_suites.hf.suite import HfSuite
 
 datasets = pytest.importorskip("datasets")
@@ -25,17 +25,17 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
 
 
-def picture(number: int) -> Image.Image:
+def image(number: int) -> Image.Image:
     pixels = np.random.default_rng(number).integers(0, 256, (3, 5, 3), np.uint8)
     return Image.fromarray(pixels)
 
 
 def split(labels: list[Any], label: Any, first: int = 0) -> Any:
-    """Return rows with a picture, a label of type `label` and a note."""
-    features = {"picture": datasets.Image(), "animal": label, "note": datasets.Value("string")}
+    """Return rows with a image, a label of type `label` and a note."""
+    features = {"image": datasets.Image(), "animal": label, "note": datasets.Value("string")}
     numbers = range(first, first + len(labels))
     rows = {
-        "picture": [picture(number) for number in numbers],
+        "image": [image(number) for number in numbers],
         "animal": labels,
         "note": [f"number {number}" for number in numbers],
     }
@@ -64,14 +64,14 @@ def test_datasets_keep_the_rules_of_suites(data: Path) -> None:
     check_strategy(HfSuite, {"data": data, "ood": "sketch=../sketch:drawn"})
 
 
-def test_columns_are_found_by_type_and_pictures_read_row_by_row(data: Path) -> None:
+def test_columns_are_found_by_type_and_images_read_row_by_row(data: Path) -> None:
     sets = HfSuite(data=data, test_split="held").open(0)
 
     assert sets.classes == ("cat", "dog")
     assert [len(each) for each in (sets.train, sets.val, sets.test)] == [18, 2, 4]
     assert sets.test.labels == (0, 1, 1, 0)
     assert sets.test.identify(3) == "row-3"
-    assert np.array_equal(np.asarray(sets.test.read(3)), np.asarray(picture(23)))
+    assert np.array_equal(np.asarray(sets.test.read(3)), np.asarray(image(23)))
 
 
 def test_another_dataset_is_matched_by_class_names_whatever_their_order(data: Path) -> None:
@@ -116,11 +116,11 @@ def test_labels_may_be_numbers_that_a_file_names(tmp_path: Path) -> None:
         HfSuite(data=data, label_column="animal").open(0)
 
 
-def test_a_folder_of_picture_files_is_read_too(tmp_path: Path) -> None:
+def test_a_folder_of_image_files_is_read_too(tmp_path: Path) -> None:
     for folder in ("train/cat", "train/dog", "test/cat", "test/dog"):
         (tmp_path / folder).mkdir(parents=True)
         for number in range(6):
-            picture(number).save(tmp_path / folder / f"{number}.png")
+            image(number).save(tmp_path / folder / f"{number}.png")
 
     sets = HfSuite(data=tmp_path, test_split="test").open(0)
 
@@ -132,7 +132,7 @@ def test_sets_can_be_measured_on_without_a_training_split(data: Path) -> None:
     measured = HfSuite(data=data, train_split=None, test_split="held", ood="sketch=../sketch:drawn")
 
     assert [each.name for each in measured.evaluation(0).present] == ["test", "sketch"]
-    with pytest.raises(DataError, match="no pictures to train on"):
+    with pytest.raises(DataError, match="no images to train on"):
         training_sets(measured, 0)
 
 
@@ -152,7 +152,7 @@ def test_a_test_set_that_is_drawn_is_the_same_where_models_are_measured(data: Pa
         ({"ood": "a=b"}, DataError, "unknown split 'b'"),
         ({"ood": "a=nobody/nothing:test"}, DataError, "nobody/nothing cannot be loaded"),
         ({"label_column": "note "}, ConfigError, "unknown column 'note '; did you mean 'note'"),
-        ({"image_column": "note"}, ConfigError, r"unknown column 'note'; .*picture .--image-col"),
+        ({"image_column": "note"}, ConfigError, r"unknown column 'note'; .*image .--image-col"),
     ],
 )
 def test_what_is_not_there_is_named(
@@ -176,18 +176,16 @@ def test_rows_without_a_label_are_counted(tmp_path: Path) -> None:
         training_sets(HfSuite(data=data), 0)
 
 
-def test_a_row_without_a_readable_picture_is_named(tmp_path: Path) -> None:
-    rows = split([0, 1] * 6, CAT_DOG).cast_column("picture", datasets.Image(decode=False))
-    broken = {"bytes": b"no picture", "path": None}
-    rows = rows.map(
-        lambda row, i: {"picture": broken if i == 3 else row["picture"]}, with_indices=True
-    )
-    data = save(tmp_path / "broken", train=rows.cast_column("picture", datasets.Image()))
+def test_a_row_without_a_readable_image_is_named(tmp_path: Path) -> None:
+    rows = split([0, 1] * 6, CAT_DOG).cast_column("image", datasets.Image(decode=False))
+    broken = {"bytes": b"no image", "path": None}
+    rows = rows.map(lambda row, i: {"image": broken if i == 3 else row["image"]}, with_indices=True)
+    data = save(tmp_path / "broken", train=rows.cast_column("image", datasets.Image()))
 
-    pictures = HfSuite(data=data).open(0).train.whole
+    images = HfSuite(data=data).open(0).train.whole
 
-    with pytest.raises(DataError, match=r"set 'train', row-3: no picture in a format that Pillow"):
-        pictures.read(3)
+    with pytest.raises(DataError, match=r"set 'train', row-3: no image in a format that Pillow"):
+        images.read(3)
 
 
 def test_an_ood_set_does_not_take_the_place_of_a_part(data: Path) -> None:
@@ -254,7 +252,7 @@ def test_an_ood_set_may_be_of_a_configuration(data: Path) -> None:
 
 def test_a_split_without_rows_is_named() -> None:
     with pytest.raises(DataError, match="set 'test': the split has no rows"):
-        hf_pictures("test", split([], CAT_DOG), Columns(None, None))
+        hf_images("test", split([], CAT_DOG), Columns(None, None))
 
 
 def test_a_stored_split_that_the_library_cannot_load_is_no_bug_of_cfft(data: Path) -> None:

@@ -12,7 +12,7 @@ OTHER = Encoded(torch.full((2, 2), 9.0), torch.tensor([[0.0, 5.0], [0.0, 5.0]]))
 
 
 def outputs(teacher: str, teaching: TeacherOutputs, student: Encoded = STUDENT) -> StepOutputs:
-    """Let the student say `student` on counterfactual pictures and OTHER on the originals."""
+    """Let the student say `student` on counterfactual images and OTHER on the originals."""
     return StepOutputs(BATCH, None, None, OTHER, student, {teacher: teaching})
 
 
@@ -83,7 +83,7 @@ def test_logit_kl_is_multiplied_by_the_squared_temperature():
     torch.testing.assert_close(hot, 100 * cold)
 
 
-def test_wise_kd_is_logit_kl_on_original_pictures_by_the_wise_teacher():
+def test_wise_kd_is_logit_kl_on_original_images_by_the_wise_teacher():
     teaching = TeacherOutputs(original=TEACHER)
 
     distilled = WiseKd().measure(outputs("wise", teaching))

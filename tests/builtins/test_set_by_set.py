@@ -14,9 +14,9 @@ from cfft_suites.domains.suite import DomainsSuite
 from cfft_suites.folder import FolderSuite
 
 
-def paint(folder: Path, pictures: int = 10) -> None:
+def paint(folder: Path, images: int = 10) -> None:
     folder.mkdir(parents=True)
-    for number in range(pictures):
+    for number in range(images):
         Image.new("RGB", (2, 2)).save(folder / f"{number}.png")
 
 
@@ -25,12 +25,12 @@ def folder(tmp_path: Path) -> Path:
     """Ten cats and ten dogs to train on, and a dog in snow."""
     paint(tmp_path / "train" / "cat")
     paint(tmp_path / "train" / "dog")
-    paint(tmp_path / "ood" / "snow" / "dog", pictures=1)
+    paint(tmp_path / "ood" / "snow" / "dog", images=1)
     return tmp_path
 
 
 def counts(found: Verification) -> dict[str, int]:
-    return {each.name: each.pictures for each in found.sets}
+    return {each.name: each.images for each in found.sets}
 
 
 def test_folders_without_classes_are_faults_of_parts_and_shifts(folder: Path) -> None:
@@ -41,38 +41,36 @@ def test_folders_without_classes_are_faults_of_parts_and_shifts(folder: Path) ->
 
     assert counts(found) == {"train": 16, "val": 0, "test": 4, "fog": 0, "snow": 1}
     assert [each.name for each in found.sets if each.faults] == ["val", "fog"]
-    with pytest.raises(DataError, match=r"pictures lie directly in .*val(?s:.*)fog has no class"):
+    with pytest.raises(DataError, match=r"images lie directly in .*val(?s:.*)fog has no class"):
         training_sets(FolderSuite(data=folder), 0)
 
 
 def test_a_set_that_cannot_be_divided_is_counted_as_a_whole(folder: Path) -> None:
-    paint(folder / "train" / "owl", pictures=2)
+    paint(folder / "train" / "owl", images=2)
 
     found = verify(FolderSuite(data=folder), 0, decode=False)
 
     assert counts(found) == {"train": 22, "val": 0, "test": 0, "snow": 1}
     assert len(found.problems) == 1
-    assert "'owl' has 2 pictures" in found.problems[0]
+    assert "'owl' has 2 images" in found.problems[0]
 
 
 def test_an_empty_class_is_told_before_what_cannot_be_divided_for_it(folder: Path) -> None:
-    paint(folder / "train" / "owl", pictures=2)
-    paint(folder / "train" / "bat", pictures=0)
+    paint(folder / "train" / "owl", images=2)
+    paint(folder / "train" / "bat", images=0)
 
-    with pytest.raises(
-        DataError, match=r"^set 'train': no pictures in class folder \S+bat;[^\n]*$"
-    ):
+    with pytest.raises(DataError, match=r"^set 'train': no images in class folder \S+bat;[^\n]*$"):
         training_sets(FolderSuite(data=folder), 0)
 
 
 def test_measured_folders_without_training_are_faulty_one_by_one(tmp_path: Path) -> None:
-    paint(tmp_path / "test" / "cat", pictures=0)
-    paint(tmp_path / "ood" / "snow" / "dog", pictures=1)
+    paint(tmp_path / "test" / "cat", images=0)
+    paint(tmp_path / "ood" / "snow" / "dog", images=1)
 
     sets = FolderSuite(data=tmp_path).evaluation(0)
 
     assert [(each.name, len(each)) for each in sets.present] == [("test", 0), ("snow", 1)]
-    with pytest.raises(DataError, match="set 'test': no pictures in class folder"):
+    with pytest.raises(DataError, match="set 'test': no images in class folder"):
         evaluation_sets(FolderSuite(data=tmp_path), 0)
 
 
@@ -86,7 +84,7 @@ def domains(tmp_path: Path) -> Path:
 
 
 def write_lists(domains: Path, *names: str) -> None:
-    """List half of a domain's pictures in photo_train.txt, the others in photo_test.txt, ..."""
+    """List half of a domain's images in photo_train.txt, the others in photo_test.txt, ..."""
     for name in names:
         domain, _, part = name.partition("_")
         half = range(5) if part == "train" else range(5, 10)
@@ -108,7 +106,7 @@ def test_a_domain_without_its_list_is_refused_alone(domains: Path) -> None:
         training_sets(suite, 0)
 
 
-def test_listed_pictures_that_are_missing_leave_the_others_counted(domains: Path) -> None:
+def test_listed_images_that_are_missing_leave_the_others_counted(domains: Path) -> None:
     write_lists(domains, "photo_train", "photo_test", "clip_test", "sketch_test")
     (domains / "sketch" / "cat" / "7.png").unlink()
 
@@ -116,5 +114,5 @@ def test_listed_pictures_that_are_missing_leave_the_others_counted(domains: Path
 
     assert counts(found)["sketch"] == 9
     assert found.problems == (
-        f"{domains}/sketch_test.txt lists 10 pictures, 1 of them not there: sketch/cat/7.png",
+        f"{domains}/sketch_test.txt lists 10 images, 1 of them not there: sketch/cat/7.png",
     )

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cfft import ConfigError, DataError, PictureSet, Suite
+from cfft import ConfigError, DataError, ImageSet, Suite
 from cfft.data.sets import evaluation_sets, training_sets
 from cfft_suites.domains.suite import DomainsSuite
 from cfft_suites.folder import FolderSuite
 
 
-def paint(folder: Path, pictures: int = 10) -> None:
+def paint(folder: Path, images: int = 10) -> None:
     folder.mkdir(parents=True)
-    for number in range(pictures):
+    for number in range(images):
         Image.new("RGB", (2, 2)).save(folder / f"{number}.png")
 
 
@@ -36,8 +36,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def files(pictures: PictureSet) -> set[str]:
-    return {pictures.identify(index) for index in range(len(pictures))}
+def files(images: ImageSet) -> set[str]:
+    return {images.identify(index) for index in range(len(images))}
 
 
 def test_domains_splits_the_chosen_domain_and_tests_on_all_others(domains: Path) -> None:
@@ -117,7 +117,7 @@ def test_folder_draws_missing_parts_from_train(folder: Path) -> None:
 
 
 def test_folder_draws_only_what_is_missing(folder: Path) -> None:
-    paint(folder / "test" / "dog", pictures=3)
+    paint(folder / "test" / "dog", images=3)
 
     sets = FolderSuite(data=folder, split=(70.0, 30.0, 0.0)).open(0)
 
@@ -126,15 +126,15 @@ def test_folder_draws_only_what_is_missing(folder: Path) -> None:
 
 
 def test_folder_trains_on_everything_where_no_part_is_missing(folder: Path) -> None:
-    paint(folder / "val" / "cat", pictures=1)
-    paint(folder / "test" / "dog", pictures=1)
+    paint(folder / "val" / "cat", images=1)
+    paint(folder / "test" / "dog", images=1)
 
     assert len(FolderSuite(data=folder).open(0).train) == 20
 
 
 def test_folder_finds_ood_sets_by_name(folder: Path) -> None:
-    paint(folder / "ood" / "snow" / "dog", pictures=3)
-    paint(folder / "ood" / "fog" / "cat", pictures=2)
+    paint(folder / "ood" / "snow" / "dog", images=3)
+    paint(folder / "ood" / "fog" / "cat", images=2)
 
     ood = FolderSuite(data=folder).open(0).ood
 
@@ -175,16 +175,16 @@ def test_a_missing_directory_is_named(tmp_path: Path) -> None:
 def test_a_file_in_place_of_the_directory_is_said_to_be_one(
     suite: type[FolderSuite | DomainsSuite], tmp_path: Path
 ) -> None:
-    (tmp_path / "pictures.zip").touch()
+    (tmp_path / "images.zip").touch()
 
-    with pytest.raises(DataError, match=r"--data \S*pictures.zip: is a file; give the directory"):
-        training_sets(suite(data=tmp_path / "pictures.zip"), 0)
+    with pytest.raises(DataError, match=r"--data \S*images.zip: is a file; give the directory"):
+        training_sets(suite(data=tmp_path / "images.zip"), 0)
 
 
-def test_pictures_without_class_folders_are_found_to_lie_so(tmp_path: Path) -> None:
+def test_images_without_class_folders_are_found_to_lie_so(tmp_path: Path) -> None:
     paint(tmp_path / "train")
 
-    with pytest.raises(DataError, match=r"pictures lie directly in (\S*/train): put .* \1/CLASS/"):
+    with pytest.raises(DataError, match=r"images lie directly in (\S*/train): put .* \1/CLASS/"):
         training_sets(FolderSuite(data=tmp_path), 0)
 
 
@@ -200,9 +200,9 @@ def test_a_split_that_does_not_add_up_is_refused_at_once(
 
 
 def test_a_class_too_small_to_split_is_called_by_its_name(folder: Path) -> None:
-    paint(folder / "train" / "owl", pictures=2)
+    paint(folder / "train" / "owl", images=2)
 
-    with pytest.raises(DataError, match=r"'owl' has 2 pictures: .*, or give val/ and test/ as"):
+    with pytest.raises(DataError, match=r"'owl' has 2 images: .*, or give val/ and test/ as"):
         training_sets(FolderSuite(data=folder), 0)
 
 
@@ -214,13 +214,13 @@ def test_a_part_that_has_to_be_drawn_needs_a_share(folder: Path) -> None:
 @pytest.fixture
 def measured(tmp_path: Path) -> Path:
     """Dogs to test on, cats and owls in snow, and nothing to train on."""
-    paint(tmp_path / "test" / "dog", pictures=3)
-    paint(tmp_path / "ood" / "snow" / "cat", pictures=2)
-    paint(tmp_path / "ood" / "snow" / "owl", pictures=2)
+    paint(tmp_path / "test" / "dog", images=3)
+    paint(tmp_path / "ood" / "snow" / "cat", images=2)
+    paint(tmp_path / "ood" / "snow" / "owl", images=2)
     return tmp_path
 
 
-def test_folder_is_measured_without_training_pictures(measured: Path) -> None:
+def test_folder_is_measured_without_training_images(measured: Path) -> None:
     sets = FolderSuite(data=measured).evaluation(0)
 
     assert sets.classes == ("cat", "dog", "owl")
@@ -238,7 +238,7 @@ def test_folder_is_measured_without_training_pictures(measured: Path) -> None:
         ("classes.toml", 'dog = "Dog"\nbear = "Bear"\ncat = "Cat"\nowl = "Owl"\n'),
     ],
 )
-def test_named_classes_count_where_no_picture_of_one_is_there(
+def test_named_classes_count_where_no_image_of_one_is_there(
     measured: Path, file: str, text: str
 ) -> None:
     (measured / file).write_text(text)

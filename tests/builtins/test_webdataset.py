@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cfft import ConfigError, DataError, PictureSet
+from cfft import ConfigError, DataError, ImageSet
 from cfft.data.sets import evaluation_sets, training_sets
 from cfft.data.verification.verify import verify
 from cfft.testing import check_strategy
@@ -26,7 +26,7 @@ from cfft_suites.webdataset.suite import WebDatasetSuite
 webdataset = pytest.importorskip("webdataset")
 
 
-def picture(number: int) -> Image.Image:
+def image(number: int) -> Image.Image:
     pixels = np.random.default_rng(number).integers(0, 256, (3, 5, 3), np.uint8)
     return Image.fromarray(pixels)
 
@@ -36,7 +36,7 @@ def write(path: Path, first: int, labels: list[int], extension: str = "png") -> 
     with webdataset.TarWriter(str(path)) as tar:
         for number, label in enumerate(labels, first):
             content = io.BytesIO()
-            picture(number).save(content, "png")
+            image(number).save(content, "png")
             sample = {extension: content.getvalue(), "cls": str(label).encode()}
             tar.write({"__key__": f"{number:04}", **sample, "json": {"number": number}})
 
@@ -57,8 +57,8 @@ def suite(folder: Path, **values: str | Path | None) -> WebDatasetSuite:
     return WebDatasetSuite(**{"classes": folder / "classes.txt", "data": folder, **given, **values})
 
 
-def pixels(pictures: PictureSet, index: int) -> list[int]:
-    return np.asarray(pictures.read(index)).tolist()
+def pixels(images: ImageSet, index: int) -> list[int]:
+    return np.asarray(images.read(index)).tolist()
 
 
 def test_tars_keep_the_rules_of_suites(data: Path) -> None:
@@ -67,13 +67,13 @@ def test_tars_keep_the_rules_of_suites(data: Path) -> None:
     check_strategy(WebDatasetSuite, {"classes": data / "classes.txt", "data": data, **given})
 
 
-def test_every_picture_is_read_from_its_place_in_any_order(data: Path) -> None:
+def test_every_image_is_read_from_its_place_in_any_order(data: Path) -> None:
     sets = suite(data).open(0)
 
     assert sets.classes == ("cat", "dog")
     assert sets.test.labels == (0, 1, 1, 0)
-    assert pixels(sets.test, 3) == np.asarray(picture(23)).tolist()
-    assert pixels(sets.test, 0) == np.asarray(picture(20)).tolist()
+    assert pixels(sets.test, 3) == np.asarray(image(23)).tolist()
+    assert pixels(sets.test, 0) == np.asarray(image(20)).tolist()
     assert sets.test.identify(3) == "test/0.tar/0023"
     assert [(each.name, each.labels, each.classes) for each in sets.ood] == [("snow", (1, 1), (1,))]
 
@@ -88,7 +88,7 @@ def test_sets_can_be_measured_on_without_training_tars(data: Path) -> None:
     measured = suite(data, train_tars=None)
 
     assert [each.name for each in measured.evaluation(0).present] == ["test", "snow"]
-    with pytest.raises(DataError, match="no pictures to train on: give --train-tars TARS"):
+    with pytest.raises(DataError, match="no images to train on: give --train-tars TARS"):
         training_sets(measured, 0)
 
 

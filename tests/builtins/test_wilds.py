@@ -64,7 +64,7 @@ def tables_of(folder: Path, header: str, rows: list[str], file: str = "metadata.
 
 @pytest.fixture
 def iwildcam(tmp_path: Path) -> Path:
-    """Two species at cameras 0 to 2: 12 pictures to train on and 2 for every other split."""
+    """Two species at cameras 0 to 2: 12 images to train on and 2 for every other split."""
     folder = tmp_path / "iwildcam_v2.0"
     splits = ["train"] * 12 + ["id_val", "id_test", "val", "test"] * 2
     rows = [
@@ -80,7 +80,7 @@ def iwildcam(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def domainnet(tmp_path: Path) -> Path:
-    """Sketches (ID) and real pictures (OOD) of two classes, aircraft carriers and zigzags."""
+    """Sketches (ID) and real images (OOD) of two classes, aircraft carriers and zigzags."""
     folder = tmp_path / "domainnet_v1.0"
     rows = []
     for domain in ("sketch", "real"):
@@ -97,7 +97,7 @@ def domainnet(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fmow(tmp_path: Path) -> Path:
-    """Airports and zoos of 2002 (ID), 2014 (val) and 2017 (test), and one picture kept back."""
+    """Airports and zoos of 2002 (ID), 2014 (val) and 2017 (test), and one image kept back."""
     folder = tmp_path / "fmow_v1.1"
     years = ["2002"] * 24 + ["2014"] * 2 + ["2017"] * 2
     parts = ["train"] * 20 + ["val", "val", "test", "test", "val", "val", "test", "test"]
@@ -166,7 +166,7 @@ READ_ONLY = int(pandas.__version__.partition(".")[0]) >= 3
         pytest.param("rxrx1", marks=pytest.mark.skipif(READ_ONLY, reason="needs pandas below 3")),
     ],
 )
-def test_every_dataset_has_its_splits_pictures_and_class_names(
+def test_every_dataset_has_its_splits_images_and_class_names(
     dataset: str, request: pytest.FixtureRequest
 ) -> None:
     data = request.getfixturevalue(dataset.lower())
@@ -235,19 +235,19 @@ def test_id_parts_that_wilds_lacks_are_drawn_from_train(waterbirds: Path) -> Non
     assert [(s.name, s.labels) for s in sets.ood] == [("test", (0, 1, 0, 1)), ("val", (0, 1, 0, 1))]
 
 
-def test_pictures_are_those_of_the_split(waterbirds: Path) -> None:
+def test_images_are_those_of_the_split(waterbirds: Path) -> None:
     test, _ = WildsSuite(dataset="waterbirds", data=waterbirds).open(0).ood
 
     stored = Image.open(waterbirds / "waterbirds_v1.0" / "27.png")
-    assert test.identify(3) == "picture-27"
+    assert test.identify(3) == "image-27"
     assert test.read(3).tobytes() == stored.tobytes()
 
 
-def test_a_picture_that_cannot_be_read_is_named(waterbirds: Path) -> None:
+def test_a_image_that_cannot_be_read_is_named(waterbirds: Path) -> None:
     (waterbirds / "waterbirds_v1.0" / "27.png").unlink()
     test, _ = WildsSuite(dataset="waterbirds", data=waterbirds).open(0).ood
 
-    with pytest.raises(DataError, match=r"WILDS waterbirds, picture-27: .*27.png"):
+    with pytest.raises(DataError, match=r"WILDS waterbirds, image-27: .*27.png"):
         test.read(3)
 
 
@@ -273,7 +273,7 @@ def test_a_dataset_that_is_not_there_is_not_downloaded_unasked(tmp_path: Path) -
         WildsSuite(dataset="fmow", data=tmp_path / "nowhere").open(0)
 
 
-def test_a_dataset_that_is_no_picture_classification_is_refused() -> None:
+def test_a_dataset_that_is_no_image_classification_is_refused() -> None:
     declared = Registry.installed().declaration("suite", "wilds")
 
     with pytest.raises(ConfigError, match="got 'poverty', allowed: one of camelyon17, iwildcam"):

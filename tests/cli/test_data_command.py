@@ -91,17 +91,17 @@ def test_verify_ends_with_0_where_all_is_well(cfft_command: Command, data: Path)
 def test_verify_ends_with_2_and_a_summary_where_it_is_not(
     cfft_command: Command, data: Path
 ) -> None:
-    (data / "sketch" / "cat" / "0.png").write_bytes(b"no picture")
+    (data / "sketch" / "cat" / "0.png").write_bytes(b"no image")
     Image.open(data / "photo" / "cat" / "1.png").save(data / "sketch" / "cat" / "copy.png")
 
     ended = cfft_command("data", "verify", "domains", "--data", str(data), "--id", "photo")
 
     assert ended.code == 2
-    assert "sketch/cat/0.png: no picture in a format" in ended.out
+    assert "sketch/cat/0.png: no image in a format" in ended.out
     assert ": cat/1.png = sketch: cat/copy.png" in ended.out
     assert ended.err.splitlines()[-2:] == [
-        "error: 1 picture that cannot be read",
-        "error: 1 picture that sets share which must not",
+        "error: 1 image that cannot be read",
+        "error: 1 image that sets share which must not",
     ]
 
 
@@ -116,7 +116,7 @@ def test_verify_mentions_folders_that_belong_to_no_set(cfft_command: Command, da
 
 
 def test_verify_as_json_prints_nothing_else_on_stdout(cfft_command: Command, data: Path) -> None:
-    (data / "sketch" / "cat" / "0.png").write_bytes(b"no picture")
+    (data / "sketch" / "cat" / "0.png").write_bytes(b"no image")
     words = ("domains", str(data), "--id", "photo", "--json")
 
     ended = cfft_command("data", "verify", *words)
@@ -124,8 +124,8 @@ def test_verify_as_json_prints_nothing_else_on_stdout(cfft_command: Command, dat
 
     assert ended.code == 2
     assert found["suite"]["use"] == "domains"
-    assert found["problems"] == ["1 picture that cannot be read"]
-    assert [picture["set"] for picture in found["unreadable"]] == ["sketch"]
+    assert found["problems"] == ["1 image that cannot be read"]
+    assert [image["set"] for image in found["unreadable"]] == ["sketch"]
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_verify_shows_every_set_beside_what_is_wrong(cfft_command: Command, faul
     assert [line.partition(";")[0] for line in ended.err.splitlines()] == [
         "error: set 'cartoon' has class 'wolf' that training lacks: rename or remove "
         f"{faulty}/cartoon/wolf",
-        f"error: set 'cartoon': no pictures in class folder {faulty}/cartoon/cat",
+        f"error: set 'cartoon': no images in class folder {faulty}/cartoon/cat",
         f"error: set 'clip': {faulty}/clip has no class folders",
     ]
 
@@ -183,13 +183,13 @@ def test_verify_tells_refused_and_absent_sets_in_the_table(
     assert ended.err.startswith(f"error: {tmp_path}/test_batch: not the arrays")
 
 
-def test_one_repeated_picture_is_no_pictures(cfft_command: Command, data: Path) -> None:
+def test_one_repeated_image_is_no_images(cfft_command: Command, data: Path) -> None:
     Image.open(data / "sketch" / "cat" / "1.png").save(data / "sketch" / "cat" / "copy.png")
 
     ended = cfft_command("data", "verify", "domains", str(data), "--id", "photo")
 
     assert ended.code == 0
-    assert "1 picture occurs more than once within a set" in ended.out
+    assert "1 image occurs more than once within a set" in ended.out
 
 
 @pytest.mark.parametrize(("more", "code"), [([], 2), (["--allow-absent"], 0)])

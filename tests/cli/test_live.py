@@ -12,8 +12,8 @@ from cfft.cli.output.numbers import brief, duration, interval, measurements, per
 from cfft.runtime.progress import Plan
 
 PLAN = Plan(
-    facts=(("model", "name", "[tiny]"), ("pictures", "train", "8"), ("pictures", "ood", "a: 4")),
-    warnings=("few pictures",),
+    facts=(("model", "name", "[tiny]"), ("images", "train", "8"), ("images", "ood", "a: 4")),
+    warnings=("few images",),
     data={"steps": {"total": 4}, "config": {"training": {"epochs": 3}}},
 )
 
@@ -49,12 +49,12 @@ def test_a_pipe_gets_plain_lines() -> None:
     assert [line.rstrip() for line in said(out).splitlines()] == [
         "model",
         "  name   [tiny]",
-        "pictures",
+        "images",
         "  train  8",
         "  ood    a: 4",
     ]
     assert said(err).splitlines() == [
-        "warning: few pictures",
+        "warning: few images",
         "epoch 1/1: 4 to do",
         "step 1: loss 0.5, lr 3e-05, 12.3 images/s",
         "epoch 1/3: validation 75.0 % (best so far), 2.0 s",
@@ -114,7 +114,7 @@ def test_json_has_nothing_but_warnings_beside_it() -> None:
 
     watch(Quiet(err))
 
-    assert said(err) == "warning: few pictures\n"
+    assert said(err) == "warning: few images\n"
 
 
 @pytest.mark.parametrize(

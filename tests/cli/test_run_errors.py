@@ -14,7 +14,7 @@ from cfft.cli.options.options import Request
 from cfft.config.resolve import resolve
 from cfft.plugin.registry import Registry
 
-ENOUGH = ("--suite", "domains", "--data", "pictures", "--id", "photo", "--model", "ViT-B-32")
+ENOUGH = ("--suite", "domains", "--data", "images", "--id", "photo", "--model", "ViT-B-32")
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +78,7 @@ def test_bad_options_end_with_one_line_that_says_what_to_do(
         ("--suite shapes", "no model is chosen: give --model NAME, as in --model ViT-B-32"),
     ],
 )
-def test_half_of_pictures_and_model_asks_for_the_other_half(
+def test_half_of_images_and_model_asks_for_the_other_half(
     cfft_command: Callable[..., Any], words: str, says: str
 ) -> None:
     ended = cfft_command("run", *words.split())

@@ -152,9 +152,9 @@ def test_ctrl_c_in_a_command_ends_with_130_and_says_so(
     def interrupted(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cfft.evaluation.predict.find_pictures", interrupted)
+    monkeypatch.setattr("cfft.evaluation.predict.find_images", interrupted)
 
-    ended = cfft_command("predict", "RUN", "pictures")
+    ended = cfft_command("predict", "RUN", "images")
 
     assert (ended.code, ended.err) == (130, "interrupted\n")
 

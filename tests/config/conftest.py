@@ -51,7 +51,7 @@ TOYS = """
 
     @cfft.fill("single")
     class SingleFill(Refilling):
-        '''Fill from one other picture.'''
+        '''Fill from one other image.'''
         donor: Literal["other", "permutation"] = cfft.param("other", help="how donors are drawn")
 
     @cfft.fill("multi")

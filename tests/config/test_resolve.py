@@ -22,7 +22,7 @@ BASE = """
 
     [suite]
     use = "domains"
-    data = "/pictures"
+    data = "/images"
     id = "photo"
 """
 
@@ -185,12 +185,12 @@ def test_paths_are_written_so_that_they_mean_the_same_from_every_folder(
     (tmp_path / "weights.pt").touch()
     (tmp_path / "auto").touch()
 
-    own = command_line("model.pretrained=weights.pt", "suite.domains.data=pictures")
+    own = command_line("model.pretrained=weights.pt", "suite.domains.data=images")
     tables = made(toys, own).to_dict()
 
     assert tables["model"]["pretrained"] == str(tmp_path / "weights.pt")
     assert tables["model"]["head"] == "auto"
-    assert tables["suite"]["data"] == str(tmp_path / "pictures")
+    assert tables["suite"]["data"] == str(tmp_path / "images")
 
 
 def test_a_short_option_goes_to_the_chosen_strategy_that_has_it(toys: Registry) -> None:

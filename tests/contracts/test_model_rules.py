@@ -10,8 +10,8 @@ from cfft.testing import check_strategy, tiny_classifier
 
 
 @attrs.frozen
-class Pictures:
-    """Three grey pictures in memory."""
+class Images:
+    """Three grey images in memory."""
 
     name: str
     labels: tuple[int, ...] = (0, 1, 1)
@@ -30,9 +30,9 @@ class Pictures:
 
 def suite_of(**of_test):
     def open_sets(self, seed):
-        train, val = Pictures("train"), Pictures("val")
-        test = Pictures(**{"name": "test", **of_test})
-        return cfft.SuiteSets(("cat", "dog"), train, val, test, (Pictures("art"),))
+        train, val = Images("train"), Images("val")
+        test = Images(**{"name": "test", **of_test})
+        return cfft.SuiteSets(("cat", "dog"), train, val, test, (Images("art"),))
 
     return cfft.suite("memory")(type("Memory", (), {"__doc__": "Give.", "open": open_sets}))
 
@@ -56,7 +56,7 @@ def test_a_suite_that_breaks_a_rule_is_told_which(of_test, says: str):
         check_strategy(suite_of(**of_test))
 
 
-def measured_alone(test: Pictures):
+def measured_alone(test: Images):
     def refuse(self, seed):
         raise cfft.DataError("there is nothing to train on")
 
@@ -68,12 +68,12 @@ def measured_alone(test: Pictures):
 
 
 def test_a_suite_that_nobody_can_train_on_passes():
-    check_strategy(measured_alone(Pictures("test")))
+    check_strategy(measured_alone(Images("test")))
 
 
 def test_sets_to_measure_on_are_checked_too():
     with pytest.raises(AssertionError, match=r"evaluation\(\): set 'test' has 1 of 3 labels"):
-        check_strategy(measured_alone(Pictures("test", labels=(0, 1, 7))))
+        check_strategy(measured_alone(Images("test", labels=(0, 1, 7))))
 
 
 def backbone_of(size: tuple[int, int], **facts):
@@ -93,7 +93,7 @@ def test_a_backbone_that_keeps_the_rules_passes():
 @pytest.mark.parametrize(
     ("size", "facts", "says"),
     [
-        ((8, 8), {}, r"grid times patch is \(8, 12\), the pictures are \(8, 8\)"),
+        ((8, 8), {}, r"grid times patch is \(8, 12\), the images are \(8, 8\)"),
         ((8, 12), {"encode_text": lambda prompts: torch.ones(2, 5)}, r"must give \[2, 8\]"),
         ((8, 12), {"encode_text": lambda prompts: torch.ones(2, 8)}, "so it needs templates"),
     ],

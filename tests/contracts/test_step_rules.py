@@ -62,7 +62,7 @@ def returns_a_tensor(self, batch, view):
         (draws_globally, "leave alone: torch's global random generator"),
         (draws_from_python, "leave alone: Python's global random generator"),
         (leaves_gradients, r"leave alone: .*head\.weight\.grad"),
-        (miscounts, r"hidden_per_image is 1, but the pictures have \[0, 0, 0\]"),
+        (miscounts, r"hidden_per_image is 1, but the images have \[0, 0, 0\]"),
         (scores_above_one, r"scores must be in 0\.\.1"),
         (transposes, r"hidden must have the shape \[3, 2, 3\], got \[3, 3, 2\]"),
         (returns_a_tensor, "must return a MaskSelection"),
@@ -85,7 +85,7 @@ def test_a_mask_that_remembers_draws_is_told_to_use_its_generator():
 
 @cfft.fill("half")
 class HalfPrecisionFill:
-    """Return pictures of another dtype."""
+    """Return images of another dtype."""
 
     def refill(self, batch, selection, rng):
         return cfft.Counterfactual(batch.images.half())
@@ -93,7 +93,7 @@ class HalfPrecisionFill:
 
 @cfft.fill("pair")
 class PairFill:
-    """Promise to refuse a single picture and take it."""
+    """Promise to refuse a single image and take it."""
 
     smallest_batch = 2
 
@@ -131,7 +131,7 @@ class DetachedLoss:
 
 @cfft.loss("vector")
 class VectorLoss:
-    """Measure each picture."""
+    """Measure each image."""
 
     weight: float = cfft.param(1.0, help="factor")
 

@@ -19,7 +19,7 @@ NAMES = ("ant", "bee", "cow", "dog")
 
 @attrs.frozen
 class Greys:
-    """Three grey pictures of two of four classes."""
+    """Three grey images of two of four classes."""
 
     name: str
     labels: Any = (1, 3, 3)
@@ -81,14 +81,14 @@ def test_sound_sets_are_opened(facts: dict[str, Any]) -> None:
 CONTRADICTIONS = [
     (Greys("test"), "two sets are called 'test': rename one"),
     (Greys("TEST"), "two sets are called 'test' and 'TEST': rename one, results are kept in files"),
-    (Nothing("fog"), "set 'fog' has no pictures"),
+    (Nothing("fog"), "set 'fog' has no images"),
     (
         Greys("fog", (1, 2, 0)),
         r"set 'fog' has 2 of 3 labels that are none of its classes, the first 2 of 1\.png; "
         "allowed: 1, 3",
     ),
     (Greys("fog", (1, -1, 3)), "the first -1 of 1"),
-    (Greys("fog", (1, 3)), r"3 pictures and labels of shape \[2\]: give one label each"),
+    (Greys("fog", (1, 3)), r"3 images and labels of shape \[2\]: give one label each"),
     (Greys("fog", (1.0, 3.0, 3.0)), "labels of type float64: give class indices, integers"),
     (Greys("fog", ("bee", "dog", "dog")), "labels of type <U3"),
     (

@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from cfft.data.loading import Loader, batches, epoch_order, picture_transform, to_batch
-from cfft.data.pictures import FilePictures, PictureSubset, class_folders
-from cfft.data.suite import PictureSet
+from cfft.data.images import ImageFiles, ImageSubset, class_folders
+from cfft.data.loading import Loader, batches, epoch_order, image_transform, to_batch
+from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, DataError
 from cfft.records import Preprocessing
 
@@ -26,8 +26,8 @@ def noise(width: int, height: int) -> Image.Image:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> FilePictures:
-    """Five pictures of one grey level each: 0, 1, 2 of class a and 3, 4 of class b."""
+def images(tmp_path: Path) -> ImageFiles:
+    """Five images of one grey level each: 0, 1, 2 of class a and 3, 4 of class b."""
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     for level, folder in enumerate("aaabb"):
@@ -42,7 +42,7 @@ def test_the_transform_is_open_clips(size: tuple[int, int]) -> None:
     theirs = open_clip.image_transform(
         224, is_train=False, mean=(0, 0, 0), std=(1, 1, 1), interpolation="bicubic"
     )
-    ours = picture_transform(Preprocessing((224, 224), 224, "bicubic", HALF, HALF))
+    ours = image_transform(Preprocessing((224, 224), 224, "bicubic", HALF, HALF))
 
     torch.testing.assert_close(ours(noise(*size)) / 255, theirs(noise(*size)), rtol=0, atol=0)
 
@@ -54,14 +54,14 @@ def test_the_transform_is_timms(size: tuple[int, int]) -> None:
     theirs = create_transform(
         224, interpolation="bicubic", mean=(0, 0, 0), std=(1, 1, 1), crop_pct=0.9
     )
-    ours = picture_transform(Preprocessing((224, 224), 248, "bicubic", HALF, HALF))
+    ours = image_transform(Preprocessing((224, 224), 248, "bicubic", HALF, HALF))
 
     torch.testing.assert_close(ours(noise(*size)) / 255, theirs(noise(*size)), rtol=0, atol=0)
 
 
 @attrs.frozen(eq=False)
 class CutOut:
-    """One picture of 224 x 224 that has been cut out already."""
+    """One image of 224 x 224 that has been cut out already."""
 
     name: str = "cut out"
     cropped: bool = True
@@ -78,8 +78,8 @@ class CutOut:
         return "0"
 
 
-@pytest.mark.parametrize("part", [CutOut(), PictureSubset(CutOut(), (0,), "part")])
-def test_nothing_is_cut_off_pictures_that_are_cut_out_already(part: PictureSet) -> None:
+@pytest.mark.parametrize("part", [CutOut(), ImageSubset(CutOut(), (0,), "part")])
+def test_nothing_is_cut_off_images_that_are_cut_out_already(part: ImageSet) -> None:
     ((images, _, _),) = Loader(part, Preprocessing((224, 224), 248, "bicubic", HALF, HALF)).load(
         [[0]]
     )
@@ -87,7 +87,7 @@ def test_nothing_is_cut_off_pictures_that_are_cut_out_already(part: PictureSet) 
     assert np.array_equal(images[0].permute(1, 2, 0).numpy(), np.asarray(noise(224, 224)))
 
 
-def test_pictures_that_are_cut_out_fill_a_model_of_another_size() -> None:
+def test_images_that_are_cut_out_fill_a_model_of_another_size() -> None:
     ((images, _, _),) = Loader(CutOut(), Preprocessing((16, 24), 20, "bicubic", HALF, HALF)).load(
         [[0]]
     )
@@ -98,7 +98,7 @@ def test_pictures_that_are_cut_out_fill_a_model_of_another_size() -> None:
 
 def test_an_unknown_interpolation_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"unknown interpolation 'cubic'.*bicubic"):
-        picture_transform(Preprocessing((2, 2), 2, "cubic", HALF, HALF))
+        image_transform(Preprocessing((2, 2), 2, "cubic", HALF, HALF))
 
 
 def test_bytes_become_a_batch_in_0_to_1() -> None:
@@ -109,7 +109,7 @@ def test_bytes_become_a_batch_in_0_to_1() -> None:
     torch.testing.assert_close(batch.images.flatten(), torch.tensor([0.0, 0.2, 1.0]))
 
 
-def test_an_epoch_shows_every_picture_once_in_an_order_of_its_own() -> None:
+def test_an_epoch_shows_every_image_once_in_an_order_of_its_own() -> None:
     first, second = epoch_order(100, seed=0, epoch=0), epoch_order(100, seed=0, epoch=1)
 
     assert sorted(first) == sorted(second) == list(range(100))
@@ -133,8 +133,8 @@ def test_the_last_batch_is_kept_or_left_out(
 
 @FORK
 @pytest.mark.parametrize("workers", [0, 1])
-def test_batches_come_in_the_order_asked_for(pictures: FilePictures, workers: int) -> None:
-    loader = Loader(pictures, TINY, workers)
+def test_batches_come_in_the_order_asked_for(images: ImageFiles, workers: int) -> None:
+    loader = Loader(images, TINY, workers)
 
     (images, labels, indices), (last, _, _) = loader.load([[4, 0], [2]])
 
@@ -147,8 +147,8 @@ def test_batches_come_in_the_order_asked_for(pictures: FilePictures, workers: in
 
 @FORK
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_loader_can_stop_early_and_load_again(pictures: FilePictures, workers: int) -> None:
-    loader = Loader(pictures, TINY, workers)
+def test_a_loader_can_stop_early_and_load_again(images: ImageFiles, workers: int) -> None:
+    loader = Loader(images, TINY, workers)
     next(loader.load([[0], [1], [2], [3]]))
 
     loaded = [indices.tolist() for _, _, indices in loader.load([[4], [3]])]
@@ -158,26 +158,24 @@ def test_a_loader_can_stop_early_and_load_again(pictures: FilePictures, workers:
 
 @FORK
 @pytest.mark.parametrize("workers", [0, 1])
-def test_loading_leaves_global_randomness_alone(pictures: FilePictures, workers: int) -> None:
+def test_loading_leaves_global_randomness_alone(images: ImageFiles, workers: int) -> None:
     before = torch.get_rng_state()
 
-    list(Loader(pictures, TINY, workers).load([[0, 1]]))
+    list(Loader(images, TINY, workers).load([[0, 1]]))
 
     assert torch.equal(torch.get_rng_state(), before)
 
 
 @FORK
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_picture_that_breaks_during_training_is_named(
-    pictures: FilePictures, workers: int
-) -> None:
-    (pictures.root / "b" / "3.png").write_bytes(b"")
+def test_a_image_that_breaks_during_training_is_named(images: ImageFiles, workers: int) -> None:
+    (images.root / "b" / "3.png").write_bytes(b"")
 
-    with pytest.raises(DataError, match=r"^\S+/b/3\.png: no picture in a format"):
-        list(Loader(pictures, TINY, workers).load([[0], [2, 3]]))
+    with pytest.raises(DataError, match=r"^\S+/b/3\.png: no image in a format"):
+        list(Loader(images, TINY, workers).load([[0], [2, 3]]))
 
 
-class Deadly(FilePictures):
+class Deadly(ImageFiles):
     """Die of reading, as a worker does that the system kills for want of memory."""
 
     def read(self, index: int) -> Image.Image:
@@ -185,8 +183,8 @@ class Deadly(FilePictures):
 
 
 @FORK
-def test_a_dead_worker_is_reported_with_the_picture_it_was_at(pictures: FilePictures) -> None:
-    deadly = Deadly("d", pictures.root, pictures.paths, pictures.labels, (0, 1), ("a", "b"))
+def test_a_dead_worker_is_reported_with_the_image_it_was_at(images: ImageFiles) -> None:
+    deadly = Deadly("d", images.root, images.paths, images.labels, (0, 1), ("a", "b"))
 
     with pytest.raises(DataError, match=r"died at or after b/3\.png.*--workers"):
         list(Loader(deadly, TINY, workers=1).load([[3, 4]]))

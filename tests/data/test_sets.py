@@ -8,16 +8,14 @@ from pathlib import Path
 import attrs
 import pytest
 
-from cfft import DataError, EvaluationSets, FilePictures, PictureSubset, SuiteSets
+from cfft import DataError, EvaluationSets, ImageFiles, ImageSubset, SuiteSets
 from cfft.data.sets import evaluation_sets, named_sets, training_sets
 
 CLASSES = ("cat", "dog")
 
 
-def pictures(name: str, *faults: str) -> FilePictures:
-    return FilePictures(
-        name, Path(name), ("cat/0.png", "dog/0.png"), (0, 1), (0, 1), CLASSES, faults
-    )
+def images(name: str, *faults: str) -> ImageFiles:
+    return ImageFiles(name, Path(name), ("cat/0.png", "dog/0.png"), (0, 1), (0, 1), CLASSES, faults)
 
 
 @attrs.frozen
@@ -29,16 +27,16 @@ class Suite:
     refused: Mapping[str, str] = attrs.field(factory=dict)
 
     def open(self, seed: int) -> SuiteSets:
-        whole = pictures("train", *self.train)
-        train, test = (PictureSubset(whole, (i,), name) for i, name in enumerate(("train", "test")))
-        return SuiteSets(CLASSES, train, train, test, (pictures("snow", *self.snow),), self.refused)
+        whole = images("train", *self.train)
+        train, test = (ImageSubset(whole, (i,), name) for i, name in enumerate(("train", "test")))
+        return SuiteSets(CLASSES, train, train, test, (images("snow", *self.snow),), self.refused)
 
 
 class OnlyMeasured(Suite):
     """Measure on snow alone."""
 
     def evaluation(self, seed: int) -> EvaluationSets:
-        return EvaluationSets(CLASSES, None, (pictures("snow", *self.snow),), refused=self.refused)
+        return EvaluationSets(CLASSES, None, (images("snow", *self.snow),), refused=self.refused)
 
 
 def test_sound_sets_are_given_as_the_suite_gives_them() -> None:
@@ -48,37 +46,37 @@ def test_sound_sets_are_given_as_the_suite_gives_them() -> None:
 
 @pytest.mark.parametrize("use", [training_sets, evaluation_sets])
 def test_all_faults_and_refusals_are_named_once(use: object) -> None:
-    suite = Suite(("no pictures of owl",), ("a wolf",), {"rain": "torn\nwet", "fog": "torn\nwet"})
+    suite = Suite(("no images of owl",), ("a wolf",), {"rain": "torn\nwet", "fog": "torn\nwet"})
 
     with pytest.raises(DataError) as caught:
         use(suite, 0)
 
-    assert str(caught.value).splitlines() == ["no pictures of owl", "a wolf", "torn", "wet"]
+    assert str(caught.value).splitlines() == ["no images of owl", "a wolf", "torn", "wet"]
 
 
 def test_of_many_faults_the_first_are_told_and_where_the_others_are() -> None:
-    suite = Suite(tuple(f"no pictures of class {number}" for number in range(800)))
+    suite = Suite(tuple(f"no images of class {number}" for number in range(800)))
 
     with pytest.raises(DataError) as caught:
         evaluation_sets(suite, 0)
 
     first, *_, last = str(caught.value).splitlines()
-    assert first == "no pictures of class 0"
+    assert first == "no images of class 0"
     assert last == "792 more faults, which cfft data verify with --json lists"
 
 
 def test_faults_of_a_suite_with_sets_to_measure_on_are_found_there() -> None:
-    suite = OnlyMeasured(("no pictures of owl",), ("a wolf",))
+    suite = OnlyMeasured(("no images of owl",), ("a wolf",))
 
     with pytest.raises(DataError, match=r"^a wolf$"):
         evaluation_sets(suite, 0)
 
 
-def test_training_pictures_asked_for_by_name_have_to_be_sound() -> None:
-    suite = OnlyMeasured(("no pictures of owl",))
+def test_training_images_asked_for_by_name_have_to_be_sound() -> None:
+    suite = OnlyMeasured(("no images of owl",))
 
     assert [each.name for each in named_sets(suite, 0, ["snow"])[1]] == ["snow"]
-    with pytest.raises(DataError, match="no pictures of owl"):
+    with pytest.raises(DataError, match="no images of owl"):
         named_sets(suite, 0, ["train"])
 
 

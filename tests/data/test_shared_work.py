@@ -18,7 +18,7 @@ from cfft.runtime.processes import ALONE, Processes
 
 @attrs.frozen(eq=False)
 class Greys:
-    """Grey pictures of which every 50th cannot be read; counts how often each is."""
+    """Grey images of which every 50th cannot be read; counts how often each is."""
 
     count: int
     name: str = "greys"
@@ -73,10 +73,10 @@ def on_both(action: Any) -> list[Any]:
 
 
 def places(found: list[Unreadable]) -> list[tuple[str, int, str]]:
-    return [(picture.pictures.name, picture.index, picture.reason) for picture in found]
+    return [(image.images.name, image.index, image.reason) for image in found]
 
 
-def test_processes_decode_each_picture_once_and_find_the_same() -> None:
+def test_processes_decode_each_image_once_and_find_the_same() -> None:
     sets = [Greys(201), Greys(60, "others"), Greys(0)]
 
     first, second = on_both(lambda processes: find_unreadable(sets, processes=processes))

@@ -39,7 +39,7 @@ def test_every_class_is_in_every_part(labels: list[int], seed: int) -> None:
 
 
 @given(st.lists(st.integers(10, 60), min_size=1, max_size=4), st.integers(0, 2**31))
-def test_a_class_is_less_than_one_picture_off_its_share(sizes: list[int], seed: int) -> None:
+def test_a_class_is_less_than_one_image_off_its_share(sizes: list[int], seed: int) -> None:
     labels = [label for label, size in enumerate(sizes) for _ in range(size)]
 
     parts = stratified_split(labels, SHARES, seed)
@@ -85,7 +85,7 @@ def test_every_class_too_small_to_split_is_named_with_its_count() -> None:
     labels = [0, 0, 0, 1, 1, 2]
 
     with pytest.raises(
-        DataError, match=r"3 parts .70/10/20. .*: 'owl' has 2 pictures, 'fox' has 1 picture: add"
+        DataError, match=r"3 parts .70/10/20. .*: 'owl' has 2 images, 'fox' has 1 image: add"
     ):
         stratified_split(labels, SHARES, 0, class_names=("cat", "owl", "fox"))
 
@@ -117,7 +117,7 @@ def test_a_subset_keeps_the_class_shares() -> None:
     assert [count(labels, subset, label) for label in range(3)] == [3, 6, 1]
 
 
-def test_a_rare_class_keeps_one_picture_at_the_cost_of_the_largest() -> None:
+def test_a_rare_class_keeps_one_image_at_the_cost_of_the_largest() -> None:
     labels = [0] * 1000 + [1, 2, 3, 4]
 
     subset = stratified_subset(labels, 6, seed=0)
@@ -130,5 +130,5 @@ def test_a_subset_larger_than_the_set_is_the_set() -> None:
 
 
 def test_a_subset_smaller_than_the_number_of_classes_is_refused() -> None:
-    with pytest.raises(ConfigError, match="2 training pictures are too few for 3 classes"):
+    with pytest.raises(ConfigError, match="2 training images are too few for 3 classes"):
         stratified_subset([0, 1, 2, 2], 2, seed=0)

@@ -1,4 +1,4 @@
-"""What `verify` finds: counts, absent sets, unreadable pictures, and copies by their pixels."""
+"""What `verify` finds: counts, absent sets, unreadable images, and copies by their pixels."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cfft import DataError, EvaluationSets, Expected, PictureSet, SuiteSets
-from cfft.data.pictures import PictureSubset, class_folders
+from cfft import DataError, EvaluationSets, Expected, ImageSet, SuiteSets
+from cfft.data.images import ImageSubset, class_folders
 from cfft.data.verification.verify import Verification, verify
 
 
-def paint(folder: Path, first: int, pictures: int) -> None:
-    """Save pictures of noise; each number is a picture of its own."""
+def paint(folder: Path, first: int, images: int) -> None:
+    """Save images of noise; each number is a image of its own."""
     folder.mkdir(parents=True)
-    for number in range(first, first + pictures):
+    for number in range(first, first + images):
         pixels = np.random.default_rng(number).integers(0, 256, (4, 6, 3), np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
 
@@ -71,7 +71,7 @@ def test_a_complete_suite_has_no_problems(data: Path) -> None:
 
     assert found.problems == ()
     assert found.absent == {}
-    assert [(s.name, s.role, s.pictures, s.classes) for s in found.sets] == [
+    assert [(s.name, s.role, s.images, s.classes) for s in found.sets] == [
         ("train", "train", 4, 2),
         ("train", "val", 4, 2),
         ("test", "test", 2, 2),
@@ -81,8 +81,8 @@ def test_a_complete_suite_has_no_problems(data: Path) -> None:
 
 def test_what_a_half_downloaded_set_lacks_is_named_by_class(data: Path) -> None:
     assert problems(data, snow=Expected(6, 2, per_class=3)) == (
-        "set 'snow': 2 of 6 pictures, 4 are missing",
-        "set 'snow': classes without 3 pictures: cat 1, dog 1",
+        "set 'snow': 2 of 6 images, 4 are missing",
+        "set 'snow': classes without 3 images: cat 1, dog 1",
     )
 
 
@@ -91,15 +91,15 @@ def test_missing_classes_are_named_where_the_set_should_have_all(data: Path) -> 
     (data / "snow" / "cat").rmdir()
 
     assert problems(data, snow=Expected(2, 2)) == (
-        "set 'snow': 1 of 2 pictures, 1 is missing",
+        "set 'snow': 1 of 2 images, 1 is missing",
         "set 'snow': 1 of 2 classes, 1 is missing",
-        "set 'snow': no pictures of cat",
+        "set 'snow': no images of cat",
     )
 
 
-def test_surplus_pictures_are_counted(data: Path) -> None:
+def test_surplus_images_are_counted(data: Path) -> None:
     assert problems(data, test=Expected(1, 2)) == (
-        "set 'test': 2 pictures, 1 more than the 1 expected",
+        "set 'test': 2 images, 1 more than the 1 expected",
     )
 
 
@@ -109,14 +109,14 @@ def test_parts_are_compared_by_the_whole_that_they_are_drawn_from(data: Path) ->
         def open(self, seed: int) -> SuiteSets:
             sets = super().open(seed)
             train, val, test = (
-                PictureSubset(whole=sets.train, indices=indices, name=name)
+                ImageSubset(whole=sets.train, indices=indices, name=name)
                 for name, indices in (("a", (0, 2)), ("b", (1,)), ("c", (3,)))
             )
             return SuiteSets(sets.classes, train, val, test)
 
     found = verify(Drawn(data, {"train": Expected(5, 2)}), 0)
 
-    assert found.problems == ("set 'a': 4 of 5 pictures, 1 is missing",)
+    assert found.problems == ("set 'a': 4 of 5 images, 1 is missing",)
 
 
 def test_a_set_that_is_expected_and_not_there_is_absent(data: Path) -> None:
@@ -136,13 +136,13 @@ def test_an_empty_class_hides_no_other_set_and_no_count(data: Path) -> None:
 
     found = verify(Folders(data, {"test": Expected(3, 2)}), 0)
 
-    assert [(s.name, s.pictures, s.short) for s in found.sets[2:]] == [
+    assert [(s.name, s.images, s.short) for s in found.sets[2:]] == [
         ("test", 2, ()),
         ("snow", 1, (("cat", 0),)),
     ]
     assert [problem.partition(";")[0] for problem in found.problems] == [
-        "set 'test': 2 of 3 pictures, 1 is missing",
-        f"set 'snow': no pictures in class folder {data / 'snow' / 'cat'}",
+        "set 'test': 2 of 3 images, 1 is missing",
+        f"set 'snow': no images in class folder {data / 'snow' / 'cat'}",
     ]
 
 
@@ -153,7 +153,7 @@ def test_damage_of_several_sets_is_told_together(data: Path) -> None:
     found = verify(Folders(data), 0)
 
     assert [len(s.faults) for s in found.sets] == [0, 0, 1, 1]
-    assert "set 'test': no pictures in class folder" in found.problems[0]
+    assert "set 'test': no images in class folder" in found.problems[0]
     assert "set 'snow' has class 'wolf' that training lacks" in found.problems[1]
 
 
@@ -162,7 +162,7 @@ def test_a_fault_of_a_set_is_told_once_for_all_its_parts(data: Path) -> None:
     class Drawn(Folders):
         def open(self, seed: int) -> SuiteSets:
             sets = super().open(seed)
-            val = PictureSubset(whole=sets.train, indices=(0,), name="val")
+            val = ImageSubset(whole=sets.train, indices=(0,), name="val")
             return attrs.evolve(sets, val=val)
 
     (data / "train" / "owl").mkdir()
@@ -219,16 +219,16 @@ def test_a_set_that_contradicts_itself_is_refused_alone(data: Path) -> None:
     assert found.refused["snow"].startswith("set 'snow' has 1 of 2 labels that are none of its")
 
 
-def test_a_set_without_pictures_is_a_problem_though_nothing_is_expected(data: Path) -> None:
+def test_a_set_without_images_is_a_problem_though_nothing_is_expected(data: Path) -> None:
     found = verify(Odd(data, changed={"labels": (), "paths": ()}), 0)
 
-    assert found.problems == ("set 'snow': it has no pictures",)
+    assert found.problems == ("set 'snow': it has no images",)
 
 
 def test_two_sets_of_one_name_are_told(data: Path) -> None:
     found = verify(Odd(data, changed={"name": "test"}), 0)
 
-    assert [s.pictures for s in found.sets] == [4, 4, 2, 2]
+    assert [s.images for s in found.sets] == [4, 4, 2, 2]
     assert found.problems == ("two sets are called 'test': rename one, results are kept by name",)
 
 
@@ -244,24 +244,24 @@ def test_a_suite_that_cannot_be_opened_at_all_is_told_line_by_line(data: Path) -
     assert found.problems == ("no folder 'train'", "no folder 'test'")
 
 
-def test_every_unreadable_picture_is_listed(data: Path) -> None:
-    (data / "test" / "cat" / "10.png").write_bytes(b"no picture")
+def test_every_unreadable_image_is_listed(data: Path) -> None:
+    (data / "test" / "cat" / "10.png").write_bytes(b"no image")
     (data / "snow" / "dog" / "25.png").write_bytes(b"")
 
     found = verify(Folders(data), 0)
 
-    assert [picture.path for picture in found.unreadable] == [
+    assert [image.path for image in found.unreadable] == [
         str(data / "test" / "cat" / "10.png"),
         str(data / "snow" / "dog" / "25.png"),
     ]
-    assert found.problems == ("2 pictures that cannot be read",)
+    assert found.problems == ("2 images that cannot be read",)
 
 
 def places(found: Verification) -> list[list[str]]:
     return [[str(place) for place in copies.places] for copies in found.leaks]
 
 
-def test_a_training_picture_in_a_test_set_is_found_under_another_name_and_format(
+def test_a_training_image_in_a_test_set_is_found_under_another_name_and_format(
     data: Path,
 ) -> None:
     Image.open(data / "train" / "dog" / "5.png").save(data / "snow" / "cat" / "new.bmp")
@@ -269,16 +269,16 @@ def test_a_training_picture_in_a_test_set_is_found_under_another_name_and_format
     found = verify(Folders(data), 0)
 
     assert places(found) == [["train: dog/5.png", "snow: cat/new.bmp"]]
-    assert found.problems == ("1 picture that sets share which must not",)
+    assert found.problems == ("1 image that sets share which must not",)
 
 
-def test_a_test_picture_in_an_ood_set_is_found(data: Path) -> None:
+def test_a_test_image_in_an_ood_set_is_found(data: Path) -> None:
     Image.open(data / "test" / "dog" / "15.png").save(data / "snow" / "dog" / "again.png")
 
     assert places(verify(Folders(data), 0)) == [["test: dog/15.png", "snow: dog/again.png"]]
 
 
-def test_a_picture_twice_in_one_set_is_told_and_no_problem(data: Path) -> None:
+def test_a_image_twice_in_one_set_is_told_and_no_problem(data: Path) -> None:
     Image.open(data / "snow" / "dog" / "25.png").save(data / "snow" / "dog" / "again.png")
 
     found = verify(Folders(data), 0)
@@ -287,7 +287,7 @@ def test_a_picture_twice_in_one_set_is_told_and_no_problem(data: Path) -> None:
     assert found.problems == ()
 
 
-def test_a_picture_with_two_labels_is_told_apart(data: Path) -> None:
+def test_a_image_with_two_labels_is_told_apart(data: Path) -> None:
     Image.open(data / "snow" / "dog" / "25.png").save(data / "snow" / "cat" / "again.png")
 
     found = verify(Folders(data), 0)
@@ -296,9 +296,9 @@ def test_a_picture_with_two_labels_is_told_apart(data: Path) -> None:
     assert found.problems == ()
 
 
-def test_problems_of_a_set_include_its_pictures(data: Path) -> None:
+def test_problems_of_a_set_include_its_images(data: Path) -> None:
     Image.open(data / "train" / "dog" / "5.png").save(data / "snow" / "cat" / "new.bmp")
-    (data / "snow" / "dog" / "25.png").write_bytes(b"no picture")
+    (data / "snow" / "dog" / "25.png").write_bytes(b"no image")
 
     found = verify(Folders(data), 0)
 
@@ -310,7 +310,7 @@ def test_problems_of_a_set_include_its_pictures(data: Path) -> None:
 
 
 def test_without_decoding_only_counts_are_compared(data: Path) -> None:
-    (data / "test" / "cat" / "10.png").write_bytes(b"no picture")
+    (data / "test" / "cat" / "10.png").write_bytes(b"no image")
 
     found = verify(Folders(data), 0, decode=False)
 
@@ -318,10 +318,10 @@ def test_without_decoding_only_counts_are_compared(data: Path) -> None:
     assert not found.decoded
 
 
-def test_pictures_made_from_others_are_not_read_again(data: Path) -> None:
+def test_images_made_from_others_are_not_read_again(data: Path) -> None:
     @attrs.frozen(eq=False)
     class Corrupted:
-        made_from: PictureSet
+        made_from: ImageSet
         name: str = "noise"
         classes: tuple[int, ...] = (0, 1)
         labels: tuple[int, ...] = (0, 1)
@@ -347,4 +347,4 @@ def test_pictures_made_from_others_are_not_read_again(data: Path) -> None:
     found = verify(Noisy(data), 0)
 
     assert found.problems == ()
-    assert found.sets[-1].pictures == 2
+    assert found.sets[-1].images == 2

@@ -27,9 +27,9 @@ COUNTS = {"train": 10, "ood/dark": 2}
 def main() -> None:
     """Lay everything out, run, and look at what the run left."""
     require_installed("cfft", "cfft_masks")
-    draw_pictures(Path("pictures"))
+    draw_images(Path("images"))
     Path("tiny.json").write_text(json.dumps(CLIP))
-    fine_tune(Path("pictures"), Path("tiny.json"), Path("RUN"))
+    fine_tune(Path("images"), Path("tiny.json"), Path("RUN"))
     measured = json.loads(Path("RUN/results.json").read_text())["sets"]
     if measured.keys() != {"test", "dark"}:
         sys.exit(f"results.json: got sets {sorted(measured)}, expected dark and test")
@@ -44,7 +44,7 @@ def require_installed(*packages: str) -> None:
         sys.exit(f"not imported from {site}: {elsewhere}")
 
 
-def draw_pictures(root: Path) -> None:
+def draw_images(root: Path) -> None:
     """Draw noise of two classes, laid out for the suite `folder`."""
     rng = np.random.default_rng(0)
     for place, count in COUNTS.items():
@@ -56,10 +56,10 @@ def draw_pictures(root: Path) -> None:
                 Image.fromarray(pixels).save(folder / f"{number}.png")
 
 
-def fine_tune(pictures: Path, model: Path, run: Path) -> None:
+def fine_tune(images: Path, model: Path, run: Path) -> None:
     """Call the console script that the wheel brought; exit if it fails."""
     script = Path(sysconfig.get_path("scripts")) / "cfft"
-    words = f"run --recipe quick --suite folder --data {pictures} --out {run}"
+    words = f"run --recipe quick --suite folder --data {images} --out {run}"
     model_words = f"--model {model} --pretrained random --workers 0"
     done = subprocess.run([script, *words.split(), *model_words.split()])
     if done.returncode:

@@ -1,4 +1,4 @@
-"""Small vision transformers of both libraries, on pictures of 16 x 24 pixels: a 2 x 3 grid."""
+"""Small vision transformers of both libraries, on images of 16 x 24 pixels: a 2 x 3 grid."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""Instances files of COCO: which image is which picture, and what no file may say."""
+"""Instances files of COCO: which image is which image, and what no file may say."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from cfft.data.pictures import FilePictures, class_folders
+from cfft.data.images import ImageFiles, class_folders
 from cfft.errors import DataError
 from cfft.evaluation.masks.coco import coco_segmentations
 from cfft.evaluation.masks.segmentations import Segmented
@@ -31,7 +31,7 @@ def outline(number: int, category: int, polygons: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def pets(tmp_path: Path) -> FilePictures:
+def pets(tmp_path: Path) -> ImageFiles:
     """A cat and a dog whose files have the same name, and another dog."""
     for name in ("cat/0.png", "dog/0.png", "dog/1.png"):
         (tmp_path / "test" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def pets(tmp_path: Path) -> FilePictures:
 
 
 @pytest.fixture
-def read(pets: FilePictures, tmp_path: Path) -> Read:
+def read(pets: ImageFiles, tmp_path: Path) -> Read:
     """Return `read(images, annotations, **other parts)`."""
 
     def written(images: Any, annotations: Any = (), **parts: Any) -> Segmented:
@@ -53,7 +53,7 @@ def read(pets: FilePictures, tmp_path: Path) -> Read:
 
 
 @pytest.mark.parametrize("folder", ["", "test/"])
-def test_pictures_of_one_name_keep_their_own_masks(read: Read, folder: str) -> None:
+def test_images_of_one_name_keep_their_own_masks(read: Read, folder: str) -> None:
     images = [image(1, f"{folder}cat/0.png"), image(2, f"{folder}dog/0.png")]
 
     found = read(images, [outline(1, 1, LEFT), outline(2, 2, RIGHT)])
@@ -62,12 +62,12 @@ def test_pictures_of_one_name_keep_their_own_masks(read: Read, folder: str) -> N
     assert found.segment(1).tolist() == [[0, 0, 1], [0, 0, 1]]
 
 
-def test_a_name_without_folders_is_no_image_of_two_pictures(read: Read) -> None:
+def test_a_name_without_folders_is_no_image_of_two_images(read: Read) -> None:
     with pytest.raises(DataError, match=r"'0.png' may be cat/0.png or dog/0.png: give file_name w"):
         read([image(1, "0.png")])
 
 
-def test_a_picture_is_not_found_by_a_name_that_two_images_have(read: Read) -> None:
+def test_a_image_is_not_found_by_a_name_that_two_images_have(read: Read) -> None:
     with pytest.raises(DataError, match=r"dog/1.png may be 'a/1.png' or 'b/1.png': give file_name"):
         read([image(1, "a/1.png"), image(2, "b/1.png")])
 
@@ -75,7 +75,7 @@ def test_a_picture_is_not_found_by_a_name_that_two_images_have(read: Read) -> No
 def test_a_name_without_folders_will_do_where_it_is_the_only_one(read: Read) -> None:
     found = read([image(1, "train2017/1.png")], [outline(1, 2, RIGHT)])
 
-    assert found.pictures.identify(0) == "dog/1.png"
+    assert found.images.identify(0) == "dog/1.png"
     assert found.segment(0).tolist() == [[0, 0, 1], [0, 0, 1]]
 
 
@@ -98,7 +98,7 @@ def test_an_entry_that_lacks_something_is_named(
 
 @pytest.mark.parametrize("content", ["3", "[]", "null"])
 def test_json_that_is_no_object_is_no_instances_file(
-    pets: FilePictures, tmp_path: Path, content: str
+    pets: ImageFiles, tmp_path: Path, content: str
 ) -> None:
     (tmp_path / "instances.json").write_text(content)
 

@@ -18,7 +18,7 @@ from cfft.scoring.scores import FullScore
 def measured(
     role: Role,
     correct: list[int],
-    pictures: str = "same",
+    images: str = "same",
     original: list[int] | None = None,
     originals: str = "",
 ) -> MeasuredSet:
@@ -26,7 +26,7 @@ def measured(
     top1 = float(outcome.mean())
     score = FullScore(top1, len(outcome), 2, (0.0, 1.0), class_mean=top1, top5=1.0, ece=0.0)
     numbers = np.arange(len(outcome)) if original is None else np.array(original)
-    return MeasuredSet(role, score, outcome, pictures, numbers, originals or pictures)
+    return MeasuredSet(role, score, outcome, images, numbers, originals or images)
 
 
 def model(label: str, group: str = "", seed: int | None = None, **sets: MeasuredSet):
@@ -43,7 +43,7 @@ def test_a_model_gets_the_same_replicates_in_any_company() -> None:
     np.testing.assert_array_equal(alone[0], beside[1])
 
 
-def test_the_interval_of_many_pictures_is_that_of_the_normal_distribution() -> None:
+def test_the_interval_of_many_images_is_that_of_the_normal_distribution() -> None:
     correct = np.arange(1000) % 5 > 0
 
     low, high = interval95(resampled_top1([correct], np.arange(1000), "art")[0])
@@ -52,7 +52,7 @@ def test_the_interval_of_many_pictures_is_that_of_the_normal_distribution() -> N
     assert (low, high) == (pytest.approx(0.8 - half, abs=4e-3), pytest.approx(0.8 + half, abs=4e-3))
 
 
-def test_versions_of_a_picture_are_drawn_together() -> None:
+def test_versions_of_a_image_are_drawn_together() -> None:
     correct, versions = np.arange(100) % 5 > 0, np.tile(np.arange(100), 5)
 
     alone = resampled_top1([correct], np.arange(100), "art")
@@ -66,7 +66,7 @@ def average_interval(sets: dict[str, MeasuredSet]) -> list[float]:
     return found["ood_ci95"]
 
 
-def test_sets_that_show_the_same_pictures_make_the_average_no_surer() -> None:
+def test_sets_that_show_the_same_images_make_the_average_no_surer() -> None:
     right = [int(place % 5 > 0) for place in range(100)]
     one = {"fog": measured("ood", right, "fog", originals="test")}
     both = one | {"snow": measured("ood", right, "snow", originals="test")}
@@ -78,7 +78,7 @@ def test_sets_that_show_the_same_pictures_make_the_average_no_surer() -> None:
     assert other[1] - other[0] == pytest.approx((alone[1] - alone[0]) / 2**0.5, rel=0.1)
 
 
-def test_paired_differences_of_sets_that_show_the_same_pictures_are_drawn_together() -> None:
+def test_paired_differences_of_sets_that_show_the_same_images_are_drawn_together() -> None:
     def pair(**others: str) -> dict[str, object]:
         named = {"fog": "test"} | others
         a, b = (
@@ -91,7 +91,7 @@ def test_paired_differences_of_sets_that_show_the_same_pictures_are_drawn_togeth
     assert pair(snow="test") == pair()
 
 
-def test_the_number_of_originals_stands_beside_that_of_pictures() -> None:
+def test_the_number_of_originals_stands_beside_that_of_images() -> None:
     (found,) = compare(
         [model("m", fog=measured("ood", [1, 0, 1, 0], original=[0, 1, 0, 1]))], None, {}
     ).record()["models"]
@@ -107,7 +107,7 @@ def test_the_ood_average_counts_every_set_once() -> None:
     assert (found["ood_average"], found["ood_ci95"]) == (0.5, [0.5, 0.5])
 
 
-def test_two_models_that_are_right_on_the_same_pictures_differ_by_exactly_nothing() -> None:
+def test_two_models_that_are_right_on_the_same_images_differ_by_exactly_nothing() -> None:
     models = [model(name, art=measured("ood", [1, 0, 1, 0])) for name in ("a", "b")]
 
     (found,) = compare(models, "a", {}).record()["differences"]
@@ -125,7 +125,7 @@ def test_a_difference_is_a_model_minus_the_baseline() -> None:
     assert (found["a"], found["ood_average"]["difference"]) == ("a", 1.0)
 
 
-def test_sets_with_other_pictures_are_not_compared() -> None:
+def test_sets_with_other_images_are_not_compared() -> None:
     models = [
         model("a", photo=measured("id", [1], "split 0"), art=measured("ood", [1])),
         model("b", photo=measured("id", [1], "split 1"), art=measured("ood", [0])),
@@ -270,7 +270,7 @@ def test_a_configuration_is_known_again_by_all_but_its_seed() -> None:
 
 
 def shifted(label: str, test: int, art: int) -> MeasuredModel:
-    """Return a model that is right on so many of 10 pictures."""
+    """Return a model that is right on so many of 10 images."""
     outcomes = ([1] * right + [0] * (10 - right) for right in (test, art))
     sets = zip(("photo", "art"), ("id", "ood"), outcomes, strict=True)
     return model(label, **{name: measured(role, correct) for name, role, correct in sets})
@@ -290,7 +290,7 @@ def test_models_on_the_line_have_no_effective_robustness_and_better_ones_have() 
 
 
 def of_a_thousand(id_: int, ood: int, originals: str = "") -> MeasuredModel:
-    """Return a model that is right on so many of 1,000 pictures, the first ones."""
+    """Return a model that is right on so many of 1,000 images, the first ones."""
     outcomes = ([1] * right + [0] * (1000 - right) for right in (id_, ood))
     photo, art = outcomes
     return model(
@@ -316,7 +316,7 @@ def test_effective_robustness_is_as_unsure_as_both_accuracies() -> None:
     assert (low, high) == (pytest.approx(-half, abs=4e-3), pytest.approx(half, abs=4e-3))
 
 
-def test_pictures_that_both_sets_show_make_effective_robustness_surer() -> None:
+def test_images_that_both_sets_show_make_effective_robustness_surer() -> None:
     line = AccuracyLine(slope=1, intercept=0, models=3, r2=1)
 
     found = above_line(of_a_thousand(800, 800, originals="photo"), line)

@@ -25,13 +25,13 @@ def left_columns(count: int) -> torch.Tensor:
         (4, 1, 1, 4 / 11),
     ],
 )
-def test_figures_count_what_is_hidden_of_picture_and_object(columns, image_rate, object_rate, iou):
+def test_figures_count_what_is_hidden_of_image_and_object(columns, image_rate, object_rate, iou):
     figures = mask_figures(left_columns(columns), SEGMENTATION)
 
     torch.testing.assert_close(figures, torch.tensor([[image_rate, object_rate, iou]]).double())
 
 
-def test_a_picture_without_an_object_has_no_figures_and_leaves_the_others_theirs():
+def test_a_image_without_an_object_has_no_figures_and_leaves_the_others_theirs():
     hidden = torch.cat([left_columns(2), left_columns(2)])
     segmentation = torch.cat([torch.zeros_like(SEGMENTATION), SEGMENTATION])
 
@@ -62,7 +62,7 @@ def test_a_square_larger_than_the_short_side_becomes_a_band():
     assert band.int().tolist() == [[0, 1, 1, 1, 1, 0]] * 2
 
 
-def test_random_patches_are_as_many_as_the_mask_hides_in_each_picture():
+def test_random_patches_are_as_many_as_the_mask_hides_in_each_image():
     hidden = torch.tensor([[[True, False, False]], [[True, True, False]]])
     keys = torch.tensor([[0.9, 0.1, 0.5], [0.9, 0.1, 0.5]])
 

@@ -1,4 +1,4 @@
-"""Segmentations: which file belongs to which picture, what its values mean, what is refused."""
+"""Segmentations: which file belongs to which image, what its values mean, what is refused."""
 
 import json
 from pathlib import Path
@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cfft.data.pictures import PictureSubset, class_folders
+from cfft.data.images import ImageSubset, class_folders
 from cfft.errors import ConfigError, DataError
 from cfft.evaluation.masks.coco import coco_segmentations
 from cfft.evaluation.masks.segmentations import (
     drawn,
+    image_size,
     mask_files,
     own_segmentations,
-    picture_size,
     read_binary,
     read_trimap,
 )
@@ -42,14 +42,12 @@ def pets(tmp_path: Path):
 
 
 @pytest.mark.parametrize("place", ["test/dog/rex.png", "dog/rex.png", "rex.png"])
-def test_a_mask_lies_beside_the_pictures_in_one_of_three_layouts(pets, tmp_path, place):
+def test_a_mask_lies_beside_the_images_in_one_of_three_layouts(pets, tmp_path, place):
     save(tmp_path / "masks" / place, [[0, 0, 9], [0, 0, 255]])
 
     found = mask_files(pets, tmp_path / "masks", read_binary)
 
-    assert [found.pictures.identify(index) for index in range(len(found.pictures))] == [
-        "dog/rex.jpg"
-    ]
+    assert [found.images.identify(index) for index in range(len(found.images))] == ["dog/rex.jpg"]
     assert found.segment(0).tolist() == [[0, 0, 1], [0, 0, 1]]
     assert found.missing == 2
 
@@ -72,20 +70,20 @@ def test_a_mask_in_another_format_is_refused(tmp_path, values, read, words):
         read(path)
 
 
-def test_a_mask_that_is_no_picture_is_named(tmp_path):
+def test_a_mask_that_is_no_image_is_named(tmp_path):
     (tmp_path / "a.png").write_text("nothing")
     with pytest.raises(DataError, match=r"a\.png: cannot identify"):
         read_binary(tmp_path / "a.png")
 
 
-def test_a_mask_of_another_size_than_its_picture_is_refused(pets, tmp_path):
+def test_a_mask_of_another_size_than_its_image_is_refused(pets, tmp_path):
     save(tmp_path / "masks" / "rex.png", [[0, 1]])
     found = mask_files(pets, tmp_path / "masks", read_binary)
-    with pytest.raises(DataError, match=r"has 1 x 2 pixels, its picture dog/rex.jpg 2 x 3"):
+    with pytest.raises(DataError, match=r"has 1 x 2 pixels, its image dog/rex.jpg 2 x 3"):
         found.segment(0)
 
 
-def test_one_file_is_never_the_mask_of_two_pictures(pets, tmp_path):
+def test_one_file_is_never_the_mask_of_two_images(pets, tmp_path):
     paint(tmp_path / "test" / "dog" / "kit.jpg")
     twins = class_folders(tmp_path / "test", "test")
     save(tmp_path / "masks" / "kit.png", [[0, 1]])
@@ -110,18 +108,18 @@ def test_a_set_that_knows_no_objects_asks_for_masks(pets):
         own_segmentations(pets)
 
 
-def test_fewer_pictures_are_drawn_from_every_class_with_their_own_masks(pets, tmp_path):
+def test_fewer_images_are_drawn_from_every_class_with_their_own_masks(pets, tmp_path):
     save(tmp_path / "masks" / "cat" / "tom.png", [[0, 0, 1], [0, 0, 0]])
     save(tmp_path / "masks" / "cat" / "kit.png", [[0, 0, 1], [0, 0, 0]])
     save(tmp_path / "masks" / "dog" / "rex.png", [[1, 0, 0], [0, 0, 0]])
 
     found = drawn(mask_files(pets, tmp_path / "masks", read_binary), 2, seed=0)
 
-    assert found.pictures.labels == (0, 1)
+    assert found.images.labels == (0, 1)
     assert found.segment(1)[0].tolist() == [1, 0, 0]
 
 
-def test_fewer_pictures_than_classes_are_refused(pets, tmp_path):
+def test_fewer_images_than_classes_are_refused(pets, tmp_path):
     save(tmp_path / "masks" / "cat" / "tom.png", [[0, 1]])
     save(tmp_path / "masks" / "dog" / "rex.png", [[0, 1]])
     found = mask_files(pets, tmp_path / "masks", read_binary)
@@ -129,19 +127,19 @@ def test_fewer_pictures_than_classes_are_refused(pets, tmp_path):
         drawn(found, 1, seed=0)
 
 
-def test_the_size_of_a_picture_is_that_of_the_upright_one(tmp_path):
+def test_the_size_of_a_image_is_that_of_the_upright_one(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
     (tmp_path / "cat").mkdir()
     Image.new("RGB", (3, 2)).save(tmp_path / "cat" / "tom.jpg", exif=exif)
     (tmp_path / "dog").mkdir()
     paint(tmp_path / "dog" / "rex.jpg")
-    pictures = class_folders(tmp_path, "pets")
+    images = class_folders(tmp_path, "pets")
 
-    sizes = [picture_size(PictureSubset(pictures, (i,), "one"), 0) for i in (0, 1)]
+    sizes = [image_size(ImageSubset(images, (i,), "one"), 0) for i in (0, 1)]
 
     assert sizes == [(3, 2), (2, 3)]
-    assert pictures.read(0).size == (2, 3)
+    assert images.read(0).size == (2, 3)
 
 
 COCO = {
@@ -159,12 +157,12 @@ COCO = {
 
 # pycocotools 2.0.11 with NumPy 2
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_coco_gives_the_objects_of_a_pictures_own_class_without_crowds(pets, tmp_path):
+def test_coco_gives_the_objects_of_a_images_own_class_without_crowds(pets, tmp_path):
     (tmp_path / "instances.json").write_text(json.dumps(COCO))
 
     found = coco_segmentations(pets, tmp_path / "instances.json", ("cat", "dog"))
 
-    assert found.pictures.identify(0) == "dog/rex.jpg"
+    assert found.images.identify(0) == "dog/rex.jpg"
     assert found.segment(0).tolist() == [[1, 1, 255], [0, 0, 255]]
     assert found.missing == 2
 
@@ -175,7 +173,7 @@ def test_coco_gives_the_objects_of_a_pictures_own_class_without_crowds(pets, tmp
         ("no JSON", "cannot be read as JSON"),
         ("{}", "no instances file of COCO: it lacks images"),
         (json.dumps({**COCO, "categories": []}), "has no category 'cat'"),
-        (json.dumps({**COCO, "images": []}), "knows no picture of set 'test'"),
+        (json.dumps({**COCO, "images": []}), "knows no image of set 'test'"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused(pets, tmp_path, content, words):
@@ -184,9 +182,9 @@ def test_a_file_that_does_not_fit_is_refused(pets, tmp_path, content, words):
         coco_segmentations(pets, tmp_path / "instances.json", ("cat", "dog"))
 
 
-def test_coco_that_speaks_of_a_picture_of_another_size_is_refused(pets, tmp_path):
+def test_coco_that_speaks_of_a_image_of_another_size_is_refused(pets, tmp_path):
     image = {**COCO["images"][0], "width": 30}
     (tmp_path / "instances.json").write_text(json.dumps({**COCO, "images": [image]}))
     found = coco_segmentations(pets, tmp_path / "instances.json", ("cat", "dog"))
-    with pytest.raises(DataError, match=r"rex.jpg has 2 x 30 pixels there, the picture 2 x 3"):
+    with pytest.raises(DataError, match=r"rex.jpg has 2 x 30 pixels there, the image 2 x 3"):
         found.segment(0)

@@ -10,12 +10,12 @@ from PIL import Image
 
 from cfft.data.suite import EvaluationSets, Expected
 from cfft.errors import DataError
-from cfft.evaluation.pictures.sets import open_suite, unmeasured
+from cfft.evaluation.images.sets import open_suite, unmeasured
 
 
 @attrs.frozen(eq=False)
-class Pictures:
-    """Hold grey pictures whose names begin with `stem`."""
+class Images:
+    """Hold grey images whose names begin with `stem`."""
 
     name: str
     stem: str = "a"
@@ -42,32 +42,32 @@ class Measuring:
         return self.sets(seed)
 
 
-def test_a_set_is_opened_once_for_all_seeds_that_share_its_pictures() -> None:
+def test_a_set_is_opened_once_for_all_seeds_that_share_its_images() -> None:
     def sets(seed: int) -> EvaluationSets:
-        return EvaluationSets(("x", "y"), Pictures("test", f"split{seed}-"), (Pictures("art"),))
+        return EvaluationSets(("x", "y"), Images("test", f"split{seed}-"), (Images("art"),))
 
     view = open_suite(Measuring(sets), [0, 1])
 
-    assert [(each.pictures.name, each.seeds) for each in view.sets] == [
+    assert [(each.images.name, each.seeds) for each in view.sets] == [
         ("test", {0}),
         ("test", {1}),
         ("art", {0, 1}),
     ]
-    assert [each.pictures.identify(0) for each in view.of(1)] == ["split1-0", "a0"]
+    assert [each.images.identify(0) for each in view.of(1)] == ["split1-0", "a0"]
     assert view.shifts(0) == {"art": (0, 1)}
 
 
-def test_a_set_with_fewer_pictures_than_were_published_is_told() -> None:
+def test_a_set_with_fewer_images_than_were_published_is_told() -> None:
     @attrs.frozen(eq=False)
     class Published(Measuring):
         def expected(self) -> Mapping[str, Expected]:
             return {"test": Expected(2, 2), "art": Expected(30_000, 2), "fog": Expected(5, 2)}
 
-    sets = EvaluationSets(("x", "y"), Pictures("test"), (Pictures("art"), Pictures("own")))
+    sets = EvaluationSets(("x", "y"), Images("test"), (Images("art"), Images("own")))
     suite = Published(lambda seed: sets)
 
     assert list(unmeasured(suite, open_suite(suite, [0]))) == [
-        "set 'art' has 2 of 30,000 pictures; cfft data verify says which are missing"
+        "set 'art' has 2 of 30,000 images; cfft data verify says which are missing"
     ]
 
 
@@ -77,7 +77,7 @@ def test_folders_that_belong_to_no_set_are_told() -> None:
         def unread(self) -> tuple[str, ...]:
             return ("sketch", "notes")
 
-    suite = Unread(lambda seed: EvaluationSets(("x", "y"), Pictures("test")))
+    suite = Unread(lambda seed: EvaluationSets(("x", "y"), Images("test")))
 
     assert list(unmeasured(suite, open_suite(suite, [0]))) == [
         "not measured, as no set's folder is called so: sketch, notes"

@@ -1,4 +1,4 @@
-"""Several models over the same pictures: read once, each with its own classes and colours."""
+"""Several models over the same images: read once, each with its own classes and colours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError
-from cfft.evaluation.pictures.side_by_side import Fitted, alike, predict_together
+from cfft.evaluation.images.side_by_side import Fitted, alike, predict_together
 from cfft.records import Preprocessing
 from cfft.runtime.devices import make_accelerator
 from cfft.scoring.evaluate import Reading, evaluate
@@ -23,7 +23,7 @@ PREPARED = Preprocessing((8, 12), 8, "bicubic", HALF, HALF)
 
 @attrs.define(eq=False)
 class Counted:
-    """Hold grey pictures and count how often each is read."""
+    """Hold grey images and count how often each is read."""
 
     name: str = "greys"
     labels: tuple[int, ...] = (0, 1, 2, 0)
@@ -42,7 +42,7 @@ class Counted:
 
 
 class Broken(Counted):
-    """Hold pictures of which one cannot be read."""
+    """Hold images of which one cannot be read."""
 
     def read(self, index: int) -> Image.Image:
         raise DataError(f"dir/{index}.png: truncated")
@@ -52,8 +52,8 @@ def reading(prepared: Preprocessing) -> Reading:
     return Reading(prepared, batch_size=3)
 
 
-def together(models: list[Fitted], pictures: Counted) -> list[torch.Tensor]:
-    found = predict_together(models, pictures, reading, make_accelerator("fp32"))
+def together(models: list[Fitted], images: Counted) -> list[torch.Tensor]:
+    found = predict_together(models, images, reading, make_accelerator("fp32"))
     return [predictions.logits for predictions in found]
 
 
@@ -61,12 +61,12 @@ def models(*seeds: int) -> list[Classifier]:
     return [tiny_classifier(seed=seed) for seed in seeds]
 
 
-def test_every_picture_is_read_once_for_all_models() -> None:
-    pictures = Counted()
+def test_every_image_is_read_once_for_all_models() -> None:
+    images = Counted()
 
-    together([Fitted(model, PREPARED, None) for model in models(0, 1, 2)], pictures)
+    together([Fitted(model, PREPARED, None) for model in models(0, 1, 2)], images)
 
-    assert pictures.reads == Counter(range(4))
+    assert images.reads == Counter(range(4))
 
 
 def test_each_model_says_what_it_says_alone() -> None:
@@ -101,7 +101,7 @@ def test_models_share_pixels_where_size_and_resizing_agree_whatever_their_colour
     assert groups == [[0, 2], [1]]
 
 
-def test_an_unreadable_picture_is_named_with_its_set_and_what_to_do() -> None:
+def test_an_unreadable_image_is_named_with_its_set_and_what_to_do() -> None:
     broken = Broken()
     (model,) = models(0)
 

@@ -1,4 +1,4 @@
-"""A tiny CLIP on disk and a tiny world of pictures: a whole run takes seconds."""
+"""A tiny CLIP on disk and a tiny world of images: a whole run takes seconds."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def registry() -> Registry:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Draw domains/<sunny|dark>/<colour>/*.png: noise of one colour, 12 and 4 pictures each."""
+    """Draw domains/<sunny|dark>/<colour>/*.png: noise of one colour, 12 and 4 images each."""
     root = tmp_path_factory.mktemp("world")
     rng = np.random.default_rng(0)
     for domain, count, light in (("sunny", 12, 1.0), ("dark", 4, 0.4)):

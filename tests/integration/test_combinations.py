@@ -24,7 +24,7 @@ def registry() -> Registry:
 
 
 def paper_step(registry: Registry, mask: str, fill: str, execution: str = "auto") -> TrainingStep:
-    """Make Eq. 3's step: features on counterfactual, logits on original pictures."""
+    """Make Eq. 3's step: features on counterfactual, logits on original images."""
     context = {"mask": mask, "fill": fill, "backbone": "open_clip"}
 
     def build(kind: str, name: str) -> Any:

@@ -179,7 +179,7 @@ def config(configure: Configure, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("when", "file"), [("checking pictures", "deep"), ("evaluating sunny", "deep/run/predictions")]
+    ("when", "file"), [("checking images", "deep"), ("evaluating sunny", "deep/run/predictions")]
 )
 def test_where_a_run_cannot_be_saved_both_processes_end(
     when: str, file: str, config: Path, tmp_path: Path
@@ -207,13 +207,13 @@ def test_where_the_place_of_an_evaluation_is_taken_meanwhile_both_processes_end(
     assert {place.name for place in tmp_path.iterdir()} == {"EVAL", "EVAL-2"}
 
 
-def test_both_processes_name_every_unreadable_picture(
+def test_both_processes_name_every_unreadable_image(
     configure: Configure, layer: Layer, world: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(world, tmp_path / "world")
     broken = [tmp_path / "world" / place for place in ("dark/blue/00.png", "sunny/red/03.png")]
-    for picture in broken:
-        picture.write_bytes(picture.read_bytes()[:40])
+    for image in broken:
+        image.write_bytes(image.read_bytes()[:40])
     layer.values["suite", "domains"]["data"] = str(tmp_path / "world")
     (tmp_path / "config.toml").write_text(configure().to_toml())
 
@@ -221,17 +221,17 @@ def test_both_processes_name_every_unreadable_picture(
 
     assert (main.code, other.code) == (2, 2)
     assert errors(main) == errors(other)
-    assert "unreadable pictures: 2" in errors(main)[0]
-    assert all(str(picture) in main.err for picture in broken)
+    assert "unreadable images: 2" in errors(main)[0]
+    assert all(str(image) in main.err for image in broken)
     assert not (tmp_path / "r").exists()
 
 
-@pytest.mark.parametrize("picture", ["00.png", "01.png"])
-def test_where_one_process_cannot_read_a_picture_both_end(
-    picture: str, world: Path, clip: tuple[Path, Path], tmp_path: Path
+@pytest.mark.parametrize("image", ["00.png", "01.png"])
+def test_where_one_process_cannot_read_a_image_both_end(
+    image: str, world: Path, clip: tuple[Path, Path], tmp_path: Path
 ) -> None:
     shutil.copytree(world, tmp_path / "world")
-    broken = tmp_path / "world" / "dark" / "blue" / picture
+    broken = tmp_path / "world" / "dark" / "blue" / image
     broken.write_bytes(broken.read_bytes()[:40])
 
     ended = on_two(EVALUATION, tmp_path / "world", *clip, tmp_path / "EVAL")
@@ -247,9 +247,9 @@ def test_where_one_process_cannot_read_a_picture_both_end(
 def test_masks_are_not_measured_by_several_processes(
     world: Path, clip: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    pictures = ("--suite", "domains", "--data", world, "--id", "sunny", "--masks", world)
+    images = ("--suite", "domains", "--data", world, "--id", "sunny", "--masks", world)
     model = ("--model", clip[0], "--pretrained", clip[1], "--prompts", "class-name")
-    words = ("zero-shot", *pictures, *model, "--precision", "fp32", "--out", tmp_path / "MASKS")
+    words = ("zero-shot", *images, *model, "--precision", "fp32", "--out", tmp_path / "MASKS")
 
     main, other = on_two(CFFT, "eval", "masks", *words)
 

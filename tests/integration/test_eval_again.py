@@ -134,7 +134,7 @@ def test_seeds_of_one_configuration_are_a_group_across_evaluations_and_others_ar
 
 
 @pytest.mark.parametrize("places", ["{0}/shards", ["{0}/one.tar", "{0}/two.tar"]])
-def test_pictures_may_lie_elsewhere_than_when_they_were_measured(
+def test_images_may_lie_elsewhere_than_when_they_were_measured(
     runs: Path, evaluate: Evaluate, cfft_command: Command, tmp_path: Path, places: Any
 ) -> None:
     for name, seed in (("A", 0), ("B", 1)):
@@ -162,7 +162,7 @@ def test_predictions_of_another_precision_are_remarked_on(
     assert f"{tmp_path}/A was computed in fp32 and {tmp_path}/B in bf16: a part of" in ended.err
 
 
-def test_evaluations_of_other_pictures_are_not_put_side_by_side(
+def test_evaluations_of_other_images_are_not_put_side_by_side(
     runs: Path, evaluate: Evaluate, cfft_command: Command, tmp_path: Path
 ) -> None:
     evaluate(runs / "seed0", out=tmp_path / "A")
@@ -174,7 +174,7 @@ def test_evaluations_of_other_pictures_are_not_put_side_by_side(
     ended = cfft_command("eval", "--from-predictions", str(tmp_path / "A"), str(tmp_path / "B"))
 
     assert ended.code == 2
-    assert "measured on different pictures (suite.split: [70.0, 10.0, 20.0] ->" in ended.err
+    assert "measured on different images (suite.split: [70.0, 10.0, 20.0] ->" in ended.err
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`cfft eval`: runs side by side, on the pictures that are theirs."""
+"""`cfft eval`: runs side by side, on the images that are theirs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def by_label(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {model["model"]: model for model in record["models"]}
 
 
-def test_each_run_is_measured_on_the_test_pictures_of_its_own_seed(
+def test_each_run_is_measured_on_the_test_images_of_its_own_seed(
     runs: Path, evaluate: Evaluate, tmp_path: Path
 ) -> None:
     record = evaluate(runs / "seed*")
@@ -44,7 +44,7 @@ def test_each_run_is_measured_on_the_test_pictures_of_its_own_seed(
     )
 
 
-def test_runs_that_differ_in_their_seed_are_one_group_and_compared_on_common_pictures(
+def test_runs_that_differ_in_their_seed_are_one_group_and_compared_on_common_images(
     runs: Path, evaluate: Evaluate
 ) -> None:
     record = evaluate(runs / "seed0", runs / "seed1")
@@ -73,7 +73,7 @@ def test_results_are_those_of_the_run_and_of_its_model_before(
     assert (record["baseline"], before["kind"], after["kind"]) == ("zero-shot", "zero-shot", "run")
 
 
-def test_pictures_are_those_of_the_first_run_wherever_it_stands(
+def test_images_are_those_of_the_first_run_wherever_it_stands(
     runs: Path, evaluate: Evaluate
 ) -> None:
     record = evaluate(runs / "seed0" / "checkpoints" / "last", runs / "seed1")
@@ -147,14 +147,14 @@ def test_a_suite_for_another_label_space_is_refused_with_both(
 
 @pytest.fixture
 def damaged(world: Path, tmp_path: Path) -> Path:
-    """Copy the world and cut a picture of the OOD set short."""
+    """Copy the world and cut a image of the OOD set short."""
     shutil.copytree(world, tmp_path / "damaged")
-    picture = tmp_path / "damaged" / "dark" / "red" / "02.png"
-    picture.write_bytes(picture.read_bytes()[:-40])
+    image = tmp_path / "damaged" / "dark" / "red" / "02.png"
+    image.write_bytes(image.read_bytes()[:-40])
     return tmp_path / "damaged"
 
 
-def test_a_truncated_picture_is_named_and_nothing_is_left_half_written(
+def test_a_truncated_image_is_named_and_nothing_is_left_half_written(
     runs: Path, damaged: Path, cfft_command: Command, tmp_path: Path
 ) -> None:
     words = ("--data", str(damaged), "--out", str(tmp_path / "E"), "--workers", "0")
@@ -180,13 +180,13 @@ def test_faults_of_sets_are_named_together_and_nothing_is_measured_or_written(
 
     assert (ended.code, ended.out) == (2, "")
     assert [line.partition(";")[0] for line in ended.err.splitlines()] == [
-        f"error: set 'sunny': no pictures in class folder {tmp_path}/faulty/sunny/pink",
-        f"error: set 'dark': no pictures in class folder {tmp_path}/faulty/dark/red",
+        f"error: set 'sunny': no images in class folder {tmp_path}/faulty/sunny/pink",
+        f"error: set 'dark': no images in class folder {tmp_path}/faulty/dark/red",
     ]
     assert {path.name for path in tmp_path.iterdir()} == {"faulty"}
 
 
-def test_unreadable_pictures_can_be_left_out_and_are_recorded(
+def test_unreadable_images_can_be_left_out_and_are_recorded(
     runs: Path, damaged: Path, evaluate: Evaluate
 ) -> None:
     record = evaluate(runs / "seed0", "--data", damaged, "--skip-unreadable")
@@ -236,7 +236,7 @@ def test_another_seed_than_a_runs_own_is_warned_of(
     ended = cfft_command("eval", str(runs / "seed1"), *words)
 
     assert ended.code == 0
-    assert "was trained with seed 1: a test set drawn with seed 0 may hold pictures" in ended.err
+    assert "was trained with seed 1: a test set drawn with seed 0 may hold images" in ended.err
 
 
 def test_effective_robustness_is_measured_against_published_accuracies(

@@ -1,4 +1,4 @@
-"""`cfft eval` on ImageNet's shifts with a model that knows every picture: labels are the test."""
+"""`cfft eval` on ImageNet's shifts with a model that knows every image: labels are the test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from safetensors.torch import save_file
 
 from cfft import Classifier, Head
-from cfft.data.loading import picture_transform, to_batch
+from cfft.data.loading import image_transform, to_batch
 from cfft_backbones.open_clip.backbone import OpenClipBackbone
 from cfft_suites.imagenet.facts import facts
 
@@ -33,7 +33,7 @@ CLASSES: Mapping[str, Mapping[str, tuple[int, ...]]] = {
     "sketch": {IDS[index]: (index,) for index in (2, 657, 998)},
     OBJECTNET: {"alarm_clock": (409, 530), "air_freshener": (0,), "banana": (954,)},
 }
-"""The classes whose pictures lie in each folder; an air freshener is no class of ImageNet."""
+"""The classes whose images lie in each folder; an air freshener is no class of ImageNet."""
 COUNTS = {
     "imagenet": 4,
     "imagenet-v2": 5,
@@ -46,8 +46,8 @@ Layout = Callable[[Callable[[list[str]], list[str]]], Path]
 Measure = Callable[..., dict[str, dict[str, Any]]]
 
 
-def picture(index: int) -> Image.Image:
-    """Draw the one picture that there is of a class."""
+def image(index: int) -> Image.Image:
+    """Draw the one image that there is of a class."""
     pixels = np.random.default_rng(index).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     return Image.fromarray(pixels)
 
@@ -64,12 +64,12 @@ def nearest(features: torch.Tensor) -> Head:
 def model(
     write_clip: Callable[..., tuple[Path, Path]], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path]:
-    """Write a CLIP's config, and a random tower with a head that finds the nearest picture."""
+    """Write a CLIP's config, and a random tower with a head that finds the nearest image."""
     folder = tmp_path_factory.mktemp("known")
     config, weights = write_clip(CLIP, folder)
     built = OpenClipBackbone().build(str(config), str(weights))
-    read = picture_transform(built.preprocessing)
-    images = torch.stack([read(picture(index)) for index in range(len(IDS))])
+    read = image_transform(built.preprocessing)
+    images = torch.stack([read(image(index)) for index in range(len(IDS))])
     with torch.no_grad():
         features = built.encoder(to_batch(images, torch.arange(len(IDS))).images)
     save_file(Classifier(built.encoder, nearest(features)).weights(), folder / "known.safetensors")
@@ -86,7 +86,7 @@ def lay(tmp_path: Path) -> Layout:
                 (tmp_path / place / name).mkdir(parents=True)
                 for index in indices:
                     frame = 2 if place == OBJECTNET else 0
-                    framed = ImageOps.expand(picture(index), frame, "red")
+                    framed = ImageOps.expand(image(index), frame, "red")
                     framed.save(tmp_path / place / name / f"{index}.png")
         return tmp_path
 
@@ -110,9 +110,7 @@ def measure(cfft_command: Callable[..., Any], model: tuple[Path, Path], tmp_path
     return measured
 
 
-def test_a_model_that_knows_the_pictures_is_right_on_every_set(
-    lay: Layout, measure: Measure
-) -> None:
+def test_a_model_that_knows_the_images_is_right_on_every_set(lay: Layout, measure: Measure) -> None:
     found = measure(lay(lambda folders: folders))
 
     assert {name: each["n"] for name, each in found.items()} == COUNTS

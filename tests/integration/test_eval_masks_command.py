@@ -17,19 +17,19 @@ Command = Callable[..., Any]
 
 @pytest.fixture
 def masks(world: Path, tmp_path: Path) -> Path:
-    """Write segmentations of all pictures: the left half is the object."""
+    """Write segmentations of all images: the left half is the object."""
     values = np.zeros((20, 30), np.uint8)
     values[:, :15] = 1
-    for picture in world.rglob("*.png"):
-        path = tmp_path / "masks" / picture.relative_to(world)
+    for image in world.rglob("*.png"):
+        path = tmp_path / "masks" / image.relative_to(world)
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(values).save(path)
     return tmp_path / "masks"
 
 
 @pytest.fixture
-def pictures(world: Path, clip: tuple[Path, Path]) -> list[str]:
-    """Name pictures and model."""
+def images(world: Path, clip: tuple[Path, Path]) -> list[str]:
+    """Name images and model."""
     return [
         *("--suite", "domains", "--data", str(world), "--id", "sunny", "--workers", "0"),
         *("--model", str(clip[0]), "--pretrained", str(clip[1]), "--prompts", "class-name"),
@@ -37,10 +37,10 @@ def pictures(world: Path, clip: tuple[Path, Path]) -> list[str]:
 
 
 def test_every_set_map_and_threshold_has_a_record(
-    cfft_command: Command, pictures: list[str], masks: Path, tmp_path: Path
+    cfft_command: Command, images: list[str], masks: Path, tmp_path: Path
 ) -> None:
     ended = cfft_command(
-        *("eval", "masks", "zero-shot", *pictures, "--masks", str(masks)),
+        *("eval", "masks", "zero-shot", *images, "--masks", str(masks)),
         *("--sets", "train", "--sets", "test", "--sets", "dark", "--limit", "6"),
         *("--cam", "relevance", "--cam", "gradcam", "--thresholds", "0.3,0.6"),
         *("--cam.relevance.start-layer", "1", "--out", str(tmp_path / "out"), "--json"),
@@ -62,9 +62,9 @@ def test_every_set_map_and_threshold_has_a_record(
 
 
 def test_a_table_is_printed_for_people(
-    cfft_command: Command, pictures: list[str], masks: Path
+    cfft_command: Command, images: list[str], masks: Path
 ) -> None:
-    ended = cfft_command("eval", "masks", "zero-shot", *pictures, "--masks", str(masks))
+    ended = cfft_command("eval", "masks", "zero-shot", *images, "--masks", str(masks))
 
     assert ended.code == 0, ended.err
     assert "zero-shot on sunny, map relevance, in percent" in ended.out
@@ -72,11 +72,11 @@ def test_a_table_is_printed_for_people(
 
 
 def test_the_model_before_is_called_by_the_head_that_it_has(
-    cfft_command: Command, pictures: list[str], masks: Path
+    cfft_command: Command, images: list[str], masks: Path
 ) -> None:
     words = ("--head", "linear-probe", "--thresholds", "0.5", "--json")
 
-    ended = cfft_command("eval", "masks", "zero-shot", *pictures, "--masks", str(masks), *words)
+    ended = cfft_command("eval", "masks", "zero-shot", *images, "--masks", str(masks), *words)
 
     (record,) = json.loads(ended.out)["masks"]
     assert record["model"] == "pre-trained (linear-probe)"
@@ -98,9 +98,9 @@ def test_the_model_before_is_called_by_the_head_that_it_has(
     ],
 )
 def test_what_cannot_be_measured_ends_with_one_line(
-    cfft_command: Command, pictures: list[str], masks: Path, change: list[str], line: str
+    cfft_command: Command, images: list[str], masks: Path, change: list[str], line: str
 ) -> None:
-    ended = cfft_command("eval", "masks", "zero-shot", *pictures, "--masks", str(masks), *change)
+    ended = cfft_command("eval", "masks", "zero-shot", *images, "--masks", str(masks), *change)
 
     assert ended.code == 2
     assert line in ended.err
@@ -112,7 +112,7 @@ def measured(ended: Any) -> list[tuple[str, str]]:
     return [(row["model"], row["set"]) for row in json.loads(ended.out)["masks"]]
 
 
-def test_runs_of_several_seeds_are_measured_on_the_pictures_that_they_share(
+def test_runs_of_several_seeds_are_measured_on_the_images_that_they_share(
     cfft_command: Command, runs: Path, masks: Path
 ) -> None:
     words = ("--masks", str(masks), "--thresholds", "0.5", "--json", "--sets", "dark")
@@ -122,7 +122,7 @@ def test_runs_of_several_seeds_are_measured_on_the_pictures_that_they_share(
     assert measured(ended) == [(f"{runs}/seed0", "dark"), (f"{runs}/seed1", "dark")]
 
 
-def test_test_pictures_of_different_seeds_need_a_word_on_which_are_meant(
+def test_test_images_of_different_seeds_need_a_word_on_which_are_meant(
     cfft_command: Command, runs: Path, masks: Path
 ) -> None:
     words = (f"{runs}/seed*", "--masks", str(masks), "--thresholds", "0.5", "--json")
@@ -132,7 +132,7 @@ def test_test_pictures_of_different_seeds_need_a_word_on_which_are_meant(
 
     assert refused.code == 2
     assert (
-        f"set 'sunny' has other pictures with another seed ({runs}/seed0: 0, {runs}/seed1: 1): "
+        f"set 'sunny' has other images with another seed ({runs}/seed0: 0, {runs}/seed1: 1): "
         "measure one run at a time, or say with --seed"
     ) in refused.err
     assert measured(told) == [(f"{runs}/seed0", "sunny"), (f"{runs}/seed1", "sunny")]
@@ -140,14 +140,14 @@ def test_test_pictures_of_different_seeds_need_a_word_on_which_are_meant(
 
 @pytest.fixture
 def elsewhere(runs: Path, world: Path, tmp_path: Path) -> Path:
-    """Copy the run of seed 0, as if other pictures and another head had made it."""
+    """Copy the run of seed 0, as if other images and another head had made it."""
     run = shutil.copytree(runs / "seed0", tmp_path / "elsewhere")
-    text = (run / "config.toml").read_text().replace(str(world), str(tmp_path / "pictures"))
+    text = (run / "config.toml").read_text().replace(str(world), str(tmp_path / "images"))
     (run / "config.toml").write_text(text.replace('head = "auto"', 'head = "zero-shot"'))
     return run
 
 
-def test_runs_of_other_pictures_need_a_word_on_which_are_meant(
+def test_runs_of_other_images_need_a_word_on_which_are_meant(
     cfft_command: Command, runs: Path, elsewhere: Path, world: Path, masks: Path
 ) -> None:
     words = (str(runs / "seed0"), str(elsewhere), "--masks", str(masks), "--thresholds", "0.5")
@@ -157,7 +157,7 @@ def test_runs_of_other_pictures_need_a_word_on_which_are_meant(
 
     assert refused.code == 2
     assert f"{runs}/seed0 and {elsewhere} have another suite (suite.data: {world} ->" in refused.err
-    assert "say with --suite and --data which pictures are meant" in refused.err
+    assert "say with --suite and --data which images are meant" in refused.err
     assert len(measured(told)) == 2
 
 
@@ -172,7 +172,7 @@ def test_runs_that_start_differently_share_no_model_before(
     assert "have another model (model.head: auto -> zero-shot): say with --model" in ended.err
 
 
-def test_pictures_are_those_of_the_first_run_wherever_it_stands(
+def test_images_are_those_of_the_first_run_wherever_it_stands(
     cfft_command: Command, runs: Path, masks: Path
 ) -> None:
     words = ("--masks", str(masks), "--thresholds", "0.5", "--json")

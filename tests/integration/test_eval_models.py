@@ -146,7 +146,7 @@ def test_a_checkpoint_alone_says_which_model_it_is(
 
 
 @pytest.mark.parametrize("place", ["best", "best/weights.safetensors"])
-def test_a_checkpoint_is_measured_on_the_test_pictures_of_the_seed_of_its_run(
+def test_a_checkpoint_is_measured_on_the_test_images_of_the_seed_of_its_run(
     runs: Path, world: Path, evaluate: Evaluate, tmp_path: Path, place: str
 ) -> None:
     words = ("--suite", "domains", "--data", world, "--id", "sunny")
@@ -198,7 +198,7 @@ def test_a_model_of_an_unknown_seed_is_warned_of_where_the_seed_draws_the_test_s
     assert "give --seed with the seed of its run" in ended.err
 
 
-def test_an_average_of_two_seeds_has_no_test_pictures_of_its_own(
+def test_an_average_of_two_seeds_has_no_test_images_of_its_own(
     runs: Path, world: Path, cfft_command: Command, tmp_path: Path
 ) -> None:
     soup, words = str(tmp_path / "soup"), ("--suite", "domains", "--data", str(world))

@@ -1,4 +1,4 @@
-"""`cfft eval` on real pictures, as a user starts it; CFFT_REALDATA names their folder."""
+"""`cfft eval` on real images, as a user starts it; CFFT_REALDATA names their folder."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def clip(write_clip: WriteClip, tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture
 def permuted(data: Path, tmp_path: Path) -> Path:
-    """Lay the sample out again, each folder of pictures under the name of the next class."""
+    """Lay the sample out again, each folder of images under the name of the next class."""
     folders = sorted((data / "imagenet_sample").iterdir())
     (tmp_path / "permuted" / "val").mkdir(parents=True)
     for folder, other in zip(folders, [*folders[1:], folders[0]], strict=True):
@@ -79,10 +79,10 @@ def evaluate(out: Path, *words: object, launcher: tuple[str, ...] = ALONE) -> di
     return found
 
 
-def own_head(data: Path, pictures: Path, out: Path) -> dict[str, Any]:
+def own_head(data: Path, images: Path, out: Path) -> dict[str, Any]:
     """Measure the ViT-Ti with the classifier that came with it, and return its one set."""
     model = ("--model", VIT_TINY, "--pretrained", data / "vit_tiny_patch16_224.safetensors")
-    words = (*model, "--head", "own", "--suite", "imagenet", "--data", pictures)
+    words = (*model, "--head", "own", "--suite", "imagenet", "--data", images)
     (found,) = evaluate(out, "pretrained", *words)["models"]
     (measured,) = found["sets"].values()
     return measured
@@ -106,7 +106,7 @@ def test_with_the_folders_names_permuted_it_is_near_chance(
     assert found["top1"] < 0.05
 
 
-def test_two_processes_say_the_same_of_every_picture_and_count_each_once(
+def test_two_processes_say_the_same_of_every_image_and_count_each_once(
     data: Path, clip: tuple[Path, Path], tmp_path: Path
 ) -> None:
     model = ("zero-shot", "--model", clip[0], "--pretrained", clip[1])

@@ -83,7 +83,7 @@ def test_accuracies_can_be_recomputed_from_predictions(configure, registry, tmp_
 
 
 def test_metrics_have_a_line_per_interval_and_per_epoch(configure, registry, tmp_path) -> None:
-    run(configure(log_every=2), registry, tmp_path)  # 27 pictures: 3 steps of 8 an epoch
+    run(configure(log_every=2), registry, tmp_path)  # 27 images: 3 steps of 8 an epoch
 
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
 
@@ -137,7 +137,7 @@ def test_a_dry_run_returns_the_plan_and_writes_nothing(configure, registry, tmp_
         ("id", 6),
         ("ood", 12),
     ]
-    assert facts(noting.plan)["batch"] == "8 pictures x 1 process x 1 accumulated = 8"
+    assert facts(noting.plan)["batch"] == "8 images x 1 process x 1 accumulated = 8"
     assert facts(noting.plan)["mask"] == "object (threshold 0.3)"
 
 
@@ -146,16 +146,14 @@ def test_the_plan_warns_of_small_sets_and_long_warm_ups(configure, registry, tmp
 
     data = run(config, registry, tmp_path / "run", dry_run=True)
 
-    assert "27 training pictures are fewer than one batch of 32" in data["warnings"][0]
+    assert "27 training images are fewer than one batch of 32" in data["warnings"][0]
     assert "warm-up of 5 steps is as long as the run" in data["warnings"][1]
 
 
-def test_the_plan_names_a_batch_that_leaves_fewer_pictures_out(
-    configure, registry, tmp_path
-) -> None:
+def test_the_plan_names_a_batch_that_leaves_fewer_images_out(configure, registry, tmp_path) -> None:
     data = run(configure(batch_size=20), registry, tmp_path / "run", dry_run=True)
 
-    assert "leaves out 7 of 27 training pictures" in data["warnings"][0]
+    assert "leaves out 7 of 27 training images" in data["warnings"][0]
     assert data["warnings"][0].endswith(": --batch-size 13 would fit better")
 
 
@@ -180,7 +178,7 @@ def test_the_stored_configuration_repeats_the_run(configure, registry, tmp_path:
     assert again.to_dict() == config.to_dict()
 
 
-def test_accumulation_takes_the_mean_over_all_pictures_of_a_step(
+def test_accumulation_takes_the_mean_over_all_images_of_a_step(
     configure, layer: Layer, registry, tmp_path: Path
 ) -> None:
     layer.choose("loss", ["none"])
@@ -255,7 +253,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_spares_the_last_checkpoint(
     assert all(weight.isfinite().all() for weight in weights.values())
 
 
-def test_a_linear_probe_starts_from_the_training_pictures(
+def test_a_linear_probe_starts_from_the_training_images(
     configure, layer: Layer, registry, tmp_path: Path
 ) -> None:
     layer.settings["model"]["head"] = "linear-probe"
@@ -300,15 +298,15 @@ def test_limited_training_keeps_every_class(configure, registry, tmp_path: Path)
 
 @pytest.fixture
 def broken_world(layer: Layer, world: Path, tmp_path: Path) -> Path:
-    """Point the run at a copy of the world with one truncated picture."""
+    """Point the run at a copy of the world with one truncated image."""
     copy = shutil.copytree(world, tmp_path / "broken")
-    picture = copy / "dark" / "red" / "02.png"
-    picture.write_bytes(picture.read_bytes()[:200])
+    image = copy / "dark" / "red" / "02.png"
+    image.write_bytes(image.read_bytes()[:200])
     layer.values["suite", "domains"]["data"] = str(copy)
-    return picture
+    return image
 
 
-def test_an_unreadable_picture_stops_the_run_before_anything_is_written(
+def test_an_unreadable_image_stops_the_run_before_anything_is_written(
     configure, registry, tmp_path: Path, broken_world: Path
 ) -> None:
     with pytest.raises(DataError, match=r"02\.png"):
@@ -317,7 +315,7 @@ def test_an_unreadable_picture_stops_the_run_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_skipped_picture_is_recorded(configure, registry, tmp_path, broken_world: Path) -> None:
+def test_a_skipped_image_is_recorded(configure, registry, tmp_path, broken_world: Path) -> None:
     found = run(configure(epochs=0, skip_unreadable=True), registry, tmp_path / "run")
 
     assert [entry["path"] for entry in found["skipped"]] == [str(broken_world)]
@@ -334,7 +332,7 @@ def test_a_directory_that_holds_something_is_not_written_to(configure, registry,
 def test_a_fill_that_needs_donors_refuses_micro_batches_of_one(
     configure, registry, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match="fill 'single' needs 2 pictures in every micro-batch"):
+    with pytest.raises(ConfigError, match="fill 'single' needs 2 images in every micro-batch"):
         run(configure(micro_batch=1), registry, tmp_path / "run")
 
 

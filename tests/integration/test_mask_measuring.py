@@ -1,4 +1,4 @@
-"""Masks of a model measured on segmented pictures, with figures worked by hand."""
+"""Masks of a model measured on segmented images, with figures worked by hand."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ class Above:
 
 
 class Noise:
-    """Three pictures of noise, wider than the model sees: 8 x 20 pixels."""
+    """Three images of noise, wider than the model sees: 8 x 20 pixels."""
 
     name, labels, classes = "noise", (0, 1, 2), (0, 1, 2)
 
@@ -67,7 +67,7 @@ def object_in(columns: slice) -> np.ndarray:
     return mask
 
 
-# the model sees columns 4 to 15: the object of the second picture is cut off, the third half
+# the model sees columns 4 to 15: the object of the second image is cut off, the third half
 OBJECTS = (object_in(slice(12, 16)), object_in(slice(0, 4)), object_in(slice(14, 20)))
 SEGMENTED = Segmented(Noise(), OBJECTS.__getitem__, missing=4)
 
@@ -95,7 +95,7 @@ def test_trivial_masks_hide_as_much_as_the_mask():
     assert square[1] < 1
 
 
-def test_figures_do_not_depend_on_how_pictures_are_batched():
+def test_figures_do_not_depend_on_how_images_are_batched():
     masks = [CutMap("logit", 0.5, Logit(), Above(threshold=0.5))]
 
     one_by_one = figures_of(masks, Reading(PREPROCESSING, batch_size=1))
@@ -115,7 +115,7 @@ def test_the_mask_is_that_of_the_clean_pass_of_training_for_the_true_label():
     assert figures[0, 0, 0, 0].item() == pytest.approx(share.item())
 
 
-def test_means_are_over_pictures_with_an_object_in_view_and_say_which_were_left_out():
+def test_means_are_over_images_with_an_object_in_view_and_say_which_were_left_out():
     masks = [CutMap("ramp", 0.9, Ramp(), Above(threshold=0.9))]
 
     (record,) = summary(figures_of(masks), masks, SEGMENTED)

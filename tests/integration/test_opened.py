@@ -1,4 +1,4 @@
-"""A stored model for given pictures: its classes are matched with theirs by name."""
+"""A stored model for given images: its classes are matched with theirs by name."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Open = Callable[..., Rebuilt]
 
 @pytest.fixture
 def opened(runs: Path, configure: Callable[..., RunConfig], registry: Registry) -> Open:
-    """Return `opened(*classes)`: a run's model for pictures of these classes."""
+    """Return `opened(*classes)`: a run's model for images of these classes."""
     path, accelerator = runs / "seed0", make_accelerator("fp32")
     return lambda *classes: opened_model(
         path, configure(), classes, registry, accelerator, Silent()
     )
 
 
-def test_outputs_follow_the_classes_of_the_pictures(opened: Open) -> None:
+def test_outputs_follow_the_classes_of_the_images(opened: Open) -> None:
     images = torch.rand(2, 3, 16, 24, generator=torch.Generator().manual_seed(0))
 
     same, other = opened("blue", "green", "red"), opened("red", "blue")

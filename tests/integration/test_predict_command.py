@@ -1,4 +1,4 @@
-"""`cfft predict`: labels of pictures, the same as in an evaluation."""
+"""`cfft predict`: labels of images, the same as in an evaluation."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ import torch
 
 from cfft.config.layers import Layer, read_defaults
 from cfft.config.resolve import resolve
-from cfft.data.pictures import class_folders
-from cfft.evaluation.predict import find_pictures, likeliest, predict
+from cfft.data.images import class_folders
+from cfft.evaluation.predict import find_images, likeliest, predict
 from cfft.model.rebuild import load_classifier
 from cfft.plugin.registry import Registry
 from cfft.runtime.devices import make_accelerator
@@ -45,14 +45,14 @@ def test_logits_are_those_of_an_evaluation_to_the_bit(
     stored: Path, world: Path, registry: Registry
 ) -> None:
     model = load_classifier(stored, registry)
-    pictures = class_folders(world / "dark", "dark", model.description.classes)
+    images = class_folders(world / "dark", "dark", model.description.classes)
     reading = Reading(model.description.preprocessing, batch_size=5)
-    expected = evaluate(model.classifier, pictures, reading, make_accelerator("fp32"))
+    expected = evaluate(model.classifier, images, reading, make_accelerator("fp32"))
 
-    found = predict(model, find_pictures([str(world / "dark")]), 5, 0, "fp32", Silent())
+    found = predict(model, find_images([str(world / "dark")]), 5, 0, "fp32", Silent())
 
     assert torch.equal(found.logits, expected.logits)
-    assert found.names == tuple(str(world / "dark" / path) for path in pictures.paths)
+    assert found.names == tuple(str(world / "dark" / path) for path in images.paths)
 
 
 def test_classes_come_likeliest_first_with_their_share_among_all(
@@ -74,7 +74,7 @@ def test_classes_come_likeliest_first_with_their_share_among_all(
 def test_files_folders_and_patterns_are_found_once_each(world: Path) -> None:
     red = world / "dark" / "red"
 
-    found = find_pictures([str(red / "01.png"), f"{world}/d*/red/0[01].png", str(red)])
+    found = find_images([str(red / "01.png"), f"{world}/d*/red/0[01].png", str(red)])
 
     assert found == [str(red / f"{number}.png") for number in ("01", "00", "02", "03")]
 
@@ -97,15 +97,15 @@ def test_lines_go_to_stdout_and_nothing_else_does(
 def test_names_that_are_no_utf_8_are_written_as_they_are(
     stored: Path, world: Path, tmp_path: Path
 ) -> None:
-    picture = os.fsencode(tmp_path) + b"/caf\xe9.png"
-    shutil.copy(world / "dark" / "red" / "00.png", picture)
-    command = [sys.executable, "-m", "cfft", "predict", stored, picture, "--workers", "0"]
+    image = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    shutil.copy(world / "dark" / "red" / "00.png", image)
+    command = [sys.executable, "-m", "cfft", "predict", stored, image, "--workers", "0"]
     strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}  # as in most locales
 
     shown = subprocess.run(command, stdout=subprocess.PIPE, env=strict, check=True).stdout
     subprocess.run([*command, "--out", tmp_path / "labels.csv"], env=strict, check=True)
 
-    assert shown.splitlines()[1].startswith(picture + b",1,")
+    assert shown.splitlines()[1].startswith(image + b",1,")
     assert (tmp_path / "labels.csv").read_bytes() == shown
 
 
@@ -142,7 +142,7 @@ def test_a_merged_checkpoint_serves_as_well(
     assert ended.out == cfft_command("predict", str(stored), red, "--workers", "0").out
 
 
-def test_an_unreadable_picture_stops_before_anything_is_written(
+def test_an_unreadable_image_stops_before_anything_is_written(
     cfft_command: Command, stored: Path, world: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "broken.png").write_bytes(b"nothing")
@@ -153,12 +153,12 @@ def test_an_unreadable_picture_stops_before_anything_is_written(
     )
 
     assert ended.code == 2
-    assert "unreadable pictures: 1; mend, remove or skip them (--skip-unreadable)" in ended.err
-    assert f"{tmp_path / 'broken.png'}: no picture in a format" in ended.err
+    assert "unreadable images: 1; mend, remove or skip them (--skip-unreadable)" in ended.err
+    assert f"{tmp_path / 'broken.png'}: no image in a format" in ended.err
     assert not out.exists()
 
 
-def test_unreadable_pictures_can_be_left_out_and_are_named(
+def test_unreadable_images_can_be_left_out_and_are_named(
     cfft_command: Command, stored: Path, world: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "broken.png").write_bytes(b"nothing")
@@ -179,10 +179,10 @@ def test_unreadable_pictures_can_be_left_out_and_are_named(
     [
         (["nowhere.png"], "nowhere.png: no such file or folder"),
         (["*.nix"], "*.nix: nothing matches this pattern"),
-        (["empty"], "empty: no pictures in this folder"),
+        (["empty"], "empty: no images in this folder"),
         (["full.png", "--top", "4"], "--top 4: the model tells 3 classes apart"),
         (["full.png", "--out", "full.png"], "--out full.png exists: give another path"),
-        (["full.png"], "no picture can be read (1 tried)"),
+        (["full.png"], "no image can be read (1 tried)"),
         (["full.png", "--json", "--format", "csv"], "--json writes JSON lines and --format csv"),
     ],
 )

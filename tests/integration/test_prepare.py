@@ -39,7 +39,7 @@ def test_random_weights_may_be_asked_for(
     assert run(configure(), registry, tmp_path / "run", dry_run=True)["steps"]["total"] > 0
 
 
-def test_a_mistake_in_the_prompts_is_found_before_pictures_are_decoded(
+def test_a_mistake_in_the_prompts_is_found_before_images_are_decoded(
     configure, layer: Layer, registry: Registry, tmp_path: Path
 ) -> None:
     layer.settings["model"]["prompts"] = "nolist"

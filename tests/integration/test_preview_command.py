@@ -60,14 +60,14 @@ def test_a_run_without_counterfactuals_is_drawn_with_the_defaults(registry: Regi
     assert chosen(found) == ("relevance", "object 0.3", "single")
 
 
-def picture(path: str) -> NDArray[np.uint8]:
-    with Image.open(path) as image:
-        return np.asarray(image)
+def image(path: str) -> NDArray[np.uint8]:
+    with Image.open(path) as opened:
+        return np.asarray(opened)
 
 
 @pytest.fixture
 def words(world: Path, clip: tuple[Path, Path]) -> list[str]:
-    """Name pictures and model."""
+    """Name images and model."""
     return [
         *("--suite", "domains", "--data", str(world), "--id", "sunny", "--workers", "0"),
         *("--model", str(clip[0]), "--pretrained", str(clip[1]), "--prompts", "class-name"),
@@ -85,7 +85,7 @@ def test_a_sheet_is_drawn_before_any_training_and_never_over_another(
     first = cfft_command("preview", *words, "--pictures", "2", "--from", "dark")
     second = cfft_command("preview", *words, "--pictures", "3", "--fill", "none")
 
-    small, large = picture("preview.png").shape, picture("preview-2.png").shape
+    small, large = image("preview.png").shape, image("preview-2.png").shape
     assert (first.code, first.out) == (0, "wrote preview.png\n"), first.err
     assert (second.code, second.out) == (0, "wrote preview-2.png\n"), second.err
     assert (small[0] * 3, small[1]) == (large[0] * 2, large[1])
@@ -106,7 +106,7 @@ def test_a_run_is_drawn_with_its_weights_and_settings(
     )
 
     assert (trained.code, of_run.code, of_best.code) == (0, 0, 0), of_run.err + of_best.err
-    assert np.array_equal(picture("run.png"), picture("new/best.png"))
+    assert np.array_equal(image("run.png"), image("new/best.png"))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_what_cannot_be_drawn_ends_with_one_line(
     assert [path.name for path in Path().iterdir()] == ["mine.png"]
 
 
-def test_pictures_of_other_classes_are_refused(
+def test_images_of_other_classes_are_refused(
     cfft_command: Command, words: list[str], world: Path
 ) -> None:
     cfft_command("run", *words, "--epochs", "0", "--batch-size", "8", "--out", "RUN")

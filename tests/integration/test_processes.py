@@ -1,4 +1,4 @@
-"""Two processes on CPUs: the same results as one, every picture counted once."""
+"""Two processes on CPUs: the same results as one, every image counted once."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def run_on_two(config: Path, out: Path, script: Path) -> None:
 def on_one_and_two(
     configure: Callable[..., RunConfig], layer: Layer, registry: Registry, tmp_path: Path
 ) -> tuple[Path, Path]:
-    """Run without anything random on one process and on two, with 9 pictures in the test set."""
+    """Run without anything random on one process and on two, with 9 images in the test set."""
     layer.choose("mask", ["none"])
     layer.values["suite", "domains"]["split"] = "65/10/25"
     config = configure(epochs=2, batch_size=8, micro_batch=2, lr=1e-4)

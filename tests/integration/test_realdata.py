@@ -1,4 +1,4 @@
-"""`cfft run` on real pictures, as a user starts it; CFFT_REALDATA names their folder."""
+"""`cfft run` on real images, as a user starts it; CFFT_REALDATA names their folder."""
 
 from __future__ import annotations
 
@@ -113,10 +113,10 @@ def test_an_open_clip_model_starts_from_the_class_names(
 
 def pets_by_breed(data: Path, folder: Path) -> Path:
     """Lay the pets out as a training set with a folder a breed, by links."""
-    for picture in (data / "pets" / "images").iterdir():
-        breed = folder / "train" / picture.stem.rpartition("_")[0]
+    for image in (data / "pets" / "images").iterdir():
+        breed = folder / "train" / image.stem.rpartition("_")[0]
         breed.mkdir(parents=True, exist_ok=True)
-        (breed / picture.name).symlink_to(picture)
+        (breed / image.name).symlink_to(image)
     return folder
 
 

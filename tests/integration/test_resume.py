@@ -228,7 +228,7 @@ def test_a_new_run_does_not_overwrite_one_that_can_be_resumed(
         run(config, registry, unbroken)
 
 
-def test_other_pictures_than_before_are_refused(
+def test_other_images_than_before_are_refused(
     config: RunConfig, registry: Registry, unbroken: Path
 ) -> None:
     (unbroken / "results.json").unlink()
@@ -238,7 +238,7 @@ def test_other_pictures_than_before_are_refused(
     stored.state["surroundings"]["pictures"] = "those of another day"
     checkpoint.save(state, stored)
 
-    with pytest.raises(ConfigError, match="the pictures are others"):
+    with pytest.raises(ConfigError, match="the images are others"):
         run(config, registry, unbroken, resume=True)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from cfft_suites.cifar10.pictures import CLASSES
+from cfft_suites.cifar10.images import CLASSES
 
 Command = Callable[..., Any]
 
@@ -107,8 +107,8 @@ def ten_classes(clip: tuple[Path, Path]) -> list[str]:
         for number, name in enumerate(CLASSES):
             Path("ten", part, name).mkdir(parents=True)
             for place in range(count):
-                picture = Image.new("RGB", (32, 32), (25 * number, 80 * place, 99))
-                picture.save(Path("ten", part, name, f"{place}.png"))
+                image = Image.new("RGB", (32, 32), (25 * number, 80 * place, 99))
+                image.save(Path("ten", part, name, f"{place}.png"))
     return [
         *("--suite", "cifar10", "--data", "ten", "--val", "10", "--epochs", "0", "--workers", "0"),
         *("--model", config, "--pretrained", weights, "--prompts", "class-name"),
@@ -152,7 +152,7 @@ def test_results_record_the_sets_that_are_absent(
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (["--batch-size", "1"], "fill 'single' needs 2 pictures in every micro-batch"),
+        (["--batch-size", "1"], "fill 'single' needs 2 images in every micro-batch"),
         (["--id", "snowy"], "unknown domain 'snowy'; did you mean 'sunny'?"),
         (["--data", "nowhere"], "nowhere"),
         (["--pretrained", "nowhere.safetensors"], "nowhere.safetensors"),

@@ -1,4 +1,4 @@
-"""The sheet of pictures that a run begins with."""
+"""The sheet of images that a run begins with."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ class Flat:
 
 @cfft.loss("length")
 class Length:
-    """Shorten the features of counterfactual pictures."""
+    """Shorten the features of counterfactual images."""
 
     needs = frozenset({"student.counterfactual"})
     weight: float = cfft.param(1.0, help="factor")
@@ -63,7 +63,7 @@ def shown(axes) -> torch.Tensor:
     return torch.from_numpy(axes.get_images()[0].get_array().copy()).permute(2, 0, 1)
 
 
-def test_a_sheet_has_a_row_a_picture_and_a_column_a_stage():
+def test_a_sheet_has_a_row_a_image_and_a_column_a_stage():
     outputs = outputs_of_a_step()
     figure = draw_sheet(outputs, NAMES)
     titles = [axes.get_title() for axes in figure.axes[:4]]
@@ -90,12 +90,12 @@ def test_a_step_without_mask_and_fill_has_no_sheet():
         draw_sheet(outputs, NAMES)
 
 
-def test_pictures_are_taken_from_every_class_before_a_second_of_any():
+def test_images_are_taken_from_every_class_before_a_second_of_any():
     assert one_of_each_class([0, 0, 2, 1, 2], 4) == [0, 3, 2, 1]
 
 
 class Noise:
-    """Five pictures of noise in three classes."""
+    """Five images of noise in three classes."""
 
     name, labels, classes = "noise", (0, 0, 1, 2, 2), (0, 1, 2)
 
@@ -123,7 +123,7 @@ class Coin:
 
 @cfft.fill("neighbour")
 class Neighbour:
-    """Fill from the picture before."""
+    """Fill from the image before."""
 
     smallest_batch = 4
 
@@ -193,11 +193,11 @@ def test_a_mask_is_drawn_with_the_share_that_it_hides():
     assert figure.axes[2].get_xlabel() == "33 % hidden"
 
 
-def test_a_preview_shows_the_pictures_that_the_sheet_of_a_run_shows():
+def test_a_preview_shows_the_images_that_the_sheet_of_a_run_shows():
     step = TrainingStep(tiny_classifier(), Coin(), Neighbour(), Flat(), {"length": Length()}, {})
     of_run = sample_sheet(step, Noise(), NAMES, PREPROCESSING, seed=3)
 
     figure = preview([combination(Flat(), Coin(), Neighbour())], rows=5)
 
-    pictures = [torch.stack(list(map(shown, sheet.axes))) for sheet in (figure, of_run)]
-    torch.testing.assert_close(*pictures)
+    images = [torch.stack(list(map(shown, sheet.axes))) for sheet in (figure, of_run)]
+    torch.testing.assert_close(*images)

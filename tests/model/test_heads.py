@@ -164,7 +164,7 @@ def test_a_normalised_probe_does_not_see_the_length_of_features() -> None:
     assert (head(features).argmax(dim=1) == labels).float().mean() > 0.8
 
 
-def test_a_class_without_pictures_is_never_predicted() -> None:
+def test_a_class_without_images_is_never_predicted() -> None:
     features, labels = _clusters(3)
 
     head = linear_probe_head(features, labels, 4, normalised=False)
@@ -181,8 +181,8 @@ def test_a_feature_that_never_varies_does_no_harm() -> None:
     assert_close(F.softmax(head(features), dim=1).detach(), torch.full((4, 2), 0.5))
 
 
-def test_a_probe_without_pictures_is_refused() -> None:
-    with pytest.raises(cfft.ConfigError, match="at least one training picture"):
+def test_a_probe_without_images_is_refused() -> None:
+    with pytest.raises(cfft.ConfigError, match="at least one training image"):
         linear_probe_head(torch.zeros(0, 2), torch.zeros(0, dtype=torch.int64), 2, False)
 
 

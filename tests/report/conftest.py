@@ -32,7 +32,7 @@ def scores(*shares: float) -> dict[str, Any]:
 
 
 def predictions(path: Path, *chosen: int) -> None:
-    """Write what five pictures were taken for: two cats, a dog, two eels."""
+    """Write what five images were taken for: two cats, a dog, two eels."""
     logits = torch.nn.functional.one_hot(torch.tensor(chosen), 3).float()
     names = tuple(f"{number}.png" for number in range(5))
     Predictions(logits, torch.tensor([0, 0, 1, 2, 2]), names, (0, 1, 2)).save(path)

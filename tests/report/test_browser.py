@@ -45,7 +45,7 @@ Page = Any
 
 
 def write_thousand_classes(write_evaluation: Callable[..., Path]) -> Path:
-    """Write an evaluation of 5,000 pictures of 1,000 classes, half of them taken for the next."""
+    """Write an evaluation of 5,000 images of 1,000 classes, half of them taken for the next."""
     labels = torch.arange(5000) % 1000
     chosen = (labels + torch.arange(5000) % 2) % 1000
     logits = torch.nn.functional.one_hot(chosen, 1000).float()
@@ -301,18 +301,18 @@ def test_a_theme_is_remembered(open_page: Callable[..., Page]) -> None:
     assert page.get_by_label("dark").is_checked()
 
 
-def test_a_picture_is_enlarged_and_closed_by_keyboard(open_page: Callable[..., Page]) -> None:
+def test_a_image_is_enlarged_and_closed_by_keyboard(open_page: Callable[..., Page]) -> None:
     page = open_page()
-    picture = page.locator(".enlarge").first
+    image = page.locator(".enlarge").first
 
-    picture.focus()
+    image.focus()
     page.keyboard.press("Enter")
     shown = page.locator("dialog img")
-    assert shown.get_attribute("alt").startswith("Sheet of training pictures of object + single")
+    assert shown.get_attribute("alt").startswith("Sheet of training images of object + single")
 
     page.keyboard.press("Escape")
     assert not shown.is_visible()
-    assert picture.evaluate("(button) => button === document.activeElement")
+    assert image.evaluate("(button) => button === document.activeElement")
 
 
 def test_settings_that_do_not_differ_can_be_hidden(open_page: Callable[..., Page]) -> None:

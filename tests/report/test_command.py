@@ -36,8 +36,8 @@ def test_tables_and_figures_are_beside_the_page(report: Path) -> None:
         *("confusion-object-+-single", "confusion-vanilla"),
     }
     assert len(list((report / "tables").glob("*.tex"))) == 9
-    with Image.open(report / "figures" / "scatter.png") as picture:
-        assert picture.width > 500
+    with Image.open(report / "figures" / "scatter.png") as image:
+        assert image.width > 500
 
 
 def test_the_page_is_small_and_asks_for_nothing(report: Path) -> None:

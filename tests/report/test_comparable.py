@@ -106,7 +106,7 @@ def test_sets_of_another_suite_are_not_put_side_by_side(write_run: Write) -> Non
 
 @pytest.fixture
 def split(write_run: Write) -> Callable[[int], list[str]]:
-    """Return `split(seed)`: two runs whose suites divide pictures in two ways."""
+    """Return `split(seed)`: two runs whose suites divide images in two ways."""
 
     def write(seed: int) -> list[str]:
         run = write_run("a", (0.8, 0.7, 0.6), suite=SUITE)
@@ -120,10 +120,10 @@ def split(write_run: Write) -> Callable[[int], list[str]]:
     return write
 
 
-def test_other_settings_that_lead_to_other_pictures_are_refused(
+def test_other_settings_that_lead_to_other_images_are_refused(
     split: Callable[[int], list[str]],
 ) -> None:
-    with pytest.raises(ConfigError, match=r"different suites and pictures \(suite\.split: "):
+    with pytest.raises(ConfigError, match=r"different suites and images \(suite\.split: "):
         collect(split(0), [])
 
 
@@ -132,18 +132,18 @@ def test_other_settings_of_runs_with_other_seeds_are_remarked_on(
 ) -> None:
     (note,) = collect(split(1), []).notes
 
-    assert "b have other settings (suite.split: [70.0, 30.0] -> [60.0, 40.0]): their pic" in note
+    assert "b have other settings (suite.split: [70.0, 30.0] -> [60.0, 40.0]): their ima" in note
 
 
 @pytest.mark.parametrize("change", [{"data": "/there"}, {"cache": "/tmp"}, {"new": 1}])
-def test_where_pictures_lie_makes_no_other_suite(write_run: Write, change: dict[str, Any]) -> None:
+def test_where_images_lie_makes_no_other_suite(write_run: Write, change: dict[str, Any]) -> None:
     run = write_run("a", (0.8, 0.7, 0.6), suite=SUITE)
     other = write_run("b", (0.9, 0.7, 0.6), suite={**SUITE, **change})
 
     assert labels(collect([str(run), str(other)], [])) == ["a, before", "a", "b"]
 
 
-def test_what_a_suite_trains_on_makes_no_other_pictures(write_run: Write) -> None:
+def test_what_a_suite_trains_on_makes_no_other_images(write_run: Write) -> None:
     sizes = {"few": {"use": "s", "train": 10}, "many": {"use": "s", "train": 20}}
     runs = [write_run(name, (0.8, 0.7, 0.6), suite=suite) for name, suite in sizes.items()]
     kept = [run / "predictions" for run in runs]
@@ -153,7 +153,7 @@ def test_what_a_suite_trains_on_makes_no_other_pictures(write_run: Write) -> Non
     assert labels(collect(list(map(str, runs)), [])) == ["few, before", "few", "many"]
 
 
-def test_sets_of_one_name_and_more_pictures_are_remarked_on(
+def test_sets_of_one_name_and_more_images_are_remarked_on(
     write_run: Write, write_lines: Write, write_evaluation: Write
 ) -> None:
     run = write_run("a", (0.8, 0.7, 0.6))
@@ -164,6 +164,5 @@ def test_sets_of_one_name_and_more_pictures_are_remarked_on(
     found = collect([str(run), str(more)], [unknown])
 
     assert found.notes == (
-        f"Accuracies on photo are of different pictures: 10 pictures in {run}; 999 pictures in "
-        f"{more}.",
+        f"Accuracies on photo are of different images: 10 images in {run}; 999 images in {more}.",
     )

@@ -28,7 +28,7 @@ def found_in(*runs: Path) -> list[Confusion]:
 
 
 def saved(path: Path, labels: list[int], chosen: list[int], classes: int) -> Path:
-    """Write predictions of as many pictures as there are labels."""
+    """Write predictions of as many images as there are labels."""
     logits = torch.nn.functional.one_hot(torch.tensor(chosen), classes).float()
     names = tuple(map(str, range(len(labels))))
     Predictions(logits, torch.tensor(labels), names, tuple(range(classes))).save(path)
@@ -58,7 +58,7 @@ def test_seeds_of_a_configuration_are_one_confusion_of_means(tmp_path: Path) -> 
 
     (found,) = confusions([group(first, second)], {})
 
-    assert (found.models, found.pictures, found.mistaken) == (2, 4, 2)
+    assert (found.models, found.images, found.mistaken) == (2, 4, 2)
     assert found.pairs() == [Pair("0", "1", 1.5, 0.75), Pair("1", "0", 0.5, 0.25)]
 
 
@@ -74,7 +74,7 @@ def test_mistakes_are_those_of_the_label_space_that_top1_was_judged_in(
 
     (found,) = confusions([Group("a", (judged,))], {})
 
-    assert (found.pictures, found.mistaken) == (2, mistaken)
+    assert (found.images, found.mistaken) == (2, mistaken)
 
 
 def test_weight_ensembles_have_no_confusion(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_many_classes_have_no_heat_map_and_thirty_pairs(of_many: Confusion) -> N
 
 def test_a_page_says_what_it_leaves_out_of_many_classes(of_many: Confusion) -> None:
     assert of_one(of_many).notes == (
-        "Of 1,000 pictures, 1,000 were taken for another class; the 30 pairs above are 3 % of "
+        "Of 1,000 images, 1,000 were taken for another class; the 30 pairs above are 3 % of "
         "these mistakes.",
         "Left out: the heat map, as 1,000 classes occur here and one of more than 40 cannot be "
         "read.",
@@ -134,7 +134,7 @@ def test_a_page_says_what_it_leaves_out_of_many_classes(of_many: Confusion) -> N
 def test_mistakes_that_are_all_shown_are_not_called_a_part(write_run: Write) -> None:
     first = found_in(write_run("a", (0.8, 0.7, 0.6)))[0]
 
-    assert of_one(first).notes == ("Of 5 pictures, 3 were taken for another class.",)
+    assert of_one(first).notes == ("Of 5 images, 3 were taken for another class.",)
 
 
 def test_the_table_of_all_confusions_names_configuration_and_set(write_run: Write) -> None:

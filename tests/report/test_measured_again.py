@@ -18,7 +18,7 @@ METHOD = {"mask": {"use": "object"}, "fill": {"use": "single"}}
 
 
 def measured_again(run: Path, **more: Any) -> dict[str, Any]:
-    """Return what evaluation.json says of a run: other accuracies on as many pictures."""
+    """Return what evaluation.json says of a run: other accuracies on as many images."""
     content = RunDirectory(run).read_results()
     assert content is not None
     ood = {"role": "ood", "top1": 0.65, "n": 10}
@@ -56,7 +56,7 @@ def test_a_run_that_was_measured_again_is_one_model_with_its_ensembles(
     ]
 
 
-def test_a_run_keeps_its_numbers_beside_a_measurement_of_fewer_pictures(
+def test_a_run_keeps_its_numbers_beside_a_measurement_of_fewer_images(
     write_run: Write, write_evaluation: Write
 ) -> None:
     run = write_run("a", (0.8, 0.7, 0.6), **METHOD)

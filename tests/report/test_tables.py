@@ -165,7 +165,7 @@ def test_details_have_what_an_evaluation_says_of_classes_and_robustness(
 
     assert table is not None
     assert [column.title for column in table.columns[5:]] == [
-        *("pictures", "classes", "ID top-1 on its classes"),
+        *("images", "classes", "ID top-1 on its classes"),
         *("robustness", "robustness, 95 % from", "robustness, 95 % to"),
     ]
     assert table.spelt()[-3:] == [
@@ -181,6 +181,6 @@ def test_details_of_runs_have_no_column_of_what_only_evaluations_say(write_run: 
 
     assert table is not None
     assert [column.title for column in table.columns[2:]] == [
-        *("top-1", "95 % from", "95 % to", "pictures", "classes"),
+        *("top-1", "95 % from", "95 % to", "images", "classes"),
     ]
     assert table.notes == ()

@@ -1,4 +1,4 @@
-"""Evaluation: the set's own classes, exact intervals, every picture exactly once."""
+"""Evaluation: the set's own classes, exact intervals, every image exactly once."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cfft.data.pictures import FilePictures, class_folders
+from cfft.data.images import ImageFiles, class_folders
 from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError, WeightsError
 from cfft.records import Preprocessing
@@ -29,8 +29,8 @@ READING = Reading(Preprocessing((8, 12), 8, "bicubic", HALF, HALF), batch_size=2
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> FilePictures:
-    """Five pictures of one grey level each: three of class a, two of class b."""
+def images(tmp_path: Path) -> ImageFiles:
+    """Five images of one grey level each: three of class a, two of class b."""
     for level, folder in enumerate("aaabb"):
         (tmp_path / folder).mkdir(exist_ok=True)
         grey = Image.new("RGB", (12, 8), (50 * level,) * 3)
@@ -71,38 +71,38 @@ def test_the_mean_counts_every_set_once_and_there_is_none_without_sets() -> None
     assert mean_top1([]) is None
 
 
-def test_every_picture_is_predicted_once_and_in_order(pictures: FilePictures) -> None:
+def test_every_image_is_predicted_once_and_in_order(images: ImageFiles) -> None:
     classifier = tiny_classifier(classes=2)
     heard: list[int] = []
 
-    found = evaluate(classifier, pictures, READING, make_accelerator("fp32"), heard.append)
+    found = evaluate(classifier, images, READING, make_accelerator("fp32"), heard.append)
 
     assert found.names == ("a/0.png", "a/1.png", "a/2.png", "b/3.png", "b/4.png")
     assert (found.labels.tolist(), found.classes) == ([0, 0, 0, 1, 1], (0, 1))
-    torch.testing.assert_close(found.logits, one_by_one(classifier, pictures))
+    torch.testing.assert_close(found.logits, one_by_one(classifier, images))
     assert heard == [2, 4, 5]
 
 
-def one_by_one(classifier: Classifier, pictures: FilePictures) -> torch.Tensor:
-    levels = [torch.full((1, 3, 8, 12), 50 * level / 255) for level in range(len(pictures))]
+def one_by_one(classifier: Classifier, images: ImageFiles) -> torch.Tensor:
+    levels = [torch.full((1, 3, 8, 12), 50 * level / 255) for level in range(len(images))]
     with torch.no_grad():
         return torch.cat([classifier(level).logits for level in levels])
 
 
 def test_an_empty_set_is_refused_by_name() -> None:
-    empty = FilePictures("nothing", Path(), (), (), (0, 1), ("a", "b"))
+    empty = ImageFiles("nothing", Path(), (), (), (0, 1), ("a", "b"))
 
-    with pytest.raises(DataError, match="set 'nothing' has no pictures"):
+    with pytest.raises(DataError, match="set 'nothing' has no images"):
         outputs_of(lambda images: images, empty, READING, make_accelerator("fp32"))
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
-def test_logits_that_are_not_finite_are_no_answer(value: float, pictures: FilePictures) -> None:
+def test_logits_that_are_not_finite_are_no_answer(value: float, images: ImageFiles) -> None:
     logits = torch.zeros(5, 2)
     logits[3, 1] = value
 
     with pytest.raises(WeightsError, match=r"set 'levels'.* 1 of 5 .*b/3\.png.*fp32"):
-        predictions_of(logits, pictures)
+        predictions_of(logits, images)
 
 
 def test_a_class_that_stands_for_another_label_counts_as_right() -> None:
@@ -116,7 +116,7 @@ def test_a_class_that_stands_for_another_label_counts_as_right() -> None:
     assert found.top1 == 0.5
 
 
-def test_the_interval_counts_versions_of_a_picture_as_one() -> None:
+def test_the_interval_counts_versions_of_a_image_as_one() -> None:
     wrong = predictions([[0.0, 1.0]] * 10, [0] * 10, classes=(0, 1))
 
     found = score(attrs.evolve(wrong, origins=("a", "b") * 5))

@@ -1,4 +1,4 @@
-"""Rows of several processes: in the pictures' order, each once, moved in pieces."""
+"""Rows of several processes: in the images' order, each once, moved in pieces."""
 
 from __future__ import annotations
 
@@ -11,20 +11,18 @@ from torch import Tensor
 from cfft.scoring.gathering import Rows, in_order, own_indices
 
 
-@pytest.mark.parametrize(("pictures", "processes"), [(5, 1), (5, 2), (6, 3), (2, 4), (1, 3)])
-def test_what_processes_share_out_comes_back_in_order_and_once(
-    pictures: int, processes: int
-) -> None:
-    shares = [torch.tensor(own_indices(pictures, p, processes)) for p in range(processes)]
+@pytest.mark.parametrize(("images", "processes"), [(5, 1), (5, 2), (6, 3), (2, 4), (1, 3)])
+def test_what_processes_share_out_comes_back_in_order_and_once(images: int, processes: int) -> None:
+    shares = [torch.tensor(own_indices(images, p, processes)) for p in range(processes)]
 
     ordered = in_order(torch.cat(shares), processes)
 
-    assert ordered[:pictures].tolist() == list(range(pictures))
+    assert ordered[:images].tolist() == list(range(images))
     assert len({len(share) for share in shares}) == 1
 
 
 def collect(collected: Rows, batches: Iterable[Tensor]) -> list[int]:
-    """Add all batches; return how many pictures were added after each."""
+    """Add all batches; return how many images were added after each."""
     heard = []
     for batch in batches:
         collected.add(batch)

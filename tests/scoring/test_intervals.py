@@ -1,4 +1,4 @@
-"""Intervals of accuracies where pictures are versions of one another, by hand."""
+"""Intervals of accuracies where images are versions of one another, by hand."""
 
 import numpy as np
 import pytest
@@ -8,11 +8,11 @@ from cfft.scoring.intervals import effective_count, share_ci95
 ALTERNATING = np.array([True, False] * 10)
 
 
-def test_pictures_that_stand_for_themselves_all_count() -> None:
+def test_images_that_stand_for_themselves_all_count() -> None:
     assert effective_count(ALTERNATING, np.arange(20)) == pytest.approx(20)
 
 
-def test_copies_of_a_picture_count_once() -> None:
+def test_copies_of_a_image_count_once() -> None:
     outcome, original = np.tile(ALTERNATING, 5), np.tile(np.arange(20), 5)
 
     assert effective_count(outcome, original) == pytest.approx(20)
@@ -34,7 +34,7 @@ def test_versions_that_make_up_for_each_other_are_no_more_than_their_number() ->
     assert effective_count(ALTERNATING, np.arange(20) // 2) == 20
 
 
-def test_versions_of_a_single_picture_count_as_one() -> None:
+def test_versions_of_a_single_image_count_as_one() -> None:
     assert effective_count(ALTERNATING, np.full(20, 3)) == 1
 
 

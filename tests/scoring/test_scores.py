@@ -1,10 +1,10 @@
-"""Scores beyond top-1, worked by hand on a few pictures."""
+"""Scores beyond top-1, worked by hand on a few images."""
 
 import pytest
 import torch
 
 from cfft.scoring.predictions import Predictions
-from cfft.scoring.scores import correct_pictures, full_score, in_label_space, top1_on_classes
+from cfft.scoring.scores import correct_images, full_score, in_label_space, top1_on_classes
 
 
 def predictions(logits, labels, classes, stands_for=None):
@@ -19,7 +19,7 @@ def ranked(*orders):
     return [[float(-order.index(label)) for label in range(len(order))] for order in orders]
 
 
-def test_the_class_mean_weighs_classes_alike_and_leaves_out_those_without_pictures() -> None:
+def test_the_class_mean_weighs_classes_alike_and_leaves_out_those_without_images() -> None:
     rows = ranked([0, 1, 2], [0, 1, 2], [0, 1, 2], [2, 0, 1])
 
     found = full_score(predictions(rows, [0, 0, 0, 1], (0, 1, 2)))
@@ -105,14 +105,14 @@ def test_the_full_label_space_lets_every_class_win() -> None:
     assert (full.top1, full.classes) == (0.0, 3)
 
 
-def test_correct_pictures_are_told_one_by_one() -> None:
-    found = correct_pictures(predictions(ranked([0, 1], [0, 1]), [0, 1], (0, 1)))
+def test_correct_images_are_told_one_by_one() -> None:
+    found = correct_images(predictions(ranked([0, 1], [0, 1]), [0, 1], (0, 1)))
 
     assert found.tolist() == [True, False]
 
 
 @pytest.mark.parametrize(("space", "expected"), [("subset", 1.0), ("full", 0.5)])
-def test_accuracy_on_the_classes_of_another_set_leaves_other_pictures_out(space, expected) -> None:
+def test_accuracy_on_the_classes_of_another_set_leaves_other_images_out(space, expected) -> None:
     rows = ranked([0, 1, 2], [2, 1, 0], [0, 1, 2])
 
     found = top1_on_classes(predictions(rows, [0, 1, 2], (0, 1, 2)), {0, 1}, space)
@@ -120,5 +120,5 @@ def test_accuracy_on_the_classes_of_another_set_leaves_other_pictures_out(space,
     assert found == expected
 
 
-def test_without_pictures_of_those_classes_there_is_no_accuracy() -> None:
+def test_without_images_of_those_classes_there_is_no_accuracy() -> None:
     assert top1_on_classes(predictions(ranked([0, 1]), [0], (0, 1)), {1}, "subset") is None

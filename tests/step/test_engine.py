@@ -25,7 +25,7 @@ class ScoreMask:
 
 @attrs.frozen
 class FirstPatchMask:
-    """Hide the first patch of each picture and never look at the student."""
+    """Hide the first patch of each image and never look at the student."""
 
     count: int = 1
 
@@ -52,7 +52,7 @@ class NeverUsed:
     """A mask and a fill that must not run."""
 
     def select(self, batch, view):
-        raise AssertionError("no loss looks at counterfactual pictures")
+        raise AssertionError("no loss looks at counterfactual images")
 
     def refill(self, batch, selection, rng):
         raise AssertionError("nothing is hidden")
@@ -243,7 +243,7 @@ def test_vanilla_fine_tuning_needs_neither_mask_nor_fill_nor_map():
     assert list(run(step, tiny_batch())) == ["total", "ce"]
 
 
-def test_distillation_on_original_pictures_asks_no_mask():
+def test_distillation_on_original_images_asks_no_mask():
     teachers = {"first": tiny_classifier(seed=1), "second": tiny_classifier(seed=2)}
     step = step_of(NeverUsed(), NeverUsed(), {"logits": LogitGap()}, teachers)
     followed = calls_of(step.teacher("second").classifier)
@@ -311,7 +311,7 @@ def test_a_loss_whose_teacher_is_absent_is_refused_with_the_nearest_name():
 
 
 @pytest.mark.parametrize(("mask", "fill"), [(None, DropFill()), (ScoreMask(), None)])
-def test_a_loss_on_counterfactual_pictures_needs_a_mask_and_a_fill(mask, fill):
+def test_a_loss_on_counterfactual_images_needs_a_mask_and_a_fill(mask, fill):
     with pytest.raises(ConfigError, match="choose a mask and a fill"):
         step_of(mask, fill, {"gap": FeatureGap()})
 

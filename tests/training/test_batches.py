@@ -1,4 +1,4 @@
-"""Batches: every picture at most once an epoch, shared out without overlap, resumed anywhere."""
+"""Batches: every image at most once an epoch, shared out without overlap, resumed anywhere."""
 
 from itertools import chain
 
@@ -9,16 +9,16 @@ from cfft.errors import ConfigError
 from cfft.training.batches import BatchPlan, fuller_batch, plan_batches
 
 
-def test_an_epoch_has_full_batches_of_different_pictures() -> None:
-    found = BatchPlan(pictures=11, batch=4, processes=1, micro=2).micro_batches(0, 0, 0)
+def test_an_epoch_has_full_batches_of_different_images() -> None:
+    found = BatchPlan(images=11, batch=4, processes=1, micro=2).micro_batches(0, 0, 0)
 
     assert list(map(len, found)) == [2, 2, 2, 2]
     assert len(set(chain(*found))) == 8
 
 
 def test_processes_share_each_batch_without_overlap() -> None:
-    plan = BatchPlan(pictures=8, batch=8, processes=2, micro=4)
-    alone = BatchPlan(pictures=8, batch=8, processes=1, micro=8)
+    plan = BatchPlan(images=8, batch=8, processes=2, micro=4)
+    alone = BatchPlan(images=8, batch=8, processes=1, micro=8)
 
     first, second = (plan.micro_batches(0, 0, process) for process in (0, 1))
 
@@ -26,13 +26,13 @@ def test_processes_share_each_batch_without_overlap() -> None:
 
 
 def test_a_resumed_epoch_goes_on_with_the_same_batches() -> None:
-    plan = BatchPlan(pictures=12, batch=4, processes=1, micro=2)
+    plan = BatchPlan(images=12, batch=4, processes=1, micro=2)
 
     assert plan.micro_batches(0, 3, 0, first_step=1) == plan.micro_batches(0, 3, 0)[2:]
 
 
 def test_every_epoch_and_seed_has_an_order_of_its_own() -> None:
-    plan = BatchPlan(pictures=50, batch=50, processes=1, micro=50)
+    plan = BatchPlan(images=50, batch=50, processes=1, micro=50)
 
     orders = [
         tuple(plan.micro_batches(seed, epoch, 0)[0]) for seed, epoch in [(0, 0), (0, 1), (1, 0)]
@@ -41,8 +41,8 @@ def test_every_epoch_and_seed_has_an_order_of_its_own() -> None:
     assert len(set(orders)) == 3
 
 
-def test_fewer_pictures_than_a_batch_make_one_smaller_batch_in_even_parts() -> None:
-    plan = plan_batches(Training(batch_size=16, micro_batch=4), pictures=10, processes=1)
+def test_fewer_images_than_a_batch_make_one_smaller_batch_in_even_parts() -> None:
+    plan = plan_batches(Training(batch_size=16, micro_batch=4), images=10, processes=1)
 
     found = plan.micro_batches(0, 0, 0)
 
@@ -51,14 +51,14 @@ def test_fewer_pictures_than_a_batch_make_one_smaller_batch_in_even_parts() -> N
     assert plan.smallest_micro == 3
 
 
-def test_fewer_pictures_than_a_batch_are_cut_to_a_multiple_of_the_processes() -> None:
-    plan = plan_batches(Training(batch_size=16), pictures=7, processes=2)
+def test_fewer_images_than_a_batch_are_cut_to_a_multiple_of_the_processes() -> None:
+    plan = plan_batches(Training(batch_size=16), images=7, processes=2)
 
     assert (plan.batch, plan.share, plan.steps_per_epoch) == (6, 3, 1)
 
 
 def test_without_a_micro_batch_nothing_is_accumulated() -> None:
-    plan = plan_batches(Training(batch_size=16), pictures=100, processes=2)
+    plan = plan_batches(Training(batch_size=16), images=100, processes=2)
 
     assert (plan.micro, plan.accumulation, plan.steps_per_epoch) == (8, 1, 6)
 
@@ -99,16 +99,16 @@ def test_a_batch_that_cannot_be_divided_is_refused_with_the_numbers(
         plan_batches(Training(batch_size=batch, micro_batch=micro), 100, processes)
 
 
-def test_fewer_pictures_than_processes_are_refused() -> None:
-    with pytest.raises(ConfigError, match="2 training pictures are too few for 4 processes"):
-        plan_batches(Training(batch_size=8), pictures=2, processes=4)
+def test_fewer_images_than_processes_are_refused() -> None:
+    with pytest.raises(ConfigError, match="2 training images are too few for 4 processes"):
+        plan_batches(Training(batch_size=8), images=2, processes=4)
 
 
 @pytest.mark.parametrize(
-    ("pictures", "asked", "unit", "found"),
+    ("images", "asked", "unit", "found"),
     [(27, 20, 1, 13), (27, 20, 5, 5), (100, 64, 1, 50), (3, 2, 1, None), (27, 20, 8, None)],
 )
-def test_a_batch_that_leaves_out_few_pictures_is_found(
-    pictures: int, asked: int, unit: int, found: int | None
+def test_a_batch_that_leaves_out_few_images_is_found(
+    images: int, asked: int, unit: int, found: int | None
 ) -> None:
-    assert fuller_batch(pictures, asked, unit) == found
+    assert fuller_batch(images, asked, unit) == found

@@ -1,4 +1,4 @@
-"""Captions: what a noisy web would say of a picture."""
+"""Captions: what a noisy web would say of a image."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SYNONYMS = {
 }
 
 _STYLES = {
-    "photo": ("photo", "picture", "photograph", "snapshot", "close-up"),
-    "flat": ("icon", "clip art", "graphic", "picture"),
+    "photo": ("photo", "image", "photograph", "snapshot", "close-up"),
+    "flat": ("icon", "clip art", "graphic", "image"),
     "cartoon": ("cartoon", "comic", "illustration"),
     "stencil": ("silhouette", "stencil", "cut-out"),
-    "inverted": ("negative", "inverted picture"),
+    "inverted": ("negative", "inverted image"),
     "mosaic": ("mosaic", "pixel art", "embroidery"),
     "sketch": ("sketch", "drawing", "line drawing", "doodle"),
 }
@@ -46,7 +46,7 @@ _PATTERNS = (
 
 @attrs.frozen
 class Facts:
-    """Hold what a caption may tell of a picture."""
+    """Hold what a caption may tell of a image."""
 
     thing: str
     style: str
@@ -55,7 +55,7 @@ class Facts:
 
 
 def caption(facts: Facts, templates: list[str], dice: Dice) -> str:
-    """Say something of the picture; `templates` have {} for the thing, half of all use one."""
+    """Say something of the image; `templates` have {} for the thing, half of all use one."""
     thing = dice.pick(SYNONYMS.get(facts.thing, (facts.thing,)))
     if dice.chance(0.5):
         return dice.pick(templates).format(thing)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cfft_suites.shapes.world import CLASS_NAMES, RULES, draw_picture
+from cfft_suites.shapes.world import CLASS_NAMES, RULES, draw_image
 
 from .network import normalised
 
@@ -17,15 +17,15 @@ _SETS = ("val", "resample", "rendition", "sketch", "relocated", "adversarial")
 
 
 class Judge:
-    """Hold pictures of every set and measure a model on them.
+    """Hold images of every set and measure a model on them.
 
     They come from far behind the indices that the suite uses, so that nothing is chosen on the
-    test pictures; the adversarial ones are not filtered, only unconfounded.
+    test images; the adversarial ones are not filtered, only unconfounded.
     """
 
     def __init__(self, per_set: int, tokenize: Any, templates: Sequence[str]) -> None:
         self.tokens = tokenize([t.format(name) for name in CLASS_NAMES for t in templates])
-        self.sets = {name: _pictures(name, per_set) for name in _SETS}
+        self.sets = {name: _images(name, per_set) for name in _SETS}
 
     @torch.no_grad()
     def accuracies(self, model: Any) -> Mapping[str, float]:
@@ -43,8 +43,8 @@ def _top1(model: Any, head: Tensor, images: Tensor, labels: Tensor) -> float:
     return (features @ head.T).argmax(dim=1).eq(labels).float().mean().item()
 
 
-def _pictures(name: str, count: int) -> tuple[Tensor, Tensor]:
+def _images(name: str, count: int) -> tuple[Tensor, Tensor]:
     first = 240_000  # a multiple of the number of classes
-    drawn = [draw_picture(RULES[name], first + index, confounding=0.95) for index in range(count)]
-    images = torch.stack([torch.from_numpy(picture.pixels) for picture in drawn])
+    drawn = [draw_image(RULES[name], first + index, confounding=0.95) for index in range(count)]
+    images = torch.stack([torch.from_numpy(image.pixels) for image in drawn])
     return images.permute(0, 3, 1, 2).float() / 255, torch.tensor([p.label for p in drawn])

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @attrs.frozen(eq=False)
 class Pools:
-    """Hold everything that pre-training pictures are put together from.
+    """Hold everything that pre-training images are put together from.
 
     `objects`: [N, 64, 64, 4], the fourth channel is the mask (0 or 255). `scenes`: [M, 64, 64, 3].
     The others name, by index, what an object or a scene shows.
@@ -59,12 +59,12 @@ def _draw(file: Path, objects: int, scenes: int, processes: int) -> None:
     layers = _in_parallel(_object, objects, processes)
     views = _in_parallel(_scene, scenes, processes)
     pixels, things, styles, colours = zip(*layers, strict=True)
-    pictures, families = zip(*views, strict=True)
+    images, families = zip(*views, strict=True)
     partial = file.with_suffix(".partial.npz")
     np.savez(
         partial,
         objects=np.stack(pixels),
-        scenes=np.stack(pictures),
+        scenes=np.stack(images),
         things=things,
         styles=styles,
         colours=colours,

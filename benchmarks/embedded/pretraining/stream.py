@@ -1,4 +1,4 @@
-"""The stream of pre-training pictures: pools put together anew in every step."""
+"""The stream of pre-training images: pools put together anew in every step."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Pairs:
 class Difficulty:
     """Say how hard a step is; all shares grow from the first steps to the last.
 
-    `wrong`: share of captions that name another thing. `plain`: share of pictures with an empty
+    `wrong`: share of captions that name another thing. `plain`: share of images with an empty
     background beyond those that have one by chance. `noise`: largest deviation, in 0..1.
     """
 

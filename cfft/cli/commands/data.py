@@ -1,4 +1,4 @@
-"""The command `cfft data`: which suites there are, and whether their pictures are complete."""
+"""The command `cfft data`: which suites there are, and whether their images are complete."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from cfft.plugin.registry import Registry, broken_line
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.", metavar="")]
 _READABLE = 100  # columns, where pipes and wide terminals have more
-_HELP = """Compare the pictures on disk with what a suite expects.
+_HELP = """Compare the images on disk with what a suite expects.
 
-Every set is opened, counted and read: classes and pictures against the numbers of the published \
-sets, pictures that cannot be read, and pictures that training, test and OOD sets share. The exit \
+Every set is opened, counted and read: classes and images against the numbers of the published \
+sets, images that cannot be read, and images that training, test and OOD sets share. The exit \
 code is 0 where everything is as it should be, else 2.
 
 For example: cfft data verify domains DIR --id photo
@@ -104,13 +104,13 @@ def verify_suite(
     *,
     suite: Annotated[str, typer.Argument(help="Name of a suite: cfft data list", metavar="SUITE")],
     directory: Annotated[
-        Path | None, typer.Argument(help="Where its pictures are: --data.", metavar="DIR")
+        Path | None, typer.Argument(help="Where its images are: --data.", metavar="DIR")
     ] = None,
     seed: Annotated[
         str, typer.Option("--seed", help="Seed of the run whose splits to check.", metavar="N")
     ] = "0",
     counts_only: Annotated[
-        bool, typer.Option("--counts-only", help="Count, but read no picture.", metavar="")
+        bool, typer.Option("--counts-only", help="Count, but read no image.", metavar="")
     ] = False,
     allow_absent: Annotated[
         bool, typer.Option("--allow-absent", help="Accept that sets are absent.", metavar="")

@@ -17,7 +17,7 @@ from cfft.cli.errors import starting
 from cfft.cli.options.options import Option, Request, settings_option, shared_options, storing
 from cfft.cli.options.signature import as_command
 from cfft.cli.options.spelling import SpeltCommand
-from cfft.cli.options.wording import PICTURES, reworded
+from cfft.cli.options.wording import IMAGES, reworded
 from cfft.cli.output.consoles import console
 from cfft.cli.output.eval_tables import print_evaluation
 from cfft.cli.output.live import reporter
@@ -49,7 +49,7 @@ For example: cfft eval zero-shot 'runs/*' --alphas 0,0.25,0.5,0.75,1
 
 Weights from elsewhere: cfft eval FILE --model ViT-B-32 --suite NAME --data DIR
 
-Without --suite the pictures are those of the first run; each run is measured on the test set of \
+Without --suite the images are those of the first run; each run is measured on the test set of \
 its own seed. A run says which model it is. A bare weight file does not: --model gives its \
 architecture. zero-shot is what the runs beside it started from, or --model with --pretrained.
 
@@ -86,8 +86,8 @@ def eval_options(registry: Registry) -> list[Option]:
     shared = shared_options(registry, _KINDS, _SETTINGS, own)
     kept = [option for option in shared if option.spelling not in _LEFT_OUT]
     shared = reworded(registry, kept, _WORDS)
-    pictures = [option for option in shared if option.panel == PICTURES]
-    return [*pictures, *own, *(option for option in shared if option.panel != PICTURES)]
+    images = [option for option in shared if option.panel == IMAGES]
+    return [*images, *own, *(option for option in shared if option.panel != IMAGES)]
 
 
 def evaluate(registry: Registry, request: EvalRequest) -> None:

@@ -49,10 +49,10 @@ _HELP = """Measure how well masks cover objects, beside trivial masks (Table 2 o
 For example: cfft eval masks runs/object --sets test --masks SEGMENTATIONS
 
 Per threshold: the image masking rate n(M)/n(I), the object masking rate n(M & S)/n(S) and the IoU \
-of the mask M and the segmentation S, averaged over pictures. M is made as in training: from the \
+of the mask M and the segmentation S, averaged over images. M is made as in training: from the \
 map of the true label. Pixels that a segmentation leaves undecided count nowhere.
 
-Pictures and seed are those of the runs, which have to share them, unless options say otherwise. \
+Images and seed are those of the runs, which have to share them, unless options say otherwise. \
 Parameters have a full spelling, listed below, and a short one: --data DIR goes to the chosen suite.
 """
 
@@ -109,7 +109,7 @@ def _own_options(registry: Registry) -> Iterator[Option]:
         "model before fine-tuning"
     )
     yield Option("RUN", models, "", "RUN", storing("models"), repeated=True)
-    yield from _picture_options()
+    yield from _image_options()
     yield Option(
         "--thresholds", f"cut maps there [default {','.join(_THRESHOLDS)}]", _PANEL, "X,...",
         storing("thresholds", lambda text: text.split(",")),
@@ -120,7 +120,7 @@ def _own_options(registry: Registry) -> Iterator[Option]:
     )
     yield Option("--cam", words, _PANEL, "NAME", storing("cams"), True)
     yield Option(
-        "--batch-size", "pictures per pass [default 32]", _PANEL, "N", counting("batch_size")
+        "--batch-size", "images per pass [default 32]", _PANEL, "N", counting("batch_size")
     )
     yield Option("--out", f"write DIR/{_FILE}", _PANEL, "DIR", storing("out", Path))
     json_help = "print figures as JSON and nothing else"
@@ -140,11 +140,11 @@ def _usual(kind: str) -> str:
     return ", ".join(choice.use for choice in read_defaults().chosen[kind])
 
 
-def _picture_options() -> Iterator[Option]:
+def _image_options() -> Iterator[Option]:
     sets = "train, test or a set's name; may be repeated [default test]"
     yield Option("--sets", sets, _PANEL, "NAME", storing("sets"), repeated=True)
     masks = (
-        "where the objects are: a folder of PNG segmentations named like the pictures, or a JSON "
+        "where the objects are: a folder of PNG segmentations named like the images, or a JSON "
         "file of COCO [default what the sets know themselves]"
     )
     yield Option("--masks", masks, _PANEL, "PATH", storing("masks", Path))
@@ -153,7 +153,7 @@ def _picture_options() -> Iterator[Option]:
         "coco: a JSON file of instances [default binary]"
     )
     yield Option("--mask-format", form, _PANEL, "NAME", storing("form"))
-    yield Option("--limit", "pictures a set, drawn by class", _PANEL, "N", counting("limit"))
+    yield Option("--limit", "images a set, drawn by class", _PANEL, "N", counting("limit"))
 
 
 def _check(request: MaskRequest) -> None:

@@ -1,4 +1,4 @@
-"""The command `cfft predict`: labels and probabilities for pictures without labels."""
+"""The command `cfft predict`: labels and probabilities for images without labels."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _HELP = """{summary}
 
 For example: cfft predict runs/object holiday/ > labels.csv
 
-A line holds path, rank, label, class_index and probability; with --top K a picture has K of them.
+A line holds path, rank, label, class_index and probability; with --top K a image has K of them.
 """
 
 
@@ -47,9 +47,9 @@ def predict(
     ],
     images: Annotated[
         list[str],
-        typer.Argument(help="Picture files, folders or 'patterns/**/*.jpg'.", metavar="IMAGES"),
+        typer.Argument(help="Image files, folders or 'patterns/**/*.jpg'.", metavar="IMAGES"),
     ],
-    top: Annotated[int, typer.Option(help="Classes a picture.", metavar="K", min=1)] = 1,
+    top: Annotated[int, typer.Option(help="Classes a image.", metavar="K", min=1)] = 1,
     form: Annotated[
         Format | None,
         typer.Option(
@@ -62,9 +62,9 @@ def predict(
     out: Annotated[
         Path | None, typer.Option(help="New file, instead of stdout.", metavar="FILE")
     ] = None,
-    batch_size: Annotated[int, typer.Option(help="Pictures per pass.", metavar="N", min=1)] = 64,
+    batch_size: Annotated[int, typer.Option(help="Images per pass.", metavar="N", min=1)] = 64,
     workers: Annotated[
-        int, typer.Option(help="Processes that decode pictures; 0: none.", metavar="N", min=0)
+        int, typer.Option(help="Processes that decode images; 0: none.", metavar="N", min=0)
     ] = 2,
     precision: Annotated[
         Precision, typer.Option(help="auto, fp32, bf16 or fp16, as in a run.", metavar="NAME")
@@ -73,19 +73,19 @@ def predict(
         bool,
         typer.Option(
             "--skip-unreadable",
-            help="Leave unreadable pictures out and say so on stderr.",
+            help="Leave unreadable images out and say so on stderr.",
             metavar="",
         ),
     ] = False,
 ) -> None:
-    """Label pictures with a stored model."""
+    """Label images with a stored model."""
     require_free(out)
     spelled = _SPELLED[_format(form, as_json)]
     watcher = reporter(console(stderr=True), console(stderr=True), as_json=False)
     with starting():
         from cfft.evaluation import predict as prediction  # torch comes with it
         from cfft.model.rebuild import load_classifier
-    paths = prediction.find_pictures(images)
+    paths = prediction.find_images(images)
     stored = load_classifier(model, Registry.installed())
     classes = stored.description.classes
     prediction.check_top(top, classes)

@@ -109,7 +109,7 @@ def _own_options(registry: Registry) -> Iterator[Option]:
         storing("thresholds", lambda text: text.split(",")),
     )  # fmt: skip
     yield Option("--pictures", "rows [default 6]", _PANEL, "N", counting("pictures"))
-    origin = "pictures to draw: train, test or a set's name [default train]"
+    origin = "images to draw: train, test or a set's name [default train]"
     yield Option("--from", origin, _PANEL, "NAME", storing("origin"))
     out = f"new file, {', '.join(_FORMATS)} [default preview.png, preview-2.png ...]"
     yield Option("--out", out, _PANEL, "FILE", storing("out", Path))

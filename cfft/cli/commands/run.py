@@ -38,7 +38,7 @@ _HELP = """{summary}
 
 For example: cfft run --suite NAME --data DIR --model ViT-B-32 --pretrained openai
 
-Without pictures and model, cfft run uses the world and the model that it brings, in two minutes.
+Without images and model, cfft run uses the world and the model that it brings, in two minutes.
 
 Parameters of masks, fills and so on have a full spelling, listed below, and a short one: --PARAM \
 goes to the chosen strategy that has it. More about each: cfft plugins show KIND NAME
@@ -74,7 +74,7 @@ def run(registry: Registry, request: Request) -> None:
 def layers(request: Request, below: Sequence[Layer] = ()) -> list[Layer]:
     """Return what a request builds on, lowest first: defaults, recipe, file, its own options.
 
-    `below` lies between the defaults and the recipe. Where none of them says anything of pictures
+    `below` lies between the defaults and the recipe. Where none of them says anything of images
     or model, both are the embedded ones.
     """
     stack = [*below]
@@ -90,7 +90,7 @@ def layers(request: Request, below: Sequence[Layer] = ()) -> list[Layer]:
 
 
 def _names_something(layer: Layer) -> bool:
-    """Tell whether a layer says which pictures or which model are meant."""
+    """Tell whether a layer says which images or which model are meant."""
     model = layer.settings.get("model", {})
     return "suite" in layer.chosen or not model.keys().isdisjoint(("name", "pretrained"))
 

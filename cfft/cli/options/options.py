@@ -24,15 +24,15 @@ from cfft.plugin.kinds import KINDS, Kind
 from cfft.plugin.params import Declaration, Param, declaration, short_option
 from cfft.plugin.registry import Registry
 
-_PICTURES, _METHOD = "What to train on", "Method"
+_IMAGES, _METHOD = "What to train on", "Method"
 _TRAINING, _OUTPUT, _CONFIGURATION = "Training", "Output", "Configuration"
 _PANELS = {
-    "limit_train": _PICTURES,
-    "skip_unreadable": _PICTURES,
+    "limit_train": _IMAGES,
+    "skip_unreadable": _IMAGES,
     "checkpoint_every": _OUTPUT,
     "log_every": _OUTPUT,
 }
-_KIND_PANELS = {"suite": _PICTURES}
+_KIND_PANELS = {"suite": _IMAGES}
 _NO_OPTION = ("backbone",)
 THRESHOLDS = "--thresholds"
 
@@ -119,9 +119,9 @@ def has_short(registry: Registry, param: str) -> bool:
 
 def _fixed_options(registry: Registry) -> list[Option]:
     return [
-        *_kind_options(registry, _PICTURES),
-        *_settings_options(Model, _PICTURES),
-        *_settings_options(Training, _PICTURES),
+        *_kind_options(registry, _IMAGES),
+        *_settings_options(Model, _IMAGES),
+        *_settings_options(Training, _IMAGES),
         *_kind_options(registry, _METHOD),
         *_settings_options(Training, _TRAINING),
         *_configuration_options(),
@@ -156,7 +156,7 @@ def _kind_words(kind: Kind, names: tuple[str, ...], repeated: bool) -> str:
 
 def _settings_options(table: type[Any], panel: str) -> Iterator[Option]:
     declared = declaration(table)
-    home = _PICTURES if table is Model else _TRAINING
+    home = _IMAGES if table is Model else _TRAINING
     for param in declared.params:
         if _PANELS.get(param.name, home) == panel:
             yield settings_option(declared, param, panel)

@@ -12,7 +12,7 @@ from cfft.config.resolve import RunConfig, resolve
 from cfft.plugin.registry import Registry
 
 COUNTERFACTUAL = ("mask", "fill", "cam")
-"""The kinds that a counterfactual picture depends on."""
+"""The kinds that a counterfactual image depends on."""
 
 
 def run_layer(path: Path) -> Layer:

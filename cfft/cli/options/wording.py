@@ -9,9 +9,9 @@ import attrs
 from cfft.cli.options.options import Option
 from cfft.plugin.registry import Registry
 
-PICTURES = "Pictures and model"
+IMAGES = "Images and model"
 _WORDS: Mapping[str, str] = {
-    "--suite": "pictures to measure on [default those of the first run]: {suites}",
+    "--suite": "images to measure on [default those of the first run]: {suites}",
     "--pretrained": "weights of zero-shot: a tag, a weight file, or random",
     "--prompts": "",
 }
@@ -29,7 +29,7 @@ def reworded(
     return [
         attrs.evolve(
             option,
-            panel=PICTURES,
+            panel=IMAGES,
             help=own[option.spelling].format(suites=suites) or option.help,
         )
         if option.spelling in own

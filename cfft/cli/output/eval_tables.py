@@ -115,7 +115,7 @@ def _averages(record: Record) -> Table:
             "-" if model["ood_ci95"] is None else interval(model["ood_ci95"]),
             *_gap(gaps.get(model["model"])),
         )
-    table.caption = "intervals: bootstrap over pictures, the same ones for both models"
+    table.caption = "intervals: bootstrap over images, the same ones for both models"
     return table
 
 
@@ -164,7 +164,7 @@ def _remarks(record: Record) -> Iterator[str]:
     for name, why in record["absent"].items():
         yield f"not measured: {name} ({why})"
     if record["skipped"]:
-        skipped = counted(len(record["skipped"]), "unreadable picture")
+        skipped = counted(len(record["skipped"]), "unreadable image")
         yield f"left out: {skipped}, named in evaluation.json"
 
 

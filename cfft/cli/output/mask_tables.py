@@ -14,15 +14,15 @@ from cfft.errors import counted
 
 Record = Mapping[str, Any]
 _COLUMNS = (
-    *("threshold", "hidden of picture", "hidden of object", "by square", "at random"),
+    *("threshold", "hidden of image", "hidden of object", "by square", "at random"),
     *("IoU", "by square", "at random"),
 )
 
 
 def print_masks(console: Console, records: Sequence[Record]) -> None:
     """Print a table for each model, set and map, in percent."""
-    for (model, pictures, cam), rows in groupby(records, _table_of):
-        console.print(_table(f"{model} on {pictures}, map {cam}", list(rows)))
+    for (model, images, cam), rows in groupby(records, _table_of):
+        console.print(_table(f"{model} on {images}, map {cam}", list(rows)))
 
 
 def _table_of(record: Record) -> tuple[str, str, str]:
@@ -56,5 +56,5 @@ def _caption(record: Record) -> str:
         "without a segmentation": record["without_segmentation"],
     }
     left_out = [f"{count} {why}" for why, count in without.items() if count]
-    said = f"{counted(record['n'], 'picture')}; with everything hidden the IoU is {everything}"
+    said = f"{counted(record['n'], 'image')}; with everything hidden the IoU is {everything}"
     return f"{said}; left out: {', '.join(left_out)}" if left_out else said

@@ -91,7 +91,7 @@ def print_whereabouts(console: Console, out: Path) -> None:
     lines = {
         "numbers": out / "results.json",
         "weights": out / "checkpoints" / "best",
-        "pictures": out / "counterfactuals.png",
+        "images": out / "counterfactuals.png",
         "repeat": f"cfft run --config {shlex.quote(str(out / 'config.toml'))} --out NEW_DIRECTORY",
     }
     for name, value in lines.items():

@@ -19,17 +19,17 @@ _MOST_SHOWN = 20
 
 
 def print_verification(console: Console, found: Verification) -> None:
-    """Print a table of the sets, then every picture that cannot be read and some of the copies."""
+    """Print a table of the sets, then every image that cannot be read and some of the copies."""
     if found.sets or found.absent or found.refused:
         console.print(_table(found))
     for line in _notes(found):
         console.print(line, soft_wrap=True)
-    for picture in found.unreadable:
-        where = f"{picture.pictures.name}: {picture.path}"
-        console.print(f"cannot be read: {where}: {picture.reason}", soft_wrap=True)
-    for line in _repeated("the same picture", found.leaks):
+    for image in found.unreadable:
+        where = f"{image.images.name}: {image.path}"
+        console.print(f"cannot be read: {where}: {image.reason}", soft_wrap=True)
+    for line in _repeated("the same image", found.leaks):
         console.print(line, soft_wrap=True)
-    for line in _repeated("one picture, several labels", found.contradictions):
+    for line in _repeated("one image, several labels", found.contradictions):
         console.print(line, soft_wrap=True)
 
 
@@ -37,7 +37,7 @@ def _table(found: Verification) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("set", overflow="fold")
     table.add_column("role")
-    for column in ("pictures", "expected", "classes", "expected"):
+    for column in ("images", "expected", "classes", "expected"):
         table.add_column(column, justify="right")
     table.add_column("")
     for each in found.sets:
@@ -51,12 +51,12 @@ def _table(found: Verification) -> Table:
 
 def _row(found: SetFinding) -> tuple[str, ...]:
     wanted = found.expected
-    parts = "" if found.whole == found.pictures else " in all parts"
+    parts = "" if found.whole == found.images else " in all parts"
     return (
         found.name,
         found.role,
-        f"{found.pictures:,}",
-        f"{wanted.pictures:,}{parts}" if wanted else "-",
+        f"{found.images:,}",
+        f"{wanted.images:,}{parts}" if wanted else "-",
         str(found.classes),
         str(wanted.classes) if wanted else "-",
     )
@@ -65,11 +65,11 @@ def _row(found: SetFinding) -> tuple[str, ...]:
 def _verdict(problems: int, found: SetFinding) -> str:
     """Say whether a set is complete; what is wrong with it follows in words.
 
-    A part without pictures and without problems is one of a whole that could not be divided.
+    A part without images and without problems is one of a whole that could not be divided.
     """
     if problems:
         return counted(problems, "problem")
-    return "ok" if found.pictures else "-"
+    return "ok" if found.images else "-"
 
 
 def _notes(found: Verification) -> Iterator[str]:
@@ -83,14 +83,14 @@ def _notes(found: Verification) -> Iterator[str]:
     if repeated:
         occur = "occurs" if repeated == 1 else "occur"
         yield (
-            f"{counted(repeated, 'picture')} {occur} more than once within a set or among OOD sets"
+            f"{counted(repeated, 'image')} {occur} more than once within a set or among OOD sets"
         )
     if not found.decoded:
-        yield "no picture was read (--counts-only)"
+        yield "no image was read (--counts-only)"
 
 
-def _repeated(what: str, pictures: Sequence[Copies]) -> Iterator[str]:
-    for copies in pictures[:_MOST_SHOWN]:
+def _repeated(what: str, images: Sequence[Copies]) -> Iterator[str]:
+    for copies in images[:_MOST_SHOWN]:
         yield f"{what}: {' = '.join(map(str, copies.places))}"
-    if len(pictures) > _MOST_SHOWN:
-        yield f"... and {len(pictures) - _MOST_SHOWN:,} more, which --json lists"
+    if len(images) > _MOST_SHOWN:
+        yield f"... and {len(images) - _MOST_SHOWN:,} more, which --json lists"

@@ -1,4 +1,4 @@
-"""Find pictures that occur more than once, by what they show."""
+"""Find images that occur more than once, by what they show."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hashlib import sha256
 import attrs
 
 from cfft.data.check import Progress, Unreadable, fault, look_at
-from cfft.data.suite import PictureSet
+from cfft.data.suite import ImageSet
 from cfft.errors import DataError
 
 _Seen = bytes | tuple[str, str]
@@ -16,68 +16,68 @@ _Seen = bytes | tuple[str, str]
 
 @attrs.frozen
 class Place:
-    """Say where a picture is: the set, what the set is for, the picture's name and label in it."""
+    """Say where a image is: the set, what the set is for, the image's name and label in it."""
 
     set: str
     role: str
-    picture: str
+    image: str
     label: int
 
     def __str__(self) -> str:
-        return f"{self.set}: {self.picture}"
+        return f"{self.set}: {self.image}"
 
 
 @attrs.frozen
 class Copies:
-    """Name all places of one picture, in the order of the sets."""
+    """Name all places of one image, in the order of the sets."""
 
     places: tuple[Place, ...]
 
     @property
     def is_leak(self) -> bool:
-        """Tell whether sets share the picture that must not: those of different roles."""
+        """Tell whether sets share the image that must not: those of different roles."""
         return len({place.role for place in self.places}) > 1
 
     @property
     def is_contradiction(self) -> bool:
-        """Tell whether a set has the picture under several labels."""
+        """Tell whether a set has the image under several labels."""
         labels = {(place.set, place.label) for place in self.places}
         return len(labels) > len({name for name, _ in labels})
 
 
 def read_all(
-    sets: Sequence[tuple[str, PictureSet]], progress: Progress | None = None
+    sets: Sequence[tuple[str, ImageSet]], progress: Progress | None = None
 ) -> tuple[list[Unreadable], list[Copies]]:
-    """Decode every picture of `sets`, pairs of role and set, once.
+    """Decode every image of `sets`, pairs of role and set, once.
 
-    Return the pictures that cannot be read and those that occur more than once: whose SHA-256 of
-    size and RGB pixels, upright, is the same. That holds for pictures in any container and finds
-    copies under other names, with other metadata or in another lossless format; a picture that was
+    Return the images that cannot be read and those that occur more than once: whose SHA-256 of
+    size and RGB pixels, upright, is the same. That holds for images in any container and finds
+    copies under other names, with other metadata or in another lossless format; a image that was
     compressed anew is another one.
     """
     unreadable: list[Unreadable] = []
-    first: dict[bytes, tuple[PictureSet, int]] = {}
-    again: dict[bytes, list[tuple[PictureSet, int]]] = {}
-    for pictures, index, seen in look_at([pictures for _, pictures in sets], _see, progress):
+    first: dict[bytes, tuple[ImageSet, int]] = {}
+    again: dict[bytes, list[tuple[ImageSet, int]]] = {}
+    for images, index, seen in look_at([images for _, images in sets], _see, progress):
         if isinstance(seen, tuple):
-            unreadable.append(Unreadable(pictures, index, *seen))
-        elif first.setdefault(seen, (pictures, index)) != (pictures, index):
-            again.setdefault(seen, [first[seen]]).append((pictures, index))
-    roles = {id(pictures): role for role, pictures in sets}
+            unreadable.append(Unreadable(images, index, *seen))
+        elif first.setdefault(seen, (images, index)) != (images, index):
+            again.setdefault(seen, [first[seen]]).append((images, index))
+    roles = {id(images): role for role, images in sets}
     return unreadable, [Copies(tuple(_places(found, roles))) for found in again.values()]
 
 
-def _see(pictures: PictureSet, index: int) -> _Seen:
-    """Return the picture's digest, or where it lies and why it cannot be read."""
+def _see(images: ImageSet, index: int) -> _Seen:
+    """Return the image's digest, or where it lies and why it cannot be read."""
     try:
-        image = pictures.read(index)
+        image = images.read(index)
     except DataError as error:
-        path, reason = fault(pictures, index)
+        path, reason = fault(images, index)
         return path, reason or str(error)
     return sha256(repr(image.size).encode() + image.tobytes()).digest()
 
 
-def _places(found: Sequence[tuple[PictureSet, int]], roles: Mapping[int, str]) -> Iterator[Place]:
-    for pictures, index in found:
-        name = pictures.identify(index)
-        yield Place(pictures.name, roles[id(pictures)], name, pictures.labels[index])
+def _places(found: Sequence[tuple[ImageSet, int]], roles: Mapping[int, str]) -> Iterator[Place]:
+    for images, index in found:
+        name = images.identify(index)
+        yield Place(images.name, roles[id(images)], name, images.labels[index])

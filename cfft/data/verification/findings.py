@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
-from cfft.data.pictures import PictureSubset, counts_as, faults_of
-from cfft.data.suite import Expected, PictureSet
+from cfft.data.images import ImageSubset, counts_as, faults_of
+from cfft.data.suite import Expected, ImageSet
 from cfft.errors import counted
 
 _MOST_NAMED = 8
@@ -18,16 +18,16 @@ _MOST_NAMED = 8
 class SetFinding:
     """Say what was found of one set.
 
-    `role`: train, val, test or ood. `whole`: pictures of the set that this one is a part of, which
+    `role`: train, val, test or ood. `whole`: images of the set that this one is a part of, which
     is compared with `expected` where its first part stands; its own where it is no part.
-    `classes`: labels that occur. `short`: classes that have fewer or more pictures than they
-    should, with the pictures found. `faults`: what the set itself knows to be wrong, unless an
+    `classes`: labels that occur. `short`: classes that have fewer or more images than they
+    should, with the images found. `faults`: what the set itself knows to be wrong, unless an
     earlier part of the same whole told it. `problems`: what the comparison shows, in words.
     """
 
     name: str
     role: str
-    pictures: int
+    images: int
     whole: int
     classes: int
     expected: Expected | None
@@ -45,7 +45,7 @@ class SetFinding:
 
 
 def compare(
-    sets: Sequence[tuple[str, PictureSet]], names: Sequence[str], expected: Mapping[str, Expected]
+    sets: Sequence[tuple[str, ImageSet]], names: Sequence[str], expected: Mapping[str, Expected]
 ) -> Iterator[SetFinding]:
     """Compare each of `sets`, pairs of role and set; classes are called `names`.
 
@@ -53,37 +53,37 @@ def compare(
     """
     compared: set[int] = set()
     told: set[str] = set()
-    for role, pictures in sets:
-        whole = whole_of(pictures)
+    for role, images in sets:
+        whole = whole_of(images)
         wanted = None if id(whole) in compared else expected.get(whole.name)
-        faults = tuple(fault for fault in faults_of(pictures) if fault not in told)
+        faults = tuple(fault for fault in faults_of(images) if fault not in told)
         compared.add(id(whole))
         told.update(faults)
-        yield _finding(role, pictures, names, wanted, faults)
+        yield _finding(role, images, names, wanted, faults)
 
 
-def whole_of(pictures: PictureSet) -> PictureSet:
+def whole_of(images: ImageSet) -> ImageSet:
     """Return the set that a part is drawn from, itself where it is no part."""
-    return whole_of(pictures.whole) if isinstance(pictures, PictureSubset) else pictures
+    return whole_of(images.whole) if isinstance(images, ImageSubset) else images
 
 
 def _finding(
     role: str,
-    pictures: PictureSet,
+    images: ImageSet,
     names: Sequence[str],
     wanted: Expected | None,
     faults: tuple[str, ...],
 ) -> SetFinding:
-    whole = whole_of(pictures)
+    whole = whole_of(images)
     filled = role == "train" or wanted is not None or bool(faults)
     short = tuple(_short(whole, wanted, names)) if filled else ()
     untold = short if wanted or not faults else ()  # else the faults say why classes are empty
     return SetFinding(
-        name=pictures.name,
+        name=images.name,
         role=role,
-        pictures=len(pictures),
+        images=len(images),
         whole=len(whole),
-        classes=len(set(pictures.labels)),
+        classes=len(set(images.labels)),
         expected=wanted,
         short=short,
         faults=faults,
@@ -91,14 +91,14 @@ def _finding(
     )
 
 
-def _possible(pictures: PictureSet) -> set[int]:
+def _possible(images: ImageSet) -> set[int]:
     """Return the labels that may occur: what the classes of the set stand for."""
-    stands_for = counts_as(pictures)
-    return {stands_for.get(label, label) for label in pictures.classes}
+    stands_for = counts_as(images)
+    return {stands_for.get(label, label) for label in images.classes}
 
 
 def _short(
-    whole: PictureSet, expected: Expected | None, names: Sequence[str]
+    whole: ImageSet, expected: Expected | None, names: Sequence[str]
 ) -> Iterator[tuple[str, int]]:
     counts = Counter(whole.labels)
     complete = expected is not None and expected.classes == len(names)
@@ -109,19 +109,19 @@ def _short(
 
 
 def _problems(
-    whole: PictureSet, expected: Expected | None, short: Sequence[tuple[str, int]]
+    whole: ImageSet, expected: Expected | None, short: Sequence[tuple[str, int]]
 ) -> Iterator[str]:
     if expected is not None:
-        yield from _difference(len(whole), expected.pictures, "picture", "pictures")
+        yield from _difference(len(whole), expected.images, "image", "images")
         yield from _difference(len(set(whole.labels)), expected.classes, "class", "classes")
     elif not len(whole) and not faults_of(whole):
-        yield "it has no pictures"
+        yield "it has no images"
     empty = [name for name, count in short if not count]
     if empty:
-        yield f"no pictures of {_named(empty)}"
+        yield f"no images of {_named(empty)}"
     uneven = [f"{name} {count}" for name, count in short if count]
     if uneven and expected is not None:
-        yield f"classes without {expected.per_class} pictures: {_named(uneven)}"
+        yield f"classes without {expected.per_class} images: {_named(uneven)}"
 
 
 def _difference(found: int, expected: int, one: str, many: str) -> Iterator[str]:

@@ -10,14 +10,14 @@ import attrs
 from cfft.data.check import Unreadable
 from cfft.data.consistency import bad_names, contradiction
 from cfft.data.sets import unread
-from cfft.data.suite import EvaluationSets, Expected, PictureSet, Suite, SuiteSets
+from cfft.data.suite import EvaluationSets, Expected, ImageSet, Suite, SuiteSets
 from cfft.data.verification.copies import Copies, read_all
 from cfft.data.verification.findings import SetFinding, compare, whole_of
 from cfft.errors import DataError, counted
 from cfft.runtime.progress import Reporter, Silent
 
 T = TypeVar("T")
-_TASK = "checking pictures"
+_TASK = "checking images"
 
 
 @attrs.frozen
@@ -27,8 +27,8 @@ class Verification:
     `absent`: sets that should be there and are not, with what was looked for. `refused`: sets that
     could not be opened or contradict themselves, with the reason. `failures`: what is wrong with
     the suite as a whole. `untrainable`: why there is nothing to train on where there is something
-    to measure on. `unread`: what lies beside the sets and belongs to none. `copies`: pictures that
-    occur more than once. `decoded`: whether pictures were read, without which `unreadable` and
+    to measure on. `unread`: what lies beside the sets and belongs to none. `copies`: images that
+    occur more than once. `decoded`: whether images were read, without which `unreadable` and
     `copies` are empty.
     """
 
@@ -44,20 +44,20 @@ class Verification:
 
     @property
     def leaks(self) -> tuple[Copies, ...]:
-        """Pictures that sets share which must not: of train, val, test and OOD sets."""
+        """Images that sets share which must not: of train, val, test and OOD sets."""
         return tuple(found for found in self.copies if found.is_leak)
 
     @property
     def contradictions(self) -> tuple[Copies, ...]:
-        """Pictures that a set has under several labels: no problem of the files, yet worth a look.
+        """Images that a set has under several labels: no problem of the files, yet worth a look.
 
         ImageNet has some itself.
         """
         return tuple(found for found in self.copies if found.is_contradiction)
 
     def problems_of(self, found: SetFinding) -> int:
-        """Count what is wrong with a set: what it lacks, and its pictures."""
-        unreadable = sum(each.pictures.name == found.name for each in self.unreadable)
+        """Count what is wrong with a set: what it lacks, and its images."""
+        unreadable = sum(each.images.name == found.name for each in self.unreadable)
         shared = sum(any(at.set == found.name for at in each.places) for each in self.leaks)
         return len(found.faults) + len(found.problems) + unreadable + shared
 
@@ -69,8 +69,8 @@ class Verification:
             *self.failures,
             *(line for reason in reasons for line in reason.splitlines()),
             *(line for found in self.sets for line in found.lines),
-            *_pictures(len(self.unreadable), "that cannot be read"),
-            *_pictures(len(self.leaks), "that sets share which must not"),
+            *_images(len(self.unreadable), "that cannot be read"),
+            *_images(len(self.leaks), "that sets share which must not"),
         )
 
     def record(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class Verification:
             "failures": list(self.failures),
             "untrainable": self.untrainable,
             "unread": list(self.unread),
-            "unreadable": [picture.record() for picture in self.unreadable],
+            "unreadable": [image.record() for image in self.unreadable],
             "copies": [
                 {
                     "leak": found.is_leak,
@@ -101,7 +101,7 @@ class _Opened:
     """Hold the sets of a suite with their roles, and what kept others from being opened."""
 
     classes: tuple[str, ...] = ()
-    sets: tuple[tuple[str, PictureSet], ...] = ()
+    sets: tuple[tuple[str, ImageSet], ...] = ()
     absent: Mapping[str, str] = attrs.field(factory=dict)
     refused: Mapping[str, str] = attrs.field(factory=dict)
     failures: tuple[str, ...] = ()
@@ -111,7 +111,7 @@ class _Opened:
 def verify(
     suite: Suite, seed: int, *, decode: bool = True, reporter: Reporter | None = None
 ) -> Verification:
-    """Open every set of a suite, compare counts and, with `decode`, read every picture once.
+    """Open every set of a suite, compare counts and, with `decode`, read every image once.
 
     `seed`: the one that splits are drawn from. Sets that cannot be opened are reported, not raised;
     raises ConfigError for parameters of the suite that make no sense.
@@ -174,26 +174,26 @@ def _joined(
 
 def _with_roles(
     trained: SuiteSets | None, measured: EvaluationSets
-) -> Iterator[tuple[str, PictureSet]]:
+) -> Iterator[tuple[str, ImageSet]]:
     if trained is not None:
         yield from (("train", trained.train), ("val", trained.val))
     if measured.test is not None:
         yield "test", measured.test
-    yield from (("ood", pictures) for pictures in measured.ood)
+    yield from (("ood", images) for images in measured.ood)
 
 
-def _contradictory(sets: Sequence[tuple[str, PictureSet]], known: int) -> Iterator[tuple[str, str]]:
-    """Name the sets that cannot even be counted, with the reason; one without pictures can."""
-    for _, pictures in sets:
-        reason = contradiction(pictures, known) if len(pictures) else None
+def _contradictory(sets: Sequence[tuple[str, ImageSet]], known: int) -> Iterator[tuple[str, str]]:
+    """Name the sets that cannot even be counted, with the reason; one without images can."""
+    for _, images in sets:
+        reason = contradiction(images, known) if len(images) else None
         if reason is not None:
-            yield pictures.name, f"set '{pictures.name}' {reason}"
+            yield images.name, f"set '{images.name}' {reason}"
 
 
 def _read(opened: _Opened, reporter: Reporter) -> tuple[list[Unreadable], list[Copies]]:
-    """Read what is stored; pictures that are computed from others are as good as those."""
+    """Read what is stored; images that are computed from others are as good as those."""
     stored = [(role, each) for role, each in opened.sets if not hasattr(each, "made_from")]
-    total = sum(len(pictures) for _, pictures in stored)
+    total = sum(len(images) for _, images in stored)
     if not total:
         return [], []
     reporter.started(_TASK, total)
@@ -210,6 +210,6 @@ def _lacking(opened: _Opened, expected: Mapping[str, Expected]) -> dict[str, str
     return {name: "it was not found" for name in expected if name not in given}
 
 
-def _pictures(count: int, which: str) -> Iterator[str]:
+def _images(count: int, which: str) -> Iterator[str]:
     if count:
-        yield f"{counted(count, 'picture')} {which}"
+        yield f"{counted(count, 'image')} {which}"

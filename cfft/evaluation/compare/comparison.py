@@ -19,12 +19,12 @@ from cfft.scoring.spread import Spread
 
 @attrs.frozen(eq=False)
 class Comparison:
-    """Compare models on the pictures that they have in common.
+    """Compare models on the images that they have in common.
 
     `baseline`: the label of the model that all others are compared with, None for no differences.
     `lines`: by OOD set and for "ood_average", what ID accuracy predicts. `replicates`: by model and
-    set, top-1 on redrawn pictures, 0..1: [REPLICATES] each. Models with the same pictures have the
-    same draws, and so have sets that show versions of the same pictures.
+    set, top-1 on redrawn images, 0..1: [REPLICATES] each. Models with the same images have the
+    same draws, and so have sets that show versions of the same images.
     """
 
     models: Sequence[MeasuredModel]
@@ -83,7 +83,7 @@ class Comparison:
         }
 
     def _above_line_intervals(self, model: MeasuredModel) -> dict[str, list[float] | None] | None:
-        """Return what redrawn pictures make of effective robustness; the line stays as it is."""
+        """Return what redrawn images make of effective robustness; the line stays as it is."""
         above = self._above_line(model)
         if above is None or model.test is None:
             return None
@@ -100,7 +100,7 @@ class Comparison:
         return [] if reference is None else [self._difference(model, reference) for model in others]
 
     def _difference(self, a: MeasuredModel, b: MeasuredModel) -> dict[str, Any]:
-        shared = [name for name in a.sets if _same_pictures(a, b, name)]
+        shared = [name for name in a.sets if _same_images(a, b, name)]
         comparable = bool(self.ood) and set(self.ood) <= set(shared)
         return {
             "a": a.label,
@@ -118,11 +118,11 @@ class Comparison:
 def compare(
     models: Sequence[MeasuredModel], baseline: str | None, lines: Mapping[str, AccuracyLine]
 ) -> Comparison:
-    """Redraw the pictures of every set once for all models that have the same ones."""
+    """Redraw the images of every set once for all models that have the same ones."""
     sharing: dict[tuple[str, str, str], list[MeasuredModel]] = {}
     for model in models:
         for name, each in model.sets.items():
-            sharing.setdefault((name, each.pictures, each.originals), []).append(model)
+            sharing.setdefault((name, each.images, each.originals), []).append(model)
     replicates: dict[tuple[str, str], Shares] = {}
     for (name, _, originals), members in sharing.items():
         original = members[0].sets[name].original
@@ -162,10 +162,10 @@ def _interval_above(line: AccuracyLine, test: Shares, ood: Shares) -> list[float
     return list(interval95(np.array(known))) if len(known) == len(redrawn) else None
 
 
-def _same_pictures(a: MeasuredModel, b: MeasuredModel, name: str) -> bool:
+def _same_images(a: MeasuredModel, b: MeasuredModel, name: str) -> bool:
     return name in b.sets and all(
         getattr(a.sets[name], same) == getattr(b.sets[name], same)
-        for same in ("pictures", "originals")
+        for same in ("images", "originals")
     )
 
 

@@ -1,4 +1,4 @@
-"""What is known of a model once its predictions are gone: scores, and which pictures were right."""
+"""What is known of a model once its predictions are gone: scores, and which images were right."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cfft.scoring.predictions import Predictions
 from cfft.scoring.scores import (
     FullScore,
     LabelSpace,
-    correct_pictures,
+    correct_images,
     full_score,
     in_label_space,
     top1_on_classes,
@@ -60,16 +60,16 @@ class Identity:
 class MeasuredSet:
     """Hold what a model got right in one set.
 
-    `correct`: [N] by picture. `pictures`: a digest of the pictures' names and labels: two sets with
-    the same one can be compared picture by picture. `original`: [N], the number of the picture that
+    `correct`: [N] by image. `images`: a digest of the images' names and labels: two sets with
+    the same one can be compared image by image. `original`: [N], the number of the image that
     each is a version of. `originals`: a digest of the names of these: sets with the same one show
-    the same pictures. `on_classes_of`: of the ID set, top-1 among the classes of each OOD set.
+    the same images. `on_classes_of`: of the ID set, top-1 among the classes of each OOD set.
     """
 
     role: Role
     score: FullScore
     correct: NDArray[np.bool_]
-    pictures: str
+    images: str
     original: NDArray[np.int64]
     originals: str
     on_classes_of: Mapping[str, float | None] = attrs.field(factory=dict)
@@ -113,11 +113,11 @@ def measure(
 ) -> MeasuredSet:
     """Score predictions for set `name`; `shifts`: for the ID set, the classes of each OOD set."""
     judged = in_label_space(predictions, space)
-    origins = predictions.origins or [f"{name}/{picture}" for picture in predictions.names]
+    origins = predictions.origins or [f"{name}/{image}" for image in predictions.names]
     return MeasuredSet(
         role,
         full_score(judged),
-        correct_pictures(judged).numpy(),
+        correct_images(judged).numpy(),
         digest(predictions.names, predictions.labels.tolist()),
         predictions.original,
         digest(dict.fromkeys(origins), ()),
@@ -129,6 +129,6 @@ def measure(
 
 
 def digest(names: Iterable[str], labels: Iterable[int]) -> str:
-    """Return a SHA-256 of pictures' names and labels in order."""
+    """Return a SHA-256 of images' names and labels in order."""
     listed = json.dumps([list(names), list(map(int, labels))])
     return hashlib.sha256(listed.encode()).hexdigest()

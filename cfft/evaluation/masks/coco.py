@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cfft.data.suite import PictureSet
+from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, DataError
-from cfft.evaluation.masks.segmentations import Mask, Segmented, chosen, picture_size, set_names
+from cfft.evaluation.masks.segmentations import Mask, Segmented, chosen, image_size, set_names
 
 K = TypeVar("K", bound=Hashable)
 Image = Mapping[str, Any]
@@ -21,31 +21,31 @@ _NEEDED = {
     "annotations": frozenset(("image_id", "category_id")),
     "categories": frozenset(("id", "name")),
 }
-_REMEDY = "give file_name with the folders that the pictures lie in"
+_REMEDY = "give file_name with the folders that the images lie in"
 
 
-def coco_segmentations(pictures: PictureSet, file: Path, classes: Sequence[str]) -> Segmented:
+def coco_segmentations(image_set: ImageSet, file: Path, classes: Sequence[str]) -> Segmented:
     """Return where an instances file of COCO (Lin et al. 2014) sees objects of each one's class.
 
     `classes`: class names by index; a category of the same name has to exist. The object is the
-    union of a picture's annotations of that category; crowds belong to neither. The `file_name` of
-    picture CLASS/NAME.jpg of a set SET is SET/CLASS/NAME.jpg, else CLASS/NAME.jpg, else ends with
+    union of a image's annotations of that category; crowds belong to neither. The `file_name` of
+    image CLASS/NAME.jpg of a set SET is SET/CLASS/NAME.jpg, else CLASS/NAME.jpg, else ends with
     NAME.jpg; one of the three holds for the whole set. Raises DataError, also where a name is that
-    of two pictures or images, and ConfigError without pycocotools.
+    of two images, and ConfigError without pycocotools.
     """
     codec = _codec()
     content = _content(file)
-    categories = _categories(content, file, [classes[label] for label in set(pictures.labels)])
-    images = _images(pictures, content["images"], file)
+    categories = _categories(content, file, [classes[label] for label in set(image_set.labels)])
+    images = _images(image_set, content["images"], file)
     if not images:
         raise DataError(
-            f"--masks {file} knows no picture of set '{pictures.name}': {pictures.identify(0)}, ..."
+            f"--masks {file} knows no image of set '{image_set.name}': {image_set.identify(0)}, ..."
         )
     found, by_image = list(images.values()), _annotations(content)
 
-    def segment(sample: PictureSet, index: int) -> Mask:
+    def segment(sample: ImageSet, index: int) -> Mask:
         image = found[index]
-        _require_size(image, picture_size(sample, index), file)
+        _require_size(image, image_size(sample, index), file)
         category = categories[classes[sample.labels[index]]]
         wanted = [a for a in by_image.get(image["id"], ()) if a["category_id"] == category]
         try:
@@ -53,7 +53,7 @@ def coco_segmentations(pictures: PictureSet, file: Path, classes: Sequence[str])
         except DataError as error:
             raise DataError(f"--masks {file}: {sample.identify(index)}: {error}") from error
 
-    return chosen(pictures, list(images), segment)
+    return chosen(image_set, list(images), segment)
 
 
 def _content(file: Path) -> Mapping[str, Any]:
@@ -91,12 +91,12 @@ def _lacking(part: str, entries: Sequence[Any], keys: frozenset[str]) -> Iterato
             yield f"{part}[{place}] lacks {min(keys - entry.keys())}"
 
 
-def _images(pictures: PictureSet, images: Sequence[Image], file: Path) -> Mapping[int, Image]:
-    """Return the image of each picture that has one, by index."""
-    paths = [PurePosixPath(pictures.identify(index)) for index in range(len(pictures))]
+def _images(image_set: ImageSet, images: Sequence[Image], file: Path) -> Mapping[int, Image]:
+    """Return the image of each image that has one, by index."""
+    paths = [PurePosixPath(image_set.identify(index)) for index in range(len(image_set))]
     listed = [(PurePosixPath(str(image["file_name"])), image) for image in images]
     by_path, by_name = _grouped(listed), _grouped((path.name, image) for path, image in listed)
-    for folder in (*set_names(pictures), ""):
+    for folder in (*set_names(image_set), ""):
         found = _matched([PurePosixPath(folder, path) for path in paths], paths, by_path, file)
         if found:
             return found
@@ -116,7 +116,7 @@ def _matched(
     images: Mapping[K, list[Image]],
     file: Path,
 ) -> Mapping[int, Image]:
-    """Return the one image of each picture's key; raises DataError where a key means several."""
+    """Return the one image of each image's key; raises DataError where a key means several."""
     found = {index: images[key] for index, key in enumerate(keys) if key in images}
     counts = Counter(keys[index] for index in found)
     for index, same in found.items():
@@ -152,7 +152,7 @@ def _require_size(image: Image, size: tuple[int, int], file: Path) -> None:
     if said != size:
         raise DataError(
             f"--masks {file}: {image['file_name']} has {said[0]} x {said[1]} pixels there, the "
-            f"picture {size[0]} x {size[1]}"
+            f"image {size[0]} x {size[1]}"
         )
 
 

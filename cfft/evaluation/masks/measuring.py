@@ -1,4 +1,4 @@
-"""Run a model over segmented pictures and measure its masks beside trivial ones."""
+"""Run a model over segmented images and measure its masks beside trivial ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cfft.data.loading import Loader, fitting, on_device, picture_transform
+from cfft.data.loading import Loader, fitting, image_transform, on_device
 from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError
 from cfft.evaluation.masks.rates import FIGURES, centred_squares, mask_figures, random_patches
@@ -49,17 +49,17 @@ def measure_masks(
     seed: int,
     advanced: Advanced | None = None,
 ) -> Tensor:
-    """Return the figures of every picture, mask and baseline: [N, masks, 1 + BASELINES, FIGURES].
+    """Return the figures of every image, mask and baseline: [N, masks, 1 + BASELINES, FIGURES].
 
-    Maps and masks come from the clean pass of training, of each picture's true label; place 0 of
+    Maps and masks come from the clean pass of training, of each image's true label; place 0 of
     the third axis is the mask itself. Pixels are those that the model sees: segmentations are
-    resized and cropped like pictures, by nearest neighbour. A picture without object pixels has
+    resized and cropped like images, by nearest neighbour. A image without object pixels has
     NaN. `classifier` is frozen. Runs on this process alone; float64 on the CPU.
     """
     classifier.to(accelerator.device).eval().requires_grad_(False)
-    count, size = len(segmented.pictures), reading.batch_size
+    count, size = len(segmented.images), reading.batch_size
     wanted = [list(range(start, min(start + size, count))) for start in range(0, count, size)]
-    loader = Loader(segmented.pictures, reading.preprocessing, reading.workers)
+    loader = Loader(segmented.images, reading.preprocessing, reading.workers)
     at_model_size = _segment_reader(segmented, reading)
     rows: list[Tensor] = []
     for images, labels, indices in loader.load(wanted):
@@ -75,14 +75,14 @@ def measure_masks(
 
 
 def summary(figures: Tensor, masks: Sequence[CutMap], segmented: Segmented) -> list[dict[str, Any]]:
-    """Return one record a mask: the means over pictures with an object, with those of BASELINES.
+    """Return one record a mask: the means over images with an object, with those of BASELINES.
 
-    `figures`: what `measure_masks` returned. Raises DataError where no picture has an object.
+    `figures`: what `measure_masks` returned. Raises DataError where no image has an object.
     """
     has_object = ~figures[:, 0, 0, 0].isnan()
     count = int(has_object.sum())
     if not count:
-        name = segmented.pictures.name
+        name = segmented.images.name
         raise DataError(f"no segmentation of set '{name}' has an object where the model looks")
     means = figures[has_object].mean(dim=0).tolist()  # [masks][1 + BASELINES][FIGURES]
     counts = {
@@ -108,8 +108,8 @@ def _named(figures: Sequence[float]) -> dict[str, float]:
 
 def _segment_reader(segmented: Segmented, reading: Reading) -> Callable[[int], Tensor]:
     """Return the function from an index to its segmentation as the model sees it: [H, W]."""
-    preprocessing = fitting(segmented.pictures, reading.preprocessing)
-    transform = picture_transform(attrs.evolve(preprocessing, interpolation="nearest"))
+    preprocessing = fitting(segmented.images, reading.preprocessing)
+    transform = image_transform(attrs.evolve(preprocessing, interpolation="nearest"))
     return lambda index: transform(Image.fromarray(segmented.segment(index)))[0]
 
 
@@ -124,7 +124,7 @@ def _hidden(
 
 
 def _keys(seed: int, indices: Sequence[int], patches: int) -> Tensor:
-    """Draw numbers of each picture for itself, whatever batch it is in: [B, P]."""
+    """Draw numbers of each image for itself, whatever batch it is in: [B, P]."""
     draw = partial(generator, seed, "random-patches")
     return torch.stack([torch.rand(patches, generator=draw(step=index)) for index in indices])
 

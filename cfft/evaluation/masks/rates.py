@@ -12,12 +12,12 @@ FIGURES = ("image_masking_rate", "object_masking_rate", "iou")
 
 
 def mask_figures(hidden: Tensor, segmentation: Tensor) -> Tensor:
-    """Return n(M)/n(I), n(M & M_seg)/n(M_seg) and IoU of each picture, as FIGURES names them.
+    """Return n(M)/n(I), n(M & M_seg)/n(M_seg) and IoU of each image, as FIGURES names them.
 
     `hidden`: M, [B, H, W], bool. `segmentation`: M_seg, [B, H, W], integer: 1 object, 0 context,
-    IGNORED left out of every count. Returns [B, 3], float64, in 0..1; a picture without object
+    IGNORED left out of every count. Returns [B, 3], float64, in 0..1; a image without object
     pixels gives a row of NaN, for nothing can be said of its object. Paper, Table 2.
-    (Not torchmetrics: counting by picture, it fails on a batch of one, and returns no rates.)
+    (Not torchmetrics: counting by image, it fails on a batch of one, and returns no rates.)
     """
     counted, is_object = segmentation != IGNORED, segmentation == 1
     pixels, hidden_pixels, object_pixels, both, either = (
@@ -38,7 +38,7 @@ def centred_squares(hidden: Tensor) -> Tensor:
     """Return masks of the same area around the centre: [B, H, W], bool, like `hidden`.
 
     The pixels nearest to the centre in the larger of the two coordinates: a square with a last
-    ring that may be incomplete, and a band where the square would be larger than the picture.
+    ring that may be incomplete, and a band where the square would be larger than the image.
     """
     height, width = hidden.shape[1:]
     rows, columns = (

@@ -1,4 +1,4 @@
-"""Segmentations of pictures: where the object is, pixel by pixel, from the set or from files."""
+"""Segmentations of images: where the object is, pixel by pixel, from the set or from files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cfft.data.pictures import FilePictures, PictureSubset, mask_reader
+from cfft.data.images import ImageFiles, ImageSubset, mask_reader
 from cfft.data.splits import stratified_subset
-from cfft.data.suite import PictureSet
+from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, DataError
 
 Mask = NDArray[np.uint8]
@@ -29,80 +29,80 @@ _EXIF_ORIENTATION, _FIRST_SIDEWAYS = 0x0112, 5
 
 @attrs.frozen(eq=False)
 class Segmented:
-    """Hold the pictures of a set whose objects are known.
+    """Hold the images of a set whose objects are known.
 
-    `segment(index)` returns the mask of picture `index` of `pictures`, as large as the picture:
+    `segment(index)` returns the mask of image `index` of `images`, as large as the image:
     [H, W], uint8, 1 object, 0 context, 255 neither; it raises DataError. `missing`: how many
-    pictures of the whole set have no segmentation.
+    images of the whole set have no segmentation.
     """
 
-    pictures: PictureSet
+    images: ImageSet
     segment: Segment
     missing: int
 
 
-def own_segmentations(pictures: PictureSet) -> Segmented:
+def own_segmentations(images: ImageSet) -> Segmented:
     """Return what the set itself knows of its objects; raises DataError where it knows nothing."""
-    reader = mask_reader(pictures)
+    reader = mask_reader(images)
     if reader is None:
         raise DataError(
-            f"set '{pictures.name}' does not know where its objects are: give --masks DIR with a "
-            "PNG for each picture"
+            f"set '{images.name}' does not know where its objects are: give --masks DIR with a "
+            "PNG for each image"
         )
-    return Segmented(pictures, lambda index: np.asarray(reader(index), np.uint8), 0)
+    return Segmented(images, lambda index: np.asarray(reader(index), np.uint8), 0)
 
 
-def mask_files(pictures: PictureSet, folder: Path, read: Callable[[Path], Mask]) -> Segmented:
+def mask_files(images: ImageSet, folder: Path, read: Callable[[Path], Mask]) -> Segmented:
     """Return the PNG segmentations of a set in `folder`; `read` knows what their values mean.
 
-    The mask of picture CLASS/NAME.jpg of a set SET is SET/CLASS/NAME.png, else CLASS/NAME.png,
+    The mask of image CLASS/NAME.jpg of a set SET is SET/CLASS/NAME.png, else CLASS/NAME.png,
     else NAME.png; one of the three holds for the whole set. SET may also be the set that this one
-    is a part of. Raises DataError where no picture has
+    is a part of. Raises DataError where no image has
     a mask, or where NAME.png would be that of two.
     """
     if folder.suffix == ".json" and folder.is_file():
         raise DataError(f"--masks {folder} is a JSON file: read it with --mask-format coco")
     if not folder.is_dir():
         raise DataError(f"--masks {folder}: no such directory; give one that holds PNG files")
-    found = _mask_paths(pictures, folder)
+    found = _mask_paths(images, folder)
     if not found:
-        example = PurePosixPath(pictures.identify(0)).with_suffix(".png")
+        example = PurePosixPath(images.identify(0)).with_suffix(".png")
         raise DataError(
-            f"--masks {folder} has no segmentation of set '{pictures.name}': looked for "
-            f"{pictures.name}/{example}, {example}, {example.name} and so on"
+            f"--masks {folder} has no segmentation of set '{images.name}': looked for "
+            f"{images.name}/{example}, {example}, {example.name} and so on"
         )
     paths = list(found.values())
-    return chosen(pictures, list(found), lambda sample, index: _fitting(read, sample, index, paths))
+    return chosen(images, list(found), lambda sample, index: _fitting(read, sample, index, paths))
 
 
 def chosen(
-    pictures: PictureSet, indices: list[int], segment: Callable[[PictureSet, int], Mask]
+    images: ImageSet, indices: list[int], segment: Callable[[ImageSet, int], Mask]
 ) -> Segmented:
-    """Return the pictures at `indices`; `segment` is given their subset and a place in it."""
-    sample = PictureSubset(whole=pictures, indices=tuple(indices), name=pictures.name)
-    return Segmented(sample, partial(segment, sample), len(pictures) - len(indices))
+    """Return the images at `indices`; `segment` is given their subset and a place in it."""
+    sample = ImageSubset(whole=images, indices=tuple(indices), name=images.name)
+    return Segmented(sample, partial(segment, sample), len(images) - len(indices))
 
 
-def set_names(pictures: PictureSet) -> Iterator[str]:
+def set_names(images: ImageSet) -> Iterator[str]:
     """Go through the names of a set: its own, and those of the set that it is taken from."""
-    yield pictures.name
-    if isinstance(pictures, PictureSubset):
-        yield from set_names(pictures.whole)
+    yield images.name
+    if isinstance(images, ImageSubset):
+        yield from set_names(images.whole)
 
 
 def drawn(segmented: Segmented, count: int, seed: int) -> Segmented:
-    """Return `count` of the pictures with the class shares of all, drawn from `seed`.
+    """Return `count` of the images with the class shares of all, drawn from `seed`.
 
     Raises ConfigError for fewer than there are classes.
     """
-    pictures, segment = segmented.pictures, segmented.segment
-    classes = len(set(pictures.labels))
+    images, segment = segmented.images, segmented.segment
+    classes = len(set(images.labels))
     if count < classes:
         raise ConfigError(
-            f"--limit {count}: set '{pictures.name}' has {classes} classes: give {classes} or more"
+            f"--limit {count}: set '{images.name}' has {classes} classes: give {classes} or more"
         )
-    indices = tuple(stratified_subset(pictures.labels, count, seed))
-    sample = PictureSubset(whole=pictures, indices=indices, name=pictures.name)
+    indices = tuple(stratified_subset(images.labels, count, seed))
+    sample = ImageSubset(whole=images, indices=indices, name=images.name)
     return Segmented(sample, lambda index: segment(indices[index]), segmented.missing)
 
 
@@ -135,51 +135,48 @@ def read_trimap(path: Path) -> Mask:
     return table[values]
 
 
-def picture_size(pictures: PictureSet, index: int) -> tuple[int, int]:
-    """Return height and width of picture `index` in pixels, of a file without decoding it.
+def image_size(images: ImageSet, index: int) -> tuple[int, int]:
+    """Return height and width of image `index` in pixels, of a file without decoding it.
 
     Raises DataError.
     """
-    if isinstance(pictures, PictureSubset):
-        return picture_size(pictures.whole, pictures.indices[index])
-    if isinstance(pictures, FilePictures):
-        return _size_in_header(pictures.root / pictures.paths[index])
-    width, height = pictures.read(index).size
+    if isinstance(images, ImageSubset):
+        return image_size(images.whole, images.indices[index])
+    if isinstance(images, ImageFiles):
+        return _size_in_header(images.root / images.paths[index])
+    width, height = images.read(index).size
     return height, width
 
 
-def _mask_paths(pictures: PictureSet, folder: Path) -> Mapping[int, Path]:
+def _mask_paths(images: ImageSet, folder: Path) -> Mapping[int, Path]:
     names = [
-        PurePosixPath(pictures.identify(index)).with_suffix(".png")
-        for index in range(len(pictures))
+        PurePosixPath(images.identify(index)).with_suffix(".png") for index in range(len(images))
     ]
-    for place in (*(folder / name for name in set_names(pictures)), folder):
+    for place in (*(folder / name for name in set_names(images)), folder):
         found = {i: place / name for i, name in enumerate(names) if (place / name).is_file()}
         if found:
             return found
     flat = {i: folder / name.name for i, name in enumerate(names) if (folder / name.name).is_file()}
-    _require_one_picture_each(pictures, flat)
+    _require_one_image_each(images, flat)
     return flat
 
 
-def _require_one_picture_each(pictures: PictureSet, flat: Mapping[int, Path]) -> None:
+def _require_one_image_each(images: ImageSet, flat: Mapping[int, Path]) -> None:
     twice = next((path for path, count in Counter(flat.values()).items() if count > 1), None)
     if twice is not None:
-        names = [pictures.identify(index) for index, path in flat.items() if path == twice]
+        names = [images.identify(index) for index, path in flat.items() if path == twice]
         raise DataError(
             f"{twice} would be the segmentation of {' and '.join(names)}: give each its own, in "
-            "folders like the pictures'"
+            "folders like the images'"
         )
 
 
-def _fitting(
-    read: Callable[[Path], Mask], pictures: PictureSet, index: int, paths: list[Path]
-) -> Mask:
-    mask, size = read(paths[index]), picture_size(pictures, index)
+def _fitting(read: Callable[[Path], Mask], images: ImageSet, index: int, paths: list[Path]) -> Mask:
+    mask, size = read(paths[index]), image_size(images, index)
     if mask.shape != size:
         raise DataError(
-            f"{paths[index]} has {_pixels(mask.shape)}, its picture {pictures.identify(index)} "
-            f"{_pixels(size)}: a segmentation is as large as its picture"
+            f"{paths[index]} has {_pixels(mask.shape)}, its image {images.identify(index)} "
+            f"{_pixels(size)}: a segmentation is as large as its image"
         )
     return mask
 

@@ -12,7 +12,7 @@ import attrs
 from cfft.config.comparison import check_agree
 from cfft.config.resolve import RunConfig
 from cfft.data.sets import named_sets, set_that_differs
-from cfft.data.suite import PictureSet, Suite
+from cfft.data.suite import ImageSet, Suite
 from cfft.errors import ConfigError, unknown
 from cfft.evaluation.masks.coco import coco_segmentations
 from cfft.evaluation.masks.measuring import CutMap, measure_masks, summary
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 _COCO = "coco"
 _REMEDIES = {
-    "suite": "--suite and --data which pictures are meant",
+    "suite": "--suite and --data which images are meant",
     "model": "--model which one is meant by zero-shot",
 }
 _READERS = {"binary": read_binary, "trimap": read_trimap}
@@ -47,10 +47,10 @@ _READERS = {"binary": read_binary, "trimap": read_trimap}
 
 @attrs.frozen
 class Wanted:
-    """Say which pictures are measured and where their objects are known from.
+    """Say which images are measured and where their objects are known from.
 
     `sets`: train, test, or names of sets. `masks`: PNG files or a JSON file in `form` (binary,
-    trimap or coco); None where the sets know it themselves. `limit`: pictures a set, by class.
+    trimap or coco); None where the sets know it themselves. `limit`: images a set, by class.
     """
 
     sets: tuple[str, ...]
@@ -93,10 +93,10 @@ def measure_models(
 
 
 def check_shared(runs: Mapping[str, RunConfig], wanted: Wanted, before: bool) -> None:
-    """Raise ConfigError unless runs can be measured on the same pictures.
+    """Raise ConfigError unless runs can be measured on the same images.
 
     `runs`: by label, how each was configured, options on top. They have to agree on the suite and
-    on the pictures of the wanted sets, which may depend on the seed; where the model `before`
+    on the images of the wanted sets, which may depend on the seed; where the model `before`
     fine-tuning is measured too, on that model.
     """
     configs = {label: config.to_dict() for label, config in runs.items()}
@@ -111,8 +111,8 @@ def check_shared(runs: Mapping[str, RunConfig], wanted: Wanted, before: bool) ->
     if name is not None:
         told = ", ".join(f"{label}: {seed}" for seed, label in seeds.items())
         raise ConfigError(
-            f"set '{name}' has other pictures with another seed ({told}): measure one run at a "
-            "time, or say with --seed which pictures are meant"
+            f"set '{name}' has other images with another seed ({told}): measure one run at a "
+            "time, or say with --seed which images are meant"
         )
 
 
@@ -140,17 +140,17 @@ def cut_map(config: RunConfig) -> CutMap:
 def segmented_sets(
     suite: Suite, wanted: Wanted, seed: int
 ) -> tuple[tuple[str, ...], list[Segmented]]:
-    """Return the class names and the pictures of each set whose objects are known.
+    """Return the class names and the images of each set whose objects are known.
 
     Raises DataError for a set that is absent or knows no objects, ConfigError for a bad limit.
     """
-    classes, pictures = named_sets(suite, seed, wanted.sets)
-    return classes, [_segmented(each, wanted, classes, seed) for each in pictures]
+    classes, images = named_sets(suite, seed, wanted.sets)
+    return classes, [_segmented(each, wanted, classes, seed) for each in images]
 
 
 @attrs.frozen(eq=False)
 class MaskStudy:
-    """Hold what is the same for every model: pictures, masks and how they are read."""
+    """Hold what is the same for every model: images, masks and how they are read."""
 
     sets: Sequence[Segmented]
     masks: Sequence[CutMap]
@@ -164,7 +164,7 @@ class MaskStudy:
         """Return a record for each set and mask of one model, with `label` and the set's name."""
         reading = Reading(model.description.preprocessing, self.batch_size, self.workers)
         return [
-            {"model": label, "set": segmented.pictures.name, **record}
+            {"model": label, "set": segmented.images.name, **record}
             for segmented in self.sets
             for record in self._of_set(model, segmented, reading)
         ]
@@ -172,8 +172,8 @@ class MaskStudy:
     def _of_set(
         self, model: Rebuilt, segmented: Segmented, reading: Reading
     ) -> list[dict[str, Any]]:
-        task = f"measuring masks on {segmented.pictures.name}"
-        self.reporter.started(task, len(segmented.pictures))
+        task = f"measuring masks on {segmented.images.name}"
+        self.reporter.started(task, len(segmented.images))
         figures = measure_masks(
             model.classifier, segmented, self.masks, reading, self.accelerator, self.seed,
             partial(self.reporter.advanced, task),
@@ -195,15 +195,13 @@ def _settings(configs: Sequence[RunConfig], wanted: Wanted) -> dict[str, Any]:
     }
 
 
-def _segmented(
-    pictures: PictureSet, wanted: Wanted, classes: tuple[str, ...], seed: int
-) -> Segmented:
+def _segmented(images: ImageSet, wanted: Wanted, classes: tuple[str, ...], seed: int) -> Segmented:
     if wanted.masks is None:
-        known = own_segmentations(pictures)
+        known = own_segmentations(images)
     elif wanted.form == _COCO:
-        known = coco_segmentations(pictures, wanted.masks, classes)
+        known = coco_segmentations(images, wanted.masks, classes)
     elif wanted.form in _READERS:
-        known = mask_files(pictures, wanted.masks, _READERS[wanted.form])
+        known = mask_files(images, wanted.masks, _READERS[wanted.form])
     else:
         raise ConfigError(unknown("--mask-format", wanted.form, [*_READERS, _COCO]))
     return known if wanted.limit is None else drawn(known, wanted.limit, seed)

@@ -104,7 +104,7 @@ def labels(found: Sequence[Found]) -> list[str]:
 
 
 def model_layers(found: Iterable[Found], asked: Layer) -> list[Layer]:
-    """Return what says which pictures and which model are meant, lowest first.
+    """Return what says which images and which model are meant, lowest first.
 
     Above the defaults lies the configuration of the first run, without any the description of the
     first checkpoint, and above that `asked`. Of the objective of training nothing is left.
@@ -115,7 +115,7 @@ def model_layers(found: Iterable[Found], asked: Layer) -> list[Layer]:
 
 
 def run_layers(config: Path) -> list[Layer]:
-    """Return what says which pictures and which model a run had, from its config.toml."""
+    """Return what says which images and which model a run had, from its config.toml."""
     return [_without_objective(layer) for layer in (read_defaults(), read_file(config))]
 
 

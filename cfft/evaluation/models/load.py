@@ -1,4 +1,4 @@
-"""Models to look at, for given pictures: stored ones, or the one that a run starts from."""
+"""Models to look at, for given images: stored ones, or the one that a run starts from."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def opened_model(
 ) -> Rebuilt:
     """Return the model stored at `path`; of None, the one that `config` starts from.
 
-    `classes`: those of the pictures, by index; a stored model's are matched by name. Raises
+    `classes`: those of the images, by index; a stored model's are matched by name. Raises
     DataError for classes that it does not know and what `load_classifier` and `starting_model`
     raise.
     """

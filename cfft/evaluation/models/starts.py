@@ -43,7 +43,7 @@ class Start:
 class Starts:
     """Build models before fine-tuning, once each however many runs share one.
 
-    `config`: what options, and beside runs the first run, say of pictures and model. `named`: the
+    `config`: what options, and beside runs the first run, say of images and model. `named`: the
     settings of the model that options say themselves. `classes`: those of the suite.
     """
 
@@ -109,7 +109,7 @@ def _with_model(config: RunConfig, **changes: str) -> RunConfig:
 
 
 def what_it_depends_on(config: RunConfig) -> dict[str, Any]:
-    """Return what makes a starting model; only a probe depends on seed and pictures."""
+    """Return what makes a starting model; only a probe depends on seed and images."""
     tables = config.to_dict()
     needed = ["model", "backbone"]
     if config.model.head in (_AUTO, _PROBE):

@@ -36,7 +36,7 @@ class Subject:
 class Subjects:
     """Build the models that a user names.
 
-    `config`: what options, and beside runs the first run, say of pictures and model. `classes`:
+    `config`: what options, and beside runs the first run, say of images and model. `classes`:
     those of the suite.
     """
 

@@ -1,4 +1,4 @@
-"""The sheets of counterfactual pictures, one per configuration."""
+"""The sheets of counterfactual images, one per configuration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _IN_CAPTIONS = ("mask.", "fill.", "cam.")
 
 @attrs.frozen
 class Sheet:
-    """Hold a sheet of counterfactual pictures: whose it is, how it came, and the picture itself.
+    """Hold a sheet of counterfactual images: whose it is, how it came, and the image itself.
 
     `configurations`: those whose sheets look alike. `address`: a data URI. `size`: in pixels.
     """
@@ -40,8 +40,8 @@ def sheets(runs: Sequence[Run]) -> Iterator[Sheet]:
     for run in first.values():
         if run.sheet is not None:
             alike.setdefault(run.sheet.read_bytes(), []).append(run)
-    for picture, makers in alike.items():
-        address, size = _embedded(picture)
+    for image, makers in alike.items():
+        address, size = _embedded(image)
         names = ", ".join(run.group for run in makers)
         yield Sheet(names, makers[0].seed, _words(makers[0]), address, size)
 
@@ -51,9 +51,9 @@ def _words(run: Run) -> str:
     return ", ".join(f"{k.removesuffix('.use').replace('.', ' ')} {v}" for k, v in chosen)
 
 
-def _embedded(picture: bytes) -> tuple[str, tuple[int, int]]:
-    """Return a picture as a data URI, far smaller than PNG, and its size."""
-    with Image.open(io.BytesIO(picture)) as opened:
+def _embedded(image: bytes) -> tuple[str, tuple[int, int]]:
+    """Return a image as a data URI, far smaller than PNG, and its size."""
+    with Image.open(io.BytesIO(image)) as opened:
         written = io.BytesIO()
         opened.convert("RGB").save(written, "WEBP", quality=_QUALITY)
         return f"data:image/webp;base64,{b64encode(written.getvalue()).decode()}", opened.size

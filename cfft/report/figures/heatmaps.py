@@ -27,7 +27,7 @@ def heat_maps(confusions: Sequence[Confusion]) -> Figure | None:
         "configuration and set",
         "Rows are true classes, columns what the models took them for; the stronger a cell's "
         "colour, the larger its share of the row (by its square root, so that rare mistakes can be "
-        "seen). Over seeds, pictures and shares are means.",
+        "seen). Over seeds, images and shares are means.",
         tuple(Panel(f.set, {"cells": _cells(f)}, part=f.group) for f in drawable),
         _draw,
         {"width": side, "height": side},
@@ -46,7 +46,7 @@ def _cells(confusion: Confusion) -> Rows:
         (names[i], names[j], round(counts[i, j] / confusion.models, 1), round(shares[i, j], 3))
         for i, j in diagonal + others
     ]
-    return Rows(("true", "chosen", "pictures", "share"), rows)
+    return Rows(("true", "chosen", "images", "share"), rows)
 
 
 def _draw(prefix: str) -> Drawn:
@@ -54,6 +54,6 @@ def _draw(prefix: str) -> Drawn:
         x=alt.X("chosen:N", sort=None, title="taken for", axis=alt.Axis(labelAngle=-90)),
         y=alt.Y("true:N", sort=None, title="true class"),
         opacity=alt.Opacity("share:Q", scale=_OPACITY, legend=None),
-        tooltip=["true:N", "chosen:N", "pictures:Q", alt.Tooltip("share:Q", format=".1%")],
+        tooltip=["true:N", "chosen:N", "images:Q", alt.Tooltip("share:Q", format=".1%")],
     )
     return alt.layer(cells.mark_rect())

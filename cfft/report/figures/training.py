@@ -23,7 +23,7 @@ _MEANINGS = {
     "val_top1": "validation top-1, share",
     "grad_norm": "L2 norm of the gradient before clipping",
     "lr": "learning rate",
-    "images_per_second": "pictures per second",
+    "images_per_second": "images per second",
 }
 
 

@@ -1,4 +1,4 @@
-"""What can stand side by side in a report, and what readers must know of pictures that differ."""
+"""What can stand side by side in a report, and what readers must know of images that differ."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from cfft.errors import ConfigError, counted
 from cfft.evaluation.compare.measured import digest
 from cfft.evaluation.stored import suite_differences
 from cfft.report.sources.records import Material, Model
-from cfft.scoring.predictions import read_pictures
+from cfft.scoring.predictions import read_images
 
 
 def require_alike(material: Material, models: Sequence[Model]) -> None:
     """Raise ConfigError where `models` of `material` have other classes, suites or label spaces.
 
     What a source does not say is not compared: imports say nothing, older files not everything.
-    Settings of one suite may differ unless predictions show that the pictures do: some settings say
+    Settings of one suite may differ unless predictions show that the images do: some settings say
     which sets are measured, or what is trained on; see `other_settings`. Raises DataError for
     predictions that cfft did not write.
     """
@@ -30,10 +30,10 @@ def require_alike(material: Material, models: Sequence[Model]) -> None:
 def other_settings(material: Material, models: Sequence[Model]) -> Iterator[str]:
     """Say which sources had other settings of their suite where nothing shows what it changed."""
     for first, source, changed in _changed_suites(material, models):
-        if _same_pictures(models, first, source) is None:
+        if _same_images(models, first, source) is None:
             yield (
                 f"Suites of {first} and {source} have other settings ({'; '.join(changed)}): their "
-                "pictures may differ."
+                "images may differ."
             )
 
 
@@ -51,7 +51,7 @@ def require_shared_sets(models: Sequence[Model]) -> None:
 
 
 def other_counts(models: Sequence[Model]) -> Iterator[str]:
-    """Say which sets have not as many pictures for all models, and where they have how many."""
+    """Say which sets have not as many images for all models, and where they have how many."""
     for name in dict.fromkeys(name for model in models for name in model.sets):
         sources: dict[int, list[str]] = {}
         for model in models:
@@ -59,8 +59,8 @@ def other_counts(models: Sequence[Model]) -> Iterator[str]:
             if entry is not None and entry.n is not None:
                 sources.setdefault(entry.n, []).append(model.source)
         if len(sources) > 1:
-            found = (f"{counted(n, 'picture')} in {_listed(of)}" for n, of in sources.items())
-            yield f"Accuracies on {name} are of different pictures: {'; '.join(found)}."
+            found = (f"{counted(n, 'image')} in {_listed(of)}" for n, of in sources.items())
+            yield f"Accuracies on {name} are of different images: {'; '.join(found)}."
 
 
 def _listed(sources: Sequence[str]) -> str:
@@ -88,9 +88,9 @@ def _first_difference(one: Sequence[str], other: Sequence[str]) -> str:
 def _check_suites(material: Material, models: Sequence[Model]) -> None:
     for first, source, changed in _changed_suites(material, models):
         is_other = material.suites[first].get("use") != material.suites[source].get("use")
-        if is_other or _same_pictures(models, first, source) is False:
+        if is_other or _same_images(models, first, source) is False:
             raise ConfigError(
-                f"{first} and {source} have different suites and pictures ({'; '.join(changed)}): "
+                f"{first} and {source} have different suites and images ({'; '.join(changed)}): "
                 "report them apart"
             )
 
@@ -107,18 +107,18 @@ def _changed_suites(
             yield first, source, changed
 
 
-def _same_pictures(models: Sequence[Model], *sources: str) -> bool | None:
-    """Tell whether models of one seed have the same pictures; None where nothing shows it.
+def _same_images(models: Sequence[Model], *sources: str) -> bool | None:
+    """Tell whether models of one seed have the same images; None where nothing shows it.
 
-    Other seeds may have other test pictures by rights.
+    Other seeds may have other test images by rights.
     """
-    one, other = (_pictures([m for m in models if m.source == source]) for source in sources)
+    one, other = (_images([m for m in models if m.source == source]) for source in sources)
     shared = one.keys() & other.keys()
     return all(one[key] == other[key] for key in shared) if shared else None
 
 
-def _pictures(models: Sequence[Model]) -> dict[tuple[int | None, str], str]:
-    """Return a digest of the pictures of each set by seed, where predictions tell them."""
+def _images(models: Sequence[Model]) -> dict[tuple[int | None, str], str]:
+    """Return a digest of the images of each set by seed, where predictions tell them."""
     return {
         (model.seed, name): _digest(path)
         for model in models
@@ -127,7 +127,7 @@ def _pictures(models: Sequence[Model]) -> dict[tuple[int | None, str], str]:
 
 
 def _digest(path: Path) -> str:
-    names, labels = read_pictures(path)
+    names, labels = read_images(path)
     return digest(names, labels)
 
 

@@ -10,9 +10,9 @@ from cfft.report.sources.records import Model
 
 
 def without_doubles(trained: Sequence[Model], measured: Sequence[Model]) -> list[Model]:
-    """Return all models, of runs that were measured again on as many pictures the later ones.
+    """Return all models, of runs that were measured again on as many images the later ones.
 
-    These say more. A measurement of fewer pictures stands beside the run's own, and so does one
+    These say more. A measurement of fewer images stands beside the run's own, and so does one
     that does not say which run it is of, as in older evaluations. Those that take a run's place
     have the name of its configuration in this report, and so have the weight ensembles of the same
     evaluation. The model before a run is known again by its accuracies.

@@ -14,7 +14,7 @@ from cfft.evaluation.files.json_lines import accuracies, read_lines
 from cfft.report.sources.records import ID, OOD, Accuracy, Material, Model
 
 _NAMES = ("model_name", "model", "name")
-# sets of the training distribution in published files; ImageNet2p is 2 % of its training pictures
+# sets of the training distribution in published files; ImageNet2p is 2 % of its training images
 _IN_DISTRIBUTION = ("ImageNet", "ImageNet2p")
 
 

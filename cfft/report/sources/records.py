@@ -40,7 +40,7 @@ class Accuracy:
 class Robustness:
     """Hold effective robustness as its evaluation measured it; shares, None where not known.
 
-    `low` and `high`: the ends of its 95 % confidence interval for the choice of pictures.
+    `low` and `high`: the ends of its 95 % confidence interval for the choice of images.
     """
 
     value: float
@@ -85,7 +85,7 @@ class Run:
     """Hold how a model came about.
 
     `config`: the resolved configuration. `metrics`: the lines of metrics.jsonl. `sheet`: the
-    picture of counterfactuals, None where the run made none.
+    image of counterfactuals, None where the run made none.
     """
 
     label: str

@@ -58,7 +58,7 @@ def _columns(summary: Summary) -> Mapping[Column, Read]:
         Column("top-1", "percent"): summary.value,
         Column("95 % from", "percent"): lambda model, name: _end(summary, model, name, 0),
         Column("95 % to", "percent"): lambda model, name: _end(summary, model, name, 1),
-        Column("pictures", "count"): _of_set(lambda entry: entry.n),
+        Column("images", "count"): _of_set(lambda entry: entry.n),
         Column("classes", "count"): _of_set(lambda entry: entry.classes),
         Column("class mean", "percent"): _of_set(lambda entry: entry.class_mean),
         Column("top-5", "percent"): _of_set(lambda entry: entry.top5),
@@ -94,9 +94,9 @@ def _of_robustness(read: Callable[[Robustness], float | None]) -> Read:
 def _notes(summary: Summary) -> Iterator[str]:
     models = summary.material.models
     if any(model.id_on_classes_of for model in models):
-        yield "ID top-1 on its classes: on the ID pictures of the classes that the set has."
+        yield "ID top-1 on its classes: on the ID images of the classes that the set has."
     if any(model.robustness for model in models):
         yield (
             "Robustness: effective robustness in points as cfft eval measured it, by the line of "
-            "its --baseline-line, with the interval for the choice of pictures."
+            "its --baseline-line, with the interval for the choice of images."
         )

@@ -18,7 +18,7 @@ def most_frequent(confusions: Sequence[Confusion]) -> Table | None:
         for pair in found.pairs()
     ]
     columns = (Column("model"), Column("set"), *_columns(confusions))
-    notes = ("Over seeds, pictures and shares are means.",)
+    notes = ("Over seeds, images and shares are means.",)
     return (
         Table("confusion", "Most frequent mistakes", columns, tuple(rows), notes) if rows else None
     )
@@ -41,20 +41,20 @@ def _columns(confusions: Sequence[Confusion]) -> tuple[Column, ...]:
     return (
         Column("true class"),
         Column("taken for"),
-        Column("pictures", "mean" if has_seeds else "count"),
+        Column("images", "mean" if has_seeds else "count"),
         Column("% of class", "percent"),
     )
 
 
 def _row(pair: Pair) -> tuple[Cell, ...]:
-    return text(pair.true), text(pair.chosen), Cell(pair.pictures), Cell(pair.share)
+    return text(pair.true), text(pair.chosen), Cell(pair.images), Cell(pair.share)
 
 
 def _notes(confusion: Confusion, pairs: Sequence[Pair]) -> Iterator[str]:
     over = f"Mean over {confusion.models} seeds: of" if confusion.models > 1 else "Of"
     wrong = confusion.mistaken
     yield (
-        f"{over} {confusion.pictures:,.0f} pictures, {_rounded(wrong)} were taken for another "
+        f"{over} {confusion.images:,.0f} images, {_rounded(wrong)} were taken for another "
         f"class{_named(pairs, wrong)}."
     )
     if not confusion.is_drawable:
@@ -66,11 +66,11 @@ def _notes(confusion: Confusion, pairs: Sequence[Pair]) -> Iterator[str]:
 
 def _named(pairs: Sequence[Pair], wrong: float) -> str:
     """Say how many mistakes the pairs hold, unless they hold all."""
-    named = sum(pair.pictures for pair in pairs)
+    named = sum(pair.images for pair in pairs)
     if named > wrong - _ROUNDING:
         return ""
     return f"; the {len(pairs)} pairs above are {100 * named / wrong:.0f} % of these mistakes"
 
 
-def _rounded(pictures: float) -> str:
-    return f"{pictures:,.1f}".removesuffix(".0")
+def _rounded(images: float) -> str:
+    return f"{images:,.1f}".removesuffix(".0")

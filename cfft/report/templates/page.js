@@ -65,9 +65,9 @@ function show(theme) {
   document.querySelector(`input[name="theme"][value="${theme}"]`).checked = true;
 }
 
-function enlarge(picture) {
+function enlarge(image) {
   const dialog = document.getElementById("larger");
-  Object.assign(dialog.querySelector("img"), { src: picture.src, alt: picture.alt });
+  Object.assign(dialog.querySelector("img"), { src: image.src, alt: image.alt });
   dialog.showModal();
 }
 

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def preprocessing(architecture: Architecture, tower: Any) -> cfft.Preprocessing:
-    """Return how pictures are prepared for `tower`; what no config says is as OpenAI had it.
+    """Return how images are prepared for `tower`; what no config says is as OpenAI had it.
 
-    Raises ConfigError for models that squash pictures instead of cropping them, and for a
+    Raises ConfigError for models that squash images instead of cropping them, and for a
     deviation of 0.
     """
     from open_clip.transform import PreprocessCfg
@@ -24,7 +24,7 @@ def preprocessing(architecture: Architecture, tower: Any) -> cfft.Preprocessing:
     mode = asked.get("resize_mode", usual.resize_mode)
     if mode != "shortest":
         raise cfft.ConfigError(
-            f"model '{architecture.label}' prepares pictures by resize_mode '{mode}', which cfft "
+            f"model '{architecture.label}' prepares images by resize_mode '{mode}', which cfft "
             "does not have; it resizes the short side and crops the centre ('shortest')"
         )
     std = three(asked.get("std", usual.std))

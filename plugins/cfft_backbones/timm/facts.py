@@ -10,7 +10,7 @@ from cfft_backbones.shared import numbers, sizes, three
 
 
 def preprocessing(model: Any, name: str) -> cfft.Preprocessing:
-    """Return how timm prepares pictures for evaluation; raises ConfigError if not by centre crop.
+    """Return how timm prepares images for evaluation; raises ConfigError if not by centre crop.
 
     The short side becomes floor(crop / crop share), as timm has it.
     """
@@ -19,7 +19,7 @@ def preprocessing(model: Any, name: str) -> cfft.Preprocessing:
     facts = resolve_model_data_config(model)
     if facts["crop_mode"] != "center":
         raise cfft.ConfigError(
-            f"model 'timm:{name}' crops pictures by '{facts['crop_mode']}', which cfft does not "
+            f"model 'timm:{name}' crops images by '{facts['crop_mode']}', which cfft does not "
             "have; it resizes the short side and crops the centre ('center')"
         )
     _, height, width = facts["input_size"]

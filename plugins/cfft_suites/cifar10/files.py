@@ -14,55 +14,55 @@ from zipfile import BadZipFile
 import attrs
 import numpy as np
 
-from cfft import DataError, PictureSubset
+from cfft import DataError, ImageSubset
 
+from .images import ArrayImages, array_images
 from .pickles import read_pickle, read_pickled_array
-from .pictures import ArrayPictures, array_pictures
 
-_RECORD = 1 + 3 * 32 * 32  # bytes of a label and a picture
+_RECORD = 1 + 3 * 32 * 32  # bytes of a label and a image
 
 
-def read_batches(name: str, paths: Sequence[Path]) -> ArrayPictures:
-    """Return the pictures of CIFAR-10 batches ("python version") one after the other.
+def read_batches(name: str, paths: Sequence[Path]) -> ArrayImages:
+    """Return the images of CIFAR-10 batches ("python version") one after the other.
 
     Raises DataError for a file that is missing or no such batch.
     """
     return _joined(name, paths, _pickled)
 
 
-def read_binary_batches(name: str, paths: Sequence[Path]) -> ArrayPictures:
-    """Return the pictures of CIFAR-10 batches ("binary version"), called as in the other one.
+def read_binary_batches(name: str, paths: Sequence[Path]) -> ArrayImages:
+    """Return the images of CIFAR-10 batches ("binary version"), called as in the other one.
 
     Raises DataError for a file that is missing or no such batch.
     """
     return _joined(name, paths, _binary)
 
 
-def read_arrays(name: str, paths: Sequence[Path]) -> ArrayPictures:
-    """Return the pictures of two .npy files, pictures and labels; the first stays on disk.
+def read_arrays(name: str, paths: Sequence[Path]) -> ArrayImages:
+    """Return the images of two .npy files, images and labels; the first stays on disk.
 
     Raises DataError for files that are missing or hold something else.
     """
     _require_all(paths)
     pixels, labels = paths
-    return array_pictures(
+    return array_images(
         name, _load(pixels, mmap_mode="r"), _load(labels), f"{pixels} with {labels.name}", name
     )
 
 
-def read_archive(name: str, paths: Sequence[Path]) -> ArrayPictures:
-    """Return the pictures of an .npz file that holds `images` and `labels`; raises DataError."""
+def read_archive(name: str, paths: Sequence[Path]) -> ArrayImages:
+    """Return the images of an .npz file that holds `images` and `labels`; raises DataError."""
     (path,) = paths
     with _load(path, archive=True) as stored:
         try:
             images, labels = stored["images"], stored["labels"]
         except (KeyError, ValueError, BadZipFile) as error:
             _refuse(path, error)
-    return array_pictures(name, images, labels, str(path), name)
+    return array_images(name, images, labels, str(path), name)
 
 
-def read_dictionary(name: str, paths: Sequence[Path]) -> ArrayPictures:
-    """Return the pictures of an .npy file that holds a pickled dictionary of the same two.
+def read_dictionary(name: str, paths: Sequence[Path]) -> ArrayImages:
+    """Return the images of an .npy file that holds a pickled dictionary of the same two.
 
     Raises DataError for anything else.
     """
@@ -72,58 +72,56 @@ def read_dictionary(name: str, paths: Sequence[Path]) -> ArrayPictures:
         images, labels = np.asarray(stored["images"]), stored["labels"]
     except Exception as error:  # a damaged pickle may raise anything
         _refuse(path, error)
-    return array_pictures(name, images, labels, str(path), name)
+    return array_images(name, images, labels, str(path), name)
 
 
-def read_corruption(folder: Path, name: str, severities: Sequence[int]) -> PictureSubset:
+def read_corruption(folder: Path, name: str, severities: Sequence[int]) -> ImageSubset:
     """Return a corruption of CIFAR-10-C: severity 1 to 5 are stacked in its file in this order.
 
-    Pictures are called SEVERITY/PLACE, and PLACE is the same picture in every severity and in the
+    Images are called SEVERITY/PLACE, and PLACE is the same image in every severity and in the
     files of other corruptions. Raises DataError where the file is no stack of five.
     """
     whole = read_arrays(name, [folder / f"{name}.npy", folder / "labels.npy"])
     each, rest = divmod(len(whole), 5)
     if rest:
-        raise DataError(f"{folder / name}.npy: {len(whole)} pictures are no stack of 5 severities")
+        raise DataError(f"{folder / name}.npy: {len(whole)} images are no stack of 5 severities")
     names = [f"{severity}/{place:05d}" for severity in range(1, 6) for place in range(each)]
     rows = [(severity - 1) * each + place for severity in severities for place in range(each)]
     origins = [f"CIFAR-10-C/{place:05d}" for _ in range(5) for place in range(each)]
     named = attrs.evolve(whole, names=names, origins=origins)
-    return PictureSubset(whole=named, indices=tuple(rows), name=name)
+    return ImageSubset(whole=named, indices=tuple(rows), name=name)
 
 
-def _joined(
-    name: str, paths: Sequence[Path], read: Callable[[Path], ArrayPictures]
-) -> ArrayPictures:
+def _joined(name: str, paths: Sequence[Path], read: Callable[[Path], ArrayImages]) -> ArrayImages:
     _require_all(paths)
     batches = [read(path) for path in paths]
-    return ArrayPictures(
+    return ArrayImages(
         name=name,
         pixels=np.concatenate([batch.pixels for batch in batches]),
         labels=tuple(label for batch in batches for label in batch.labels),
-        names=[picture for batch in batches for picture in batch.names],
+        names=[image for batch in batches for image in batch.names],
     )
 
 
-def _pickled(path: Path) -> ArrayPictures:
+def _pickled(path: Path) -> ArrayImages:
     try:
         fields = read_pickle(path)
         pixels, labels = _rows(fields["data"]), fields["labels"]
     except Exception as error:  # a damaged pickle may raise anything
         _refuse(path, error)
-    return array_pictures(path.name, pixels, labels, str(path), path.name)
+    return array_images(path.name, pixels, labels, str(path), path.name)
 
 
-def _binary(path: Path) -> ArrayPictures:
+def _binary(path: Path) -> ArrayImages:
     try:
         records = np.fromfile(path, np.uint8).reshape(-1, _RECORD)
     except (OSError, ValueError) as error:
         _refuse(path, error)
-    return array_pictures(path.stem, _rows(records[:, 1:]), records[:, 0], str(path), path.stem)
+    return array_images(path.stem, _rows(records[:, 1:]), records[:, 0], str(path), path.stem)
 
 
 def _rows(pixels: Any) -> Any:
-    """Bring pictures that are stored as rows of red, green and blue to [N, 32, 32, 3]."""
+    """Bring images that are stored as rows of red, green and blue to [N, 32, 32, 3]."""
     return pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import attrs
 
-from cfft import Expected, PictureSet, class_folders
+from cfft import Expected, ImageSet, class_folders
 from cfft_suites.selection import first_folder
 
 from .files import read_archive, read_arrays, read_batches, read_binary_batches, read_dictionary
-from .pictures import CLASSES
+from .images import CLASSES
 
 TEST = "cifar10"
 TRAINING = "cifar10-train"
@@ -38,9 +38,9 @@ class Published:
 
     folders: tuple[str, ...]
     files: tuple[str, ...]
-    read: Callable[[str, Sequence[Path]], PictureSet]
+    read: Callable[[str, Sequence[Path]], ImageSet]
 
-    def find(self, data: Path, name: str) -> PictureSet | None:
+    def find(self, data: Path, name: str) -> ImageSet | None:
         """Return the set, None where the first of its files is nowhere; raises DataError."""
         folder = folder_with(data, self.folders, self.files[0])
         return self.read(name, [folder / file for file in self.files]) if folder else None
@@ -80,7 +80,7 @@ def looked_for(name: str) -> tuple[str, ...]:
     return (*(f"{form.folders[0]}/{form.files[0]}" for form in _PUBLISHED[name]), *own)
 
 
-def find_set(data: Path, name: str) -> PictureSet | None:
+def find_set(data: Path, name: str) -> ImageSet | None:
     """Return a set in the first form that is there, or None; raises DataError for damage."""
     for form in _PUBLISHED[name]:
         found = form.find(data, name)

@@ -7,11 +7,12 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import ClassVar
 
-from cfft import DataError, EvaluationSets, Expected, PictureSet, SuiteSets, param, suite
+from cfft import DataError, EvaluationSets, Expected, ImageSet, SuiteSets, param, suite
 from cfft_suites.parts import folders_in
 from cfft_suites.selection import Selection, Source, around, open_sources
 
 from .files import read_corruption
+from .images import CLASSES
 from .layouts import (
     COMPLETE,
     CORRUPTED,
@@ -23,7 +24,6 @@ from .layouts import (
     folder_with,
     looked_for,
 )
-from .pictures import CLASSES
 
 
 @suite("cifar10")
@@ -46,7 +46,7 @@ class Cifar10Suite:
     severities: tuple[int, ...] = param(
         (1, 2, 3, 4, 5), help="severities of the corruptions", ge=1, le=5
     )
-    val: int = param(5000, help="training pictures held out for validation", ge=10)
+    val: int = param(5000, help="training images held out for validation", ge=10)
 
     known_sets: ClassVar[tuple[str, ...]] = (*SETS, "15 corruptions")
     only_measured: ClassVar[tuple[str, ...]] = ("sets", "corruptions", "severities")
@@ -55,7 +55,7 @@ class Cifar10Suite:
         self._selection.check("cifar10", SETS, TEST)
 
     def expected(self) -> Mapping[str, Expected]:
-        """Return what the chosen sets and the training pictures hold if they are complete."""
+        """Return what the chosen sets and the training images hold if they are complete."""
         chosen, each = self._selection, len(self.severities)
         names = (TRAINING, *chosen.set_names(STANDARD, TEST))
         corrupted = Expected(10_000 * each, 10, per_class=1000 * each)
@@ -72,13 +72,13 @@ class Cifar10Suite:
     def open(self, seed: int) -> SuiteSets:
         """Return the sets with those to train on; the validation part is drawn from `seed`.
 
-        Raises as `evaluation` does, and DataError without training pictures or the test set.
+        Raises as `evaluation` does, and DataError without training images or the test set.
         """
         measured = self.evaluation(seed)
         training = find_set(self.data, TRAINING)
         if measured.test is None or training is None:
             missing = "test" if training else "training"
-            needed = f"no {missing} pictures of CIFAR-10 in {self.data}, to train with"
+            needed = f"no {missing} images of CIFAR-10 in {self.data}, to train with"
             raise DataError(measured.refused.get(TEST, needed))
         return around(training, self.val, seed, measured.test, measured)
 
@@ -98,7 +98,7 @@ class Cifar10Suite:
         return Source(name, looked_for(name), partial(find_set, self.data, name))
 
     def _corruption(self, name: str) -> Source:
-        def find() -> PictureSet | None:
+        def find() -> ImageSet | None:
             folder = folder_with(self.data, CORRUPTED, f"{name}.npy")
             return read_corruption(folder, name, self.severities) if folder else None
 

@@ -10,11 +10,11 @@ from cfft import Expected
 Benchmark = Literal["pacs", "office-home", "vlcs", "domainnet"]
 
 _CLASSES: Mapping[Benchmark, int] = {"pacs": 7, "office-home": 65, "vlcs": 5, "domainnet": 345}
-_PICTURES: Mapping[Benchmark, Mapping[str, int]] = {
+_IMAGES: Mapping[Benchmark, Mapping[str, int]] = {
     "pacs": {"art_painting": 2048, "cartoon": 2344, "photo": 1670, "sketch": 3929},
     "office-home": {"Art": 2427, "Clipart": 4365, "Product": 4439, "Real World": 4357},
     "vlcs": {"Caltech101": 1415, "LabelMe": 2656, "SUN09": 3282, "VOC2007": 3376},
-    # the cleaned version, 586,575 pictures
+    # the cleaned version, 586,575 images
     "domainnet": {
         "clipart": 48129,
         "infograph": 51605,
@@ -41,10 +41,10 @@ def complete_domains(benchmark: Benchmark, there: Collection[str]) -> Mapping[st
     there are taken. Li et al. 2017 (PACS), Venkateswara et al. 2017 (Office-Home), Fang et al. 2013
     (VLCS), Peng et al. 2019 (DomainNet).
     """
-    classes, pictures = _CLASSES[benchmark], _PICTURES[benchmark]
-    if benchmark == "vlcs" and len(_NUMBERED.keys() & there) > len(pictures.keys() & there):
-        pictures = {name: pictures[other] for name, other in _NUMBERED.items()}
-    return {name: Expected(count, classes) for name, count in pictures.items()}
+    classes, images = _CLASSES[benchmark], _IMAGES[benchmark]
+    if benchmark == "vlcs" and len(_NUMBERED.keys() & there) > len(images.keys() & there):
+        images = {name: images[other] for name, other in _NUMBERED.items()}
+    return {name: Expected(count, classes) for name, count in images.items()}
 
 
 def names_of_numbers(there: Collection[str], folders: Collection[str]) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from cfft import FilePictures, class_folders, subfolders
+from cfft import ImageFiles, class_folders, subfolders
 
 _PARTS = ("train", "crossval", "full", "test")
 _FULL = ("train", "crossval")  # VLCS has these two together in `full`, and `test` beside it
@@ -17,7 +17,7 @@ _FULL = ("train", "crossval")  # VLCS has these two together in `full`, and `tes
 def class_roots(domain: Path) -> tuple[Path, ...]:
     """Return the folders that hold a domain's class folders: its own, or those of its parts.
 
-    Together they hold every picture once: where `full` and what it is made of both lie there, one
+    Together they hold every image once: where `full` and what it is made of both lie there, one
     of them is left out. Parts are told from classes of that name by the folders in them; DomainNet
     has a class `train`.
     """
@@ -29,8 +29,8 @@ def class_roots(domain: Path) -> tuple[Path, ...]:
     return tuple(domain / part for part in _PARTS if part in inner and part not in repeated)
 
 
-def domain_pictures(domain: Path, name: str, table: Mapping[str, str]) -> FilePictures:
-    """Find the pictures of a domain, those of all its parts; raises as `class_folders` does."""
+def domain_images(domain: Path, name: str, table: Mapping[str, str]) -> ImageFiles:
+    """Find the images of a domain, those of all its parts; raises as `class_folders` does."""
     parts = [class_folders(root, name, table) for root in class_roots(domain)]
     if len(parts) == 1:
         return parts[0]

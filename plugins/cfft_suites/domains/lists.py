@@ -1,4 +1,4 @@
-"""Lists of the pictures to train on and to test on, as DomainNet and PACS bring them."""
+"""Lists of the images to train on and to test on, as DomainNet and PACS bring them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 import attrs
 
-from cfft import DataError, FilePictures, subfolders
+from cfft import DataError, ImageFiles, subfolders
 
 Use = Literal["train", "test", "shift"]
 _FILES: Mapping[Use, tuple[str, str]] = {
@@ -16,12 +16,12 @@ _FILES: Mapping[Use, tuple[str, str]] = {
     "test": ("{}_test.txt", "{}_crossval_kfold.txt"),
     "shift": ("{}_test.txt", "{}_test_kfold.txt"),
 }
-"""Files of a domain in DomainNet and in PACS, whose test lists hold all pictures of a domain."""
+"""Files of a domain in DomainNet and in PACS, whose test lists hold all images of a domain."""
 
 
 @attrs.frozen(eq=False)
-class PictureList:
-    """Hold what a list says: the number of each picture's class, by <domain>/<class>/<file>."""
+class ImageList:
+    """Hold what a list says: the number of each image's class, by <domain>/<class>/<file>."""
 
     path: Path
     numbers: Mapping[str, int]
@@ -29,8 +29,8 @@ class PictureList:
     def by_class(self) -> dict[str, int]:
         """Return the number of each class; raises DataError unless they are one to one."""
         found: dict[str, int] = {}
-        for picture, number in self.numbers.items():
-            name = _class_of(picture)
+        for image, number in self.numbers.items():
+            name = _class_of(image)
             if found.setdefault(name, number) != number:
                 raise DataError(
                     f"{self.path}: class '{name}' has the numbers {found[name]} and {number}"
@@ -49,10 +49,10 @@ class DomainLists:
     """Hold the lists of the in-distribution domain, and find those of the others in `places`."""
 
     places: tuple[Path, ...]
-    train: PictureList
-    test: PictureList
+    train: ImageList
+    test: ImageList
 
-    def of_shift(self, domain: str) -> PictureList:
+    def of_shift(self, domain: str) -> ImageList:
         """Return the list to test on where a domain is OOD; raises DataError."""
         found = _find(self.places, domain, "shift")
         _require_agreement(self.train, found)
@@ -62,20 +62,20 @@ class DomainLists:
 def read_lists(domain: str, places: Sequence[Path]) -> DomainLists:
     """Read the lists that divide the in-distribution domain, from the first place that has them.
 
-    Raises DataError where they are missing, share a picture or number the classes otherwise.
+    Raises DataError where they are missing, share a image or number the classes otherwise.
     """
     train, test = _find(places, domain, "train"), _find(places, domain, "test")
     _require_agreement(train, test)
     shared = sorted(train.numbers.keys() & test.numbers.keys())
     if shared:
         raise DataError(
-            f"{test.path} shares {len(shared)} of its pictures with {train.path.name}, such as "
-            f"{shared[0]}: nobody is tested on training pictures"
+            f"{test.path} shares {len(shared)} of its images with {train.path.name}, such as "
+            f"{shared[0]}: nobody is tested on training images"
         )
     return DomainLists(tuple(places), train, test)
 
 
-def _find(places: Sequence[Path], domain: str, use: Use) -> PictureList:
+def _find(places: Sequence[Path], domain: str, use: Use) -> ImageList:
     names = [name.format(domain) for name in _FILES[use]]
     paths = [place / name for place in places for name in names]
     path = next((path for path in paths if path.is_file()), None)
@@ -89,7 +89,7 @@ def holds_lists(folder: Path) -> bool:
     return not subfolders(folder) and any(folder.glob("*_train*.txt"))
 
 
-def read_list(path: Path) -> PictureList:
+def read_list(path: Path) -> ImageList:
     """Read lines of `<domain>/<class>/<file> <number>`; raises DataError for all others."""
     try:
         lines = path.read_text("utf-8").splitlines()
@@ -97,44 +97,44 @@ def read_list(path: Path) -> PictureList:
         raise DataError(f"{path}: {error}") from error
     numbers: dict[str, int] = {}
     for place, line in enumerate(lines, 1):
-        picture, _, number = line.strip().rpartition(" ")
+        image, _, number = line.strip().rpartition(" ")
         if not line.strip():
             continue
-        if picture.count("/") < 2 or not number.isdecimal():
+        if image.count("/") < 2 or not number.isdecimal():
             raise DataError(f"{path}, line {place}: '{line}' is no DOMAIN/CLASS/FILE NUMBER")
-        if picture in numbers:
-            raise DataError(f"{path}, line {place}: {picture} is listed twice")
-        numbers[picture] = int(number)
+        if image in numbers:
+            raise DataError(f"{path}, line {place}: {image} is listed twice")
+        numbers[image] = int(number)
     if not numbers:
-        raise DataError(f"{path} lists no pictures")
-    return PictureList(path, numbers)
+        raise DataError(f"{path} lists no images")
+    return ImageList(path, numbers)
 
 
-def listed(pictures: FilePictures, wanted: PictureList) -> FilePictures:
-    """Return the pictures of a domain that are `wanted`, in the order of the domain.
+def listed(images: ImageFiles, wanted: ImageList) -> ImageFiles:
+    """Return the images of a domain that are `wanted`, in the order of the domain.
 
-    Listed pictures that are not there are a fault of the set.
+    Listed images that are not there are a fault of the set.
     """
-    names = [f"{pictures.name}/{picture}" for picture in pictures.paths]
+    names = [f"{images.name}/{image}" for image in images.paths]
     kept = [index for index, name in enumerate(names) if name in wanted.numbers]
     missing = sorted(wanted.numbers.keys() - names)
     return attrs.evolve(
-        pictures,
-        paths=tuple(pictures.paths[index] for index in kept),
-        labels=tuple(pictures.labels[index] for index in kept),
-        classes=tuple(sorted({pictures.labels[index] for index in kept})),
-        faults=(*pictures.faults, *_missing(wanted, missing)),
+        images,
+        paths=tuple(images.paths[index] for index in kept),
+        labels=tuple(images.labels[index] for index in kept),
+        classes=tuple(sorted({images.labels[index] for index in kept})),
+        faults=(*images.faults, *_missing(wanted, missing)),
     )
 
 
-def _missing(wanted: PictureList, missing: Sequence[str]) -> Iterator[str]:
+def _missing(wanted: ImageList, missing: Sequence[str]) -> Iterator[str]:
     if missing:
         shown = f"{', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}"
         listed = len(wanted.numbers)
-        yield f"{wanted.path} lists {listed} pictures, {len(missing)} of them not there: {shown}"
+        yield f"{wanted.path} lists {listed} images, {len(missing)} of them not there: {shown}"
 
 
-def _require_agreement(first: PictureList, other: PictureList) -> None:
+def _require_agreement(first: ImageList, other: ImageList) -> None:
     known, found = first.by_class(), other.by_class()
     for name in (name for name in found if name in known and found[name] != known[name]):
         raise DataError(
@@ -143,5 +143,5 @@ def _require_agreement(first: PictureList, other: PictureList) -> None:
         )
 
 
-def _class_of(picture: str) -> str:
-    return picture.split("/")[1]
+def _class_of(image: str) -> str:
+    return image.split("/")[1]

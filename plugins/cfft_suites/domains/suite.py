@@ -10,8 +10,8 @@ from typing import ClassVar
 from cfft import (
     ConfigError,
     Expected,
-    FilePictures,
-    PictureSet,
+    ImageFiles,
+    ImageSet,
     SuiteSets,
     class_table,
     param,
@@ -22,7 +22,7 @@ from cfft import (
 from cfft_suites.parts import Percentages, check_split, draw_parts, folders_in, open_parts
 
 from .benchmarks import Benchmark, complete_domains, names_of_numbers
-from .folders import class_roots, domain_pictures
+from .folders import class_roots, domain_images
 from .lists import DomainLists, holds_lists, listed, read_lists
 
 
@@ -35,8 +35,8 @@ class DomainsSuite:
     classes but have no others. DIR may hold classes.txt or classes.toml with the class names.
 
     So PACS, Office-Home, VLCS and DomainNet unpack. Where a domain holds train, crossval, full or
-    test and those hold the classes, as VLCS has it, they are read together, each picture once. With
-    `lists`, the pictures of DIR/<domain>_train.txt are divided into train and val alone, and every
+    test and those hold the classes, as VLCS has it, they are read together, each image once. With
+    `lists`, the images of DIR/<domain>_train.txt are divided into train and val alone, and every
     domain is tested on those of its <domain>_test.txt, as DomainNet has them. Lists of PACS end in
     _kfold.txt; its test lists hold whole domains, so that the ID test set is <domain>_crossval.
     """
@@ -76,7 +76,7 @@ class DomainsSuite:
         table = self._table(chosen, domains)
         lists = self._lists(chosen, of_lists) if self.lists else None
         found, ood, refused = open_parts(
-            {chosen: partial(domain_pictures, self.data / chosen, chosen, table)},
+            {chosen: partial(domain_images, self.data / chosen, chosen, table)},
             {name: partial(self._shift, name, table, lists) for name in domains if name != chosen},
         )
         train, val, test = self._parts(found[chosen], lists, seed)
@@ -91,21 +91,19 @@ class DomainsSuite:
         return read_lists(chosen, [self.data, *(self.data / folder for folder in folders)])
 
     def _parts(
-        self, pictures: FilePictures, lists: DomainLists | None, seed: int
-    ) -> tuple[PictureSet, ...]:
-        names = (f"{pictures.name}-train", f"{pictures.name}-val", pictures.name)
+        self, images: ImageFiles, lists: DomainLists | None, seed: int
+    ) -> tuple[ImageSet, ...]:
+        names = (f"{images.name}-train", f"{images.name}-val", images.name)
         shares = dict(zip(names, self.split, strict=True))
         if lists is None:
-            return tuple(draw_parts(pictures, shares, seed).values())
-        del shares[pictures.name]
-        drawn = draw_parts(listed(pictures, lists.train), shares, seed)
-        return (*drawn.values(), listed(pictures, lists.test))
+            return tuple(draw_parts(images, shares, seed).values())
+        del shares[images.name]
+        drawn = draw_parts(listed(images, lists.train), shares, seed)
+        return (*drawn.values(), listed(images, lists.test))
 
-    def _shift(
-        self, name: str, table: Mapping[str, str], lists: DomainLists | None
-    ) -> FilePictures:
-        pictures = domain_pictures(self.data / name, name, table)
-        return pictures if lists is None else listed(pictures, lists.of_shift(name))
+    def _shift(self, name: str, table: Mapping[str, str], lists: DomainLists | None) -> ImageFiles:
+        images = domain_images(self.data / name, name, table)
+        return images if lists is None else listed(images, lists.of_shift(name))
 
     def _chosen(self, domains: list[str]) -> str:
         if self.id in domains:

@@ -12,7 +12,7 @@ from cfft import ConfigError, DataError, EvaluationSets, SuiteSets, param, suite
 from cfft_suites.extras import extra_module, named_sources, read_class_names
 from cfft_suites.parts import PARTS, Percentages, Readers, check_split, complete_sets, open_each
 
-from .pictures import Columns, HfPictures, hf_pictures, hf_pictures_like
+from .images import Columns, HfImages, hf_images, hf_images_like
 
 _REQUIRES = {"datasets": "cfft[hf]"}
 
@@ -21,14 +21,14 @@ _REQUIRES = {"datasets": "cfft[hf]"}
 class HfSuite:
     """Read datasets of the Hugging Face Hub, or folders that `datasets` reads.
 
-    Pictures and labels are found by the columns' types, Image and ClassLabel; labels may be words
+    Images and labels are found by the columns' types, Image and ClassLabel; labels may be words
     too, or numbers that `classes` names. An OOD set is another split, or a split of another
     dataset, whose classes are matched by name, whatever their order, and may be fewer. Parts
     without a split are drawn from `train`, each class for itself, from the run's seed.
     """
 
     data: Path | None = param(
-        None, help="folder written by save_to_disk, or of parquet or picture files"
+        None, help="folder written by save_to_disk, or of parquet or image files"
     )
     dataset: str | None = param(None, help="name on the Hub, in place of a folder: OWNER/NAME")
     subset: str | None = param(None, help="configuration of the dataset, where it has several")
@@ -41,7 +41,7 @@ class HfSuite:
         "NAME=DATASET[CONFIG]:SPLIT, with a FOLDER for DATASET too",
     )
     split: Percentages = param((70.0, 10.0, 20.0), help="train/val/test, for parts without a split")
-    image_column: str | None = param(None, help="column of pictures; none: found by its type")
+    image_column: str | None = param(None, help="column of images; none: found by its type")
     label_column: str | None = param(None, help="column of labels; none: found by its type")
     classes: Path | None = param(
         None, help="file with one class name a line, for labels without names or with others"
@@ -58,11 +58,9 @@ class HfSuite:
     def open(self, seed: int) -> SuiteSets:
         """Return the sets; raises DataError for what cannot be loaded and what does not fit."""
         if self.train_split is None:
-            raise DataError(
-                "the suite hf has no pictures to train on: leave --train-split none out"
-            )
+            raise DataError("the suite hf has no images to train on: leave --train-split none out")
         splits = self._splits()
-        whole = hf_pictures("train", _split(splits, self.train_split), self._columns())
+        whole = hf_images("train", _split(splits, self.train_split), self._columns())
         given = {
             name: partial(_like, whole, name, partial(_split, splits, split))
             for name, split in {"val": self.val_split, "test": self.test_split}.items()
@@ -79,11 +77,11 @@ class HfSuite:
                 "the suite hf needs a split for the ID test set: give --test-split NAME"
             )
         splits = self._splits()
-        test = hf_pictures("test", _split(splits, self.test_split), self._columns())
+        test = hf_images("test", _split(splits, self.test_split), self._columns())
         ood, refused = open_each(self._shifts(splits, test))
         return EvaluationSets(test.class_names, test, tuple(ood.values()), refused=refused)
 
-    def _shifts(self, splits: Mapping[str, Any], first: HfPictures) -> Readers[HfPictures]:
+    def _shifts(self, splits: Mapping[str, Any], first: HfImages) -> Readers[HfImages]:
         """Return who reads the OOD sets, by columns and classes of `first`."""
         return {
             name: partial(_like, first, name, partial(self._source, splits, text))
@@ -143,8 +141,8 @@ def _load(library: Any, source: str | Path, subset: str | None) -> Any:
     return library.load_from_disk(source)
 
 
-def _like(first: HfPictures, name: str, find: Callable[[], Any]) -> HfPictures:
-    return hf_pictures_like(first, name, find())
+def _like(first: HfImages, name: str, find: Callable[[], Any]) -> HfImages:
+    return hf_images_like(first, name, find())
 
 
 def _split(splits: Mapping[str, Any], name: str) -> Any:

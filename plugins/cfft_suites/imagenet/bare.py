@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from cfft import DataError, FilePictures, subfolders
+from cfft import DataError, ImageFiles, subfolders
 
 from .facts import facts
 from .layouts import COMPLETE, PLACES, TEST, TRAIN, layout_of
@@ -21,7 +21,7 @@ def require_no_single_set(data: Path) -> None:
         raise DataError(f"--data {data} is a single set: give the directory that holds it")
 
 
-def read_bare(data: Path, asked: bool) -> FilePictures | None:
+def read_bare(data: Path, asked: bool) -> ImageFiles | None:
     """Return the ID set whose class folders lie directly in `data`, or None without any.
 
     Folders that are not named like a class may lie beside them. Unless the user has `asked` for
@@ -30,15 +30,15 @@ def read_bare(data: Path, asked: bool) -> FilePictures | None:
     folders = _ids(data)
     if not folders:
         return None
-    pictures = layout_of(TEST).read(data, TEST, among=folders)
-    doubt = next(_doubts(pictures), None)
+    images = layout_of(TEST).read(data, TEST, among=folders)
+    doubt = next(_doubts(images), None)
     if doubt is not None and not asked:
         raise DataError(
             f"--data {data} has class folders directly in it, and {doubt}: name the directory as "
             f"the set's archive does and give the one above it, or say --sets {TEST} if this is "
             "ImageNet's validation set"
         )
-    return pictures
+    return images
 
 
 def _ids(data: Path) -> list[str]:
@@ -52,12 +52,12 @@ def _others() -> set[str]:
     return {*TRAIN, *(place for places in shifts for place in places)}
 
 
-def _doubts(pictures: FilePictures) -> Iterator[str]:
-    """Say why these may not be pictures of the validation set."""
-    counts = Counter(pictures.labels)
+def _doubts(images: ImageFiles) -> Iterator[str]:
+    """Say why these may not be images of the validation set."""
+    counts = Counter(images.labels)
     most, usual = max(counts.values(), default=0), COMPLETE[TEST].per_class or 0
     if most > usual:
-        yield f"one holds {most} pictures, more than the {usual} of ImageNet's validation set"
+        yield f"one holds {most} images, more than the {usual} of ImageNet's validation set"
     for name in ("imagenet-r", "imagenet-a"):
         if counts and counts.keys() <= set(layout_of(name).classes):
             yield f"all of them are among the 200 of {name}"

@@ -1,7 +1,7 @@
-"""The corruptions of ImageNet-C, made when a picture is read.
+"""The corruptions of ImageNet-C, made when a image is read.
 
 The `imagecorruptions` package computes them with the published parameters, which are meant for
-224 x 224 pixels; so pictures are brought to that size first, as ImageNet-C was made.
+224 x 224 pixels; so images are brought to that size first, as ImageNet-C was made.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import attrs
 import numpy as np
 from PIL import Image
 
-from cfft import ConfigError, PictureSet
+from cfft import ConfigError, ImageSet
 
 _DISTRIBUTION = "imagecorruptions-imaug"  # others of the same module fail with today's scikit-image
 _SEEDED = frozenset(("impulse_noise", "glass_blur"))  # draw from a generator of their own
@@ -26,13 +26,13 @@ _LOCK = Lock()
 
 
 @attrs.frozen(eq=False)
-class CorruptedPictures:
-    """Hold the pictures of another set under one corruption, once for each of `severities`.
+class CorruptedImages:
+    """Hold the images of another set under one corruption, once for each of `severities`.
 
-    What is drawn depends on the corruption, the severity and the picture's name alone.
+    What is drawn depends on the corruption, the severity and the image's name alone.
     """
 
-    whole: PictureSet
+    whole: ImageSet
     name: str
     severities: tuple[int, ...]
     cropped: ClassVar[bool] = True
@@ -43,8 +43,8 @@ class CorruptedPictures:
         return tuple(self.whole.labels) * len(self.severities)
 
     @property
-    def made_from(self) -> PictureSet:
-        """The other set; see ComputedPictureSet."""
+    def made_from(self) -> ImageSet:
+        """The other set; see ComputedImageSet."""
         return self.whole
 
     @property
@@ -56,16 +56,16 @@ class CorruptedPictures:
         return len(self.labels)
 
     def read(self, index: int) -> Image.Image:
-        """Return picture `index`, corrupted: 224 x 224 pixels, RGB."""
+        """Return image `index`, corrupted: 224 x 224 pixels, RGB."""
         image = _published_size()(self.whole.read(self.original(index)))
         return corrupt(image, self.name, self._severity(index), self.identify(index))
 
     def identify(self, index: int) -> str:
-        """Return the severity and the picture's name in the other set: `3/n01440764/...`."""
+        """Return the severity and the image's name in the other set: `3/n01440764/...`."""
         return f"{self._severity(index)}/{self.whole.identify(self.original(index))}"
 
     def original(self, index: int) -> int:
-        """Return the place of the picture in the other set."""
+        """Return the place of the image in the other set."""
         return index % len(self.whole)
 
     def _severity(self, index: int) -> int:
@@ -73,7 +73,7 @@ class CorruptedPictures:
 
 
 def corrupt(image: Image.Image, name: str, severity: int, key: str) -> Image.Image:
-    """Return the picture under corruption `name`; `severity`: 1 to 5.
+    """Return the image under corruption `name`; `severity`: 1 to 5.
 
     Random draws come from `name` and `key` alone; NumPy's global generator is put back.
     """

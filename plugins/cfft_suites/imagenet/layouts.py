@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from cfft import Expected, FilePictures, class_folders, subfolders
+from cfft import Expected, ImageFiles, class_folders, subfolders
 
 from .facts import facts
 
@@ -35,7 +35,7 @@ COMPLETE: Mapping[str, Expected] = {
     "imagenet-v2-top": Expected(10_000, 1000, per_class=10),
     "imagenet-r": Expected(30_000, 200),
     "imagenet-sketch": Expected(50_889, 1000),
-    "objectnet": Expected(18_574, 113),  # of 50,273 pictures in 313 folders
+    "objectnet": Expected(18_574, 113),  # of 50,273 images in 313 folders
     "imagenet-a": Expected(7_500, 200),
 }
 """What complete sets hold, as their authors publish it; of ObjectNet, what is measured."""
@@ -53,8 +53,8 @@ class Layout:
     table: Mapping[str, str]
     classes: tuple[int, ...]
 
-    def read(self, root: Path, name: str, among: Collection[str] | None = None) -> FilePictures:
-        """Find the pictures of a set; folders that are none of its classes are a fault.
+    def read(self, root: Path, name: str, among: Collection[str] | None = None) -> ImageFiles:
+        """Find the images of a set; folders that are none of its classes are a fault.
 
         `among`: the folders to look at, where others lie there on purpose.
         """
@@ -63,8 +63,8 @@ class Layout:
         there = subfolders(root) if among is None else among
         strangers = sorted(set(there).difference(allowed))
         told = [f"set '{name}': {root}: {_stranger(strangers, allowed)}"] if strangers else []
-        pictures = class_folders(root, name, self.table, only=allowed)
-        return attrs.evolve(pictures, classes=self.classes, faults=(*told, *pictures.faults))
+        images = class_folders(root, name, self.table, only=allowed)
+        return attrs.evolve(images, classes=self.classes, faults=(*told, *images.faults))
 
 
 def layout_of(name: str) -> Layout:

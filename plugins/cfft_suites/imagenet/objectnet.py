@@ -1,4 +1,4 @@
-"""ObjectNet: folders that may stand for several ImageNet classes, pictures in a red frame."""
+"""ObjectNet: folders that may stand for several ImageNet classes, images in a red frame."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 from PIL import Image, ImageOps
 
-from cfft import DataError, FilePictures, class_folders
+from cfft import DataError, ImageFiles, class_folders
 
 from .facts import facts
 
@@ -23,14 +23,14 @@ Mapped = Mapping[str, tuple[int, ...]]
 
 
 @attrs.frozen(eq=False)
-class ObjectNetPictures:
-    """Hold ObjectNet's pictures of ImageNet classes, without their frame.
+class ObjectNetImages:
+    """Hold ObjectNet's images of ImageNet classes, without their frame.
 
     A label is the first ImageNet class of its folder; `counts_as` maps the folder's other classes
     to it. `border`: pixels cut off each side.
     """
 
-    files: FilePictures
+    files: ImageFiles
     classes: tuple[int, ...]
     counts_as: Mapping[int, int]
     border: int
@@ -42,19 +42,19 @@ class ObjectNetPictures:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """What is wrong with the folders; see PictureSet."""
+        """What is wrong with the folders; see ImageSet."""
         return self.files.faults
 
     @property
     def labels(self) -> Sequence[int]:
-        """The first ImageNet class of each picture's folder."""
+        """The first ImageNet class of each image's folder."""
         return self.files.labels
 
     def __len__(self) -> int:
         return len(self.files)
 
     def read(self, index: int) -> Image.Image:
-        """Return picture `index` without its border; raises DataError where nothing is left."""
+        """Return image `index` without its border; raises DataError where nothing is left."""
         image = self.files.read(index)
         if min(image.size) <= 2 * self.border:
             raise DataError(
@@ -68,8 +68,8 @@ class ObjectNetPictures:
         return self.files.identify(index)
 
 
-def read_objectnet(images: Path, name: str, border: int) -> ObjectNetPictures:
-    """Find ObjectNet's pictures of ImageNet classes; its other folders are left out.
+def read_objectnet(images: Path, name: str, border: int) -> ObjectNetImages:
+    """Find ObjectNet's images of ImageNet classes; its other folders are left out.
 
     Which classes a folder stands for is read from the archive's own `mappings` beside `images`,
     or known without them. Raises DataError for mappings that cannot be read.
@@ -77,7 +77,7 @@ def read_objectnet(images: Path, name: str, border: int) -> ObjectNetPictures:
     mappings = images.parent / "mappings"
     mapped = read_mappings(mappings) if mappings.is_dir() else facts().objectnet
     files = class_folders(images, name, _table(mapped), only=mapped)
-    return ObjectNetPictures(
+    return ObjectNetImages(
         files=files,
         classes=tuple(sorted(index for classes in mapped.values() for index in classes)),
         counts_as={other: first for first, *others in mapped.values() for other in others},

@@ -13,8 +13,8 @@ from cfft import (
     DataError,
     EvaluationSets,
     Expected,
-    FilePictures,
-    PictureSet,
+    ImageFiles,
+    ImageSet,
     SuiteSets,
     param,
     subfolders,
@@ -24,7 +24,7 @@ from cfft_suites.parts import folders_in
 from cfft_suites.selection import Selection, Source, around, first_folder, open_sources
 
 from .bare import read_bare, require_no_single_set
-from .corruptions import CorruptedPictures, corruption_library
+from .corruptions import CorruptedImages, corruption_library
 from .facts import facts
 from .flat import read_flat
 from .layouts import COMPLETE, PLACES, STANDARD, TEST, TRAIN, TRAINING, layout_of
@@ -52,8 +52,8 @@ class ImageNetSuite:
     severities: tuple[int, ...] = param(
         (1, 2, 3, 4, 5), help="severities of the corruptions", ge=1, le=5
     )
-    border: int = param(2, help="pixels cut off each side of ObjectNet's pictures", ge=0)
-    val: int = param(10_240, help="training pictures held out for validation", ge=1000)
+    border: int = param(2, help="pixels cut off each side of ObjectNet's images", ge=0)
+    val: int = param(10_240, help="training images held out for validation", ge=1000)
 
     known_sets: ClassVar[tuple[str, ...]] = (*PLACES, "15 corruptions (cfft[corruptions])")
     only_measured: ClassVar[tuple[str, ...]] = ("sets", "corruptions", "severities", "border")
@@ -62,7 +62,7 @@ class ImageNetSuite:
         self._selection.check("imagenet", PLACES, TEST)
 
     def expected(self) -> Mapping[str, Expected]:
-        """Return what the chosen sets and the training pictures hold if they are complete."""
+        """Return what the chosen sets and the training images hold if they are complete."""
         names = (TRAINING, *self._selection.set_names(STANDARD, TEST))
         return {name: COMPLETE[name] for name in names}
 
@@ -77,7 +77,7 @@ class ImageNetSuite:
     def open(self, seed: int) -> SuiteSets:
         """Return the sets with those to train on; the validation part is drawn from `seed`.
 
-        Raises as `evaluation` does, and DataError without training pictures or without the ID set.
+        Raises as `evaluation` does, and DataError without training images or without the ID set.
         """
         measured = self.evaluation(seed)
         if measured.test is None:
@@ -102,7 +102,7 @@ class ImageNetSuite:
     def _source(self, name: str) -> Source:
         return Source(name, PLACES[name], partial(self._open_set, name))
 
-    def _open_set(self, name: str) -> PictureSet | None:
+    def _open_set(self, name: str) -> ImageSet | None:
         root = first_folder(self.data, PLACES[name])
         if name == TEST:
             return self._test(root)
@@ -112,7 +112,7 @@ class ImageNetSuite:
             return read_objectnet(root, name, self.border)
         return layout_of(name).read(root, name)
 
-    def _test(self, root: Path | None) -> PictureSet | None:
+    def _test(self, root: Path | None) -> ImageSet | None:
         flat = read_flat(root or self.data, self.data, TEST)
         if flat is not None:
             return flat
@@ -120,22 +120,22 @@ class ImageNetSuite:
             return read_bare(self.data, asked=TEST in (self.sets or ()))
         return layout_of(TEST).read(root, TEST)
 
-    def _corrupted(self, test: PictureSet | None) -> tuple[CorruptedPictures, ...]:
+    def _corrupted(self, test: ImageSet | None) -> tuple[CorruptedImages, ...]:
         names = self._selection.corruption_names()
         if test is None or not names:
             return ()
         corruption_library()
-        return tuple(CorruptedPictures(test, name, self.severities) for name in names)
+        return tuple(CorruptedImages(test, name, self.severities) for name in names)
 
-    def _training(self) -> FilePictures:
+    def _training(self) -> ImageFiles:
         root = first_folder(self.data, TRAIN)
         if root is None:
             raise DataError(
-                f"no training pictures in {self.data} (looked for {', '.join(TRAIN)}): the "
+                f"no training images in {self.data} (looked for {', '.join(TRAIN)}): the "
                 "other sets can be measured on, not trained on"
             )
-        pictures = layout_of(TEST).read(root, TRAINING)
-        return attrs.evolve(pictures, faults=(*_lacking(root), *pictures.faults))
+        images = layout_of(TEST).read(root, TRAINING)
+        return attrs.evolve(images, faults=(*_lacking(root), *images.faults))
 
 
 def _lacking(root: Path) -> Iterator[str]:

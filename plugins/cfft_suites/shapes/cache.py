@@ -17,12 +17,12 @@ from platformdirs import user_cache_path
 from cfft import DataError
 
 from .raster import SIZE, Bytes, Mask
-from .world import CLASS_NAMES, RULES, WORLD, Picture, draw_picture
+from .world import CLASS_NAMES, RULES, WORLD, Image, draw_image
 
 
 @attrs.frozen(eq=False)
 class Stored:
-    """Hold the pictures of a set.
+    """Hold the images of a set.
 
     `pixels`: [N, 64, 64, 3]. `masks`: [N, 64, 64], True = object. `labels`: [N].
     `families`, `styles`: what is behind each object and how it is drawn, by name.
@@ -36,25 +36,25 @@ class Stored:
 
 
 def cache_folder(chosen: Path | None) -> Path:
-    """Return where pictures are kept: `chosen`, or below the user's cache directory."""
+    """Return where images are kept: `chosen`, or below the user's cache directory."""
     return (chosen or user_cache_path("cfft", appauthor=False)) / WORLD
 
 
 def stored_set(name: str, indices: Sequence[int], confounding: float, folder: Path) -> Stored:
-    """Return pictures `indices` of a set, from `folder` or drawn and put there.
+    """Return images `indices` of a set, from `folder` or drawn and put there.
 
     A file that is damaged is drawn again. Raises DataError where the folder cannot be written.
     """
     file = folder / f"{name}-{len(indices)}-{_key(name, indices, confounding)}.npz"
     if _intact(file):
         return _read(file)
-    sys.stderr.write(f"drawing {len(indices)} pictures of shapes/{name} into {file}\n")
-    pictures = [draw_picture(RULES[name], index, confounding) for index in indices]
+    sys.stderr.write(f"drawing {len(indices)} images of shapes/{name} into {file}\n")
+    images = [draw_image(RULES[name], index, confounding) for index in indices]
     try:
-        _write(file, pictures)
+        _write(file, images)
     except OSError as error:
         raise DataError(
-            f"cannot keep the drawn pictures in {folder}: {error.strerror}; "
+            f"cannot keep the drawn images in {folder}: {error.strerror}; "
             "choose another folder (--suite.shapes.cache DIR)"
         ) from error
     return _read(file)
@@ -80,17 +80,17 @@ def _read(file: Path) -> Stored:
         return Stored(arrays["pixels"], masks, arrays["labels"], families, styles)
 
 
-def _write(file: Path, pictures: Sequence[Picture]) -> None:
+def _write(file: Path, images: Sequence[Image]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=file.parent) as folder:
         partial = Path(folder, file.name)  # other users of a shared cache may read what is in it
         np.savez(
             partial,
-            pixels=np.stack([picture.pixels for picture in pictures]),
-            masks=np.packbits([picture.mask for picture in pictures], axis=-1),
-            labels=np.array([picture.label for picture in pictures]),
-            families=[picture.family for picture in pictures],
-            styles=[picture.style for picture in pictures],
+            pixels=np.stack([image.pixels for image in images]),
+            masks=np.packbits([image.mask for image in images], axis=-1),
+            labels=np.array([image.label for image in images]),
+            families=[image.family for image in images],
+            styles=[image.style for image in images],
         )
         os.replace(partial, file)
     file.with_suffix(".sha256").write_text(sha256(file.read_bytes()).hexdigest())

@@ -1,4 +1,4 @@
-"""The object layer of a picture: its pixels and its exact mask, in one of several styles."""
+"""The object layer of a image: its pixels and its exact mask, in one of several styles."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ _LINED = frozenset({"cartoon", "sketch"})
 
 
 def tiled(pixels: Bytes, dice: Dice) -> Bytes:
-    """Return the picture as a mosaic of square stones, each a little lighter or darker."""
+    """Return the image as a mosaic of square stones, each a little lighter or darker."""
     edge = dice.whole(2, 3)
     centres = np.minimum(np.arange(SIZE) // edge * edge + edge // 2, SIZE - 1)
     stones = dice.noise(SIZE, SIZE)[np.ix_(centres, centres)].astype(np.int32) // 6 - 21

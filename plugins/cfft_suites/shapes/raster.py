@@ -1,4 +1,4 @@
-"""From outlines to pixels: place an outline in the picture and count what covers each pixel."""
+"""From outlines to pixels: place an outline in the image and count what covers each pixel."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Mask = NDArray[np.bool_]
 
 @attrs.frozen
 class PoseRange:
-    """Bound how an object may lie in the picture.
+    """Bound how an object may lie in the image.
 
-    `turn`: degrees to either side. `scale`: span of the longer side as a share of the picture.
+    `turn`: degrees to either side. `scale`: span of the longer side as a share of the image.
     `upside_down` and `hidden`: probability of a vertical flip and of a partial occlusion.
     """
 

@@ -11,29 +11,29 @@ from typing import TYPE_CHECKING, ClassVar
 from cfft import SuiteSets, param, suite
 
 if TYPE_CHECKING:
-    from .pictures import ShapesPictures
+    from .images import ShapesImages
 
 
 @suite("shapes")
 class ShapesSuite:
     """Draw a world whose backgrounds give the class away, and five shifts of it.
 
-    No file has to be there: pictures of 24 things, 64 x 64, are drawn from fixed numbers, the
+    No file has to be there: images of 24 things, 64 x 64, are drawn from fixed numbers, the
     same ones on every machine whatever the run's seed, and kept in `cache`. Train, val and test
-    are confounded: a picture's background is the one tied to its class with probability
+    are confounded: a image's background is the one tied to its class with probability
     `confounding`. The OOD sets are resample, rendition, sketch, relocated and adversarial; the
-    last one holds pictures that a small convolutional network, trained on the default training
+    last one holds images that a small convolutional network, trained on the default training
     set, gets wrong.
     """
 
-    train_pictures: int = param(3000, help="training pictures", ge=24)
-    val_pictures: int = param(500, help="validation pictures", ge=24)
-    test_pictures: int = param(1000, help="test pictures", ge=24)
-    ood_pictures: int = param(1000, help="pictures of each OOD set", ge=24, le=1000)
+    train_pictures: int = param(3000, help="training images", ge=24)
+    val_pictures: int = param(500, help="validation images", ge=24)
+    test_pictures: int = param(1000, help="test images", ge=24)
+    ood_pictures: int = param(1000, help="images of each OOD set", ge=24, le=1000)
     confounding: float = param(
         0.95, help="probability of the background tied to the class", ge=0, le=1
     )
-    cache: Path | None = param(None, help="folder for drawn pictures; none: the user's cache")
+    cache: Path | None = param(None, help="folder for drawn images; none: the user's cache")
 
     known_sets: ClassVar[tuple[str, ...]] = (
         *("train", "val", "test", "resample", "rendition", "sketch", "relocated", "adversarial"),
@@ -62,12 +62,12 @@ class ShapesSuite:
         adversarial = self._set("adversarial", adversarial_indices()[: self.ood_pictures])
         return SuiteSets(CLASS_NAMES, train, val, test, (*ood, adversarial))
 
-    def _set(self, name: str, indices: Sequence[int]) -> ShapesPictures:
+    def _set(self, name: str, indices: Sequence[int]) -> ShapesImages:
         from .cache import cache_folder, stored_set
-        from .pictures import ShapesPictures
+        from .images import ShapesImages
 
         stored = stored_set(name, indices, self.confounding, cache_folder(self.cache))
-        return ShapesPictures(name, stored, indices)
+        return ShapesImages(name, stored, indices)
 
 
 def adversarial_indices() -> tuple[int, ...]:

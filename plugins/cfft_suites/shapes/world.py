@@ -1,4 +1,4 @@
-"""The world: how a picture of each set comes about, one by one, from set name and index."""
+"""The world: how a image of each set comes about, one by one, from set name and index."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ _USUAL_POSES = PoseRange()
 
 @attrs.frozen
 class SetRule:
-    """Say how the pictures of one set are drawn.
+    """Say how the images of one set are drawn.
 
-    `families`: the backgrounds to draw from. `confounded`: whether a picture gets the background
+    `families`: the backgrounds to draw from. `confounded`: whether a image gets the background
     tied to its class with the suite's probability instead. `noise`: largest standard deviation
     of the sensor noise, in levels of 255.
     """
@@ -65,8 +65,8 @@ class SetRule:
 
 
 @attrs.frozen(eq=False)
-class Picture:
-    """Hold a picture and how it came about.
+class Image:
+    """Hold a image and how it came about.
 
     `pixels`: [64, 64, 3], bytes. `mask`: [64, 64], True = object.
     """
@@ -104,8 +104,8 @@ RULES: Mapping[str, SetRule] = {
 }
 
 
-def draw_picture(rule: SetRule, index: int, confounding: float) -> Picture:
-    """Draw picture `index` of a set; its class is `index` modulo the number of classes."""
+def draw_image(rule: SetRule, index: int, confounding: float) -> Image:
+    """Draw image `index` of a set; its class is `index` modulo the number of classes."""
     label = index % len(CLASS_NAMES)
     choice = _dice(rule, index, "choice")
     style = choice.pick(rule.styles)
@@ -114,7 +114,7 @@ def draw_picture(rule: SetRule, index: int, confounding: float) -> Picture:
     scenery = restyled(draw_scene(family, _dice(rule, index, "scene")), style, choice)
     pixels = compose(layer.pixels, layer.mask, scenery)
     pixels = with_noise(pixels, rule.noise, _dice(rule, index, "noise"))
-    return Picture(pixels, layer.mask, label, style, family)
+    return Image(pixels, layer.mask, label, style, family)
 
 
 def compose(pixels: Bytes, mask: Mask, scenery: Bytes) -> Bytes:

@@ -1,4 +1,4 @@
-"""The suite `webdataset`: pictures in WebDataset tars, local or by URL."""
+"""The suite `webdataset`: images in WebDataset tars, local or by URL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cfft_suites.extras import extra_module, named_sources, read_class_names
 from cfft_suites.parts import PARTS, Percentages, Readers, check_split, complete_sets, open_each
 
 from .shards import REQUIRES, find_shards
-from .tars import Keys, TarPictures, tar_pictures
+from .tars import Keys, TarImages, tar_images
 
 
 @suite("webdataset")
@@ -34,9 +34,7 @@ class WebDatasetSuite:
     split: Percentages = param(
         (70.0, 10.0, 20.0), help="train/val/test, for parts without a pattern"
     )
-    image_keys: tuple[str, ...] = param(
-        ("jpg", "jpeg", "png", "webp"), help="extensions of pictures"
-    )
+    image_keys: tuple[str, ...] = param(("jpg", "jpeg", "png", "webp"), help="extensions of images")
     label_key: str = param("cls", help="extension of labels")
     cache: Path | None = param(None, help="folder for downloaded tars; none: the user's cache")
     requires: ClassVar[Mapping[str, str]] = REQUIRES
@@ -51,7 +49,7 @@ class WebDatasetSuite:
         """Return the sets; raises DataError for tars that are missing, broken or do not fit."""
         if self.train_tars is None:
             raise DataError(
-                "the suite webdataset has no pictures to train on: give --train-tars TARS"
+                "the suite webdataset has no images to train on: give --train-tars TARS"
             )
         names = read_class_names(self.classes)
         whole = self._readers({"train": self.train_tars}, names)["train"]()
@@ -79,7 +77,7 @@ class WebDatasetSuite:
     def _shifts(self) -> dict[str, str]:
         return named_sources("webdataset", self.ood)
 
-    def _readers(self, patterns: Mapping[str, str], names: tuple[str, ...]) -> Readers[TarPictures]:
+    def _readers(self, patterns: Mapping[str, str], names: tuple[str, ...]) -> Readers[TarImages]:
         """Return who reads the sets with these patterns; their classes are called `names`."""
         library = extra_module("webdataset", "webdataset.tariterators", REQUIRES)
         keys = Keys(self.image_keys, self.label_key, library.base_plus_ext)
@@ -88,19 +86,19 @@ class WebDatasetSuite:
             for name, pattern in patterns.items()
         }
 
-    def _set(self, name: str, pattern: str, names: tuple[str, ...], keys: Keys) -> TarPictures:
+    def _set(self, name: str, pattern: str, names: tuple[str, ...], keys: Keys) -> TarImages:
         shards = find_shards(name, pattern, self.data, self.cache)
-        return tar_pictures(name, shards, names, keys)
+        return tar_images(name, shards, names, keys)
 
 
-def _trained(whole: TarPictures, find: Callable[[], TarPictures]) -> TarPictures:
+def _trained(whole: TarImages, find: Callable[[], TarImages]) -> TarImages:
     """Open a set; raises DataError where it has a class that training lacks, as folders would."""
-    pictures = find()
-    strange = [label for label in pictures.classes if label not in whole.classes]
+    images = find()
+    strange = [label for label in images.classes if label not in whole.classes]
     if strange:
-        first = pictures.labels.index(strange[0])
+        first = images.labels.index(strange[0])
         raise DataError(
-            f"set '{pictures.name}' has classes that training lacks ({len(strange)}), such as "
-            f"'{pictures.class_names[strange[0]]}' in {pictures.identify(first)}"
+            f"set '{images.name}' has classes that training lacks ({len(strange)}), such as "
+            f"'{images.class_names[strange[0]]}' in {images.identify(first)}"
         )
-    return pictures
+    return images

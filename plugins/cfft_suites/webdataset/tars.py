@@ -1,4 +1,4 @@
-"""Pictures in WebDataset tars, read from where they lie in the file."""
+"""Images in WebDataset tars, read from where they lie in the file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import attrs
 from PIL.Image import Image
 
-from cfft import DataError, decode_picture
+from cfft import DataError, decode_image
 
 from .shards import Shard, members
 
@@ -27,7 +27,7 @@ _NO_SAMPLES = re.compile(r"__[^/]*__([./]|$)|(.*/)?(\._[^/]*|\.DS_Store)$|__MACO
 class Keys:
     """Say which files of a sample count.
 
-    `images`: extensions of pictures, the first that a sample has is taken. `label`: extension of
+    `images`: extensions of images, the first that a sample has is taken. `label`: extension of
     the class index. `split_name`: divides a file's name into the sample's name and the extension.
     """
 
@@ -40,7 +40,7 @@ class Keys:
 class TarIndex:
     """Hold what the headers of a tar say of its samples, one value each.
 
-    A picture is `sizes` bytes from `offsets` on in the tar, which is not compressed.
+    A image is `sizes` bytes from `offsets` on in the tar, which is not compressed.
     """
 
     names: tuple[str, ...]
@@ -50,8 +50,8 @@ class TarIndex:
 
 
 @attrs.frozen(eq=False)
-class TarPictures:
-    """Hold the pictures of tars; each is read by its place, in any order.
+class TarImages:
+    """Hold the images of tars; each is read by its place, in any order.
 
     `indices`: one for each of `shards`.
     """
@@ -80,7 +80,7 @@ class TarPictures:
         return len(self.labels)
 
     def read(self, index: int) -> Image:
-        """Return picture `index` in RGB; raises DataError naming tar and sample."""
+        """Return image `index` in RGB; raises DataError naming tar and sample."""
         shard, found, place = self._place(index)
         try:
             with shard.path.open("rb") as tar:
@@ -88,7 +88,7 @@ class TarPictures:
                 content = tar.read(found.sizes[place])
         except OSError as error:
             raise DataError(f"{shard.path}: {error.strerror}") from error
-        return decode_picture(content, f"{shard.path}: {found.names[place]}")
+        return decode_image(content, f"{shard.path}: {found.names[place]}")
 
     def identify(self, index: int) -> str:
         """Return the tar's name and the sample's."""
@@ -101,13 +101,13 @@ class TarPictures:
         return self.shards[number], found, index - self._ends[number] + len(found.names)
 
 
-def tar_pictures(
+def tar_images(
     name: str, shards: Sequence[Shard], class_names: tuple[str, ...], keys: Keys
-) -> TarPictures:
-    """Find the pictures in tars by their headers.
+) -> TarImages:
+    """Find the images in tars by their headers.
 
     Raises DataError for a tar that is cut short, compressed or none, for a file that it holds
-    twice, for a sample without a picture or a label, and for a label without a class name.
+    twice, for a sample without a image or a label, and for a label without a class name.
     """
     indices = tuple(_indexed(shard, keys) for shard in shards)
     for shard, index in zip(shards, indices, strict=True):
@@ -117,7 +117,7 @@ def tar_pictures(
                     f"{shard.path}: sample '{sample}' has label {label}; there are "
                     f"{len(class_names)} class names, so 0 to {len(class_names) - 1} are allowed"
                 )
-    return TarPictures(name, tuple(shards), indices, class_names)
+    return TarImages(name, tuple(shards), indices, class_names)
 
 
 def _indexed(shard: Shard, keys: Keys) -> TarIndex:
@@ -128,7 +128,7 @@ def _indexed(shard: Shard, keys: Keys) -> TarIndex:
         remedy = (
             f"delete it, and {shard.name} is downloaded anew"
             if shard.remote
-            else "give whole tars that are not compressed, whose pictures can be read in any order"
+            else "give whole tars that are not compressed, whose images can be read in any order"
         )
         raise DataError(
             f"{shard.path} is cut short, compressed or no tar ({error}): {remedy}"
@@ -171,7 +171,7 @@ def _files(
 def _sample(
     path: Path, name: str, files: dict[str, tarfile.TarInfo], tar: tarfile.TarFile, keys: Keys
 ) -> tuple[int, int, int]:
-    """Return where the picture of a sample begins, its size and its label."""
+    """Return where the image of a sample begins, its size and its label."""
     image = next((files[extension] for extension in keys.images if extension in files), None)
     label = tar.extractfile(files[keys.label]) if keys.label in files else None
     if image is None or label is None:

@@ -1,4 +1,4 @@
-"""The suite `wilds`: picture classification sets of the WILDS benchmark."""
+"""The suite `wilds`: image classification sets of the WILDS benchmark."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _ID_PARTS = ("train", "id_val", "id_test")
 
 @suite("wilds")
 class WildsSuite:
-    """Train and measure on a picture classification set of WILDS, split as it says.
+    """Train and measure on a image classification set of WILDS, split as it says.
 
     Sets have the names that WILDS gives them: train, id_val and id_test are in distribution, `val`
     and `test` are OOD (in waterbirds and celebA: of other group shares than training). Where a
     dataset lacks id_val or id_test, that part is drawn from its train split, each class for
-    itself, from the run's seed. Those of WILDS that are no picture classification (text, graphs,
+    itself, from the run's seed. Those of WILDS that are no image classification (text, graphs,
     regression, detection) cannot be chosen.
     """
 
@@ -54,10 +54,10 @@ class WildsSuite:
         """Return the sets; raises DataError where the dataset is missing or broken."""
         dataset = self._dataset()
         names = self._class_names(dataset)
-        splits = {name: _pictures(dataset, name, names) for name in dataset.split_dict}
-        filled = {name: pictures for name, pictures in splits.items() if len(pictures)}
+        splits = {name: _images(dataset, name, names) for name in dataset.split_dict}
+        filled = {name: images for name, images in splits.items() if len(images)}
         if "train" not in filled:
-            raise DataError(f"WILDS {self.dataset} in {self.data}: its train split has no pictures")
+            raise DataError(f"WILDS {self.dataset} in {self.data}: its train split has no images")
         given = {name: filled[name] for name in _ID_PARTS[1:] if name in filled}
         parts = complete_parts(filled["train"], given, _ID_PARTS, self.split, seed)
         ood = tuple(filled[name] for name in ("test", "val") if name in filled)
@@ -108,8 +108,8 @@ class WildsSuite:
 
 
 @attrs.frozen(eq=False)
-class WildsPictures:
-    """Hold the pictures of one split; accuracy is among all classes, as WILDS measures it.
+class WildsImages:
+    """Hold the images of one split; accuracy is among all classes, as WILDS measures it.
 
     `indices`: places in the dataset, in order.
     """
@@ -129,20 +129,20 @@ class WildsPictures:
         return len(self.indices)
 
     def read(self, index: int) -> Image:
-        """Return picture `index` in RGB, as WILDS reads it; raises DataError."""
+        """Return image `index` in RGB, as WILDS reads it; raises DataError."""
         try:
-            picture: Image = self.dataset.get_input(self.indices[index])
-            return picture.convert("RGB")
+            image: Image = self.dataset.get_input(self.indices[index])
+            return image.convert("RGB")
         except Exception as error:  # decoders raise whatever damaged bytes lead them to
             name = self.dataset.dataset_name
             raise DataError(f"WILDS {name}, {self.identify(index)}: {error}") from error
 
     def identify(self, index: int) -> str:
-        """Return the picture's place in the dataset, counted from 0."""
-        return f"picture-{self.indices[index]}"
+        """Return the image's place in the dataset, counted from 0."""
+        return f"image-{self.indices[index]}"
 
 
-def _pictures(dataset: Any, split: str, class_names: tuple[str, ...]) -> WildsPictures:
+def _images(dataset: Any, split: str, class_names: tuple[str, ...]) -> WildsImages:
     indices = np.flatnonzero(dataset.split_array == dataset.split_dict[split]).tolist()
     labels = dataset.y_array[indices].tolist()
-    return WildsPictures(split, dataset, tuple(indices), tuple(labels), class_names)
+    return WildsImages(split, dataset, tuple(indices), tuple(labels), class_names)

@@ -73,7 +73,7 @@ def features_of() -> Callable[[open_clip.CLIP, Tensor], Tensor]:
 
 
 def _features_of(model: open_clip.CLIP, images: Tensor) -> Tensor:
-    """Encode pictures in 0..1 as open_clip itself does."""
+    """Encode images in 0..1 as open_clip itself does."""
     mean, std = (
         torch.tensor(values)[:, None, None]
         for values in (open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)

@@ -235,7 +235,7 @@ def test_a_config_that_open_clip_refuses_is_named(config: str) -> None:
         _build(config)
 
 
-def test_models_that_squash_pictures_are_refused(config: str) -> None:
+def test_models_that_squash_images_are_refused(config: str) -> None:
     facts = {
         "model_cfg": json.loads(Path(config).read_text()),
         "preprocess_cfg": {"resize_mode": "squash"},

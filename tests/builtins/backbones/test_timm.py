@@ -135,7 +135,7 @@ def test_clip_weights_that_want_quick_gelu_are_refused_without_it() -> None:
 
 @pytest.mark.realdata
 @pytest.mark.skipif("CFFT_REALDATA" not in os.environ, reason="CFFT_REALDATA names no folder")
-def test_the_tiny_vit_knows_imagenet_pictures_by_its_own_head() -> None:
+def test_the_tiny_vit_knows_imagenet_images_by_its_own_head() -> None:
     data = Path(os.environ["CFFT_REALDATA"])
     built = TimmBackbone().build(
         "vit_tiny_patch16_224", str(data / "vit_tiny_patch16_224.safetensors")
@@ -151,10 +151,10 @@ def test_the_tiny_vit_knows_imagenet_pictures_by_its_own_head() -> None:
             v2.ToDtype(torch.float32, scale=True),
         ]
     )
-    pictures = torch.stack([prepare(Image.open(path).convert("RGB")) for path in paths])
+    images = torch.stack([prepare(Image.open(path).convert("RGB")) for path in paths])
     labels = torch.tensor([classes.index(path.parent.name) for path in paths])
 
     with torch.no_grad():
-        right = built.own_head(built.encoder(pictures)).argmax(dim=1) == labels
+        right = built.own_head(built.encoder(images)).argmax(dim=1) == labels
 
     assert right.float().mean() >= 0.7

@@ -21,7 +21,7 @@ def _pixels(count: int) -> NDArray[np.uint8]:
 
 @pytest.fixture
 def pixels() -> Pixels:
-    """Return `pixels(count)`: pictures [N, 32, 32, 3], each of one shade: its place."""
+    """Return `pixels(count)`: images [N, 32, 32, 3], each of one shade: its place."""
     return _pixels
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cfft import ConfigError, DataError, Suite
-from cfft.data.pictures import origins_of
+from cfft.data.images import origins_of
 from cfft.data.sets import evaluation_sets, training_sets
 from cfft_suites.cifar10.suite import Cifar10Suite
 
@@ -77,9 +77,9 @@ def test_10_1_is_found_as_github_packs_it(write_pairs: Write, tmp_path: Path) ->
     (tmp_path / "CIFAR-10.1-master").mkdir()
     write_pairs(tmp_path / "CIFAR-10.1-master" / "datasets", "cifar10.1_v6", [3])
 
-    (pictures,) = evaluation_sets(Cifar10Suite(data=tmp_path), 0).ood
+    (images,) = evaluation_sets(Cifar10Suite(data=tmp_path), 0).ood
 
-    assert (pictures.name, list(pictures.labels)) == ("cifar10.1", [3])
+    assert (images.name, list(images.labels)) == ("cifar10.1", [3])
 
 
 def test_severities_are_blocks_of_the_stack(write_corruption: Write, cifar10: Path) -> None:
@@ -117,7 +117,7 @@ def test_severities_come_in_the_order_that_is_asked_for(
     assert (fog.identify(0), fog.identify(9)) == ("5/00000", "1/00001")
 
 
-def test_all_corruptions_and_severities_show_the_same_pictures(
+def test_all_corruptions_and_severities_show_the_same_images(
     write_corruption: Write, cifar10: Path
 ) -> None:
     write_corruption(cifar10 / "CIFAR-10-C", "fog", [0, 9] * 5)
@@ -138,7 +138,7 @@ def test_a_corruption_that_is_missing_is_named(write_corruption: Write, cifar10:
 
 @pytest.mark.parametrize(
     ("count", "labels", "message"),
-    [(10, [0] * 9, "9 labels for 10 pictures"), (9, [0] * 9, "9 pictures are no stack of 5")],
+    [(10, [0] * 9, "9 labels for 10 images"), (9, [0] * 9, "9 images are no stack of 5")],
 )
 def test_a_stack_that_does_not_match_is_refused(
     write_corruption: Write, cifar10: Path, count: int, labels: list[int], message: str
@@ -154,7 +154,7 @@ def test_shifts_of_two_sorts_are_not_averaged() -> None:
         Cifar10Suite(data=Path("data"), corruptions=("fog",), sets=("cifar10", "cifar10.1"))
 
 
-def test_training_holds_out_pictures_of_all_batches(write_batch: Write, cifar10: Path) -> None:
+def test_training_holds_out_images_of_all_batches(write_batch: Write, cifar10: Path) -> None:
     labels = list(range(10)) * 2
     write_batch(cifar10 / "cifar-10-batches-py" / BATCHES[0], labels)
     write_batch(cifar10 / "cifar-10-batches-py" / BATCHES[1], labels)
@@ -175,7 +175,7 @@ def test_holding_too_much_out_is_refused(cifar10: Path) -> None:
     Image.new("RGB", (32, 32)).save(folder / "cat" / "0.png")
     Image.new("RGB", (32, 32)).save(folder / "dog" / "0.png")
 
-    with pytest.raises(DataError, match=r"holding 10 of 2 pictures out .*hold fewer out .--val"):
+    with pytest.raises(DataError, match=r"holding 10 of 2 images out .*hold fewer out .--val"):
         training_sets(Cifar10Suite(data=cifar10, val=10), 0)
 
 
@@ -195,8 +195,8 @@ def test_class_folders_serve_as_well(tmp_path: Path) -> None:
     assert (list(test.labels), test.identify(0)) == ([9], "truck/0001.png")
 
 
-def test_without_training_pictures_nobody_trains(cifar10: Path) -> None:
-    with pytest.raises(DataError, match="no training pictures of CIFAR-10 in"):
+def test_without_training_images_nobody_trains(cifar10: Path) -> None:
+    with pytest.raises(DataError, match="no training images of CIFAR-10 in"):
         training_sets(Cifar10Suite(data=cifar10), 0)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cfft import DataError
 from cfft.data.sets import evaluation_sets
 from cfft_suites.cifar10.files import read_batches
-from cfft_suites.cifar10.pictures import CLASSES
+from cfft_suites.cifar10.images import CLASSES
 from cfft_suites.cifar10.suite import Cifar10Suite
 
 Pixels = Callable[[int], NDArray[np.uint8]]
@@ -184,7 +184,7 @@ def test_what_is_no_batch_is_named(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("labels", "message"),
-    [([0, 10], "labels are not all whole numbers from 0 to 9"), ([0], "1 labels for 2 pictures")],
+    [([0, 10], "labels are not all whole numbers from 0 to 9"), ([0], "1 labels for 2 images")],
 )
 def test_labels_that_do_not_match_are_refused(
     write_batch: Write, tmp_path: Path, labels: list[int], message: str
@@ -201,14 +201,14 @@ def test_10_2_is_found_in_its_older_form(pixels: Pixels, tmp_path: Path, folder:
     (tmp_path / folder).mkdir(exist_ok=True)
     np.save(tmp_path / folder / "cifar102_test.npy", np.array(stored), allow_pickle=True)
 
-    (pictures,) = evaluation_sets(Cifar10Suite(data=tmp_path), 0).ood
+    (images,) = evaluation_sets(Cifar10Suite(data=tmp_path), 0).ood
 
-    assert (pictures.name, list(pictures.labels)) == ("cifar10.2", [5, 6])
-    assert pictures.read(1).getpixel((0, 0)) == (1, 1, 1)
+    assert (images.name, list(images.labels)) == ("cifar10.2", [5, 6])
+    assert images.read(1).getpixel((0, 0)) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(
-    "stored", [{"images": Calling(os.system, ("touch broken",))}, {"pictures": 1}, [1]]
+    "stored", [{"images": Calling(os.system, ("touch broken",))}, {"photos": 1}, [1]]
 )
 def test_an_older_form_that_holds_anything_else_is_refused(tmp_path: Path, stored: Any) -> None:
     file = tmp_path / "cifar102_test.npy"
@@ -219,7 +219,7 @@ def test_an_older_form_that_holds_anything_else_is_refused(tmp_path: Path, store
 
 
 def test_an_archive_of_other_arrays_is_refused(pixels: Pixels, tmp_path: Path) -> None:
-    np.savez(tmp_path / "cifar102_test.npz", pictures=pixels(2))
+    np.savez(tmp_path / "cifar102_test.npz", photos=pixels(2))
 
     with pytest.raises(DataError, match=r"cifar102_test.npz: not the arrays .*images"):
         evaluation_sets(Cifar10Suite(data=tmp_path), 0)
@@ -237,7 +237,7 @@ def test_arrays_of_another_shape_are_refused(write_pairs: Write, tmp_path: Path)
     write_pairs(tmp_path, "cifar10.1_v6", [1])
     np.save(tmp_path / "cifar10.1_v6_data.npy", np.zeros((1, 28, 28), np.uint8))
 
-    with pytest.raises(DataError, match=r"pictures are uint8 \[1, 28, 28\], expected uint8 \[N, 3"):
+    with pytest.raises(DataError, match=r"images are uint8 \[1, 28, 28\], expected uint8 \[N, 3"):
         evaluation_sets(Cifar10Suite(data=tmp_path), 0)
 
 

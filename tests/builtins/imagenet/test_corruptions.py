@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cfft import ComputedPictureSet, ConfigError, DataError, PictureSet
-from cfft.data.pictures import PictureSubset, origins_of
+from cfft import ComputedImageSet, ConfigError, DataError, ImageSet
+from cfft.data.images import ImageSubset, origins_of
 from cfft.data.sets import evaluation_sets
 from cfft_suites.imagenet import corruptions
 from cfft_suites.imagenet.corruptions import corrupt, corruption_library
@@ -23,19 +23,19 @@ FOLDER = "n01440764"
 
 @pytest.fixture
 def noise() -> Image.Image:
-    """A picture of random colours, 224 x 224."""
+    """A image of random colours, 224 x 224."""
     pixels = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
     return Image.fromarray(pixels)
 
 
 @pytest.fixture
 def data(lay: Callable[..., None], tmp_path: Path) -> Path:
-    """A validation set of two pictures, 40 x 30."""
-    lay(f"val/{FOLDER}", pictures=2, size=(40, 30))
+    """A validation set of two images, 40 x 30."""
+    lay(f"val/{FOLDER}", images=2, size=(40, 30))
     return tmp_path
 
 
-def ood(data: Path, *names: str, severities: tuple[int, ...]) -> tuple[PictureSet, ...]:
+def ood(data: Path, *names: str, severities: tuple[int, ...]) -> tuple[ImageSet, ...]:
     return ImageNetSuite(data=data, corruptions=names, severities=severities).evaluation(0).ood
 
 
@@ -49,7 +49,7 @@ def test_the_names_are_those_of_the_library() -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_corruption_depends_on_the_pictures_name_and_nothing_else(
+def test_a_corruption_depends_on_the_images_name_and_nothing_else(
     name: str, noise: Image.Image
 ) -> None:
     first = corrupt(noise, name, 3, "3/a.png")
@@ -63,7 +63,7 @@ def test_a_corruption_depends_on_the_pictures_name_and_nothing_else(
 
 
 @pytest.mark.parametrize("name", ["gaussian_noise", "impulse_noise", "glass_blur", "frost"])
-def test_another_picture_gets_other_draws(name: str, noise: Image.Image) -> None:
+def test_another_image_gets_other_draws(name: str, noise: Image.Image) -> None:
     here, there = (corrupt(noise, name, 3, key) for key in ("3/a.png", "3/b.png"))
 
     assert here.tobytes() != there.tobytes()
@@ -82,32 +82,32 @@ def test_the_global_generators_go_on_as_before(noise: Image.Image) -> None:
 
 
 def test_severities_grow(data: Path) -> None:
-    (pictures,) = ood(data, "contrast", severities=(1, 5))
+    (images,) = ood(data, "contrast", severities=(1, 5))
     Image.linear_gradient("L").convert("RGB").save(data / "val" / FOLDER / "0.png")
     clean = Image.linear_gradient("L").crop((16, 16, 240, 240)).convert("RGB")
 
-    assert 0 < difference(pictures.read(0), clean) < difference(pictures.read(2), clean)
+    assert 0 < difference(images.read(0), clean) < difference(images.read(2), clean)
 
 
-def test_a_set_holds_every_picture_once_for_each_severity(data: Path) -> None:
-    (pictures,) = ood(data, "fog", severities=(2, 4))
+def test_a_set_holds_every_image_once_for_each_severity(data: Path) -> None:
+    (images,) = ood(data, "fog", severities=(2, 4))
 
-    assert [pictures.identify(index) for index in range(len(pictures))] == [
+    assert [images.identify(index) for index in range(len(images))] == [
         f"2/{FOLDER}/0.png",
         f"2/{FOLDER}/1.png",
         f"4/{FOLDER}/0.png",
         f"4/{FOLDER}/1.png",
     ]
-    assert (pictures.name, tuple(pictures.labels), len(pictures.classes)) == ("fog", (0,) * 4, 1000)
-    assert pictures.read(3).size == (224, 224)
+    assert (images.name, tuple(images.labels), len(images.classes)) == ("fog", (0,) * 4, 1000)
+    assert images.read(3).size == (224, 224)
 
 
-def test_a_set_says_which_picture_each_is_made_from(data: Path) -> None:
-    (pictures,) = ood(data, "fog", severities=(2, 4))
+def test_a_set_says_which_image_each_is_made_from(data: Path) -> None:
+    (images,) = ood(data, "fog", severities=(2, 4))
 
-    assert isinstance(pictures, ComputedPictureSet)
-    assert pictures.made_from.name == "imagenet"
-    assert [pictures.original(index) for index in range(4)] == [0, 1, 0, 1]
+    assert isinstance(images, ComputedImageSet)
+    assert images.made_from.name == "imagenet"
+    assert [images.original(index) for index in range(4)] == [0, 1, 0, 1]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_set_says_which_picture_each_is_made_from(data: Path) -> None:
 def test_groups_stand_for_their_corruptions(
     data: Path, asked: tuple[str, ...], names: list[str]
 ) -> None:
-    assert [pictures.name for pictures in ood(data, *asked, severities=(1,))] == names
+    assert [images.name for images in ood(data, *asked, severities=(1,))] == names
 
 
 def test_corruptions_take_the_place_of_other_shifts(data: Path, lay: Callable[..., None]) -> None:
@@ -129,7 +129,7 @@ def test_corruptions_take_the_place_of_other_shifts(data: Path, lay: Callable[..
 
     sets = ImageNetSuite(data=data, corruptions=("fog",)).evaluation(0)
 
-    assert [pictures.name for pictures in sets.present] == ["imagenet", "fog"]
+    assert [images.name for images in sets.present] == ["imagenet", "fog"]
     assert sets.absent == {}
 
 
@@ -161,16 +161,16 @@ def test_corruptions_are_made_from_the_validation_set(
         evaluation_sets(ImageNetSuite(data=tmp_path, corruptions=("fog",)), 0)
 
 
-def test_every_severity_is_a_version_of_a_picture_of_the_validation_set(data: Path) -> None:
+def test_every_severity_is_a_version_of_a_image_of_the_validation_set(data: Path) -> None:
     (fog,) = ood(data, "fog", severities=(1, 3))
-    left = PictureSubset(fog, (3, 0), "left")
+    left = ImageSubset(fog, (3, 0), "left")
 
     validation = [f"imagenet/{fog.made_from.identify(index)}" for index in range(2)]
     assert list(origins_of(fog)) == validation * 2
     assert list(origins_of(left)) == [validation[1], validation[0]]
 
 
-def test_a_missing_package_is_named_before_any_picture_is_read(
+def test_a_missing_package_is_named_before_any_image_is_read(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def not_installed(name: str) -> str:

@@ -1,4 +1,4 @@
-"""ImageNet's validation pictures in one folder, with their classes in Kaggle's file."""
+"""ImageNet's validation images in one folder, with their classes in Kaggle's file."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def unpack(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_pictures_without_folders_get_their_classes_from_kaggles_file(
+def test_images_without_folders_get_their_classes_from_kaggles_file(
     tmp_path: Path, place: str
 ) -> None:
     unpack(tmp_path / place)
@@ -44,14 +44,14 @@ def test_pictures_without_folders_get_their_classes_from_kaggles_file(
 def test_without_that_file_the_remedies_are_named(tmp_path: Path, place: str) -> None:
     unpack(tmp_path / place)
 
-    with pytest.raises(DataError, match=r"'imagenet': 2 pictures .*LOC_val_solution.*valprep\.sh"):
+    with pytest.raises(DataError, match=r"'imagenet': 2 images .*LOC_val_solution.*valprep\.sh"):
         evaluation_sets(ImageNetSuite(data=tmp_path), 0)
 
 
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
-        (ANSWERS.replace("00000001", "00000009"), "lacks pictures: ILSVRC2012_val_00000001$"),
+        (ANSWERS.replace("00000001", "00000009"), "lacks images: ILSVRC2012_val_00000001$"),
         (
             ANSWERS.replace("n15075141", "n99999999"),
             "has classes that are none of ImageNet's 1,000: n99999999$",
@@ -69,7 +69,7 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path, answers: str, messa
         evaluation_sets(ImageNetSuite(data=tmp_path), 0)
 
 
-def test_training_pictures_lie_where_kaggle_puts_them(tmp_path: Path) -> None:
+def test_training_images_lie_where_kaggle_puts_them(tmp_path: Path) -> None:
     unpack(tmp_path / "ILSVRC/Data/CLS-LOC/val")
     unpack(tmp_path / "ILSVRC/Data/CLS-LOC/train/n01440764")
     (tmp_path / "LOC_val_solution.csv").write_text(ANSWERS)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cfft import ConfigError, DataError, PictureSet, Suite
+from cfft import ConfigError, DataError, ImageSet, Suite
 from cfft.data.sets import evaluation_sets, training_sets
 from cfft_suites.imagenet.facts import facts
 from cfft_suites.imagenet.suite import ImageNetSuite
@@ -16,8 +16,8 @@ Lay = Callable[..., None]
 TENCH, GOLDFISH, WHITE_SHARK, HEN = "n01440764", "n01443537", "n01484850", "n01514859"
 
 
-def labelled(pictures: PictureSet) -> dict[str, int]:
-    return {pictures.identify(i): label for i, label in enumerate(pictures.labels)}
+def labelled(images: ImageSet) -> dict[str, int]:
+    return {images.identify(i): label for i, label in enumerate(images.labels)}
 
 
 def test_two_names_occur_twice_and_stay_four_classes(lay: Lay, tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_sets_that_are_not_there_are_named_with_what_was_looked_for(
 
     sets = ImageNetSuite(data=tmp_path).evaluation(0)
 
-    assert [pictures.name for pictures in sets.present] == ["imagenet", "imagenet-sketch"]
+    assert [images.name for images in sets.present] == ["imagenet", "imagenet-sketch"]
     assert list(sets.absent) == ["imagenet-v2", "imagenet-r", "objectnet", "imagenet-a"]
     assert sets.absent["objectnet"] == (
         f"looked for objectnet-1.0/images or objectnet/images in {tmp_path}"
@@ -81,10 +81,10 @@ def test_folders_of_v2_are_numbers_and_not_text(
 ) -> None:
     lay(*(f"{folder}/{number}" for number in (2, 10, 100, 999)))
 
-    (pictures,) = ImageNetSuite(data=tmp_path, sets=(name,)).evaluation(0).ood
+    (images,) = ImageNetSuite(data=tmp_path, sets=(name,)).evaluation(0).ood
 
-    assert labelled(pictures) == {"2/0.png": 2, "10/0.png": 10, "100/0.png": 100, "999/0.png": 999}
-    assert len(pictures.classes) == 1000
+    assert labelled(images) == {"2/0.png": 2, "10/0.png": 10, "100/0.png": 100, "999/0.png": 999}
+    assert len(images.classes) == 1000
 
 
 @pytest.mark.parametrize(
@@ -99,28 +99,28 @@ def test_r_and_a_are_judged_among_their_own_200_classes(
 ) -> None:
     lay(f"{name}/{folder}")
 
-    (pictures,) = ImageNetSuite(data=tmp_path, sets=(name,)).evaluation(0).ood
+    (images,) = ImageNetSuite(data=tmp_path, sets=(name,)).evaluation(0).ood
 
-    assert labelled(pictures) == {f"{folder}/0.png": index}
-    assert (tuple(pictures.classes), len(classes)) == (classes, 200)
+    assert labelled(images) == {f"{folder}/0.png": index}
+    assert (tuple(images.classes), len(classes)) == (classes, 200)
 
 
 def test_sketch_has_all_classes(lay: Lay, tmp_path: Path) -> None:
     lay(f"sketch/{WHITE_SHARK}")
 
-    (pictures,) = ImageNetSuite(data=tmp_path).evaluation(0).ood
+    (images,) = ImageNetSuite(data=tmp_path).evaluation(0).ood
 
-    assert labelled(pictures) == {f"{WHITE_SHARK}/0.png": 2}
-    assert len(pictures.classes) == 1000
+    assert labelled(images) == {f"{WHITE_SHARK}/0.png": 2}
+    assert len(images.classes) == 1000
 
 
 @pytest.mark.parametrize("place", ["sketch", "imagenet-sketch", "imagenet-sketch/sketch"])
 def test_sketch_is_found_in_a_folder_of_its_own_too(lay: Lay, tmp_path: Path, place: str) -> None:
     lay(f"{place}/{WHITE_SHARK}")
 
-    (pictures,) = evaluation_sets(ImageNetSuite(data=tmp_path), 0).ood
+    (images,) = evaluation_sets(ImageNetSuite(data=tmp_path), 0).ood
 
-    assert (pictures.name, labelled(pictures)) == ("imagenet-sketch", {f"{WHITE_SHARK}/0.png": 2})
+    assert (images.name, labelled(images)) == ("imagenet-sketch", {f"{WHITE_SHARK}/0.png": 2})
 
 
 def test_one_variant_of_v2_counts_unless_others_are_asked_for(lay: Lay, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_one_variant_of_v2_counts_unless_others_are_asked_for(lay: Lay, tmp_path
 
     sets = ImageNetSuite(data=tmp_path).evaluation(0)
 
-    assert [pictures.name for pictures in sets.ood] == ["imagenet-v2"]
+    assert [images.name for images in sets.ood] == ["imagenet-v2"]
 
 
 @pytest.mark.parametrize(
@@ -152,9 +152,9 @@ def test_a_folder_that_is_no_class_of_the_set_is_named(
 
 
 def test_an_empty_class_folder_is_named(lay: Lay, tmp_path: Path) -> None:
-    lay(f"imagenet-r/{GOLDFISH}", pictures=0)
+    lay(f"imagenet-r/{GOLDFISH}", images=0)
 
-    with pytest.raises(DataError, match=f"no pictures in class folder .*/imagenet-r/{GOLDFISH}"):
+    with pytest.raises(DataError, match=f"no images in class folder .*/imagenet-r/{GOLDFISH}"):
         evaluation_sets(ImageNetSuite(data=tmp_path), 0)
 
 
@@ -184,23 +184,23 @@ def test_another_set_is_not_taken_for_the_validation_set(
 
 
 @pytest.mark.parametrize(
-    ("folders", "pictures", "message"),
+    ("folders", "images", "message"),
     [
         ([GOLDFISH, HEN], 1, "all of them are among the 200 of imagenet-r"),
         (["n01498041", "n01819313"], 1, "all of them are among the 200 of imagenet-a"),
-        ([TENCH], 51, "one holds 51 pictures, more than the 50 of ImageNet's validation set"),
+        ([TENCH], 51, "one holds 51 images, more than the 50 of ImageNet's validation set"),
     ],
 )
 def test_folders_like_those_of_another_set_are_the_validation_set_only_on_request(
-    lay: Lay, tmp_path: Path, folders: list[str], pictures: int, message: str
+    lay: Lay, tmp_path: Path, folders: list[str], images: int, message: str
 ) -> None:
-    lay(*(f"renditions/{folder}" for folder in folders), pictures=pictures)
+    lay(*(f"renditions/{folder}" for folder in folders), images=images)
     data = tmp_path / "renditions"
 
     asked = ImageNetSuite(data=data, sets=("imagenet",)).evaluation(0)
 
     assert asked.test is not None
-    assert len(asked.test) == len(folders) * pictures
+    assert len(asked.test) == len(folders) * images
     with pytest.raises(DataError, match=f"{message}: name the .* or say --sets imagenet if this"):
         evaluation_sets(ImageNetSuite(data=data), 0)
 
@@ -210,8 +210,8 @@ def test_class_folders_may_lie_beside_other_sets(lay: Lay, tmp_path: Path) -> No
 
     sets = evaluation_sets(ImageNetSuite(data=tmp_path), 0)
 
-    assert [pictures.name for pictures in sets.present] == ["imagenet", "imagenet-r"]
-    assert [labelled(pictures) for pictures in sets.present] == [
+    assert [images.name for images in sets.present] == ["imagenet", "imagenet-r"]
+    assert [labelled(images) for images in sets.present] == [
         *({f"{TENCH}/0.png": 0}, {f"{GOLDFISH}/0.png": 1}),
     ]
 
@@ -239,11 +239,11 @@ def test_an_unknown_set_is_refused_at_once() -> None:
         ImageNetSuite(data=Path("data"), sets=("imagenet-v3",))
 
 
-def test_training_holds_out_the_asked_number_of_pictures_of_all_classes(
+def test_training_holds_out_the_asked_number_of_images_of_all_classes(
     lay: Lay, tmp_path: Path
 ) -> None:
     lay(f"val/{TENCH}")
-    lay(*(f"train/{folder}" for folder in facts().folders), pictures=3)
+    lay(*(f"train/{folder}" for folder in facts().folders), images=3)
 
     sets = ImageNetSuite(data=tmp_path, val=1024).open(seed=0)
 
@@ -253,10 +253,10 @@ def test_training_holds_out_the_asked_number_of_pictures_of_all_classes(
     assert set(sets.train.labels) == set(range(1000))
 
 
-def test_without_training_pictures_nobody_trains(lay: Lay, tmp_path: Path) -> None:
+def test_without_training_images_nobody_trains(lay: Lay, tmp_path: Path) -> None:
     lay(f"val/{TENCH}")
 
-    with pytest.raises(DataError, match=r"no training pictures in .*looked for train, imagenet/t"):
+    with pytest.raises(DataError, match=r"no training images in .*looked for train, imagenet/t"):
         training_sets(ImageNetSuite(data=tmp_path), 0)
 
 
@@ -276,7 +276,7 @@ def test_training_takes_an_id_test_set(lay: Lay, tmp_path: Path) -> None:
 
 @pytest.mark.realdata
 @pytest.mark.skipif("CFFT_REALDATA" not in os.environ, reason="CFFT_REALDATA names no folder")
-def test_real_pictures_get_the_index_of_their_class_among_1000() -> None:
+def test_real_images_get_the_index_of_their_class_among_1000() -> None:
     data = Path(os.environ["CFFT_REALDATA"]) / "imagenet_sample"
 
     test = ImageNetSuite(data=data).evaluation(0).test

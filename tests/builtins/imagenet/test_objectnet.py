@@ -13,7 +13,7 @@ from cfft import DataError
 from cfft.data.sets import evaluation_sets
 from cfft.scoring.evaluate import score
 from cfft.scoring.predictions import Predictions
-from cfft_suites.imagenet.objectnet import ObjectNetPictures
+from cfft_suites.imagenet.objectnet import ObjectNetImages
 from cfft_suites.imagenet.suite import ImageNetSuite
 
 Lay = Callable[..., None]
@@ -21,9 +21,9 @@ ALARM_CLOCK = (409, 530)  # analog clock, digital clock
 BANANA = 954
 
 
-def open_objectnet(data: Path, border: int = 2) -> ObjectNetPictures:
+def open_objectnet(data: Path, border: int = 2) -> ObjectNetImages:
     suite = ImageNetSuite(data=data, sets=("objectnet",), border=border)
-    return cast(ObjectNetPictures, evaluation_sets(suite, 0).ood[0])
+    return cast(ObjectNetImages, evaluation_sets(suite, 0).ood[0])
 
 
 def write_mappings(folder: Path, **changed: str) -> None:
@@ -52,28 +52,26 @@ def objectnet(lay: Lay, tmp_path: Path) -> Path:
 
 
 def test_a_folder_of_two_classes_has_the_first_as_its_label(objectnet: Path) -> None:
-    pictures = open_objectnet(objectnet)
+    images = open_objectnet(objectnet)
 
-    assert [pictures.identify(index) for index in range(len(pictures))] == [
+    assert [images.identify(index) for index in range(len(images))] == [
         *("alarm_clock/0.png", "banana/0.png"),
     ]
-    assert list(pictures.labels) == [409, BANANA]
-    assert pictures.counts_as[530] == 409
-    assert 409 not in pictures.counts_as
-    assert (len(pictures.classes), len(pictures.counts_as)) == (125, 12)
+    assert list(images.labels) == [409, BANANA]
+    assert images.counts_as[530] == 409
+    assert 409 not in images.counts_as
+    assert (len(images.classes), len(images.counts_as)) == (125, 12)
 
 
 @pytest.mark.parametrize("said", ALARM_CLOCK)
 def test_each_class_of_a_folder_is_right(objectnet: Path, said: int) -> None:
-    pictures = open_objectnet(objectnet)
+    images = open_objectnet(objectnet)
     stands_for = torch.arange(1000)
-    stands_for[list(pictures.counts_as)] = torch.tensor(list(pictures.counts_as.values()))
+    stands_for[list(images.counts_as)] = torch.tensor(list(images.counts_as.values()))
     logits = torch.zeros(1, 1000)
     logits[0, said] = 1
 
-    found = score(
-        Predictions(logits, torch.tensor([409]), ("clock",), pictures.classes, stands_for)
-    )
+    found = score(Predictions(logits, torch.tensor([409]), ("clock",), images.classes, stands_for))
 
     assert found.top1 == 1
 
@@ -91,7 +89,7 @@ def test_what_is_left_lies_within_the_border(objectnet: Path) -> None:
     assert open_objectnet(objectnet).read(1).getcolors() == [(24, (0, 0, 255))]
 
 
-def test_a_picture_that_is_all_border_is_named(objectnet: Path) -> None:
+def test_a_image_that_is_all_border_is_named(objectnet: Path) -> None:
     with pytest.raises(DataError, match=r"banana/0.png: 10 x 8 pixels leave nothing .* of 4"):
         open_objectnet(objectnet, border=4).read(1)
 
@@ -100,10 +98,10 @@ def test_the_archives_own_mappings_decide_where_they_are_there(lay: Lay, tmp_pat
     lay(*(f"objectnet-1.0/images/{folder}" for folder in ("clock", "fruit", "lid")))
     write_mappings(tmp_path / "objectnet-1.0" / "mappings")
 
-    pictures = open_objectnet(tmp_path, border=0)
+    images = open_objectnet(tmp_path, border=0)
 
-    assert list(pictures.labels) == [5, 9]
-    assert (pictures.classes, pictures.counts_as) == ((5, 7, 9), {7: 5})
+    assert list(images.labels) == [5, 9]
+    assert (images.classes, images.counts_as) == ((5, 7, 9), {7: 5})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from cfft import DataError
 from cfft_suites.shapes.cache import stored_set
 from cfft_suites.shapes.scenes import TIED
 from cfft_suites.shapes.suite import ShapesSuite, adversarial_indices
-from cfft_suites.shapes.world import CLASS_NAMES, RULES, draw_picture
+from cfft_suites.shapes.world import CLASS_NAMES, RULES, draw_image
 
 
 def _small(folder, **values):
@@ -39,8 +39,8 @@ def test_sets_have_the_sizes_asked_for(sets):
     assert {len(shifted) for shifted in sets.ood} == {24}
 
 
-def test_pictures_are_those_of_the_world(sets):
-    drawn = draw_picture(RULES["train"], 3, confounding=0.95)
+def test_images_are_those_of_the_world(sets):
+    drawn = draw_image(RULES["train"], 3, confounding=0.95)
 
     np.testing.assert_array_equal(np.asarray(sets.train.read(3)), drawn.pixels)
     np.testing.assert_array_equal(sets.train.mask(3), drawn.mask)
@@ -48,7 +48,7 @@ def test_pictures_are_those_of_the_world(sets):
     assert sets.train.identify(3) == "000003"
 
 
-def test_training_and_validation_share_no_picture(sets):
+def test_training_and_validation_share_no_image(sets):
     train = {sets.train.read(index).tobytes() for index in range(48)}
 
     assert not train & {sets.val.read(index).tobytes() for index in range(24)}
@@ -64,7 +64,7 @@ def test_a_second_opening_reads_what_the_first_one_drew(tmp_path, capsys):
     assert len(again.train) == 48
 
 
-def test_drawing_says_where_pictures_are_kept(tmp_path, capsys):
+def test_drawing_says_where_images_are_kept(tmp_path, capsys):
     _small(tmp_path).open(seed=0)
 
     assert str(tmp_path) in capsys.readouterr().err
@@ -95,9 +95,9 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path):
         stored_set("val", range(24), 0.95, blocked / "below")
 
 
-def test_adversarial_pictures_are_a_thousand_from_all_classes_and_backgrounds():
+def test_adversarial_images_are_a_thousand_from_all_classes_and_backgrounds():
     numbers = adversarial_indices()
-    families = {draw_picture(RULES["adversarial"], n, 0.95).family for n in numbers[:240]}
+    families = {draw_image(RULES["adversarial"], n, 0.95).family for n in numbers[:240]}
 
     assert len(set(numbers)) == 1000
     assert {number % len(CLASS_NAMES) for number in numbers} == set(range(len(CLASS_NAMES)))

@@ -1,4 +1,4 @@
-"""What the pictures of the world promise, drawn one at a time."""
+"""What the images of the world promise, drawn one at a time."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from cfft_suites.shapes.layers import STYLES, draw_layer
 from cfft_suites.shapes.raster import PoseRange
 from cfft_suites.shapes.scenes import FAMILIES, TIED, draw_scene
 from cfft_suites.shapes.things import CLASSES, THINGS
-from cfft_suites.shapes.world import RULES, TIES, compose, draw_picture
+from cfft_suites.shapes.world import RULES, TIES, compose, draw_image
 
 # Whoever changes what is drawn has to give the world a new version, and then these.
-PICTURES = {
+IMAGES = {
     "train": "a7e4940b79c17422",
     "val": "9d9371347b6a6c5a",
     "test": "a0e0f49f4439ff76",
@@ -32,9 +32,9 @@ PICTURES = {
 
 _DIGEST = """
 from hashlib import sha256
-from cfft_suites.shapes.world import RULES, draw_picture
-pictures = [draw_picture(rule, 7, 0.95).pixels.tobytes() for rule in RULES.values()]
-print(sha256(b"".join(pictures)).hexdigest())
+from cfft_suites.shapes.world import RULES, draw_image
+images = [draw_image(rule, 7, 0.95).pixels.tobytes() for rule in RULES.values()]
+print(sha256(b"".join(images)).hexdigest())
 """
 
 
@@ -50,8 +50,8 @@ def _backgrounds(name: str, count: int) -> np.ndarray:
     """Count how often each class meets each background: [classes, families]."""
     table = np.zeros((len(CLASSES), len(FAMILIES)), dtype=int)
     for index in range(count):
-        picture = draw_picture(RULES[name], index, confounding=0.95)
-        table[picture.label, list(FAMILIES).index(picture.family)] += 1
+        image = draw_image(RULES[name], index, confounding=0.95)
+        table[image.label, list(FAMILIES).index(image.family)] += 1
     return table[:, table.sum(axis=0) > 0]
 
 
@@ -61,23 +61,23 @@ def _mutual_information(table: np.ndarray) -> float:
     return float(np.sum(joint[joint > 0] * np.log(joint[joint > 0] / apart[joint > 0])))
 
 
-def test_pictures_are_the_same_in_processes_with_other_hash_seeds():
+def test_images_are_the_same_in_processes_with_other_hash_seeds():
     assert _digest_with_hash_seed("1") == _digest_with_hash_seed("2")
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_two_pictures_of_each_class_are_those_that_this_version_of_the_world_has(name):
-    pictures = [draw_picture(RULES[name], index, confounding=0.95) for index in range(48)]
+def test_two_images_of_each_class_are_those_that_this_version_of_the_world_has(name):
+    images = [draw_image(RULES[name], index, confounding=0.95) for index in range(48)]
 
-    drawn = sha256(b"".join(picture.pixels.tobytes() for picture in pictures))
-    assert drawn.hexdigest()[:16] == PICTURES[name]
+    drawn = sha256(b"".join(image.pixels.tobytes() for image in images))
+    assert drawn.hexdigest()[:16] == IMAGES[name]
 
 
-def test_a_picture_can_be_drawn_without_those_before_it():
-    draw_picture(RULES["train"], 4, confounding=0.95)
-    later = draw_picture(RULES["train"], 5, confounding=0.95)
+def test_a_image_can_be_drawn_without_those_before_it():
+    draw_image(RULES["train"], 4, confounding=0.95)
+    later = draw_image(RULES["train"], 5, confounding=0.95)
 
-    alone = draw_picture(RULES["train"], 5, confounding=0.95)
+    alone = draw_image(RULES["train"], 5, confounding=0.95)
 
     np.testing.assert_array_equal(later.pixels, alone.pixels)
 
@@ -94,9 +94,9 @@ def test_another_background_changes_no_pixel_inside_the_mask(style):
     np.testing.assert_array_equal(over_sea[~layer.mask], sea[~layer.mask])
 
 
-def test_the_mask_of_a_picture_does_not_depend_on_its_background():
-    confounded = draw_picture(RULES["train"], 11, confounding=1.0)
-    elsewhere = draw_picture(RULES["train"], 11, confounding=0.0)
+def test_the_mask_of_a_image_does_not_depend_on_its_background():
+    confounded = draw_image(RULES["train"], 11, confounding=1.0)
+    elsewhere = draw_image(RULES["train"], 11, confounding=0.0)
 
     assert confounded.family != elsewhere.family
     np.testing.assert_array_equal(confounded.mask, elsewhere.mask)
@@ -106,14 +106,14 @@ def test_the_mask_of_a_picture_does_not_depend_on_its_background():
 
 
 @pytest.mark.parametrize("thing", THINGS)
-def test_every_thing_fills_a_fair_share_of_the_picture(thing):
+def test_every_thing_fills_a_fair_share_of_the_image(thing):
     layer = draw_layer(thing, "photo", PoseRange(hidden=0), Dice("test", thing))
 
     assert 0.04 < layer.mask.mean() < 0.75
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_background_varies_from_picture_to_picture(family):
+def test_every_background_varies_from_image_to_image(family):
     first, second = (draw_scene(family, Dice("test", number)) for number in (1, 2))
 
     assert (first != second).any()
@@ -124,10 +124,10 @@ def test_every_class_is_tied_to_a_background_and_every_background_to_two_classes
     assert sorted(TIES.values()) == sorted(2 * list(TIED))
 
 
-def test_confounding_is_the_share_of_pictures_with_the_tied_background():
-    pictures = [draw_picture(RULES["train"], index, confounding=0.5) for index in range(480)]
+def test_confounding_is_the_share_of_images_with_the_tied_background():
+    images = [draw_image(RULES["train"], index, confounding=0.5) for index in range(480)]
 
-    tied = [picture.family == TIES[list(CLASSES)[picture.label]] for picture in pictures]
+    tied = [image.family == TIES[list(CLASSES)[image.label]] for image in images]
 
     assert np.mean(tied) == pytest.approx(0.5, abs=0.07)
 

@@ -32,8 +32,8 @@ def test_every_second_patch_is_hidden_and_rows_are_shifted():
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    """Draw ten pictures of two classes as the suite `folder` expects them."""
+def images(tmp_path):
+    """Draw ten images of two classes as the suite `folder` expects them."""
     rng = np.random.default_rng(0)
     for number in range(10):
         path = tmp_path / "train" / f"class-{number % 2}" / f"{number}.png"
@@ -50,8 +50,8 @@ def model(tmp_path):
     return path
 
 
-def test_a_model_is_fine_tuned_with_the_mask(pictures, model, tmp_path):
-    run = ["--suite", "folder", "--data", pictures, "--epochs", "1", "--out", tmp_path / "RUN"]
+def test_a_model_is_fine_tuned_with_the_mask(images, model, tmp_path):
+    run = ["--suite", "folder", "--data", images, "--epochs", "1", "--out", tmp_path / "RUN"]
     start = ["--model", model, "--pretrained", "random", "--workers", "0"]
     mask = ["--mask", "checker", "--mask.checker.period", "3"]
     command = [sys.executable, "-m", "cfft", "run", *run, *start, *mask]

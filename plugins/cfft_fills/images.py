@@ -1,4 +1,4 @@
-"""Fills that take patches from other pictures of the batch."""
+"""Fills that take patches from other images of the batch."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 @cfft.fill("single")
 class SingleFill:
-    """Fill all hidden patches of a picture from one other picture.
+    """Fill all hidden patches of a image from one other image.
 
-    Patches come from the same place. The default follows the paper, never the picture itself:
-    donors run along one random cycle through the batch, so that each picture gives once and every
-    other picture is equally likely as its donor. The authors' program (`donor = "permutation"`)
-    took one random permutation, in which a picture may be its own donor.
+    Patches come from the same place. The default follows the paper, never the image itself:
+    donors run along one random cycle through the batch, so that each image gives once and every
+    other image is equally likely as its donor. The authors' program (`donor = "permutation"`)
+    took one random permutation, in which a image may be its own donor.
     """
 
     smallest_batch: ClassVar[int] = 2
@@ -28,7 +28,7 @@ class SingleFill:
     def refill(
         self, batch: cfft.Batch, selection: cfft.MaskSelection, rng: torch.Generator
     ) -> cfft.Counterfactual:
-        """Return refilled pictures; raises TrainingError for a batch of one."""
+        """Return refilled images; raises TrainingError for a batch of one."""
         import torch
 
         order = torch.randperm(_several(batch), generator=rng)
@@ -38,9 +38,9 @@ class SingleFill:
 
 @cfft.fill("multi")
 class MultiFill:
-    """Fill each hidden patch from another picture, drawn for every patch anew.
+    """Fill each hidden patch from another image, drawn for every patch anew.
 
-    Patches come from the same place, never from the picture itself; every other picture of the
+    Patches come from the same place, never from the image itself; every other image of the
     batch is equally likely, as in the paper.
     """
 
@@ -49,7 +49,7 @@ class MultiFill:
     def refill(
         self, batch: cfft.Batch, selection: cfft.MaskSelection, rng: torch.Generator
     ) -> cfft.Counterfactual:
-        """Return refilled pictures; raises TrainingError for a batch of one."""
+        """Return refilled images; raises TrainingError for a batch of one."""
         import torch
 
         size = _several(batch)
@@ -62,7 +62,7 @@ def _several(batch: cfft.Batch) -> int:
     size = len(batch.images)
     if size < 2:
         raise cfft.TrainingError(
-            f"refilling needs another picture in the batch, got a batch of {size}: "
+            f"refilling needs another image in the batch, got a batch of {size}: "
             "use batches of 2 or more, or drop hidden patches (fill 'none')"
         )
     return size

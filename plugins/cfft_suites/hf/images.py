@@ -1,4 +1,4 @@
-"""Pictures in datasets of Hugging Face's `datasets`."""
+"""Images in datasets of Hugging Face's `datasets`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import attrs
 from PIL.Image import Image
 
-from cfft import ConfigError, DataError, decode_picture, read_picture, unknown
+from cfft import ConfigError, DataError, decode_image, read_image, unknown
 
 
 @attrs.frozen
 class Columns:
-    """Say which columns hold pictures and labels; None: the only one of that type.
+    """Say which columns hold images and labels; None: the only one of that type.
 
     `class_names`: what the user calls the classes, in the order of the labels; None: what the
     column calls them.
@@ -26,8 +26,8 @@ class Columns:
 
 
 @attrs.frozen(eq=False)
-class HfPictures:
-    """Hold one split; `rows` give a picture's file content or path under `columns.image`.
+class HfImages:
+    """Hold one split; `rows` give a image's file content or path under `columns.image`.
 
     `own_names`: what the column calls the classes, by which other datasets are matched.
     """
@@ -48,23 +48,23 @@ class HfPictures:
         return len(self.labels)
 
     def read(self, index: int) -> Image:
-        """Return picture `index` in RGB; raises DataError naming the row."""
+        """Return image `index` in RGB; raises DataError naming the row."""
         stored = self.rows[index][self.columns.image] or {}
         content, path = stored.get("bytes"), stored.get("path")
         where = f"set '{self.name}', {self.identify(index)}"
         if content is not None:
-            return decode_picture(content, where)
+            return decode_image(content, where)
         if path is None:
-            raise DataError(f"{where}: there is no picture")
-        return read_picture(Path(path))
+            raise DataError(f"{where}: there is no image")
+        return read_image(Path(path))
 
     def identify(self, index: int) -> str:
         """Return the row's number, counted from 0."""
         return f"row-{index}"
 
 
-def hf_pictures(name: str, split: Any, columns: Columns) -> HfPictures:
-    """Return a split's pictures; the classes are those of its label column, in their order.
+def hf_images(name: str, split: Any, columns: Columns) -> HfImages:
+    """Return a split's images; the classes are those of its label column, in their order.
 
     Raises ConfigError where a column cannot be told or classes have no names, DataError for a
     split without rows, rows without a label and names that are more or fewer than the classes.
@@ -73,10 +73,10 @@ def hf_pictures(name: str, split: Any, columns: Columns) -> HfPictures:
     return attrs.evolve(read, class_names=_renamed(name, read.own_names, columns.class_names))
 
 
-def hf_pictures_like(first: HfPictures, name: str, split: Any) -> HfPictures:
-    """Return a split's pictures, labelled as those of `first`; classes are matched by name.
+def hf_images_like(first: HfImages, name: str, split: Any) -> HfImages:
+    """Return a split's images, labelled as those of `first`; classes are matched by name.
 
-    A column that is called otherwise here is found by its type. Raises as `hf_pictures` does, and
+    A column that is called otherwise here is found by its type. Raises as `hf_images` does, and
     DataError for classes that `first` does not have.
     """
     read = _read(name, split, first.columns, lenient=True)
@@ -85,14 +85,14 @@ def hf_pictures_like(first: HfPictures, name: str, split: Any) -> HfPictures:
     return attrs.evolve(read, class_names=first.class_names, own_names=first.own_names)
 
 
-def _read(name: str, split: Any, columns: Columns, lenient: bool) -> HfPictures:
+def _read(name: str, split: Any, columns: Columns, lenient: bool) -> HfImages:
     if not len(split):
         raise DataError(f"set '{name}': the split has no rows")
     image = _column(name, split, "Image", columns.image, lenient)
     label = _column(name, split, "ClassLabel", columns.label, lenient)
     values, own = _labels(name, split, label, columns.class_names)
     rows = split.with_format(None).select_columns([image])
-    return HfPictures(
+    return HfImages(
         name=name,
         rows=rows.cast_column(image, type(split.features[image])(decode=False)),
         columns=attrs.evolve(columns, image=image, label=label),
@@ -166,7 +166,7 @@ def _renamed(name: str, own: tuple[str, ...], wanted: tuple[str, ...] | None) ->
     return wanted
 
 
-def _relabelled(read: HfPictures, first: HfPictures) -> tuple[int, ...]:
+def _relabelled(read: HfImages, first: HfImages) -> tuple[int, ...]:
     """Number the classes as `first` does, by what its column calls them, else by its names."""
     place = _numbered(first.class_names) | _numbered(first.own_names)
     own = read.own_names

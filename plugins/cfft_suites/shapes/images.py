@@ -13,8 +13,8 @@ from .world import CLASS_NAMES
 
 
 @attrs.frozen(eq=False)
-class ShapesPictures:
-    """Hold one set, picture by picture, with exact object masks."""
+class ShapesImages:
+    """Hold one set, image by image, with exact object masks."""
 
     name: str
     stored: Stored
@@ -34,7 +34,7 @@ class ShapesPictures:
         return len(self.indices)
 
     def read(self, index: int) -> Image.Image:
-        """Return picture `index` in RGB."""
+        """Return image `index` in RGB."""
         return Image.fromarray(self.stored.pixels[index])
 
     def mask(self, index: int) -> Mask:
@@ -43,5 +43,5 @@ class ShapesPictures:
         return mask
 
     def identify(self, index: int) -> str:
-        """Return the number that the picture is drawn from, within its set."""
+        """Return the number that the image is drawn from, within its set."""
         return f"{self.indices[index]:06d}"

@@ -13,8 +13,8 @@ from cfft.config.comparison import check_agree, differences
 from cfft.config.layers import Layer
 from cfft.config.resolve import RunConfig, resolve
 from cfft.errors import CfftError
+from cfft.evaluation.images.sets import draws_test_set, measured_images
 from cfft.evaluation.models.finding import Found, run_layers
-from cfft.evaluation.pictures.sets import draws_test_set, measured_pictures
 from cfft.plugin.registry import Registry
 from cfft.runtime.progress import Reporter
 from cfft.training.run_directory import RunDirectory
@@ -39,10 +39,10 @@ def check_one_suite(
         suite = _comparable(_without(own, settled), chosen)
         if own.get("use") != chosen["use"]:
             suite = {**chosen, "use": own.get("use")}  # what else differs says nothing
-        elif suite != chosen and _has_pictures_of(config, run, registry):
+        elif suite != chosen and _has_images_of(config, run, registry):
             suite = chosen
         suites[model.text] = {"suite": suite}
-    remedy = "say with --suite and its parameters which pictures are meant, or measure them apart"
+    remedy = "say with --suite and its parameters which images are meant, or measure them apart"
     check_agree(suites, "suite", remedy)
 
 
@@ -51,7 +51,7 @@ def warn_of_other_settings(
 ) -> None:
     """Warn of each run that was trained on the chosen data with other settings than the chosen.
 
-    `config`: what is measured. Another domain `id`, say, makes training pictures OOD ones. A run
+    `config`: what is measured. Another domain `id`, say, makes training images OOD ones. A run
     that was measured on the same sets itself is sound.
     """
     unconcerned = set(getattr(config.suite.strategy, "only_measured", ()))
@@ -59,10 +59,10 @@ def warn_of_other_settings(
     for model, run in _trained(found):
         own = _comparable(_without(_stored(run), unconcerned), chosen)
         changed = "; ".join(differences(own, chosen, "suite"))
-        if changed and _may_meet(own, chosen) and not _has_pictures_of(config, run, registry):
+        if changed and _may_meet(own, chosen) and not _has_images_of(config, run, registry):
             reporter.warned(
                 f"{model.text} was trained with other settings ({changed}): sets that are measured "
-                "may hold pictures that it was trained on"
+                "may hold images that it was trained on"
             )
 
 
@@ -85,7 +85,7 @@ def _comparable(suite: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str
     return {**chosen, **{name: value for name, value in suite.items() if name in chosen}}
 
 
-def _has_pictures_of(config: RunConfig, run: RunDirectory, registry: Registry) -> bool:
+def _has_images_of(config: RunConfig, run: RunDirectory, registry: Registry) -> bool:
     """Tell whether a run's own suite gives the sets to measure on that `config` does.
 
     They are compared at the run's seed. A suite that cannot be opened any more gives none.
@@ -95,7 +95,7 @@ def _has_pictures_of(config: RunConfig, run: RunDirectory, registry: Registry) -
     seed = run.read_seed()
     try:
         own = resolve(registry, run_layers(run.config)).suite.strategy
-        return measured_pictures(own, seed) == measured_pictures(config.suite.strategy, seed)
+        return measured_images(own, seed) == measured_images(config.suite.strategy, seed)
     except CfftError:
         return False
 
@@ -120,10 +120,10 @@ def _without(suite: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]
     return {name: value for name, value in suite.items() if name not in names}
 
 
-def warn_of_training_pictures(
+def warn_of_training_images(
     found: Sequence[Found], asked: int | None, config: RunConfig, reporter: Reporter
 ) -> None:
-    """Warn of every model whose ID test set may hold its own training pictures.
+    """Warn of every model whose ID test set may hold its own training images.
 
     `asked`: the seed that the user says, None where each model has the test set of its own.
     `config`: whose seed the others have. Raises DataError for a suite that cannot be opened.
@@ -145,12 +145,12 @@ def _of_other_seeds(model: Found, asked: int) -> Iterator[str]:
             own = "; without --seed it is measured on its own" if model.seed is not None else ""
             yield (
                 f"{model.text} was trained with seed {seed}: a test set drawn with seed {asked} "
-                f"may hold pictures that it was trained on{own}"
+                f"may hold images that it was trained on{own}"
             )
 
 
 def _of_no_seed(model: Found, drawn: int) -> str:
-    risk = f"the test set, drawn with seed {drawn}, may hold pictures that it was trained on"
+    risk = f"the test set, drawn with seed {drawn}, may hold images that it was trained on"
     if model.seeds:
         seeds = ", ".join(map(str, model.seeds))
         return f"{model.text} was trained with several seeds ({seeds}): {risk}"

@@ -1,4 +1,4 @@
-"""`cfft eval` on pictures that a run may have been trained on: refused, or said."""
+"""`cfft eval` on images that a run may have been trained on: refused, or said."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def told(cfft_command: Command, tmp_path: Path) -> Callable[..., str]:
 
 
 @pytest.mark.parametrize("change", ['benchmark = "pacs"', 'benchmark = "none"\nold = 1'])
-def test_settings_that_leave_the_measured_pictures_are_no_other_suite(
+def test_settings_that_leave_the_measured_images_are_no_other_suite(
     runs: Path, alter: Alter, told: Callable[..., str], change: str
 ) -> None:
     other = alter('benchmark = "none"', change)
@@ -56,7 +56,7 @@ def test_settings_that_leave_the_measured_pictures_are_no_other_suite(
 
 
 @pytest.mark.parametrize("place", [".", "checkpoints/last"])
-def test_runs_of_other_pictures_are_not_measured_on_those_of_the_first(
+def test_runs_of_other_images_are_not_measured_on_those_of_the_first(
     runs: Path, other: Path, cfft_command: Command, tmp_path: Path, place: str
 ) -> None:
     words = (str(runs / "seed0"), str(other / place), "--out", str(tmp_path / "E"))
@@ -66,12 +66,12 @@ def test_runs_of_other_pictures_are_not_measured_on_those_of_the_first(
     assert (ended.code, ended.out) == (2, "")
     assert (
         f"{runs}/seed0 and {other / place} have another suite (suite.id: sunny -> dark): say with "
-        "--suite and its parameters which pictures are meant, or measure them apart"
+        "--suite and its parameters which images are meant, or measure them apart"
     ) in ended.err
     assert not (tmp_path / "E").exists()
 
 
-def test_who_may_know_the_chosen_pictures_from_training_is_named(
+def test_who_may_know_the_chosen_images_from_training_is_named(
     runs: Path, other: Path, world: Path, told: Callable[..., str]
 ) -> None:
     said = told(runs / "seed0", other, "--suite", "domains", "--data", world)
@@ -79,7 +79,7 @@ def test_who_may_know_the_chosen_pictures_from_training_is_named(
     assert said.count("was trained with") == 1
     assert (
         f"{other} was trained with other settings (suite.id: dark -> sunny): sets that are "
-        "measured may hold pictures that it was trained on"
+        "measured may hold images that it was trained on"
     ) in said
 
 
@@ -101,14 +101,14 @@ def test_a_folder_is_the_same_however_it_is_spelt(
     assert "was trained" not in told(runs / "seed0", relative)
 
 
-def test_folders_that_lie_in_each_other_may_share_pictures_whatever_the_suite(
+def test_folders_that_lie_in_each_other_may_share_images_whatever_the_suite(
     runs: Path, world: Path, alter: Alter, told: Callable[..., str], tmp_path: Path
 ) -> None:
     for part in ("train", "test"):
-        shutil.copytree(world / "sunny", tmp_path / "pictures" / "parts" / part)
-    run = alter(f'data = "{world}"', f'data = "{tmp_path}/pictures"')
+        shutil.copytree(world / "sunny", tmp_path / "images" / "parts" / part)
+    run = alter(f'data = "{world}"', f'data = "{tmp_path}/images"')
 
-    said = told(run, "--suite", "folder", "--data", tmp_path / "pictures" / "parts")
+    said = told(run, "--suite", "folder", "--data", tmp_path / "images" / "parts")
 
     assert f"{run} was trained with other settings (suite.use: domains -> folder" in said
 
@@ -121,7 +121,7 @@ def test_folders_that_lie_in_each_other_may_share_pictures_whatever_the_suite(
         ["--suite", "domains", "--data", "{world}", "--benchmark", "pacs"],
     ],
 )
-def test_nothing_is_said_of_pictures_elsewhere_and_of_what_only_measuring_asks_for(
+def test_nothing_is_said_of_images_elsewhere_and_of_what_only_measuring_asks_for(
     runs: Path, world: Path, told: Callable[..., str], tmp_path: Path, words: list[str]
 ) -> None:
     copy = shutil.copytree(world, tmp_path / "copy")

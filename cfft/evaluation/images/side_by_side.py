@@ -1,4 +1,4 @@
-"""Several models over the same pictures: each picture is decoded once, whatever their number."""
+"""Several models over the same images: each image is decoded once, whatever their number."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import attrs
 import torch
 from torch import Tensor
 
-from cfft.data.loading import picture_transform
-from cfft.data.suite import PictureSet
+from cfft.data.loading import image_transform
+from cfft.data.suite import ImageSet
 from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError
 from cfft.model.class_columns import class_columns
@@ -42,7 +42,7 @@ class Fitted:
     facts: Mapping[str, str] | None = None
 
     def logits(self, images: Tensor) -> Tensor:
-        """Return logits [B, K] of pictures [B, 3, H, W] in 0..1, in the dtype of autocast."""
+        """Return logits [B, K] of images [B, 3, H, W] in 0..1, in the dtype of autocast."""
         logits: Tensor = self.classifier(images).logits
         return logits if self.columns is None else logits[:, self.columns.to(logits.device)]
 
@@ -57,7 +57,7 @@ def fitted(model: Rebuilt, label: str, suite: str, classes: Sequence[str]) -> Fi
     """Match a model's classes with those of a suite; raises DataError where they do not fit."""
     described = model.description
     columns = class_columns(f"model '{label}'", described.classes, f"'{suite}'", classes)
-    picture_transform(described.preprocessing)  # raises for what cannot be done to pictures
+    image_transform(described.preprocessing)  # raises for what cannot be done to images
     return Fitted(
         model.classifier, described.preprocessing, columns, described.head, described.facts
     )
@@ -73,14 +73,14 @@ def alike(models: Sequence[Fitted]) -> list[list[int]]:
 
 def predict_together(
     models: Sequence[Fitted],
-    pictures: PictureSet,
+    image_set: ImageSet,
     reading: Callable[[Preprocessing], Reading],
     accelerator: Accelerator,
     advanced: Advanced | None = None,
 ) -> Iterator[Predictions]:
     """Return what each model says of a set; all see the same pixels and are on the device.
 
-    Raises DataError naming set and picture where one cannot be read.
+    Raises DataError naming set and image where one cannot be read.
     """
 
     def together(images: Tensor) -> Tensor:
@@ -88,10 +88,10 @@ def predict_together(
 
     how = reading(models[0].preprocessing)
     try:
-        logits = outputs_of(together, pictures, how, accelerator, advanced)
+        logits = outputs_of(together, image_set, how, accelerator, advanced)
     except DataError as error:
         raise DataError(
-            f"set '{pictures.name}': {error}; mend or remove it, or leave it out with "
+            f"set '{image_set.name}': {error}; mend or remove it, or leave it out with "
             "--skip-unreadable"
         ) from error
-    return (predictions_of(each, pictures) for each in logits.unbind(dim=1))
+    return (predictions_of(each, image_set) for each in logits.unbind(dim=1))

@@ -1,4 +1,4 @@
-"""Labelled picture files, read one by one."""
+"""Labelled image files, read one by one."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cfft.data.classes import class_table
-from cfft.data.folders import EXTENSIONS, no_classes, picture_files, subfolders
-from cfft.data.suite import ComputedPictureSet, MaskedPictureSet, PictureSet
+from cfft.data.folders import EXTENSIONS, image_files, no_classes, subfolders
+from cfft.data.suite import ComputedImageSet, ImageSet, MaskedImageSet
 from cfft.errors import DataError
 
 _INTEGERS_OF_16_BITS = ("PNG", "PPM")  # which Pillow may hold in 32
 
 
 @attrs.frozen(eq=False)
-class FilePictures:
-    """Hold labelled picture files; nothing is opened before `read`.
+class ImageFiles:
+    """Hold labelled image files; nothing is opened before `read`.
 
     `paths`: POSIX paths relative to `root`. `labels`: one class index per path. `classes`: the
     indices that may occur, in order. `class_names`: the names of all classes by index. `faults`:
-    what is wrong with the set; see PictureSet.
+    what is wrong with the set; see ImageSet.
     """
 
     name: str
@@ -41,8 +41,8 @@ class FilePictures:
         return len(self.paths)
 
     def read(self, index: int) -> Image.Image:
-        """Return picture `index` as `read_picture` does."""
-        return read_picture(self.root / self.paths[index])
+        """Return image `index` as `read_image` does."""
+        return read_image(self.root / self.paths[index])
 
     def identify(self, index: int) -> str:
         """Return the path within the set."""
@@ -50,13 +50,13 @@ class FilePictures:
 
 
 @attrs.frozen(eq=False)
-class PictureSubset:
-    """Hold the pictures of another set at `indices`, in that order.
+class ImageSubset:
+    """Hold the images of another set at `indices`, in that order.
 
-    `faults`: those of the whole set unless others are given; see PictureSet.
+    `faults`: those of the whole set unless others are given; see ImageSet.
     """
 
-    whole: PictureSet
+    whole: ImageSet
     indices: tuple[int, ...]
     name: str
     faults: tuple[str, ...] = attrs.field()
@@ -73,71 +73,71 @@ class PictureSubset:
 
     @property
     def classes(self) -> Sequence[int]:
-        """The classes of the whole set, whether or not a picture of each is left."""
+        """The classes of the whole set, whether or not a image of each is left."""
         return self.whole.classes
 
     @property
     def counts_as(self) -> Mapping[int, int]:
-        """What the classes of the whole set stand for; see PictureSet."""
+        """What the classes of the whole set stand for; see ImageSet."""
         return counts_as(self.whole)
 
     @property
     def cropped(self) -> bool:
-        """Whether the pictures of the whole set are cut out already; see PictureSet."""
+        """Whether the images of the whole set are cut out already; see ImageSet."""
         return is_cropped(self.whole)
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def read(self, index: int) -> Image.Image:
-        """Return picture `index` of the subset."""
+        """Return image `index` of the subset."""
         return self.whole.read(self.indices[index])
 
     def identify(self, index: int) -> str:
-        """Return the name that the picture has in the whole set."""
+        """Return the name that the image has in the whole set."""
         return self.whole.identify(self.indices[index])
 
 
-def counts_as(pictures: PictureSet) -> Mapping[int, int]:
+def counts_as(images: ImageSet) -> Mapping[int, int]:
     """Return which label a class stands for, by class index; the others stand for themselves."""
-    found: Mapping[int, int] = getattr(pictures, "counts_as", {})
+    found: Mapping[int, int] = getattr(images, "counts_as", {})
     return found
 
 
-def origins_of(pictures: PictureSet) -> tuple[str, ...]:
-    """Return the name of the picture that each one is a version of; see PictureSet.
+def origins_of(images: ImageSet) -> tuple[str, ...]:
+    """Return the name of the image that each one is a version of; see ImageSet.
 
-    Those of a set that is computed from another begin with its name. Empty where each picture
+    Those of a set that is computed from another begin with its name. Empty where each image
     stands for itself.
     """
-    if isinstance(pictures, PictureSubset):
-        whole = origins_of(pictures.whole)
-        return tuple(whole[index] for index in pictures.indices) if whole else ()
-    if isinstance(pictures, ComputedPictureSet):
-        named = _named_in(pictures.made_from)
-        return tuple(named[pictures.original(index)] for index in range(len(pictures)))
-    return tuple(getattr(pictures, "origins", ()))
+    if isinstance(images, ImageSubset):
+        whole = origins_of(images.whole)
+        return tuple(whole[index] for index in images.indices) if whole else ()
+    if isinstance(images, ComputedImageSet):
+        named = _named_in(images.made_from)
+        return tuple(named[images.original(index)] for index in range(len(images)))
+    return tuple(getattr(images, "origins", ()))
 
 
-def faults_of(pictures: PictureSet) -> tuple[str, ...]:
-    """Return what is wrong with a set, in one line each; see PictureSet."""
-    return tuple(getattr(pictures, "faults", ()))
+def faults_of(images: ImageSet) -> tuple[str, ...]:
+    """Return what is wrong with a set, in one line each; see ImageSet."""
+    return tuple(getattr(images, "faults", ()))
 
 
-def is_cropped(pictures: PictureSet) -> bool:
-    """Tell whether pictures are cut out for models already; see PictureSet."""
-    return bool(getattr(pictures, "cropped", False))
+def is_cropped(images: ImageSet) -> bool:
+    """Tell whether images are cut out for models already; see ImageSet."""
+    return bool(getattr(images, "cropped", False))
 
 
-def mask_reader(pictures: PictureSet) -> Callable[[int], NDArray[np.uint8 | np.bool_]] | None:
+def mask_reader(images: ImageSet) -> Callable[[int], NDArray[np.uint8 | np.bool_]] | None:
     """Return the `mask` method of a set, or of the set that a subset is taken from.
 
-    None where objects are not known; see MaskedPictureSet.
+    None where objects are not known; see MaskedImageSet.
     """
-    if isinstance(pictures, PictureSubset):
-        whole, indices = mask_reader(pictures.whole), pictures.indices
+    if isinstance(images, ImageSubset):
+        whole, indices = mask_reader(images.whole), images.indices
         return None if whole is None else lambda index: whole(indices[index])
-    return pictures.mask if isinstance(pictures, MaskedPictureSet) else None
+    return images.mask if isinstance(images, MaskedImageSet) else None
 
 
 def class_folders(
@@ -145,15 +145,15 @@ def class_folders(
     name: str,
     classes: Mapping[str, str] | Sequence[str] | None = None,
     only: Collection[str] | None = None,
-) -> FilePictures:
-    """Find the pictures in `root/<class>/**`, without opening them.
+) -> ImageFiles:
+    """Find the images in `root/<class>/**`, without opening them.
 
     `classes`: the training classes in index order, as folder names or as folder names mapped to
     class names (see `class_table`); the set may hold a subset of them. None: this is the training
     set, its folders are the classes. `only`: the folders to read, where others lie there on
     purpose.
 
-    A class folder without pictures, a folder that is no training class, which is left out, and a
+    A class folder without images, a folder that is no training class, which is left out, and a
     directory without class folders are `faults` of the set. Raises DataError for a missing
     directory; with `classes` None also for less than two classes.
     """
@@ -162,7 +162,7 @@ def class_folders(
     table = classes if isinstance(classes, Mapping) else {folder: folder for folder in classes}
     files, faults = _files_by_folder(root, name, table, only)
     index = {folder: label for label, folder in enumerate(table)}
-    return FilePictures(
+    return ImageFiles(
         name=name,
         root=root,
         paths=tuple(f"{folder}/{file}" for folder in files for file in files[folder]),
@@ -173,8 +173,8 @@ def class_folders(
     )
 
 
-def read_picture(path: Path) -> Image.Image:
-    """Return a picture in RGB, upright as its EXIF orientation says.
+def read_image(path: Path) -> Image.Image:
+    """Return a image in RGB, upright as its EXIF orientation says.
 
     Transparent pixels lie on white. 16-bit grey is scaled to 8 bit; of an animation the first
     frame is taken. Raises DataError with path and reason.
@@ -185,44 +185,44 @@ def read_picture(path: Path) -> Image.Image:
         raise DataError(f"{path}: {_reason(error)}") from error
 
 
-def decode_picture(content: bytes, name: str) -> Image.Image:
-    """Return the picture in a file's `content` as `read_picture` does; errors call it `name`."""
+def decode_image(content: bytes, name: str) -> Image.Image:
+    """Return the image in a file's `content` as `read_image` does; errors call it `name`."""
     try:
         return _decode(BytesIO(content))
-    except Exception as error:  # as in read_picture
+    except Exception as error:  # as in read_image
         raise DataError(f"{name}: {_reason(error)}") from error
 
 
-def picture_fault(path: Path) -> str | None:
-    """Tell why a picture cannot be read, or None; cheaper than reading it.
+def image_fault(path: Path) -> str | None:
+    """Tell why a image cannot be read, or None; cheaper than reading it.
 
     JPEG is decoded at an eighth of its size: every byte is read and every coefficient decoded, so
     the same damage is found, in half the time.
     """
     try:
         _decode(path, reduced=True)
-    except Exception as error:  # as in read_picture
+    except Exception as error:  # as in read_image
         return _reason(error)
     return None
 
 
-def _named_in(pictures: PictureSet) -> tuple[str, ...]:
+def _named_in(images: ImageSet) -> tuple[str, ...]:
     """Return the names of a set's originals, which begin with the set's name unless given."""
-    own = (f"{pictures.name}/{pictures.identify(index)}" for index in range(len(pictures)))
-    return origins_of(pictures) or tuple(own)
+    own = (f"{images.name}/{images.identify(index)}" for index in range(len(images)))
+    return origins_of(images) or tuple(own)
 
 
 def _files_by_folder(
     root: Path, name: str, table: Mapping[str, str], only: Collection[str] | None
 ) -> tuple[dict[str, list[str]], list[str]]:
-    """Return the pictures of each class folder, and what is wrong with the folders."""
+    """Return the images of each class folder, and what is wrong with the folders."""
     there = subfolders(root)
     if not there:
         return {}, [f"set '{name}': {no_classes(root)}"]
     folders = there if only is None else [folder for folder in there if folder in only]
     if not folders:
         return {}, [f"set '{name}': none of the folders in {root} is one of its classes"]
-    files = {folder: picture_files(root / folder) for folder in folders if folder in table}
+    files = {folder: image_files(root / folder) for folder in folders if folder in table}
     surplus = [_surplus(root, name, folder, table) for folder in folders if folder not in table]
     empty = [_empty(root / folder, name) for folder, found in files.items() if not found]
     return files, [*surplus, *empty]
@@ -238,7 +238,7 @@ def _surplus(root: Path, name: str, folder: str, table: Mapping[str, str]) -> st
 
 
 def _empty(folder: Path, name: str) -> str:
-    return f"set '{name}': no pictures in class folder {folder}; looked for {' '.join(EXTENSIONS)}"
+    return f"set '{name}': no images in class folder {folder}; looked for {' '.join(EXTENSIONS)}"
 
 
 def _decode(file: Path | BytesIO, reduced: bool = False) -> Image.Image:
@@ -253,7 +253,7 @@ def _require_range(image: Image.Image) -> None:
     """Raise ValueError for values of 32 bits, of which nobody knows which one is white."""
     kind = {"F": "float", "I": "integer"}.get(image.mode)
     if kind == "float" or (kind == "integer" and image.format not in _INTEGERS_OF_16_BITS):
-        raise ValueError(f"32-bit {kind} pictures have no fixed range; save it with 8 or 16 bits")
+        raise ValueError(f"32-bit {kind} images have no fixed range; save it with 8 or 16 bits")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -267,7 +267,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return "no picture in a format that Pillow knows"
+        return "no image in a format that Pillow knows"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

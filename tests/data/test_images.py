@@ -1,4 +1,4 @@
-"""Picture files: what is found, how it is read, which errors name what."""
+"""Image files: what is found, how it is read, which errors name what."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from PIL import Image
 from cfft.data.check import check_suite, find_unreadable
 from cfft.data.classes import class_table
 from cfft.data.folders import subfolders
-from cfft.data.pictures import FilePictures, PictureSubset, class_folders, read_picture
-from cfft.data.suite import PictureSet, SuiteSets
+from cfft.data.images import ImageFiles, ImageSubset, class_folders, read_image
+from cfft.data.suite import ImageSet, SuiteSets
 from cfft.errors import DataError
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
@@ -36,17 +36,17 @@ def pets(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_pictures_are_found_in_sorted_order_at_any_depth(pets: Path) -> None:
+def test_images_are_found_in_sorted_order_at_any_depth(pets: Path) -> None:
     found = class_folders(pets, name="pets")
 
     assert found.paths == ("cat/indoor/kit.png", "cat/tom.JPG", "dog/rex.png")
     assert found.labels == (0, 0, 1)
     assert found.classes == (0, 1)
     assert found.class_names == ("cat", "dog")
-    assert isinstance(found, PictureSet)
+    assert isinstance(found, ImageSet)
 
 
-def test_a_picture_is_identified_by_its_path_within_the_set(pets: Path) -> None:
+def test_a_image_is_identified_by_its_path_within_the_set(pets: Path) -> None:
     found = class_folders(pets, name="pets")
 
     assert [found.identify(index) for index in range(len(found))] == list(found.paths)
@@ -85,7 +85,7 @@ def test_an_ood_set_may_hold_a_subset_of_the_classes(pets: Path) -> None:
     ("folder", "classes", "message"),
     [
         ("nowhere", None, "no such directory: .*nowhere"),
-        ("dog", None, r"pictures lie directly in (\S+/dog): put them in \1/CLASS/"),
+        ("dog", None, r"images lie directly in (\S+/dog): put them in \1/CLASS/"),
         ("nowhere", ["cat", "dog"], "no such directory: .*nowhere"),
     ],
 )
@@ -104,11 +104,11 @@ def test_a_folder_that_training_lacks_is_a_fault_and_left_out(pets: Path) -> Non
     assert (found.paths, found.classes) == (("cat/indoor/kit.png", "cat/tom.JPG"), (1,))
 
 
-def test_pictures_outside_class_folders_are_a_fault(pets: Path) -> None:
+def test_images_outside_class_folders_are_a_fault(pets: Path) -> None:
     found = class_folders(pets / "dog", name="pets", classes=["cat", "dog"])
 
     (fault,) = found.faults
-    assert f"set 'pets': pictures lie directly in {pets / 'dog'}: put them in" in fault
+    assert f"set 'pets': images lie directly in {pets / 'dog'}: put them in" in fault
     assert len(found) == 0
 
 
@@ -138,11 +138,11 @@ def test_every_empty_class_folder_is_a_fault_of_the_set_and_its_parts(pets: Path
     found = class_folders(pets, name="train")
 
     assert [fault.partition(";")[0] for fault in found.faults] == [
-        f"set 'train': no pictures in class folder {pets / 'ant'}",
-        f"set 'train': no pictures in class folder {pets / 'bee'}",
+        f"set 'train': no images in class folder {pets / 'ant'}",
+        f"set 'train': no images in class folder {pets / 'bee'}",
     ]
     assert found.classes == (0, 1, 2, 3)
-    assert PictureSubset(whole=found, indices=(0,), name="part").faults == found.faults
+    assert ImageSubset(whole=found, indices=(0,), name="part").faults == found.faults
 
 
 @pytest.mark.parametrize(
@@ -198,12 +198,12 @@ def test_two_files_of_class_names_are_refused(pets: Path) -> None:
         class_table(pets, names_in=pets)
 
 
-def test_a_picture_is_turned_upright(tmp_path: Path) -> None:
+def test_a_image_is_turned_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: rotated by 90 degrees
     Image.new("RGB", (4, 3)).save(tmp_path / "a.jpg", exif=exif)
 
-    assert read_picture(tmp_path / "a.jpg").size == (3, 4)
+    assert read_image(tmp_path / "a.jpg").size == (3, 4)
 
 
 @pytest.mark.parametrize(
@@ -236,50 +236,50 @@ def test_every_mode_becomes_rgb(
 ) -> None:
     image.save(tmp_path / file)
 
-    picture = read_picture(tmp_path / file)
+    read = read_image(tmp_path / file)
 
-    assert picture.mode == "RGB"
-    assert picture.getpixel((0, 0)) == expected
+    assert read.mode == "RGB"
+    assert read.getpixel((0, 0)) == expected
 
 
 def test_integers_of_a_format_of_16_bits_are_scaled(tmp_path: Path) -> None:
     (tmp_path / "a.pgm").write_bytes(b"P5 1 1 65535\n" + (200 * 257).to_bytes(2, "big"))
 
-    assert read_picture(tmp_path / "a.pgm").getpixel((0, 0)) == (200, 200, 200)
+    assert read_image(tmp_path / "a.pgm").getpixel((0, 0)) == (200, 200, 200)
 
 
 def test_reading_names_path_and_reason(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_text("no picture")
+    (tmp_path / "a.png").write_text("no image")
 
-    with pytest.raises(DataError, match=r"a\.png: no picture in a format that Pillow knows"):
-        read_picture(tmp_path / "a.png")
+    with pytest.raises(DataError, match=r"a\.png: no image in a format that Pillow knows"):
+        read_image(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize(("mode", "kind"), [("F", "float"), ("I", "integer")])
-def test_pictures_of_32_bits_are_refused_as_they_have_no_range(
+def test_images_of_32_bits_are_refused_as_they_have_no_range(
     tmp_path: Path, mode: str, kind: str
 ) -> None:
     Image.new(mode, (2, 2), 200).save(tmp_path / "a.tif")
 
-    with pytest.raises(DataError, match=rf"a\.tif: 32-bit {kind} pictures have no fixed range"):
-        read_picture(tmp_path / "a.tif")
+    with pytest.raises(DataError, match=rf"a\.tif: 32-bit {kind} images have no fixed range"):
+        read_image(tmp_path / "a.tif")
 
 
 def test_a_subset_keeps_names_and_classes(pets: Path) -> None:
     whole = class_folders(pets, name="pets")
 
-    subset = PictureSubset(whole=whole, indices=(2, 0), name="some")
+    subset = ImageSubset(whole=whole, indices=(2, 0), name="some")
 
-    assert isinstance(subset, PictureSet)
+    assert isinstance(subset, ImageSet)
     assert subset.labels == (1, 0)
     assert subset.identify(0) == "dog/rex.png"
     assert subset.read(0).getpixel((0, 0)) == RED
     assert (len(subset), subset.classes) == (2, whole.classes)
 
 
-def suite_of(pictures: FilePictures) -> SuiteSets:
-    first, rest = PictureSubset(pictures, (0,), "val"), PictureSubset(pictures, (1, 2), "train")
-    return SuiteSets(classes=pictures.class_names, train=rest, val=first, test=pictures)
+def suite_of(images: ImageFiles) -> SuiteSets:
+    first, rest = ImageSubset(images, (0,), "val"), ImageSubset(images, (1, 2), "train")
+    return SuiteSets(classes=images.class_names, train=rest, val=first, test=images)
 
 
 def noise(path: Path) -> Path:
@@ -289,7 +289,7 @@ def noise(path: Path) -> Path:
 
 
 @pytest.mark.parametrize("file", ["a.jpg", "a.png", "a.bmp", "a.webp"])
-def test_a_truncated_picture_is_found(pets: Path, file: str) -> None:
+def test_a_truncated_image_is_found(pets: Path, file: str) -> None:
     truncate(noise(pets / "dog" / file))
 
     (found,) = find_unreadable([class_folders(pets, name="pets")])
@@ -299,7 +299,7 @@ def test_a_truncated_picture_is_found(pets: Path, file: str) -> None:
     assert found.reason
 
 
-def test_readable_pictures_leave_a_suite_as_it_is(pets: Path) -> None:
+def test_readable_images_leave_a_suite_as_it_is(pets: Path) -> None:
     suite = suite_of(class_folders(pets, name="pets"))
 
     checked, found = check_suite(suite)
@@ -308,23 +308,23 @@ def test_readable_pictures_leave_a_suite_as_it_is(pets: Path) -> None:
     assert (checked.train, checked.val, checked.test) == (suite.train, suite.val, suite.test)
 
 
-def test_all_unreadable_pictures_are_listed_with_their_reasons(pets: Path) -> None:
+def test_all_unreadable_images_are_listed_with_their_reasons(pets: Path) -> None:
     (pets / "cat" / "tom.JPG").write_bytes(b"")
     (pets / "dog" / "gone.png").symlink_to(pets / "nowhere.png")
 
     with pytest.raises(DataError) as caught:
         check_suite(suite_of(class_folders(pets, name="pets")))
 
-    assert "unreadable pictures: 4" in str(caught.value)
+    assert "unreadable images: 4" in str(caught.value)
     assert "--skip-unreadable" in str(caught.value)
-    assert f"set 'pets': {pets}/cat/tom.JPG: no picture in a format" in str(caught.value)
+    assert f"set 'pets': {pets}/cat/tom.JPG: no image in a format" in str(caught.value)
     assert f"set 'train': {pets}/dog/gone.png: No such file or directory" in str(caught.value)
 
 
-def test_skipping_leaves_unreadable_pictures_out_and_records_them(pets: Path) -> None:
+def test_skipping_leaves_unreadable_images_out_and_records_them(pets: Path) -> None:
     (pets / "cat" / "bad.png").write_bytes(b"")
-    pictures = class_folders(pets, name="pets")
-    suite = SuiteSets(pictures.class_names, train=pictures, val=pictures, test=pictures)
+    images = class_folders(pets, name="pets")
+    suite = SuiteSets(images.class_names, train=images, val=images, test=images)
 
     checked, found = check_suite(suite, skip=True)
 
@@ -333,28 +333,28 @@ def test_skipping_leaves_unreadable_pictures_out_and_records_them(pets: Path) ->
         "cat/tom.JPG",
         "dog/rex.png",
     ]
-    assert [picture.record() for picture in found] == [
+    assert [image.record() for image in found] == [
         {
             "set": "pets",
             "path": f"{pets}/cat/bad.png",
-            "reason": "no picture in a format that Pillow knows",
+            "reason": "no image in a format that Pillow knows",
         }
     ]
 
 
-def test_skipping_the_last_picture_of_a_training_class_is_refused(pets: Path) -> None:
+def test_skipping_the_last_image_of_a_training_class_is_refused(pets: Path) -> None:
     (pets / "dog" / "rex.png").write_bytes(b"")
-    pictures = class_folders(pets, name="pets")
-    suite = SuiteSets(pictures.class_names, train=pictures, val=pictures, test=pictures)
+    images = class_folders(pets, name="pets")
+    suite = SuiteSets(images.class_names, train=images, val=images, test=images)
 
-    with pytest.raises(DataError, match="no readable picture is left of class 'dog'"):
+    with pytest.raises(DataError, match="no readable image is left of class 'dog'"):
         check_suite(suite, skip=True)
 
 
-def test_the_check_reports_progress_in_pictures(pets: Path) -> None:
-    pictures = class_folders(pets, name="pets")
+def test_the_check_reports_progress_in_images(pets: Path) -> None:
+    images = class_folders(pets, name="pets")
     seen: list[tuple[int, int]] = []
 
-    find_unreadable([pictures, PictureSubset(pictures, (0,), "val")], lambda *at: seen.append(at))
+    find_unreadable([images, ImageSubset(images, (0,), "val")], lambda *at: seen.append(at))
 
     assert seen == [(3, 4), (4, 4)]

@@ -1,4 +1,4 @@
-"""Labelled pictures that lie in arrays."""
+"""Labelled images that lie in arrays."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ CLASSES = (
 
 
 @attrs.frozen(eq=False)
-class ArrayPictures:
-    """Hold CIFAR-10's sort of pictures: `pixels` [N, 32, 32, 3], uint8, and N labels and names.
+class ArrayImages:
+    """Hold CIFAR-10's sort of images: `pixels` [N, 32, 32, 3], uint8, and N labels and names.
 
-    `origins`: N names of the pictures that these are versions of, or none; see PictureSet.
+    `origins`: N names of the images that these are versions of, or none; see ImageSet.
     """
 
     name: str
@@ -40,28 +40,28 @@ class ArrayPictures:
         return len(self.labels)
 
     def read(self, index: int) -> Image.Image:
-        """Return picture `index` in RGB."""
+        """Return image `index` in RGB."""
         return Image.fromarray(np.asarray(self.pixels[index]))
 
     def identify(self, index: int) -> str:
-        """Return the file that the picture comes from and its place there."""
+        """Return the file that the image comes from and its place there."""
         return self.names[index]
 
 
-def array_pictures(name: str, pixels: Any, labels: Any, origin: str, stem: str) -> ArrayPictures:
-    """Return a set of arrays that lie in file `origin`; pictures are called `stem`/PLACE.
+def array_images(name: str, pixels: Any, labels: Any, origin: str, stem: str) -> ArrayImages:
+    """Return a set of arrays that lie in file `origin`; images are called `stem`/PLACE.
 
     Raises DataError for arrays of another shape or type, and for labels that do not match.
     """
     if pixels.dtype != np.uint8 or pixels.shape[1:] != (32, 32, 3):
         raise DataError(
-            f"{origin}: pictures are {pixels.dtype} {list(pixels.shape)}, expected uint8 "
+            f"{origin}: images are {pixels.dtype} {list(pixels.shape)}, expected uint8 "
             "[N, 32, 32, 3]"
         )
     found = np.asarray(labels)
     if found.shape != (len(pixels),):
-        raise DataError(f"{origin}: {found.size} labels for {len(pixels)} pictures")
+        raise DataError(f"{origin}: {found.size} labels for {len(pixels)} images")
     if not np.issubdtype(found.dtype, np.integer) or not np.isin(found, range(len(CLASSES))).all():
         raise DataError(f"{origin}: labels are not all whole numbers from 0 to {len(CLASSES) - 1}")
     names = [f"{stem}/{place:05d}" for place in range(len(pixels))]
-    return ArrayPictures(name, pixels, tuple(map(int, found)), names)
+    return ArrayImages(name, pixels, tuple(map(int, found)), names)
