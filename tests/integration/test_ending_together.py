@@ -91,7 +91,7 @@ FAILING_WITH_A_MODEL = """
 import sys
 import weakref
 import torch
-import cfft.training.run  # as every run; it brings parts of torch that hold on to what first needs them
+import cfft.training.run  # as in every run: parts of torch hold on to whatever imports them first
 from cfft.cli.errors import reported
 from cfft.errors import CfftError
 from cfft.runtime.devices import make_accelerator
