@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from cfft.errors import ConfigError, several, unknown
+from cfft.errors import ConfigError, unknown
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import Param
 
@@ -151,9 +151,9 @@ def for_each(items: Iterable[T], action: Callable[[T], None]) -> None:
         try:
             action(item)
         except ConfigError as error:
-            problems.append(str(error))
+            problems += error.problems
     if problems:
-        raise ConfigError(several(problems))
+        raise ConfigError(*problems)
 
 
 def _take(layer: Layer, key: str, value: Any) -> None:

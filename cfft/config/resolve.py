@@ -16,7 +16,7 @@ import tomlkit
 from cfft.config.layers import COMMAND_LINE, LISTS, SETTINGS, Choice, Layer
 from cfft.config.settings import Model, Training
 from cfft.config.shorthand import Shorthand
-from cfft.errors import CfftError, ConfigError, several, unknown
+from cfft.errors import CfftError, ConfigError, unknown
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import NAME, declaration, values_of
 from cfft.plugin.registry import Registry
@@ -153,7 +153,7 @@ class _Resolver:
         model, training = self._model(), self._settings(Training)
         self._check_shorthand()
         if self.problems:
-            raise ConfigError(several(dict.fromkeys(self.problems)))
+            raise ConfigError(*dict.fromkeys(self.problems))
         return RunConfig(
             seed=self._seed(), model=model, training=training, losses=losses, teachers=teachers,
             **single,
@@ -173,7 +173,7 @@ class _Resolver:
         try:
             return action()
         except CfftError as error:
-            self.problems.extend(str(error).split("\n"))
+            self.problems.extend(error.problems)
             return None
 
     def _seed(self) -> int:

@@ -18,7 +18,7 @@ from typing import (
 
 import attrs
 
-from cfft.errors import ConfigError, several, unknown
+from cfft.errors import ConfigError, unknown
 from cfft.plugin.conversion import (
     convert,
     is_supported,
@@ -162,7 +162,7 @@ class Declaration:
             except ValueError as error:
                 problems.append(f"{self._spelt(param.name)}: {error}")
         if problems:
-            raise ConfigError(several(problems))
+            raise ConfigError(*problems)
         try:
             return self.cls(**parsed)
         except ValueError as error:

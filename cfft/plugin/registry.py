@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from cfft.errors import ConfigError, PluginError, several, unknown
+from cfft.errors import ConfigError, PluginError, unknown
 from cfft.plugin.manager import Plugin, Plugins, Provided, load_plugins
 from cfft.plugin.params import Declaration
 
@@ -37,7 +37,7 @@ class Registry:
         found = [p for p in self.of_kind(kind) if p.declaration.name == name]
         if not found:
             message = unknown(kind, name, self.names(kind), "installed")
-            raise ConfigError(several([message, *map(broken_line, self.plugins.broken)]))
+            raise ConfigError(message, *map(broken_line, self.plugins.broken))
         if len(found) > 1:
             raise PluginError(clash_line(kind, name, [p.plugin for p in found]))
         return found[0]
@@ -54,10 +54,9 @@ class Registry:
         try:
             return provided.declaration.build(values, context)
         except ConfigError as error:
-            raise ConfigError(several(self._with_origin(provided.plugin, error))) from None
-
-    def _with_origin(self, plugin: Plugin, error: ConfigError) -> list[str]:
-        return [f"{line} [plug-in {plugin.origin}]" for line in str(error).split("\n")]
+            raise ConfigError(
+                *(f"{each} [plug-in {provided.plugin.origin}]" for each in error.problems)
+            ) from None
 
     def clashes(self) -> dict[tuple[str, str], list[Plugin]]:
         """Return the plug-ins that provide the same kind and name."""

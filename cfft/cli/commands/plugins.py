@@ -12,7 +12,7 @@ from rich.table import Table
 from cfft.cli.options.spelling import SpeltCommand, SpeltGroup
 from cfft.cli.output.consoles import console
 from cfft.cli.output.strategy import print_strategy, strategy_record, summary_record
-from cfft.errors import ConfigError, PluginError, counted, several, unknown
+from cfft.errors import ConfigError, PluginError, counted, unknown
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.manager import Plugin, Provided
 from cfft.plugin.registry import Registry, broken_line, clash_line
@@ -134,7 +134,7 @@ def check_plugins(name: PluginName = None) -> None:
     checked = [p for p in registry.plugins.provided if p.plugin in plugins]
     problems = [*_problems(registry, plugins), *complaints(checked)]
     if problems:
-        raise PluginError(several(problems))
+        raise PluginError(*problems)
     strategies = counted(len(checked), "strategy", "strategies")
     found = f"{counted(len(plugins), 'plug-in')} with {strategies}"
     typer.echo(f"{found}: all is well")
