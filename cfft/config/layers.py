@@ -156,6 +156,21 @@ def for_each(items: Iterable[T], action: Callable[[T], None]) -> None:
         raise ConfigError(*problems)
 
 
+def joined(
+    said: Iterable[tuple[str, Mapping[str, Any]]],
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Join what sources say, lowest first; return values, and where those come from by name.
+
+    Values from the command line have no source there: they are called as its options are.
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for source, own in said:
+        values.update(own)
+        sources.update(dict.fromkeys(own, source))
+    return values, {name: at for name, at in sources.items() if at != COMMAND_LINE}
+
+
 def _take(layer: Layer, key: str, value: Any) -> None:
     if key == "seed":
         layer.seed = parse_seed(value, f"{layer.source}: seed")

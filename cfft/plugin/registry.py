@@ -47,12 +47,17 @@ class Registry:
         return self.find(kind, name).declaration
 
     def build(
-        self, kind: str, name: str, values: Mapping[str, Any], context: Mapping[str, str]
+        self,
+        kind: str,
+        name: str,
+        values: Mapping[str, Any],
+        context: Mapping[str, str],
+        sources: Mapping[str, str] | None = None,
     ) -> Any:
-        """Make a strategy from raw values; raises ConfigError naming plug-in and bad values."""
+        """Make a strategy of raw values; raises ConfigError naming plug-in and bad values."""
         provided = self.find(kind, name)
         try:
-            return provided.declaration.build(values, context)
+            return provided.declaration.build(values, context, sources)
         except ConfigError as error:
             raise ConfigError(
                 *(f"{each} [plug-in {provided.plugin.origin}]" for each in error.problems)
