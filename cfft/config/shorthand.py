@@ -53,7 +53,7 @@ class Shorthand:
         return [(kind, pick) for kind, pick in self._picks() if (kind, pick.use) in having]
 
     def _having(self, param: str) -> list[Declaration]:
-        declared = (provided.declaration for provided in self.registry.plugins.provided)
+        declared = (provided.declaration for provided in self.registry.provided)
         return [found for found in declared if found.param(param) is not None]
 
     def _picks(self) -> list[tuple[str, Choice]]:

@@ -46,22 +46,13 @@ class Provided:
     plugin: Plugin
 
 
-@attrs.frozen(eq=False)
-class Plugins:
-    """Hold what was found: usable strategies, all plug-ins and the hooks to call."""
+def load_plugins(
+    found: Iterable[EntryPoint] | None = None,
+) -> tuple[list[Plugin], list[Provided], Any]:
+    """Import every plug-in of group `cfft`; raises PluginError where none is installed at all.
 
-    plugins: tuple[Plugin, ...]
-    provided: tuple[Provided, ...]
-    hook: Any
-
-    @property
-    def broken(self) -> tuple[Plugin, ...]:
-        """List the plug-ins that cannot be used."""
-        return tuple(p for p in self.plugins if p.error is not None)
-
-
-def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
-    """Import every plug-in of group `cfft`; raises PluginError where none is installed at all."""
+    Returns plug-ins, the strategies of those that can be used, and the hooks to call.
+    """
     points = _unique(entry_points(group=GROUP) if found is None else found)
     if not points:
         raise PluginError(
@@ -76,7 +67,7 @@ def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
         plugin, declarations = _load(manager, point)
         plugins.append(plugin)
         provided.extend(Provided(declared, plugin) for declared in declarations)
-    return Plugins(tuple(plugins), tuple(provided), manager.hook)
+    return plugins, provided, manager.hook
 
 
 def _unique(points: Iterable[EntryPoint]) -> list[EntryPoint]:

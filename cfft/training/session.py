@@ -49,7 +49,7 @@ class Session:
         self.config, self.directory, self.prepared = config, directory, prepared
         self.accelerator, self.reporter = accelerator, reporter
         self.processes = processes_of(accelerator)
-        self.hook = registry.plugins.hook
+        self.hook = registry.hook
         batch_size = 2 * prepared.batches.micro  # no gradients are kept: twice as many fit
         reading = Reading(prepared.pretrained.preprocessing, batch_size, config.training.workers)
         self.measuring = Measuring(prepared.sets, reading, accelerator, reporter)

@@ -21,7 +21,6 @@ from cfft.config.layers import (
 )
 from cfft.config.resolve import RunConfig, build, resolve
 from cfft.errors import ConfigError
-from cfft.plugin.manager import load_plugins
 from cfft.plugin.registry import Registry
 
 CHOSEN = {
@@ -262,7 +261,7 @@ def test_an_unrelated_plugin_changes_no_short_option(
             return [Rival]
     """
     installed = (install("rival", rival), Distribution.from_name("toys"))
-    registry = Registry(load_plugins([p for found in installed for p in found.entry_points]))
+    registry = Registry.installed([p for found in installed for p in found.entry_points])
 
     assert chosen_mask(registry, command_line(threshold="0.7")).threshold == 0.7
 
@@ -416,7 +415,7 @@ def test_a_run_without_counterfactuals_needs_no_mask_to_be_installed(
 ) -> None:
     hooks = ["cfft_cams", "cfft_teachers", "cfft_losses", "cfft_backbones", "cfft_suites"]
     others = install("others", f"from toys import {', '.join(hooks)}")
-    registry = Registry(load_plugins(others.entry_points))
+    registry = Registry.installed(others.entry_points)
 
     assert made(registry, read_recipe("vanilla")).mask is None
 
@@ -460,7 +459,7 @@ def test_a_loss_that_names_no_teacher_follows_each(
             return [FreeLoss]
     """
     installed = (install("free", source), Distribution.from_name("toys"))
-    both = Registry(load_plugins([p for found in installed for p in found.entry_points]))
+    both = Registry.installed([p for found in installed for p in found.entry_points])
     assert [t.name for t in made(both, choosing(loss=["free"], teacher=["clip"])).teachers] == [
         "clip"
     ]

@@ -59,7 +59,7 @@ def list_suites(as_json: AsJson = False) -> None:
         return
     out = console()
     out.print(_listing(records), width=min(out.width, _READABLE))
-    for plugin in registry.plugins.broken:
+    for plugin in registry.broken:
         out.print(broken_line(plugin), style="red", soft_wrap=True)
 
 
