@@ -21,13 +21,16 @@ _COUNTERFACTUAL_KINDS = ("mask", "fill", "cam")
 class Choices:
     """Hold the strategies of each kind that a run uses.
 
-    `picks`: none of kinds that are `idle`, as no loss looks at what they make. `context`: the first
-    name of each kind, idle or not, which defaults depend on.
+    `picks`: none of kinds that are `idle`, as no loss looks at what they make.
     """
 
     picks: Mapping[str, tuple[Choice, ...]]
-    context: Mapping[str, str]
-    idle: tuple[str, ...] = ()
+    idle: Sequence[str] = ()
+
+    @property
+    def context(self) -> Mapping[str, str]:
+        """Return the first name of each kind, which defaults depend on."""
+        return {kind: picks[0].use for kind, picks in self.picks.items() if picks}
 
     def labels(self, kind: str) -> list[str]:
         """List what the strategies of a kind are called."""
@@ -39,13 +42,13 @@ def choose(registry: Registry, layers: Sequence[Layer]) -> tuple[Choices, list[s
 
     Losses are made for it: their parameters say which teachers and other kinds they look at.
     """
-    listed = _listed(registry, layers)
-    first = Choices(listed, {kind: picks[0].use for kind, picks in listed.items() if picks})
-    losses, problems = strategies(registry, layers, first, "loss")
-    idle = () if _use_counterfactuals(first, losses) else _COUNTERFACTUAL_KINDS
-    picks = {kind: chosen for kind, chosen in listed.items() if kind not in idle}
-    picks["teacher"] = (*listed.get("teacher", ()), *_unlisted_teachers(registry, first, losses))
-    choices = Choices(picks, first.context, idle)
+    listed = Choices(_listed(registry, layers))
+    losses, problems = strategies(registry, layers, listed, "loss")
+    idle = () if _use_counterfactuals(listed, losses) else _COUNTERFACTUAL_KINDS
+    picks = {kind: picks for kind, picks in listed.picks.items() if kind not in idle}
+    teachers = _unlisted_teachers(registry, listed, losses)
+    picks["teacher"] = (*picks.get("teacher", ()), *teachers)
+    choices = Choices(picks, idle)
     problems += _surplus(layers, idle, losses)
     problems += _unknown(registry, layers, choices)
     problems += _misplaced(registry, layers, choices)

@@ -82,8 +82,7 @@ def read_recipe(name: str) -> Layer:
         return read_file(Path(name), "recipe")
     if name not in recipe_names():
         raise ConfigError(unknown("recipe", name, recipe_names()))
-    text = files("cfft.recipes").joinpath(f"{name}.toml").read_text("utf-8")
-    return parse_layer(text, f"recipe '{name}'")
+    return parse_layer(_recipe_text(name), f"recipe '{name}'")
 
 
 def recipe_names() -> list[str]:
@@ -94,14 +93,16 @@ def recipe_names() -> list[str]:
 
 def recipe_summary(name: str) -> str:
     """Return the first line of a recipe, which says what it is."""
-    text = files("cfft.recipes").joinpath(f"{name}.toml").read_text("utf-8")
-    return text.split("\n")[0].removeprefix("#").strip()
+    return _recipe_text(name).split("\n")[0].removeprefix("#").strip()
 
 
 def read_defaults() -> Layer:
     """Read the defaults that lie below every recipe."""
-    text = files("cfft.recipes").joinpath("defaults.toml").read_text("utf-8")
-    return parse_layer(text, "defaults")
+    return parse_layer(_recipe_text("defaults"), "defaults")
+
+
+def _recipe_text(name: str) -> str:
+    return files("cfft.recipes").joinpath(f"{name}.toml").read_text("utf-8")
 
 
 def read_file(path: Path, what: str = "config file") -> Layer:

@@ -66,8 +66,7 @@ class RunConfig:
         """Go through every strategy that the run uses."""
         single = (self.backbone, self.suite, self.mask, self.fill, self.cam)
         yield from (chosen for chosen in single if chosen is not None)
-        yield from self.losses
-        yield from self.teachers
+        yield from (*self.losses, *self.teachers)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as TOML and JSON hold it; what is None is left out."""
@@ -75,9 +74,7 @@ class RunConfig:
         tables["cfft"] = {"version": version("cfft")}
         tables["model"] = _portable(values_of(self.model))
         tables["training"] = values_of(self.training)
-        for chosen in (self.backbone, self.suite, self.mask, self.fill, self.cam):
-            if chosen is not None:
-                tables[chosen.kind] = _table(chosen)
+        tables.update({c.kind: _table(c) for c in self.strategies() if c.kind not in LISTS})
         tables["loss"] = [_table(chosen) for chosen in self.losses]
         tables["teacher"] = [_table(chosen) for chosen in self.teachers]
         tables["plugins"] = {c.plugin: c.version for c in self.strategies()}

@@ -372,7 +372,7 @@ def test_choosing_tells_what_is_used_and_what_no_loss_needs(toys: Registry) -> N
 def test_building_tells_every_bad_value_of_what_was_chosen(toys: Registry) -> None:
     layers = [read_defaults(), toml(BASE), command_line("mask.object.threshold=2", alpha="x")]
     choices = Choices(
-        {kind: (Choice(name, name),) for kind, name in CHOSEN.items()}, {}, idle=("fill", "cam")
+        {kind: (Choice(name, name),) for kind, name in CHOSEN.items()}, idle=("fill", "cam")
     )
 
     config, wrong = build(toys, layers, choices)
