@@ -67,10 +67,6 @@ def unknown(what: str, asked: str, allowed: Iterable[str], listing: str = "allow
     names = sorted(allowed)
     close = get_close_matches(asked, names, n=1)
     hint = f"; did you mean '{close[0]}'?" if close else ";"
-    return f"unknown {what} '{asked}'{hint} {listing}: {_listed(asked, names)}"
-
-
-def _listed(asked: str, names: list[str]) -> str:
-    if len(names) <= _MOST_LISTED:
-        return ", ".join(names) or "none"
-    return shortened(get_close_matches(asked, names, n=len(names), cutoff=0))
+    many = len(names) > _MOST_LISTED
+    listed = shortened(get_close_matches(asked, names, len(names), 0)) if many else ", ".join(names)
+    return f"unknown {what} '{asked}'{hint} {listing}: {listed or 'none'}"

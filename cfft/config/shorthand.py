@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -30,12 +30,10 @@ class Shorthand:
                 values.setdefault((kind, pick.label), {})[name] = value
         return values
 
-    def problems(self) -> Iterator[str]:
+    def problems(self) -> list[str]:
         """Say which short options belong to nobody, to several, or are given in full as well."""
-        for name in self.layer.short:
-            problem = self._problem(name, self._owners(name))
-            if problem is not None:
-                yield problem
+        found = (self._problem(name, self._owners(name)) for name in self.layer.short)
+        return [problem for problem in found if problem is not None]
 
     def _problem(self, name: str, owners: list[tuple[str, Choice]]) -> str | None:
         if not owners:

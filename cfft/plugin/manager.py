@@ -61,13 +61,9 @@ def load_plugins(
         )
     manager = pluggy.PluginManager("cfft")
     manager.add_hookspecs(hookspecs)
-    plugins: list[Plugin] = []
-    provided: list[Provided] = []
-    for point in points:
-        plugin, declarations = _load(manager, point)
-        plugins.append(plugin)
-        provided.extend(Provided(declared, plugin) for declared in declarations)
-    return plugins, provided, manager.hook
+    loaded = [_load(manager, point) for point in points]
+    provided = [Provided(each, plugin) for plugin, declared in loaded for each in declared]
+    return [plugin for plugin, _ in loaded], provided, manager.hook
 
 
 def _unique(points: Iterable[EntryPoint]) -> list[EntryPoint]:
