@@ -22,7 +22,7 @@ from cfft.cli.output.live import reporter
 from cfft.cli.output.strategy import summary_record
 from cfft.cli.output.verification import print_verification
 from cfft.config.layers import parse_seed
-from cfft.errors import DataError, several
+from cfft.errors import DataError
 from cfft.plugin.manager import Provided
 from cfft.plugin.params import values_of
 from cfft.plugin.registry import Registry, broken_line
@@ -59,7 +59,7 @@ def list_suites(as_json: AsJson = False) -> None:
         return
     out = console()
     out.print(_listing(records), width=min(out.width, _READABLE))
-    for plugin in registry.plugins.broken:
+    for plugin in registry.broken:
         out.print(broken_line(plugin), style="red", soft_wrap=True)
 
 
@@ -138,7 +138,7 @@ def verify_suite(
         print_verification(console(), found)
     problems = [*found.problems, *([] if allow_absent else _absent(found.absent))]
     if problems:
-        raise DataError(several(problems))
+        raise DataError(*problems)
 
 
 def _absent(absent: Any) -> list[str]:
