@@ -20,7 +20,8 @@ from cfft.errors import CfftError, ConfigError, several, unknown
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import NAME, declaration, values_of
 from cfft.plugin.registry import Registry
-from cfft.step.interfaces import RESERVED_LABELS
+from cfft.step.interfaces import RESERVED_LABELS, AuxLoss
+from cfft.step.needs import needs_of
 
 T = TypeVar("T")
 _COUNTERFACTUAL = {"student.counterfactual", "teacher.counterfactual"}
@@ -317,7 +318,7 @@ class _Resolver:
 
     def _leave_out_counterfactuals(self, losses: Sequence[Chosen]) -> None:
         """Forget mask, fill and map where no loss looks at what they make."""
-        needed = any(_needs(loss) & _COUNTERFACTUAL for loss in losses)
+        needed = any(needs_of(c.label, c.strategy) & _COUNTERFACTUAL for c in losses)
         if needed or not self._all_built(losses):
             return
         for kind in self._asked(_COUNTERFACTUAL_KINDS):
@@ -339,14 +340,10 @@ class _Resolver:
 
 
 def _followed(loss: Chosen) -> str:
-    return getattr(loss.strategy, "teacher", "")
+    return AuxLoss.of(loss.strategy).teacher or ""
 
 
 def _follows(loss: Chosen, teacher: str) -> bool:
     """Tell whether a loss looks at a teacher; one that names none looks at each."""
-    looks = any(need.startswith("teacher.") for need in _needs(loss))
+    looks = any(n.startswith("teacher.") for n in needs_of(loss.label, loss.strategy))
     return looks and _followed(loss) in ("", teacher)
-
-
-def _needs(loss: Chosen) -> frozenset[str]:
-    return getattr(loss.strategy, "needs", frozenset(_COUNTERFACTUAL))

@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from cfft.errors import ConfigError, PluginError, unknown
-from cfft.step.interfaces import RESERVED_LABELS, AuxLoss
+from cfft.step.interfaces import NEEDS, RESERVED_LABELS, AuxLoss
 
 CLASSIFICATION = "ce"
-_ALL = frozenset(
-    {
-        "student.counterfactual",
-        "teacher.original",
-        "teacher.counterfactual",
-        "teacher.feature_variance",
-    }
-)
 
 
 def all_needs(losses: Mapping[str, AuxLoss]) -> frozenset[str]:
@@ -28,15 +20,15 @@ def teacher_needs(teacher: str, losses: Mapping[str, AuxLoss]) -> frozenset[str]
     return _joined(
         needs_of(label, loss)
         for label, loss in losses.items()
-        if getattr(loss, "teacher", teacher) == teacher
+        if AuxLoss.of(loss).teacher in (None, teacher)
     )
 
 
 def needs_of(label: str, loss: AuxLoss) -> frozenset[str]:
     """Return what one loss looks at: everything, unless it says so in `needs`."""
-    needs = frozenset(getattr(loss, "needs", _ALL))
-    for surplus in sorted(needs - _ALL):
-        raise PluginError(f"loss '{label}': {unknown('need', surplus, _ALL)}")
+    needs = frozenset(AuxLoss.of(loss).needs)
+    for surplus in sorted(needs - NEEDS):
+        raise PluginError(f"loss '{label}': {unknown('need', surplus, NEEDS)}")
     return needs
 
 
@@ -44,7 +36,7 @@ def check_losses(losses: Mapping[str, AuxLoss], teachers: Iterable[str]) -> None
     """Raise ConfigError where a loss follows a teacher that is absent or has a reserved label."""
     labels = set(teachers)
     for label, loss in losses.items():
-        followed = getattr(loss, "teacher", None)
+        followed = AuxLoss.of(loss).teacher
         if label in RESERVED_LABELS:
             raise ConfigError(f"no loss can be labelled '{label}': that is another measurement")
         if followed is not None and followed not in labels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -82,11 +83,12 @@ def check_suite(who: str, suite: Suite) -> None:
     A suite with `evaluation` is opened that way too; it may refuse `open` with a DataError, as one
     that nobody can train on does.
     """
-    measured = getattr(suite, "evaluation", None)
-    if measured is None or _can_train(suite):
+    evaluation = Suite.of(suite).evaluation
+    measured = evaluation(0) is not None
+    if not measured or _can_train(suite):
         _check_way(who, suite.open, SuiteSets)
-    if measured is not None:
-        _check_way(f"{who}, evaluation()", measured, EvaluationSets)
+    if measured:
+        _check_way(f"{who}, evaluation()", evaluation, EvaluationSets)
 
 
 def _can_train(suite: Suite) -> bool:
@@ -97,7 +99,7 @@ def _can_train(suite: Suite) -> bool:
     return True
 
 
-def _check_way(who: str, opened: Callable[[int], Opened], wanted: type[Opened]) -> None:
+def _check_way(who: str, opened: Callable[[int], Any], wanted: type[Opened]) -> None:
     with leaves_alone(who, {}):
         sets = opened(0)
     must(isinstance(sets, wanted), f"{who} must return {wanted.__name__}")

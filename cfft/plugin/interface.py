@@ -1,0 +1,93 @@
+"""Base of the classes that plug-ins may inherit from: methods to write, and members with defaults.
+
+Nobody has to inherit. cfft reads optional members through `Interface.of`, which gives a class
+without the base the same defaults.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Callable, Collection
+from difflib import get_close_matches
+from inspect import getattr_static
+from typing import TYPE_CHECKING, Any, Self, cast
+
+_ALIKE = 0.72  # `crop` is taken for `cropped`
+
+if TYPE_CHECKING:
+    attribute = property
+else:
+
+    class attribute:  # noqa: N801
+        """A property that subclasses may also give as a field, a parameter or in `__init__`."""
+
+        def __init__(self, default: Callable[[Any], Any]) -> None:
+            self.default, self.__doc__ = default, default.__doc__
+            self.required = getattr(default, "__isabstractmethod__", False)
+
+        def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
+            if instance is None:
+                return self
+            if self.required:
+                raise AttributeError(f"{type(instance).__name__} lacks {self.default.__name__}")
+            return self.default(instance)
+
+
+class Interface(ABC):  # noqa: B024
+    """Declare what a plug-in has to give, by abstract members, and what it may give."""
+
+    @classmethod
+    def of(cls, given: object) -> Self:
+        """Return `given`; where it lacks this base and an optional member, with the default."""
+        return given if isinstance(given, cls) else cast(Self, _Completed(given, cls))
+
+
+class _Completed:
+    def __init__(self, given: object, base: type[Interface]) -> None:
+        self._given, self._base = given, base
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return getattr(self._given, name)
+        except AttributeError:
+            if name in dir(self._given):  # the member itself failed
+                raise
+        default = getattr_static(self._base, name)
+        return default.__get__(self._given) if hasattr(default, "__get__") else default
+
+
+def optional_members(base: type[Interface]) -> dict[str, Any]:
+    """Return what subclasses of `base` may have, by name: attributes, methods and class values."""
+    bases = [each for each in base.__mro__ if issubclass(each, Interface) and each is not Interface]
+    found = {name: member for each in reversed(bases) for name, member in vars(each).items()}
+    return {
+        name: member
+        for name, member in found.items()
+        if not name.startswith("_") and not _is_required(member)
+    }
+
+
+def misspelling(given: object, base: type[Interface], params: Collection[str] = ()) -> str | None:
+    """Go on after the name of `given` with its first attribute that looks like a misspelt member.
+
+    `given`: a class or an object, whose parameters are called `params`. None where there is no such
+    attribute. A name of which the right spelling is there too is nobody's mistake.
+    """
+    known = {*dir(base), *params}
+    lacking = [
+        name
+        for name, default in optional_members(base).items()
+        if name not in params and getattr_static(given, name, default) is default
+    ]
+    for name in sorted(set(dir(given)) - known):
+        meant = [member for member in lacking if member[0] == name[0].lower()]
+        for member in get_close_matches(name.lower(), meant, n=1, cutoff=_ALIKE):
+            return (
+                f"has an attribute '{name}', which cfft does not read: did you mean '{member}'? "
+                "if not, give it another name"
+            )
+    return None
+
+
+def _is_required(member: Any) -> bool:
+    return bool(getattr(member, "required", getattr(member, "__isabstractmethod__", False)))
