@@ -52,10 +52,10 @@ class ImageSet(Interface):
 
     @attribute
     def counts_as(self) -> Mapping[int, int]:
-        """The label that a class index stands for, where several classes are right for an image.
+        """The label that a class index stands for, where several are right (ObjectNet's folders).
 
-        As in ObjectNet's folders. `labels` hold what classes stand for. Default: each class stands
-        for itself, as does every class that the mapping lacks.
+        `labels` hold what classes stand for. Default: each class stands for itself, as does every
+        class that the mapping lacks.
         """
         return {}
 
@@ -78,7 +78,7 @@ class ImageSet(Interface):
 
     @attribute
     def faults(self) -> Sequence[str]:
-        """What is wrong with the set on disk (an empty class folder): sentences of one line.
+        """Sentences of one line that say what is wrong on disk, such as an empty class folder.
 
         Each names the set or a path. cfft does not train or measure on such a set; `cfft data
         verify` counts and reads what is there. Default: empty, the set is sound.
@@ -99,8 +99,7 @@ class ImageSet(Interface):
     def made_from(self) -> ImageSet | None:
         """The set that these images are computed from when they are read, as corruptions are.
 
-        `cfft data verify` and the check before a run read that set alone. Default: None, the images
-        are stored.
+        Images are checked there alone. Default: None, the images are stored.
         """
         return None
 
@@ -203,9 +202,9 @@ class Suite(Interface):
     """
 
     requires: ClassVar[Mapping[str, str]] = {}
-    """What pip is to install by the module that needs it, for each module that cfft lacks.
+    """The modules that cfft does not bring, each with what pip is to install for it.
 
-    `cfft data list` prints it. Default: nothing more is needed.
+    `cfft data list` prints them. Default: none.
     """
 
     only_measured: ClassVar[tuple[str, ...]] = ()

@@ -56,15 +56,16 @@ class _Completed:
         return default.__get__(self._given) if hasattr(default, "__get__") else default
 
 
-def optional_members(base: type[Interface]) -> dict[str, Any]:
-    """Return what subclasses of `base` may have, by name: attributes, methods and class values."""
-    bases = [each for each in base.__mro__ if issubclass(each, Interface) and each is not Interface]
-    found = {name: member for each in reversed(bases) for name, member in vars(each).items()}
-    return {
+def members(base: type[Interface], *, required: bool) -> dict[str, Any]:
+    """Return what subclasses of `base` must have, or else may have, by name."""
+    found = {
         name: member
-        for name, member in found.items()
-        if not name.startswith("_") and not _is_required(member)
+        for each in reversed(base.__mro__)
+        if issubclass(each, Interface) and each is not Interface
+        for name, member in vars(each).items()
+        if required or not name.startswith("_")
     }
+    return {name: member for name, member in found.items() if _is_required(member) == required}
 
 
 def misspelling(given: object, base: type[Interface], params: Collection[str] = ()) -> str | None:
@@ -76,7 +77,7 @@ def misspelling(given: object, base: type[Interface], params: Collection[str] = 
     known = {*dir(base), *params}
     lacking = [
         name
-        for name, default in optional_members(base).items()
+        for name, default in members(base, required=False).items()
         if name not in params and getattr_static(given, name, default) is default
     ]
     for name in sorted(set(dir(given)) - known):

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from cfft.data.verification.verify import verify
 from cfft.plugin import hookspecs
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import declaration
+from cfft.testing import check_strategy
 
 CHECKER = Path(__file__).parents[2] / "docs" / "examples" / "cfft-checker" / "cfft_checker.py"
 HOOKS = [name for name in vars(hookspecs) if name.startswith("cfft_")]
@@ -40,6 +42,24 @@ def test_the_example_of_a_collecting_hook_returns_strategies_of_its_kind(kind):
     (strategy,) = names[kind.hook]()
 
     assert declaration(strategy).kind == kind.name
+
+
+@pytest.mark.parametrize("hook", [kind.hook for kind in KINDS.values() if kind.name != "backbone"])
+def test_the_example_of_a_collecting_hook_keeps_the_rules_of_its_kind(hook):
+    _, names = run(example_of(hook))
+
+    (strategy,) = names[hook]()
+
+    check_strategy(strategy)
+
+
+def test_the_suite_of_the_example_is_complete():
+    _, names = run(example_of("cfft_suites"))
+
+    found = verify(names["SwatchSuite"](), 0)
+
+    assert (found.problems, found.absent) == ((), {})
+    assert [each.name for each in found.sets if each.expected] == ["light"]
 
 
 def test_the_example_package_is_the_example_of_its_hook():
