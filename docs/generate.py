@@ -210,7 +210,7 @@ def _prose_and_example(spec: Callable[..., Any]) -> tuple[str, str]:
 
 def _spaced(example: str) -> str:
     """Set the empty lines that Python files have and doc-string examples cannot."""
-    text = re.sub(r"\n(?=@)|(?<!\))\n(?=class )", "\n\n\n", example.replace("'''", '"""'))
+    text = re.sub(r"\n(?=@)", "\n\n\n", example.replace("'''", '"""'))
     text = re.sub(r'(""")\n(?=    \w)', r"\1\n\n", text)
     return re.sub(r"(?<!\n)\n(?=    def )", "\n\n", text)
 

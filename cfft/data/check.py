@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import attrs
 
+from cfft.data.consistency import every_set
 from cfft.data.images import ImageFiles, ImageSubset, image_fault
 from cfft.data.suite import ImageSet, SuiteSets
 from cfft.errors import DataError, several
@@ -45,7 +46,7 @@ def check_suite(
     `progress` and `processes` as in `find_unreadable`. Raises DataError that lists every unreadable
     image, unless `skip`; with it, where a training class or a whole set has none left.
     """
-    sets = (suite.train, suite.val, suite.test, *suite.ood)
+    sets = every_set(suite)
     found = find_unreadable(sets, progress, processes)
     if found and not skip:
         raise DataError(several(_lines(found)))

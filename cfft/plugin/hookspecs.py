@@ -129,42 +129,19 @@ def cfft_backbones() -> Sequence[type[Any]]:
 def cfft_suites() -> Sequence[type[Any]]:
     """Return suite classes: they give images to train on and to be measured on.
 
-    >>> from PIL import Image
+    >>> from pathlib import Path
     >>> import cfft
-    >>> class Swatches(cfft.ImageSet):
-    ...     '''Hold plain red and blue images, `count` of each.'''
-    ...     classes = (0, 1)
-    ...     def __init__(self, name, count, brightest):
-    ...         self.name, self.brightest = name, brightest
-    ...         self.labels = (0, 1) * count
-    ...     def __len__(self):
-    ...         return len(self.labels)
-    ...     def read(self, index):
-    ...         light = self.brightest - index
-    ...         colour = (0, 0, light) if self.labels[index] else (light, 0, 0)
-    ...         return Image.new("RGB", (64, 64), colour)
-    ...     def identify(self, index):
-    ...         return f"{self.name}-{index}"
-    >>> @cfft.suite("swatches")
-    ... class SwatchSuite(cfft.Suite):
-    ...     '''Tell red from blue; the shift is darkness.'''
-    ...     known_sets = ("light", "dark")
-    ...     only_measured = ("dark",)
-    ...     count: int = cfft.param(8, help="training images of each colour", ge=1, le=25)
-    ...     dark: int = cfft.param(60, help="brightness of the OOD set", ge=50, le=130)
+    >>> @cfft.suite("two-folders")
+    ... class TwoFolders(cfft.Suite):
+    ...     '''Train on one folder of class folders, measure on another.'''
+    ...     data: Path = cfft.param(help="folder that holds both")
     ...     def open(self, seed):
-    ...         return cfft.SuiteSets(
-    ...             classes=("red", "blue"),
-    ...             train=Swatches("train", self.count, 255),
-    ...             val=Swatches("val", 4, 200),
-    ...             test=Swatches("light", 25, 180),
-    ...             ood=(Swatches("dark", 25, self.dark),),
-    ...         )
-    ...     def expected(self):
-    ...         return {"light": cfft.Expected(images=50, classes=2, per_class=25)}
+    ...         train = cfft.class_folders(self.data / "a", name="a")
+    ...         test = cfft.class_folders(self.data / "b", name="b", classes=train.class_names)
+    ...         return cfft.SuiteSets(train.class_names, train, train, test)
     >>> @cfft.hookimpl
     ... def cfft_suites():
-    ...     return [SwatchSuite]
+    ...     return [TwoFolders]
     """
 
 

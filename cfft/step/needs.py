@@ -12,16 +12,13 @@ CLASSIFICATION = "ce"
 
 def all_needs(losses: Mapping[str, AuxLoss]) -> frozenset[str]:
     """Join what losses, keyed by label, look at; raises PluginError for names that do not exist."""
-    return _joined(needs_of(label, loss) for label, loss in losses.items())
+    return frozenset[str]().union(*(needs_of(label, loss) for label, loss in losses.items()))
 
 
 def teacher_needs(teacher: str, losses: Mapping[str, AuxLoss]) -> frozenset[str]:
     """Join what losses look at in one teacher; a loss that names no teacher looks at each."""
-    return _joined(
-        needs_of(label, loss)
-        for label, loss in losses.items()
-        if AuxLoss.of(loss).teacher in (None, teacher)
-    )
+    own = {k: loss for k, loss in losses.items() if AuxLoss.of(loss).teacher in (None, teacher)}
+    return all_needs(own)
 
 
 def needs_of(label: str, loss: AuxLoss) -> frozenset[str]:
@@ -41,7 +38,3 @@ def check_losses(losses: Mapping[str, AuxLoss], teachers: Iterable[str]) -> None
             raise ConfigError(f"no loss can be labelled '{label}': that is another measurement")
         if followed is not None and followed not in labels:
             raise ConfigError(f"loss '{label}': {unknown('teacher', followed, labels, 'chosen')}")
-
-
-def _joined(needs: Iterable[frozenset[str]]) -> frozenset[str]:
-    return frozenset[str]().union(*needs)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cfft.data.consistency import inconsistencies
+from cfft.data.consistency import every_set, inconsistencies
 from cfft.data.sets import damage
 from cfft.data.suite import EvaluationSets, ImageSet, Suite, SuiteSets
 from cfft.encoder.encoder import Capture, Classifier
@@ -105,14 +105,8 @@ def _check_way(who: str, opened: Callable[[int], Any], wanted: type[Opened]) -> 
     must(isinstance(sets, wanted), f"{who} must return {wanted.__name__}")
     problem = next(chain(damage(sets), inconsistencies(sets)), None)
     must(problem is None, f"{who}: {problem}")
-    for first, second in zip(_every(sets), _every(opened(0)), strict=True):
+    for first, second in zip(every_set(sets), every_set(opened(0)), strict=True):
         _check_images(f"{who}, set '{first.name}'", first, second)
-
-
-def _every(sets: Opened) -> list[ImageSet]:
-    if isinstance(sets, EvaluationSets):
-        return [*sets.present]
-    return [sets.train, sets.val, sets.test, *sets.ood]
 
 
 def _identities(images: ImageSet) -> list[str]:

@@ -134,30 +134,13 @@ def verify(
 
 def _open(suite: Suite, seed: int) -> _Opened:
     trained, untrainable = _attempt(lambda: suite.open(seed))
-    measured, unmeasured = _attempt(lambda: Suite.of(suite).evaluation(seed))
-    if measured is None and unmeasured is None:
-        return _joined(trained, None, untrainable, None)
-    return _joined(trained, measured, unmeasured, untrainable if measured else None)
-
-
-def _attempt(action: Callable[[], T]) -> tuple[T | None, str | None]:
-    try:
-        return action(), None
-    except DataError as error:
-        return None, str(error)
-
-
-def _joined(
-    trained: SuiteSets | None,
-    measured: EvaluationSets | None,
-    failure: str | None,
-    untrainable: str | None,
-) -> _Opened:
-    failures = tuple(failure.splitlines()) if failure else ()
-    if measured is None and trained is not None:
-        measured = trained.for_evaluation()
+    measured, failure = _attempt(lambda: Suite.of(suite).evaluation(seed))
     if measured is None:
-        return _Opened(failures=failures)
+        failure, untrainable = failure or untrainable, None
+        measured = trained.for_evaluation() if trained else None
+    failures = failure.splitlines() if failure else []
+    if measured is None:
+        return _Opened(failures=tuple(failures))
     sets = [*_with_roles(trained, measured)]
     contradictory = dict(_contradictory(sets, len(measured.classes)))
     refused = {**(trained.refused if trained else {}), **measured.refused, **contradictory}
@@ -169,6 +152,13 @@ def _joined(
         failures=(*failures, *bad_names(measured)),
         untrainable=None if untrainable in refused.values() else untrainable,
     )
+
+
+def _attempt(action: Callable[[], T]) -> tuple[T | None, str | None]:
+    try:
+        return action(), None
+    except DataError as error:
+        return None, str(error)
 
 
 def _with_roles(
