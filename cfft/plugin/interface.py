@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from inspect import getattr_static
 from typing import TYPE_CHECKING, Any, Self, cast
 
-_ALIKE = 0.72  # `crop` is taken for `cropped`
+_ALIKE = 0.85  # `count_as` is taken for `counts_as`, `counts` is not
 
 if TYPE_CHECKING:
     attribute = property
@@ -26,10 +26,9 @@ else:
             self.required = getattr(default, "__isabstractmethod__", False)
 
         def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
-            if instance is None:
-                return self
-            if self.required:
-                raise AttributeError(f"{type(instance).__name__} lacks {self.default.__name__}")
+            if instance is None or self.required:  # dataclasses ask classes for fields' defaults
+                given = owner if instance is None else type(instance)
+                raise AttributeError(f"{given.__name__} lacks {self.default.__name__}")
             return self.default(instance)
 
 
@@ -72,7 +71,7 @@ def misspelling(given: object, base: type[Interface], params: Collection[str] = 
     """Go on after the name of `given` with its first attribute that looks like a misspelt member.
 
     `given`: a class or an object, whose parameters are called `params`. None where there is no such
-    attribute. A name of which the right spelling is there too is nobody's mistake.
+    attribute. A member that is there is not taken to be misspelt beside it.
     """
     known = {*dir(base), *params}
     lacking = [
@@ -80,12 +79,13 @@ def misspelling(given: object, base: type[Interface], params: Collection[str] = 
         for name, default in members(base, required=False).items()
         if name not in params and getattr_static(given, name, default) is default
     ]
-    for name in sorted(set(dir(given)) - known):
-        meant = [member for member in lacking if member[0] == name[0].lower()]
-        for member in get_close_matches(name.lower(), meant, n=1, cutoff=_ALIKE):
+    for name in (name for name in dir(given) if name not in known and name[0] != "_"):
+        stems = [member for member in lacking if member == f"{name}{name[-1]}ed"]  # crop, cropped
+        close = get_close_matches(name.lower(), lacking, n=1, cutoff=_ALIKE)
+        for member in (*stems, *close):
             return (
                 f"has an attribute '{name}', which cfft does not read: did you mean '{member}'? "
-                "if not, give it another name"
+                "If not, give it another name"
             )
     return None
 

@@ -154,7 +154,7 @@ def _batches(config: RunConfig, sets: SuiteSets, processes: int) -> BatchPlan:
 
 
 def _check_batches(config: RunConfig, batches: BatchPlan) -> None:
-    wanted = Refiller.of(_strategy(config.fill)).smallest_batch
+    wanted = Refiller.of(config.fill.strategy).smallest_batch if config.fill else 1
     if config.fill is not None and batches.smallest_micro < wanted:
         raise ConfigError(
             f"fill '{config.fill.name}' needs {wanted} images in every micro-batch, got "

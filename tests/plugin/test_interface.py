@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import attrs
@@ -102,6 +103,18 @@ def test_members_may_be_fields_of_a_slotted_class() -> None:
     assert Fields("a", (1,), {0: 1}).counts_as == {0: 1}
 
 
+def test_members_may_be_fields_of_a_dataclass() -> None:
+    @dataclass(frozen=True)
+    class Fields(Images):
+        name: str
+        labels: tuple[int, ...]
+        counts_as: dict[int, int]
+
+    assert Fields("a", (1,), {0: 1}).counts_as == {0: 1}
+    with pytest.raises(TypeError, match="missing 1 required"):
+        Fields("a", (1,))  # type: ignore[call-arg]
+
+
 def test_a_required_member_that_is_missing_is_named() -> None:
     class Nameless(Images):
         def __init__(self) -> None:
@@ -131,8 +144,7 @@ def test_optional_members_are_those_with_a_default() -> None:
         (cfft.Refiller, "smallest_batches", "smallest_batch"),
         (cfft.AuxLoss, "need", "needs"),
         (cfft.Suite, "only_measure", "only_measured"),
-        (cfft.Suite, "evaluate", "evaluation"),
-        (cfft.Suite, "expects", "expected"),
+        (cfft.Suite, "expect", "expected"),
     ],
 )
 def test_a_misspelt_member_is_told_which_is_meant(base: Any, name: str, meant: str) -> None:
@@ -144,7 +156,13 @@ def test_a_misspelt_member_is_told_which_is_meant(base: Any, name: str, meant: s
 
 
 @pytest.mark.parametrize(
-    "names", [("masks", "mask"), ("task",), ("_count_as",), ("root", "class_names"), ("faults",)]
+    "names",
+    [
+        ("masks", "mask"),
+        ("task", "masked", "counts", "original_size", "class_names"),
+        ("_count_as",),
+        ("faults",),
+    ],
 )
 def test_what_is_no_misspelling_is_left_alone(names: tuple[str, ...]) -> None:
     given = type("Given", (), dict.fromkeys(names))
