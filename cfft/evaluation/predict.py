@@ -14,10 +14,10 @@ from cfft.data.folders import image_files
 from cfft.data.images import ImageFiles, ImageSubset
 from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, DataError, several
-from cfft.model.rebuild import Rebuilt
 from cfft.runtime.devices import make_accelerator
 from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading, evaluate
+from cfft.scoring.loaded_model import LoadedModel
 from cfft.scoring.predictions import Predictions
 
 
@@ -54,7 +54,7 @@ def find_images(words: Iterable[str]) -> list[str]:
 
 
 def predict(
-    model: Rebuilt,
+    model: LoadedModel,
     paths: Sequence[str],
     batch_size: int,
     workers: int,
@@ -70,7 +70,7 @@ def predict(
     """
     images = _readable(_unlabelled(paths, model), reporter, skip_unreadable)
     accelerator = make_accelerator(precision)
-    reading = Reading(model.description.preprocessing, batch_size, workers)
+    reading = Reading(model.preprocessing, batch_size, workers)
     task = "predicting"
     reporter.started(task, len(images))
     found = evaluate(
@@ -113,15 +113,14 @@ def _nothing(word: str) -> str:
     return "no such file or folder" if not glob.has_magic(word) else "nothing matches this pattern"
 
 
-def _unlabelled(paths: Sequence[str], model: Rebuilt) -> ImageFiles:
-    classes = model.description.classes
+def _unlabelled(paths: Sequence[str], model: LoadedModel) -> ImageFiles:
     return ImageFiles(
         name="images",
         root=Path(),
         paths=tuple(paths),
         labels=(0,) * len(paths),
-        classes=tuple(range(len(classes))),
-        class_names=classes,
+        classes=tuple(range(len(model.classes))),
+        class_names=model.classes,
     )
 
 

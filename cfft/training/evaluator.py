@@ -1,4 +1,4 @@
-"""What a session measures besides training: features, their variance, accuracies of sets."""
+"""Measurements during a run: features, their variance, accuracies of sets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cfft.data.splits import stratified_subset
 from cfft.data.suite import ImageSet, SuiteSets
 from cfft.encoder.encoder import Classifier, Encoder
 from cfft.runtime.progress import Reporter
-from cfft.scoring.evaluate import Reading, Score, evaluate, mean_top1, outputs_of, score
+from cfft.scoring.evaluate import Reading, Score, mean_top1, outputs_of, predictions_of, score
 from cfft.scoring.predictions import Predictions
 from cfft.step.passes import FrozenTeacher
 
@@ -27,7 +27,7 @@ VARIANCE_SAMPLE = 2048
 
 
 @attrs.frozen(eq=False)
-class Measuring:
+class Evaluator:
     """Run models over the sets of a run and tell the reporter how far that is."""
 
     sets: SuiteSets
@@ -38,10 +38,7 @@ class Measuring:
     def training_features(self, encoder: Encoder) -> tuple[Tensor, Tensor]:
         """Return features [N, D] and labels [N] of the training images, on the CPU."""
         encoder.to(self.accelerator.device)
-        task = "encoding training images"
-        advanced = self._starts(task, self.sets.train)
-        features = outputs_of(encoder, self.sets.train, self.reading, self.accelerator, advanced)
-        self.reporter.ended(task)
+        features = self._outputs("encoding training images", encoder, self.sets.train)
         encoder.to("cpu")
         return features, torch.tensor(self.sets.train.labels)
 
@@ -56,15 +53,7 @@ class Measuring:
         indices = tuple(stratified_subset(train.labels, count, seed))
         sample = ImageSubset(whole=train, indices=indices, name=train.name)
         task = f"measuring teacher '{label}'"
-        advanced = self._starts(task, sample)
-        features = outputs_of(
-            lambda images: teacher(images).features,
-            sample,
-            self.reading,
-            self.accelerator,
-            advanced,
-        )
-        self.reporter.ended(task)
+        features = self._outputs(task, lambda images: teacher(images).features, sample)
         return float(features.double().var(dim=0, correction=0).mean())
 
     def validation_top1(self, classifier: Classifier) -> float:
@@ -79,10 +68,8 @@ class Measuring:
     def predictions(self, classifier: Classifier, image_set: ImageSet) -> Predictions:
         """Return the predictions for a set."""
         task = f"evaluating {image_set.name}"
-        advanced = self._starts(task, image_set)
-        found = evaluate(classifier, image_set, self.reading, self.accelerator, advanced)
-        self.reporter.ended(task)
-        return found
+        logits = self._outputs(task, lambda images: classifier(images).logits, image_set)
+        return predictions_of(logits, image_set)
 
     def _named_scores(
         self, classifier: Classifier, keep: Callable[[str, Predictions], None]
@@ -92,9 +79,12 @@ class Measuring:
             keep(image_set.name, found)
             yield image_set.name, score(found)
 
-    def _starts(self, task: str, image_set: ImageSet) -> Callable[[int], None]:
+    def _outputs(self, task: str, model: Callable[[Tensor], Tensor], image_set: ImageSet) -> Tensor:
         self.reporter.started(task, len(image_set))
-        return partial(self.reporter.advanced, task)
+        advanced = partial(self.reporter.advanced, task)
+        found = outputs_of(model, image_set, self.reading, self.accelerator, advanced)
+        self.reporter.ended(task)
+        return found
 
 
 @attrs.frozen
