@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -80,11 +79,8 @@ class Evaluator:
             yield image_set.name, score(found)
 
     def _outputs(self, task: str, model: Callable[[Tensor], Tensor], image_set: ImageSet) -> Tensor:
-        self.reporter.started(task, len(image_set))
-        advanced = partial(self.reporter.advanced, task)
-        found = outputs_of(model, image_set, self.reading, self.accelerator, advanced)
-        self.reporter.ended(task)
-        return found
+        with self.reporter.task(task, len(image_set)) as advance:
+            return outputs_of(model, image_set, self.reading, self.accelerator, advance)
 
 
 @attrs.frozen
