@@ -206,7 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     model = f"an open_clip model, or {SMALL}: so light that decoding dominates"
     parser.add_argument("--model", default="ViT-B-32", help=model)
     parser.add_argument("--models", type=int, default=4, help="models measured together")
-    parser.add_argument("--pictures", type=int, default=128, help="JPEGs to decode")
+    parser.add_argument("--pictures", dest="images", type=int, default=128, help="JPEGs to decode")
     parser.add_argument("--batch", type=int, default=32, help="images in a batch")
     parser.add_argument("--workers", type=int, default=2, help="processes that decode")
     parser.add_argument("--threads", type=int, default=2, help="threads of the process")

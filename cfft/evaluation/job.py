@@ -151,13 +151,9 @@ class _Evaluation:
     def _measured(
         self, view: SuiteView, subjects: Sequence[EvaluatedModel], files: EvaluationFiles
     ) -> list[MeasuredModel]:
-        return [
-            model
-            for first in range(0, len(subjects), self.settings.models_at_once)
-            for model in self._together(
-                view, subjects[first : first + self.settings.models_at_once], files
-            )
-        ]
+        count = self.settings.models_at_once
+        chunks = [subjects[i : i + count] for i in range(0, len(subjects), count)]
+        return [model for chunk in chunks for model in self._together(view, chunk, files)]
 
     def _together(
         self, view: SuiteView, subjects: Sequence[EvaluatedModel], files: EvaluationFiles

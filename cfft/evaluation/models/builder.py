@@ -13,7 +13,7 @@ from cfft.config.resolve import RunConfig, resolve
 from cfft.config.settings import Model
 from cfft.errors import WeightsError
 from cfft.evaluation.models.finding import run_layers
-from cfft.evaluation.models.foreign import classifier_tensors, load_foreign
+from cfft.evaluation.models.foreign import load_foreign
 from cfft.model.description import ModelDescription, read_model
 from cfft.model.merge import average_weights
 from cfft.model.rebuild import rebuild
@@ -53,9 +53,9 @@ class ModelBuilder:
         file = read_model(path)
         if file.description is not None:
             return LoadedModel(rebuild(file, self.registry), file.description)
-        tensors = classifier_tensors(file.tensors)
-        if tensors is not None:
-            return load_foreign(file, tensors, self.config, self.classes)
+        foreign = load_foreign(file, self.config, self.classes)
+        if foreign is not None:
+            return foreign
         config = with_model(self.config, pretrained=str(file.path))
         return starting_model(config, self.classes, self.accelerator, self.reporter)
 

@@ -25,7 +25,7 @@ _LAYOUTS = (
 )
 
 
-def classifier_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+def _classifier_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
     """Return the tensors of tower and head under cfft's names, None where a file has no head.
 
     Knows the names that cfft, the WiSE-FT program and the model soups program write. Whatever
@@ -41,14 +41,17 @@ def classifier_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | Non
 
 
 def load_foreign(
-    file: WeightFile, tensors: Mapping[str, Tensor], config: RunConfig, classes: tuple[str, ...]
-) -> LoadedModel:
-    """Return the configured architecture with the tower and the head of `file`.
+    file: WeightFile, config: RunConfig, classes: tuple[str, ...]
+) -> LoadedModel | None:
+    """Return the configured architecture with the tower and the head of `file`; None without one.
 
-    `tensors`: what `classifier_tensors` made of it. `classes`: the names of its outputs, in order.
-    Raises WeightsError where it is of another architecture or has another number of classes, and
-    ConfigError where nothing says what its tensors do not show.
+    `classes`: the names of its outputs, in order. Raises WeightsError where it is of another
+    architecture or has another number of classes, and ConfigError where nothing says what its
+    tensors do not show.
     """
+    tensors = _classifier_tensors(file.tensors)
+    if tensors is None:
+        return None
     pretrained = configured_model(config)  # weights that are configured decide on its activation
     name = config.model.name
     outputs = len(tensors["head.weight"])
