@@ -31,9 +31,11 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 
 import cfft
-from cfft.evaluation.images.side_by_side import Fitted, predict_together
+from cfft.evaluation.images.side_by_side import predict_together
+from cfft.model.description import ModelDescription
 from cfft.runtime.devices import make_accelerator
 from cfft.scoring.evaluate import Reading
+from cfft.scoring.loaded_model import LoadedModel
 
 CLASSES = 100
 FOLDERS = 4
@@ -123,7 +125,7 @@ class Model:
 
     tower: torch.nn.Module
     head: torch.Tensor
-    fitted: Fitted
+    loaded: LoadedModel
 
 
 def _model(name: str, seed: int) -> Model:
@@ -134,7 +136,9 @@ def _model(name: str, seed: int) -> Model:
     encoder = cfft.Encoder(tower, prepared)
     head = 100 * torch.nn.functional.normalize(torch.randn(CLASSES, encoder.dim), dim=-1)
     classifier = cfft.Classifier(encoder, cfft.Head(head, torch.zeros(CLASSES), normalised=True))
-    return Model(tower, head, Fitted(classifier, prepared, None))
+    classes = tuple(map(str, range(CLASSES)))
+    described = ModelDescription("open_clip", name, name, {}, prepared, True, classes, "zero-shot")
+    return Model(tower, head, LoadedModel(classifier, described))
 
 
 def _tower(name: str) -> torch.nn.Module:
@@ -166,7 +170,7 @@ def _plain(model: Model, setting: Setting, folder: Path) -> torch.Tensor:
 
 def _own(models: list[Model], setting: Setting, images: cfft.ImageSet) -> torch.Tensor:
     found = predict_together(
-        [model.fitted for model in models],
+        [model.loaded for model in models],
         images,
         lambda prepared: Reading(prepared, setting.batch, setting.workers),
         make_accelerator("fp32"),
@@ -202,7 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     model = f"an open_clip model, or {SMALL}: so light that decoding dominates"
     parser.add_argument("--model", default="ViT-B-32", help=model)
     parser.add_argument("--models", type=int, default=4, help="models measured together")
-    parser.add_argument("--pictures", type=int, default=128, help="JPEGs to decode")
+    parser.add_argument("--pictures", dest="images", type=int, default=128, help="JPEGs to decode")
     parser.add_argument("--batch", type=int, default=32, help="images in a batch")
     parser.add_argument("--workers", type=int, default=2, help="processes that decode")
     parser.add_argument("--threads", type=int, default=2, help="threads of the process")

@@ -173,6 +173,12 @@ def read_image(path: Path) -> Image.Image:
         raise DataError(f"{path}: {_reason(error)}") from error
 
 
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Return an opened image as `read_image` does; raises ValueError for values of 32 bits."""
+    _require_range(image)
+    return _to_rgb(ImageOps.exif_transpose(image))
+
+
 def decode_image(content: bytes, name: str) -> Image.Image:
     """Return the image in a file's `content` as `read_image` does; errors call it `name`."""
     try:
@@ -233,8 +239,7 @@ def _decode(file: Path | BytesIO, reduced: bool = False) -> Image.Image:
     with Image.open(file) as image:
         if reduced:
             image.draft(None, (1, 1))
-        _require_range(image)
-        return _to_rgb(ImageOps.exif_transpose(image))
+        return as_rgb(image)
 
 
 def _require_range(image: Image.Image) -> None:

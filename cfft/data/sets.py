@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import attrs
+
 from cfft.data.consistency import every_set, inconsistencies
+from cfft.data.images import ImageSubset
+from cfft.data.splits import stratified_subset
 from cfft.data.suite import EvaluationSets, ImageSet, Suite, SuiteSets
 from cfft.errors import DataError, counted, unknown
 from cfft.plugin.params import declaration
@@ -22,6 +26,15 @@ def training_sets(suite: Suite, seed: int) -> SuiteSets:
     sets = suite.open(seed)
     _require_sound(suite, sets)
     return sets
+
+
+def limited(sets: SuiteSets, limit: int | None, seed: int) -> SuiteSets:
+    """Return the sets with at most `limit` training images, drawn by class; None: all of them."""
+    train = sets.train
+    if limit is None or limit >= len(train):
+        return sets
+    indices = tuple(stratified_subset(train.labels, limit, seed))
+    return attrs.evolve(sets, train=ImageSubset(whole=train, indices=indices, name=train.name))
 
 
 def evaluation_sets(suite: Suite, seed: int) -> EvaluationSets:

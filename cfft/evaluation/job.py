@@ -29,21 +29,24 @@ from cfft.evaluation.images.sets import (
     unmeasured,
     without_unreadable,
 )
-from cfft.evaluation.images.side_by_side import Fitted, alike, fitted, predict_together
-from cfft.evaluation.models.finding import Found, find_models, model_layers
-from cfft.evaluation.models.starts import Starts
-from cfft.evaluation.models.subjects import Subject, Subjects
+from cfft.evaluation.images.side_by_side import alike, predict_together
+from cfft.evaluation.models.builder import ModelBuilder
+from cfft.evaluation.models.evaluated import EvaluatedModel, evaluated_models
+from cfft.evaluation.models.finding import ModelRef, find_models, model_layers
 from cfft.plugin.registry import Registry
 from cfft.records import Preprocessing
 from cfft.runtime.devices import make_accelerator, precision_of, processes_of
 from cfft.runtime.files import check_free
 from cfft.runtime.progress import Reporter, Silent
 from cfft.scoring.evaluate import Reading
+from cfft.scoring.loaded_model import LoadedModel
 from cfft.scoring.predictions import Predictions
 from cfft.scoring.scores import LabelSpace
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+Pair = tuple[EvaluatedModel, LoadedModel]
 
 
 def evaluate_models(
@@ -73,14 +76,13 @@ def evaluate_models(
     for line in unmeasured(config.suite.strategy, view):
         hears.warned(line)
     named = frozenset(layer.settings.get("model", {}))
-    starts = Starts(registry, config, named, view.classes, accelerator, hears)
-    subjects = Subjects(registry, config, view.classes, starts)
-    listed = subjects.of(found, settings.alphas or ())
+    builder = ModelBuilder(registry, config, view.classes, accelerator, hears)
+    listed = evaluated_models(found, settings.alphas or (), named, builder)
     job = _Evaluation(config, settings, layer.seed, accelerator, hears)
     return job.run(view, listed, out)
 
 
-def _configured(registry: Registry, found: Sequence[Found], layer: Layer) -> RunConfig:
+def _configured(registry: Registry, found: Sequence[ModelRef], layer: Layer) -> RunConfig:
     """Return which images and which model are meant; raises ConfigError with every problem."""
     layers = model_layers(found, layer)
     bare = next((model for model in found if model.is_bare), None)
@@ -102,7 +104,7 @@ class _Evaluation:
     accelerator: Accelerator
     reporter: Reporter
 
-    def run(self, view: SuiteView, subjects: Sequence[Subject], out: Path) -> dict[str, Any]:
+    def run(self, view: SuiteView, subjects: Sequence[EvaluatedModel], out: Path) -> dict[str, Any]:
         identities = [subject.identity for subject in subjects]
         baseline = chosen_baseline(self.settings.baseline, identities)
         line = baseline_line(self.settings.baseline_line, identities)
@@ -123,69 +125,62 @@ class _Evaluation:
         """The classes that the arg-max is taken among."""
         return self.settings.label_space or "subset"
 
-    def _seed_of(self, subject: Subject) -> int:
+    def _seed_of(self, subject: EvaluatedModel) -> int:
         own = subject.identity.seed
         return self.config.seed if self.seed is not None or own is None else own
 
-    def _identity(self, subject: Subject) -> Identity:
+    def _identity(self, subject: EvaluatedModel, model: LoadedModel) -> Identity:
         """Return what is recorded of a model; on another seed's sets it is not its run again."""
-        if self._seed_of(subject) == subject.identity.seed:
-            return subject.identity
-        return attrs.evolve(subject.identity, run_digest=None)
+        described = model.description
+        identity = attrs.evolve(subject.identity, head=described.head, facts=described.facts)
+        if self._seed_of(subject) == identity.seed:
+            return identity
+        return attrs.evolve(identity, run_digest=None)
 
-    def _try_all(self, view: SuiteView, subjects: Sequence[Subject]) -> None:
+    def _try_all(self, view: SuiteView, subjects: Sequence[EvaluatedModel]) -> None:
         """Build every model once, so that a bad one is found before the first image."""
         if len(subjects) > self.settings.models_at_once:
             for subject in subjects:
-                self._fitted(view, subject)
+                self._loaded(view, subject)
 
-    def _fitted(self, view: SuiteView, subject: Subject) -> Fitted:
-        return fitted(subject.load(), subject.identity.label, self.config.suite.name, view.classes)
+    def _loaded(self, view: SuiteView, subject: EvaluatedModel) -> LoadedModel:
+        """Load a model for the classes of the suite; raises DataError where they do not fit."""
+        label, suite = subject.identity.label, self.config.suite.name
+        return subject.load().for_classes(label, suite, view.classes)
 
     def _measured(
-        self, view: SuiteView, subjects: Sequence[Subject], files: EvaluationFiles
+        self, view: SuiteView, subjects: Sequence[EvaluatedModel], files: EvaluationFiles
     ) -> list[MeasuredModel]:
-        return [
-            model
-            for first in range(0, len(subjects), self.settings.models_at_once)
-            for model in self._together(
-                view, subjects[first : first + self.settings.models_at_once], files
-            )
-        ]
+        count = self.settings.models_at_once
+        chunks = [subjects[i : i + count] for i in range(0, len(subjects), count)]
+        return [model for chunk in chunks for model in self._together(view, chunk, files)]
 
     def _together(
-        self, view: SuiteView, subjects: Sequence[Subject], files: EvaluationFiles
+        self, view: SuiteView, subjects: Sequence[EvaluatedModel], files: EvaluationFiles
     ) -> list[MeasuredModel]:
         """Measure models that are in memory at the same time."""
-        models = [self._fitted(view, subject) for subject in subjects]
+        models = [self._loaded(view, subject) for subject in subjects]
+        pairs = list(zip(subjects, models, strict=True))
         for model in models:
             model.classifier.to(self.accelerator.device)
         found: list[dict[str, MeasuredSet]] = [{} for _ in subjects]
         for each in view.sets:
-            for position, measured in self._on_set(view, each, subjects, models, files):
+            for position, measured in self._on_set(view, each, pairs, files):
                 found[position][each.images.name] = measured
         for model in models:
             model.classifier.to("cpu")  # starting models are kept for weight ensembles
-        identities = [
-            attrs.evolve(self._identity(subject), head=model.head, facts=model.facts)
-            for subject, model in zip(subjects, models, strict=True)
-        ]
+        identities = [self._identity(*pair) for pair in pairs]
         return [
             MeasuredModel(identity, sets, files.folder(identity.label))
             for identity, sets in zip(identities, found, strict=True)
         ]
 
     def _on_set(
-        self,
-        view: SuiteView,
-        each: MeasuredImages,
-        subjects: Sequence[Subject],
-        models: Sequence[Fitted],
-        files: EvaluationFiles,
+        self, view: SuiteView, each: MeasuredImages, pairs: Sequence[Pair], files: EvaluationFiles
     ) -> Iterator[tuple[int, MeasuredSet]]:
         """Keep and score what models say of a set; logits are gone when the next set comes."""
-        for position, predictions in self._predicted(each, subjects, models):
-            subject = subjects[position]
+        for position, predictions in self._predicted(each, pairs):
+            subject, _ = pairs[position]
             files.keep(subject.identity.label, each.images.name, predictions)
             shifts = view.shifts(self._seed_of(subject)) if each.role == "id" else {}
             name = each.images.name
@@ -193,13 +188,13 @@ class _Evaluation:
             yield position, files.processes.from_main(scored)
 
     def _predicted(
-        self, each: MeasuredImages, subjects: Sequence[Subject], models: Sequence[Fitted]
+        self, each: MeasuredImages, pairs: Sequence[Pair]
     ) -> Iterator[tuple[int, Predictions]]:
         """Give the predictions for a set by the position of the model."""
-        wanted = [i for i, subject in enumerate(subjects) if self._seed_of(subject) in each.seeds]
-        for group in alike([models[i] for i in wanted]):
+        wanted = [i for i, (subject, _) in enumerate(pairs) if self._seed_of(subject) in each.seeds]
+        for group in alike([pairs[i][1] for i in wanted]):
             positions = [wanted[i] for i in group]
-            together = [models[i] for i in positions]
+            together = [pairs[i][1] for i in positions]
             task = self.reporter.task(f"evaluating {each.images.name}", len(each.images))
             with task as advance:
                 predicted = predict_together(

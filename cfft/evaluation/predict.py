@@ -13,10 +13,10 @@ from cfft.data.folders import image_files
 from cfft.data.images import ImageFiles, ImageSubset
 from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, DataError
-from cfft.model.rebuild import Rebuilt
 from cfft.runtime.devices import make_accelerator
 from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading, evaluate
+from cfft.scoring.loaded_model import LoadedModel
 from cfft.scoring.predictions import Predictions
 
 
@@ -53,7 +53,7 @@ def find_images(words: Iterable[str]) -> list[str]:
 
 
 def predict(
-    model: Rebuilt,
+    model: LoadedModel,
     paths: Sequence[str],
     batch_size: int,
     workers: int,
@@ -69,7 +69,7 @@ def predict(
     """
     images = _readable(_unlabelled(paths, model), reporter, skip_unreadable)
     accelerator = make_accelerator(precision)
-    reading = Reading(model.description.preprocessing, batch_size, workers)
+    reading = Reading(model.preprocessing, batch_size, workers)
     classifier = model.classifier.to(accelerator.device)
     with reporter.task("predicting", len(images)) as advance:
         return evaluate(classifier, images, reading, accelerator, advance)
@@ -107,15 +107,14 @@ def _nothing(word: str) -> str:
     return "no such file or folder" if not glob.has_magic(word) else "nothing matches this pattern"
 
 
-def _unlabelled(paths: Sequence[str], model: Rebuilt) -> ImageFiles:
-    classes = model.description.classes
+def _unlabelled(paths: Sequence[str], model: LoadedModel) -> ImageFiles:
     return ImageFiles(
         name="images",
         root=Path(),
         paths=tuple(paths),
         labels=(0,) * len(paths),
-        classes=tuple(range(len(classes))),
-        class_names=classes,
+        classes=tuple(range(len(model.classes))),
+        class_names=model.classes,
     )
 
 

@@ -12,7 +12,7 @@ from cfft.config.resolve import Chosen, RunConfig
 from cfft.data.sets import named_sets
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError
-from cfft.evaluation.models.load import opened_model
+from cfft.evaluation.models.load import load_for_classes
 from cfft.plugin.params import declaration, values_of
 from cfft.plugin.registry import Registry
 from cfft.records import Batch, MaskSelection, Preprocessing
@@ -69,9 +69,9 @@ def draw_preview(
     config = configs[0]
     accelerator = make_accelerator(config.training.precision)
     classes, (images,) = named_sets(config.suite.strategy, config.seed, [origin])
-    found = opened_model(run, config, classes, registry, accelerator, reporter)
+    found = load_for_classes(run, config, classes, registry, accelerator, reporter)
     combinations = [Combination.of(each) for each in configs]
-    classifier, preprocessing = found.classifier, found.description.preprocessing
+    classifier, preprocessing = found.classifier, found.preprocessing
     with accelerator.autocast():
         return preview_sheet(
             classifier.to(accelerator.device), combinations, images, classes, preprocessing,

@@ -14,7 +14,7 @@ from cfft.errors import ConfigError, DataError
 from cfft.evaluation.compare.groups import configuration_digest, group_names
 from cfft.evaluation.compare.measured import Identity, ModelKind, Role
 from cfft.evaluation.files.files import EVALUATION, read_evaluation, structured
-from cfft.evaluation.models.finding import Found, labels, matching
+from cfft.evaluation.models.finding import ModelRef, labels, matching
 from cfft.model.description import read_description
 from cfft.scoring.scores import LabelSpace
 from cfft.training.run_directory import RunDirectory
@@ -174,7 +174,7 @@ def _read_runs(paths: Sequence[Path]) -> list[Source]:
     results = [structured(run.read_results(), _Results, str(run.results)) for run in runs]
     for run, each in zip(runs, results, strict=True):
         _check_places(run.results, each.sets)
-    names = labels([Found(str(path), path) for path in paths])
+    names = labels([ModelRef(str(path), path) for path in paths])
     groups = group_names([each.config for each in results])
     return [_run(*facts) for facts in zip(runs, results, names, groups, strict=True)]
 

@@ -1,28 +1,19 @@
-"""What a model is besides its weights, and fresh models of a run's architecture."""
+"""Everything about a model but its weights, and the files that hold both."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import attrs
 import cattrs
-import torch
 
-from cfft.encoder.encoder import Classifier
 from cfft.errors import WeightsError
 from cfft.model.checkpoint import MODEL, WEIGHTS, is_checkpoint, load_model, located
 from cfft.model.pretrained import Pretrained
-from cfft.model.weights import (
-    WeightFile,
-    contradictions,
-    read_weight_file,
-    require_fit,
-    require_same_identity,
-)
+from cfft.model.weights import WeightFile, contradictions, read_weight_file
 from cfft.records import Preprocessing
 
 _NORMALISED = {"zero-shot": True, "own": False}
@@ -146,70 +137,20 @@ def read_weights(path: Path) -> WeightFile:
     return WeightFile(_newest(path), stored.weights, stored.model.get("identity", {}))
 
 
-@attrs.frozen(eq=False)
-class StoredModel:
-    """Hold a weight file and the description beside it, None where there is none."""
-
-    file: WeightFile
-    description: ModelDescription | None
-
-    @property
-    def identity(self) -> Mapping[str, str]:
-        """Return the facts that weights must share, empty where nothing says them."""
-        return self.description.identity if self.description else self.file.identity
-
-    def differences(self, other: StoredModel) -> list[str]:
-        """Name what keeps the weights of `other` from standing in for these, as far as known."""
-        if self.description and other.description:
-            return self.description.differences(other.description)
-        known = self.identity and other.identity
-        return contradictions(other.identity, self.identity) if known else []
-
-
-def read_model(path: Path) -> StoredModel:
-    """Read the model of a run (its best), of a checkpoint folder, or of a weight file.
+def read_model(path: Path) -> WeightFile:
+    """Read the weights of a run (its best), a checkpoint folder or a file, with the description.
 
     Raises WeightsError as `read_weights` does, and for a description that cannot be read.
     """
     file = read_weights(find_weights(path))
-    return StoredModel(file, read_description(file.path.parent))
+    found = read_description(file.path.parent)
+    identity = file.identity if found is None else found.identity
+    return attrs.evolve(file, identity=identity, description=found)
 
 
 def _newest(file: Path) -> Path:
     """Return where `file` lies by now if it belongs to a checkpoint."""
     return located(file.parent) / file.name if is_checkpoint(file.parent) else file
-
-
-@attrs.frozen(eq=False)
-class Models:
-    """Give teachers fresh models of a run's architecture, on the CPU and in float32.
-
-    `start`: the pre-trained encoder with the head that training starts from; it is copied, never
-    changed. Give it before it moves to a device or trains.
-    """
-
-    start: Classifier
-    description: ModelDescription
-
-    def pretrained(self) -> Classifier:
-        """Return a copy of the pre-trained model with the head that training starts from."""
-        return deepcopy(self.start).to("cpu", torch.float32)
-
-    def load(self, path: Path) -> Classifier:
-        """Return the model of a run directory, a checkpoint directory or a weight file of a run.
-
-        Raises WeightsError naming each difference of architecture, classes or preprocessing.
-        """
-        stored = read_model(path)
-        file, found = stored.file, stored.description
-        problems = self.description.differences(found) if found else []
-        if problems:
-            raise WeightsError(f"{file.path}: a model that does not fit: {'; '.join(problems)}")
-        require_same_identity(file, self.description.identity)
-        require_fit(self.start.weights(), file, self.description.name)
-        model = self.pretrained()
-        model.load_weights(file.tensors)
-        return model
 
 
 def _class_differences(theirs: tuple[str, ...], ours: tuple[str, ...]) -> list[str]:

@@ -1,7 +1,8 @@
-"""Build a stored model again from nothing but its files: a run, a checkpoint, a described file."""
+"""Classifiers from files: built from their description, or a run's with other weights."""
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 
 import attrs
@@ -10,48 +11,34 @@ import torch
 from cfft.encoder.encoder import Classifier, Head
 from cfft.errors import WeightsError
 from cfft.model.checkpoint import MODEL
-from cfft.model.description import ModelDescription, StoredModel, read_model
+from cfft.model.description import ModelDescription, read_model
 from cfft.model.pretrained import Pretrained
-from cfft.model.weights import contradictions, require_fit
+from cfft.model.weights import WeightFile, contradictions, require_fit, require_same_identity
 from cfft.plugin.registry import Registry
 
 
-@attrs.frozen(eq=False)
-class Rebuilt:
-    """Hold a model on the CPU, in float32, and what is known of it: preprocessing, classes."""
+def described(file: WeightFile) -> ModelDescription:
+    """Return the description beside a weight file; raises WeightsError without one."""
+    if file.description is None:
+        raise WeightsError(
+            f"{file.path} does not say which model it is (no {MODEL} beside it): give the "
+            "run or checkpoint directory that it comes from"
+        )
+    return file.description
 
-    classifier: Classifier
-    description: ModelDescription
 
-
-def load_classifier(path: Path, registry: Registry) -> Rebuilt:
-    """Return the model of a run directory (its best), a checkpoint directory or a file in one.
+def rebuild(file: WeightFile, registry: Registry) -> Classifier:
+    """Build the described model and give it the weights of `file`, on the CPU, in float32.
 
     Raises WeightsError where nothing says which model it is or the weights do not fit, and
     ConfigError where its backbone is not installed.
     """
-    stored = read_model(path)
-    return Rebuilt(rebuild(stored, registry), described(stored))
-
-
-def described(stored: StoredModel) -> ModelDescription:
-    """Return the description beside a weight file; raises WeightsError without one."""
-    if stored.description is None:
-        raise WeightsError(
-            f"{stored.file.path} does not say which model it is (no {MODEL} beside it): give the "
-            "run or checkpoint directory that it comes from"
-        )
-    return stored.description
-
-
-def rebuild(stored: StoredModel, registry: Registry) -> Classifier:
-    """Build the described model and give it the stored weights; raises as `load_classifier`."""
-    description = described(stored)
+    description = described(file)
     classifier = empty_classifier(
         build_encoder(description, registry), len(description.classes), description.normalised
     )
-    require_fit(classifier.weights(), stored.file, description.name)
-    classifier.load_weights(stored.file.tensors)
+    require_fit(classifier.weights(), file, description.name)
+    classifier.load_weights(file.tensors)
     return classifier
 
 
@@ -75,3 +62,34 @@ def build_encoder(description: ModelDescription, registry: Registry) -> Pretrain
             "the versions that its run names in config.toml"
         )
     return built
+
+
+@attrs.frozen(eq=False)
+class TeacherSource:
+    """Give teachers fresh models of a run's architecture, on the CPU and in float32.
+
+    `start`: the pre-trained encoder with the head that training starts from; it is copied, never
+    changed. Give it before it moves to a device or trains.
+    """
+
+    start: Classifier
+    description: ModelDescription
+
+    def pretrained(self) -> Classifier:
+        """Return a copy of the pre-trained model with the head that training starts from."""
+        return deepcopy(self.start).to("cpu", torch.float32)
+
+    def load(self, path: Path) -> Classifier:
+        """Return the model of a run directory, a checkpoint directory or a weight file of a run.
+
+        Raises WeightsError naming each difference of architecture, classes or preprocessing.
+        """
+        file = read_model(path)
+        problems = self.description.differences(file.description) if file.description else []
+        if problems:
+            raise WeightsError(f"{file.path}: a model that does not fit: {'; '.join(problems)}")
+        require_same_identity(file, self.description.identity)
+        require_fit(self.start.weights(), file, self.description.name)
+        model = self.pretrained()
+        model.load_weights(file.tensors)
+        return model

@@ -8,7 +8,7 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import torch
@@ -18,6 +18,9 @@ from torch import Tensor
 
 from cfft.encoder.fit import differences
 from cfft.errors import WeightsError, shortened
+
+if TYPE_CHECKING:
+    from cfft.model.description import ModelDescription
 
 IDENTITY_KEY = "cfft.identity"
 _NESTED = ("state_dict", "model")
@@ -33,11 +36,13 @@ class WeightFile:
     """Hold the tensors of a file by name.
 
     `identity`: the facts about the architecture that cfft wrote with them, empty in other files.
+    `description`: the model that they belong to, None where no file beside them says it.
     """
 
     path: Path
     tensors: Mapping[str, Tensor]
     identity: Mapping[str, str] = attrs.field(factory=dict)
+    description: ModelDescription | None = None
 
 
 def read_weight_file(path: Path) -> WeightFile:

@@ -1,4 +1,4 @@
-"""What a session measures besides training: features, their variance, accuracies of sets."""
+"""Measurements during a run: features, their variance, accuracies of sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cfft.data.splits import stratified_subset
 from cfft.data.suite import ImageSet, SuiteSets
 from cfft.encoder.encoder import Classifier, Encoder
 from cfft.runtime.progress import Reporter
-from cfft.scoring.evaluate import Reading, Score, evaluate, mean_top1, outputs_of, score
+from cfft.scoring.evaluate import Reading, Score, mean_top1, outputs_of, predictions_of, score
 from cfft.scoring.predictions import Predictions
 from cfft.step.passes import FrozenTeacher
 
@@ -26,7 +26,7 @@ VARIANCE_SAMPLE = 2048
 
 
 @attrs.frozen(eq=False)
-class Measuring:
+class Evaluator:
     """Run models over the sets of a run and tell the reporter how far that is."""
 
     sets: SuiteSets
@@ -37,11 +37,9 @@ class Measuring:
     def training_features(self, encoder: Encoder) -> tuple[Tensor, Tensor]:
         """Return features [N, D] and labels [N] of the training images, on the CPU."""
         encoder.to(self.accelerator.device)
-        train = self.sets.train
-        with self.reporter.task("encoding training images", len(train)) as advance:
-            features = outputs_of(encoder, train, self.reading, self.accelerator, advance)
+        features = self._outputs("encoding training images", encoder, self.sets.train)
         encoder.to("cpu")
-        return features, torch.tensor(train.labels)
+        return features, torch.tensor(self.sets.train.labels)
 
     def feature_variance(self, label: str, teacher: FrozenTeacher, seed: int) -> float:
         """Return the mean over features of their variance over a sample of training images.
@@ -53,14 +51,8 @@ class Measuring:
         count = max(VARIANCE_SAMPLE, len(set(train.labels)))
         indices = tuple(stratified_subset(train.labels, count, seed))
         sample = ImageSubset(whole=train, indices=indices, name=train.name)
-        with self.reporter.task(f"measuring teacher '{label}'", len(sample)) as advance:
-            features = outputs_of(
-                lambda images: teacher(images).features,
-                sample,
-                self.reading,
-                self.accelerator,
-                advance,
-            )
+        task = f"measuring teacher '{label}'"
+        features = self._outputs(task, lambda images: teacher(images).features, sample)
         return float(features.double().var(dim=0, correction=0).mean())
 
     def validation_top1(self, classifier: Classifier) -> float:
@@ -74,8 +66,9 @@ class Measuring:
 
     def predictions(self, classifier: Classifier, image_set: ImageSet) -> Predictions:
         """Return the predictions for a set."""
-        with self.reporter.task(f"evaluating {image_set.name}", len(image_set)) as advance:
-            return evaluate(classifier, image_set, self.reading, self.accelerator, advance)
+        task = f"evaluating {image_set.name}"
+        logits = self._outputs(task, lambda images: classifier(images).logits, image_set)
+        return predictions_of(logits, image_set)
 
     def _named_scores(
         self, classifier: Classifier, keep: Callable[[str, Predictions], None]
@@ -84,6 +77,10 @@ class Measuring:
             found = self.predictions(classifier, image_set)
             keep(image_set.name, found)
             yield image_set.name, score(found)
+
+    def _outputs(self, task: str, model: Callable[[Tensor], Tensor], image_set: ImageSet) -> Tensor:
+        with self.reporter.task(task, len(image_set)) as advance:
+            return outputs_of(model, image_set, self.reading, self.accelerator, advance)
 
 
 @attrs.frozen

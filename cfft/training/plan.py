@@ -37,10 +37,11 @@ def _model_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
     yield "model", "architecture", f"{config.architecture} ({config.backbone.name})"
     yield "model", "weights", config.model.pretrained or "the model's own"
     yield "model", "images", f"{height} x {width} pixels"
-    yield "model", "head", prepared.head
-    if prepared.templates:
-        more = f" and {len(prepared.templates) - 1} more" if len(prepared.templates) > 1 else ""
-        yield "model", "prompts", f"'{prepared.templates[0]}'{more}"
+    yield "model", "head", prepared.description.head
+    prompts = prepared.description.prompts
+    if prompts:
+        more = f" and {len(prompts) - 1} more" if len(prompts) > 1 else ""
+        yield "model", "prompts", f"'{prompts[0]}'{more}"
 
 
 def _image_facts(suite: Suite, prepared: Prepared) -> Iterator[Fact]:
@@ -135,8 +136,8 @@ def _data(
     return {
         "run": str(out),
         "config": config.to_dict(),
-        "head": prepared.head,
-        "prompts": list(prepared.templates),
+        "head": prepared.description.head,
+        "prompts": list(prepared.description.prompts),
         "sets": [
             {
                 "name": images.name,

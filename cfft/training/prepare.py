@@ -4,42 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
-import torch
-from torch import Tensor
 
 from cfft.config.resolve import Chosen, RunConfig
 from cfft.data.check import check_suite, stored
-from cfft.data.images import ImageSubset
-from cfft.data.sets import training_sets
-from cfft.data.splits import stratified_subset
+from cfft.data.sets import limited, training_sets
 from cfft.data.suite import ImageSet, SuiteSets
-from cfft.encoder.encoder import Classifier, Head
 from cfft.errors import ConfigError
-from cfft.model.description import ModelDescription, Models, describe
-from cfft.model.heads import chosen_head, own_head, require_words, starting_head, zero_shot_head
+from cfft.model.description import ModelDescription
 from cfft.model.pretrained import Pretrained
-from cfft.model.prompts import resolve_templates
+from cfft.model.rebuild import TeacherSource, empty_classifier
 from cfft.runtime.processes import Processes
 from cfft.runtime.progress import Reporter
 from cfft.step.engine import TrainingStep
-from cfft.step.interfaces import Refiller
+from cfft.step.interfaces import ModelSource, Refiller
 from cfft.training.batches import BatchPlan, plan_batches
 from cfft.training.schedule import Steps, count_steps, parse_interval
-
-RANDOM = "random"
-Features = Callable[[], tuple[Tensor, Tensor]]
+from cfft.training.starting_model import check_head, describe_start, pretrained_model
 
 
 @attrs.frozen(eq=False)
 class Prepared:
     """Hold what a run is made of, checked; nothing expensive has happened yet.
 
-    `skipped`: unreadable images that were left out. `head`: the kind that training starts from.
-    `templates`: the prompts of a zero-shot head.
+    `skipped`: unreadable images that were left out. `description`: of the model that the run
+    starts from and makes, with its kind of head and its prompts.
     """
 
     sets: SuiteSets
@@ -47,8 +39,6 @@ class Prepared:
     batches: BatchPlan
     steps: Steps
     pretrained: Pretrained
-    head: str
-    templates: tuple[str, ...]
     description: ModelDescription
 
     @property
@@ -67,36 +57,20 @@ def prepare(config: RunConfig, processes: Processes, reporter: Reporter) -> Prep
     """
     parse_interval(config.training.checkpoint_every)
     opened = training_sets(config.suite.strategy, config.seed)
-    _batches(config, limited(opened, config), processes.count)
+    limit = config.training.limit_train
+    _batches(config, limited(opened, limit, config.seed), processes.count)
     pretrained = pretrained_model(config)
-    head = chosen_head(config.model.head, pretrained)
-    templates = head_templates(config, pretrained) if head == "zero-shot" else ()
-    _check_head(head, pretrained, opened.classes, templates)
-    description = describe(
-        config.backbone.name, config.architecture, pretrained, opened.classes, head, templates,
-        (config.seed,),
-    )  # fmt: skip
+    description = describe_start(config, pretrained, opened.classes, (config.seed,))
+    check_head(pretrained, description)
     _check_objective(config, pretrained, description)
     readable, skipped = _readable_sets(opened, config, processes, reporter)
-    sets = limited(readable, config)
+    sets = limited(readable, limit, config.seed)
     batches = _batches(config, sets, processes.count)
     steps = count_steps(config.training, batches.steps_per_epoch)
-    return Prepared(sets, skipped, batches, steps, pretrained, head, templates, description)
+    return Prepared(sets, skipped, batches, steps, pretrained, description)
 
 
-def starting_models(prepared: Prepared, training_features: Features) -> Models:
-    """Make the head that training starts from; prompts or images may have to be encoded."""
-    head = starting_head(
-        prepared.head,
-        prepared.pretrained,
-        prepared.sets.classes,
-        prepared.templates,
-        training_features,
-    )
-    return Models(Classifier(prepared.pretrained.encoder, head), prepared.description)
-
-
-def training_step(config: RunConfig, models: Models) -> TrainingStep:
+def training_step(config: RunConfig, models: ModelSource) -> TrainingStep:
     """Put student, strategies and teachers together; raises WeightsError for a bad teacher."""
     return TrainingStep(
         models.pretrained(),
@@ -108,19 +82,6 @@ def training_step(config: RunConfig, models: Models) -> TrainingStep:
     )
 
 
-def pretrained_model(config: RunConfig) -> Pretrained:
-    """Build the model that is configured; raises ConfigError where it has no trained values."""
-    asked = config.model.pretrained
-    weights = None if asked == RANDOM else asked
-    built: Pretrained = config.backbone.strategy.build(config.architecture, weights)
-    if not built.trained and asked != RANDOM:
-        raise ConfigError(
-            f"no pre-trained weights are given for '{config.model.name}': give --pretrained TAG "
-            f"or --pretrained FILE; --pretrained {RANDOM} starts from random values on purpose"
-        )
-    return built
-
-
 def _readable_sets(
     sets: SuiteSets, config: RunConfig, processes: Processes, reporter: Reporter
 ) -> tuple[SuiteSets, tuple[Mapping[str, str], ...]]:
@@ -129,15 +90,6 @@ def _readable_sets(
     with reporter.task("checking images", sum(map(len, on_disk))) as advance:
         sets, found = check_suite(sets, config.training.skip_unreadable, advance, processes)
     return sets, tuple(image.record() for image in found)
-
-
-def limited(sets: SuiteSets, config: RunConfig) -> SuiteSets:
-    """Return the sets with no more training images than are configured."""
-    limit, train = config.training.limit_train, sets.train
-    if limit is None or limit >= len(train):
-        return sets
-    indices = tuple(stratified_subset(train.labels, limit, config.seed))
-    return attrs.evolve(sets, train=ImageSubset(whole=train, indices=indices, name=train.name))
 
 
 def _batches(config: RunConfig, sets: SuiteSets, processes: int) -> BatchPlan:
@@ -164,31 +116,12 @@ def _check_batches(config: RunConfig, batches: BatchPlan) -> None:
         )
 
 
-def head_templates(config: RunConfig, pretrained: Pretrained) -> tuple[str, ...]:
-    """Return the prompt templates of a zero-shot head; raises ConfigError for unknown ones."""
-    asked = config.model.prompts or next(iter(pretrained.templates), "class-name")
-    return tuple(resolve_templates(asked, pretrained.templates))
-
-
-def _check_head(
-    head: str, pretrained: Pretrained, classes: tuple[str, ...], templates: tuple[str, ...]
-) -> None:
-    """Raise ConfigError for a head that the backbone cannot give, before one is computed."""
-    if head == "zero-shot":
-        zero_shot_head(pretrained, classes[:1], templates[:1])
-        require_words(classes)
-    elif head == "own":
-        own_head(pretrained, len(classes))
-
-
 def _check_objective(
     config: RunConfig, pretrained: Pretrained, description: ModelDescription
 ) -> None:
     """Load the teachers once with an empty head: their files may be missing or not fit."""
-    encoder, classes = pretrained.encoder, len(description.classes)
-    weight, bias = torch.zeros(classes, encoder.dim), torch.zeros(classes)
-    empty = Classifier(encoder, Head(weight, bias, description.normalised))
-    training_step(config, Models(empty, description))
+    empty = empty_classifier(pretrained, len(description.classes), description.normalised)
+    training_step(config, TeacherSource(empty, description))
 
 
 def _listed(images: ImageSet) -> Iterator[tuple[str, int]]:

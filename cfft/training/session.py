@@ -14,6 +14,7 @@ from cfft.errors import ConfigError
 from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint, is_checkpoint
 from cfft.model.description import ModelDescription
+from cfft.model.rebuild import TeacherSource
 from cfft.plugin.registry import Registry
 from cfft.runtime.devices import precision_of, processes_of
 from cfft.runtime.files import replacing, write_text
@@ -21,11 +22,12 @@ from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading
 from cfft.scoring.predictions import Predictions
 from cfft.step.engine import TrainingStep
-from cfft.training.evaluator import Measuring, gains
+from cfft.training.evaluator import Evaluator, gains
 from cfft.training.optimisation import Optimisation
-from cfft.training.prepare import Prepared, starting_models, training_step
+from cfft.training.prepare import Prepared, training_step
 from cfft.training.run_directory import SCHEMA, RunDirectory
 from cfft.training.sheet import sample_sheet
+from cfft.training.starting_model import with_starting_head
 from cfft.training.state import RunState
 from cfft.training.trainer import Metrics, Trainer, surroundings
 
@@ -52,7 +54,7 @@ class Session:
         self.hook = registry.hook
         batch_size = 2 * prepared.batches.micro  # no gradients are kept: twice as many fit
         reading = Reading(prepared.pretrained.preprocessing, batch_size, config.training.workers)
-        self.measuring = Measuring(prepared.sets, reading, accelerator, reporter)
+        self.measuring = Evaluator(prepared.sets, reading, accelerator, reporter)
 
     def run(self) -> dict[str, Any]:
         """Go through what is left of the run; write its results and return them."""
@@ -121,9 +123,11 @@ class Session:
         self.processes.on_main(lambda: started(config=self.config, out=self.directory.root))
 
     def _step(self, state: RunState) -> TrainingStep:
-        encoder = self.prepared.pretrained.encoder
-        models = starting_models(self.prepared, partial(self.measuring.training_features, encoder))
-        step = training_step(self.config, models).to(self.accelerator.device)
+        pretrained, description = self.prepared.pretrained, self.prepared.description
+        features = partial(self.measuring.training_features, pretrained.encoder)
+        start = with_starting_head(pretrained, description, features)
+        source = TeacherSource(start.classifier, description)
+        step = training_step(self.config, source).to(self.accelerator.device)
         for label in step.labels:
             self._set_variance(step, label, state.feature_variances)
         return step

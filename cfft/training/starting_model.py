@@ -1,68 +1,121 @@
-"""The model that a run starts from, for those who want to look at it without training."""
+"""The model that a run starts from: a pre-trained encoder with its first head."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from cfft.config.resolve import RunConfig
 from cfft.data.check import check_suite
-from cfft.data.sets import training_sets
-from cfft.data.suite import ImageSet
+from cfft.data.sets import limited, training_sets
+from cfft.data.suite import SuiteSets
 from cfft.encoder.encoder import Classifier
-from cfft.model.description import describe
-from cfft.model.heads import chosen_head, starting_head
-from cfft.model.rebuild import Rebuilt
+from cfft.errors import ConfigError
+from cfft.model.description import ModelDescription, describe
+from cfft.model.heads import chosen_head, own_head, require_words, starting_head, zero_shot_head
+from cfft.model.pretrained import Pretrained
+from cfft.model.prompts import resolve_templates
 from cfft.runtime.devices import processes_of
 from cfft.runtime.processes import Processes
 from cfft.runtime.progress import Reporter
-from cfft.scoring.evaluate import Reading, outputs_of
-from cfft.training.prepare import head_templates, limited, pretrained_model
+from cfft.scoring.evaluate import Reading
+from cfft.scoring.loaded_model import LoadedModel
+from cfft.training.evaluator import Evaluator
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+RANDOM = "random"
 _IMAGES_PER_PASS = 64
+Features = Callable[[], tuple[Tensor, Tensor]]
 
 
 def starting_model(
     config: RunConfig, classes: tuple[str, ...], accelerator: Accelerator, reporter: Reporter
-) -> Rebuilt:
-    """Return the pre-trained encoder with the head that training would start from.
+) -> LoadedModel:
+    """Build the model that training would start from, for those who only look at it.
 
     `classes`: class names by index. Training images are opened and encoded only where the head is
     a linear probe. Raises ConfigError, DataError or WeightsError as a run does.
     """
     pretrained = pretrained_model(config)
-    kind = chosen_head(config.model.head, pretrained)
-    templates = head_templates(config, pretrained) if kind == "zero-shot" else ()
 
     def training_features() -> tuple[Tensor, Tensor]:
-        train = _training_images(config, processes_of(accelerator))
+        sets = _training_sets(config, processes_of(accelerator))
         reading = Reading(pretrained.preprocessing, _IMAGES_PER_PASS, config.training.workers)
-        encoder = pretrained.encoder.to(accelerator.device)
-        with reporter.task("encoding training images", len(train)) as advance:
-            features = outputs_of(encoder, train, reading, accelerator, advance)
-        pretrained.encoder.to("cpu")
-        return features, torch.tensor(train.labels)
+        evaluator = Evaluator(sets, reading, accelerator, reporter)
+        return evaluator.training_features(pretrained.encoder)
 
-    head = starting_head(kind, pretrained, classes, templates, training_features)
-    described = describe(
-        config.backbone.name, config.architecture, pretrained, classes, kind, templates
+    return with_starting_head(
+        pretrained, describe_start(config, pretrained, classes), training_features
     )
-    return Rebuilt(Classifier(pretrained.encoder, head), described)
 
 
-def before_name(head: str) -> str:
-    """Name a model before fine-tuning by its head: "zero-shot", "pre-trained (linear-probe)"."""
-    return head if head == "zero-shot" else f"pre-trained ({head})"
+def pretrained_model(config: RunConfig) -> Pretrained:
+    """Build the model that is configured; raises ConfigError where it has no trained values."""
+    built = configured_model(config)
+    if not built.trained and config.model.pretrained != RANDOM:
+        raise ConfigError(
+            f"no pre-trained weights are given for '{config.model.name}': give --pretrained TAG "
+            f"or --pretrained FILE; --pretrained {RANDOM} starts from random values on purpose"
+        )
+    return built
 
 
-def _training_images(config: RunConfig, processes: Processes) -> ImageSet:
+def configured_model(config: RunConfig) -> Pretrained:
+    """Build the model that is configured, with the values that are configured or random ones."""
+    asked = config.model.pretrained
+    weights = None if asked == RANDOM else asked
+    built: Pretrained = config.backbone.strategy.build(config.architecture, weights)
+    return built
+
+
+def describe_start(
+    config: RunConfig,
+    pretrained: Pretrained,
+    classes: tuple[str, ...],
+    seeds: tuple[int, ...] = (),
+) -> ModelDescription:
+    """Describe the starting model of a configuration: its kind of head and prompts above all.
+
+    `seeds`: those of the runs that will have trained it. Raises ConfigError for unknown prompts.
+    """
+    head = chosen_head(config.model.head, pretrained)
+    asked = config.model.prompts or next(iter(pretrained.templates), "class-name")
+    prompts = resolve_templates(asked, pretrained.templates) if head == "zero-shot" else ()
+    return describe(
+        config.backbone.name, config.architecture, pretrained, classes, head, tuple(prompts), seeds
+    )
+
+
+def check_head(pretrained: Pretrained, described: ModelDescription) -> None:
+    """Raise ConfigError for a head that the backbone cannot give, before one is computed."""
+    classes = described.classes
+    if described.head == "zero-shot":
+        zero_shot_head(pretrained, classes[:1], described.prompts[:1])
+        require_words(classes)
+    elif described.head == "own":
+        own_head(pretrained, len(classes))
+
+
+def with_starting_head(
+    pretrained: Pretrained, described: ModelDescription, training_features: Features
+) -> LoadedModel:
+    """Give the encoder its described head; prompts or images may have to be encoded for it.
+
+    `training_features`: as in `starting_head`. Raises as it does.
+    """
+    head = starting_head(
+        described.head, pretrained, described.classes, described.prompts, training_features
+    )
+    return LoadedModel(Classifier(pretrained.encoder, head), described)
+
+
+def _training_sets(config: RunConfig, processes: Processes) -> SuiteSets:
     """Open the images that a run of this configuration trains on."""
     sets = training_sets(config.suite.strategy, config.seed)
     if config.training.skip_unreadable:
         sets, _ = check_suite(sets, skip=True, processes=processes)
-    return limited(sets, config).train
+    return limited(sets, config.training.limit_train, config.seed)

@@ -21,7 +21,7 @@ ALLOWED = {
     # there they are the names of the libraries whose transformers that file reads
     "encoder/towers.py": {"open_clip", "timm"},
     # there it is what users write for weights that no training has made
-    "training/prepare.py": {"random"},
+    "training/starting_model.py": {"random"},
 }
 
 

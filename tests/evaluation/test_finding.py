@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cfft.errors import ConfigError
-from cfft.evaluation.models.finding import Found, find_models, labels
+from cfft.evaluation.models.finding import ModelRef, find_models, labels
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_what_a_pattern_gives_is_called_by_its_own_path(files: Path) -> None:
 
 
 def test_the_model_before_fine_tuning_is_measured_once_by_either_name() -> None:
-    assert find_models(["pretrained", "zero-shot"]) == [Found("zero-shot", None)]
+    assert find_models(["pretrained", "zero-shot"]) == [ModelRef("zero-shot", None)]
 
 
 def test_a_model_that_is_named_twice_is_measured_once(files: Path) -> None:
@@ -49,7 +49,7 @@ def test_a_model_that_is_named_twice_is_measured_once(files: Path) -> None:
 
 @pytest.mark.parametrize("word", ["zero-shot", "pretrained"])
 def test_the_model_before_fine_tuning_has_two_names(word: str) -> None:
-    assert find_models([word]) == [Found(word, None)]
+    assert find_models([word]) == [ModelRef(word, None)]
 
 
 def test_a_pattern_that_matches_no_model_is_named(files: Path) -> None:
@@ -67,6 +67,6 @@ def test_a_pattern_that_matches_no_model_is_named(files: Path) -> None:
     ],
 )
 def test_labels_are_as_short_as_they_can_be(paths: list[str], expected: list[str] | None) -> None:
-    found = labels([Found(path, Path(path)) for path in paths])
+    found = labels([ModelRef(path, Path(path)) for path in paths])
 
     assert found == (expected or [path.lstrip("/") for path in paths])

@@ -11,12 +11,15 @@ from PIL import Image
 
 from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError
-from cfft.evaluation.images.side_by_side import Fitted, alike, predict_together
+from cfft.evaluation.images.side_by_side import alike, predict_together
+from cfft.model.description import ModelDescription
 from cfft.records import Preprocessing
 from cfft.runtime.devices import make_accelerator
 from cfft.scoring.evaluate import Reading, evaluate
+from cfft.scoring.loaded_model import LoadedModel
 from cfft.testing import tiny_classifier
 
+CLASSES = ("cat", "dog", "fox")
 HALF = (0.5, 0.5, 0.5)
 PREPARED = Preprocessing((8, 12), 8, "bicubic", HALF, HALF)
 
@@ -52,9 +55,14 @@ def reading(prepared: Preprocessing) -> Reading:
     return Reading(prepared, batch_size=3)
 
 
-def together(models: list[Fitted], images: Counted) -> list[torch.Tensor]:
+def together(models: list[LoadedModel], images: Counted) -> list[torch.Tensor]:
     found = predict_together(models, images, reading, make_accelerator("fp32"))
     return [predictions.logits for predictions in found]
+
+
+def loaded(classifier: Classifier, prepared: Preprocessing = PREPARED) -> LoadedModel:
+    described = ModelDescription("mine", "tiny", "tiny", {}, prepared, True, CLASSES, "own")
+    return LoadedModel(classifier, described)
 
 
 def models(*seeds: int) -> list[Classifier]:
@@ -64,7 +72,7 @@ def models(*seeds: int) -> list[Classifier]:
 def test_every_image_is_read_once_for_all_models() -> None:
     images = Counted()
 
-    together([Fitted(model, PREPARED, None) for model in models(0, 1, 2)], images)
+    together([loaded(model) for model in models(0, 1, 2)], images)
 
     assert images.reads == Counter(range(4))
 
@@ -76,7 +84,7 @@ def test_each_model_says_what_it_says_alone() -> None:
         for model in (first, second)
     ]
 
-    found = together([Fitted(model, PREPARED, None) for model in (first, second)], Counted())
+    found = together([loaded(model) for model in (first, second)], Counted())
 
     torch.testing.assert_close(found, alone)
 
@@ -85,7 +93,11 @@ def test_logits_are_those_of_the_suites_classes() -> None:
     (model,) = models(0)
 
     whole, part = together(
-        [Fitted(model, PREPARED, columns) for columns in (None, torch.tensor([2, 0, 1]))], Counted()
+        [
+            loaded(model).for_classes("mine", "greys", classes)
+            for classes in (CLASSES, ("fox", "cat", "dog"))
+        ],
+        Counted(),
     )
 
     torch.testing.assert_close(part, whole[:, [2, 0, 1]])
@@ -96,7 +108,7 @@ def test_models_share_pixels_where_size_and_resizing_agree_whatever_their_colour
     other_colours = attrs.evolve(PREPARED, mean=(0.1, 0.2, 0.3))
     other_resize = attrs.evolve(PREPARED, resize=9)
 
-    groups = alike([Fitted(model, p, None) for p in (PREPARED, other_resize, other_colours)])
+    groups = alike([loaded(model, p) for p in (PREPARED, other_resize, other_colours)])
 
     assert groups == [[0, 2], [1]]
 
@@ -106,4 +118,4 @@ def test_an_unreadable_image_is_named_with_its_set_and_what_to_do() -> None:
     (model,) = models(0)
 
     with pytest.raises(DataError, match=r"set 'greys': dir/0\.png: truncated.*--skip-unreadable"):
-        together([Fitted(model, PREPARED, None)], broken)
+        together([loaded(model)], broken)

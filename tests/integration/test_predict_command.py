@@ -19,8 +19,8 @@ import torch
 from cfft.config.layers import Layer, read_defaults
 from cfft.config.resolve import resolve
 from cfft.data.images import class_folders
+from cfft.evaluation.models.load import load
 from cfft.evaluation.predict import find_images, likeliest, predict
-from cfft.model.rebuild import load_classifier
 from cfft.plugin.registry import Registry
 from cfft.runtime.devices import make_accelerator
 from cfft.runtime.progress import Silent
@@ -44,7 +44,7 @@ def stored(
 def test_logits_are_those_of_an_evaluation_to_the_bit(
     stored: Path, world: Path, registry: Registry
 ) -> None:
-    model = load_classifier(stored, registry)
+    model = load(stored, registry)
     images = class_folders(world / "dark", "dark", model.description.classes)
     reading = Reading(model.description.preprocessing, batch_size=5)
     expected = evaluate(model.classifier, images, reading, make_accelerator("fp32"))
@@ -58,7 +58,7 @@ def test_logits_are_those_of_an_evaluation_to_the_bit(
 def test_classes_come_likeliest_first_with_their_share_among_all(
     stored: Path, world: Path, registry: Registry
 ) -> None:
-    model = load_classifier(stored, registry)
+    model = load(stored, registry)
     found = predict(model, [str(world / "dark" / "red" / "00.png")], 5, 0, "fp32", Silent())
 
     guesses = list(likeliest(found, model.description.classes, 3))

@@ -14,8 +14,9 @@ from torch.testing import assert_close
 
 import cfft
 from cfft.model.checkpoint import Checkpoint, save
-from cfft.model.description import ModelDescription, Models, describe, read_description
+from cfft.model.description import ModelDescription, describe, read_description
 from cfft.model.heads import starting_head
+from cfft.model.rebuild import TeacherSource
 
 PREPARED = cfft.Preprocessing((16, 24), 24, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
@@ -32,11 +33,11 @@ def _pretrained(width: int = 8) -> cfft.Pretrained:
 
 
 @pytest.fixture
-def models() -> Models:
+def models() -> TeacherSource:
     pretrained = _pretrained()
     head = cfft.Head(torch.ones(2, 4), torch.zeros(2), normalised=True)
     description = describe("mine", "tower", pretrained, ("cat", "dog"), "zero-shot", ("a {}",))
-    return Models(cfft.Classifier(pretrained.encoder, head), description)
+    return TeacherSource(cfft.Classifier(pretrained.encoder, head), description)
 
 
 def _store(folder: Path, model: cfft.Classifier, description: ModelDescription) -> Path:
@@ -46,13 +47,13 @@ def _store(folder: Path, model: cfft.Classifier, description: ModelDescription) 
     return folder
 
 
-def _save(folder: Path, models: Models) -> None:
+def _save(folder: Path, models: TeacherSource) -> None:
     """Store what training starts from as a run stores its best model."""
     described = json.loads(models.description.to_json())
     save(folder, Checkpoint(models.start.weights(), described))
 
 
-def test_every_pretrained_model_is_a_copy_of_its_own(models: Models) -> None:
+def test_every_pretrained_model_is_a_copy_of_its_own(models: TeacherSource) -> None:
     first = models.pretrained()
     with torch.no_grad():
         first.head.bias.fill_(7)
@@ -64,7 +65,7 @@ def test_every_pretrained_model_is_a_copy_of_its_own(models: Models) -> None:
     "asked", ["run", "run/checkpoints/best", "run/checkpoints/best/weights.safetensors"]
 )
 def test_a_model_is_found_in_a_run_a_checkpoint_or_a_file(
-    asked: str, models: Models, tmp_path: Path
+    asked: str, models: TeacherSource, tmp_path: Path
 ) -> None:
     trained = models.pretrained()
     with torch.no_grad():
@@ -76,7 +77,7 @@ def test_a_model_is_found_in_a_run_a_checkpoint_or_a_file(
     assert_close(loaded.weights(), trained.weights())
 
 
-def test_a_description_survives_the_way_through_json(models: Models, tmp_path: Path) -> None:
+def test_a_description_survives_the_way_through_json(models: TeacherSource, tmp_path: Path) -> None:
     folder = _store(tmp_path / "stored", models.pretrained(), models.description)
 
     assert read_description(folder) == models.description
@@ -100,7 +101,7 @@ def test_the_description_tells_what_the_starting_head_acts_on(kind: str, normali
     assert description.normalised is head.normalised
 
 
-def test_a_damaged_weight_file_of_a_run_is_named(models: Models, tmp_path: Path) -> None:
+def test_a_damaged_weight_file_of_a_run_is_named(models: TeacherSource, tmp_path: Path) -> None:
     _save(tmp_path / "checkpoints" / "best", models)
     weights = tmp_path / "checkpoints" / "best" / "weights.safetensors"
     content = weights.read_bytes()
@@ -112,7 +113,7 @@ def test_a_damaged_weight_file_of_a_run_is_named(models: Models, tmp_path: Path)
 
 @pytest.mark.parametrize("asked", ["", "checkpoints/best", "checkpoints/best/weights.safetensors"])
 def test_the_older_checkpoint_stands_in_where_the_machine_stopped_between_two_renames(
-    asked: str, models: Models, tmp_path: Path
+    asked: str, models: TeacherSource, tmp_path: Path
 ) -> None:
     best = tmp_path / "checkpoints" / "best"
     _save(best, models)
@@ -124,10 +125,10 @@ def test_the_older_checkpoint_stands_in_where_the_machine_stopped_between_two_re
 
 
 def test_a_weight_file_that_was_copied_away_still_says_whose_it_is(
-    models: Models, tmp_path: Path
+    models: TeacherSource, tmp_path: Path
 ) -> None:
     older = attrs.evolve(models.description, identity={"library": "mine", "width": "9"})
-    _save(tmp_path / "stored", Models(models.start, older))
+    _save(tmp_path / "stored", TeacherSource(models.start, older))
     copied = (tmp_path / "stored" / "weights.safetensors").rename(tmp_path / "w.safetensors")
 
     with pytest.raises(cfft.WeightsError, match=r"w\.safetensors: .* width is 9, here 8"):
@@ -145,7 +146,7 @@ def test_a_weight_file_that_was_copied_away_still_says_whose_it_is(
     ],
 )
 def test_every_difference_of_a_stored_model_is_named(
-    change: dict[str, object], words: str, models: Models, tmp_path: Path
+    change: dict[str, object], words: str, models: TeacherSource, tmp_path: Path
 ) -> None:
     other = attrs.evolve(models.description, **change)
     folder = _store(tmp_path / "stored", models.pretrained(), other)
@@ -154,14 +155,14 @@ def test_every_difference_of_a_stored_model_is_named(
         models.load(folder)
 
 
-def test_another_head_or_other_prompts_do_no_harm(models: Models, tmp_path: Path) -> None:
+def test_another_head_or_other_prompts_do_no_harm(models: TeacherSource, tmp_path: Path) -> None:
     other = attrs.evolve(models.description, head="linear-probe", prompts=())
     folder = _store(tmp_path / "stored", models.pretrained(), other)
 
     assert_close(models.load(folder).weights(), models.pretrained().weights())
 
 
-def test_a_bare_file_of_another_width_is_named(models: Models, tmp_path: Path) -> None:
+def test_a_bare_file_of_another_width_is_named(models: TeacherSource, tmp_path: Path) -> None:
     head = cfft.Head(torch.ones(2, 4), torch.zeros(2), normalised=True)
     wide = cfft.Classifier(_pretrained(16).encoder, head)
     save_file(wide.weights(), tmp_path / "wide.safetensors")
@@ -171,7 +172,7 @@ def test_a_bare_file_of_another_width_is_named(models: Models, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", ["gone", "empty"])
-def test_a_place_without_weights_is_named(name: str, models: Models, tmp_path: Path) -> None:
+def test_a_place_without_weights_is_named(name: str, models: TeacherSource, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
 
     with pytest.raises(cfft.WeightsError, match=f"{name}: no weights here; give a run directory"):
@@ -179,7 +180,7 @@ def test_a_place_without_weights_is_named(name: str, models: Models, tmp_path: P
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"backbone": "mine"}'])
-def test_a_broken_description_is_named(text: str, models: Models, tmp_path: Path) -> None:
+def test_a_broken_description_is_named(text: str, models: TeacherSource, tmp_path: Path) -> None:
     folder = _store(tmp_path / "stored", models.pretrained(), models.description)
     (folder / "model.json").write_text(text)
 

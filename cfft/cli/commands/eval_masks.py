@@ -28,7 +28,7 @@ from cfft.plugin.registry import Registry
 from cfft.runtime.files import check_fillable, write_text
 
 if TYPE_CHECKING:
-    from cfft.evaluation.models.finding import Found
+    from cfft.evaluation.models.finding import ModelRef
 
 BEFORE = "zero-shot"
 _PANEL = "What is measured"
@@ -171,7 +171,7 @@ def _check_out(out: Path) -> None:
         raise ConfigError(f"--out {out}: {_FILE} exists there: give another directory")
 
 
-def _found(request: MaskRequest) -> list[Found]:
+def _found(request: MaskRequest) -> list[ModelRef]:
     with starting():
         from cfft.evaluation.models.finding import find_models  # torch comes with it
 
@@ -229,7 +229,7 @@ def _chosen(strategy: Chosen | None) -> Chosen:
 
 def _measured(
     request: MaskRequest,
-    found: Sequence[Found],
+    found: Sequence[ModelRef],
     runs: Mapping[str, RunConfig],
     configs: Sequence[RunConfig],
     registry: Registry,

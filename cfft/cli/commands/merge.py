@@ -15,10 +15,11 @@ from torch import Tensor
 
 from cfft.cli.options.spelling import SpeltCommand
 from cfft.errors import ConfigError, WeightsError
-from cfft.evaluation.models.finding import Found
+from cfft.evaluation.models.finding import ModelRef
 from cfft.model.checkpoint import Checkpoint, save, write_weights
-from cfft.model.description import StoredModel, read_model
+from cfft.model.description import read_model
 from cfft.model.merge import average_weights, check_alpha
+from cfft.model.weights import WeightFile, contradictions
 from cfft.runtime.files import require_free
 
 _FILE = ".safetensors"
@@ -56,31 +57,38 @@ def _write_average(a: Path, b: Path, out: Path, alpha: float) -> None:
     known = _with_seeds(_common(first, second), (a, b))
     if out.suffix != _FILE and known.description is None:
         raise ConfigError(f"{a} does not say which model it is: give --out NAME{_FILE}")
-    weights = average_weights(first.file.tensors, second.file.tensors, alpha)
+    weights = average_weights(first.tensors, second.tensors, alpha)
     _write(out, weights, known)
 
 
-def _common(first: StoredModel, second: StoredModel) -> StoredModel:
+def _common(first: WeightFile, second: WeightFile) -> WeightFile:
     """Return the one that says more of the model; raises WeightsError where they contradict."""
-    problems = first.differences(second)
+    problems = _differences(first, second)
     if problems:
         raise WeightsError(
-            f"{first.file.path} and {second.file.path} are of different models: "
-            f"{'; '.join(problems)}"
+            f"{first.path} and {second.path} are of different models: {'; '.join(problems)}"
         )
     return max(first, second, key=lambda stored: (bool(stored.description), bool(stored.identity)))
 
 
-def _with_seeds(known: StoredModel, paths: Sequence[Path]) -> StoredModel:
+def _differences(first: WeightFile, second: WeightFile) -> list[str]:
+    """Name what keeps two models from being averaged, as far as their files say it."""
+    if first.description and second.description:
+        return first.description.differences(second.description)
+    known = first.identity and second.identity
+    return contradictions(second.identity, first.identity) if known else []
+
+
+def _with_seeds(known: WeightFile, paths: Sequence[Path]) -> WeightFile:
     """Let the description say every seed of both models, none where one does not say its own."""
     if known.description is None:
         return known
-    found = [Found(str(path), path).seeds for path in paths]
+    found = [ModelRef(str(path), path).seeds for path in paths]
     seeds = tuple(sorted({*chain(*found)})) if all(found) else ()
     return attrs.evolve(known, description=attrs.evolve(known.description, seeds=seeds))
 
 
-def _write(out: Path, weights: Mapping[str, Tensor], known: StoredModel) -> None:
+def _write(out: Path, weights: Mapping[str, Tensor], known: WeightFile) -> None:
     if out.suffix == _FILE or known.description is None:
         write_weights(out, weights, known.identity)
     else:

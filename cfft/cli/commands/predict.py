@@ -84,10 +84,10 @@ def predict(
     watcher = reporter(console(stderr=True), console(stderr=True), as_json=False)
     with starting():
         from cfft.evaluation import predict as prediction  # torch comes with it
-        from cfft.model.rebuild import load_classifier
+        from cfft.evaluation.models.load import load
     paths = prediction.find_images(images)
-    stored = load_classifier(model, Registry.installed())
-    classes = stored.description.classes
+    stored = load(model, Registry.installed())
+    classes = stored.classes
     prediction.check_top(top, classes)
     try:
         found = prediction.predict(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from cfft.config.layers import COMMAND_LINE, LISTS, Choice, Layer, read_file
+from cfft.config.layers import COMMAND_LINE, LISTS, Choice, Layer
 from cfft.config.resolve import RunConfig, resolve
 from cfft.plugin.registry import Registry
 
@@ -17,15 +17,9 @@ COUNTERFACTUAL = ("mask", "fill", "cam")
 
 def run_layer(path: Path) -> Layer:
     """Return how a run was configured; of a checkpoint or weight file, which model it is."""
-    if (path / "config.toml").is_file():
-        return read_file(path / "config.toml")
-    from cfft.model.description import (
-        read_model,  # torch comes with it: --help must not wait for that
-    )
+    from cfft.evaluation.models.finding import ModelRef  # torch comes with it: --help is quick
 
-    found = read_model(path).description
-    model = {} if found is None else {"name": f"{found.backbone}:{found.rebuild}"}
-    return Layer(str(path), settings={"model": model})
+    return ModelRef(str(path), path).layer or Layer(str(path))
 
 
 def without(layer: Layer, kinds: Collection[str]) -> Layer:

@@ -15,14 +15,14 @@ from cfft.config.resolve import RunConfig, resolve
 from cfft.data.suite import Suite
 from cfft.errors import CfftError
 from cfft.evaluation.images.sets import draws_test_set, measured_images
-from cfft.evaluation.models.finding import Found, run_layers
+from cfft.evaluation.models.finding import ModelRef, run_layers
 from cfft.plugin.registry import Registry
 from cfft.runtime.progress import Reporter
 from cfft.training.run_directory import RunDirectory
 
 
 def check_one_suite(
-    found: Sequence[Found], asked: Layer, config: RunConfig, registry: Registry
+    found: Sequence[ModelRef], asked: Layer, config: RunConfig, registry: Registry
 ) -> None:
     """Raise ConfigError for runs whose suites differ, where `asked` does not say which is meant.
 
@@ -48,7 +48,7 @@ def check_one_suite(
 
 
 def warn_of_other_settings(
-    found: Sequence[Found], config: RunConfig, registry: Registry, reporter: Reporter
+    found: Sequence[ModelRef], config: RunConfig, registry: Registry, reporter: Reporter
 ) -> None:
     """Warn of each run that was trained on the chosen data with other settings than the chosen.
 
@@ -67,7 +67,7 @@ def warn_of_other_settings(
             )
 
 
-def _trained(found: Sequence[Found]) -> Iterator[tuple[Found, RunDirectory]]:
+def _trained(found: Sequence[ModelRef]) -> Iterator[tuple[ModelRef, RunDirectory]]:
     """Give each model whose run is known."""
     for model in found:
         if model.trained_by is not None:
@@ -122,7 +122,7 @@ def _without(suite: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]
 
 
 def warn_of_training_images(
-    found: Sequence[Found], asked: int | None, config: RunConfig, reporter: Reporter
+    found: Sequence[ModelRef], asked: int | None, config: RunConfig, reporter: Reporter
 ) -> None:
     """Warn of every model whose ID test set may hold its own training images.
 
@@ -140,7 +140,7 @@ def warn_of_training_images(
         reporter.warned(warning)
 
 
-def _of_other_seeds(model: Found, asked: int) -> Iterator[str]:
+def _of_other_seeds(model: ModelRef, asked: int) -> Iterator[str]:
     for seed in model.seeds:
         if seed != asked:
             own = "; without --seed it is measured on its own" if model.seed is not None else ""
@@ -150,7 +150,7 @@ def _of_other_seeds(model: Found, asked: int) -> Iterator[str]:
             )
 
 
-def _of_no_seed(model: Found, drawn: int) -> str:
+def _of_no_seed(model: ModelRef, drawn: int) -> str:
     risk = f"the test set, drawn with seed {drawn}, may hold images that it was trained on"
     if model.seeds:
         seeds = ", ".join(map(str, model.seeds))

@@ -23,14 +23,14 @@ from cfft.evaluation.masks.segmentations import (
     read_binary,
     read_trimap,
 )
-from cfft.evaluation.models.load import opened_model
-from cfft.model.rebuild import Rebuilt
+from cfft.evaluation.models.evaluated import before_name
+from cfft.evaluation.models.load import load_for_classes
 from cfft.plugin.registry import Registry
 from cfft.runtime.devices import make_accelerator, processes_of
 from cfft.runtime.processes import Processes
 from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading
-from cfft.training.starting_model import before_name
+from cfft.scoring.loaded_model import LoadedModel
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -85,7 +85,7 @@ def measure_models(
     )  # fmt: skip
     found: list[dict[str, Any]] = []
     for label, path in models.items():
-        model = opened_model(path, config, classes, registry, accelerator, reporter)
+        model = load_for_classes(path, config, classes, registry, accelerator, reporter)
         name = before_name(model.description.head) if path is None else label
         found += study.records(name, model)
     return {"schema": SCHEMA, **_settings(configs, wanted), "masks": found}
@@ -159,9 +159,9 @@ class MaskStudy:
     accelerator: Accelerator
     reporter: Reporter
 
-    def records(self, label: str, model: Rebuilt) -> list[dict[str, Any]]:
+    def records(self, label: str, model: LoadedModel) -> list[dict[str, Any]]:
         """Return a record for each set and mask of one model, with `label` and the set's name."""
-        reading = Reading(model.description.preprocessing, self.batch_size, self.workers)
+        reading = Reading(model.preprocessing, self.batch_size, self.workers)
         return [
             {"model": label, "set": segmented.images.name, **record}
             for segmented in self.sets
@@ -169,7 +169,7 @@ class MaskStudy:
         ]
 
     def _of_set(
-        self, model: Rebuilt, segmented: Segmented, reading: Reading
+        self, model: LoadedModel, segmented: Segmented, reading: Reading
     ) -> list[dict[str, Any]]:
         task = f"measuring masks on {segmented.images.name}"
         with self.reporter.task(task, len(segmented.images)) as advance:

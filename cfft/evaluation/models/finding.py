@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -25,8 +26,12 @@ _SUFFIXES = frozenset((".safetensors", ".pt", ".pth", ".bin"))
 
 
 @attrs.frozen
-class Found:
-    """Hold a model; `text`: its path, or the word for the one before, whose `path` is None."""
+class ModelRef:
+    """Name a model on disk, of which nothing is loaded.
+
+    `text`: what the user wrote, or the match of a pattern. `path`: None for the model before
+    fine-tuning.
+    """
 
     text: str
     path: Path | None
@@ -40,7 +45,11 @@ class Found:
     @property
     def trained_by(self) -> RunDirectory | None:
         """The run that it is, or in whose checkpoints it lies; None where nothing says it."""
-        return self.run or _run_around(self)
+        if self.path is None or self.run is not None:
+            return self.run
+        checkpoints = find_weights(self.path).resolve().parent.parent
+        run = RunDirectory(checkpoints.parent)
+        return run if checkpoints.name == _CHECKPOINTS and run.config.is_file() else None
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -48,12 +57,10 @@ class Found:
 
         A checkpoint of an older cfft is asked for the configuration of the run that it lies in.
         """
-        if self.run is not None:
-            return (self.run.read_seed(),)
-        description = _description(self)
-        if description is not None and description.seeds:
-            return description.seeds
-        return () if self.trained_by is None else (self.trained_by.read_seed(),)
+        described = None if self.run else self.description
+        if described and described.seeds:
+            return described.seeds
+        return (self.trained_by.read_seed(),) if self.trained_by else ()
 
     @property
     def seed(self) -> int | None:
@@ -63,18 +70,32 @@ class Found:
     @property
     def is_bare(self) -> bool:
         """Whether nothing beside its weights says which architecture they have."""
-        stored = self.path is not None and self.run is None
-        return stored and _description(self) is None
+        return not (self.path is None or self.run or self.description)
+
+    @property
+    def description(self) -> ModelDescription | None:
+        """What the file beside its weights says of it; None without one."""
+        return None if self.path is None else read_description(find_weights(self.path).parent)
+
+    @property
+    def layer(self) -> Layer | None:
+        """How the run was configured; of anything else, which model its description names."""
+        if self.run is not None:
+            return read_file(self.run.config)
+        if self.description is None:
+            return None
+        name = f"{self.description.backbone}:{self.description.rebuild}"
+        return Layer(str(self.path), settings={"model": {"name": name}})
 
 
-def find_models(asked: Sequence[str]) -> list[Found]:
+def find_models(asked: Sequence[str]) -> list[ModelRef]:
     """Return the models that `asked` names, each once and in order.
 
     A pattern with *, ? or [] stands for the runs, checkpoints and weight files that match it.
     Raises ConfigError for a name that is nothing, a WeightsError for a directory without weights.
     """
     found = [model for text in asked for model in _find(text)]
-    return list({_place(model): model for model in found}.values())
+    return list({model.path and model.path.resolve(): model for model in found}.values())
 
 
 def matching(text: str, wanted: str) -> list[Path]:
@@ -90,27 +111,26 @@ def matching(text: str, wanted: str) -> list[Path]:
     return paths
 
 
-def labels(found: Sequence[Found]) -> list[str]:
+def labels(refs: Sequence[ModelRef]) -> list[str]:
     """Return a short name for each: the end of its path, as long as needed to tell them apart."""
-    longest = max((len(_parts(model)) for model in found), default=1)
+    parts = [ref.path.absolute().parts if ref.path else (ref.text,) for ref in refs]
+    longest = max(map(len, parts), default=1)
+    counts = [Counter(_tail(each, n) for each in parts) for n in range(1, longest + 1)]
     return [
-        next(
-            name
-            for count in range(1, longest + 1)
-            if (name := _tail(model, count)) not in _others(found, model, count)
-        )
-        for model in found
+        next(tail for n, seen in enumerate(counts, 1) if seen[tail := _tail(each, n)] == 1)
+        for each in parts
     ]
 
 
-def model_layers(found: Iterable[Found], asked: Layer) -> list[Layer]:
+def model_layers(found: Iterable[ModelRef], asked: Layer) -> list[Layer]:
     """Return what says which images and which model are meant, lowest first.
 
     Above the defaults lies the configuration of the first run, without any the description of the
     first checkpoint, and above that `asked`. Of the objective of training nothing is left.
     """
     runs_first = sorted(found, key=lambda model: model.run is None)
-    own = next(filter(None, map(_own_layer, runs_first)), None)
+    layers = ((model.layer, model.seed) for model in runs_first)
+    own = next((attrs.evolve(layer, seed=seed) for layer, seed in layers if layer), None)
     return [_without_objective(layer) for layer in (read_defaults(), own, asked) if layer]
 
 
@@ -119,9 +139,9 @@ def run_layers(config: Path) -> list[Layer]:
     return [_without_objective(layer) for layer in (read_defaults(), read_file(config))]
 
 
-def _find(text: str) -> Iterator[Found]:
+def _find(text: str) -> Iterator[ModelRef]:
     if text in STARTS:
-        yield Found(text, None)
+        yield ModelRef(text, None)
         return
     paths = matching(text, _WANTED)
     models = paths if Path(text).exists() else [path for path in paths if _is_model(path)]
@@ -129,38 +149,13 @@ def _find(text: str) -> Iterator[Found]:
         raise ConfigError(f"'{text}' matches no run, checkpoint or weight file")
     for path in models:
         find_weights(path)
-        yield Found(str(path), path)
+        yield ModelRef(str(path), path)
 
 
 def _is_model(path: Path) -> bool:
     if path.is_dir():
         return any(path.glob(f"{_CHECKPOINTS}/best*/*")) or (path / "manifest.json").is_file()
     return path.suffix in _SUFFIXES
-
-
-def _own_layer(model: Found) -> Layer | None:
-    if model.path is None:
-        return None
-    if model.run is not None:
-        return read_file(model.run.config)
-    description = _description(model)
-    if description is None:
-        return None
-    name = f"{description.backbone}:{description.rebuild}"
-    return Layer(str(model.path), seed=model.seed, settings={"model": {"name": name}})
-
-
-def _description(model: Found) -> ModelDescription | None:
-    return None if model.path is None else read_description(find_weights(model.path).parent)
-
-
-def _run_around(model: Found) -> RunDirectory | None:
-    """Return the run among whose checkpoints a model lies, None of any other."""
-    if model.path is None:
-        return None
-    checkpoints = find_weights(model.path).resolve().parent.parent
-    run = RunDirectory(checkpoints.parent)
-    return run if checkpoints.name == _CHECKPOINTS and run.config.is_file() else None
 
 
 def _without_objective(layer: Layer) -> Layer:
@@ -173,19 +168,6 @@ def _without_objective(layer: Layer) -> Layer:
     )
 
 
-def _place(model: Found) -> Path | None:
-    return None if model.path is None else model.path.resolve()
-
-
-def _parts(model: Found) -> tuple[str, ...]:
-    return (model.text,) if model.path is None else model.path.absolute().parts
-
-
-def _tail(model: Found, count: int) -> str:
-    parts = _parts(model)
+def _tail(parts: Sequence[str], count: int) -> str:
     least = len(parts) - parts.index(_CHECKPOINTS) + 1 if _CHECKPOINTS in parts else 1
     return "/".join(parts[-max(count, least) :])
-
-
-def _others(found: Sequence[Found], model: Found, count: int) -> set[str]:
-    return {_tail(other, count) for other in found if other is not model}

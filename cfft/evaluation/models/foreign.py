@@ -13,9 +13,10 @@ from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError, WeightsError
 from cfft.model.description import describe
 from cfft.model.pretrained import Pretrained
-from cfft.model.rebuild import Rebuilt, empty_classifier
+from cfft.model.rebuild import empty_classifier
 from cfft.model.weights import WeightFile, require_fit, require_same_identity
-from cfft.training.prepare import RANDOM
+from cfft.scoring.loaded_model import LoadedModel
+from cfft.training.starting_model import configured_model
 
 _LAYOUTS = (
     ("visual.", "head."),  # cfft's own
@@ -24,7 +25,7 @@ _LAYOUTS = (
 )
 
 
-def classifier_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+def _classifier_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
     """Return the tensors of tower and head under cfft's names, None where a file has no head.
 
     Knows the names that cfft, the WiSE-FT program and the model soups program write. Whatever
@@ -40,15 +41,18 @@ def classifier_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | Non
 
 
 def load_foreign(
-    file: WeightFile, tensors: Mapping[str, Tensor], config: RunConfig, classes: tuple[str, ...]
-) -> Rebuilt:
-    """Return the configured architecture with the tower and the head of `file`.
+    file: WeightFile, config: RunConfig, classes: tuple[str, ...]
+) -> LoadedModel | None:
+    """Return the configured architecture with the tower and the head of `file`; None without one.
 
-    `tensors`: what `classifier_tensors` made of it. `classes`: the names of its outputs, in order.
-    Raises WeightsError where it is of another architecture or has another number of classes, and
-    ConfigError where nothing says what its tensors do not show.
+    `classes`: the names of its outputs, in order. Raises WeightsError where it is of another
+    architecture or has another number of classes, and ConfigError where nothing says what its
+    tensors do not show.
     """
-    pretrained = _architecture(config)
+    tensors = _classifier_tensors(file.tensors)
+    if tensors is None:
+        return None
+    pretrained = configured_model(config)  # weights that are configured decide on its activation
     name = config.model.name
     outputs = len(tensors["head.weight"])
     if outputs != len(classes):
@@ -62,7 +66,7 @@ def load_foreign(
     require_fit(classifier.weights(), attrs.evolve(file, tensors=tensors), name)
     classifier.load_weights(tensors)
     described = describe(config.backbone.name, name, pretrained, classes, head="stored")
-    return Rebuilt(classifier, described)
+    return LoadedModel(classifier, described)
 
 
 def _require_said(file: WeightFile, pretrained: Pretrained, name: str) -> None:
@@ -75,14 +79,6 @@ def _require_said(file: WeightFile, pretrained: Pretrained, name: str) -> None:
             f"gives wrong predictions: give --pretrained with the tag of the weights that its "
             f"training started from, or {option}"
         )
-
-
-def _architecture(config: RunConfig) -> Pretrained:
-    """Build the configured model; weights that are configured decide on its activation."""
-    asked = config.model.pretrained
-    weights = None if asked == RANDOM else asked
-    built: Pretrained = config.backbone.strategy.build(config.architecture, weights)
-    return built
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str, new: str) -> dict[str, Tensor]:

@@ -1,52 +1,58 @@
-"""Models to look at, for given images: stored ones, or the one that a run starts from."""
+"""Load models: stored ones, or for given classes the one that a run would start from."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
-from torch import Tensor
-
 from cfft.config.resolve import RunConfig
 from cfft.encoder.encoder import Classifier, Head
-from cfft.model.class_columns import class_columns
-from cfft.model.rebuild import Rebuilt, load_classifier
+from cfft.model.description import read_model
+from cfft.model.rebuild import described, rebuild
 from cfft.plugin.registry import Registry
 from cfft.runtime.progress import Reporter
+from cfft.scoring.loaded_model import LoadedModel
 from cfft.training.starting_model import starting_model
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
-def opened_model(
+def load(path: Path | str, registry: Registry | None = None) -> LoadedModel:
+    """Load the model of a run directory (its best), a checkpoint directory or a file in one.
+
+    `registry`: where its backbone is found; None: among everything installed. Raises WeightsError
+    where nothing says which model it is or the weights do not fit, and ConfigError where its
+    backbone is not installed.
+    """
+    file = read_model(Path(path))
+    return LoadedModel(rebuild(file, registry or Registry.installed()), described(file))
+
+
+def load_for_classes(
     path: Path | None,
     config: RunConfig,
     classes: tuple[str, ...],
     registry: Registry,
     accelerator: Accelerator,
     reporter: Reporter,
-) -> Rebuilt:
-    """Return the model stored at `path`; of None, the one that `config` starts from.
+) -> LoadedModel:
+    """Load the model at `path`, or for None the one that `config` starts from, with these outputs.
 
-    `classes`: those of the images, by index; a stored model's are matched by name. Raises
-    DataError for classes that it does not know and what `load_classifier` and `starting_model`
-    raise.
+    `classes`: those of the images, by index; a stored model's are matched by name and its head is
+    cut accordingly. Raises DataError for classes that it does not know and what `load` and
+    `starting_model` raise.
     """
     if path is None:
         return starting_model(config, classes, accelerator, reporter)
-    found = load_classifier(path, registry)
-    known = found.description.classes
-    columns = class_columns(f"model '{path}'", known, f"'{config.suite.name}'", classes)
-    return found if columns is None else _with_outputs(found, columns, classes)
+    return _with_own_head(load(path, registry).for_classes(str(path), config.suite.name, classes))
 
 
-def _with_outputs(model: Rebuilt, columns: Tensor, classes: tuple[str, ...]) -> Rebuilt:
-    """Return a model whose outputs are some of another's: `columns`, [K], int64."""
-    head = model.classifier.head
-    taken = Head(head.weight[columns], head.bias[columns], head.normalised)
-    return Rebuilt(
-        Classifier(model.classifier.encoder, taken),
-        attrs.evolve(model.description, classes=classes),
+def _with_own_head(model: LoadedModel) -> LoadedModel:
+    """Return the model with a head that has no other outputs than those of its classes."""
+    if model.columns is None:
+        return model
+    head = Head(
+        model.head.weight[model.columns], model.head.bias[model.columns], model.head.normalised
     )
+    return LoadedModel(Classifier(model.encoder, head), model.description)

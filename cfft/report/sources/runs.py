@@ -13,7 +13,7 @@ from cfft.errors import ConfigError
 from cfft.evaluation.compare.groups import configuration_digest, group_names, settings
 from cfft.evaluation.files.files import structured
 from cfft.evaluation.files.json_lines import read_lines
-from cfft.evaluation.models.finding import Found, labels
+from cfft.evaluation.models.finding import ModelRef, labels
 from cfft.report.sources.records import Accuracy, Material, Model, Run
 from cfft.training.run_directory import RunDirectory
 
@@ -45,7 +45,7 @@ def read_runs(paths: Sequence[Path]) -> Material:
     runs = [RunDirectory(path) for path in paths]
     results = [_results(run) for run in runs]
     groups = group_names([found.config for found in results])
-    names = labels([Found(str(path), path) for path in paths])
+    names = labels([ModelRef(str(path), path) for path in paths])
     read = list(zip(runs, names, results, groups, strict=True))
     return Material(
         models=(*_before(runs, names, results), *(_after(*parts) for parts in read)),
