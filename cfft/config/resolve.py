@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -129,27 +130,23 @@ def build(
     registry: Registry, layers: Sequence[Layer], choices: Choices, without_model: str = _NO_MODEL
 ) -> tuple[RunConfig | None, list[str]]:
     """Make what a run uses of what layers say, or say what is wrong with it."""
-    made = {kind: strategies(registry, layers, choices, kind) for kind in KINDS}
-    model, bad_model = _settings(layers, Model, without_model)
-    training, bad_training = _settings(layers, Training)
+    made, wrong, chosen = {}, {}, {}
+    for kind in KINDS:
+        made[kind], wrong[kind] = strategies(registry, layers, choices, kind)
+        chosen[kind] = tuple(_chosen(registry, kind, *each) for each in made[kind].items())
+    singles = [kind for kind in KINDS if kind not in LISTS]
+    model, wrong["model"] = _settings(layers, Model, without_model)
+    training, wrong["training"] = _settings(layers, Training)
     problems = [
-        *(problem for kind in LISTS for problem in made[kind][1]),
+        *chain(*(wrong[kind] for kind in LISTS)),
         *_bad_labels(choices),
-        *_bad_teachers(registry, choices, made["loss"][0]),
-        *(problem for kind in KINDS if kind not in LISTS for problem in made[kind][1]),
-        *bad_model,
-        *bad_training,
-        *(p for layer in layers for p in Shorthand(registry, choices.picks, layer).problems()),
+        *_bad_teachers(registry, choices, made["loss"]),
+        *chain(*(wrong[part] for part in (*singles, "model", "training"))),
+        *chain(*(Shorthand(registry, choices.picks, layer).problems() for layer in layers)),
     ]
     if problems:
         return None, problems
-    chosen = {
-        kind: tuple(_chosen(registry, kind, *each) for each in found.items())
-        for kind, (found, _) in made.items()
-    }
-    single: dict[str, Any] = {
-        kind: next(iter(chosen[kind]), None) for kind in KINDS if kind not in LISTS
-    }
+    single: dict[str, Any] = {kind: next(iter(chosen[kind]), None) for kind in singles}
     seed = next((layer.seed for layer in reversed(layers) if layer.seed is not None), 0)
     return RunConfig(
         seed, model, training, losses=chosen["loss"], teachers=chosen["teacher"], **single
@@ -163,7 +160,7 @@ def _chosen(registry: Registry, kind: str, pick: Choice, strategy: Any) -> Chose
 
 def _settings(
     layers: Sequence[Layer], table: type[Any], without_name: str | None = None
-) -> tuple[Any, Sequence[str]]:
+) -> tuple[Any, list[str]]:
     """Make the run's own settings; `without_name`: the problem where they lack a name."""
     declared = declaration(table)
     said = ((layer.source, layer.settings.get(declared.kind, {})) for layer in layers)
@@ -173,7 +170,7 @@ def _settings(
     try:
         return declared.build(values, {}, sources), []
     except ConfigError as error:
-        return None, error.problems
+        return None, [*error.problems]
 
 
 def _bad_labels(choices: Choices) -> Iterator[str]:
