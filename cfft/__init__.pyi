@@ -27,6 +27,7 @@ from .errors import DataError as DataError
 from .errors import PluginError as PluginError
 from .errors import TrainingError as TrainingError
 from .errors import WeightsError as WeightsError
+from .errors import shortened as shortened
 from .errors import unknown as unknown
 from .model.description import read_weights as read_weights
 from .model.merge import average_weights as average_weights

@@ -22,7 +22,8 @@ from cfft.cli.output.live import reporter
 from cfft.cli.output.strategy import summary_record
 from cfft.cli.output.verification import print_verification
 from cfft.config.layers import parse_seed
-from cfft.errors import DataError, several
+from cfft.data.suite import Suite
+from cfft.errors import DataError
 from cfft.plugin.manager import Provided
 from cfft.plugin.params import values_of
 from cfft.plugin.registry import Registry, broken_line
@@ -59,19 +60,19 @@ def list_suites(as_json: AsJson = False) -> None:
         return
     out = console()
     out.print(_listing(records), width=min(out.width, _READABLE))
-    for plugin in registry.plugins.broken:
+    for plugin in registry.broken:
         out.print(broken_line(plugin), style="red", soft_wrap=True)
 
 
 def suite_record(provided: Provided) -> dict[str, Any]:
     """Return what a suite's class says of itself, and whether what it requires is installed."""
-    cls = provided.declaration.cls
+    suite = Suite.of(provided.declaration.cls)
     return {
         **summary_record(provided),
-        "sets": list(getattr(cls, "known_sets", ())),
+        "sets": list(suite.known_sets),
         "requires": [
             {"module": module, "install": install, "installed": find_spec(module) is not None}
-            for module, install in getattr(cls, "requires", {}).items()
+            for module, install in suite.requires.items()
         ],
     }
 
@@ -138,7 +139,7 @@ def verify_suite(
         print_verification(console(), found)
     problems = [*found.problems, *([] if allow_absent else _absent(found.absent))]
     if problems:
-        raise DataError(several(problems))
+        raise DataError(*problems)
 
 
 def _absent(absent: Any) -> list[str]:

@@ -25,6 +25,7 @@ from cfft.config.settings import Evaluation
 from cfft.errors import ConfigError
 from cfft.plugin.params import declaration
 from cfft.plugin.registry import Registry
+from cfft.runtime.files import reserved
 
 _KINDS = ("suite", "backbone")
 _SETTINGS = ("--model", "--pretrained", "--head", "--prompts")
@@ -156,10 +157,8 @@ def _directory(request: EvalRequest) -> AbstractContextManager[Path]:
         return nullcontext(request.out)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("several processes need one directory: give --out DIR")
-    from cfft.evaluation.files.files import reserved_evaluation  # torch comes with it
-
     chosen = request.layer.chosen.get("suite")
-    return reserved_evaluation(chosen[0].use if chosen else "evaluation")
+    return reserved(Path("evaluations", chosen[0].use if chosen else "evaluation"))
 
 
 def _measured(

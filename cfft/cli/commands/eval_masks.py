@@ -25,6 +25,7 @@ from cfft.config.layers import Layer, read_defaults
 from cfft.config.resolve import Chosen, RunConfig
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
+from cfft.runtime.files import check_fillable, write_text
 
 if TYPE_CHECKING:
     from cfft.evaluation.models.finding import ModelRef
@@ -165,9 +166,6 @@ def _check(request: MaskRequest) -> None:
 
 
 def _check_out(out: Path) -> None:
-    with starting():
-        from cfft.runtime.files import check_fillable  # torch comes with it
-
     check_fillable(out)
     if (out / _FILE).exists():
         raise ConfigError(f"--out {out}: {_FILE} exists there: give another directory")
@@ -255,7 +253,4 @@ def _show(request: MaskRequest, record: Mapping[str, Any]) -> None:
 
 
 def _write(out: Path, text: str) -> None:
-    from cfft.runtime.files import write_text
-
-    out.mkdir(parents=True, exist_ok=True)
     write_text(out / _FILE, text + "\n")

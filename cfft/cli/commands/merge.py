@@ -89,7 +89,6 @@ def _with_seeds(known: WeightFile, paths: Sequence[Path]) -> WeightFile:
 
 
 def _write(out: Path, weights: Mapping[str, Tensor], known: WeightFile) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == _FILE or known.description is None:
         write_weights(out, weights, known.identity)
     else:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +22,7 @@ from cfft.config.layers import Layer
 from cfft.config.resolve import RunConfig
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
-from cfft.runtime.files import first_free, require_free
+from cfft.runtime.files import first_free, replacing, require_free
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,7 +66,7 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
 
 def preview(registry: Registry, request: PreviewRequest) -> None:
     """Draw what is asked for and say where it is."""
-    out = request.out or first_free(_names())
+    out = request.out or first_free("preview", ".png")
     _check_out(out)
     configs = combinations(registry, request)
     watcher = reporter(console(), console(stderr=True), as_json=False)
@@ -115,11 +113,6 @@ def _own_options(registry: Registry) -> Iterator[Option]:
     yield Option("--out", out, _PANEL, "FILE", storing("out", Path))
 
 
-def _names() -> Iterator[Path]:
-    yield Path("preview.png")
-    yield from (Path(f"preview-{number}.png") for number in count(2))
-
-
 def _check_out(out: Path) -> None:
     require_free(out)
     if out.suffix not in _FORMATS:
@@ -157,7 +150,5 @@ def _drawn(
 
 
 def _write(figure: Figure, out: Path) -> None:
-    content = io.BytesIO()
-    figure.savefig(content, format=out.suffix.removeprefix("."))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(content.getvalue())
+    with replacing(out) as partial:
+        figure.savefig(partial, format=out.suffix.removeprefix("."))

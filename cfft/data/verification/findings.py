@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
-from cfft.data.images import ImageSubset, counts_as, faults_of
+from cfft.data.images import whole_of
 from cfft.data.suite import Expected, ImageSet
-from cfft.errors import counted
+from cfft.errors import counted, shortened
 
 _MOST_NAMED = 8
 
@@ -56,15 +56,10 @@ def compare(
     for role, images in sets:
         whole = whole_of(images)
         wanted = None if id(whole) in compared else expected.get(whole.name)
-        faults = tuple(fault for fault in faults_of(images) if fault not in told)
+        faults = tuple(fault for fault in ImageSet.of(images).faults if fault not in told)
         compared.add(id(whole))
         told.update(faults)
         yield _finding(role, images, names, wanted, faults)
-
-
-def whole_of(images: ImageSet) -> ImageSet:
-    """Return the set that a part is drawn from, itself where it is no part."""
-    return whole_of(images.whole) if isinstance(images, ImageSubset) else images
 
 
 def _finding(
@@ -93,7 +88,7 @@ def _finding(
 
 def _possible(images: ImageSet) -> set[int]:
     """Return the labels that may occur: what the classes of the set stand for."""
-    stands_for = counts_as(images)
+    stands_for = ImageSet.of(images).counts_as
     return {stands_for.get(label, label) for label in images.classes}
 
 
@@ -114,14 +109,14 @@ def _problems(
     if expected is not None:
         yield from _difference(len(whole), expected.images, "image", "images")
         yield from _difference(len(set(whole.labels)), expected.classes, "class", "classes")
-    elif not len(whole) and not faults_of(whole):
+    elif not len(whole) and not ImageSet.of(whole).faults:
         yield "it has no images"
     empty = [name for name, count in short if not count]
     if empty:
-        yield f"no images of {_named(empty)}"
+        yield f"no images of {shortened(empty, _MOST_NAMED)}"
     uneven = [f"{name} {count}" for name, count in short if count]
     if uneven and expected is not None:
-        yield f"classes without {expected.per_class} images: {_named(uneven)}"
+        yield f"classes without {expected.per_class} images: {shortened(uneven, _MOST_NAMED)}"
 
 
 def _difference(found: int, expected: int, one: str, many: str) -> Iterator[str]:
@@ -132,9 +127,3 @@ def _difference(found: int, expected: int, one: str, many: str) -> Iterator[str]
     elif found > expected:
         surplus = found - expected
         yield f"{counted(found, one, many)}, {surplus:,} more than the {expected:,} expected"
-
-
-def _named(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    shown = ", ".join(names[:_MOST_NAMED])
-    return f"{shown} and {more} more" if more > 0 else shown
