@@ -5,11 +5,13 @@ A page marks them by `<!-- generated: NAME -->` and `<!-- end -->`. Exit code 1:
 
 from __future__ import annotations
 
+import ast
 import doctest
 import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from configparser import ConfigParser
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -29,6 +31,7 @@ from cfft.plugin.params import Declaration, Param
 from cfft.plugin.registry import Registry
 
 DOCS = Path(__file__).parent
+CORE = DOCS.parent / "cfft"
 PAGES = (DOCS.parent / "README.md", *sorted(DOCS.glob("*.md")))
 CHECKER = DOCS / "examples" / "cfft-checker" / "cfft_checker.py"
 BLOCK = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -100,7 +103,35 @@ def checker_package() -> Iterator[str]:
     yield from ("```toml", text.strip(), "```")
 
 
+def rooms() -> Iterator[str]:
+    """Draw the rooms of the core, highest row first, and say what each is for."""
+    rows = [row for row in _import_rows() if row != ["__main__"]]
+    width = max(len("   ".join(row)) for row in rows)
+    yield "```text"
+    for number, row in enumerate(rows):
+        yield from (["v".center(width + 4).rstrip()] if number else [])
+        yield f"[ {'   '.join(row).center(width)} ]"
+    yield from ("```", "")
+    for room in (room for row in rows for room in row if (CORE / room).is_dir()):
+        said = inspect.cleandoc(ast.get_docstring(ast.parse(_source(room))) or "")
+        first, _, rest = said.partition("\n\n")
+        yield from (f"**{room}/** {' '.join((first + ' ' + rest).split())}", "")
+
+
+def _import_rows() -> list[list[str]]:
+    """Read the rows of the import contract, as .importlinter lists them."""
+    rules = ConfigParser()
+    rules.read(DOCS.parent / ".importlinter", "utf-8")
+    rows = rules["importlinter:contract:layers"]["layers"].split("\n")
+    return [row.split(" | ") for row in rows if row]
+
+
+def _source(room: str) -> str:
+    return (CORE / room / "__init__.py").read_text("utf-8")
+
+
 GENERATED: dict[str, Callable[[], Iterator[str]]] = {
+    "rooms": rooms,
     "kinds": kinds,
     "hooks": hooks,
     "commands": commands,

@@ -1,4 +1,9 @@
-"""The command line of cfft. Nothing here imports torch before a command needs it."""
+"""The command line: commands, their options, and what they print.
+
+Commands collect what was asked for, call the Python API and show what it returns. No logic of its
+own: whatever a command can do, `import cfft` can do. Nothing here imports torch before a command
+needs it.
+"""
 
 from __future__ import annotations
 

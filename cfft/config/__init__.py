@@ -1,1 +1,5 @@
-"""The configuration of a run: layers, their resolution, comparison of two configurations."""
+"""The configuration of a run: defaults < recipe < file < command line.
+
+Reads the layers, resolves them against the installed strategies, reports all problems together, and
+compares two configurations. It opens no image and loads no weights.
+"""

@@ -14,9 +14,9 @@ from cfft.data.images import ImageFiles, ImageSubset, image_fault
 from cfft.data.suite import ComputedImageSet, ImageSet, SuiteSets
 from cfft.errors import DataError, several
 from cfft.runtime.processes import ALONE, Processes
+from cfft.runtime.progress import Advance, ignore
 
 T = TypeVar("T")
-Progress = Callable[[int, int], None]
 _CHUNK = 64  # images per task: a future for each of a million would cost a gigabyte
 
 
@@ -37,16 +37,16 @@ class Unreadable:
 def check_suite(
     suite: SuiteSets,
     skip: bool = False,
-    progress: Progress | None = None,
+    advance: Advance = ignore,
     processes: Processes = ALONE,
 ) -> tuple[SuiteSets, list[Unreadable]]:
     """Decode every image of a suite; return the suite without unreadable ones, and those.
 
-    `progress` and `processes` as in `find_unreadable`. Raises DataError that lists every unreadable
+    `advance` and `processes` as in `find_unreadable`. Raises DataError that lists every unreadable
     image, unless `skip`; with it, where a training class or a whole set has none left.
     """
     sets = (suite.train, suite.val, suite.test, *suite.ood)
-    found = find_unreadable(sets, progress, processes)
+    found = find_unreadable(sets, advance, processes)
     if found and not skip:
         raise DataError(several(_lines(found)))
     train, val, test, *ood = (readable(images, found) for images in sets)
@@ -55,18 +55,18 @@ def check_suite(
 
 
 def find_unreadable(
-    sets: Sequence[ImageSet], progress: Progress | None = None, processes: Processes = ALONE
+    sets: Sequence[ImageSet], advance: Advance = ignore, processes: Processes = ALONE
 ) -> list[Unreadable]:
     """Decode every image of `stored(sets)` in threads and return those that fail, in order.
 
-    `processes` share the images out and all return the same. `progress(done, total)` is called
-    in the caller's thread, in images.
+    `processes` share the images out and all return the same. `advance` hears in the
+    caller's thread how many images are done.
     """
     on_disk = stored(sets)
     places = {id(images): place for place, images in enumerate(on_disk)}
     own = [
         (places[id(images)], index, path, reason)
-        for images, index, (path, reason) in look_at(on_disk, fault, progress, processes)
+        for images, index, (path, reason) in look_at(on_disk, fault, advance, processes)
         if reason
     ]
     found = sorted(processes.join(own))
@@ -84,13 +84,13 @@ def stored(sets: Iterable[ImageSet]) -> tuple[ImageSet, ...]:
 def look_at(
     sets: Sequence[ImageSet],
     look: Callable[[ImageSet, int], T],
-    progress: Progress | None = None,
+    advance: Advance = ignore,
     processes: Processes = ALONE,
 ) -> Iterator[tuple[ImageSet, int, T]]:
     """Call `look(images, index)` in threads for every image of this process's share.
 
-    Yields what it returns, in order. `progress(done, total)` is called in the caller's thread, in
-    images, as if the other processes were as far.
+    Yields what it returns, in order. `advance` hears in the caller's thread how many
+    images are done, as if the other processes were as far.
     """
     everything = list(_chunks(sets))
     total = sum(len(indices) for _, indices in everything)
@@ -102,8 +102,7 @@ def look_at(
             for (images, indices), results in zip(chunks, seen, strict=True):
                 yield from ((images, *pair) for pair in zip(indices, results, strict=True))
                 done += len(indices) * processes.count
-                if progress:
-                    progress(min(done, total), total)
+                advance(min(done, total))
         finally:
             pool.shutdown(cancel_futures=True)  # or Ctrl-C would wait for every image
 

@@ -1,1 +1,5 @@
-"""Vision transformers of open_clip and timm: blocks, encoder, relevance."""
+"""Vision transformers of open_clip and timm: towers, blocks, encoder, relevance.
+
+The forward pass on the libraries' own parameters, with captured attention and dropped tokens. The
+only room that knows their transformer blocks; it knows no training and no files.
+"""

@@ -1,1 +1,6 @@
-"""Models measured side by side: from what a user names to the tables of evaluation.json."""
+"""Stored models over images: accuracies side by side, mask quality, labels, sheets.
+
+From what a user names to evaluation.json: `models` finds and loads them, `images` opens the sets
+and tells of leakage from training sets, `compare` puts models side by side, `files` writes,
+`masks` measures masks. It trains nothing.
+"""

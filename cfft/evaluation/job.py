@@ -199,20 +199,13 @@ class _Evaluation:
         wanted = [i for i, subject in enumerate(subjects) if self._seed_of(subject) in each.seeds]
         for group in alike([models[i] for i in wanted]):
             positions = [wanted[i] for i in group]
-            task = f"evaluating {each.images.name}"
-            self.reporter.started(task, len(each.images))
-            yield from zip(
-                positions,
-                predict_together(
-                    [models[i] for i in positions],
-                    each.images,
-                    self._reading,
-                    self.accelerator,
-                    partial(self.reporter.advanced, task),
-                ),
-                strict=True,
-            )
-            self.reporter.ended(task)
+            together = [models[i] for i in positions]
+            task = self.reporter.task(f"evaluating {each.images.name}", len(each.images))
+            with task as advance:
+                predicted = predict_together(
+                    together, each.images, self._reading, self.accelerator, advance
+                )
+            yield from zip(positions, predicted, strict=True)
 
     def _reading(self, preprocessing: Preprocessing) -> Reading:
         return Reading(preprocessing, self.settings.batch_size, self.settings.workers)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
 import attrs
@@ -71,14 +70,9 @@ def predict(
     images = _readable(_unlabelled(paths, model), reporter, skip_unreadable)
     accelerator = make_accelerator(precision)
     reading = Reading(model.description.preprocessing, batch_size, workers)
-    task = "predicting"
-    reporter.started(task, len(images))
-    found = evaluate(
-        model.classifier.to(accelerator.device), images, reading, accelerator,
-        partial(reporter.advanced, task),
-    )  # fmt: skip
-    reporter.ended(task)
-    return found
+    classifier = model.classifier.to(accelerator.device)
+    with reporter.task("predicting", len(images)) as advance:
+        return evaluate(classifier, images, reading, accelerator, advance)
 
 
 def likeliest(predictions: Predictions, classes: Sequence[str], top: int) -> Iterator[Guess]:
@@ -126,10 +120,8 @@ def _unlabelled(paths: Sequence[str], model: Rebuilt) -> ImageFiles:
 
 
 def _readable(images: ImageFiles, reporter: Reporter, skip: bool) -> ImageSet:
-    task = "checking images"
-    reporter.started(task, len(images))
-    found = find_unreadable([images], lambda done, _: reporter.advanced(task, done))
-    reporter.ended(task)
+    with reporter.task("checking images", len(images)) as advance:
+        found = find_unreadable([images], advance)
     lines = [f"{image.path}: {image.reason}" for image in found]
     if found and not skip:
         head = f"unreadable images: {len(found)}; mend, remove or skip them (--skip-unreadable)"

@@ -1,1 +1,4 @@
-"""Recipes: TOML files with the settings of known training routines."""
+"""Recipes: TOML files with the settings of known training routines and sweeps.
+
+Data, no code: here alone may the core name strategies.
+"""

@@ -1,1 +1,5 @@
-"""One page about several models: what they were measured at, side by side, and how they came."""
+"""One HTML page about several models, with its tables and figures as files.
+
+Made from files on disk alone: results.json, evaluation.json, predictions, published accuracies.
+It computes nothing from images and loads no model.
+"""

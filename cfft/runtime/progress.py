@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import attrs
+
+Advance = Callable[[int], None]
+"""A function that is called with the number of units done so far."""
+
+
+def ignore(done: int) -> None:
+    """Hear of progress that nobody watches."""
 
 
 @attrs.frozen
@@ -27,14 +35,11 @@ class Reporter(Protocol):
     def planned(self, plan: Plan) -> None:
         """Hear the plan, before training."""
 
-    def started(self, task: str, total: int) -> None:
-        """Hear that a task of `total` units (images, steps) begins; tasks do not nest."""
+    def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
+        """Show a task of `total` units (images, steps) while a block runs; tasks do not nest.
 
-    def advanced(self, task: str, done: int) -> None:
-        """Hear that `done` units of the task are finished."""
-
-    def ended(self, task: str) -> None:
-        """Hear that the task is finished."""
+        The block gets a function that it calls with the number of units done so far.
+        """
 
     def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
         """Hear of optimiser step `step`, counted from 1: losses, lr, images_per_second."""
@@ -51,11 +56,8 @@ class Silent:
 
     def planned(self, plan: Plan) -> None: ...
 
-    def started(self, task: str, total: int) -> None: ...
-
-    def advanced(self, task: str, done: int) -> None: ...
-
-    def ended(self, task: str) -> None: ...
+    def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
+        return nullcontext(ignore)
 
     def stepped(self, step: int, metrics: Mapping[str, float]) -> None: ...
 

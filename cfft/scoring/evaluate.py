@@ -17,6 +17,7 @@ from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError, WeightsError
 from cfft.records import Batch, Preprocessing
 from cfft.runtime.devices import processes_of
+from cfft.runtime.progress import Advance, ignore
 from cfft.scoring.gathering import Rows, own_indices
 from cfft.scoring.intervals import share_ci95
 from cfft.scoring.predictions import Predictions, chosen_labels, not_finite
@@ -24,7 +25,6 @@ from cfft.scoring.predictions import Predictions, chosen_labels, not_finite
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-Advanced = Callable[[int], None]
 """Hears how many images are done so far, on all processes together."""
 
 
@@ -60,15 +60,15 @@ def evaluate(
     image_set: ImageSet,
     reading: Reading,
     accelerator: Accelerator,
-    advanced: Advanced | None = None,
+    advance: Advance = ignore,
 ) -> Predictions:
     """Return a model's predictions for every image of a set, the same on every process.
 
-    `advanced` hears how many images are done. Raises DataError for an empty set and for a
+    `advance` hears how many images are done. Raises DataError for an empty set and for a
     image that cannot be read, WeightsError for logits that are not finite.
     """
     logits = outputs_of(
-        lambda images: classifier(images).logits, image_set, reading, accelerator, advanced
+        lambda images: classifier(images).logits, image_set, reading, accelerator, advance
     )
     return predictions_of(logits, image_set)
 
@@ -103,7 +103,7 @@ def outputs_of(
     image_set: ImageSet,
     reading: Reading,
     accelerator: Accelerator,
-    advanced: Advanced | None = None,
+    advance: Advance = ignore,
 ) -> Tensor:
     """Return `model`'s outputs [N, ...] for every image in order, float32 on the CPU.
 
@@ -126,8 +126,7 @@ def outputs_of(
     rows = Rows(len(image_set), processes.count, gather)
     for outputs in processes.guarded(_each_batch(model, loader.load(wanted), accelerator)):
         rows.add(outputs)
-        if advanced is not None:
-            advanced(rows.added)
+        advance(rows.added)
     return rows.all()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -38,12 +37,11 @@ class Measuring:
     def training_features(self, encoder: Encoder) -> tuple[Tensor, Tensor]:
         """Return features [N, D] and labels [N] of the training images, on the CPU."""
         encoder.to(self.accelerator.device)
-        task = "encoding training images"
-        advanced = self._starts(task, self.sets.train)
-        features = outputs_of(encoder, self.sets.train, self.reading, self.accelerator, advanced)
-        self.reporter.ended(task)
+        train = self.sets.train
+        with self.reporter.task("encoding training images", len(train)) as advance:
+            features = outputs_of(encoder, train, self.reading, self.accelerator, advance)
         encoder.to("cpu")
-        return features, torch.tensor(self.sets.train.labels)
+        return features, torch.tensor(train.labels)
 
     def feature_variance(self, label: str, teacher: FrozenTeacher, seed: int) -> float:
         """Return the mean over features of their variance over a sample of training images.
@@ -55,16 +53,14 @@ class Measuring:
         count = max(VARIANCE_SAMPLE, len(set(train.labels)))
         indices = tuple(stratified_subset(train.labels, count, seed))
         sample = ImageSubset(whole=train, indices=indices, name=train.name)
-        task = f"measuring teacher '{label}'"
-        advanced = self._starts(task, sample)
-        features = outputs_of(
-            lambda images: teacher(images).features,
-            sample,
-            self.reading,
-            self.accelerator,
-            advanced,
-        )
-        self.reporter.ended(task)
+        with self.reporter.task(f"measuring teacher '{label}'", len(sample)) as advance:
+            features = outputs_of(
+                lambda images: teacher(images).features,
+                sample,
+                self.reading,
+                self.accelerator,
+                advance,
+            )
         return float(features.double().var(dim=0, correction=0).mean())
 
     def validation_top1(self, classifier: Classifier) -> float:
@@ -78,11 +74,8 @@ class Measuring:
 
     def predictions(self, classifier: Classifier, image_set: ImageSet) -> Predictions:
         """Return the predictions for a set."""
-        task = f"evaluating {image_set.name}"
-        advanced = self._starts(task, image_set)
-        found = evaluate(classifier, image_set, self.reading, self.accelerator, advanced)
-        self.reporter.ended(task)
-        return found
+        with self.reporter.task(f"evaluating {image_set.name}", len(image_set)) as advance:
+            return evaluate(classifier, image_set, self.reading, self.accelerator, advance)
 
     def _named_scores(
         self, classifier: Classifier, keep: Callable[[str, Predictions], None]
@@ -91,10 +84,6 @@ class Measuring:
             found = self.predictions(classifier, image_set)
             keep(image_set.name, found)
             yield image_set.name, score(found)
-
-    def _starts(self, task: str, image_set: ImageSet) -> Callable[[int], None]:
-        self.reporter.started(task, len(image_set))
-        return partial(self.reporter.advanced, task)
 
 
 @attrs.frozen

@@ -124,16 +124,9 @@ def _readable_sets(
     sets: SuiteSets, config: RunConfig, processes: Processes, reporter: Reporter
 ) -> tuple[SuiteSets, tuple[Mapping[str, str], ...]]:
     """Decode every image, the one slow check; what is quick to find out comes before it."""
-    task = "checking images"
     on_disk = stored((sets.train, sets.val, sets.test, *sets.ood))
-    reporter.started(task, sum(map(len, on_disk)))
-    sets, found = check_suite(
-        sets,
-        config.training.skip_unreadable,
-        lambda done, _: reporter.advanced(task, done),
-        processes,
-    )
-    reporter.ended(task)
+    with reporter.task("checking images", sum(map(len, on_disk))) as advance:
+        sets, found = check_suite(sets, config.training.skip_unreadable, advance, processes)
     return sets, tuple(image.record() for image in found)
 
 

@@ -42,13 +42,9 @@ def starting_model(
     def training_features() -> tuple[Tensor, Tensor]:
         train = _training_images(config, processes_of(accelerator))
         reading = Reading(pretrained.preprocessing, _IMAGES_PER_PASS, config.training.workers)
-        task = "encoding training images"
-        reporter.started(task, len(train))
-        features = outputs_of(
-            pretrained.encoder.to(accelerator.device), train, reading, accelerator,
-            lambda done: reporter.advanced(task, done),
-        )  # fmt: skip
-        reporter.ended(task)
+        encoder = pretrained.encoder.to(accelerator.device)
+        with reporter.task("encoding training images", len(train)) as advance:
+            features = outputs_of(encoder, train, reading, accelerator, advance)
         pretrained.encoder.to("cpu")
         return features, torch.tensor(train.labels)
 

@@ -118,18 +118,17 @@ class Trainer:
             )
         )
         task = f"epoch {state.epoch + 1}/{self.training.epochs}"
-        self.reporter.started(task, per_epoch)
         began = time.monotonic()
-        for position in range(first + 1, per_epoch + 1):
-            lr = self.optimisation.lr
-            self.window.add(state.step + 1, self.optimisation.take(state.step, loaded))
-            now = time.monotonic()
-            self.window.seconds += now - began
-            state.count_step(self.prepared.batches.batch, now - began)
-            began = now
-            self.reporter.advanced(task, position)
-            self._after_step(lr, wish, is_last=position == per_epoch)
-        self.reporter.ended(task)
+        with self.reporter.task(task, per_epoch) as advance:
+            for position in range(first + 1, per_epoch + 1):
+                lr = self.optimisation.lr
+                self.window.add(state.step + 1, self.optimisation.take(state.step, loaded))
+                now = time.monotonic()
+                self.window.seconds += now - began
+                state.count_step(self.prepared.batches.batch, now - began)
+                began = now
+                advance(position)
+                self._after_step(lr, wish, is_last=position == per_epoch)
 
     def _after_step(self, lr: float, wish: StopWish, *, is_last: bool) -> None:
         logs = is_last or self.state.step % self.training.log_every == 0

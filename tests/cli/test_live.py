@@ -32,11 +32,10 @@ def said(console: Console) -> str:
 
 def watch(watcher: Quiet) -> None:
     watcher.planned(PLAN)
-    watcher.started("epoch 1/1", 4)
-    watcher.stepped(1, {"loss": 0.5, "lr": 3e-5, "images_per_second": 12.345})
-    watcher.advanced("epoch 1/1", 1)
-    watcher.stepped(2, {"loss": 0.25, "lr": 2e-5, "images_per_second": 12.0})
-    watcher.ended("epoch 1/1")
+    with watcher.task("epoch 1/1", 4) as advance:
+        watcher.stepped(1, {"loss": 0.5, "lr": 3e-5, "images_per_second": 12.345})
+        advance(1)
+        watcher.stepped(2, {"loss": 0.25, "lr": 2e-5, "images_per_second": 12.0})
     watcher.epoch_ended(1, {"val_top1": 0.75, "seconds": 2.0})
     watcher.close()
 
@@ -101,8 +100,8 @@ def test_a_second_task_erases_nothing_that_was_written_after_the_first() -> None
 
     watch(bar)
     before = len(said(err))
-    bar.started("evaluating photo", 9)
-    bar.close()
+    with bar.task("evaluating photo", 9):
+        pass
 
     upwards = "\x1b[1A"
     drawn = said(err)[before:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import attrs
@@ -12,7 +13,7 @@ from cfft import SuiteSets
 from cfft.config.layers import Layer
 from cfft.errors import ConfigError, DataError
 from cfft.plugin.registry import Registry
-from cfft.runtime.progress import Silent
+from cfft.runtime.progress import Advance, Silent
 from cfft.training.run import run
 
 
@@ -20,8 +21,9 @@ class Listening(Silent):
     def __init__(self) -> None:
         self.tasks: list[str] = []
 
-    def started(self, task: str, total: int) -> None:
-        self.tasks.append(task)
+    def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
+        self.tasks.append(name)
+        return super().task(name, total)
 
 
 def test_random_weights_are_refused_unless_they_are_asked_for(

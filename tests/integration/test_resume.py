@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from cfft.config.resolve import RunConfig
 from cfft.errors import ConfigError, WeightsError
 from cfft.model import checkpoint
 from cfft.plugin.registry import Registry
-from cfft.runtime.progress import Silent
+from cfft.runtime.progress import Advance, Silent
 from cfft.training.run import run
 
 KILLED = """
@@ -48,12 +49,13 @@ class Stopping(Silent):
     """End the run as soon as it reports a task, or an optimiser step."""
 
     def __init__(self, task: str | None = None, step: int | None = None) -> None:
-        self.task, self.step = task, step
+        self.last, self.step = task, step
 
-    def started(self, task: str, total: int) -> None:
-        if task == self.task:
-            self.task = None
+    def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
+        if name == self.last:
+            self.last = None
             raise StopError
+        return super().task(name, total)
 
     def stepped(self, step: int, metrics: Any) -> None:
         if step == self.step:
@@ -143,7 +145,7 @@ class StoppingAtTheEnd(Stopping):
     """End the run in its last evaluation."""
 
     def epoch_ended(self, epoch: int, metrics: Any) -> None:
-        self.task = "evaluating dark" if epoch == 3 else None
+        self.last = "evaluating dark" if epoch == 3 else None
 
 
 def test_a_run_that_ended_in_its_last_evaluation_only_evaluates(

@@ -12,6 +12,7 @@ import pytest
 from cfft.cli.errors import reported
 from cfft.plugin.registry import Registry
 from cfft.runtime.interrupts import Terminated
+from cfft.runtime.progress import Silent
 from cfft.training.sweep.children import Children
 from cfft.training.sweep.declaration import parse_sweep
 from cfft.training.sweep.jobs import Job, final_jobs, run_jobs
@@ -33,13 +34,11 @@ time.sleep(60)
 """
 
 
-class Reader:
+class Reader(Silent):
     """Hear of runs, and end with `error` at the first that is done."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
-
-    def started(self, task: str, total: int) -> None: ...
 
     def done(self, job: Job, results: Mapping[str, Any]) -> None:
         if self.error is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from cfft.cli.output.numbers import brief, percent
 from cfft.errors import ConfigError, counted
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import write_text
+from cfft.runtime.progress import Advance, ignore
 from cfft.scoring.spread import Spread
 from cfft.training.sweep.declaration import Sweep, Values, read_sweep, sweep_names
 from cfft.training.sweep.jobs import Job, check_jobs, final_jobs, planned_jobs, run_jobs
@@ -113,15 +115,18 @@ class _Watcher:
 
     def __init__(self, reporter: Quiet, out: Console | None) -> None:
         self.reporter, self.out = reporter, out
+        self.advance: Advance = ignore
         self.finished = 0
 
-    def started(self, task: str, total: int) -> None:
+    @contextmanager
+    def task(self, name: str, total: int) -> Iterator[Advance]:
         self.finished = 0
-        self.reporter.started(task, total)
+        with self.reporter.task(name, total) as self.advance:
+            yield self.advance
 
     def done(self, job: Job, results: Mapping[str, Any]) -> None:
         self.finished += 1
-        self.reporter.advanced("runs", self.finished)
+        self.advance(self.finished)
         if self.out is not None:
             said = f"validation {percent(results['best_val_top1'])} %"
             self.out.print(f"{job.name}: {said}, {brief(results['seconds'])}", soft_wrap=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 
 import attrs
 from rich.columns import Columns
@@ -13,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cfft.cli.output.numbers import brief, duration, measurements, percent
 from cfft.cli.output.tables import print_plan
-from cfft.runtime.progress import Plan, Silent
+from cfft.runtime.progress import Advance, Plan, Silent
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -52,8 +53,9 @@ class Lines(Quiet):
         self.clock.total = plan.data["steps"]["total"]
         self.epochs = plan.data["config"]["training"]["epochs"]
 
-    def started(self, task: str, total: int) -> None:
-        self.console.print(f"{task}: {total} to do")
+    def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
+        self.console.print(f"{name}: {total} to do")
+        return super().task(name, total)
 
     def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
         said = [*measurements(metrics), *self.clock.left(step)]
@@ -75,23 +77,19 @@ class Bar(Lines):
     def __init__(self, out: Console, console: Console) -> None:
         super().__init__(out, console)
         self.drawn: Live | None = None
-        self.progress = _progress(console)
         self.notes = Columns(padding=(0, 2))
 
-    def started(self, task: str, total: int) -> None:
+    @contextmanager
+    def task(self, name: str, total: int) -> Iterator[Advance]:
         self.close()
-        self.progress = _progress(self.console)
-        self.progress.add_task(task, total=total)
-        shown = Group(self.progress, self.notes)
-        self.drawn = Live(shown, console=self.console, transient=True)
+        progress = _progress(self.console)
+        number = progress.add_task(name, total=total)
+        self.drawn = Live(Group(progress, self.notes), console=self.console, transient=True)
         self.drawn.start()
-
-    def advanced(self, task: str, done: int) -> None:
-        for number in self.progress.task_ids:
-            self.progress.update(number, completed=done)
-
-    def ended(self, task: str) -> None:
-        self.close()
+        try:
+            yield lambda done: progress.update(number, completed=done)
+        finally:
+            self.close()
 
     def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
         self.notes.renderables = [*measurements(metrics), *self.clock.left(step)]

@@ -7,9 +7,10 @@ from hashlib import sha256
 
 import attrs
 
-from cfft.data.check import Progress, Unreadable, fault, look_at
+from cfft.data.check import Unreadable, fault, look_at
 from cfft.data.suite import ImageSet
 from cfft.errors import DataError
+from cfft.runtime.progress import Advance, ignore
 
 _Seen = bytes | tuple[str, str]
 
@@ -46,7 +47,7 @@ class Copies:
 
 
 def read_all(
-    sets: Sequence[tuple[str, ImageSet]], progress: Progress | None = None
+    sets: Sequence[tuple[str, ImageSet]], advance: Advance = ignore
 ) -> tuple[list[Unreadable], list[Copies]]:
     """Decode every image of `sets`, pairs of role and set, once.
 
@@ -58,7 +59,7 @@ def read_all(
     unreadable: list[Unreadable] = []
     first: dict[bytes, tuple[ImageSet, int]] = {}
     again: dict[bytes, list[tuple[ImageSet, int]]] = {}
-    for images, index, seen in look_at([images for _, images in sets], _see, progress):
+    for images, index, seen in look_at([images for _, images in sets], _see, advance):
         if isinstance(seen, tuple):
             unreadable.append(Unreadable(images, index, *seen))
         elif first.setdefault(seen, (images, index)) != (images, index):

@@ -196,10 +196,8 @@ def _read(opened: _Opened, reporter: Reporter) -> tuple[list[Unreadable], list[C
     total = sum(len(images) for _, images in stored)
     if not total:
         return [], []
-    reporter.started(_TASK, total)
-    found = read_all(stored, lambda done, _: reporter.advanced(_TASK, done))
-    reporter.ended(_TASK)
-    return found
+    with reporter.task(_TASK, total) as advance:
+        return read_all(stored, advance)
 
 
 def _lacking(opened: _Opened, expected: Mapping[str, Expected]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
@@ -101,16 +101,10 @@ def without_unreadable(view: SuiteView, processes: Processes, reporter: Reporter
     `processes` share the images out and all return the same.
     """
     sets = [each.images for each in view.sets]
-    task = "checking images"
-    reporter.started(task, sum(map(len, stored(sets))))
-    found = find_unreadable(sets, _advance(reporter, task), processes)
-    reporter.ended(task)
+    with reporter.task("checking images", sum(map(len, stored(sets)))) as advance:
+        found = find_unreadable(sets, advance, processes)
     kept = [attrs.evolve(each, images=readable(each.images, found)) for each in view.sets]
     return attrs.evolve(view, sets=tuple(kept), skipped=tuple(found))
-
-
-def _advance(reporter: Reporter, task: str) -> Callable[[int, int], None]:
-    return lambda done, _: reporter.advanced(task, done)
 
 
 def _require_any(sets: EvaluationSets) -> None:

@@ -16,13 +16,13 @@ from cfft.errors import DataError
 from cfft.model.class_columns import class_columns
 from cfft.model.rebuild import Rebuilt
 from cfft.records import Preprocessing
+from cfft.runtime.progress import Advance, ignore
 from cfft.scoring.evaluate import Reading, outputs_of, predictions_of
 from cfft.scoring.predictions import Predictions
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from cfft.scoring.evaluate import Advanced
 
 Sizing = tuple[tuple[int, int], int, str]
 
@@ -76,7 +76,7 @@ def predict_together(
     image_set: ImageSet,
     reading: Callable[[Preprocessing], Reading],
     accelerator: Accelerator,
-    advanced: Advanced | None = None,
+    advance: Advance = ignore,
 ) -> Iterator[Predictions]:
     """Return what each model says of a set; all see the same pixels and are on the device.
 
@@ -88,7 +88,7 @@ def predict_together(
 
     how = reading(models[0].preprocessing)
     try:
-        logits = outputs_of(together, image_set, how, accelerator, advanced)
+        logits = outputs_of(together, image_set, how, accelerator, advance)
     except DataError as error:
         raise DataError(
             f"set '{image_set.name}': {error}; mend or remove it, or leave it out with "

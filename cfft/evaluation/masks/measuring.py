@@ -17,8 +17,9 @@ from cfft.errors import DataError
 from cfft.evaluation.masks.rates import FIGURES, centred_squares, mask_figures, random_patches
 from cfft.evaluation.masks.segmentations import Segmented
 from cfft.records import Batch
+from cfft.runtime.progress import Advance, ignore
 from cfft.runtime.randomness import generator
-from cfft.scoring.evaluate import Advanced, Reading
+from cfft.scoring.evaluate import Reading
 from cfft.step.interfaces import Cam, MaskSelector
 from cfft.step.passes import CleanPass
 from cfft.step.patches import enlarged
@@ -47,7 +48,7 @@ def measure_masks(
     reading: Reading,
     accelerator: Accelerator,
     seed: int,
-    advanced: Advanced | None = None,
+    advance: Advance = ignore,
 ) -> Tensor:
     """Return the figures of every image, mask and baseline: [N, masks, 1 + BASELINES, FIGURES].
 
@@ -69,8 +70,7 @@ def measure_masks(
             hidden = list(_hidden(classifier, batch, masks, seed, step=int(indices[0])))
         keys = _keys(seed, indices.tolist(), hidden[0][0].numel())
         rows.append(_compare(hidden, truth.to(accelerator.device), keys).cpu())
-        if advanced is not None:
-            advanced(sum(map(len, rows)))
+        advance(sum(map(len, rows)))
     return torch.cat(rows)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -173,12 +172,11 @@ class MaskStudy:
         self, model: Rebuilt, segmented: Segmented, reading: Reading
     ) -> list[dict[str, Any]]:
         task = f"measuring masks on {segmented.images.name}"
-        self.reporter.started(task, len(segmented.images))
-        figures = measure_masks(
-            model.classifier, segmented, self.masks, reading, self.accelerator, self.seed,
-            partial(self.reporter.advanced, task),
-        )  # fmt: skip
-        self.reporter.ended(task)
+        with self.reporter.task(task, len(segmented.images)) as advance:
+            figures = measure_masks(
+                model.classifier, segmented, self.masks, reading, self.accelerator, self.seed,
+                advance,
+            )  # fmt: skip
         return summary(figures, self.masks, segmented)
 
 

@@ -6,6 +6,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -19,6 +20,7 @@ from cfft.model.checkpoint import is_checkpoint
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import write_text
 from cfft.runtime.interrupts import Terminated
+from cfft.runtime.progress import Advance
 from cfft.training.run_directory import RunDirectory
 from cfft.training.sweep.children import Children
 from cfft.training.sweep.declaration import Row, Sweep, Values
@@ -64,11 +66,11 @@ class Job:
         return tomllib.loads(file.read_text("utf-8")) if file.is_file() else None
 
 
-class Heard(Protocol):
+class SweepReporter(Protocol):
     """Watch the runs of a sweep."""
 
-    def started(self, task: str, total: int) -> None:
-        """Hear that `total` runs are to be done, finished ones among them."""
+    def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
+        """Show that `total` runs are to be done, finished ones among them; as Reporter.task."""
 
     def done(self, job: Job, results: Mapping[str, Any]) -> None:
         """Hear that a run is finished, now or before."""
@@ -117,7 +119,7 @@ def check_jobs(jobs: Iterable[Job]) -> None:
     _raise(problems)
 
 
-def run_jobs(jobs: Sequence[Job], at_once: int, threads: int, heard: Heard) -> None:
+def run_jobs(jobs: Sequence[Job], at_once: int, threads: int, reporter: SweepReporter) -> None:
     """Run what is not finished, `at_once` side by side, each on `threads` threads.
 
     A row that waits for another is run after it. Raises TrainingError with what a failed run said,
@@ -125,11 +127,11 @@ def run_jobs(jobs: Sequence[Job], at_once: int, threads: int, heard: Heard) -> N
     """
     if not jobs:
         return
-    heard.started("runs", len(jobs))
     first = [job for job in jobs if job.row.after is None]
-    _run_side_by_side(first, at_once, threads, heard)
-    for row in dict.fromkeys(job.row.name for job in jobs if job.row.after is not None):
-        _run_side_by_side([j for j in jobs if j.row.name == row], at_once, threads, heard)
+    rows = dict.fromkeys(job.row.name for job in jobs if job.row.after is not None)
+    with reporter.task("runs", len(jobs)):
+        for together in (first, *([j for j in jobs if j.row.name == row] for row in rows)):
+            _run_side_by_side(together, at_once, threads, reporter)
 
 
 def _final(sweep: Sweep, chosen: Mapping[str, Values]) -> list[_Wanted]:
@@ -176,10 +178,14 @@ def _raise(problems: Iterable[str]) -> None:
         raise ConfigError(several(listed))
 
 
-def _run_side_by_side(jobs: Sequence[Job], at_once: int, threads: int, heard: Heard) -> None:
+def _run_side_by_side(
+    jobs: Sequence[Job], at_once: int, threads: int, reporter: SweepReporter
+) -> None:
     children, pool = Children(), ThreadPoolExecutor(at_once)
     try:
-        _hear_all({pool.submit(_finish, job, threads, children): job for job in jobs}, pool, heard)
+        _hear_all(
+            {pool.submit(_finish, job, threads, children): job for job in jobs}, pool, reporter
+        )
     except Terminated:
         children.end()  # a terminal's Ctrl-C reaches them by itself
         raise
@@ -188,12 +194,12 @@ def _run_side_by_side(jobs: Sequence[Job], at_once: int, threads: int, heard: He
 
 
 def _hear_all(
-    running: Mapping[Future[dict[str, Any]], Job], pool: ThreadPoolExecutor, heard: Heard
+    running: Mapping[Future[dict[str, Any]], Job], pool: ThreadPoolExecutor, reporter: SweepReporter
 ) -> None:
     """Tell of each run that ends; where one fails, start no other and wait for those beside it."""
     try:
         for future in as_completed(running):
-            heard.done(running[future], future.result())
+            reporter.done(running[future], future.result())
     except Terminated:
         raise
     except BaseException:
