@@ -86,7 +86,7 @@ class Keywords:
         elif keyword in self._short:
             layer.short[keyword] = plain(value)
         elif not (self.files and keyword in FILES):
-            raise ConfigError(unknown("option", keyword, self))
+            raise ConfigError(unknown("option", keyword, {*self}))
 
     def __iter__(self) -> Iterator[str]:
         """Go through all keywords but the full spellings of parameters."""

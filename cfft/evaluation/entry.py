@@ -61,7 +61,7 @@ def evaluate(
     Raises a CfftError whose lines are those of the command line.
 
         record = cfft.evaluate(["zero-shot", "runs/a"], suite="folder", data="images")
-        {model["label"]: model["ood_average"] for model in record["models"]}
+        {measured["model"]: measured["ood_average"] for measured in record["models"]}
     """
     keywords = given(locals(), besides=("models", "from_predictions", "out", "reporter"))
     asked = [str(each) for each in ([models] if isinstance(models, (str, Path)) else models)]

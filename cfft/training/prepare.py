@@ -26,6 +26,7 @@ from cfft.model.prompts import resolve_templates
 from cfft.runtime.processes import Processes
 from cfft.runtime.progress import Reporter
 from cfft.step.engine import TrainingStep
+from cfft.step.interfaces import ModelSource
 from cfft.training.batches import BatchPlan, plan_batches
 from cfft.training.schedule import Steps, count_steps, parse_interval
 
@@ -95,10 +96,15 @@ def starting_models(prepared: Prepared, training_features: Features) -> Models:
     return Models(Classifier(prepared.pretrained.encoder, head), prepared.description)
 
 
-def training_step(config: RunConfig, models: Models) -> TrainingStep:
-    """Put student, strategies and teachers together; raises WeightsError for a bad teacher."""
+def training_step(
+    config: RunConfig, models: ModelSource, student: Classifier | None = None
+) -> TrainingStep:
+    """Put student, strategies and teachers together; raises WeightsError for a bad teacher.
+
+    `student`: None for a model of its own, as training starts from.
+    """
     return TrainingStep(
-        models.pretrained(),
+        models.pretrained() if student is None else student,
         _strategy(config.mask),
         _strategy(config.fill),
         _strategy(config.cam),
