@@ -85,8 +85,8 @@ def training_step(
 
     `student`: what `cfft.load` or `cfft.starting_model` returned, or its classifier; it is trained
     in place, and teachers that follow the pre-trained model are frozen copies of it as it is now.
-    A teacher that reads a file needs more than a classifier, because it compares the two models'
-    descriptions. The keywords are those options of `cfft run` that say what is learnt, with its
+    Of a bare classifier nothing says backbone and classes: defaults are those for open_clip, and no
+    teacher can be read from a file. The keywords are those options of `cfft run` that say what is learnt, with its
     defaults: in the signature None means not given, and parameters of strategies are given in
     short (`rate=0.5`) or in full (`**{"loss.feature-mse.weight": 6}`). What a recipe or file says
     of images, model and optimiser is of no account. Raises a CfftError whose lines are those of

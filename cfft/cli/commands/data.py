@@ -46,7 +46,7 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
     data = typer.Typer(cls=Group, help=summary, no_args_is_help=True)
     data.command("list", cls=Command)(list_suites)
     own = list(_own_options())
-    options = [*own, *parameter_options(registry, ("suite",), {option.keyword for option in own})]
+    options = [*own, *parameter_options(registry, ("suite",), own)]
     add_command(data, "verify", options, partial(verify_suite, registry), registry, help=_HELP)
     app.add_typer(data, name=name)
 

@@ -8,12 +8,12 @@ from typing import Any
 import attrs
 
 from cfft.cli.options.describe import facts, metavar
-from cfft.config.keywords import CHOSEN_KINDS, setting_keyword, spelled
+from cfft.config.keywords import CHOSEN_KINDS, FILES, setting_keyword, spelled
 from cfft.config.layers import LISTS, SEED, read_defaults, recipe_names
 from cfft.config.settings import Model, Training
 from cfft.errors import ConfigError
 from cfft.plugin.kinds import KINDS, Kind
-from cfft.plugin.params import Declaration, Param, declaration, short_option
+from cfft.plugin.params import Declaration, Param, declaration
 from cfft.plugin.registry import Registry
 
 _IMAGES, _METHOD = "What to train on", "Method"
@@ -100,40 +100,33 @@ def configuring(
     registry: Registry,
     own: Sequence[Option] = (),
     kinds: Collection[str] = tuple(KINDS),
-    settings: Collection[str] | None = None,
+    settings: Collection[str] = (),
 ) -> list[Option]:
-    """Return options that say how a run is configured, around a command's `own`.
+    """Return a command's `own` options and those that say how a run is configured.
 
-    They choose strategies of `kinds`, give their parameters in full and in short, and `settings`
-    of models and training, by keyword (None: all). An option of a command's own comes before one
-    of the same keyword; where it varies thresholds, none sets one.
+    These choose strategies of `kinds`, give their parameters in full and in short, and `settings`
+    of models and training, by keyword (empty: all). An own option replaces one of the same
+    keyword; where one varies thresholds, none sets one.
     """
-    taken = {option.keyword for option in own}
-    wanted = {*(kind for kind in kinds if kind in CHOSEN_KINDS)}
-    fixed = [
-        option
-        for option in (*_kind_options(registry), *_settings_options(), *_source_options())
-        if option.keyword in wanted
-        or option.panel == _CONFIGURATION
-        or (option.keyword not in KINDS and (settings is None or option.keyword in settings))
-    ]
-    ordered = sorted((*own, *fixed), key=_place)
-    parameters = parameter_options(registry, kinds, {option.keyword for option in ordered})
-    return [
-        option
-        for option in (*ordered, *parameters)
-        if option in own
-        or not (option.keyword in taken or ("thresholds" in taken and _is_threshold(option)))
-    ]
+    made = (*_kind_options(registry), *_settings_options(), *_source_options())
+    named = {*kinds, *FILES, "set", "seed", *(settings or (option.keyword for option in made))}
+    wanted = named - {option.keyword for option in own}
+    ordered = sorted((*own, *(o for o in made if o.keyword in wanted)), key=_place)
+    parameters = parameter_options(registry, kinds, ordered)
+    if any(option.param is THRESHOLDS for option in own):
+        parameters = (o for o in parameters if o.keyword.rpartition(".")[2] != "threshold")
+    return [*ordered, *parameters]
 
 
 def parameter_options(
-    registry: Registry, kinds: Collection[str], taken: Collection[str] = ()
+    registry: Registry, kinds: Collection[str], others: Sequence[Option]
 ) -> Iterator[Option]:
     """Go through the parameters of strategies, in full and then, hidden, in short.
 
-    Each full spelling is there once, even where two plug-ins clash; a short one not where `taken`.
+    Each full spelling is there once, even where two plug-ins clash; a short one only where none of
+    the command's `others` is spelt like it.
     """
+    taken = {option.spelling for option in others}
     declarations = [p.declaration for kind in kinds for p in registry.of_kind(kind)]
     full = {
         (declared.path, param.name): _full_option(declared, param)
@@ -142,7 +135,7 @@ def parameter_options(
     }
     yield from full.values()
     for name in sorted({name for _, name in full}):
-        if name not in taken:
+        if spelled(name) not in taken:
             yield Option(name, "", "", "TEXT", hidden=True)
 
 
@@ -156,15 +149,11 @@ def settings_option(declared: Declaration, param: Param, panel: str) -> Option:
 
 def has_short(registry: Registry, param: str) -> bool:
     """Tell whether a parameter has a short option, which cfft's own options may have taken."""
-    return any(o.hidden and o.spelling == short_option(param) for o in run_options(registry))
+    return any(option.hidden and option.keyword == param for option in run_options(registry))
 
 
 def _place(option: Option) -> int:
     return _ORDER.index(option.panel) if option.panel in _ORDER else -1
-
-
-def _is_threshold(option: Option) -> bool:
-    return option.keyword.rpartition(".")[2] == "threshold"
 
 
 def _kind_options(registry: Registry) -> Iterator[Option]:
