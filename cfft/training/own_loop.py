@@ -86,11 +86,12 @@ def training_step(
     `student`: what `cfft.load` or `cfft.starting_model` returned, or its classifier; it is trained
     in place, and teachers that follow the pre-trained model are frozen copies of it as it is now.
     Of a bare classifier nothing says backbone and classes: defaults are those for open_clip, and no
-    teacher can be read from a file. The keywords are those options of `cfft run` that say what is learnt, with its
-    defaults: in the signature None means not given, and parameters of strategies are given in
-    short (`rate=0.5`) or in full (`**{"loss.feature-mse.weight": 6}`). What a recipe or file says
-    of images, model and optimiser is of no account. Raises a CfftError whose lines are those of
-    the command line.
+    teacher can be read from a file.
+
+    The keywords are those options of `cfft run` that say what is learnt, with its defaults: None in
+    the signature means not given; parameters of strategies are given in short (`rate=0.5`) or in
+    full (`**{"loss.feature-mse.weight": 6}`). What a recipe or file says of images, model and
+    optimiser has no effect. Raises a CfftError whose lines are those of the command line.
 
         step = cfft.training_step(model, mask="object", fill="single", threshold=0.5)
         optimizer = torch.optim.AdamW(step.student.parameters(), lr=3e-5)

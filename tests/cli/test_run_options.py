@@ -11,7 +11,8 @@ from typing import Any, Literal
 import pytest
 import typer
 
-from cfft.cli.options.command import Command, add_command
+from cfft.cli.options.command import Command
+from cfft.cli.options.declared import add_command
 from cfft.cli.options.describe import default_words, facts, metavar
 from cfft.cli.options.options import run_options
 from cfft.config.keywords import Keywords

@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from cfft.cli.commands.eval import eval_options
-from cfft.cli.options.command import add_command
+from cfft.cli.options.declared import add_command
 from cfft.cli.options.options import Option, run_options
 from cfft.config.keywords import Keywords
 from cfft.config.resolve import RunConfig, resolve

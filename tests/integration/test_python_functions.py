@@ -110,5 +110,5 @@ def test_an_evaluation_from_python_gives_the_record_of_the_command(
 
 
 def test_recomputing_refuses_keywords_about_measuring() -> None:
-    with pytest.raises(cfft.ConfigError, match="no use for --alphas, --suite: leave that out"):
-        cfft.evaluate("B", alphas=[0.5], from_predictions=True, suite="folder")
+    with pytest.raises(cfft.ConfigError, match="no use for --suite, --alphas: leave that out"):
+        cfft.evaluate("B", suite="folder", alphas=[0.5], from_predictions=True)

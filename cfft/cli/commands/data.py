@@ -14,7 +14,8 @@ import typer
 from rich.table import Table
 
 from cfft.cli.errors import starting
-from cfft.cli.options.command import Command, Group, add_command
+from cfft.cli.options.command import Command, Group
+from cfft.cli.options.declared import add_command
 from cfft.cli.options.options import JSON, Option, parameter_options
 from cfft.cli.options.suites import chosen_suite, place
 from cfft.cli.output.consoles import console

@@ -13,7 +13,7 @@ import attrs
 import typer
 
 from cfft.cli.errors import starting
-from cfft.cli.options.command import add_command
+from cfft.cli.options.declared import add_command
 from cfft.cli.options.options import JSON, OUTPUT, Option, configuring, settings_option
 from cfft.cli.options.wording import IMAGES, reworded
 from cfft.cli.output.consoles import console

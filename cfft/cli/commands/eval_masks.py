@@ -12,7 +12,8 @@ import attrs
 import typer
 
 from cfft.cli.errors import starting
-from cfft.cli.options.command import Group, add_command
+from cfft.cli.options.command import Group
+from cfft.cli.options.declared import add_command
 from cfft.cli.options.options import JSON, THRESHOLDS, Option, configuring
 from cfft.cli.options.stacks import COUNTERFACTUAL, of_counterfactuals, run_layer, variant, without
 from cfft.cli.options.wording import reworded

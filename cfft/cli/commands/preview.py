@@ -13,7 +13,7 @@ import attrs
 import typer
 
 from cfft.cli.errors import starting
-from cfft.cli.options.command import add_command
+from cfft.cli.options.declared import add_command
 from cfft.cli.options.options import THRESHOLDS, Option, configuring
 from cfft.cli.options.stacks import COUNTERFACTUAL, of_counterfactuals, run_layer, variant
 from cfft.cli.output.consoles import console

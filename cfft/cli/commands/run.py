@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 
 from cfft.cli.errors import RunInterruptedError, starting
-from cfft.cli.options.command import add_command
+from cfft.cli.options.declared import add_command
 from cfft.cli.options.options import run_options
 from cfft.cli.output.consoles import console
 from cfft.cli.output.live import reporter
