@@ -85,5 +85,6 @@ from .model.description import read_weights as read_weights
 from .model.weights import require_fit as require_fit
 from .model.weights import require_same_identity as require_same_identity
 
-# For all of them: a message about a name that does not exist.
+# For all of them: messages about names that do not exist, and long lists.
+from .errors import shortened as shortened
 from .errors import unknown as unknown

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-_MOST_SHOWN = 12
-_CLOSEST = 5
+_MOST_LISTED = 12
 
 
 class CfftError(Exception):
-    """Tell what was asked, what was got, what is allowed and what to do."""
+    """Carry one problem or several: what was asked, got and is allowed, and what to do."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(*problems)  # all that pickle keeps
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """List what is wrong, each in one line; a plug-in may have joined several."""
+        return tuple(line for problem in self.args for line in str(problem).split("\n"))
 
 
 class ConfigError(CfftError):
@@ -37,14 +47,16 @@ class OtherProcessError(CfftError):
     """End a process of a distributed run because another one failed, which tells the user why."""
 
 
-def several(problems: Iterable[str]) -> str:
-    """Join problems into one message, one a line."""
-    return "\n".join(problems)
-
-
 def counted(count: int, one: str, many: str | None = None) -> str:
     """Spell a number of things: 1 image, 2,048 images; `many` where it is not `one` and s."""
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def shortened(names: Iterable[object], most: int = 5) -> str:
+    """Join names, of many the first `most` and how many more there are."""
+    listed = list(map(str, names))
+    more = len(listed) - most
+    return ", ".join(listed[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def unknown(what: str, asked: str, allowed: Iterable[str], listing: str = "allowed") -> str:
@@ -55,11 +67,6 @@ def unknown(what: str, asked: str, allowed: Iterable[str], listing: str = "allow
     names = sorted(allowed)
     close = get_close_matches(asked, names, n=1)
     hint = f"; did you mean '{close[0]}'?" if close else ";"
-    return f"unknown {what} '{asked}'{hint} {listing}: {_listed(asked, names)}"
-
-
-def _listed(asked: str, names: list[str]) -> str:
-    if len(names) <= _MOST_SHOWN:
-        return ", ".join(names) or "none"
-    nearest = get_close_matches(asked, names, n=_CLOSEST, cutoff=0)
-    return f"{', '.join(nearest)} ... and {len(names) - len(nearest)} more"
+    many = len(names) > _MOST_LISTED
+    listed = shortened(get_close_matches(asked, names, len(names), 0)) if many else ", ".join(names)
+    return f"unknown {what} '{asked}'{hint} {listing}: {listed or 'none'}"

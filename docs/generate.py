@@ -26,7 +26,7 @@ from cfft.cli.options.options import Option, run_options
 from cfft.config.layers import recipe_names, recipe_summary
 from cfft.plugin import hookspecs
 from cfft.plugin.kinds import KINDS, Kind
-from cfft.plugin.manager import GROUP, load_plugins
+from cfft.plugin.manager import GROUP
 from cfft.plugin.params import Declaration, Param
 from cfft.plugin.registry import Registry
 
@@ -153,7 +153,7 @@ def hook_functions() -> list[tuple[str, Callable[..., Any]]]:
 def builtins() -> Registry:
     """Collect what cfft's own distribution provides; strangers' packages are left out."""
     points = entry_points(group=GROUP)
-    return Registry(load_plugins(p for p in points if p.dist and p.dist.name == "cfft"))
+    return Registry.installed(p for p in points if p.dist and p.dist.name == "cfft")
 
 
 def rendered(page: str) -> str:

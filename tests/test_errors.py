@@ -1,10 +1,44 @@
-"""Messages about names that do not exist, and numbers of things."""
+"""Errors of several problems, messages about names that do not exist, and numbers of things."""
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Iterable
+
 import pytest
 
-from cfft.errors import counted, unknown
+from cfft.errors import CfftError, ConfigError, counted, shortened, unknown
+
+
+def test_an_error_of_several_problems_reads_as_one_a_line() -> None:
+    error = ConfigError("no lr", "no model")
+
+    assert error.problems == ("no lr", "no model")
+    assert str(error) == "no lr\nno model"
+
+
+def test_an_error_keeps_its_problems_between_processes() -> None:
+    sent = pickle.loads(pickle.dumps(ConfigError("no lr", "no model")))
+
+    assert isinstance(sent, ConfigError)
+    assert sent.problems == ("no lr", "no model")
+
+
+def test_problems_that_a_plug_in_joins_itself_are_told_apart() -> None:
+    assert CfftError("no lr\nno model").problems == ("no lr", "no model")
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["a"], "a"),
+        (range(5), "0, 1, 2, 3, 4"),
+        ("abcdef", "a, b, c, d, e and 1 more"),
+        (range(1205), "0, 1, 2, 3, 4 and 1,200 more"),
+    ],
+)
+def test_of_many_names_five_are_shown(names: Iterable[object], said: str) -> None:
+    assert shortened(names) == said
 
 
 def test_few_names_are_all_listed() -> None:
@@ -19,14 +53,14 @@ def test_of_many_names_the_nearest_are_listed_first() -> None:
     assert unknown("model", "model-mm", names).startswith(
         "unknown model 'model-mm'; did you mean 'model-m'? allowed: model-m, "
     )
-    assert unknown("model", "model-mm", names).endswith(" ... and 8 more")
+    assert unknown("model", "model-mm", names).endswith(" and 8 more")
 
 
 def test_of_many_names_some_are_listed_even_if_none_is_near() -> None:
     message = unknown("model", "?", [f"model-{letter}" for letter in "abcdefghijklm"])
 
     assert message.startswith("unknown model '?'; allowed: model-")
-    assert message.endswith(" ... and 8 more")
+    assert message.endswith(" and 8 more")
 
 
 def test_no_names_at_all_are_said_to_be_none() -> None:

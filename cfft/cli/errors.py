@@ -38,7 +38,7 @@ def reported() -> Iterator[None]:
     except OtherProcessError:
         sys.exit(_MENDABLE)  # the process that failed has said why
     except CfftError as error:
-        _end(_MENDABLE, *(f"error: {line}" for line in str(error).split("\n")))
+        _end(_MENDABLE, *(f"error: {problem}" for problem in error.problems))
     except RunInterruptedError as interrupted:
         _end(_INTERRUPTED, str(interrupted))
     except KeyboardInterrupt:

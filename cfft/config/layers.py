@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from cfft.errors import ConfigError, several, unknown
+from cfft.errors import ConfigError, unknown
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import Param
 
@@ -92,8 +92,7 @@ def read_recipe(name: str) -> Layer:
         return read_file(Path(name), "recipe")
     if name not in recipe_names():
         raise ConfigError(unknown("recipe", name, recipe_names()))
-    text = files("cfft.recipes").joinpath(f"{name}.toml").read_text("utf-8")
-    return parse_layer(text, f"recipe '{name}'")
+    return parse_layer(_recipe_text(name), f"recipe '{name}'")
 
 
 def recipe_names() -> list[str]:
@@ -104,14 +103,16 @@ def recipe_names() -> list[str]:
 
 def recipe_summary(name: str) -> str:
     """Return the first line of a recipe, which says what it is."""
-    text = files("cfft.recipes").joinpath(f"{name}.toml").read_text("utf-8")
-    return text.split("\n")[0].removeprefix("#").strip()
+    return _recipe_text(name).split("\n")[0].removeprefix("#").strip()
 
 
 def read_defaults() -> Layer:
     """Read the defaults that lie below every recipe."""
-    text = files("cfft.recipes").joinpath("defaults.toml").read_text("utf-8")
-    return parse_layer(text, "defaults")
+    return parse_layer(_recipe_text("defaults"), "defaults")
+
+
+def _recipe_text(name: str) -> str:
+    return files("cfft.recipes").joinpath(f"{name}.toml").read_text("utf-8")
 
 
 def read_file(path: Path, what: str = "config file") -> Layer:
@@ -161,9 +162,24 @@ def for_each(items: Iterable[T], action: Callable[[T], None]) -> None:
         try:
             action(item)
         except ConfigError as error:
-            problems.append(str(error))
+            problems += error.problems
     if problems:
-        raise ConfigError(several(problems))
+        raise ConfigError(*problems)
+
+
+def joined(
+    said: Iterable[tuple[str, Mapping[str, Any]]],
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Join what sources say, lowest first; return values, and where those come from by name.
+
+    Values from the command line have no source there: they are called as its options are.
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for source, own in said:
+        values.update(own)
+        sources.update(dict.fromkeys(own, source))
+    return values, {name: at for name, at in sources.items() if at != COMMAND_LINE}
 
 
 def _take(layer: Layer, key: str, value: Any) -> None:

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
 import tomlkit
 
-from cfft.config.layers import COMMAND_LINE, LISTS, SETTINGS, Choice, Layer
+from cfft.config.choices import Choices, choose, followed, strategies
+from cfft.config.layers import LISTS, Choice, Layer, joined
 from cfft.config.settings import Model, Training
 from cfft.config.shorthand import Shorthand
-from cfft.errors import CfftError, ConfigError, several, unknown
+from cfft.errors import ConfigError, unknown
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import NAME, declaration, values_of
 from cfft.plugin.registry import Registry
 from cfft.step.interfaces import RESERVED_LABELS
+from cfft.step.needs import needs_of
 
-T = TypeVar("T")
-_COUNTERFACTUAL = {"student.counterfactual", "teacher.counterfactual"}
-_COUNTERFACTUAL_KINDS = ("mask", "fill", "cam")
 _FILES = ("name", "pretrained", "prompts")
 _NO_MODEL = "no model is chosen: give --model NAME, as in --model ViT-B-32 --pretrained openai"
 
@@ -68,8 +66,7 @@ class RunConfig:
         """Go through every strategy that the run uses."""
         single = (self.backbone, self.suite, self.mask, self.fill, self.cam)
         yield from (chosen for chosen in single if chosen is not None)
-        yield from self.losses
-        yield from self.teachers
+        yield from (*self.losses, *self.teachers)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as TOML and JSON hold it; what is None is left out."""
@@ -77,9 +74,7 @@ class RunConfig:
         tables["cfft"] = {"version": version("cfft")}
         tables["model"] = _portable(values_of(self.model))
         tables["training"] = values_of(self.training)
-        for chosen in (self.backbone, self.suite, self.mask, self.fill, self.cam):
-            if chosen is not None:
-                tables[chosen.kind] = _table(chosen)
+        tables.update({c.kind: _table(c) for c in self.strategies() if c.kind not in LISTS})
         tables["loss"] = [_table(chosen) for chosen in self.losses]
         tables["teacher"] = [_table(chosen) for chosen in self.teachers]
         tables["plugins"] = {c.plugin: c.version for c in self.strategies()}
@@ -123,230 +118,93 @@ def resolve(
 
     `without_model`: the problem where no layer names a model.
     """
-    return _Resolver(registry, layers, without_model).run()
+    choices, problems = choose(registry, layers)
+    config, others = build(registry, layers, choices, without_model)
+    if config is None or problems:
+        raise ConfigError(*dict.fromkeys([*problems, *others]))
+    return config
 
 
-class _Resolver:
-    """Join layers once; collects problems instead of stopping at the first."""
+def build(
+    registry: Registry, layers: Sequence[Layer], choices: Choices, without_model: str = _NO_MODEL
+) -> tuple[RunConfig | None, list[str]]:
+    """Make what a run uses of what layers say, or say what is wrong with it."""
+    made = {kind: strategies(registry, layers, choices, kind) for kind in KINDS}
+    model, bad_model = _settings(layers, Model, without_model)
+    training, bad_training = _settings(layers, Training)
+    problems = [
+        *(problem for kind in LISTS for problem in made[kind][1]),
+        *_bad_labels(choices),
+        *_bad_teachers(registry, choices, made["loss"][0]),
+        *(problem for kind in KINDS if kind not in LISTS for problem in made[kind][1]),
+        *bad_model,
+        *bad_training,
+        *(p for layer in layers for p in Shorthand(registry, choices.picks, layer).problems()),
+    ]
+    if problems:
+        return None, problems
+    chosen = {
+        kind: tuple(_chosen(registry, kind, *each) for each in found.items())
+        for kind, (found, _) in made.items()
+    }
+    single: dict[str, Any] = {
+        kind: next(iter(chosen[kind]), None) for kind in KINDS if kind not in LISTS
+    }
+    seed = next((layer.seed for layer in reversed(layers) if layer.seed is not None), 0)
+    return RunConfig(
+        seed, model, training, losses=chosen["loss"], teachers=chosen["teacher"], **single
+    ), []
 
-    def __init__(self, registry: Registry, layers: Sequence[Layer], without_model: str) -> None:
-        self.registry = registry
-        self.layers = layers
-        self.without_model = without_model
-        self.problems: list[str] = []
-        self.idle: Sequence[str] = ()
-        self.settings = {table: self._merged_settings(table) for table in SETTINGS}
-        self.chosen = self._merged_choices()
-        self.context = {kind: picks[0].use for kind, picks in self.chosen.items() if picks}
-        self.short = self._short_values()
 
-    def run(self) -> RunConfig:
-        losses = self._build_all("loss")
-        self._leave_out_counterfactuals(losses)
-        self._add_teachers(losses)
-        self.short = self._short_values()
-        self._check_names()
-        teachers = self._build_all("teacher")
-        self._check_labels()
-        self._check_teachers(losses, teachers)
-        single: dict[str, Any] = {k: self._single(k) for k in KINDS if k not in LISTS}
-        model, training = self._model(), self._settings(Training)
-        self._check_shorthand()
-        if self.problems:
-            raise ConfigError(several(dict.fromkeys(self.problems)))
-        return RunConfig(
-            seed=self._seed(), model=model, training=training, losses=losses, teachers=teachers,
-            **single,
-        )  # fmt: skip
+def _chosen(registry: Registry, kind: str, pick: Choice, strategy: Any) -> Chosen:
+    plugin = registry.find(kind, pick.use).plugin
+    return Chosen(kind, pick.label, pick.use, strategy, plugin.distribution, plugin.version)
 
-    def _model(self) -> Any:
-        if "name" in self.settings["model"]:
-            return self._settings(Model)
-        self.problems.append(self.without_model)
-        return None
 
-    def _settings(self, table: type[Any]) -> Any:
-        declared = declaration(table)
-        return self._attempt(lambda: declared.build(self.settings[declared.kind], {}))
+def _settings(
+    layers: Sequence[Layer], table: type[Any], without_name: str | None = None
+) -> tuple[Any, Sequence[str]]:
+    """Make the run's own settings; `without_name`: the problem where they lack a name."""
+    declared = declaration(table)
+    said = ((layer.source, layer.settings.get(declared.kind, {})) for layer in layers)
+    values, sources = joined(said)
+    if without_name is not None and "name" not in values:
+        return None, [without_name]
+    try:
+        return declared.build(values, {}, sources), []
+    except ConfigError as error:
+        return None, error.problems
 
-    def _attempt(self, action: Callable[[], T]) -> Any:
-        try:
-            return action()
-        except CfftError as error:
-            self.problems.extend(str(error).split("\n"))
-            return None
 
-    def _seed(self) -> int:
-        return next((layer.seed for layer in reversed(self.layers) if layer.seed is not None), 0)
-
-    def _merged_settings(self, table: str) -> dict[str, Any]:
-        merged: dict[str, Any] = {}
-        for layer in self.layers:
-            merged.update(layer.settings.get(table, {}))
-        return merged
-
-    def _merged_choices(self) -> dict[str, tuple[Choice, ...]]:
-        merged: dict[str, tuple[Choice, ...]] = {}
-        usual = next(
-            (each.chosen["backbone"] for each in self.layers if "backbone" in each.chosen), ()
-        )
-        for layer in self.layers:
-            if "name" in layer.settings.get("model", {}):
-                merged["backbone"] = self._backbone_of(layer.settings["model"]["name"], usual)
-            merged.update(layer.chosen)
-        prefixed = self._backbone_of(self.settings["model"].get("name", ""), ())
-        return {**merged, "backbone": prefixed or merged.get("backbone", ())}
-
-    def _backbone_of(self, model: Any, usual: tuple[Choice, ...]) -> tuple[Choice, ...]:
-        """Return the backbone that a model's name begins with, else the usual one."""
-        prefix, colon, _ = str(model).partition(":")
-        is_backbone = colon and prefix in self.registry.names("backbone")
-        return (Choice(prefix, prefix),) if is_backbone else usual
-
-    def _check_names(self) -> None:
-        for kind, picks in self.chosen.items():
-            for pick in picks:
-                self._attempt(partial(self.registry.find, kind, pick.use))
-        for layer in self.layers:
-            for kind, label in layer.values:
-                if kind not in self.idle or layer.source == COMMAND_LINE:
-                    self._check_label(layer, kind, label)
-
-    def _check_label(self, layer: Layer, kind: str, label: str) -> None:
-        """Refuse values for strategies that do not exist, or that a command line leaves idle."""
-        known = {pick.label for each in self.layers for pick in each.chosen.get(kind, ())}
-        names = {*known, *self.registry.names(kind)}
-        if label not in names:
-            message = unknown(kind, label, names, "installed")
-            self.problems.append(f"{layer.source}: {message}")
-        elif layer.source == COMMAND_LINE and label not in self._labels(kind):
-            chosen = ", ".join(self._labels(kind)) or "none"
-            self.problems.append(
-                f"--{kind}.{label}: {kind} '{label}' is not chosen (chosen: {chosen}): "
-                f"add --{kind} {label} or leave its parameters out"
-            )
-
-    def _labels(self, kind: str) -> list[str]:
-        return [pick.label for pick in self.chosen.get(kind, ())]
-
-    def _shorthands(self) -> list[Shorthand]:
-        return [Shorthand(self.registry, self.chosen, layer) for layer in self.layers]
-
-    def _short_values(self) -> dict[tuple[str, str], dict[str, Any]]:
-        merged: dict[tuple[str, str], dict[str, Any]] = {}
-        for shorthand in self._shorthands():
-            for owner, values in shorthand.values().items():
-                merged.setdefault(owner, {}).update(values)
-        return merged
-
-    def _check_shorthand(self) -> None:
-        for shorthand in self._shorthands():
-            self.problems.extend(shorthand.problems())
-
-    def _values(self, kind: str, pick: Choice) -> dict[str, Any]:
-        merged: dict[str, Any] = {}
-        for layer in self.layers:
-            merged.update(layer.loose.get(kind, {}))
-            merged.update(layer.values.get((kind, pick.label), {}))
-        merged.update(self.short.get((kind, pick.label), {}))
-        return merged
-
-    def _build_all(self, kind: str) -> tuple[Chosen, ...]:
-        built = [self._build(kind, pick) for pick in self.chosen.get(kind, ())]
-        return tuple(chosen for chosen in built if chosen is not None)
-
-    def _single(self, kind: str) -> Chosen | None:
-        picks = self.chosen.get(kind, ())
-        if picks:
-            return self._build(kind, picks[0])
-        if kind not in self.idle:
-            self.problems.append(self._nothing_chosen(kind))
-        return None
-
-    def _nothing_chosen(self, kind: str) -> str:
-        names = ", ".join(self.registry.names(kind)) or "none"
-        return f"no {kind} is chosen: give --{kind} NAME; installed: {names}"
-
-    def _build(self, kind: str, pick: Choice) -> Chosen | None:
-        if pick.use not in self.registry.names(kind):
-            return None
-        values = self._values(kind, pick)
-        strategy = self._attempt(lambda: self.registry.build(kind, pick.use, values, self.context))
-        if strategy is None:
-            return None
-        plugin = self.registry.find(kind, pick.use).plugin
-        return Chosen(kind, pick.label, pick.use, strategy, plugin.distribution, plugin.version)
-
-    def _add_teachers(self, losses: Sequence[Chosen]) -> None:
-        """Choose the teachers that losses follow and that nobody listed."""
-        listed = self.chosen.get("teacher", ())
-        wanted = dict.fromkeys(_followed(loss) for loss in losses)
-        labels = [pick.label for pick in listed]
-        extra = [
-            Choice(name, name)
-            for name in wanted
-            if name not in ("", *labels) and name in self.registry.names("teacher")
-        ]
-        self.chosen["teacher"] = (*listed, *extra)
-
-    def _check_labels(self) -> None:
-        for kind in LISTS:
-            for label in self._labels(kind):
-                if not re.fullmatch(NAME, label) or (kind == "loss" and label in RESERVED_LABELS):
-                    self.problems.append(
-                        f"no {kind} can be labelled '{label}': labels are letters, digits, - and "
-                        f"_, other than {', '.join(sorted(RESERVED_LABELS))}"
-                    )
-
-    def _check_teachers(self, losses: Sequence[Chosen], teachers: Sequence[Chosen]) -> None:
-        labels = [pick.label for pick in self.chosen["teacher"]]
-        for loss in losses:
-            name = _followed(loss)
-            if name and name not in labels:
-                names = {*labels, *self.registry.names("teacher")}
-                self.problems.append(
-                    f"loss.{loss.label}.teacher: {unknown('teacher', name, names)}"
+def _bad_labels(choices: Choices) -> Iterator[str]:
+    for kind in LISTS:
+        for label in choices.labels(kind):
+            if not re.fullmatch(NAME, label) or (kind == "loss" and label in RESERVED_LABELS):
+                yield (
+                    f"no {kind} can be labelled '{label}': labels are letters, digits, - and "
+                    f"_, other than {', '.join(sorted(RESERVED_LABELS))}"
                 )
-        idle = [label for label in labels if not any(_follows(loss, label) for loss in losses)]
-        if idle and self._all_built(losses):
-            paths = ", ".join(f"--loss.{loss.label}.teacher {idle[0]}" for loss in losses)
-            self.problems.append(
-                f"teacher '{idle[0]}' is followed by no loss: give {paths or 'a --loss'}, "
-                "or leave the teacher out"
-            )
-
-    def _leave_out_counterfactuals(self, losses: Sequence[Chosen]) -> None:
-        """Forget mask, fill and map where no loss looks at what they make."""
-        needed = any(_needs(loss) & _COUNTERFACTUAL for loss in losses)
-        if needed or not self._all_built(losses):
-            return
-        for kind in self._asked(_COUNTERFACTUAL_KINDS):
-            names = ", ".join(loss.name for loss in losses) or "none"
-            self.problems.append(
-                f"--{kind} was given, but no loss looks at counterfactual images "
-                f"(losses: {names}): add such a --loss or leave --{kind} out"
-            )
-        self.idle = _COUNTERFACTUAL_KINDS
-        for kind in self.idle:
-            self.chosen.pop(kind, None)
-
-    def _all_built(self, losses: Sequence[Chosen]) -> bool:
-        return len(losses) == len(self.chosen.get("loss", ()))
-
-    def _asked(self, kinds: Sequence[str]) -> list[str]:
-        own = [layer for layer in self.layers if layer.source == COMMAND_LINE]
-        return [kind for kind in kinds if any(kind in layer.chosen for layer in own)]
 
 
-def _followed(loss: Chosen) -> str:
-    return getattr(loss.strategy, "teacher", "")
+def _bad_teachers(
+    registry: Registry, choices: Choices, losses: Mapping[Choice, Any]
+) -> Iterator[str]:
+    """Refuse teachers that losses follow and that do not exist, and those that none follows."""
+    labels = choices.labels("teacher")
+    for pick, loss in losses.items():
+        if followed(loss) not in ("", *labels):
+            names = {*labels, *registry.names("teacher")}
+            yield f"loss.{pick.label}.teacher: {unknown('teacher', followed(loss), names)}"
+    idle = [label for label in labels if not any(_follows(*each, label) for each in losses.items())]
+    if idle and len(losses) == len(choices.labels("loss")):
+        paths = ", ".join(f"--loss.{pick.label}.teacher {idle[0]}" for pick in losses)
+        yield (
+            f"teacher '{idle[0]}' is followed by no loss: give {paths or 'a --loss'}, "
+            "or leave the teacher out"
+        )
 
 
-def _follows(loss: Chosen, teacher: str) -> bool:
+def _follows(pick: Choice, loss: Any, teacher: str) -> bool:
     """Tell whether a loss looks at a teacher; one that names none looks at each."""
-    looks = any(need.startswith("teacher.") for need in _needs(loss))
-    return looks and _followed(loss) in ("", teacher)
-
-
-def _needs(loss: Chosen) -> frozenset[str]:
-    return getattr(loss.strategy, "needs", frozenset(_COUNTERFACTUAL))
+    looks = any(need.startswith("teacher.") for need in needs_of(pick.label, loss))
+    return looks and followed(loss) in ("", teacher)

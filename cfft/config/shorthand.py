@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
 from cfft.config.layers import Choice, Layer
-from cfft.plugin.params import Param, short_option
+from cfft.plugin.params import Declaration, short_option
 from cfft.plugin.registry import Registry
 
 
@@ -30,12 +30,10 @@ class Shorthand:
                 values.setdefault((kind, pick.label), {})[name] = value
         return values
 
-    def problems(self) -> Iterator[str]:
+    def problems(self) -> list[str]:
         """Say which short options belong to nobody, to several, or are given in full as well."""
-        for name in self.layer.short:
-            problem = self._problem(name, self._owners(name))
-            if problem is not None:
-                yield problem
+        found = (self._problem(name, self._owners(name)) for name in self.layer.short)
+        return [problem for problem in found if problem is not None]
 
     def _problem(self, name: str, owners: list[tuple[str, Choice]]) -> str | None:
         if not owners:
@@ -49,25 +47,24 @@ class Shorthand:
         return None
 
     def _owners(self, param: str) -> list[tuple[str, Choice]]:
-        picks = [(kind, pick) for kind, choices in self.chosen.items() for pick in choices]
-        return [(kind, pick) for kind, pick in picks if self._param(kind, pick.use, param)]
+        having = {(found.kind, found.name) for found in self._having(param)}
+        return [(kind, pick) for kind, pick in self._picks() if (kind, pick.use) in having]
 
-    def _param(self, kind: str, name: str, param: str) -> Param | None:
-        declarations = [p.declaration for p in self.registry.of_kind(kind)]
-        found = (d.param(param) for d in declarations if d.name == name)
-        return next((p for p in found if p is not None), None)
+    def _having(self, param: str) -> list[Declaration]:
+        declared = (provided.declaration for provided in self.registry.provided)
+        return [found for found in declared if found.param(param) is not None]
+
+    def _picks(self) -> list[tuple[str, Choice]]:
+        return [(kind, pick) for kind, picks in self.chosen.items() for pick in picks]
 
     def _all_installed(self) -> bool:
         """Tell whether what is chosen exists; a misspelt mask may have the parameter."""
-        picks = [(kind, pick.use) for kind, choices in self.chosen.items() for pick in choices]
-        return all(name in self.registry.names(kind) for kind, name in picks)
+        return all(pick.use in self.registry.names(kind) for kind, pick in self._picks())
 
     def _homeless(self, param: str) -> str:
-        declarations = [p.declaration for p in self.registry.plugins.provided]
-        owners = [d for d in declarations if d.param(param) is not None]
+        owners = self._having(param)
         spellings = ", ".join(_full(d.kind, Choice(d.name, d.name), param) for d in owners)
-        picks = [f"{kind} {pick.use}" for kind, choices in self.chosen.items() for pick in choices]
-        chosen = ", ".join(picks) or "nothing"
+        chosen = ", ".join(f"{kind} {pick.use}" for kind, pick in self._picks()) or "nothing"
         return (
             f"{short_option(param)} belongs to nothing chosen ({chosen}); it exists as {spellings}"
         )

@@ -12,7 +12,7 @@ import attrs
 
 from cfft.data.images import ImageFiles, ImageSubset, image_fault
 from cfft.data.suite import ComputedImageSet, ImageSet, SuiteSets
-from cfft.errors import DataError, several
+from cfft.errors import DataError
 from cfft.runtime.processes import ALONE, Processes
 from cfft.runtime.progress import Advance, ignore
 
@@ -48,7 +48,7 @@ def check_suite(
     sets = (suite.train, suite.val, suite.test, *suite.ood)
     found = find_unreadable(sets, advance, processes)
     if found and not skip:
-        raise DataError(several(_lines(found)))
+        raise DataError(*_lines(found))
     train, val, test, *ood = (readable(images, found) for images in sets)
     _require_classes(suite.train, train, suite.classes)
     return attrs.evolve(suite, train=train, val=val, test=test, ood=tuple(ood)), found

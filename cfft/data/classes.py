@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cfft.data.folders import in_order, no_classes, subfolders
-from cfft.errors import DataError, several, unknown
+from cfft.errors import DataError, unknown
 
 
 def class_table(root: Path, names_in: Path | None = None) -> dict[str, str]:
@@ -50,7 +50,7 @@ def evaluation_classes(roots: Sequence[Path], names_in: Path) -> dict[str, str]:
     names = _read_names(path, folders) if path else dict(zip(folders, folders, strict=True))
     missing = [folder for folder in folders if folder not in names]
     if missing:
-        raise DataError(several(f"{path}: no name for class folder '{name}'" for name in missing))
+        raise DataError(*(f"{path}: no name for class folder '{name}'" for name in missing))
     return {folder: names[folder] for folder in in_order(names)}
 
 
@@ -124,4 +124,4 @@ def _require_same(path: Path, names: dict[str, str], folders: Sequence[str]) -> 
     surplus = [unknown("class folder", name, folders) for name in names if name not in folders]
     missing = [f"no name for class folder '{name}'" for name in folders if name not in names]
     if surplus or missing:
-        raise DataError(several(f"{path}: {problem}" for problem in surplus + missing))
+        raise DataError(*(f"{path}: {problem}" for problem in surplus + missing))

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from cfft.data.images import counts_as
 from cfft.data.suite import EvaluationSets, ImageSet, SuiteSets
+from cfft.errors import shortened
 
-_MOST_SHOWN = 5
 OOD_AVERAGE = "ood_average"
 """What stands for the average over OOD sets among sets."""
 LONGEST_NAME = 200
@@ -117,16 +117,16 @@ def _of_classes(classes: Values, known: int) -> str | None:
     outside = classes[(classes < 0) | (classes >= known)]
     if outside.size:
         allowed = f"the suite names {known} classes, so 0 to {known - 1} are allowed"
-        return f"has {_listed(outside.tolist())} among its classes: {allowed}"
+        return f"has {shortened(outside.tolist())} among its classes: {allowed}"
     indices, counts = np.unique(classes, return_counts=True)
     twice = indices[counts > 1].tolist()
-    return f"has {_listed(twice)} twice among its classes: list each once" if twice else None
+    return f"has {shortened(twice)} twice among its classes: list each once" if twice else None
 
 
 def _of_counting(images: ImageSet, classes: Collection[int]) -> str | None:
     for index, label in counts_as(images).items():
         if not {index, label} <= set(classes):
-            allowed = _listed(sorted(classes))
+            allowed = shortened(sorted(classes))
             return (
                 f"counts class {index} as {label} (counts_as): both have to be among its classes: "
                 f"{allowed}"
@@ -143,11 +143,5 @@ def _of_labels(images: ImageSet, labels: Values) -> str | None:
     first = int(wrong[0])
     return (
         f"has {wrong.size} of {labels.size} labels that are none of its classes, the first "
-        f"{labels[first]} of {images.identify(first)}; allowed: {_listed(allowed)}"
+        f"{labels[first]} of {images.identify(first)}; allowed: {shortened(allowed)}"
     )
-
-
-def _listed(indices: Collection[int]) -> str:
-    shown = ", ".join(map(str, list(indices)[:_MOST_SHOWN]))
-    more = len(indices) - _MOST_SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown

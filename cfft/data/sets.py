@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from cfft.data.consistency import every_set, inconsistencies
 from cfft.data.images import faults_of
 from cfft.data.suite import EvaluationSets, ImageSet, Suite, SuiteSets
-from cfft.errors import DataError, counted, several, unknown
+from cfft.errors import DataError, counted, unknown
 from cfft.plugin.params import declaration
 
 _TRAIN, _TEST = "train", "test"
@@ -105,7 +105,7 @@ def _require_sound(suite: Suite, sets: SuiteSets | EvaluationSets) -> None:
     """Raise DataError, for damage first: a set may contradict itself because of it."""
     damaged = damage(sets)
     if damaged:
-        raise DataError(several(_first(damaged)))
+        raise DataError(*_first(damaged))
     problem = next(inconsistencies(sets), None)
     if problem is not None:
         raise DataError(f"suite '{declaration(type(suite)).name}': {problem}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from itertools import islice
+from collections.abc import Mapping
 
 from torch import Tensor
 
-_SHOWN = 3
+from cfft.errors import shortened
+
+_SHOWN = 3  # of names as long as parameters have
 
 
 def differences(expected: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> str:
@@ -22,9 +23,5 @@ def differences(expected: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> st
         "missing": [key for key in expected if key not in got],
         "unexpected": [key for key in got if key not in expected],
     }
-    return "; ".join(f"{len(keys)} {sort} ({few(keys)})" for sort, keys in found.items() if keys)
-
-
-def few(names: Iterable[str]) -> str:
-    names = list(names)
-    return ", ".join(islice(names, _SHOWN)) + (", ..." if len(names) > _SHOWN else "")
+    told = ((len(keys), sort, shortened(keys, _SHOWN)) for sort, keys in found.items() if keys)
+    return "; ".join(f"{count} {sort} ({names})" for count, sort, names in told)

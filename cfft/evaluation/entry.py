@@ -16,6 +16,7 @@ from cfft.config.settings import Evaluation, Model
 from cfft.errors import ConfigError
 from cfft.plugin.params import declaration
 from cfft.plugin.registry import Registry
+from cfft.runtime.files import reserved
 from cfft.runtime.progress import Reporter
 
 KINDS = ("suite", "backbone")
@@ -89,10 +90,8 @@ class PlannedEvaluation:
             return
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             raise ConfigError("several processes need one directory: give --out DIR")
-        from cfft.evaluation.files.files import reserved_evaluation  # torch comes with it
-
         chosen = self.layer.chosen.get("suite")
-        with reserved_evaluation(chosen[0].use if chosen else "evaluation") as place:
+        with reserved(Path("evaluations", chosen[0].use if chosen else "evaluation")) as place:
             yield place
 
     def start(self, out: Path | None, reporter: Reporter | None = None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from cfft.data.check import find_unreadable
 from cfft.data.folders import image_files
 from cfft.data.images import ImageFiles, ImageSubset
 from cfft.data.suite import ImageSet
-from cfft.errors import ConfigError, DataError, several
+from cfft.errors import ConfigError, DataError
 from cfft.model.rebuild import Rebuilt
 from cfft.runtime.devices import make_accelerator
 from cfft.runtime.progress import Reporter
@@ -48,7 +48,7 @@ def find_images(words: Iterable[str]) -> list[str]:
         if not paths:
             lost.append(f"{word}: {_nothing(word)}")
     if lost:
-        raise DataError(several(lost))
+        raise DataError(*lost)
     return list(found)
 
 
@@ -125,7 +125,7 @@ def _readable(images: ImageFiles, reporter: Reporter, skip: bool) -> ImageSet:
     lines = [f"{image.path}: {image.reason}" for image in found]
     if found and not skip:
         head = f"unreadable images: {len(found)}; mend, remove or skip them (--skip-unreadable)"
-        raise DataError(several([head, *lines]))
+        raise DataError(head, *lines)
     for line in lines:
         reporter.warned(f"left out {line}")
     return _without(images, {image.index for image in found})

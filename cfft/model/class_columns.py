@@ -8,9 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cfft.errors import DataError
-
-_SHOWN = 5
+from cfft.errors import DataError, shortened
 
 
 def class_columns(
@@ -29,9 +27,9 @@ def class_columns(
     missing = [name for name in wanted if name not in index]
     if missing:
         raise DataError(
-            f"{model} knows {len(known)} classes ({_few(known)}), but suite {suite} has "
-            f"{len(wanted)}, {len(missing)} of them unknown to it: {_few(missing)}; take a suite "
-            "with the classes that it was trained on, or name them alike (classes.txt)"
+            f"{model} knows {len(known)} classes ({_quoted(known)}), but suite {suite} has "
+            f"{len(wanted)}, {len(missing)} of them unknown to it: {_quoted(missing)}; take a "
+            "suite with the classes that it was trained on, or name them alike (classes.txt)"
         )
     _check_unique(model, known, suite, wanted)
     return torch.tensor([index[name] for name in wanted])
@@ -47,6 +45,5 @@ def _check_unique(model: str, known: Sequence[str], suite: str, wanted: Sequence
         )
 
 
-def _few(names: Sequence[str]) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:_SHOWN])
-    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+def _quoted(names: Sequence[str]) -> str:
+    return shortened(f"'{name}'" for name in names)

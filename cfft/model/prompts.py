@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cfft.errors import ConfigError, several, unknown
+from cfft.errors import ConfigError, unknown
 
 CLASS_NAME = "class-name"
 _PLACE = "{}"
@@ -49,5 +49,5 @@ def _read_templates(path: Path) -> list[str]:
         if _PLACE not in template
     ]
     if wrong:
-        raise ConfigError(several(wrong))
+        raise ConfigError(*wrong)
     return list(templates.values())

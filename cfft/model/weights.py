@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from cfft.encoder.fit import differences, few
-from cfft.errors import WeightsError
+from cfft.encoder.fit import differences
+from cfft.errors import WeightsError, shortened
 
 IDENTITY_KEY = "cfft.identity"
 _NESTED = ("state_dict", "model")
@@ -148,7 +148,7 @@ def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
         if not (isinstance(key, str) and isinstance(value, Tensor))
     ]
     if odd:
-        raise WeightsError(f"{path}: holds no state dict: {few(odd)} are not named tensors")
+        raise WeightsError(f"{path}: holds no state dict: {shortened(odd)} are not named tensors")
     wrapped = all(key.startswith("module.") for key in content)
     return {key.removeprefix("module.") if wrapped else key: content[key] for key in content}
 

@@ -1,4 +1,8 @@
-"""Convert TOML values and command-line text to the types that parameters may have."""
+"""Convert TOML values and command-line text to the types that parameters may have.
+
+cattrs walks the types. The hooks here are stricter than its own, to which int(2.5) is a number and
+bool("no") is true, and read the text of a command line: none, true, 1/2/3.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import cattrs
 
+_CONVERTER = cattrs.Converter(detailed_validation=False)
 _WORDS = {
     bool: "true or false",
     int: "a whole number",
@@ -101,6 +106,7 @@ def _series_words(parts: Sequence[Any]) -> str | None:
     return f"{_COUNTS.get(len(parts), len(parts))} {plural}"
 
 
+@_CONVERTER.register_structure_hook
 def _to_bool(value: Any, _: Any) -> bool:
     if isinstance(value, str) and value.lower() in _TRUTH:
         return _TRUTH[value.lower()]
@@ -109,24 +115,28 @@ def _to_bool(value: Any, _: Any) -> bool:
     return value
 
 
+@_CONVERTER.register_structure_hook
 def _to_int(value: Any, _: Any) -> int:
     if isinstance(value, (bool, float)):
         raise ValueError("no whole number")
     return int(value)
 
 
+@_CONVERTER.register_structure_hook
 def _to_float(value: Any, _: Any) -> float:
     if isinstance(value, bool) or not math.isfinite(number := float(value)):
         raise ValueError("no finite number")
     return number
 
 
+@_CONVERTER.register_structure_hook
 def _to_str(value: Any, _: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("no text")
     return value
 
 
+@_CONVERTER.register_structure_hook
 def _to_path(value: Any, _: Any) -> Path:
     if not isinstance(value, (str, Path)) or not str(value):
         raise ValueError("no path")
@@ -165,17 +175,6 @@ def _has_origin(origin: Any) -> Callable[[Any], bool]:
     return lambda annotation: get_origin(annotation) is origin
 
 
-def _converter() -> cattrs.Converter:
-    made = cattrs.Converter(detailed_validation=False)
-    made.register_structure_hook(bool, _to_bool)
-    made.register_structure_hook(int, _to_int)
-    made.register_structure_hook(float, _to_float)
-    made.register_structure_hook(str, _to_str)
-    made.register_structure_hook(Path, _to_path)
-    made.register_structure_hook_func(_has_origin(Literal), _to_literal)
-    made.register_structure_hook_func(_has_origin(tuple), _to_tuple)
-    made.register_structure_hook_func(lambda a: len(union_parts(a)) > 1, _to_member)
-    return made
-
-
-_CONVERTER = _converter()
+_CONVERTER.register_structure_hook_func(_has_origin(Literal), _to_literal)
+_CONVERTER.register_structure_hook_func(_has_origin(tuple), _to_tuple)
+_CONVERTER.register_structure_hook_func(lambda a: len(union_parts(a)) > 1, _to_member)

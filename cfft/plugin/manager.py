@@ -1,9 +1,12 @@
-"""Find plug-ins through entry points; one that fails is listed and stops nothing."""
+"""Find plug-ins through entry points; one that fails is listed and stops nothing.
+
+So entry points are gone through here: pluggy's `load_setuptools_entrypoints` ends at the first that
+fails, leaves out the second of two plug-ins of one name, and `check_pending` suggests no spelling.
+"""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
@@ -43,22 +46,13 @@ class Provided:
     plugin: Plugin
 
 
-@attrs.frozen(eq=False)
-class Plugins:
-    """Hold what was found: usable strategies, all plug-ins and the hooks to call."""
+def load_plugins(
+    found: Iterable[EntryPoint] | None = None,
+) -> tuple[list[Plugin], list[Provided], Any]:
+    """Import every plug-in of group `cfft`; raises PluginError where none is installed at all.
 
-    plugins: tuple[Plugin, ...]
-    provided: tuple[Provided, ...]
-    hook: Any
-
-    @property
-    def broken(self) -> tuple[Plugin, ...]:
-        """List the plug-ins that cannot be used."""
-        return tuple(p for p in self.plugins if p.error is not None)
-
-
-def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
-    """Import every plug-in of group `cfft`; raises PluginError where none is installed at all."""
+    Returns plug-ins, the strategies of those that can be used, and the hooks to call.
+    """
     points = _unique(entry_points(group=GROUP) if found is None else found)
     if not points:
         raise PluginError(
@@ -67,13 +61,9 @@ def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
         )
     manager = pluggy.PluginManager("cfft")
     manager.add_hookspecs(hookspecs)
-    plugins: list[Plugin] = []
-    provided: list[Provided] = []
-    for point in points:
-        plugin, declarations = _load(manager, point)
-        plugins.append(plugin)
-        provided.extend(Provided(declared, plugin) for declared in declarations)
-    return Plugins(tuple(plugins), tuple(provided), manager.hook)
+    loaded = [_load(manager, point) for point in points]
+    provided = [Provided(each, plugin) for plugin, declared in loaded for each in declared]
+    return [plugin for plugin, _ in loaded], provided, manager.hook
 
 
 def _unique(points: Iterable[EntryPoint]) -> list[EntryPoint]:
@@ -92,7 +82,7 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[Plugin, lis
     key = f"{plugin.distribution}:{plugin.name}"
     try:
         module = point.load()
-        _check_hooks(module)
+        _check_hooks(manager, module)
         manager.register(module, key)
         return plugin, _collect(manager, module)
     # Whatever a stranger's import raises must not stop the others.
@@ -103,10 +93,10 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[Plugin, lis
         return attrs.evolve(plugin, error=reason), []
 
 
-def _check_hooks(module: ModuleType) -> None:
+def _check_hooks(manager: pluggy.PluginManager, module: ModuleType) -> None:
     specified = [name for name in vars(hookspecs) if name.startswith("cfft_")]
     for name, value in vars(module).items():
-        marked = inspect.isroutine(value) and hasattr(value, "cfft_impl")
+        marked = manager.parse_hookimpl_opts(module, name) is not None
         if not marked and not (name.startswith("cfft_") and callable(value)):
             continue
         if name not in specified:
@@ -116,20 +106,20 @@ def _check_hooks(module: ModuleType) -> None:
 
 
 def _collect(manager: pluggy.PluginManager, module: ModuleType) -> list[Declaration]:
-    declarations: list[Declaration] = []
-    for kind in KINDS.values():
-        if hasattr(module, kind.hook):
-            caller = manager.subset_hook_caller(
-                kind.hook, [p for p in manager.get_plugins() if p is not module]
-            )
-            declarations.extend(_declared(kind.name, kind.hook, caller()))
-    return declarations
+    """Call the hooks of one plug-in alone, so that an error is its own."""
+    return [
+        declared
+        for kind in KINDS.values()
+        for implementation in getattr(manager.hook, kind.hook).get_hookimpls()
+        if implementation.plugin is module
+        for declared in _declared(kind.name, kind.hook, implementation.function())
+    ]
 
 
-def _declared(kind: str, hook: str, results: Sequence[Any]) -> list[Declaration]:
-    if len(results) != 1 or not isinstance(results[0], (list, tuple)):
-        raise PluginError(f"{hook}() must return a list of classes, got {results!r}")
-    declarations = [declaration(cls) for cls in results[0]]
+def _declared(kind: str, hook: str, classes: Any) -> list[Declaration]:
+    if not isinstance(classes, (list, tuple)):
+        raise PluginError(f"{hook}() must return a list of classes, got {classes!r}")
+    declarations = [declaration(cls) for cls in classes]
     for declared in declarations:
         if declared.kind != kind:
             raise PluginError(f"{hook}() returned '{declared.name}', which is a {declared.kind}")

@@ -18,7 +18,7 @@ from typing import (
 
 import attrs
 
-from cfft.errors import ConfigError, several, unknown
+from cfft.errors import ConfigError, unknown
 from cfft.plugin.conversion import (
     convert,
     is_supported,
@@ -144,13 +144,19 @@ class Declaration:
         """Return the parameter called `name`, or None."""
         return next((p for p in self.params if p.name == name), None)
 
-    def build(self, values: Mapping[str, Any], context: Mapping[str, str]) -> Any:
+    def build(
+        self,
+        values: Mapping[str, Any],
+        context: Mapping[str, str],
+        sources: Mapping[str, str] | None = None,
+    ) -> Any:
         """Make the strategy; raises ConfigError listing every bad value by KIND.NAME.PARAM.
 
         `values` are raw (TOML values or text); what they lack is defaulted by `context`, the
-        chosen name of each kind.
+        chosen name of each kind. `sources`: the files that values come from, by parameter.
         """
-        problems = [self._surplus(name) for name in values if self.param(name) is None]
+        at = sources or {}
+        problems = [self._surplus(n, at.get(n)) for n in values if self.param(n) is None]
         parsed: dict[str, Any] = {}
         for param in self.params:
             value = values.get(param.name, param.default_in({**context, **parsed}))
@@ -160,9 +166,9 @@ class Declaration:
             try:
                 parsed[param.name] = param.parse(value)
             except ValueError as error:
-                problems.append(f"{self._spelt(param.name)}: {error}")
+                problems.append(f"{self._spelt(param.name, at.get(param.name))}: {error}")
         if problems:
-            raise ConfigError(several(problems))
+            raise ConfigError(*problems)
         try:
             return self.cls(**parsed)
         except ValueError as error:
@@ -178,18 +184,21 @@ class Declaration:
         is_table = not self.name and name == "name"
         return f"--{self.kind}" if is_table else short_option(name)
 
-    def _spelt(self, name: str) -> str:
-        path = f"{self.path}.{name}"
-        return path if self.name else f"{self.option(name)} ({path})"
+    def _path_in(self, source: str | None) -> str:
+        return f"{source}: {self.path}" if source else self.path
+
+    def _spelt(self, name: str, source: str | None) -> str:
+        path = f"{self._path_in(source)}.{name}"
+        return path if self.name or source else f"{self.option(name)} ({path})"
 
     def _missing(self, param: Param) -> str:
         path = f"{self.path}.{param.name}"
         short = "" if param.name in KINDS else f", in short {self.option(param.name)}"
         return f"{path} is missing: give --{path} {param.type_name.upper()}{short} ({param.help})"
 
-    def _surplus(self, name: str) -> str:
+    def _surplus(self, name: str, source: str | None) -> str:
         message = unknown("parameter", name, [p.name for p in self.params])
-        return f"{self.path}: {message}"
+        return f"{self._path_in(source)}: {message}"
 
 
 def param(

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import attrs
 
-from cfft.errors import ConfigError, PluginError, several, unknown
-from cfft.plugin.manager import Plugin, Plugins, Provided, load_plugins
+from cfft.errors import ConfigError, PluginError, unknown
+from cfft.plugin.manager import Plugin, Provided, load_plugins
 from cfft.plugin.params import Declaration
 
 
 @attrs.frozen(eq=False)
 class Registry:
-    """Hold every installed strategy."""
+    """Hold every installed strategy, all plug-ins and the hooks to call."""
 
-    plugins: Plugins
+    plugins: Sequence[Plugin]
+    provided: Sequence[Provided]
+    hook: Any
 
     @classmethod
-    def installed(cls) -> Registry:
-        """Collect the strategies of every plug-in that is installed."""
-        return cls(load_plugins())
+    def installed(cls, points: Iterable[EntryPoint] | None = None) -> Registry:
+        """Collect the strategies of every plug-in that is installed, or of some entry points."""
+        return cls(*load_plugins(points))
+
+    @property
+    def broken(self) -> tuple[Plugin, ...]:
+        """List the plug-ins that cannot be used."""
+        return tuple(p for p in self.plugins if p.error is not None)
 
     def of_kind(self, kind: str) -> tuple[Provided, ...]:
         """List the strategies of a kind by name."""
-        matching = [p for p in self.plugins.provided if p.declaration.kind == kind]
+        matching = [p for p in self.provided if p.declaration.kind == kind]
         return tuple(sorted(matching, key=lambda p: p.declaration.name))
 
     def names(self, kind: str) -> tuple[str, ...]:
@@ -37,7 +45,7 @@ class Registry:
         found = [p for p in self.of_kind(kind) if p.declaration.name == name]
         if not found:
             message = unknown(kind, name, self.names(kind), "installed")
-            raise ConfigError(several([message, *map(broken_line, self.plugins.broken)]))
+            raise ConfigError(message, *map(broken_line, self.broken))
         if len(found) > 1:
             raise PluginError(clash_line(kind, name, [p.plugin for p in found]))
         return found[0]
@@ -47,22 +55,26 @@ class Registry:
         return self.find(kind, name).declaration
 
     def build(
-        self, kind: str, name: str, values: Mapping[str, Any], context: Mapping[str, str]
+        self,
+        kind: str,
+        name: str,
+        values: Mapping[str, Any],
+        context: Mapping[str, str],
+        sources: Mapping[str, str] | None = None,
     ) -> Any:
-        """Make a strategy from raw values; raises ConfigError naming plug-in and bad values."""
+        """Make a strategy of raw values; raises ConfigError naming plug-in and bad values."""
         provided = self.find(kind, name)
         try:
-            return provided.declaration.build(values, context)
+            return provided.declaration.build(values, context, sources)
         except ConfigError as error:
-            raise ConfigError(several(self._with_origin(provided.plugin, error))) from None
-
-    def _with_origin(self, plugin: Plugin, error: ConfigError) -> list[str]:
-        return [f"{line} [plug-in {plugin.origin}]" for line in str(error).split("\n")]
+            raise ConfigError(
+                *(f"{each} [plug-in {provided.plugin.origin}]" for each in error.problems)
+            ) from None
 
     def clashes(self) -> dict[tuple[str, str], list[Plugin]]:
         """Return the plug-ins that provide the same kind and name."""
         providers: dict[tuple[str, str], list[Plugin]] = {}
-        for p in self.plugins.provided:
+        for p in self.provided:
             providers.setdefault((p.declaration.kind, p.declaration.name), []).append(p.plugin)
         return {key: plugins for key, plugins in providers.items() if len(plugins) > 1}
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -25,7 +22,7 @@ from cfft.report.tables.configurations import configuration, versions
 from cfft.report.tables.formats import WRITERS
 from cfft.report.tables.mistakes import most_frequent
 from cfft.report.tables.tables import Table
-from cfft.runtime.files import check_free
+from cfft.runtime.files import appearing, check_free
 
 PAGE = "report.html"
 MOST_CONFUSIONS = 100
@@ -39,7 +36,7 @@ def write_report(summary: Summary, out: Path) -> None:
     """
     check_free(out)
     content = _content(summary)
-    with _in_one_stroke(out) as folder:
+    with appearing(out, "meanwhile: this report is complete in {}".format) as folder:
         (folder / PAGE).write_text(page(content, datetime.now()), "utf-8")
         (folder / "report.json").write_text(json.dumps(as_json(summary), indent=2) + "\n", "utf-8")
         _write_tables(folder / "tables", list(content.tables.values()))
@@ -66,19 +63,6 @@ def _figures(summary: Summary, shown: Sequence[Confusion]) -> Iterator[Figure]:
     for figure in (scatter(summary), ensembles(summary), trained, heat_maps(shown)):
         if figure is not None:
             yield figure
-
-
-@contextmanager
-def _in_one_stroke(out: Path) -> Iterator[Path]:
-    """Give a folder beside `out` that takes its place at the end, and goes if there is an error."""
-    place = out.resolve()
-    partial = place.with_name(f".{place.name}.partial-{os.getpid()}")
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        partial.replace(place)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write_tables(folder: Path, tables: Sequence[Table]) -> None:

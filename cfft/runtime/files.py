@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cfft.errors import ConfigError
 
@@ -28,6 +30,52 @@ def check_fillable(root: Path) -> None:
         raise ConfigError(f"--out {root} cannot be made: {nearest} is not writable for you")
 
 
+def require_free(out: Path | None) -> None:
+    """Raise ConfigError where --out exists or lies beneath a file; None is always free."""
+    if out is None:
+        return
+    if out.exists():
+        raise ConfigError(f"--out {out} exists: give another path")
+    nearest = next(place for place in out.absolute().parents if place.exists())
+    if not nearest.is_dir():
+        raise ConfigError(f"--out {out}: {nearest} is a file: give another path")
+
+
+def numbered(stem: str) -> Iterator[str]:
+    """Give `stem`, `stem`-2, `stem`-3 and so on."""
+    yield stem
+    yield from (f"{stem}-{number}" for number in count(2))
+
+
+def first_free(stem: str, ending: str = "") -> Path:
+    """Return the first numbered path in the working directory that does not exist yet."""
+    paths = (Path(f"{name}{ending}") for name in numbered(stem))
+    return next(path for path in paths if not path.exists())
+
+
+@contextmanager
+def reserved(place: Path) -> Iterator[Path]:
+    """Give a new directory, `place` or a numbered one beside it, that nobody else will choose.
+
+    It is gone after the block where nothing was put into it.
+    """
+    made = _reserve(place)
+    try:
+        yield made
+    finally:
+        with suppress(OSError):  # what is not empty stays
+            made.rmdir()
+            made.parent.rmdir()
+
+
+def _reserve(place: Path) -> Path:
+    for path in map(place.with_name, numbered(place.name)):
+        with suppress(FileExistsError):
+            path.mkdir(parents=True)
+            break
+    return path
+
+
 def write_text(path: Path, text: str, errors: str = "strict") -> None:
     """Replace a file by one that holds `text`, in one stroke.
 
@@ -41,6 +89,7 @@ def write_text(path: Path, text: str, errors: str = "strict") -> None:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a file to write, which takes the place of `path` unless the block fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = sibling(path, "partial")
     try:
         yield partial
@@ -49,6 +98,33 @@ def replacing(path: Path) -> Iterator[Path]:
         flush(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def appearing(out: Path, taken: Callable[[Path], str]) -> Iterator[Path]:
+    """Give a directory to fill, which becomes `out` at the end of the block unless that fails.
+
+    Raises ConfigError where `out` is not free or cannot be made. Where it is taken meanwhile, what
+    was made stays beside it, and the error ends with what `taken` says of that path.
+    """
+    check_free(out)
+    place = out.resolve()
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        holder = TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.")
+    except OSError as error:
+        raise ConfigError(f"--out {place} cannot be made: {error.strerror}") from error
+    with holder:
+        made = Path(holder.name, place.name)
+        made.mkdir()
+        yield made
+        try:
+            check_free(out)
+            made.rename(place)
+        except (ConfigError, OSError) as error:
+            other = _reserve(out)
+            made.rename(other)
+            raise ConfigError(f"--out {out} was taken {taken(other)}") from error
 
 
 def sibling(path: Path, suffix: str) -> Path:
@@ -61,19 +137,3 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def require_free(out: Path | None) -> None:
-    """Raise ConfigError where --out exists or lies beneath a file; None is always free."""
-    if out is None:
-        return
-    if out.exists():
-        raise ConfigError(f"--out {out} exists: give another path")
-    nearest = next(place for place in out.absolute().parents if place.exists())
-    if not nearest.is_dir():
-        raise ConfigError(f"--out {out}: {nearest} is a file: give another path")
-
-
-def first_free(candidates: Iterable[Path]) -> Path:
-    """Return the first path that does not exist yet."""
-    return next(path for path in candidates if not path.exists())

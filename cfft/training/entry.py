@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from cfft.config.layers import Layer, read_file
 from cfft.config.resolve import RunConfig, resolve
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
+from cfft.runtime.files import first_free
 from cfft.runtime.progress import Reporter
 
 
@@ -108,8 +108,7 @@ def _free_directory(config: RunConfig) -> Path:
     method = [c.name for c in (config.mask, config.fill) if c is not None]
     method = method or [loss.name for loss in config.losses] or ["vanilla"]
     stem = "-".join([config.suite.name, *method, f"seed{config.seed}"])
-    names = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
-    return next(Path("runs", name) for name in names if not Path("runs", name).exists())
+    return first_free(str(Path("runs", stem)))
 
 
 def _interrupted_run(out: str | Path | None) -> Layer:

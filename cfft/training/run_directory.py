@@ -13,7 +13,7 @@ import attrs
 from cfft.config.comparison import changes, differences, versions
 from cfft.config.layers import SEED, parse_seed, parse_toml, read_text
 from cfft.config.resolve import RunConfig
-from cfft.errors import ConfigError, DataError, several
+from cfft.errors import ConfigError, DataError
 from cfft.model.checkpoint import is_checkpoint, verify
 from cfft.runtime.files import check_free, write_text
 
@@ -124,7 +124,7 @@ def _check_resumable(run: RunDirectory, config: RunConfig) -> list[str]:
     if changed:
         head = f"--resume: the run in {run.root} was started with another configuration:"
         tail = "leave these options out, or start a new run in another --out"
-        raise ConfigError(several([head, *(f"  {line}" for line in changed), tail]))
+        raise ConfigError(head, *(f"  {line}" for line in changed), tail)
     verify(run.last)
     changed_versions = differences(versions(before), versions(config.to_dict()))
     return [f"the run was started with another version: {line}" for line in changed_versions]

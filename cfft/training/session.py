@@ -16,7 +16,7 @@ from cfft.model.checkpoint import Checkpoint, is_checkpoint
 from cfft.model.description import ModelDescription
 from cfft.plugin.registry import Registry
 from cfft.runtime.devices import precision_of, processes_of
-from cfft.runtime.files import write_text
+from cfft.runtime.files import replacing, write_text
 from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading
 from cfft.scoring.predictions import Predictions
@@ -49,7 +49,7 @@ class Session:
         self.config, self.directory, self.prepared = config, directory, prepared
         self.accelerator, self.reporter = accelerator, reporter
         self.processes = processes_of(accelerator)
-        self.hook = registry.plugins.hook
+        self.hook = registry.hook
         batch_size = 2 * prepared.batches.micro  # no gradients are kept: twice as many fit
         reading = Reading(prepared.pretrained.preprocessing, batch_size, config.training.workers)
         self.measuring = Measuring(prepared.sets, reading, accelerator, reporter)
@@ -109,12 +109,12 @@ class Session:
         self.processes.on_main(lambda: self._write_sheet(sheet))
 
     def _write_config(self) -> None:
-        self.directory.root.mkdir(parents=True, exist_ok=True)
         write_text(self.directory.config, self.config.to_toml())
 
     def _write_sheet(self, sheet: Figure | None) -> None:
         if sheet is not None:
-            sheet.savefig(self.directory.sheet, format="png")
+            with replacing(self.directory.sheet) as file:
+                sheet.savefig(file, format="png")
 
     def _announce(self) -> None:
         started = self.hook.cfft_run_started

@@ -58,7 +58,7 @@ def open_parts(
     parts, broken = open_each(needed)
     more, refused = open_each(others)
     if broken:
-        raise DataError("\n".join([*broken.values(), *refused.values()]))
+        raise DataError(*broken.values(), *refused.values())
     return parts, tuple(more.values()), refused
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from cfft import ConfigError, DataError, EvaluationSets, ImageSet, SuiteSets, unknown
+from cfft import ConfigError, DataError, EvaluationSets, ImageSet, SuiteSets, shortened, unknown
 
 from .parts import hold_out, open_each
 
@@ -18,7 +18,6 @@ CORRUPTIONS: Mapping[str, tuple[str, ...]] = {
     "digital": ("contrast", "elastic_transform", "pixelate", "jpeg_compression"),
 }
 """The 15 corruptions of ImageNet-C and CIFAR-10-C by group (Hendrycks and Dietterich, 2019)."""
-_MOST_SHOWN = 3
 
 
 @attrs.frozen
@@ -122,7 +121,8 @@ def open_sources(data: Path, sources: Sequence[Source], chosen: Selection) -> Fo
     named = [source for source in missing if source.name in chosen.required]
     if len(missing) == len(sources) and not named:
         raise DataError(
-            f"--data {data}: none of {_names(sources)} is there; looked for {_places(sources)}"
+            f"--data {data}: none of {_names(sources)} is there; looked for "
+            f"{', '.join(_places(sources))}"
         )
     return Found(
         sets=there,
@@ -165,16 +165,15 @@ def _either(places: Sequence[str]) -> str:
 
 
 def _lacking(data: Path, named: Sequence[Source]) -> str:
-    more = ", ..." if len(named) > _MOST_SHOWN else ""
-    return f"{data} lacks {_names(named)}; looked for {_places(named[:_MOST_SHOWN])}{more}"
+    return f"{data} lacks {_names(named)}; looked for {shortened(_places(named))}"
 
 
 def _names(sources: Sequence[Source]) -> str:
     return ", ".join(source.name for source in sources)
 
 
-def _places(sources: Sequence[Source]) -> str:
-    return ", ".join(place for source in sources for place in source.looked_for)
+def _places(sources: Sequence[Source]) -> list[str]:
+    return [place for source in sources for place in source.looked_for]
 
 
 def _corruption_names() -> tuple[str, ...]:

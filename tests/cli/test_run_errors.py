@@ -114,7 +114,12 @@ def test_a_suite_without_its_folder_says_which_option_is_missing(
         ("[mask", "config file bad.toml is no valid TOML"),
         ("[maks]\nuse = 'x'", "config file bad.toml: unknown key 'maks'; did you mean 'mask'?"),
         ("[mask.objct]\na = 1", "config file bad.toml: unknown mask 'objct'"),
-        ("[mask]\nuse = 'object'\nthreshold = '2'", "mask.object.threshold: got '2'"),
+        (
+            "[mask]\nuse = 'object'\nthreshold = '2'",
+            "config file bad.toml: mask.object.threshold: got '2'",
+        ),
+        ("[training]\nepochs = -1", "config file bad.toml: training.epochs: got -1"),
+        ("[training]\nepoch = 1", "config file bad.toml: training: unknown parameter 'epoch'"),
     ],
 )
 def test_a_bad_file_is_named(

@@ -128,7 +128,7 @@ def fails_with(error: BaseException) -> object:
 def test_what_users_can_mend_ends_with_2_and_one_line_each(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code = fails_with(ConfigError("first [bold]\nsecond [/a/path]"))
+    code = fails_with(ConfigError("first [bold]", "second [/a/path]"))
 
     assert code == 2
     assert capsys.readouterr().err == "error: first [bold]\nerror: second [/a/path]\n"

@@ -7,7 +7,6 @@ from importlib.metadata import Distribution
 
 import pytest
 
-from cfft.plugin.manager import load_plugins
 from cfft.plugin.registry import Registry
 
 TOYS = """
@@ -140,4 +139,4 @@ TOYS = """
 @pytest.fixture
 def toys(install: Callable[..., Distribution]) -> Registry:
     """Return a registry with small strategies and nothing else."""
-    return Registry(load_plugins(install("toys", TOYS, "1.0").entry_points))
+    return Registry.installed(install("toys", TOYS, "1.0").entry_points)

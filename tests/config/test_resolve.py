@@ -10,12 +10,25 @@ from typing import Any
 
 import pytest
 
-from cfft.config.layers import COMMAND_LINE, Layer, parse_layer, read_defaults, read_recipe
-from cfft.config.resolve import RunConfig, resolve
+from cfft.config.choices import Choices, choose
+from cfft.config.layers import (
+    COMMAND_LINE,
+    Choice,
+    Layer,
+    parse_layer,
+    read_defaults,
+    read_recipe,
+)
+from cfft.config.resolve import RunConfig, build, resolve
 from cfft.errors import ConfigError
-from cfft.plugin.manager import load_plugins
 from cfft.plugin.registry import Registry
 
+CHOSEN = {
+    "backbone": "open_clip",
+    "suite": "domains",
+    "mask": "object",
+    "teacher": "wise",
+}
 BASE = """
     [model]
     name = "ViT-B-32"
@@ -248,7 +261,7 @@ def test_an_unrelated_plugin_changes_no_short_option(
             return [Rival]
     """
     installed = (install("rival", rival), Distribution.from_name("toys"))
-    registry = Registry(load_plugins([p for found in installed for p in found.entry_points]))
+    registry = Registry.installed([p for found in installed for p in found.entry_points])
 
     assert chosen_mask(registry, command_line(threshold="0.7")).threshold == 0.7
 
@@ -311,6 +324,68 @@ def test_what_cannot_be_meant_is_an_error(toys: Registry, layer: Layer, words: s
     assert words in problems(toys, layer)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[training]\nlr = -1.0", "training.lr: got -1.0"),
+        ("[training]\nepoch = 1", "training: unknown parameter 'epoch'"),
+        ("[mask.object]\nthreshold = 2", "mask.object.threshold: got 2"),
+        ("[mask]\nthresh = 2", "mask.object: unknown parameter 'thresh'"),
+        ("[mask]\nuse = 'objct'", "unknown mask 'objct'"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_said_with_its_name(
+    toys: Registry, text: str, said: str
+) -> None:
+    file = toml(text, "config file my.toml")
+
+    assert problems(toys, file, toml("seed = 1")).startswith(f"config file my.toml: {said}")
+
+
+def test_of_two_layers_the_one_that_says_the_bad_value_is_named(toys: Registry) -> None:
+    low = toml("[training]\nlr = 1.0\nbeta1 = 2", "recipe 'a'")
+    high = toml("[training]\nlr = -1.0\nbeta1 = 2", "config file b")
+
+    lines = problems(toys, low, high, command_line("training.beta1=3")).split("\n")
+
+    assert [line.partition(": got")[0] for line in lines] == [
+        "config file b: training.lr",
+        "--beta1 (training.beta1)",
+    ]
+
+
+def test_choosing_tells_what_is_used_and_what_no_loss_needs(toys: Registry) -> None:
+    layers = [read_defaults(), toml(BASE), command_line("loss.logit-kl.teacher=wise")]
+    layers[-1].choose("loss", ["logit-kl"])
+
+    choices, wrong = choose(toys, layers)
+
+    assert (choices.idle, wrong) == (("mask", "fill", "cam"), [])
+    assert {kind: choices.labels(kind) for kind in choices.picks} == {
+        "backbone": ["open_clip"],
+        "suite": ["domains"],
+        "loss": ["logit-kl"],
+        "teacher": ["wise"],
+    }
+
+
+def test_building_tells_every_bad_value_of_what_was_chosen(toys: Registry) -> None:
+    layers = [read_defaults(), toml(BASE), command_line("mask.object.threshold=2", alpha="x")]
+    choices = Choices(
+        {kind: (Choice(name, name),) for kind, name in CHOSEN.items()}, idle=("fill", "cam")
+    )
+
+    config, wrong = build(toys, layers, choices)
+
+    assert config is None
+    assert [problem.partition(": ")[0] for problem in wrong] == [
+        "teacher.wise.alpha",
+        "teacher.wise.weights is missing",
+        "teacher 'wise' is followed by no loss",
+        "mask.object.threshold",
+    ]
+
+
 def test_a_teacher_that_a_loss_follows_need_not_be_listed(toys: Registry) -> None:
     own = command_line("loss.feature-mse.teacher=wise", "teacher.wise.weights=w", alpha="0.25")
 
@@ -340,7 +415,7 @@ def test_a_run_without_counterfactuals_needs_no_mask_to_be_installed(
 ) -> None:
     hooks = ["cfft_cams", "cfft_teachers", "cfft_losses", "cfft_backbones", "cfft_suites"]
     others = install("others", f"from toys import {', '.join(hooks)}")
-    registry = Registry(load_plugins(others.entry_points))
+    registry = Registry.installed(others.entry_points)
 
     assert made(registry, read_recipe("vanilla")).mask is None
 
@@ -384,7 +459,7 @@ def test_a_loss_that_names_no_teacher_follows_each(
             return [FreeLoss]
     """
     installed = (install("free", source), Distribution.from_name("toys"))
-    both = Registry(load_plugins([p for found in installed for p in found.entry_points]))
+    both = Registry.installed([p for found in installed for p in found.entry_points])
     assert [t.name for t in made(both, choosing(loss=["free"], teacher=["clip"])).teachers] == [
         "clip"
     ]

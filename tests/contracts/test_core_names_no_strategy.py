@@ -12,7 +12,7 @@ CORE = Path(cfft.__file__).parent
 MODULES = sorted(path.relative_to(CORE).as_posix() for path in CORE.rglob("*.py"))
 BUILT_IN = {
     provided.declaration.name
-    for provided in Registry.installed().plugins.provided
+    for provided in Registry.installed().provided
     if provided.plugin.distribution == "cfft"
 }
 ALLOWED = {

@@ -25,7 +25,7 @@ PAGES = [
 HOOKS = [name for name in vars(hookspecs) if name.startswith("cfft_")]
 BUILT_IN = [
     f"### {provided.declaration.kind} `{provided.declaration.name}`"
-    for provided in Registry.installed().plugins.provided
+    for provided in Registry.installed().provided
     if provided.plugin.distribution == "cfft"
 ]
 OF_THE_EXAMPLE = {"--mask.checker.period"}

@@ -10,7 +10,7 @@ VALUES = {
     ("teacher", "checkpoint"): {"path": "fine-tuned"},
     ("teacher", "wise"): {"fine_tuned": "fine-tuned"},
 }
-INSTALLED = [provided.declaration for provided in Registry.installed().plugins.provided]
+INSTALLED = [provided.declaration for provided in Registry.installed().provided]
 
 
 def name_of(declared) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from cfft.errors import ConfigError, PluginError
-from cfft.plugin.manager import Plugins, load_plugins
 from cfft.plugin.registry import Registry
 
 Install = Callable[..., Distribution]
@@ -29,11 +28,11 @@ CHECKER = """
 """
 
 
-def load(*distributions: Distribution) -> Plugins:
-    return load_plugins([point for found in distributions for point in found.entry_points])
+def load(*distributions: Distribution) -> Registry:
+    return Registry.installed([point for found in distributions for point in found.entry_points])
 
 
-def reason(plugins: Plugins) -> str:
+def reason(plugins: Registry) -> str:
     (broken,) = plugins.broken
     assert broken.error is not None
     return broken.error
@@ -51,7 +50,7 @@ def test_a_distribution_on_the_path_is_found_by_itself(install: Install) -> None
 
 def test_nothing_installed_says_that_cfft_itself_is_not() -> None:
     with pytest.raises(PluginError, match="install cfft with pip"):
-        load_plugins([])
+        Registry.installed([])
 
 
 @pytest.mark.parametrize(
@@ -82,7 +81,7 @@ def test_a_broken_plugin_is_listed_with_its_reason_in_one_line(
 
     assert words in reason(plugins)
     assert "\n" not in reason(plugins)
-    assert plugins.provided == ()
+    assert plugins.provided == []
 
 
 def test_a_broken_plugin_leaves_the_others_alone(install: Install) -> None:
@@ -122,7 +121,7 @@ def test_run_hooks_of_every_plugin_are_called_with_what_they_ask_for(install: In
 def test_asking_for_what_a_broken_plugin_would_provide_names_it_and_its_version(
     install: Install,
 ) -> None:
-    registry = Registry(load(install("broken", "import no_such_module", "3.1")))
+    registry = load(install("broken", "import no_such_module", "3.1"))
 
     with pytest.raises(ConfigError, match=r"(?s)unknown mask 'checker'.*\(broken 3.1\) cannot be"):
         registry.find("mask", "checker")
@@ -130,7 +129,7 @@ def test_asking_for_what_a_broken_plugin_would_provide_names_it_and_its_version(
 
 def test_a_clash_lists_every_provider_with_its_version(install: Install) -> None:
     found = [install("one", CHECKER, "1.0"), install("two", CHECKER, "2.0")]
-    registry = Registry(load(*found, install("three", CHECKER, "3.0")))
+    registry = load(*found, install("three", CHECKER, "3.0"))
 
     with pytest.raises(PluginError) as caught:
         registry.find("mask", "checker")
@@ -143,7 +142,7 @@ def test_a_clash_lists_every_provider_with_its_version(install: Install) -> None
 def test_a_clash_stops_only_those_who_use_the_name(install: Install) -> None:
     stripes = CHECKER.replace('"checker"', '"stripes"')
     found = [install("one", CHECKER), install("two", CHECKER), install("three", stripes)]
-    registry = Registry(load(*found))
+    registry = load(*found)
 
     assert registry.find("mask", "stripes").plugin.distribution == "three"
     assert list(registry.clashes()) == [("mask", "checker")]
@@ -156,7 +155,7 @@ def test_the_same_distribution_found_twice_is_one(install: Install) -> None:
 
 
 def test_a_wrong_value_names_plugin_distribution_and_version(install: Install) -> None:
-    registry = Registry(load(install("checker", CHECKER, "1.2")))
+    registry = load(install("checker", CHECKER, "1.2"))
 
     with pytest.raises(ConfigError) as caught:
         registry.build("mask", "checker", {"period": 1, "phase": 0}, {})
@@ -177,13 +176,13 @@ def test_several_strategies_of_one_plugin_come_in_order_of_their_names(install: 
         def select(self, batch, view): ...
 """
     )
-    registry = Registry(load(install("several", source)))
+    registry = load(install("several", source))
 
     assert registry.names("mask") == ("bands", "checker")
 
 
 def test_unknown_names_are_answered_with_the_nearest(install: Install) -> None:
-    registry: Any = Registry(load(install("checker", CHECKER)))
+    registry: Any = load(install("checker", CHECKER))
 
     with pytest.raises(ConfigError, match="unknown mask 'cheker'; did you mean 'checker'"):
         registry.find("mask", "cheker")

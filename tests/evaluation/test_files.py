@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cfft.errors import ConfigError
-from cfft.evaluation.files.files import EvaluationFiles, new_evaluation, reserved_evaluation
+from cfft.evaluation.files.files import EvaluationFiles, new_evaluation
+from cfft.runtime.files import reserved
 from cfft.runtime.processes import ALONE
 
 
@@ -15,10 +16,11 @@ def test_two_evaluations_at_once_choose_two_directories(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    place = Path("evaluations", "folder")
 
     with (
-        reserved_evaluation("folder") as first,
-        reserved_evaluation("folder") as second,
+        reserved(place) as first,
+        reserved(place) as second,
         new_evaluation(first) as one,
         new_evaluation(second) as other,
     ):
@@ -28,17 +30,6 @@ def test_two_evaluations_at_once_choose_two_directories(
     assert (first, second) == (Path("evaluations/folder"), Path("evaluations/folder-2"))
     assert '"one"' in (first / "evaluation.json").read_text()
     assert '"other"' in (second / "evaluation.json").read_text()
-
-
-def test_a_directory_that_was_reserved_in_vain_is_gone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    with pytest.raises(ConfigError, match="bad"), reserved_evaluation("folder"):
-        raise ConfigError("bad")
-
-    assert not list(tmp_path.iterdir())
 
 
 def write_two_at_once(out: Path) -> None:

@@ -13,7 +13,6 @@ import torch
 from cfft.config.layers import Layer
 from cfft.errors import ConfigError, DataError, TrainingError, WeightsError
 from cfft.model import checkpoint
-from cfft.plugin.manager import load_plugins
 from cfft.plugin.registry import Registry
 from cfft.runtime.progress import Plan, Silent
 from cfft.training.run import run
@@ -382,7 +381,7 @@ def test_plug_ins_hear_of_start_epochs_and_end(
 ) -> None:
     points = [*entry_points(group="cfft"), *install("listener", LISTENER).entry_points]
 
-    run(configure(), Registry(load_plugins(points)), tmp_path / "run")
+    run(configure(), Registry.installed(points), tmp_path / "run")
 
     import listener
 

@@ -24,7 +24,7 @@ from cfft.cli.output.strategy import summary_record
 from cfft.cli.output.verification import print_verification
 from cfft.config.keywords import Keywords
 from cfft.config.layers import SEED
-from cfft.errors import DataError, several
+from cfft.errors import DataError
 from cfft.plugin.manager import Provided
 from cfft.plugin.params import values_of
 from cfft.plugin.registry import Registry, broken_line
@@ -61,7 +61,7 @@ def list_suites(as_json: AsJson = False) -> None:
         return
     out = console()
     out.print(_listing(records), width=min(out.width, _READABLE))
-    for plugin in registry.plugins.broken:
+    for plugin in registry.broken:
         out.print(broken_line(plugin), style="red", soft_wrap=True)
 
 
@@ -142,7 +142,7 @@ def verify_suite(
         print_verification(console(), found)
     problems = [*found.problems, *([] if allow_absent else _absent(found.absent))]
     if problems:
-        raise DataError(several(problems))
+        raise DataError(*problems)
 
 
 def _absent(absent: Any) -> list[str]:

@@ -26,6 +26,7 @@ from cfft.config.resolve import Chosen, RunConfig
 from cfft.errors import ConfigError
 from cfft.plugin.params import Param
 from cfft.plugin.registry import Registry
+from cfft.runtime.files import check_fillable, write_text
 
 if TYPE_CHECKING:
     from cfft.evaluation.models.finding import Found
@@ -153,9 +154,6 @@ def _check(request: MaskRequest) -> None:
 
 
 def _check_out(out: Path) -> None:
-    with starting():
-        from cfft.runtime.files import check_fillable  # torch comes with it
-
     check_fillable(out)
     if (out / _FILE).exists():
         raise ConfigError(f"--out {out}: {_FILE} exists there: give another directory")
@@ -243,7 +241,4 @@ def _show(request: MaskRequest, record: Mapping[str, Any]) -> None:
 
 
 def _write(out: Path, text: str) -> None:
-    from cfft.runtime.files import write_text
-
-    out.mkdir(parents=True, exist_ok=True)
     write_text(out / _FILE, text + "\n")

@@ -81,7 +81,6 @@ def _with_seeds(known: StoredModel, paths: Sequence[Path]) -> StoredModel:
 
 
 def _write(out: Path, weights: Mapping[str, Tensor], known: StoredModel) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == _FILE or known.description is None:
         write_weights(out, weights, known.identity)
     else:

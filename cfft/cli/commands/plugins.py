@@ -12,7 +12,7 @@ from rich.table import Table
 from cfft.cli.options.command import Command, Group
 from cfft.cli.output.consoles import console
 from cfft.cli.output.strategy import print_strategy, strategy_record, summary_record
-from cfft.errors import ConfigError, PluginError, counted, several, unknown
+from cfft.errors import ConfigError, PluginError, counted, unknown
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.manager import Plugin, Provided
 from cfft.plugin.registry import Registry, broken_line, clash_line
@@ -64,7 +64,7 @@ def _check_kind_of_name(registry: Registry, kind: str) -> None:
 def _listing(registry: Registry, shown: list[Provided]) -> dict[str, Any]:
     return {
         "strategies": [summary_record(provided) for provided in shown],
-        "broken": [_plugin_record(plugin) for plugin in registry.plugins.broken],
+        "broken": [_plugin_record(plugin) for plugin in registry.broken],
         "clashes": [
             {"kind": kind, "name": name, "plugins": [_plugin_record(p) for p in providers]}
             for (kind, name), providers in registry.clashes().items()
@@ -93,7 +93,7 @@ def _print_listing(registry: Registry, shown: list[Provided]) -> None:
         origin = f"{plugin.distribution} {plugin.version}"
         table.add_row(declared.kind, declared.name, declared.summary, origin)
     out.print(table)
-    for line in _problems(registry, registry.plugins.plugins):
+    for line in _problems(registry, registry.plugins):
         out.print(line, style="red", soft_wrap=True)
 
 
@@ -127,14 +127,14 @@ def check_plugins(name: PluginName = None) -> None:
     from cfft.cli.commands.conformance import complaints  # torch comes with it; listings do without
 
     registry = Registry.installed()
-    plugins = [p for p in registry.plugins.plugins if name in (None, p.name, p.distribution)]
+    plugins = [p for p in registry.plugins if name in (None, p.name, p.distribution)]
     if not plugins:
-        known = {n for p in registry.plugins.plugins for n in (p.name, p.distribution)}
+        known = {n for p in registry.plugins for n in (p.name, p.distribution)}
         raise ConfigError(unknown("plug-in", str(name), known, "installed"))
-    checked = [p for p in registry.plugins.provided if p.plugin in plugins]
+    checked = [p for p in registry.provided if p.plugin in plugins]
     problems = [*_problems(registry, plugins), *complaints(checked)]
     if problems:
-        raise PluginError(several(problems))
+        raise PluginError(*problems)
     strategies = counted(len(checked), "strategy", "strategies")
     found = f"{counted(len(plugins), 'plug-in')} with {strategies}"
     typer.echo(f"{found}: all is well")

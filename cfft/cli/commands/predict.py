@@ -19,7 +19,7 @@ from cfft.cli.output.consoles import console
 from cfft.cli.output.live import reporter
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
-from cfft.runtime.files import require_free
+from cfft.runtime.files import require_free, write_text
 
 if TYPE_CHECKING:
     from cfft.evaluation.predict import Guess
@@ -111,9 +111,6 @@ def _write(text: str, out: Path | None) -> None:
             sys.stdout.reconfigure(errors=_FILE_NAMES)
         typer.echo(text, nl=False)
         return
-    from cfft.runtime.files import write_text
-
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_text(out, text, _FILE_NAMES)
     typer.echo(f"wrote {out}", err=True)
 

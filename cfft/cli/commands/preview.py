@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +22,7 @@ from cfft.config.resolve import RunConfig
 from cfft.errors import ConfigError
 from cfft.plugin.params import Param
 from cfft.plugin.registry import Registry
-from cfft.runtime.files import first_free, require_free
+from cfft.runtime.files import first_free, replacing, require_free
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,7 +78,7 @@ def preview(
     **keywords: Any,
 ) -> None:
     """Draw what is asked for and say where it is."""
-    path = Path(out) if out is not None else first_free(_names())
+    path = Path(out) if out is not None else first_free("preview", ".png")
     _check_out(path)
     configs = combinations(registry, Drawn(run, mask, fill, cam, thresholds, keywords))
     watcher = reporter(console(), console(stderr=True), as_json=False)
@@ -128,11 +126,6 @@ def _own_options(registry: Registry) -> Iterator[Option]:
     yield Option("out", out, _PANEL, "FILE")
 
 
-def _names() -> Iterator[Path]:
-    yield Path("preview.png")
-    yield from (Path(f"preview-{number}.png") for number in count(2))
-
-
 def _check_out(out: Path) -> None:
     require_free(out)
     if out.suffix not in _FORMATS:
@@ -157,7 +150,5 @@ def _thresholds(registry: Registry, mask: str, drawn: Drawn) -> Sequence[str] | 
 
 
 def _write(figure: Figure, out: Path) -> None:
-    content = io.BytesIO()
-    figure.savefig(content, format=out.suffix.removeprefix("."))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(content.getvalue())
+    with replacing(out) as partial:
+        figure.savefig(partial, format=out.suffix.removeprefix("."))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ import typer
 from cfft.cli.errors import starting
 from cfft.cli.options.command import Command
 from cfft.errors import counted
+from cfft.runtime.files import check_free, first_free
 
 if TYPE_CHECKING:
     from cfft.report.summary import Summary
@@ -82,16 +82,11 @@ def report(
     ] = False,
 ) -> None:
     """Gather models, put them side by side and write the page."""
-    with starting():
-        from cfft.runtime.files import (
-            check_free,  # torch comes with it: --help must not wait for that
-        )
-
     if out is not None:
         check_free(out)
     summary = _summary(sources or [], imports or [], id_sets or [], baseline_line or [])
     if out is not None or not as_json:
-        _write(summary, out or _free_directory(), as_json=as_json)
+        _write(summary, out or first_free("report"), as_json=as_json)
     if as_json:
         from cfft.report.as_json import as_json as data
 
@@ -101,8 +96,9 @@ def report(
 def _summary(
     sources: list[str], imports: list[Path], id_sets: list[str], baseline: list[str]
 ) -> Summary:
-    from cfft.report.sources.collect import collect
-    from cfft.report.summary import summarise
+    with starting():
+        from cfft.report.sources.collect import collect  # torch comes with it
+        from cfft.report.summary import summarise
 
     return summarise(collect(sources, imports, id_sets), baseline)
 
@@ -115,8 +111,3 @@ def _write(summary: Summary, out: Path, *, as_json: bool) -> None:
         models = counted(len(summary.material.models), "model")
         typer.echo(f"wrote {out / PAGE}: {models}, ", nl=False)
         typer.echo(f"ID {summary.id_set}, OOD {', '.join(summary.targets[1:]) or 'none'}")
-
-
-def _free_directory() -> Path:
-    names = (Path("report" if number == 1 else f"report-{number}") for number in count(1))
-    return next(path for path in names if not path.exists())

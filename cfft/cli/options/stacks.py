@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from cfft.config.layers import LISTS, Choice, Layer, read_file
+from cfft.config.layers import COMMAND_LINE, LISTS, Choice, Layer, read_file
 from cfft.config.resolve import RunConfig, resolve
 from cfft.plugin.registry import Registry
 
@@ -57,7 +57,7 @@ def variant(
     time is left out. A threshold needs a chosen mask that has one. Raises ConfigError.
     """
     kept = [_without_idle(registry, layer, chosen, listed) for layer in layers]
-    top = Layer("combination", chosen={k: (Choice(v, v),) for k, v in chosen.items()})
+    top = Layer(COMMAND_LINE, chosen={k: (Choice(v, v),) for k, v in chosen.items()})
     if threshold is not None:
         top.values["mask", chosen["mask"]] = {"threshold": threshold}
     return resolve(registry, [*kept, top])

@@ -7,7 +7,7 @@ from typing import Any
 
 from cfft.config.layers import Layer
 from cfft.config.shorthand import Shorthand
-from cfft.errors import ConfigError, several
+from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
 
 _KIND = "suite"
@@ -34,7 +34,7 @@ def chosen_suite(registry: Registry, layer: Layer, name: str) -> Any:
     short = Shorthand(registry, layer.chosen, layer)
     problems = [*_strange(layer, name), *short.problems()]
     if problems:
-        raise ConfigError(several(problems))
+        raise ConfigError(*problems)
     key = (_KIND, name)
     values = {**layer.values.get(key, {}), **short.values().get(key, {})}
     return registry.build(_KIND, name, values, {})

@@ -9,7 +9,7 @@ import attrs
 
 from cfft.data.images import ImageSubset, counts_as, faults_of
 from cfft.data.suite import Expected, ImageSet
-from cfft.errors import counted
+from cfft.errors import counted, shortened
 
 _MOST_NAMED = 8
 
@@ -118,10 +118,10 @@ def _problems(
         yield "it has no images"
     empty = [name for name, count in short if not count]
     if empty:
-        yield f"no images of {_named(empty)}"
+        yield f"no images of {shortened(empty, _MOST_NAMED)}"
     uneven = [f"{name} {count}" for name, count in short if count]
     if uneven and expected is not None:
-        yield f"classes without {expected.per_class} images: {_named(uneven)}"
+        yield f"classes without {expected.per_class} images: {shortened(uneven, _MOST_NAMED)}"
 
 
 def _difference(found: int, expected: int, one: str, many: str) -> Iterator[str]:
@@ -132,9 +132,3 @@ def _difference(found: int, expected: int, one: str, many: str) -> Iterator[str]
     elif found > expected:
         surplus = found - expected
         yield f"{counted(found, one, many)}, {surplus:,} more than the {expected:,} expected"
-
-
-def _named(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    shown = ", ".join(names[:_MOST_NAMED])
-    return f"{shown} and {more} more" if more > 0 else shown

@@ -141,24 +141,25 @@ def _open(suite: Suite, seed: int) -> _Opened:
     return _joined(trained, measured, unmeasured, untrainable if measured else None)
 
 
-def _attempt(action: Callable[[], T]) -> tuple[T | None, str | None]:
+def _attempt(action: Callable[[], T]) -> tuple[T | None, DataError | None]:
     try:
         return action(), None
     except DataError as error:
-        return None, str(error)
+        return None, error
 
 
 def _joined(
     trained: SuiteSets | None,
     measured: EvaluationSets | None,
-    failure: str | None,
-    untrainable: str | None,
+    failure: DataError | None,
+    untrainable: DataError | None,
 ) -> _Opened:
-    failures = tuple(failure.splitlines()) if failure else ()
+    failures = failure.problems if failure else ()
     if measured is None and trained is not None:
         measured = trained.for_evaluation()
     if measured is None:
         return _Opened(failures=failures)
+    reason = str(untrainable) if untrainable else None
     sets = [*_with_roles(trained, measured)]
     contradictory = dict(_contradictory(sets, len(measured.classes)))
     refused = {**(trained.refused if trained else {}), **measured.refused, **contradictory}
@@ -168,7 +169,7 @@ def _joined(
         absent=measured.absent,
         refused=refused,
         failures=(*failures, *bad_names(measured)),
-        untrainable=None if untrainable in refused.values() else untrainable,
+        untrainable=None if reason in refused.values() else reason,
     )
 
 

@@ -6,9 +6,9 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable
-from itertools import count
 
 from cfft.data.consistency import LONGEST_NAME, file_identity
+from cfft.runtime.files import numbered
 
 _DIGEST = 12  # hexadecimal digits
 
@@ -19,8 +19,7 @@ def own_file_name(name: str, taken: Iterable[str]) -> str:
     What is too long ends with a digest of all of it; equal ones end with a number, from 2 on.
     """
     stem, known = _file_name(name), set(map(file_identity, taken))
-    numbered = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
-    return next(own for own in numbered if file_identity(own) not in known)
+    return next(own for own in numbered(stem) if file_identity(own) not in known)
 
 
 def _file_name(name: str) -> str:

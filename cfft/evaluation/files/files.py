@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from itertools import count
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import attrs
 import cattrs
 
-from cfft.errors import ConfigError, DataError
+from cfft.errors import DataError
 from cfft.evaluation.files.file_names import own_file_name
-from cfft.runtime.files import check_free, write_text
+from cfft.runtime.files import appearing, write_text
 from cfft.runtime.processes import ALONE, Processes
 from cfft.scoring.predictions import Predictions
 
@@ -61,40 +59,18 @@ def new_evaluation(out: Path, processes: Processes = ALONE) -> Iterator[Evaluati
     All `processes` have to take part. Raises ConfigError where `out` holds anything or cannot be
     made.
     """
-    check_free(out)
-    place = out.resolve()
-    holder = processes.on_main(lambda: _folder_beside(place))
-    root = place if holder is None else Path(holder.name, place.name)
-    try:
-        yield EvaluationFiles(root, processes)
-        processes.on_main(lambda: _move(root, out))
-    finally:
-        if holder is not None:
-            holder.cleanup()
+    with ExitStack() as stack:
+        root = processes.on_main(lambda: stack.enter_context(appearing(out, _kept)))
+        yield EvaluationFiles(root or out, processes)
+        processes.on_main(stack.close)
 
 
-def _folder_beside(place: Path) -> TemporaryDirectory[str]:
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        holder = TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.")
-        Path(holder.name, place.name).mkdir()
-    except OSError as error:
-        raise ConfigError(f"--out {place} cannot be made: {error.strerror}") from error
-    return holder
-
-
-def _move(root: Path, out: Path) -> None:
-    """Put an evaluation in its place, or beside it where another one ended there meanwhile."""
-    try:
-        check_free(out)
-        root.rename(out.resolve())
-    except (ConfigError, OSError) as error:
-        place = _reserved(out.parent, out.name)
-        root.rename(place)
-        raise ConfigError(
-            f"--out {out} was taken while models were measured: this evaluation is complete in "
-            f"{place}; see it with cfft eval --from-predictions {shlex.quote(str(place))}"
-        ) from error
+def _kept(place: Path) -> str:
+    """Say where an evaluation is whose place another one took meanwhile."""
+    return (
+        f"while models were measured: this evaluation is complete in {place}; see it with "
+        f"cfft eval --from-predictions {shlex.quote(str(place))}"
+    )
 
 
 def read_evaluation(path: Path) -> dict[str, Any]:
@@ -117,28 +93,3 @@ def structured(content: Any, shape: type[T], place: str) -> T:
     except (cattrs.BaseValidationError, ValueError, TypeError, KeyError) as error:
         reasons = "; ".join(cattrs.transform_error(error))
         raise DataError(f"{place}: not as cfft writes it ({reasons})") from error
-
-
-@contextmanager
-def reserved_evaluation(stem: str) -> Iterator[Path]:
-    """Give a new directory in evaluations/, which no other evaluation will choose.
-
-    It is gone after the block where nothing was put into it.
-    """
-    place = _reserved(Path("evaluations"), stem)
-    try:
-        yield place
-    finally:
-        with suppress(OSError):  # what is not empty stays
-            place.rmdir()
-            place.parent.rmdir()
-
-
-def _reserved(folder: Path, stem: str) -> Path:
-    """Make the first directory that is free: `stem`, `stem`-2, `stem`-3 and so on."""
-    for number in count(1):
-        place = folder / (stem if number == 1 else f"{stem}-{number}")
-        with suppress(FileExistsError):
-            place.mkdir(parents=True)
-            break
-    return place

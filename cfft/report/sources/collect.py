@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from cfft.errors import ConfigError, several
+from cfft.errors import ConfigError
 from cfft.evaluation.compare.groups import groups_without_doubles
 from cfft.evaluation.models.finding import matching
 from cfft.report.sources.comparable import (
@@ -76,7 +76,7 @@ def _expanded(patterns: Sequence[str]) -> list[Path]:
     known = {pattern: list(filter(_is_known, paths)) for pattern, paths in matched.items()}
     wrong = [_what_it_is(pattern, matched[pattern]) for pattern in patterns if not known[pattern]]
     if wrong:
-        raise ConfigError(several(wrong))
+        raise ConfigError(*wrong)
     return list({path.resolve(): path for paths in known.values() for path in paths}.values())
 
 

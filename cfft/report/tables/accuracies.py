@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cfft.errors import shortened
 from cfft.report.sources.records import AVERAGE, ID, Model
 from cfft.report.summary import Group, Summary, spread
 from cfft.report.tables.details import details
@@ -70,7 +71,7 @@ def _result_notes(summary: Summary, has_seeds: bool) -> Iterator[str]:
     if lacking:
         yield (
             "The OOD average is over all OOD sets of the column headings; without one of them: "
-            f"{', '.join(lacking[:5])}{' ...' if len(lacking) > 5 else ''}."
+            f"{shortened(lacking)}."
         )
 
 

@@ -15,7 +15,7 @@ import cattrs
 from cattrs import transform_error
 
 from cfft.config.layers import Layer, layer_of, read_defaults, read_recipe, read_text
-from cfft.errors import ConfigError, several, unknown
+from cfft.errors import ConfigError, unknown
 
 Values = Mapping[str, Any]
 _RESERVED = ("search", "logs")
@@ -101,10 +101,10 @@ def parse_sweep(text: str, source: str) -> Sweep:
         raise ConfigError(f"{source} is no valid TOML: {error}") from None
     except cattrs.BaseValidationError as error:
         lines = transform_error(error, format_exception=_said)
-        raise ConfigError(several(f"{source}: {_placed(line)}" for line in lines)) from None
+        raise ConfigError(*(f"{source}: {_placed(line)}" for line in lines)) from None
     problems = list(_problems(found))
     if problems:
-        raise ConfigError(several(f"{source}: {problem}" for problem in problems))
+        raise ConfigError(*(f"{source}: {problem}" for problem in problems))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import AbstractContextManager
 from functools import partial
@@ -15,7 +15,7 @@ import attrs
 
 from cfft.config.comparison import changes
 from cfft.config.resolve import RunConfig, resolve
-from cfft.errors import CfftError, ConfigError, TrainingError, several
+from cfft.errors import CfftError, ConfigError, TrainingError
 from cfft.model.checkpoint import is_checkpoint
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import write_text
@@ -167,15 +167,14 @@ def _noting(problems: list[str], row: str, action: Callable[[], T]) -> T | None:
     try:
         return action()
     except CfftError as error:
-        lines = str(error).split("\n")
-        problems.extend(line if line.startswith(start) else start + line for line in lines)
+        problems += (start + each.removeprefix(start) for each in error.problems)
         return None
 
 
 def _raise(problems: Iterable[str]) -> None:
     listed = list(dict.fromkeys(problems))
     if listed:
-        raise ConfigError(several(listed))
+        raise ConfigError(*listed)
 
 
 def _run_side_by_side(
@@ -217,7 +216,7 @@ def _finish(job: Job, threads: int, children: Children) -> dict[str, Any]:
         code = children.start(_command(job, threads), log).wait()
     found = job.results()
     if code or found is None:
-        raise TrainingError(_failure(job, code))
+        raise TrainingError(*_failure(job, code))
     return found
 
 
@@ -235,7 +234,7 @@ def _source(job: Job) -> list[str]:
     return ["--config", str(config)]
 
 
-def _failure(job: Job, code: int) -> str:
+def _failure(job: Job, code: int) -> Iterator[str]:
     said = job.log.read_text("utf-8").splitlines()[-_SAID:]
-    head = f"run '{job.name}' ended with exit code {code}; all it said is in {job.log}:"
-    return several([head, *(f"  {line}" for line in said)])
+    yield f"run '{job.name}' ended with exit code {code}; all it said is in {job.log}:"
+    yield from (f"  {line}" for line in said)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import attrs
 
-from cfft import DataError, ImageFiles, subfolders
+from cfft import DataError, ImageFiles, shortened, subfolders
 
 Use = Literal["train", "test", "shift"]
 _FILES: Mapping[Use, tuple[str, str]] = {
@@ -129,9 +129,10 @@ def listed(images: ImageFiles, wanted: ImageList) -> ImageFiles:
 
 def _missing(wanted: ImageList, missing: Sequence[str]) -> Iterator[str]:
     if missing:
-        shown = f"{', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}"
-        listed = len(wanted.numbers)
-        yield f"{wanted.path} lists {listed} images, {len(missing)} of them not there: {shown}"
+        yield (
+            f"{wanted.path} lists {len(wanted.numbers)} images, {len(missing)} of them not there: "
+            f"{shortened(missing)}"
+        )
 
 
 def _require_agreement(first: ImageList, other: ImageList) -> None:

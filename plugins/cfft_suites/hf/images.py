@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 from PIL.Image import Image
 
-from cfft import ConfigError, DataError, decode_image, read_image, unknown
+from cfft import ConfigError, DataError, decode_image, read_image, shortened, unknown
 
 
 @attrs.frozen
@@ -161,7 +161,7 @@ def _renamed(name: str, own: tuple[str, ...], wanted: tuple[str, ...] | None) ->
     if len(wanted) != len(own):
         raise DataError(
             f"set '{name}': --classes has {len(wanted)} names, the label column {len(own)} "
-            f"classes: {', '.join(own[:3])}{' ...' if len(own) > 3 else ''}"
+            f"classes: {shortened(own)}"
         )
     return wanted
 

@@ -6,14 +6,13 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from cfft import DataError, ImageFiles
+from cfft import DataError, ImageFiles, shortened
 
 from .facts import facts
 
 SOLUTION = "LOC_val_solution.csv"
 _IMAGES = "ILSVRC2012_val_*.JPEG"
 _COLUMNS = ("ImageId", "PredictionString")
-_MOST_SHOWN = 3
 
 
 def read_flat(root: Path, data: Path, name: str) -> ImageFiles | None:
@@ -72,5 +71,4 @@ def _labels(paths: Sequence[str], answers: Mapping[str, str], file: Path) -> tup
 
 def _require_none(found: Sequence[str], problem: str) -> None:
     if found:
-        more = f" and {len(found) - _MOST_SHOWN} more" if len(found) > _MOST_SHOWN else ""
-        raise DataError(f"{problem}: {', '.join(found[:_MOST_SHOWN])}{more}")
+        raise DataError(f"{problem}: {shortened(found)}")

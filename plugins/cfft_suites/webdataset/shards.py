@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import attrs
 from platformdirs import user_cache_path
 
-from cfft import ConfigError, DataError
+from cfft import ConfigError, DataError, shortened
 from cfft_suites.extras import extra_module
 
 REQUIRES: Mapping[str, str] = {"webdataset": "cfft[webdataset]"}
@@ -65,9 +65,9 @@ def _expanded(name: str, pattern: str) -> list[str]:
 def _require(name: str, files: Sequence[str], folder: Path) -> None:
     missing = [file for file in files if not (folder / file).is_file()]
     if missing:
-        shown = f"{', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}"
         raise DataError(
-            f"set '{name}': {len(missing)} of {len(files)} tars are not in {folder}: {shown}"
+            f"set '{name}': {len(missing)} of {len(files)} tars are not in {folder}: "
+            f"{shortened(missing)}"
         )
 
 

@@ -1,0 +1,104 @@
+"""Where output is written: nothing is overwritten, and everything appears whole or not at all."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from cfft.errors import ConfigError
+from cfft.runtime.files import appearing, first_free, numbered, replacing, reserved
+
+
+def fill(folder: Path, text: str) -> None:
+    (folder / "file.txt").write_text(text)
+
+
+def test_of_numbered_names_the_first_has_no_number() -> None:
+    assert list(islice(numbered("v1.5"), 3)) == ["v1.5", "v1.5-2", "v1.5-3"]
+
+
+def test_the_first_free_path_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("sheet.png").touch()
+
+    assert first_free("sheet", ".png") == Path("sheet-2.png")
+    assert first_free("sheet") == Path("sheet")
+
+
+def test_two_at_once_reserve_two_directories(tmp_path: Path) -> None:
+    place = tmp_path / "made" / "folder"
+
+    with reserved(place) as first, reserved(place) as second:
+        assert (first, second) == (place, tmp_path / "made" / "folder-2")
+        fill(first, "one")
+
+    assert {path.name for path in place.parent.iterdir()} == {"folder"}
+
+
+def test_a_directory_that_was_reserved_in_vain_is_gone(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="bad"), reserved(tmp_path / "made" / "folder"):
+        raise ConfigError("bad")
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_replaces_another_with_all_its_folders(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file.txt"
+
+    with replacing(path) as partial:
+        partial.write_text("whole")
+        assert not path.exists()
+
+    assert path.read_text() == "whole"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_directory_appears_when_it_is_complete(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out"
+
+    with appearing(out, "meanwhile: see {}".format) as folder:
+        fill(folder, "whole")
+        assert not out.exists()
+
+    assert (out / "file.txt").read_text() == "whole"
+    assert list(out.parent.iterdir()) == [out]
+
+
+def write_half(out: Path) -> None:
+    with appearing(out, str) as folder:
+        fill(folder, "half")
+        raise ConfigError("bad")
+
+
+def test_of_a_directory_that_fails_nothing_is_left(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="bad"):
+        write_half(tmp_path / "out")
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_directory_that_holds_something_is_refused(tmp_path: Path) -> None:
+    fill(tmp_path, "here")
+
+    with pytest.raises(ConfigError, match="is not empty"), appearing(tmp_path, str):
+        pass
+
+
+def write_two_at_once(out: Path) -> None:
+    with (
+        appearing(out, "meanwhile: see {}".format) as late,
+        appearing(out, "meanwhile: see {}".format) as early,
+    ):
+        fill(late, "late")
+        fill(early, "early")
+
+
+def test_a_directory_whose_place_was_taken_meanwhile_is_kept_beside_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"out was taken meanwhile: see .*/out-2"):
+        write_two_at_once(tmp_path / "out")
+
+    assert (tmp_path / "out" / "file.txt").read_text() == "early"
+    assert (tmp_path / "out-2" / "file.txt").read_text() == "late"
+    assert {path.name for path in tmp_path.iterdir()} == {"out", "out-2"}
