@@ -174,6 +174,25 @@ def test_help_follows_a_recipe(cfft_command: Callable[..., Any]) -> None:
     shown = cfft_command("run", "--recipe", "vanilla", "--help").out
 
     assert "--loss.feature-mse.weight" not in shown
+    assert "--mask.object.threshold" not in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("run", ["--suite.shapes.cache"]),
+        ("eval", []),
+        ("eval --model ViT-B-32", ["--backbone.open_clip.mean"]),
+        ("preview --mask object --mask random", ["--suite.shapes.cache", "--mask.random.rate"]),
+    ],
+)
+def test_help_of_each_command_knows_its_own_defaults(
+    words: str, shown: list[str], cfft_command: Callable[..., Any]
+) -> None:
+    text = cfft_command(*words.split(), "--help").out
+
+    options = ["--suite.shapes.cache", "--backbone.open_clip.mean", "--mask.random.rate"]
+    assert [option for option in options if option in text] == shown
 
 
 def test_all_help_shows_what_nobody_chose_and_what_few_set(

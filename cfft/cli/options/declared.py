@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Annotated, Any
 
 import typer
@@ -11,8 +11,10 @@ from rich.markup import escape
 
 from cfft.cli.options.command import HELP_ALL, Command
 from cfft.cli.options.options import Option
+from cfft.config.choices import choose
 from cfft.config.keywords import FILES, Keywords
-from cfft.config.layers import Layer, read_defaults
+from cfft.config.layers import LISTS, read_defaults
+from cfft.plugin.kinds import KINDS
 from cfft.plugin.registry import Registry
 
 _DASHES = {"token_normalize_func": lambda option: option.replace("_", "-")}
@@ -109,29 +111,25 @@ def _shown(
 ) -> dict[str, bool]:
     """Tell of each option whether --help shows it beside what was `heard`, both by name."""
     given = {named[n].keyword: v for n, v in heard.items() if n in named and v is not None}
-    has_files = any(option.keyword in FILES for option in named.values())
-    files = {keyword: given[keyword] for keyword in FILES if keyword in given}
-    layers = Keywords(registry).layers(files) if has_files else [read_defaults()]
-    chosen = _chosen(given, layers, registry)
+    chosen = _chosen({option.keyword for option in named.values()}, given, registry)
     return {
-        name: not option.rare
-        if option.owner is None
-        else option.owner[1] in chosen.get(option.owner[0], ())
+        name: not option.rare if option.owner is None else option.owner in chosen
         for name, option in named.items()
     }
 
 
-def _chosen(
-    given: Mapping[str, Any], layers: Iterable[Layer], registry: Registry
-) -> dict[str, list[str]]:
-    """Return the names of the strategies that are given, or else the default, by kind.
+def _chosen(known: Set[str], given: Mapping[str, Any], registry: Registry) -> set[tuple[str, str]]:
+    """Return kind and name of the strategies that are given, or else the default.
 
-    Nobody chooses a backbone who has not chosen a model.
+    A command that knows no recipes starts from no embedded world. Nobody chooses a backbone who has
+    not chosen a model.
     """
-    chosen: dict[str, list[str]] = {}
-    for layer in layers:
-        chosen |= {kind: [pick.use for pick in picks] for kind, picks in layer.chosen.items()}
-    prefix = given.get("model", "").partition(":")[0]
-    if prefix in ("", *registry.names("backbone")):
-        chosen["backbone"] = [prefix]
-    return chosen | {k: v if isinstance(v, list) else [v] for k, v in given.items()}
+    keywords = Keywords(registry)
+    said = {k: v for k, v in given.items() if k in (*FILES, *LISTS, "model")}
+    embedded = not known.isdisjoint(FILES)
+    layers = keywords.layers(said) if embedded else [read_defaults(), keywords.layer(said)]
+    picks = choose(registry, layers)[0].picks
+    names = {kind: [pick.use for pick in each] for kind, each in picks.items()}
+    names |= {k: v if isinstance(v, list) else [v] for k, v in given.items() if k in KINDS}
+    left_out = () if "model" in given else ("backbone",)
+    return {(kind, name) for kind, each in names.items() if kind not in left_out for name in each}
