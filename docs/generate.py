@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from configparser import ConfigParser
 from functools import cache
 from importlib.metadata import entry_points
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from cfft.cli.commands.eval import eval_options
 from cfft.cli.options.options import Option, run_options
 from cfft.config.layers import recipe_names, recipe_summary
 from cfft.plugin import hookspecs
+from cfft.plugin.interface import members as members_of
 from cfft.plugin.kinds import KINDS, Kind
 from cfft.plugin.manager import GROUP
 from cfft.plugin.params import Declaration, Param
@@ -35,7 +37,7 @@ CORE = DOCS.parent / "cfft"
 PAGES = (DOCS.parent / "README.md", *sorted(DOCS.glob("*.md")))
 CHECKER = DOCS / "examples" / "cfft-checker" / "cfft_checker.py"
 BLOCK = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-PROTOCOLS = {
+INTERFACES = {
     "mask": cfft.MaskSelector,
     "fill": cfft.Refiller,
     "cam": cfft.Cam,
@@ -44,6 +46,7 @@ PROTOCOLS = {
     "backbone": cfft.Backbone,
     "suite": cfft.Suite,
 }
+BASES = (cfft.AuxLoss, cfft.Refiller, cfft.Suite, cfft.ImageSet)
 
 
 def kinds() -> Iterator[str]:
@@ -61,6 +64,17 @@ def hooks() -> Iterator[str]:
         prose, example = _prose_and_example(spec)
         yield from (f"## {name}", "", "```python", f"def {name}{_signature(spec)}", "```", "")
         yield from (prose, "", "```python", example, "```", "")
+
+
+def members() -> Iterator[str]:
+    """Describe what the base classes ask for and what they give a default."""
+    for base in BASES:
+        about = _on_one_line(inspect.getdoc(base))
+        yield from (f"### {base.__name__}", "", about, "", "To be written:", "")
+        yield from (_member(base, *pair) for pair in members_of(base, required=True).items())
+        yield from ("", "Optional:", "")
+        yield from (_member(base, *pair) for pair in members_of(base, required=False).items())
+        yield ""
 
 
 def commands() -> Iterator[str]:
@@ -133,6 +147,7 @@ def _source(room: str) -> str:
 GENERATED: dict[str, Callable[[], Iterator[str]]] = {
     "rooms": rooms,
     "kinds": kinds,
+    "members": members,
     "hooks": hooks,
     "commands": commands,
     "run": run,
@@ -180,8 +195,36 @@ def main(check: bool) -> int:
 
 
 def _method(kind: Kind) -> Callable[..., Any]:
-    method: Callable[..., Any] = getattr(PROTOCOLS[kind.name], kind.method)
+    method: Callable[..., Any] = getattr(INTERFACES[kind.name], kind.method)
     return method
+
+
+def _member(base: type[Any], name: str, member: Any) -> str:
+    function = getattr(member, "default", member)
+    if function is not member:
+        spelt = f"{name}: {function.__annotations__['return']}"
+    elif callable(member):
+        spelt = name + _signature(member)
+    else:
+        declared = base.__annotations__[name].removeprefix("ClassVar[").removesuffix("]")
+        spelt = f"{name}: {declared}"
+    text = inspect.getdoc(function) if callable(function) else _class_values(base)[name]
+    return f"- `{spelt}`: {_on_one_line(text)}"
+
+
+def _class_values(base: type[Any]) -> dict[str, str]:
+    """Return the doc-strings that stand under the values of a class."""
+    (body,) = ast.parse(inspect.getsource(base)).body
+    pairs = pairwise(body.body)
+    return {
+        value.target.id: inspect.cleandoc(doc.value.value)
+        for value, doc in pairs
+        if isinstance(value, ast.AnnAssign)
+    }
+
+
+def _on_one_line(text: str | None) -> str:
+    return " ".join((text or "").split())
 
 
 def _signature(function: Callable[..., Any]) -> str:

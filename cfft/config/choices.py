@@ -11,6 +11,7 @@ from cfft.config.layers import COMMAND_LINE, LISTS, Choice, Layer, joined
 from cfft.config.shorthand import Shorthand
 from cfft.errors import CfftError, unknown
 from cfft.plugin.registry import Registry
+from cfft.step.interfaces import AuxLoss
 from cfft.step.needs import needs_of
 
 _COUNTERFACTUAL = {"student.counterfactual", "teacher.counterfactual"}
@@ -76,7 +77,7 @@ def strategies(
 
 def followed(loss: Any) -> str:
     """Return the label of the teacher that a loss follows, empty where it names none."""
-    return getattr(loss, "teacher", "")
+    return AuxLoss.of(loss).teacher or ""
 
 
 def _said(

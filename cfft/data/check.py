@@ -10,8 +10,9 @@ from typing import TypeVar
 
 import attrs
 
+from cfft.data.consistency import every_set
 from cfft.data.images import ImageFiles, ImageSubset, image_fault
-from cfft.data.suite import ComputedImageSet, ImageSet, SuiteSets
+from cfft.data.suite import ImageSet, SuiteSets
 from cfft.errors import DataError
 from cfft.runtime.processes import ALONE, Processes
 from cfft.runtime.progress import Advance, ignore
@@ -45,7 +46,7 @@ def check_suite(
     `advance` and `processes` as in `find_unreadable`. Raises DataError that lists every unreadable
     image, unless `skip`; with it, where a training class or a whole set has none left.
     """
-    sets = (suite.train, suite.val, suite.test, *suite.ood)
+    sets = every_set(suite)
     found = find_unreadable(sets, advance, processes)
     if found and not skip:
         raise DataError(*_lines(found))
@@ -153,15 +154,17 @@ def readable(images: ImageSet, found: Sequence[Unreadable]) -> ImageSet:
 
 def _origin(images: ImageSet) -> ImageSet:
     """Return the set that these images are computed from, itself where it lies on disk."""
-    return _origin(images.made_from) if isinstance(images, ComputedImageSet) else images
+    source = ImageSet.of(images).made_from
+    return images if source is None else _origin(source)
 
 
 def _originals(images: ImageSet) -> Sequence[int]:
     """Return for every image the place in `_origin(images)` of what it is computed from."""
-    if not isinstance(images, ComputedImageSet):
+    computed = ImageSet.of(images)
+    if computed.made_from is None:
         return range(len(images))
-    places = _originals(images.made_from)
-    return [places[images.original(index)] for index in range(len(images))]
+    places = _originals(computed.made_from)
+    return [places[computed.original(index)] for index in range(len(images))]
 
 
 def _require_classes(before: ImageSet, train: ImageSet, names: Sequence[str]) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cfft.data.images import counts_as
+from cfft.data.images import whole_of
 from cfft.data.suite import EvaluationSets, ImageSet, SuiteSets
 from cfft.errors import shortened
+from cfft.plugin.interface import misspelling
 
 OOD_AVERAGE = "ood_average"
 """What stands for the average over OOD sets among sets."""
@@ -91,7 +92,8 @@ def contradiction(images: ImageSet, known: int) -> str | None:
         return "has no images"
     labels, classes = np.asarray(images.labels), np.asarray(images.classes)
     return (
-        _of_shape(labels, len(images))
+        misspelling(whole_of(images), ImageSet)
+        or _of_shape(labels, len(images))
         or _of_type("labels", labels)
         or _of_type("classes", classes)
         or _of_classes(classes, known)
@@ -124,7 +126,7 @@ def _of_classes(classes: Values, known: int) -> str | None:
 
 
 def _of_counting(images: ImageSet, classes: Collection[int]) -> str | None:
-    for index, label in counts_as(images).items():
+    for index, label in ImageSet.of(images).counts_as.items():
         if not {index, label} <= set(classes):
             allowed = shortened(sorted(classes))
             return (
@@ -135,7 +137,7 @@ def _of_counting(images: ImageSet, classes: Collection[int]) -> str | None:
 
 
 def _of_labels(images: ImageSet, labels: Values) -> str | None:
-    stands_for = counts_as(images)
+    stands_for = ImageSet.of(images).counts_as
     allowed = sorted({stands_for.get(index, index) for index in images.classes})
     wrong = np.flatnonzero(~np.isin(labels, allowed))
     if not wrong.size:

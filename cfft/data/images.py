@@ -14,14 +14,14 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cfft.data.classes import class_table
 from cfft.data.folders import EXTENSIONS, image_files, no_classes, subfolders
-from cfft.data.suite import ComputedImageSet, ImageSet, MaskedImageSet
+from cfft.data.suite import ImageSet
 from cfft.errors import DataError
 
 _INTEGERS_OF_16_BITS = ("PNG", "PPM")  # which Pillow may hold in 32
 
 
 @attrs.frozen(eq=False)
-class ImageFiles:
+class ImageFiles(ImageSet):
     """Hold labelled image files; nothing is opened before `read`.
 
     `paths`: POSIX paths relative to `root`. `labels`: one class index per path. `classes`: the
@@ -50,7 +50,7 @@ class ImageFiles:
 
 
 @attrs.frozen(eq=False)
-class ImageSubset:
+class ImageSubset(ImageSet):
     """Hold the images of another set at `indices`, in that order.
 
     `faults`: those of the whole set unless others are given; see ImageSet.
@@ -64,7 +64,7 @@ class ImageSubset:
 
     @faults.default
     def _faults(self) -> tuple[str, ...]:
-        return faults_of(self.whole)
+        return tuple(ImageSet.of(self.whole).faults)
 
     @labels.default
     def _labels(self) -> tuple[int, ...]:
@@ -78,13 +78,25 @@ class ImageSubset:
 
     @property
     def counts_as(self) -> Mapping[int, int]:
-        """What the classes of the whole set stand for; see ImageSet."""
-        return counts_as(self.whole)
+        """The labels that classes of the whole set stand for."""
+        return ImageSet.of(self.whole).counts_as
 
     @property
     def cropped(self) -> bool:
-        """Whether the images of the whole set are cut out already; see ImageSet."""
-        return is_cropped(self.whole)
+        """Whether the images of the whole set are cut out already."""
+        return ImageSet.of(self.whole).cropped
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins that the images have in the whole set."""
+        whole = origins_of(self.whole)
+        return tuple(whole[index] for index in self.indices) if whole else ()
+
+    @property
+    def mask(self) -> Callable[[int], NDArray[np.uint8 | np.bool_]] | None:
+        """The masks of the whole set, where it has some."""
+        whole = ImageSet.of(self.whole).mask
+        return None if whole is None else lambda index: whole(self.indices[index])
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -98,10 +110,9 @@ class ImageSubset:
         return self.whole.identify(self.indices[index])
 
 
-def counts_as(images: ImageSet) -> Mapping[int, int]:
-    """Return which label a class stands for, by class index; the others stand for themselves."""
-    found: Mapping[int, int] = getattr(images, "counts_as", {})
-    return found
+def whole_of(images: ImageSet) -> ImageSet:
+    """Return the set that a part is drawn from, itself where it is no part."""
+    return whole_of(images.whole) if isinstance(images, ImageSubset) else images
 
 
 def origins_of(images: ImageSet) -> tuple[str, ...]:
@@ -110,34 +121,11 @@ def origins_of(images: ImageSet) -> tuple[str, ...]:
     Those of a set that is computed from another begin with its name. Empty where each image
     stands for itself.
     """
-    if isinstance(images, ImageSubset):
-        whole = origins_of(images.whole)
-        return tuple(whole[index] for index in images.indices) if whole else ()
-    if isinstance(images, ComputedImageSet):
-        named = _named_in(images.made_from)
-        return tuple(named[images.original(index)] for index in range(len(images)))
-    return tuple(getattr(images, "origins", ()))
-
-
-def faults_of(images: ImageSet) -> tuple[str, ...]:
-    """Return what is wrong with a set, in one line each; see ImageSet."""
-    return tuple(getattr(images, "faults", ()))
-
-
-def is_cropped(images: ImageSet) -> bool:
-    """Tell whether images are cut out for models already; see ImageSet."""
-    return bool(getattr(images, "cropped", False))
-
-
-def mask_reader(images: ImageSet) -> Callable[[int], NDArray[np.uint8 | np.bool_]] | None:
-    """Return the `mask` method of a set, or of the set that a subset is taken from.
-
-    None where objects are not known; see MaskedImageSet.
-    """
-    if isinstance(images, ImageSubset):
-        whole, indices = mask_reader(images.whole), images.indices
-        return None if whole is None else lambda index: whole(indices[index])
-    return images.mask if isinstance(images, MaskedImageSet) else None
+    whole = ImageSet.of(images)
+    if whole.made_from is None:
+        return tuple(whole.origins)
+    named = _named_in(whole.made_from)
+    return tuple(named[whole.original(index)] for index in range(len(images)))
 
 
 def class_folders(

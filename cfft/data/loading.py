@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from cfft.data.images import is_cropped
 from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, DataError
 from cfft.records import Batch, Preprocessing
@@ -55,7 +54,7 @@ def image_transform(preprocessing: Preprocessing) -> Callable[[Any], Tensor]:
 
 def fitting(images: ImageSet, preprocessing: Preprocessing) -> Preprocessing:
     """Return what has to be done to these images; nothing is cut off those cut out already."""
-    if not is_cropped(images):
+    if not ImageSet.of(images).cropped:
         return preprocessing
     return attrs.evolve(preprocessing, resize=max(preprocessing.size))
 

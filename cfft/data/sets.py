@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from cfft.data.consistency import every_set, inconsistencies
-from cfft.data.images import faults_of
 from cfft.data.suite import EvaluationSets, ImageSet, Suite, SuiteSets
 from cfft.errors import DataError, counted, unknown
 from cfft.plugin.params import declaration
@@ -25,29 +24,22 @@ def training_sets(suite: Suite, seed: int) -> SuiteSets:
     return sets
 
 
-def unread(suite: Suite) -> tuple[str, ...]:
-    """Name what lies beside a suite's sets and belongs to none of them; see Suite."""
-    found: Callable[[], Sequence[str]] = getattr(suite, "unread", tuple)
-    return tuple(found())
-
-
 def evaluation_sets(suite: Suite, seed: int) -> EvaluationSets:
     """Return what `suite` measures models on; see Suite.
 
     `seed`: the one that splits are drawn from; a run is measured again on the same images only
     with its own. Raises DataError as `training_sets` does.
     """
-    measured = getattr(suite, "evaluation", None)
-    if measured is None:
+    found = Suite.of(suite).evaluation(seed)
+    if found is None:
         return training_sets(suite, seed).for_evaluation()
-    found: EvaluationSets = measured(seed)
     _require_sound(suite, found)
     return found
 
 
 def damage(sets: SuiteSets | EvaluationSets) -> list[str]:
     """Say what is wrong with sets on disk, each once: their faults, and why others are refused."""
-    faults = [fault for images in every_set(sets) for fault in faults_of(images)]
+    faults = [fault for images in every_set(sets) for fault in ImageSet.of(images).faults]
     return list(dict.fromkeys([*faults, *sets.refused.values()]))
 
 

@@ -19,7 +19,7 @@ from cfft.records import Batch, MaskSelection, Preprocessing
 from cfft.runtime.devices import make_accelerator
 from cfft.runtime.progress import Reporter
 from cfft.step.engine import refilled
-from cfft.step.interfaces import Cam
+from cfft.step.interfaces import Cam, Refiller
 from cfft.step.passes import CleanPass
 from cfft.training.sheet import (
     Column,
@@ -29,7 +29,6 @@ from cfft.training.sheet import (
     map_column,
     sample_batch,
     sheet_draws,
-    smallest_batch,
 )
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def preview_sheet(
     rows. Raises what fills raise where there are too few images for them.
     """
     classifier.eval().requires_grad_(False)
-    count = max(rows, *(smallest_batch(each.fill.strategy) for each in combinations))
+    count = max(rows, *(Refiller.of(each.fill.strategy).smallest_batch for each in combinations))
     batch = sample_batch(images, count, preprocessing, classifier.head.weight.device)
     names = [classes[label] for label in batch.labels.tolist()]
     columns = Columns.of(classifier, batch, combinations, seed)

@@ -95,7 +95,7 @@ def cfft_losses() -> Sequence[type[Any]]:
 
     >>> import cfft
     >>> @cfft.loss("feature-l1")
-    ... class FeatureL1:
+    ... class FeatureL1(cfft.AuxLoss):
     ...     '''Mean absolute difference of the features on the original images.'''
     ...     needs = frozenset({"teacher.original"})
     ...     weight: float = cfft.param(1.0, help="factor in the objective", ge=0)
@@ -132,7 +132,7 @@ def cfft_suites() -> Sequence[type[Any]]:
     >>> from pathlib import Path
     >>> import cfft
     >>> @cfft.suite("two-folders")
-    ... class TwoFolders:
+    ... class TwoFolders(cfft.Suite):
     ...     '''Train on one folder of class folders, measure on another.'''
     ...     data: Path = cfft.param(help="folder that holds both")
     ...     def open(self, seed):

@@ -243,7 +243,8 @@ def values_of(strategy: Any) -> dict[str, Any]:
 
 def _declare(kind: str, name: str, cls: type[T]) -> type[T]:
     method = KINDS[kind].method
-    if not callable(getattr(cls, method, None)):
+    found = getattr(cls, method, None)
+    if not callable(found) or getattr(found, "__isabstractmethod__", False):
         raise TypeError(f"{kind} '{name}' ({cls.__qualname__}) has no method {method}()")
     if not re.fullmatch(NAME, name) or (kind, name) in _TAKEN:
         raise TypeError(f"{kind} cannot be called '{name}': letters, digits, - and _, not none")
@@ -253,7 +254,7 @@ def _declare(kind: str, name: str, cls: type[T]) -> type[T]:
 def _freeze(kind: str, name: str, cls: type[T]) -> type[T]:
     frozen: Any = attrs.frozen(cls, slots=False)
     declared = Declaration(
-        kind, name, (inspect.getdoc(cls) or "").split("\n")[0], frozen, _params(frozen)
+        kind, name, inspect.cleandoc(cls.__doc__ or "").split("\n")[0], frozen, _params(frozen)
     )
     for number, param in enumerate(declared.params):
         earlier = {p.name for p in declared.params[:number]}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_stat_scores
 
-from cfft.data.images import counts_as, origins_of
+from cfft.data.images import origins_of
 from cfft.data.loading import Loaded, Loader, on_device
 from cfft.data.suite import ImageSet
 from cfft.encoder.encoder import Classifier
@@ -93,7 +93,7 @@ def predictions_of(logits: Tensor, image_set: ImageSet) -> Predictions:
         tuple(image_set.classes),
         origins=origins_of(image_set),
     )
-    for index, label in counts_as(image_set).items():
+    for index, label in ImageSet.of(image_set).counts_as.items():
         found.stands_for[index] = label
     return found
 

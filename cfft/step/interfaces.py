@@ -1,9 +1,12 @@
-"""The protocols of the strategies that take part in a training step."""
+"""The interfaces of the strategies that take part in a training step."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from cfft.plugin.interface import Interface, attribute
 
 if TYPE_CHECKING:
     import torch
@@ -47,18 +50,22 @@ class MaskSelector(Protocol):
         """Return the selection; never write into `batch`."""
 
 
-@runtime_checkable
-class Refiller(Protocol):
-    """Turn images and a selection into counterfactual images.
+class Refiller(Interface):
+    """Turn images and a selection into counterfactual images."""
 
-    The optional class attribute `smallest_batch` says how many images it takes, 1 without it;
-    with fewer, `refill` raises a CfftError.
-    """
-
+    @abstractmethod
     def refill(
         self, batch: Batch, selection: MaskSelection, rng: torch.Generator
     ) -> Counterfactual:
         """Return new images, or tokens to drop; `rng` is a CPU generator of this step."""
+
+    @attribute
+    def smallest_batch(self) -> int:
+        """The number of images that `refill` needs at least; with fewer it raises a CfftError.
+
+        A run whose batches could be smaller stops before training. Default: 1.
+        """
+        return 1
 
 
 @runtime_checkable
@@ -95,17 +102,42 @@ RESERVED_LABELS = frozenset(("ce", "total", *_METRICS))
 """Names that metrics have already, so that no auxiliary loss can have them."""
 
 
-@runtime_checkable
-class AuxLoss(Protocol):
-    """Measure one auxiliary term of the objective.
+NEEDS = frozenset(
+    {
+        "student.counterfactual",
+        "teacher.original",
+        "teacher.counterfactual",
+        "teacher.feature_variance",
+    }
+)
+"""What a loss can look at besides the student's outputs on the original images."""
 
-    A loss has a parameter `weight` and, where it follows a teacher, a parameter `teacher` with
-    that teacher's label. The optional class attribute `needs` names what it looks at, out of
-    `student.counterfactual`, `teacher.original`, `teacher.counterfactual` and
-    `teacher.feature_variance`; without it everything is computed.
-    """
 
-    weight: float
+class AuxLoss(Interface):
+    """Measure one auxiliary term of the objective."""
 
+    @attribute
+    @abstractmethod
+    def weight(self) -> float:
+        """The factor of the term in the objective: a parameter, not negative."""
+
+    @abstractmethod
     def measure(self, outputs: StepOutputs) -> Tensor:
         """Return the un-weighted term, a scalar tensor."""
+
+    @attribute
+    def teacher(self) -> str | None:
+        """The label of the teacher that the loss follows: a parameter.
+
+        Default: None, it looks at every teacher of the run.
+        """
+        return None
+
+    @attribute
+    def needs(self) -> frozenset[str]:
+        """The outputs that the loss looks at; nothing else is computed for it.
+
+        Out of `student.counterfactual`, `teacher.original`, `teacher.counterfactual` and
+        `teacher.feature_variance`. Default: all of them.
+        """
+        return NEEDS

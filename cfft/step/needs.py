@@ -5,38 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from cfft.errors import ConfigError, PluginError, unknown
-from cfft.step.interfaces import RESERVED_LABELS, AuxLoss
+from cfft.step.interfaces import NEEDS, RESERVED_LABELS, AuxLoss
 
 CLASSIFICATION = "ce"
-_ALL = frozenset(
-    {
-        "student.counterfactual",
-        "teacher.original",
-        "teacher.counterfactual",
-        "teacher.feature_variance",
-    }
-)
 
 
 def all_needs(losses: Mapping[str, AuxLoss]) -> frozenset[str]:
     """Join what losses, keyed by label, look at; raises PluginError for names that do not exist."""
-    return _joined(needs_of(label, loss) for label, loss in losses.items())
+    return frozenset[str]().union(*(needs_of(label, loss) for label, loss in losses.items()))
 
 
 def teacher_needs(teacher: str, losses: Mapping[str, AuxLoss]) -> frozenset[str]:
     """Join what losses look at in one teacher; a loss that names no teacher looks at each."""
-    return _joined(
-        needs_of(label, loss)
-        for label, loss in losses.items()
-        if getattr(loss, "teacher", teacher) == teacher
-    )
+    own = {k: loss for k, loss in losses.items() if AuxLoss.of(loss).teacher in (None, teacher)}
+    return all_needs(own)
 
 
 def needs_of(label: str, loss: AuxLoss) -> frozenset[str]:
     """Return what one loss looks at: everything, unless it says so in `needs`."""
-    needs = frozenset(getattr(loss, "needs", _ALL))
-    for surplus in sorted(needs - _ALL):
-        raise PluginError(f"loss '{label}': {unknown('need', surplus, _ALL)}")
+    needs = frozenset(AuxLoss.of(loss).needs)
+    for surplus in sorted(needs - NEEDS):
+        raise PluginError(f"loss '{label}': {unknown('need', surplus, NEEDS)}")
     return needs
 
 
@@ -44,12 +33,8 @@ def check_losses(losses: Mapping[str, AuxLoss], teachers: Iterable[str]) -> None
     """Raise ConfigError where a loss follows a teacher that is absent or has a reserved label."""
     labels = set(teachers)
     for label, loss in losses.items():
-        followed = getattr(loss, "teacher", None)
+        followed = AuxLoss.of(loss).teacher
         if label in RESERVED_LABELS:
             raise ConfigError(f"no loss can be labelled '{label}': that is another measurement")
         if followed is not None and followed not in labels:
             raise ConfigError(f"loss '{label}': {unknown('teacher', followed, labels, 'chosen')}")
-
-
-def _joined(needs: Iterable[frozenset[str]]) -> frozenset[str]:
-    return frozenset[str]().union(*needs)

@@ -7,8 +7,11 @@ from typing import Any
 
 import attrs
 
-from cfft.errors import ConfigError
+from cfft.data.suite import Suite
+from cfft.errors import ConfigError, unknown
+from cfft.plugin.interface import Interface, misspelling
 from cfft.plugin.params import Declaration, declaration, values_of
+from cfft.step.interfaces import AuxLoss, Refiller
 from cfft.testing.guard import must
 from cfft.testing.model_kinds import check_backbone, check_suite, check_teacher
 from cfft.testing.step_kinds import check_cam, check_fill, check_loss, check_mask
@@ -23,6 +26,7 @@ _BEHAVIOUR: Mapping[str, Callable[..., None]] = {
     "backbone": check_backbone,
     "suite": check_suite,
 }
+_BASES: Mapping[str, type[Interface]] = {"fill": Refiller, "loss": AuxLoss, "suite": Suite}
 
 
 def check_strategy(cls: type[Any], values: Mapping[str, Any] | None = None, **inputs: Any) -> None:
@@ -53,6 +57,17 @@ def check_declaration(cls: type[Any]) -> None:
     )
     for param in declared.params:
         must(bool(param.help.strip()), f"{who}, parameter '{param.name}' has no help text")
+    _check_members(who, declared)
+
+
+def _check_members(who: str, declared: Declaration) -> None:
+    names = [param.name for param in declared.params]
+    if declared.kind in _BASES:
+        problem = misspelling(declared.cls, _BASES[declared.kind], names)
+        must(problem is None, f"{who} {problem}")
+    if declared.kind == "suite":
+        for name in Suite.of(declared.cls).only_measured:
+            must(name in names, f"{who}, only_measured: {unknown('parameter', name, names)}")
 
 
 def _built(who: str, declared: Declaration, values: Mapping[str, Any]) -> Any:

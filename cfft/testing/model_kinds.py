@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from cfft.data.consistency import inconsistencies
+from cfft.data.consistency import every_set, inconsistencies
 from cfft.data.sets import damage
 from cfft.data.suite import EvaluationSets, ImageSet, Suite, SuiteSets
 from cfft.encoder.encoder import Capture, Classifier
@@ -82,11 +83,12 @@ def check_suite(who: str, suite: Suite) -> None:
     A suite with `evaluation` is opened that way too; it may refuse `open` with a DataError, as one
     that nobody can train on does.
     """
-    measured = getattr(suite, "evaluation", None)
-    if measured is None or _can_train(suite):
+    evaluation = Suite.of(suite).evaluation
+    measured = evaluation(0) is not None
+    if not measured or _can_train(suite):
         _check_way(who, suite.open, SuiteSets)
-    if measured is not None:
-        _check_way(f"{who}, evaluation()", measured, EvaluationSets)
+    if measured:
+        _check_way(f"{who}, evaluation()", evaluation, EvaluationSets)
 
 
 def _can_train(suite: Suite) -> bool:
@@ -97,20 +99,14 @@ def _can_train(suite: Suite) -> bool:
     return True
 
 
-def _check_way(who: str, opened: Callable[[int], Opened], wanted: type[Opened]) -> None:
+def _check_way(who: str, opened: Callable[[int], Any], wanted: type[Opened]) -> None:
     with leaves_alone(who, {}):
         sets = opened(0)
     must(isinstance(sets, wanted), f"{who} must return {wanted.__name__}")
     problem = next(chain(damage(sets), inconsistencies(sets)), None)
     must(problem is None, f"{who}: {problem}")
-    for first, second in zip(_every(sets), _every(opened(0)), strict=True):
+    for first, second in zip(every_set(sets), every_set(opened(0)), strict=True):
         _check_images(f"{who}, set '{first.name}'", first, second)
-
-
-def _every(sets: Opened) -> list[ImageSet]:
-    if isinstance(sets, EvaluationSets):
-        return [*sets.present]
-    return [sets.train, sets.val, sets.test, *sets.ood]
 
 
 def _identities(images: ImageSet) -> list[str]:

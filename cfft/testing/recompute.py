@@ -26,7 +26,7 @@ from cfft.testing.vectors import VectorFile
 
 
 @attrs.frozen(eq=False)
-class DonorFill:
+class DonorFill(Refiller):
     """Refill from donors that are given: [B] or [B, gh, gw], indices into the batch."""
 
     donors: Tensor

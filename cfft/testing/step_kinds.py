@@ -54,7 +54,7 @@ def _check_selection(who: str, selection: MaskSelection, shape: tuple[int, ...])
 
 def check_fill(who: str, fill: Refiller) -> None:
     """Refill images of which all, some and no patches are hidden, twice, and compare."""
-    smallest = getattr(fill, "smallest_batch", 1)
+    smallest = Refiller.of(fill).smallest_batch
     for grid in _GRIDS:
         batch = tiny_batch(max(3, smallest), grid)
         for selection in (_uneven(len(batch.images), grid), _even(len(batch.images), grid)):
@@ -137,7 +137,7 @@ def _outputs(loss: AuxLoss, needs: frozenset[str]) -> tuple[StepOutputs, dict[st
         Counterfactual(batch.images) if refilled else None,
         original,
         second if "student.counterfactual" in needs else None,
-        {getattr(loss, "teacher", "teacher"): teacher},
+        {AuxLoss.of(loss).teacher or "teacher": teacher},
     )
     return outputs, {
         "original features": original.features,

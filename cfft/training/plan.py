@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from cfft.config.resolve import Chosen, RunConfig
-from cfft.data.sets import unread
 from cfft.data.suite import ImageSet, Suite
 from cfft.plugin.params import values_of
 from cfft.runtime.progress import Plan
@@ -51,7 +50,7 @@ def _image_facts(suite: Suite, prepared: Prepared) -> Iterator[Fact]:
         yield "images", role, f"{images.name}: {size}, {classes}"
     if prepared.sets.absent:
         yield "images", "absent", f"{', '.join(prepared.sets.absent)} (not measured)"
-    beside = unread(suite)
+    beside = Suite.of(suite).unread()
     if beside:
         yield "images", "not read", f"{', '.join(beside)} (no set's folder is called so)"
     if prepared.skipped:

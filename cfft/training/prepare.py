@@ -26,7 +26,7 @@ from cfft.model.prompts import resolve_templates
 from cfft.runtime.processes import Processes
 from cfft.runtime.progress import Reporter
 from cfft.step.engine import TrainingStep
-from cfft.step.interfaces import ModelSource
+from cfft.step.interfaces import ModelSource, Refiller
 from cfft.training.batches import BatchPlan, plan_batches
 from cfft.training.schedule import Steps, count_steps, parse_interval
 
@@ -152,7 +152,7 @@ def _batches(config: RunConfig, sets: SuiteSets, processes: int) -> BatchPlan:
 
 
 def _check_batches(config: RunConfig, batches: BatchPlan) -> None:
-    wanted = getattr(_strategy(config.fill), "smallest_batch", 1)
+    wanted = Refiller.of(config.fill.strategy).smallest_batch if config.fill else 1
     if config.fill is not None and batches.smallest_micro < wanted:
         raise ConfigError(
             f"fill '{config.fill.name}' needs {wanted} images in every micro-batch, got "

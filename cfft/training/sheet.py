@@ -39,7 +39,7 @@ def sample_sheet(
     patches (dark), and the counterfactual image with dropped patches in grey. Draws from
     generators of its own, so that training is the same with and without it.
     """
-    least = smallest_batch(step.strategies[1]) if step.strategies else 1
+    least = Refiller.of(step.strategies[1]).smallest_batch if step.strategies else 1
     batch = sample_batch(images, max(ROWS, least), preprocessing, step.student.head.weight.device)
     names = [classes[label] for label in batch.labels.tolist()]
     return draw_sheet(step.outputs(batch, *sheet_draws(seed)), names[:ROWS])
@@ -48,11 +48,6 @@ def sample_sheet(
 def sheet_draws(seed: int) -> tuple[torch.Generator, torch.Generator]:
     """Return the generators of a sheet's masks and fills, which no training draws from."""
     return generator(seed, "sheet-mask"), generator(seed, "sheet-fill")
-
-
-def smallest_batch(fill: Refiller) -> int:
-    """Return how many images a fill takes at least."""
-    return int(getattr(fill, "smallest_batch", 1))
 
 
 def sample_batch(

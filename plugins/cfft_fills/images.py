@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @cfft.fill("single")
-class SingleFill:
+class SingleFill(cfft.Refiller):
     """Fill all hidden patches of a image from one other image.
 
     Patches come from the same place. The default follows the paper, never the image itself:
@@ -37,7 +37,7 @@ class SingleFill:
 
 
 @cfft.fill("multi")
-class MultiFill:
+class MultiFill(cfft.Refiller):
     """Fill each hidden patch from another image, drawn for every patch anew.
 
     Patches come from the same place, never from the image itself; every other image of the

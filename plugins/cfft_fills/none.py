@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @cfft.fill("none")
-class NoFill:
+class NoFill(cfft.Refiller):
     """Drop hidden patches as tokens, for student and teacher alike.
 
     Pixels stay as they are; no encoder sees the dropped tokens. Each image may lose its own number

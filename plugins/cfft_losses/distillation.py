@@ -13,7 +13,7 @@ View = Literal["original", "counterfactual"]
 
 
 @cfft.loss("logit-kl")
-class LogitKl:
+class LogitKl(cfft.AuxLoss):
     """Keep class probabilities close to a teacher's, on one view.
 
     KL of the teacher's tempered probabilities to the student's, times the squared temperature,
@@ -37,7 +37,7 @@ class LogitKl:
 
 
 @cfft.loss("wise-kd")
-class WiseKd:
+class WiseKd(cfft.AuxLoss):
     """Distil the weight average of the zero-shot and the fine-tuned model.
 
     KL_T(g(f(x)), g_e(f_e(x))) of the paper's equation 3, on original images, with the paper's

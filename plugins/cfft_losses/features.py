@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @cfft.loss("feature-mse")
-class FeatureMse:
+class FeatureMse(cfft.AuxLoss):
     """Keep features of counterfactual images close to the pre-trained model's.
 
     MSE(f_hat(x_cf), f(x_cf)) of the paper's equation 2: the mean over batch and features of the

@@ -12,6 +12,7 @@ from cfft import (
     DataError,
     EvaluationSets,
     ImageFiles,
+    Suite,
     SuiteSets,
     class_folders,
     class_table,
@@ -25,7 +26,7 @@ from .parts import PARTS, Percentages, Readers, check_split, complete_sets, fold
 
 
 @suite("folder")
-class FolderSuite:
+class FolderSuite(Suite):
     """Train on DIR/train/<class>/*, test on DIR/test and on each DIR/ood/<name>.
 
     Without DIR/train the others can be measured on. Their classes are then those that classes.txt
@@ -57,7 +58,9 @@ class FolderSuite:
         roots = [self.data / name for name in PARTS[1:] if name in folders]
         whole = class_folders(self.data / "train", "train", table)
         given, shifts = _readers(roots, table), _readers(self._ood_roots(), table)
-        return complete_sets(whole, given, shifts, self.split, seed, _remedy(given))
+        return complete_sets(
+            whole, whole.class_names, given, shifts, self.split, seed, _remedy(given)
+        )
 
     def evaluation(self, seed: int) -> EvaluationSets:
         """Return the sets to measure on, for which no training images have to be there.

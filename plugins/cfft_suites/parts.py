@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import attrs
 
@@ -62,15 +62,12 @@ def open_parts(
     return parts, tuple(more.values()), refused
 
 
-class NamedImages(ImageSet, Protocol):
-    """Hold images, and the names of all classes by index."""
-
-    @property
-    def class_names(self) -> Sequence[str]: ...
-
-
 def draw_parts(
-    images: NamedImages, shares: Mapping[str, float], seed: int, remedy: str = ""
+    images: ImageSet,
+    class_names: Sequence[str],
+    shares: Mapping[str, float],
+    seed: int,
+    remedy: str = "",
 ) -> dict[str, ImageSubset]:
     """Split `images` into parts named and sized by `shares`, each class for itself.
 
@@ -83,7 +80,7 @@ def draw_parts(
 
     sizes = list(shares.values())
     try:
-        drawn = stratified_split(images.labels, sizes, seed, images.class_names)
+        drawn = stratified_split(images.labels, sizes, seed, class_names)
     except DataError as error:
         return _undivided(images, tuple(shares), f"{error}{remedy}")
     return {
@@ -125,7 +122,8 @@ def _undivided(images: ImageSet, names: Sequence[str], reason: str) -> dict[str,
 
 
 def complete_parts(
-    train: NamedImages,
+    train: ImageSet,
+    class_names: Sequence[str],
     given: Mapping[str, ImageSet],
     names: tuple[str, str, str],
     split: Percentages,
@@ -139,12 +137,13 @@ def complete_parts(
     """
     shares = dict(zip(names, split, strict=True))
     missing = {name: share for name, share in shares.items() if name not in given}
-    parts = {**given, **draw_parts(train, missing, seed, remedy)}
+    parts = {**given, **draw_parts(train, class_names, missing, seed, remedy)}
     return parts[names[0]], parts[names[1]], parts[names[2]]
 
 
 def complete_sets(
-    whole: NamedImages,
+    whole: ImageSet,
+    class_names: Sequence[str],
     given: Readers[ImageSet],
     shifts: Readers[ImageSet],
     split: Percentages,
@@ -157,5 +156,5 @@ def complete_sets(
     and `open_parts` do.
     """
     parts, ood, refused = open_parts(given, shifts)
-    train, val, test = complete_parts(whole, parts, PARTS, split, seed, remedy)
-    return SuiteSets(tuple(whole.class_names), train, val, test, ood, refused)
+    train, val, test = complete_parts(whole, class_names, parts, PARTS, split, seed, remedy)
+    return SuiteSets(tuple(class_names), train, val, test, ood, refused)

@@ -2,15 +2,19 @@
 
 import ast
 import doctest
+import re
 from pathlib import Path
 
 import pytest
 
+from cfft.data.verification.verify import verify
 from cfft.plugin import hookspecs
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import declaration
+from cfft.testing import check_strategy
 
-CHECKER = Path(__file__).parents[2] / "docs" / "examples" / "cfft-checker" / "cfft_checker.py"
+DOCS = Path(__file__).parents[2] / "docs"
+CHECKER = DOCS / "examples" / "cfft-checker" / "cfft_checker.py"
 HOOKS = [name for name in vars(hookspecs) if name.startswith("cfft_")]
 
 
@@ -40,6 +44,41 @@ def test_the_example_of_a_collecting_hook_returns_strategies_of_its_kind(kind):
     (strategy,) = names[kind.hook]()
 
     assert declaration(strategy).kind == kind.name
+
+
+@pytest.mark.parametrize(
+    "hook", ["cfft_masks", "cfft_fills", "cfft_cams", "cfft_teachers", "cfft_losses"]
+)
+def test_the_example_of_a_hook_keeps_the_rules_of_its_kind(hook):
+    _, names = run(example_of(hook))
+
+    (strategy,) = names[hook]()
+
+    check_strategy(strategy)
+
+
+def written_example():
+    """Return what the one example of hooks.md that stands there alone defines."""
+    page = (DOCS / "hooks.md").read_text("utf-8")
+    (source,) = re.findall(r"```python\n(from PIL .*?)```", page, re.DOTALL)
+    names = {}
+    exec(source, names)
+    return names
+
+
+def test_the_suite_of_the_page_keeps_the_rules_of_its_kind():
+    (suite,) = written_example()["cfft_suites"]()
+
+    check_strategy(suite)
+
+
+def test_the_suite_of_the_page_is_complete():
+    (suite,) = written_example()["cfft_suites"]()
+
+    found = verify(suite(), 0)
+
+    assert (found.problems, found.absent) == ((), {})
+    assert [each.name for each in found.sets if each.expected] == ["light"]
 
 
 def test_the_example_package_is_the_example_of_its_hook():

@@ -194,9 +194,44 @@ class UntoldMask:
         return None
 
 
+@cfft.fill("sparing")
+class SparingFill:
+    """Need two images and misspell that."""
+
+    smallest_batches = 2
+
+    def refill(self, batch, selection, rng):
+        return None
+
+
+@cfft.loss("needy")
+class NeedyLoss(cfft.AuxLoss):
+    """Misspell what is needed."""
+
+    need = frozenset({"teacher.original"})
+    weight: float = cfft.param(1.0, help="factor")
+
+    def measure(self, outputs):
+        return None
+
+
+@cfft.suite("partial")
+class PartialSuite:
+    """Name a parameter that is not there."""
+
+    only_measured = ("siz",)
+    size: int = cfft.param(1, help="images")
+
+    def open(self, seed):
+        return None
+
+
 @pytest.mark.parametrize(
     ("strategy", "says"),
     [
+        (SparingFill, "fill 'sparing' has an attribute 'smallest_batches'.*'smallest_batch'"),
+        (NeedyLoss, "loss 'needy' has an attribute 'need', .*did you mean 'needs'"),
+        (PartialSuite, "suite 'partial', only_measured: unknown parameter 'siz'.*'size'"),
         (MuteMask, "mask 'mute', parameter 'share' has no help text"),
         (UntoldMask, "first line must have 1 to 79 characters"),
     ],

@@ -16,6 +16,7 @@ from cfft.cli.options.options import Option, run_options
 from cfft.config.keywords import Keywords
 from cfft.config.resolve import RunConfig, resolve
 from cfft.config.settings import Evaluation, Model, Training
+from cfft.data.suite import Suite
 from cfft.plugin.params import declaration
 from cfft.plugin.registry import Registry
 
@@ -57,7 +58,7 @@ def test_no_parameter_of_a_suite_is_spelt_like_a_setting(suite: object) -> None:
 def test_what_only_measuring_asks_a_suite_for_are_parameters_of_it(suite: object) -> None:
     names = {param.name for param in suite.params}
 
-    assert set(getattr(suite.cls, "only_measured", ())) <= names
+    assert set(Suite.of(suite.cls).only_measured) <= names
 
 
 @pytest.mark.parametrize("line", shown("run"))

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import cfft
-from cfft import DataError, EvaluationSets, Suite, SuiteSets
+from cfft import DataError, EvaluationSets, ImageSubset, Suite, SuiteSets
 from cfft.data.sets import evaluation_sets, named_sets, training_sets
 
 NAMES = ("ant", "bee", "cow", "dog")
@@ -34,6 +34,19 @@ class Greys:
 
     def identify(self, index: int) -> str:
         return f"{index}.png"
+
+
+@attrs.frozen
+class Misspelt:
+    """One grey image, with a mapping that nobody reads."""
+
+    name: str
+    labels: tuple[int, ...] = (1,)
+    classes: tuple[int, ...] = (1, 3)
+    count_as: Mapping[int, int] = attrs.field(factory=dict)
+
+    def __len__(self) -> int:
+        return 1
 
 
 class Nothing(Greys):
@@ -99,6 +112,11 @@ CONTRADICTIONS = [
     (Greys("fog", classes=()), "has no classes"),
     (Greys("fog", counts_as={1: 9}), r"counts class 1 as 9 .*among its classes: 1, 3"),
     (Greys("fog", counts_as={-1: 3}), r"counts class -1 as 3"),
+    (
+        Misspelt("fog"),
+        "set 'fog' has an attribute 'count_as', which cfft does not read: did you mean 'counts_as'",
+    ),
+    (ImageSubset(whole=Misspelt("all"), indices=(0,), name="fog"), "set 'fog' has an attribute"),
     (
         Greys("fog", classes=(0, 1, 3), counts_as={1: 0}),
         r"has 1 of 3 labels .*the first 1 of 0\.png; allowed: 0, 3",

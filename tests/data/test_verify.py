@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cfft import DataError, EvaluationSets, Expected, ImageSet, SuiteSets
+from cfft import DataError, EvaluationSets, Expected, ImageFiles, ImageSet, SuiteSets
 from cfft.data.images import ImageSubset, class_folders
 from cfft.data.verification.verify import Verification, verify
 
@@ -316,6 +316,25 @@ def test_without_decoding_only_counts_are_compared(data: Path) -> None:
 
     assert found.problems == ()
     assert not found.decoded
+
+
+def test_a_set_with_a_misspelt_member_is_refused_in_one_line(data: Path) -> None:
+    @attrs.frozen
+    class Misspelt(ImageFiles):
+        count_as: Mapping[int, int] = attrs.field(factory=dict)
+
+    class Suite(Folders):
+        def open(self, seed: int) -> SuiteSets:
+            sets = super().open(seed)
+            (snow,) = sets.ood
+            fields = attrs.asdict(snow, recurse=False)
+            return attrs.evolve(sets, ood=(Misspelt(**fields),))
+
+    found = verify(Suite(data), 0)
+
+    (problem,) = found.problems
+    assert problem.startswith("set 'snow' has an attribute 'count_as', which cfft does not read")
+    assert [each.name for each in found.sets] == ["train", "train", "test"]
 
 
 def test_images_made_from_others_are_not_read_again(data: Path) -> None:

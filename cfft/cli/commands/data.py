@@ -24,6 +24,7 @@ from cfft.cli.output.strategy import summary_record
 from cfft.cli.output.verification import print_verification
 from cfft.config.keywords import Keywords
 from cfft.config.layers import SEED
+from cfft.data.suite import Suite
 from cfft.errors import DataError
 from cfft.plugin.manager import Provided
 from cfft.plugin.params import values_of
@@ -67,13 +68,13 @@ def list_suites(as_json: AsJson = False) -> None:
 
 def suite_record(provided: Provided) -> dict[str, Any]:
     """Return what a suite's class says of itself, and whether what it requires is installed."""
-    cls = provided.declaration.cls
+    suite = Suite.of(provided.declaration.cls)
     return {
         **summary_record(provided),
-        "sets": list(getattr(cls, "known_sets", ())),
+        "sets": list(suite.known_sets),
         "requires": [
             {"module": module, "install": install, "installed": find_spec(module) is not None}
-            for module, install in getattr(cls, "requires", {}).items()
+            for module, install in suite.requires.items()
         ],
     }
 

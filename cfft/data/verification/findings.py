@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
-from cfft.data.images import ImageSubset, counts_as, faults_of
+from cfft.data.images import whole_of
 from cfft.data.suite import Expected, ImageSet
 from cfft.errors import counted, shortened
 
@@ -56,15 +56,10 @@ def compare(
     for role, images in sets:
         whole = whole_of(images)
         wanted = None if id(whole) in compared else expected.get(whole.name)
-        faults = tuple(fault for fault in faults_of(images) if fault not in told)
+        faults = tuple(fault for fault in ImageSet.of(images).faults if fault not in told)
         compared.add(id(whole))
         told.update(faults)
         yield _finding(role, images, names, wanted, faults)
-
-
-def whole_of(images: ImageSet) -> ImageSet:
-    """Return the set that a part is drawn from, itself where it is no part."""
-    return whole_of(images.whole) if isinstance(images, ImageSubset) else images
 
 
 def _finding(
@@ -93,7 +88,7 @@ def _finding(
 
 def _possible(images: ImageSet) -> set[int]:
     """Return the labels that may occur: what the classes of the set stand for."""
-    stands_for = counts_as(images)
+    stands_for = ImageSet.of(images).counts_as
     return {stands_for.get(label, label) for label in images.classes}
 
 
@@ -114,7 +109,7 @@ def _problems(
     if expected is not None:
         yield from _difference(len(whole), expected.images, "image", "images")
         yield from _difference(len(set(whole.labels)), expected.classes, "class", "classes")
-    elif not len(whole) and not faults_of(whole):
+    elif not len(whole) and not ImageSet.of(whole).faults:
         yield "it has no images"
     empty = [name for name, count in short if not count]
     if empty:

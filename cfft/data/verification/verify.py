@@ -9,10 +9,10 @@ import attrs
 
 from cfft.data.check import Unreadable
 from cfft.data.consistency import bad_names, contradiction
-from cfft.data.sets import unread
+from cfft.data.images import whole_of
 from cfft.data.suite import EvaluationSets, Expected, ImageSet, Suite, SuiteSets
 from cfft.data.verification.copies import Copies, read_all
-from cfft.data.verification.findings import SetFinding, compare, whole_of
+from cfft.data.verification.findings import SetFinding, compare
 from cfft.errors import DataError, counted
 from cfft.runtime.progress import Reporter, Silent
 
@@ -117,7 +117,7 @@ def verify(
     raises ConfigError for parameters of the suite that make no sense.
     """
     opened = _open(suite, seed)
-    expected: Mapping[str, Expected] = getattr(suite, "expected", dict)()
+    expected = Suite.of(suite).expected()
     unreadable, copies = _read(opened, reporter or Silent()) if decode else ([], [])
     return Verification(
         sets=tuple(compare(opened.sets, opened.classes, expected)),
@@ -125,7 +125,7 @@ def verify(
         refused=opened.refused,
         failures=opened.failures,
         untrainable=opened.untrainable,
-        unread=unread(suite),
+        unread=tuple(Suite.of(suite).unread()),
         unreadable=tuple(unreadable),
         copies=tuple(copies),
         decoded=decode,
@@ -134,32 +134,14 @@ def verify(
 
 def _open(suite: Suite, seed: int) -> _Opened:
     trained, untrainable = _attempt(lambda: suite.open(seed))
-    evaluation: Callable[[int], EvaluationSets] | None = getattr(suite, "evaluation", None)
-    if evaluation is None:
-        return _joined(trained, None, untrainable, None)
-    measured, unmeasured = _attempt(lambda: evaluation(seed))
-    return _joined(trained, measured, unmeasured, untrainable if measured else None)
-
-
-def _attempt(action: Callable[[], T]) -> tuple[T | None, DataError | None]:
-    try:
-        return action(), None
-    except DataError as error:
-        return None, error
-
-
-def _joined(
-    trained: SuiteSets | None,
-    measured: EvaluationSets | None,
-    failure: DataError | None,
-    untrainable: DataError | None,
-) -> _Opened:
-    failures = failure.problems if failure else ()
+    measured, unmeasured = _attempt(lambda: Suite.of(suite).evaluation(seed))
+    failure = None if measured else unmeasured or untrainable
     if measured is None and trained is not None:
         measured = trained.for_evaluation()
     if measured is None:
-        return _Opened(failures=failures)
-    reason = str(untrainable) if untrainable else None
+        return _Opened(failures=failure.problems if failure else ())
+    reason = str(untrainable) if untrainable and not failure else None
+    failures = failure.problems if failure else ()
     sets = [*_with_roles(trained, measured)]
     contradictory = dict(_contradictory(sets, len(measured.classes)))
     refused = {**(trained.refused if trained else {}), **measured.refused, **contradictory}
@@ -171,6 +153,13 @@ def _joined(
         failures=(*failures, *bad_names(measured)),
         untrainable=None if reason in refused.values() else reason,
     )
+
+
+def _attempt(action: Callable[[], T]) -> tuple[T | None, DataError | None]:
+    try:
+        return action(), None
+    except DataError as error:
+        return None, error
 
 
 def _with_roles(
@@ -193,7 +182,7 @@ def _contradictory(sets: Sequence[tuple[str, ImageSet]], known: int) -> Iterator
 
 def _read(opened: _Opened, reporter: Reporter) -> tuple[list[Unreadable], list[Copies]]:
     """Read what is stored; images that are computed from others are as good as those."""
-    stored = [(role, each) for role, each in opened.sets if not hasattr(each, "made_from")]
+    stored = [(role, each) for role, each in opened.sets if ImageSet.of(each).made_from is None]
     total = sum(len(images) for _, images in stored)
     if not total:
         return [], []

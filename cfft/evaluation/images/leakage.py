@@ -12,6 +12,7 @@ from typing import Any
 from cfft.config.comparison import check_agree, differences
 from cfft.config.layers import Layer
 from cfft.config.resolve import RunConfig, resolve
+from cfft.data.suite import Suite
 from cfft.errors import CfftError
 from cfft.evaluation.images.sets import draws_test_set, measured_images
 from cfft.evaluation.models.finding import Found, run_layers
@@ -54,7 +55,7 @@ def warn_of_other_settings(
     `config`: what is measured. Another domain `id`, say, makes training images OOD ones. A run
     that was measured on the same sets itself is sound.
     """
-    unconcerned = set(getattr(config.suite.strategy, "only_measured", ()))
+    unconcerned = set(Suite.of(config.suite.strategy).only_measured)
     chosen = _without(config.to_dict()["suite"], unconcerned)
     for model, run in _trained(found):
         own = _comparable(_without(_stored(run), unconcerned), chosen)

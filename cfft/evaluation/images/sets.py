@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import attrs
 
 from cfft.data.check import Unreadable, find_unreadable, readable, stored
-from cfft.data.sets import evaluation_sets, unread
-from cfft.data.suite import EvaluationSets, Expected, ImageSet, Suite
+from cfft.data.sets import evaluation_sets
+from cfft.data.suite import EvaluationSets, ImageSet, Suite
 from cfft.errors import DataError
 from cfft.evaluation.compare.measured import Role, digest
 from cfft.runtime.processes import Processes
@@ -70,7 +70,7 @@ def open_suite(suite: Suite, seeds: Sequence[Seed]) -> SuiteView:
 
 def unmeasured(suite: Suite, view: SuiteView) -> Iterator[str]:
     """Say which sets have fewer images than were published, and which folders belong to none."""
-    expected: Mapping[str, Expected] = getattr(suite, "expected", dict)()
+    expected = Suite.of(suite).expected()
     for images in (each.images for each in view.sets):
         published = expected.get(images.name)
         if published is not None and len(images) < published.images:
@@ -78,7 +78,7 @@ def unmeasured(suite: Suite, view: SuiteView) -> Iterator[str]:
                 f"set '{images.name}' has {len(images):,} of {published.images:,} images; "
                 "cfft data verify says which are missing"
             )
-    beside = unread(suite)
+    beside = Suite.of(suite).unread()
     if beside:
         yield f"not measured, as no set's folder is called so: {', '.join(beside)}"
 

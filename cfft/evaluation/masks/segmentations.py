@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cfft.data.images import ImageFiles, ImageSubset, mask_reader
+from cfft.data.images import ImageFiles, ImageSubset
 from cfft.data.splits import stratified_subset
 from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, DataError
@@ -43,7 +43,7 @@ class Segmented:
 
 def own_segmentations(images: ImageSet) -> Segmented:
     """Return what the set itself knows of its objects; raises DataError where it knows nothing."""
-    reader = mask_reader(images)
+    reader = ImageSet.of(images).mask
     if reader is None:
         raise DataError(
             f"set '{images.name}' does not know where its objects are: give --masks DIR with a "

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cfft import DataError
+from cfft import DataError, ImageSet
 
 CLASSES = (
     *("airplane", "automobile", "bird", "cat", "deer"),
@@ -19,7 +19,7 @@ CLASSES = (
 
 
 @attrs.frozen(eq=False)
-class ArrayImages:
+class ArrayImages(ImageSet):
     """Hold CIFAR-10's sort of images: `pixels` [N, 32, 32, 3], uint8, and N labels and names.
 
     `origins`: N names of the images that these are versions of, or none; see ImageSet.

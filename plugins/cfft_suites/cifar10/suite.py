@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import ClassVar
 
-from cfft import DataError, EvaluationSets, Expected, ImageSet, SuiteSets, param, suite
+from cfft import DataError, EvaluationSets, Expected, ImageSet, Suite, SuiteSets, param, suite
 from cfft_suites.parts import folders_in
 from cfft_suites.selection import Selection, Source, around, open_sources
 
@@ -27,7 +27,7 @@ from .layouts import (
 
 
 @suite("cifar10")
-class Cifar10Suite:
+class Cifar10Suite(Suite):
     """Measure on CIFAR-10, CIFAR-10.1, CIFAR-10.2 and CIFAR-10-C; train on CIFAR-10.
 
     DIR holds the sets as they are published, any of them; CIFAR-10 itself may also lie in

@@ -12,6 +12,7 @@ from cfft import (
     Expected,
     ImageFiles,
     ImageSet,
+    Suite,
     SuiteSets,
     class_table,
     param,
@@ -27,7 +28,7 @@ from .lists import DomainLists, holds_lists, listed, read_lists
 
 
 @suite("domains")
-class DomainsSuite:
+class DomainsSuite(Suite):
     """Train on one domain of DIR/<domain>/<class>/*, test on it and on all others.
 
     The domain `id` is split into train, val and test, each class for itself, drawn from the run's
@@ -96,9 +97,9 @@ class DomainsSuite:
         names = (f"{images.name}-train", f"{images.name}-val", images.name)
         shares = dict(zip(names, self.split, strict=True))
         if lists is None:
-            return tuple(draw_parts(images, shares, seed).values())
+            return tuple(draw_parts(images, images.class_names, shares, seed).values())
         del shares[images.name]
-        drawn = draw_parts(listed(images, lists.train), shares, seed)
+        drawn = draw_parts(listed(images, lists.train), images.class_names, shares, seed)
         return (*drawn.values(), listed(images, lists.test))
 
     def _shift(self, name: str, table: Mapping[str, str], lists: DomainLists | None) -> ImageFiles:

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 from PIL.Image import Image
 
-from cfft import ConfigError, DataError, decode_image, read_image, shortened, unknown
+from cfft import ConfigError, DataError, ImageSet, decode_image, read_image, shortened, unknown
 
 
 @attrs.frozen
@@ -26,7 +26,7 @@ class Columns:
 
 
 @attrs.frozen(eq=False)
-class HfImages:
+class HfImages(ImageSet):
     """Hold one split; `rows` give a image's file content or path under `columns.image`.
 
     `own_names`: what the column calls the classes, by which other datasets are matched.

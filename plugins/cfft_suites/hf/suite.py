@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from cfft import ConfigError, DataError, EvaluationSets, SuiteSets, param, suite, unknown
+from cfft import ConfigError, DataError, EvaluationSets, Suite, SuiteSets, param, suite, unknown
 from cfft_suites.extras import extra_module, named_sources, read_class_names
 from cfft_suites.parts import PARTS, Percentages, Readers, check_split, complete_sets, open_each
 
@@ -18,7 +18,7 @@ _REQUIRES = {"datasets": "cfft[hf]"}
 
 
 @suite("hf")
-class HfSuite:
+class HfSuite(Suite):
     """Read datasets of the Hugging Face Hub, or folders that `datasets` reads.
 
     Images and labels are found by the columns' types, Image and ClassLabel; labels may be words
@@ -66,7 +66,9 @@ class HfSuite:
             for name, split in {"val": self.val_split, "test": self.test_split}.items()
             if split is not None
         }
-        return complete_sets(whole, given, self._shifts(splits, whole), self.split, seed)
+        return complete_sets(
+            whole, whole.class_names, given, self._shifts(splits, whole), self.split, seed
+        )
 
     def evaluation(self, seed: int) -> EvaluationSets:
         """Return the sets to measure on; classes are numbered as in `train`, else in `test`."""

@@ -18,7 +18,7 @@ import attrs
 import numpy as np
 from PIL import Image
 
-from cfft import ConfigError, ImageSet
+from cfft import ComputedImageSet, ConfigError, ImageSet
 
 _DISTRIBUTION = "imagecorruptions-imaug"  # others of the same module fail with today's scikit-image
 _SEEDED = frozenset(("impulse_noise", "glass_blur"))  # draw from a generator of their own
@@ -26,7 +26,7 @@ _LOCK = Lock()
 
 
 @attrs.frozen(eq=False)
-class CorruptedImages:
+class CorruptedImages(ComputedImageSet):
     """Hold the images of another set under one corruption, once for each of `severities`.
 
     What is drawn depends on the corruption, the severity and the image's name alone.

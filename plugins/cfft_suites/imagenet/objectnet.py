@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 from PIL import Image, ImageOps
 
-from cfft import DataError, ImageFiles, class_folders
+from cfft import DataError, ImageFiles, ImageSet, class_folders
 
 from .facts import facts
 
@@ -23,7 +23,7 @@ Mapped = Mapping[str, tuple[int, ...]]
 
 
 @attrs.frozen(eq=False)
-class ObjectNetImages:
+class ObjectNetImages(ImageSet):
     """Hold ObjectNet's images of ImageNet classes, without their frame.
 
     A label is the first ImageNet class of its folder; `counts_as` maps the folder's other classes

@@ -15,6 +15,7 @@ from cfft import (
     Expected,
     ImageFiles,
     ImageSet,
+    Suite,
     SuiteSets,
     param,
     subfolders,
@@ -32,7 +33,7 @@ from .objectnet import read_objectnet
 
 
 @suite("imagenet")
-class ImageNetSuite:
+class ImageNetSuite(Suite):
     """Measure on ImageNet, V2, R, Sketch, ObjectNet and A; train on ImageNet.
 
     DIR holds the sets under the names that the published archives unpack to, any of them; the

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import attrs
 from PIL import Image
 
+from cfft import MaskedImageSet
+
 from .cache import Stored
 from .raster import Mask
 from .world import CLASS_NAMES
 
 
 @attrs.frozen(eq=False)
-class ShapesImages:
+class ShapesImages(MaskedImageSet):
     """Hold one set, image by image, with exact object masks."""
 
     name: str

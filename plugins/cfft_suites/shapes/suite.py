@@ -8,14 +8,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from cfft import SuiteSets, param, suite
+from cfft import Suite, SuiteSets, param, suite
 
 if TYPE_CHECKING:
     from .images import ShapesImages
 
 
 @suite("shapes")
-class ShapesSuite:
+class ShapesSuite(Suite):
     """Draw a world whose backgrounds give the class away, and five shifts of it.
 
     No file has to be there: images of 24 things, 64 x 64, are drawn from fixed numbers, the

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from cfft import DataError, EvaluationSets, SuiteSets, param, suite
+from cfft import DataError, EvaluationSets, Suite, SuiteSets, param, suite
 from cfft_suites.extras import extra_module, named_sources, read_class_names
 from cfft_suites.parts import PARTS, Percentages, Readers, check_split, complete_sets, open_each
 
@@ -16,7 +16,7 @@ from .tars import Keys, TarImages, tar_images
 
 
 @suite("webdataset")
-class WebDatasetSuite:
+class WebDatasetSuite(Suite):
     """Read WebDataset tars, local or by URL, without unpacking them.
 
     Sets are patterns with braces: train-{000..099}.tar, https://HOST/test/{0..9}.tar. Tars are
@@ -59,7 +59,7 @@ class WebDatasetSuite:
             {name: partial(_trained, whole, find) for name, find in readers.items()}
             for readers in (self._readers(patterns, names), self._readers(self._shifts, names))
         )
-        return complete_sets(whole, parts, shifts, self.split, seed)
+        return complete_sets(whole, names, parts, shifts, self.split, seed)
 
     def evaluation(self, seed: int) -> EvaluationSets:
         """Return the sets to measure on, without opening `train` unless the test set is in it."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import attrs
 from PIL.Image import Image
 
-from cfft import DataError, decode_image
+from cfft import DataError, ImageSet, decode_image
 
 from .shards import Shard, members
 
@@ -50,7 +50,7 @@ class TarIndex:
 
 
 @attrs.frozen(eq=False)
-class TarImages:
+class TarImages(ImageSet):
     """Hold the images of tars; each is read by its place, in any order.
 
     `indices`: one for each of `shards`.

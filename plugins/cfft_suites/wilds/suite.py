@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 from PIL.Image import Image
 
-from cfft import ConfigError, DataError, SuiteSets, param, suite
+from cfft import ConfigError, DataError, ImageSet, Suite, SuiteSets, param, suite
 from cfft_suites.extras import extra_module, read_class_names
 from cfft_suites.parts import Percentages, check_split, complete_parts
 
@@ -22,7 +22,7 @@ _ID_PARTS = ("train", "id_val", "id_test")
 
 
 @suite("wilds")
-class WildsSuite:
+class WildsSuite(Suite):
     """Train and measure on a image classification set of WILDS, split as it says.
 
     Sets have the names that WILDS gives them: train, id_val and id_test are in distribution, `val`
@@ -59,7 +59,7 @@ class WildsSuite:
         if "train" not in filled:
             raise DataError(f"WILDS {self.dataset} in {self.data}: its train split has no images")
         given = {name: filled[name] for name in _ID_PARTS[1:] if name in filled}
-        parts = complete_parts(filled["train"], given, _ID_PARTS, self.split, seed)
+        parts = complete_parts(filled["train"], names, given, _ID_PARTS, self.split, seed)
         ood = tuple(filled[name] for name in ("test", "val") if name in filled)
         return SuiteSets(names, *parts, ood)
 
@@ -108,7 +108,7 @@ class WildsSuite:
 
 
 @attrs.frozen(eq=False)
-class WildsImages:
+class WildsImages(ImageSet):
     """Hold the images of one split; accuracy is among all classes, as WILDS measures it.
 
     `indices`: places in the dataset, in order.
