@@ -1,3 +1,68 @@
+# ruff: noqa: I001 (names stand beside those that are for the same people)
+
+# For users, docs/python.md: what the commands do, and the method in your own training loop.
+from .training.entry import run as run
+from .evaluation.entry import evaluate as evaluate
+from .evaluation.models.load import load as load
+from .training.own_loop import starting_model as starting_model
+from .training.own_loop import training_step as training_step
+from .training.own_loop import save as save
+from .scoring.loaded_model import LoadedModel as LoadedModel
+from .scoring.loaded_model import PredictedClasses as PredictedClasses
+from .training.own_loop import CounterfactualStep as CounterfactualStep
+from .runtime.progress import Reporter as Reporter
+
+# For users and authors of plug-ins: whatever they can put right is a CfftError.
+from .errors import CfftError as CfftError
+from .errors import ConfigError as ConfigError
+from .errors import DataError as DataError
+from .errors import PluginError as PluginError
+from .errors import TrainingError as TrainingError
+from .errors import WeightsError as WeightsError
+
+# For authors of plug-ins, docs/hooks.md: the declaration of a strategy and its parameters.
+from .plugin.hookspecs import hookimpl as hookimpl
+from .plugin.params import param as param
+from .plugin.params import mask as mask
+from .plugin.params import fill as fill
+from .plugin.params import cam as cam
+from .plugin.params import teacher as teacher
+from .plugin.params import loss as loss
+from .plugin.params import backbone as backbone
+from .plugin.params import suite as suite
+
+# The methods that a strategy of each kind has, and what is handed to them.
+from .step.interfaces import MaskSelector as MaskSelector
+from .step.interfaces import Refiller as Refiller
+from .step.interfaces import Cam as Cam
+from .step.interfaces import Teacher as Teacher
+from .step.interfaces import AuxLoss as AuxLoss
+from .model.pretrained import Backbone as Backbone
+from .data.suite import Suite as Suite
+from .step.interfaces import StudentView as StudentView
+from .step.interfaces import ModelSource as ModelSource
+
+# The records of a training step.
+from .records import Batch as Batch
+from .records import MaskSelection as MaskSelection
+from .records import Counterfactual as Counterfactual
+from .records import Encoded as Encoded
+from .records import TeacherOutputs as TeacherOutputs
+from .records import StepOutputs as StepOutputs
+from .records import LossTerm as LossTerm
+from .records import StepResult as StepResult
+
+# The parts of a model, and building blocks for masks, maps, fills and teachers.
+from .encoder.encoder import Classifier as Classifier
+from .encoder.encoder import Encoder as Encoder
+from .encoder.encoder import Head as Head
+from .encoder.encoder import Capture as Capture
+from .encoder.relevance import relevance_scores as relevance_scores
+from .encoder.relevance import grad_cam_scores as grad_cam_scores
+from .step.patches import refill_from as refill_from
+from .model.merge import average_weights as average_weights
+
+# Image sets, and building blocks for suites.
 from .data.classes import class_table as class_table
 from .data.classes import evaluation_classes as evaluation_classes
 from .data.folders import subfolders as subfolders
@@ -13,52 +78,16 @@ from .data.suite import EvaluationSets as EvaluationSets
 from .data.suite import Expected as Expected
 from .data.suite import ImageSet as ImageSet
 from .data.suite import MaskedImageSet as MaskedImageSet
-from .data.suite import Suite as Suite
 from .data.suite import SuiteSets as SuiteSets
-from .encoder.encoder import Capture as Capture
-from .encoder.encoder import Classifier as Classifier
-from .encoder.encoder import Encoder as Encoder
-from .encoder.encoder import Head as Head
-from .encoder.relevance import grad_cam_scores as grad_cam_scores
-from .encoder.relevance import relevance_scores as relevance_scores
-from .errors import CfftError as CfftError
-from .errors import ConfigError as ConfigError
-from .errors import DataError as DataError
-from .errors import PluginError as PluginError
-from .errors import TrainingError as TrainingError
-from .errors import WeightsError as WeightsError
-from .errors import shortened as shortened
-from .errors import unknown as unknown
-from .model.description import read_weights as read_weights
-from .model.merge import average_weights as average_weights
-from .model.pretrained import Backbone as Backbone
+
+# For backbones: the model that they return, and the checks of weight files.
 from .model.pretrained import Pretrained as Pretrained
+from .records import Preprocessing as Preprocessing
 from .model.weights import WeightFile as WeightFile
+from .model.description import read_weights as read_weights
 from .model.weights import require_fit as require_fit
 from .model.weights import require_same_identity as require_same_identity
-from .plugin.hookspecs import hookimpl as hookimpl
-from .plugin.params import backbone as backbone
-from .plugin.params import cam as cam
-from .plugin.params import fill as fill
-from .plugin.params import loss as loss
-from .plugin.params import mask as mask
-from .plugin.params import param as param
-from .plugin.params import suite as suite
-from .plugin.params import teacher as teacher
-from .records import Batch as Batch
-from .records import Counterfactual as Counterfactual
-from .records import Encoded as Encoded
-from .records import LossTerm as LossTerm
-from .records import MaskSelection as MaskSelection
-from .records import Preprocessing as Preprocessing
-from .records import StepOutputs as StepOutputs
-from .records import StepResult as StepResult
-from .records import TeacherOutputs as TeacherOutputs
-from .step.interfaces import AuxLoss as AuxLoss
-from .step.interfaces import Cam as Cam
-from .step.interfaces import MaskSelector as MaskSelector
-from .step.interfaces import ModelSource as ModelSource
-from .step.interfaces import Refiller as Refiller
-from .step.interfaces import StudentView as StudentView
-from .step.interfaces import Teacher as Teacher
-from .step.patches import refill_from as refill_from
+
+# For all of them: messages about names that do not exist, and long lists.
+from .errors import shortened as shortened
+from .errors import unknown as unknown

@@ -64,16 +64,26 @@ class Layer:
     def set(self, assignment: str) -> None:
         """Take `KIND.NAME.PARAM=VALUE` or `TABLE.PARAM=VALUE`; raises ConfigError."""
         path, equals, value = assignment.partition("=")
+        if not equals:
+            raise ConfigError(_bad_assignment(assignment))
+        self.assign(path, value)
+
+    def assign(self, path: str, value: Any) -> None:
+        """Give a value to `KIND.NAME.PARAM` or `TABLE.PARAM`; raises ConfigError."""
         parts = path.split(".")
-        if equals and len(parts) == 2 and parts[0] in SETTINGS:
+        if len(parts) == 2 and parts[0] in SETTINGS:
             self.settings.setdefault(parts[0], {})[parts[1]] = value
-        elif equals and len(parts) == 3 and parts[0] in KINDS:
+        elif len(parts) == 3 and parts[0] in KINDS:
             self.values.setdefault((parts[0], parts[1]), {})[parts[2]] = value
         else:
-            raise ConfigError(
-                f"--set {assignment}: write KIND.NAME.PARAM=VALUE with a kind out of "
-                f"{', '.join(KINDS)}, or {' or '.join(f'{t}.PARAM=VALUE' for t in SETTINGS)}"
-            )
+            raise ConfigError(_bad_assignment(f"{path}={value}"))
+
+
+def _bad_assignment(text: str) -> str:
+    return (
+        f"--set {text}: write KIND.NAME.PARAM=VALUE with a kind out of "
+        f"{', '.join(KINDS)}, or {' or '.join(f'{t}.PARAM=VALUE' for t in SETTINGS)}"
+    )
 
 
 def read_recipe(name: str) -> Layer:

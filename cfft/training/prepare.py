@@ -13,6 +13,7 @@ from cfft.config.resolve import Chosen, RunConfig
 from cfft.data.check import check_suite, stored
 from cfft.data.sets import limited, training_sets
 from cfft.data.suite import ImageSet, SuiteSets
+from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError
 from cfft.model.description import ModelDescription
 from cfft.model.pretrained import Pretrained
@@ -70,10 +71,15 @@ def prepare(config: RunConfig, processes: Processes, reporter: Reporter) -> Prep
     return Prepared(sets, skipped, batches, steps, pretrained, description)
 
 
-def training_step(config: RunConfig, models: ModelSource) -> TrainingStep:
-    """Put student, strategies and teachers together; raises WeightsError for a bad teacher."""
+def training_step(
+    config: RunConfig, models: ModelSource, student: Classifier | None = None
+) -> TrainingStep:
+    """Put student, strategies and teachers together; raises WeightsError for a bad teacher.
+
+    `student`: None for a model of its own, as training starts from.
+    """
     return TrainingStep(
-        models.pretrained(),
+        models.pretrained() if student is None else student,
         _strategy(config.mask),
         _strategy(config.fill),
         _strategy(config.cam),

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from cfft.cli.commands.run import layers
-from cfft.cli.options.options import Request
+from cfft.config.keywords import Keywords
 from cfft.config.resolve import resolve
 from cfft.plugin.registry import Registry
 
+REGISTRY = Registry.installed()
 ENOUGH = ("--suite", "domains", "--data", "images", "--id", "photo", "--model", "ViT-B-32")
 
 
@@ -88,14 +88,14 @@ def test_half_of_images_and_model_asks_for_the_other_half(
 
 
 def test_nothing_given_means_the_embedded_world_and_model() -> None:
-    config = resolve(Registry.installed(), layers(Request()))
+    config = resolve(REGISTRY, Keywords(REGISTRY).layers({}))
 
     assert (config.suite.name, config.model.name) == ("shapes", "cfft-mini")
     assert (config.mask.name, config.fill.name) == ("object", "single")
 
 
 def test_a_recipe_holds_above_the_embedded_world() -> None:
-    config = resolve(Registry.installed(), layers(Request(recipe="vanilla")))
+    config = resolve(REGISTRY, Keywords(REGISTRY).layers({"recipe": "vanilla"}))
 
     assert (config.suite.name, config.losses) == ("shapes", ())
 

@@ -11,11 +11,12 @@ from typing import Any, Literal
 import pytest
 import typer
 
+from cfft.cli.options.command import Command
+from cfft.cli.options.declared import add_command
 from cfft.cli.options.describe import default_words, facts, metavar
-from cfft.cli.options.options import Request, run_options
-from cfft.cli.options.signature import as_command
-from cfft.cli.options.spelling import SpeltCommand, check_spelling
-from cfft.config.layers import Choice
+from cfft.cli.options.options import run_options
+from cfft.config.keywords import Keywords
+from cfft.config.layers import Choice, Layer
 from cfft.errors import ConfigError
 from cfft.plugin.params import Param
 from cfft.plugin.registry import Registry
@@ -37,26 +38,28 @@ CHECKER = """
         return [CheckerMask]
 """
 
-FLAGS = {"--lr": False, "--set": False, "--mask.a_b.x": False, "--dry-run": True, "--resume": True}
 
-
-def request_of(*words: str) -> Request:
-    """Parse words as `cfft run` does and return what they ask for."""
-    heard: list[Request] = []
-    app = typer.Typer(add_completion=False)
-    settings = {"token_normalize_func": lambda option: option.replace("_", "-")}
-    command = as_command(run_options(Registry.installed()), heard.append)
-    app.command(context_settings=settings)(command)
+def given(*words: str) -> dict[str, Any]:
+    """Parse words as `cfft run` does and return the keywords that they give."""
+    heard: list[dict[str, Any]] = []
+    app, registry = typer.Typer(add_completion=False), Registry.installed()
+    options = run_options(registry)
+    add_command(app, "run", options, lambda **found: heard.append(found), registry, help="")
     app(words, standalone_mode=False)
     return heard[0]
 
 
+def layer_of(*words: str) -> Layer:
+    """Return the layer that words of `cfft run` stand for."""
+    return Keywords(Registry.installed()).layer(given(*words))
+
+
 def test_no_option_says_nothing() -> None:
-    assert request_of() == Request()
+    assert given() == {}
 
 
 def test_strategies_are_chosen_by_kind() -> None:
-    layer = request_of("--mask", "random", "--loss", "a", "--loss", "b").layer
+    layer = layer_of("--mask", "random", "--loss", "a", "--loss", "b")
 
     assert layer.chosen == {
         "mask": (Choice("random", "random"),),
@@ -65,11 +68,11 @@ def test_strategies_are_chosen_by_kind() -> None:
 
 
 def test_no_auxiliary_loss_is_spelled_none() -> None:
-    assert request_of("--loss", "none").layer.chosen == {"loss": ()}
+    assert layer_of("--loss", "none").chosen == {"loss": ()}
 
 
 def test_full_and_short_spellings_are_kept_apart() -> None:
-    layer = request_of("--mask.object.threshold", "0.4", "--rate", "0.5").layer
+    layer = layer_of("--mask.object.threshold", "0.4", "--rate", "0.5")
 
     assert layer.values == {("mask", "object"): {"threshold": "0.4"}}
     assert layer.short == {"rate": "0.5"}
@@ -77,20 +80,20 @@ def test_full_and_short_spellings_are_kept_apart() -> None:
 
 @pytest.mark.parametrize("option", ["--cam.relevance.start-layer", "--cam.relevance.start_layer"])
 def test_dashes_and_underscores_are_the_same(option: str) -> None:
-    layer = request_of(option, "2", "--batch_size", "8").layer
+    layer = layer_of(option, "2", "--batch_size", "8")
 
     assert layer.values == {("cam", "relevance"): {"start_layer": "2"}}
     assert layer.settings == {"training": {"batch_size": "8"}}
 
 
 def test_names_with_underscores_keep_them() -> None:
-    layer = request_of("--backbone.open_clip.quick-gelu", "true").layer
+    layer = layer_of("--backbone.open_clip.quick-gelu", "true")
 
     assert layer.values == {("backbone", "open_clip"): {"quick_gelu": "true"}}
 
 
 def test_settings_go_to_their_tables() -> None:
-    layer = request_of("--model", "timm:x", "--epochs", "2", "--skip-unreadable").layer
+    layer = layer_of("--model", "timm:x", "--epochs", "2", "--skip-unreadable")
 
     assert layer.settings == {
         "model": {"name": "timm:x"},
@@ -99,21 +102,22 @@ def test_settings_go_to_their_tables() -> None:
 
 
 def test_negative_numbers_are_values() -> None:
-    assert request_of("--lr", "-1").layer.settings == {"training": {"lr": "-1"}}
+    assert layer_of("--lr", "-1").settings == {"training": {"lr": "-1"}}
 
 
-def test_the_rest_goes_to_the_request() -> None:
-    request = request_of("--recipe", "paper", "--config", "a.toml", "--out", "b", "--dry-run")
+def test_every_option_gives_one_keyword() -> None:
+    found = given("--recipe", "paper", "--config", "a.toml", "--out", "b", "--dry-run", "--json")
 
-    assert (request.recipe, request.config, request.out) == ("paper", Path("a.toml"), Path("b"))
-    assert (request.dry_run, request.resume, request.as_json) == (True, False, False)
+    assert found == {
+        "recipe": "paper", "config": "a.toml", "out": "b", "dry_run": True, "as_json": True
+    }  # fmt: skip
 
 
 def test_set_may_be_repeated_and_seed_is_a_number() -> None:
-    request = request_of("--set", "training.lr=1", "--set", "model.head=own", "--seed", "4")
+    layer = layer_of("--set", "training.lr=1", "--set", "model.head=own", "--seed", "4")
 
-    assert request.layer.settings == {"training": {"lr": "1"}, "model": {"head": "own"}}
-    assert request.layer.seed == 4
+    assert layer.settings == {"training": {"lr": "1"}, "model": {"head": "own"}}
+    assert layer.seed == 4
 
 
 def test_options_of_a_third_party_plugin_are_there_at_once(
@@ -121,8 +125,8 @@ def test_options_of_a_third_party_plugin_are_there_at_once(
 ) -> None:
     install("checker-on-disk", CHECKER)
 
-    assert request_of("--mask.checker.period", "3", "--period", "4").layer == (
-        request_of("--set", "mask.checker.period=3", "--period", "4").layer
+    assert layer_of("--mask.checker.period", "3", "--period", "4") == (
+        layer_of("--set", "mask.checker.period=3", "--period", "4")
     )
 
 
@@ -131,8 +135,8 @@ def test_an_option_of_cfft_wins_over_the_short_one_of_a_strategy(
 ) -> None:
     install("checker-on-disk", CHECKER)
 
-    assert request_of("--seed", "4").layer.seed == 4
-    assert request_of("--seed", "4").layer.short == {}
+    assert layer_of("--seed", "4").seed == 4
+    assert layer_of("--seed", "4").short == {}
 
 
 def test_help_shows_third_party_parameters_with_brackets_as_they_are(
@@ -140,19 +144,76 @@ def test_help_shows_third_party_parameters_with_brackets_as_they_are(
 ) -> None:
     install("checker-on-disk", CHECKER)
 
-    shown = " ".join(cfft_command("run", "--help").out.replace("│", " ").split())
+    ended = cfft_command("run", "--mask", "checker", "--help")
+    shown = " ".join(ended.out.replace("│", " ").split())
 
     assert "--mask.checker.period N distance [in patches] [>= 2; default 2; 3 with fill" in shown
     assert "choose the patches to hide: checker, context" in shown
 
 
 def test_help_groups_options_and_lists_recipes(cfft_command: Callable[..., Any]) -> None:
-    shown = cfft_command("run", "--help").out
+    shown = cfft_command("run", "--help-all").out
 
     panels = ["What to train on", "Method", "Training", "Configuration", "Output"]
-    places = [shown.index(f"─ {panel} ") for panel in [*panels, "Parameters of the chosen mask"]]
+    places = [shown.index(f"─ {panel} ") for panel in [*panels, "Parameters of what is chosen"]]
     assert places == sorted(places)
     assert "--recipe vanilla: Fine-tuning with cross-entropy alone" in shown
+
+
+def test_help_shows_the_parameters_of_what_is_chosen_or_default(
+    cfft_command: Callable[..., Any],
+) -> None:
+    shown = cfft_command("run", "--suite", "folder", "--mask=random", "--help").out
+
+    parameters = ("--suite.folder.data", "--mask.random.rate", "--fill.single.donor")
+    others = ("--suite.hf.data", "--suite.shapes.cache", "--mask.object.threshold", "--beta1")
+    assert [name for name in (*parameters, *others) if name in shown] == list(parameters)
+
+
+def test_help_follows_a_recipe(cfft_command: Callable[..., Any]) -> None:
+    shown = cfft_command("run", "--recipe", "vanilla", "--help").out
+
+    assert "--loss.feature-mse.weight" not in shown
+    assert "--mask.object.threshold" not in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("run", ["--suite.shapes.cache"]),
+        ("eval", []),
+        ("eval --model ViT-B-32", ["--backbone.open_clip.mean"]),
+        ("preview --mask object --mask random", ["--suite.shapes.cache", "--mask.random.rate"]),
+    ],
+)
+def test_help_of_each_command_knows_its_own_defaults(
+    words: str, shown: list[str], cfft_command: Callable[..., Any]
+) -> None:
+    text = cfft_command(*words.split(), "--help").out
+
+    options = ["--suite.shapes.cache", "--backbone.open_clip.mean", "--mask.random.rate"]
+    assert [option for option in options if option in text] == shown
+
+
+def test_all_help_shows_what_nobody_chose_and_what_few_set(
+    cfft_command: Callable[..., Any],
+) -> None:
+    shown = cfft_command("run", "--help-all").out
+
+    assert "--suite.hf.data" in shown
+    assert "--beta1" in shown
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["run", "eval", "eval masks", "preview", "data verify", "predict", "report", "sweep", "merge"],
+)
+def test_help_of_a_command_fits_two_screens(command: str, cfft_command: Callable[..., Any]) -> None:
+    short, whole = (cfft_command(*command.split(), word) for word in ("--help", "--help-all"))
+
+    assert (short.code, whole.code) == (0, 0)
+    assert short.out.count("\n") <= 90
+    assert short.out.count("\n") <= whole.out.count("\n")
 
 
 def test_a_misspelt_option_is_answered_with_the_nearest(cfft_command: Callable[..., Any]) -> None:
@@ -190,7 +251,7 @@ def test_the_word_that_takes_a_flag_back_is_an_option_too() -> None:
     app = typer.Typer(add_completion=False)
     heard: list[bool] = []
 
-    @app.command(cls=SpeltCommand)
+    @app.command(cls=Command)
     def command(quick: bool = True) -> None:
         heard.append(quick)
 
@@ -216,22 +277,25 @@ def test_no_flag_of_a_sweep_has_a_word_that_takes_it_back(
 )
 def test_an_unknown_option_is_found_among_others(words: list[str], spelt: str) -> None:
     with pytest.raises(ConfigError, match=f"unknown option {spelt};"):
-        check_spelling(words, FLAGS, "cfft run")
+        given(*words)
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "found"),
     [
-        ["--lr", "-1"],
-        ["--lr=-1"],
-        ["--set", "--odd"],
-        ["--mask.a_b.x", "--odd"],
-        ["--dry_run", "--", "--odd"],
-        ["--lr"],
+        (["--lr", "-1"], {"lr": "-1"}),
+        (["--lr=-1"], {"lr": "-1"}),
+        (["--set", "--odd"], {"set": ["--odd"]}),
+        (["--mask.object.threshold", "--odd"], {"mask.object.threshold": "--odd"}),
     ],
 )
-def test_what_is_a_value_is_taken_for_no_option(words: list[str]) -> None:
-    check_spelling(words, FLAGS, "cfft run")
+def test_what_is_a_value_is_taken_for_no_option(words: list[str], found: dict[str, Any]) -> None:
+    assert given(*words) == found
+
+
+def test_an_option_without_its_value_is_told_of_in_one_line() -> None:
+    with pytest.raises(ConfigError, match="option '--lr' requires an argument; see"):
+        given("--lr")
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cfft.cli.commands.eval import EvalRequest, eval_options
-from cfft.cli.commands.run import layers
-from cfft.cli.options.options import Request, run_options
-from cfft.cli.options.signature import as_command
+from cfft.cli.commands.eval import eval_options
+from cfft.cli.options.declared import add_command
+from cfft.cli.options.options import Option, run_options
+from cfft.config.keywords import Keywords
 from cfft.config.resolve import RunConfig, resolve
 from cfft.config.settings import Evaluation, Model, Training
 from cfft.data.suite import Suite
@@ -36,13 +36,15 @@ def shown(command: str) -> list[str]:
     return re.findall(rf"^ {{4}}cfft {command} (.*--suite.*)", text, re.MULTILINE)
 
 
-def resolved(options: list, make: type[Request], line: str) -> RunConfig:
+def resolved(options: list[Option], line: str) -> RunConfig:
     """Return the configuration that a command line of these options stands for."""
     found: list[RunConfig] = []
+
+    def resolve_keywords(models: object = (), **keywords: object) -> None:
+        found.append(resolve(REGISTRY, Keywords(REGISTRY).layers(keywords)))
+
     app = typer.Typer()
-    app.command()(
-        as_command(options, lambda request: found.append(resolve(REGISTRY, layers(request))), make)
-    )
+    add_command(app, "command", options, resolve_keywords, REGISTRY, help="")
     CliRunner().invoke(app, shlex.split(line), catch_exceptions=False)
     return found[0]
 
@@ -61,7 +63,7 @@ def test_what_only_measuring_asks_a_suite_for_are_parameters_of_it(suite: object
 
 @pytest.mark.parametrize("line", shown("run"))
 def test_a_command_that_the_pages_show_can_be_given(line: str) -> None:
-    config = resolved(run_options(REGISTRY), Request, line)
+    config = resolved(run_options(REGISTRY), line)
 
     assert config.suite.name in line.split()
 
@@ -76,4 +78,4 @@ def test_a_command_that_the_pages_show_can_be_given(line: str) -> None:
 def test_a_suite_that_is_only_measured_on_can_be_given_to_eval(line: str) -> None:
     line = f"zero-shot --model ViT-B-32 --pretrained openai {line}"
 
-    assert resolved(eval_options(REGISTRY), EvalRequest, line).suite.name in line.split()
+    assert resolved(eval_options(REGISTRY), line).suite.name in line.split()

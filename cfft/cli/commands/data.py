@@ -9,19 +9,21 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
+import attrs
 import typer
 from rich.table import Table
 
 from cfft.cli.errors import starting
-from cfft.cli.options.options import Request, kind_options
-from cfft.cli.options.signature import as_command
-from cfft.cli.options.spelling import SpeltCommand, SpeltGroup
+from cfft.cli.options.command import Command, Group
+from cfft.cli.options.declared import add_command
+from cfft.cli.options.options import JSON, Option, parameter_options
 from cfft.cli.options.suites import chosen_suite, place
 from cfft.cli.output.consoles import console
 from cfft.cli.output.live import reporter
 from cfft.cli.output.strategy import summary_record
 from cfft.cli.output.verification import print_verification
-from cfft.config.layers import parse_seed
+from cfft.config.keywords import Keywords
+from cfft.config.layers import SEED
 from cfft.data.suite import Suite
 from cfft.errors import DataError
 from cfft.plugin.manager import Provided
@@ -43,11 +45,11 @@ For example: cfft data verify domains DIR --id photo
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command with its two sub-commands."""
     registry = Registry.installed()
-    data = typer.Typer(cls=SpeltGroup, help=summary, no_args_is_help=True)
-    data.command("list", cls=SpeltCommand)(list_suites)
-    command = as_command(kind_options(registry, "suite"), partial(verify_suite, registry))
-    settings = {"token_normalize_func": lambda option: option.replace("_", "-")}
-    data.command("verify", cls=SpeltCommand, help=_HELP, context_settings=settings)(command)
+    data = typer.Typer(cls=Group, help=summary, no_args_is_help=True)
+    data.command("list", cls=Command)(list_suites)
+    own = list(_own_options())
+    options = [*own, *parameter_options(registry, ("suite",), own)]
+    add_command(data, "verify", options, partial(verify_suite, registry), registry, help=_HELP)
     app.add_typer(data, name=name)
 
 
@@ -99,29 +101,31 @@ def _need(required: dict[str, Any]) -> str:
     return f"{required['module']} ({mark})"
 
 
+def _own_options() -> Iterator[Option]:
+    suite, images = "name of a suite: cfft data list", "where its images are: --data"
+    yield Option("suite", suite, "", "SUITE", is_argument=True, required=True)
+    yield Option("directory", images, "", "DIR", is_argument=True)
+    yield Option("seed", "seed of the run whose splits to check", "", "N", param=SEED)
+    yield Option("counts_only", "count, but read no image", "")
+    yield Option("allow_absent", "accept that sets are absent", "")
+    yield attrs.evolve(JSON, panel="")
+
+
 def verify_suite(
     registry: Registry,
-    request: Request,
     *,
-    suite: Annotated[str, typer.Argument(help="Name of a suite: cfft data list", metavar="SUITE")],
-    directory: Annotated[
-        Path | None, typer.Argument(help="Where its images are: --data.", metavar="DIR")
-    ] = None,
-    seed: Annotated[
-        str, typer.Option("--seed", help="Seed of the run whose splits to check.", metavar="N")
-    ] = "0",
-    counts_only: Annotated[
-        bool, typer.Option("--counts-only", help="Count, but read no image.", metavar="")
-    ] = False,
-    allow_absent: Annotated[
-        bool, typer.Option("--allow-absent", help="Accept that sets are absent.", metavar="")
-    ] = False,
-    as_json: AsJson = False,
+    suite: str,
+    directory: str | None = None,
+    seed: int = 0,
+    counts_only: bool = False,
+    allow_absent: bool = False,
+    as_json: bool = False,
+    **parameters: str,
 ) -> None:
     """Verify a suite and show what was found; raises DataError with a summary of what is wrong."""
-    place(request.layer, directory)
-    chosen = chosen_suite(registry, request.layer, suite)
-    number = parse_seed(seed, "--seed")
+    layer = Keywords(registry, ("suite",), (), files=False).layer(parameters)
+    place(layer, None if directory is None else Path(directory))
+    chosen = chosen_suite(registry, layer, suite)
     with starting():
         from cfft.data.verification.verify import (
             verify,  # torch comes with it, and listings do without
@@ -129,12 +133,12 @@ def verify_suite(
 
     watcher = reporter(console(), console(stderr=True), as_json=as_json)
     try:
-        found = verify(chosen, number, decode=not counts_only, reporter=watcher)
+        found = verify(chosen, seed, decode=not counts_only, reporter=watcher)
     finally:
         watcher.close()
     if as_json:
         asked = {"use": suite, **values_of(chosen)}
-        typer.echo(json.dumps({"suite": asked, "seed": number, **found.record()}, indent=2))
+        typer.echo(json.dumps({"suite": asked, "seed": seed, **found.record()}, indent=2))
     else:
         print_verification(console(), found)
     problems = [*found.problems, *([] if allow_absent else _absent(found.absent))]

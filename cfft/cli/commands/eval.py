@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,35 +13,27 @@ import attrs
 import typer
 
 from cfft.cli.errors import starting
-from cfft.cli.options.options import Option, Request, settings_option, shared_options, storing
-from cfft.cli.options.signature import as_command
-from cfft.cli.options.spelling import SpeltCommand
+from cfft.cli.options.declared import add_command
+from cfft.cli.options.options import JSON, OUTPUT, Option, configuring, settings_option
 from cfft.cli.options.wording import IMAGES, reworded
 from cfft.cli.output.consoles import console
 from cfft.cli.output.eval_tables import print_evaluation
 from cfft.cli.output.live import reporter
+from cfft.config.keywords import FILES
 from cfft.config.settings import Evaluation
-from cfft.errors import ConfigError
+from cfft.evaluation.entry import KINDS, MODELS, planned_evaluation
 from cfft.plugin.params import declaration
 from cfft.plugin.registry import Registry
-from cfft.runtime.files import reserved
 
-_KINDS = ("suite", "backbone")
-_SETTINGS = ("--model", "--pretrained", "--head", "--prompts")
-_LEFT_OUT = ("--recipe", "--config")
-_RECOMPUTING = ("--label-space", "--baseline", "--baseline-line", "--out", "--json")
-_MEASURING, _OUTPUT = "Measuring", "Output"
-_MODELS = (
-    "run directories, checkpoint directories, weight files, patterns of them in quotes, or "
-    "zero-shot: the pre-trained model before fine-tuning"
-)
+_SETTINGS = ("model", "pretrained", "head", "prompts")
+_MEASURING = "Measuring"
 _WORDS = {
-    "--model": "architecture of zero-shot and of bare weight files, such as ViT-B-32, a local "
+    "model": "architecture of zero-shot and of bare weight files, such as ViT-B-32, a local "
     "config FILE.json, or BACKBONE:NAME [default that of the first run]",
-    "--head": "head of zero-shot and of weight files without one: zero-shot, linear-probe, own, or "
+    "head": "head of zero-shot and of weight files without one: zero-shot, linear-probe, own, or "
     "auto: zero-shot where there is a text tower, else linear-probe [default that of the first "
     "run, else auto]",
-    "--seed": "seed that test sets are drawn from [default each run's own, else 0]",
+    "seed": "seed that test sets are drawn from [default each run's own, else 0]",
 }
 _HELP = """{summary}
 
@@ -54,139 +45,69 @@ Without --suite the images are those of the first run; each run is measured on t
 its own seed. A run says which model it is. A bare weight file does not: --model gives its \
 architecture. zero-shot is what the runs beside it started from, or --model with --pretrained.
 
-Parameters of a suite have a full spelling, listed below, and a short one: --data DIR goes to the \
-chosen suite.
+Parameters of a suite have a full spelling, listed below once it is chosen, and a short one: \
+--data DIR goes to the chosen suite.
 
 Segmentations at hand? cfft eval masks --help
 """
 
 
-@attrs.define
-class EvalRequest(Request):
-    """Hold what a command line of `cfft eval` asks for."""
-
-    models: list[str] = attrs.field(factory=list)
-    from_predictions: bool = False
-
-
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command, with options for every suite that is installed."""
     registry = Registry.installed()
-    command = as_command(eval_options(registry), partial(evaluate, registry), EvalRequest)
-    app.command(
-        name,
-        cls=SpeltCommand,
-        help=_HELP.format(summary=summary),
-        context_settings={"token_normalize_func": lambda option: option.replace("_", "-")},
-    )(command)
+    text, action = _HELP.format(summary=summary), partial(evaluate, registry)
+    add_command(app, name, eval_options(registry), action, registry, help=text)
 
 
 def eval_options(registry: Registry) -> list[Option]:
     """Return the options of `cfft eval` in the order of its help."""
-    own = list(_own_options())
-    shared = shared_options(registry, _KINDS, _SETTINGS, own)
-    kept = [option for option in shared if option.spelling not in _LEFT_OUT]
-    shared = reworded(registry, kept, _WORDS)
-    images = [option for option in shared if option.panel == IMAGES]
-    return [*images, *own, *(option for option in shared if option.panel != IMAGES)]
+    shared = configuring(registry, list(_own_options()), KINDS, _SETTINGS)
+    options = reworded(registry, (o for o in shared if o.keyword not in FILES), _WORDS)
+    return sorted(options, key=lambda option: option.panel != IMAGES)
 
 
-def evaluate(registry: Registry, request: EvalRequest) -> None:
+def evaluate(
+    registry: Registry,
+    *,
+    models: Sequence[str] = (),
+    from_predictions: bool = False,
+    out: str | None = None,
+    as_json: bool = False,
+    **keywords: Any,
+) -> None:
     """Measure what is asked for, or read what was measured, and show it."""
-    if not request.models:
-        raise ConfigError(f"no model is given: {_MODELS}")
-    _check_recomputing(request)
-    settings = _settings(request)
-    out: Path | None
-    if request.from_predictions:
-        out, record = request.out, _recomputed(request, settings)
-    else:
-        with _directory(request) as out:
-            record = _measured(registry, request, settings, out)
+    planned = planned_evaluation(registry, models, keywords, out, from_predictions)
+    with starting():
+        import cfft.evaluation.job  # noqa: F401, torch comes with it: --help must not wait for that
+    watcher = reporter(console(), console(stderr=True), as_json=as_json)
+    with planned.directory() as place:
+        try:
+            record = planned.start(place, watcher)
+        finally:
+            watcher.close()
     if os.environ.get("RANK", "0") == "0":
-        _show(request, record, out)
+        _show(record, place, as_json=as_json)
 
 
 def _own_options() -> Iterator[Option]:
-    yield Option("MODEL", _MODELS, "", "MODEL", storing("models"), repeated=True)
+    yield Option("models", MODELS, "", "MODEL", repeated=True, is_argument=True)
     declared = declaration(Evaluation)
     for param in declared.params:
         yield settings_option(declared, param, _MEASURING)
-    yield Option(
-        "--from-predictions",
-        "recompute tables without a model; MODEL is then what cfft eval wrote, or a finished run",
-        _OUTPUT,
-        "",
-        storing("from_predictions"),
+    stored = (
+        "recompute tables without a model; MODEL is then what cfft eval wrote, or a finished run"
     )
     out = (
         "directory for evaluation.json and predictions [default a new one in evaluations/; with "
         "--from-predictions none]"
     )
-    yield Option("--out", out, _OUTPUT, "DIR", storing("out", Path))
-    yield Option(
-        "--json", "print evaluation.json and nothing else", _OUTPUT, "", storing("as_json")
-    )
+    yield Option("from_predictions", stored, OUTPUT)
+    yield Option("out", out, OUTPUT, "DIR")
+    yield attrs.evolve(JSON, help="print evaluation.json and nothing else")
 
 
-def _check_recomputing(request: EvalRequest) -> None:
-    """Raise ConfigError for options about measuring where nothing is measured."""
-    kept = (*_RECOMPUTING, "--from-predictions", "MODEL")
-    wrong = [spelling for spelling in request.given if spelling not in kept]
-    if request.from_predictions and wrong:
-        raise ConfigError(
-            "--from-predictions measures no model and has no use for "
-            f"{', '.join(wrong)}: leave that out, or measure again without --from-predictions; "
-            f"allowed beside it: {', '.join(_RECOMPUTING)}"
-        )
-
-
-def _settings(request: EvalRequest) -> Evaluation:
-    values = request.layer.settings.pop("evaluation", {})
-    settings: Evaluation = declaration(Evaluation).build(values, {})
-    wrong = [alpha for alpha in settings.alphas or () if not 0 <= alpha <= 1]
-    if wrong:
-        raise ConfigError(
-            f"--alphas: {wrong[0]:g} is out of range; allowed: 0 (start) to 1 (fine-tuned)"
-        )
-    return settings
-
-
-def _directory(request: EvalRequest) -> AbstractContextManager[Path]:
-    if request.out is not None:
-        return nullcontext(request.out)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ConfigError("several processes need one directory: give --out DIR")
-    chosen = request.layer.chosen.get("suite")
-    return reserved(Path("evaluations", chosen[0].use if chosen else "evaluation"))
-
-
-def _measured(
-    registry: Registry, request: EvalRequest, settings: Evaluation, out: Path
-) -> dict[str, Any]:
-    with starting():
-        from cfft.evaluation.job import evaluate_models  # --help must not wait for torch
-
-    watcher = reporter(console(), console(stderr=True), as_json=request.as_json)
-    try:
-        return evaluate_models(request.models, request.layer, settings, registry, out, watcher)
-    finally:
-        watcher.close()
-
-
-def _recomputed(request: EvalRequest, settings: Evaluation) -> dict[str, Any]:
-    with starting():
-        from cfft.evaluation.recomputed import recompute  # as above
-
-    watcher = reporter(console(), console(stderr=True), as_json=request.as_json)
-    try:
-        return recompute(request.models, settings, request.out, watcher)
-    finally:
-        watcher.close()
-
-
-def _show(request: EvalRequest, record: dict[str, Any], out: Path | None) -> None:
-    if request.as_json:
+def _show(record: dict[str, Any], out: Path | None, *, as_json: bool) -> None:
+    if as_json:
         typer.echo(json.dumps(record, indent=2))
         return
     print_evaluation(console(), record)

@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import typer
 
-from cfft.cli.commands.run import layers
 from cfft.cli.errors import starting
-from cfft.cli.options.options import Option, Request, counting, shared_options, storing
-from cfft.cli.options.signature import as_command
-from cfft.cli.options.spelling import SpeltCommand, SpeltGroup
+from cfft.cli.options.command import Group
+from cfft.cli.options.declared import add_command
+from cfft.cli.options.options import JSON, THRESHOLDS, Option, configuring
 from cfft.cli.options.stacks import COUNTERFACTUAL, of_counterfactuals, run_layer, variant, without
 from cfft.cli.options.wording import reworded
 from cfft.cli.output.consoles import console
 from cfft.cli.output.live import Quiet, reporter
 from cfft.cli.output.mask_tables import print_masks
+from cfft.config.keywords import Keywords
 from cfft.config.layers import Layer, read_defaults
 from cfft.config.resolve import Chosen, RunConfig
 from cfft.errors import ConfigError
+from cfft.plugin.params import Param
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import check_fillable, write_text
 
@@ -34,16 +35,16 @@ BEFORE = "zero-shot"
 _PANEL = "What is measured"
 _THRESHOLDS = ("0.2", "0.3", "0.4", "0.5", "0.6", "0.7")
 _FILE = "masks.json"
-_KINDS = ("suite", "mask", "cam")
-_SETTINGS = ("--model", "--pretrained", "--head", "--prompts", "--precision", "--workers")
+_KINDS = ("suite", "mask", "cam", "backbone")
+_SETTINGS = ("model", "pretrained", "head", "prompts", "precision", "workers")
 _WORDS = {
-    "--model": "architecture of zero-shot, such as ViT-B-32, a local config FILE.json, or "
+    "model": "architecture of zero-shot, such as ViT-B-32, a local config FILE.json, or "
     "BACKBONE:NAME [default that of the first run]",
-    "--head": "head of zero-shot: zero-shot, linear-probe, own, or auto: zero-shot where there is "
+    "head": "head of zero-shot: zero-shot, linear-probe, own, or auto: zero-shot where there is "
     "a text tower, else linear-probe [default that of the first run, else auto]",
-    "--seed": "seed that sets are drawn from [default that of the first run, else 0]",
-    "--precision": "",
-    "--workers": "",
+    "seed": "seed that sets are drawn from [default that of the first run, else 0]",
+    "precision": "",
+    "workers": "",
 }
 _HELP = """Measure how well masks cover objects, beside trivial masks (Table 2 of the paper).
 
@@ -58,38 +59,43 @@ Parameters have a full spelling, listed below, and a short one: --data DIR goes 
 """
 
 
-@attrs.define
-class MaskRequest(Request):
-    """Hold what a command line of `cfft eval masks` asks for."""
+@attrs.frozen
+class MaskRequest:
+    """Hold what is measured; `keywords`: how it is configured besides."""
 
-    models: list[str] = attrs.field(factory=list)
-    sets: list[str] = attrs.field(factory=lambda: ["test"])
-    masks: Path | None = None
-    form: str = "binary"
-    thresholds: list[str] = attrs.field(factory=lambda: list(_THRESHOLDS))
-    cams: list[str] = attrs.field(factory=list)
+    models: Sequence[str] = ()
+    sets: Sequence[str] = ("test",)
+    masks: Path | None = attrs.field(default=None, converter=attrs.converters.optional(Path))
+    mask_format: str = "binary"
+    thresholds: Sequence[str] = _THRESHOLDS
+    cam: Sequence[str] = ()
     limit: int | None = None
     batch_size: int = 32
+    out: Path | None = attrs.field(default=None, converter=attrs.converters.optional(Path))
+    as_json: bool = False
+    keywords: Mapping[str, Any] = attrs.field(factory=dict)
 
 
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command `masks` to a group called `name`."""
     registry = Registry.installed()
-    command = as_command(_options(registry), partial(measure, registry), MaskRequest)
-    settings = {"token_normalize_func": lambda option: option.replace("_", "-")}
-    group = typer.Typer(cls=SpeltGroup, help=summary, no_args_is_help=True)
-    group.command("masks", cls=SpeltCommand, help=_HELP, context_settings=settings)(command)
+    own = list(_own_options(registry))
+    options = reworded(registry, configuring(registry, own, _KINDS, _SETTINGS), _WORDS)
+    group = typer.Typer(cls=Group, help=summary, no_args_is_help=True)
+    add_command(group, "masks", options, partial(measure, registry), registry, help=_HELP)
     app.add_typer(group, name=name)
 
 
-def measure(registry: Registry, request: MaskRequest) -> None:
+def measure(registry: Registry, **given: Any) -> None:
     """Measure what is asked for and show it."""
+    own = {name: given.pop(name) for name in attrs.fields_dict(MaskRequest) if name in given}
+    request = MaskRequest(**own, keywords=given)
     _check(request)
     found = _found(request)
     runs = [model.run.root for model in found if model.run is not None]
     stored = [model.path for model in found if model.path is not None]
-    configs = _configs(registry, request, _layers(request, (*runs, *stored)[:1]))
-    alone = {str(run): _base(registry, request, _layers(request, [run])) for run in runs}
+    configs = _configs(registry, request, _layers(registry, request, (*runs, *stored)[:1]))
+    alone = {str(run): _base(registry, request, _layers(registry, request, [run])) for run in runs}
     watcher = reporter(console(), console(stderr=True), as_json=request.as_json)
     try:
         record = _measured(request, found, alone, configs, registry, watcher)
@@ -98,42 +104,23 @@ def measure(registry: Registry, request: MaskRequest) -> None:
     _show(request, record)
 
 
-def _options(registry: Registry) -> list[Option]:
-    own = list(_own_options(registry))
-    shared = shared_options(registry, _KINDS, _SETTINGS, own)
-    return [*own, *reworded(registry, shared, _WORDS)]
-
-
 def _own_options(registry: Registry) -> Iterator[Option]:
     models = (
         f"run directories, checkpoint directories, patterns of them in quotes, or {BEFORE}: the "
         "model before fine-tuning"
     )
-    yield Option("RUN", models, "", "RUN", storing("models"), repeated=True)
+    yield Option("models", models, "", "RUN", repeated=True, is_argument=True)
     yield from _image_options()
-    yield Option(
-        "--thresholds", f"cut maps there [default {','.join(_THRESHOLDS)}]", _PANEL, "X,...",
-        storing("thresholds", lambda text: text.split(",")),
-    )  # fmt: skip
-    yield _mask_option(registry)
-    words = (
-        f"map to cut; may be repeated: {', '.join(registry.names('cam'))} [default {_usual('cam')}]"
-    )
-    yield Option("--cam", words, _PANEL, "NAME", storing("cams"), True)
-    yield Option(
-        "--batch-size", "images per pass [default 32]", _PANEL, "N", counting("batch_size")
-    )
-    yield Option("--out", f"write DIR/{_FILE}", _PANEL, "DIR", storing("out", Path))
-    json_help = "print figures as JSON and nothing else"
-    yield Option("--json", json_help, _PANEL, "", storing("as_json"))
-
-
-def _mask_option(registry: Registry) -> Option:
-    def store(request: Request, name: str) -> None:
-        request.layer.choose("mask", [name])
-
-    words = f"how to cut it: {', '.join(_cut_masks(registry))} [default {_usual('mask')}]"
-    return Option("--mask", words, _PANEL, "NAME", store)
+    cuts = f"cut maps there [default {','.join(_THRESHOLDS)}]"
+    yield Option("thresholds", cuts, _PANEL, "X,...", param=THRESHOLDS)
+    mask = f"how to cut it: {', '.join(_cut_masks(registry))} [default {_usual('mask')}]"
+    yield Option("mask", mask, _PANEL, "NAME")
+    maps = f"{', '.join(registry.names('cam'))} [default {_usual('cam')}]"
+    yield Option("cam", f"map to cut; may be repeated: {maps}", _PANEL, "NAME", repeated=True)
+    images = Param("batch_size", int, 32, "images per pass", ge=1)
+    yield Option("batch_size", "images per pass [default 32]", _PANEL, "N", param=images)
+    yield Option("out", f"write DIR/{_FILE}", _PANEL, "DIR")
+    yield attrs.evolve(JSON, help="print figures as JSON and nothing else", panel=_PANEL)
 
 
 def _usual(kind: str) -> str:
@@ -143,18 +130,19 @@ def _usual(kind: str) -> str:
 
 def _image_options() -> Iterator[Option]:
     sets = "train, test or a set's name; may be repeated [default test]"
-    yield Option("--sets", sets, _PANEL, "NAME", storing("sets"), repeated=True)
+    yield Option("sets", sets, _PANEL, "NAME", repeated=True)
     masks = (
         "where the objects are: a folder of PNG segmentations named like the images, or a JSON "
         "file of COCO [default what the sets know themselves]"
     )
-    yield Option("--masks", masks, _PANEL, "PATH", storing("masks", Path))
+    yield Option("masks", masks, _PANEL, "PATH")
     form = (
         "binary: 0 is context and the rest object; trimap: 1 object, 2 context, 3 ignored; "
         "coco: a JSON file of instances [default binary]"
     )
-    yield Option("--mask-format", form, _PANEL, "NAME", storing("form"))
-    yield Option("--limit", "images a set, drawn by class", _PANEL, "N", counting("limit"))
+    yield Option("mask_format", form, _PANEL, "NAME")
+    limit = Param("limit", int, None, "images a set", ge=1)
+    yield Option("limit", "images a set, drawn by class", _PANEL, "N", param=limit)
 
 
 def _check(request: MaskRequest) -> None:
@@ -178,23 +166,23 @@ def _found(request: MaskRequest) -> list[ModelRef]:
     return find_models(request.models)
 
 
-def _layers(request: MaskRequest, below: Sequence[Path]) -> list[Layer]:
+def _layers(registry: Registry, request: MaskRequest, below: Sequence[Path]) -> list[Layer]:
     """Return what a measurement is configured by: the models at `below`, options on top."""
     models = [without(run_layer(path), COUNTERFACTUAL) for path in below]
-    return of_counterfactuals(layers(request, models))
+    return of_counterfactuals(Keywords(registry).layers(request.keywords, models))
 
 
 def _base(registry: Registry, request: MaskRequest, stack: Sequence[Layer]) -> RunConfig:
     """Resolve what all maps and thresholds have in common."""
-    first = {"cam": request.cams[0]} if request.cams else {}
-    return variant(registry, stack, first, {"cam": request.cams})
+    first = {"cam": request.cam[0]} if request.cam else {}
+    return variant(registry, stack, first, {"cam": request.cam})
 
 
 def _configs(registry: Registry, request: MaskRequest, stack: Sequence[Layer]) -> list[RunConfig]:
     """Return a configuration for each map and threshold, map by map."""
     base = _base(registry, request, stack)
     mask = _with_threshold(registry, base.mask)
-    cams = list(dict.fromkeys(request.cams)) or [_chosen(base.cam).name]
+    cams = list(dict.fromkeys(request.cam)) or [_chosen(base.cam).name]
     listed = {"cam": cams, "mask": [mask]}
     return [
         variant(registry, stack, {"cam": cam, "mask": mask}, listed, threshold)
@@ -237,7 +225,7 @@ def _measured(
 ) -> dict[str, Any]:
     from cfft.evaluation.masks.study import Wanted, measure_models  # torch comes with it
 
-    wanted = Wanted(tuple(request.sets), request.masks, request.form, request.limit)
+    wanted = Wanted(tuple(request.sets), request.masks, request.mask_format, request.limit)
     models = {model.text: model.path for model in found}
     return measure_models(configs, models, runs, wanted, request.batch_size, registry, watcher)
 

@@ -13,7 +13,7 @@ import typer
 from safetensors import SafetensorError
 from torch import Tensor
 
-from cfft.cli.options.spelling import SpeltCommand
+from cfft.cli.options.command import Command
 from cfft.errors import ConfigError, WeightsError
 from cfft.evaluation.models.finding import ModelRef
 from cfft.model.checkpoint import Checkpoint, save, write_weights
@@ -28,7 +28,7 @@ _ARGUMENT = "run directory, checkpoint directory or weight file"
 
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command."""
-    app.command(name, cls=SpeltCommand, help=f"{summary} WiSE-FT, Wortsman et al. 2022.")(merge)
+    app.command(name, cls=Command, help=f"{summary} WiSE-FT, Wortsman et al. 2022.")(merge)
 
 
 def merge(

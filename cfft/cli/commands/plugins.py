@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from cfft.cli.options.spelling import SpeltCommand, SpeltGroup
+from cfft.cli.options.command import Command, Group
 from cfft.cli.output.consoles import console
 from cfft.cli.output.strategy import print_strategy, strategy_record, summary_record
 from cfft.errors import ConfigError, PluginError, counted, unknown
@@ -29,10 +29,10 @@ PluginName = Annotated[
 
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command with its three sub-commands."""
-    plugins = typer.Typer(cls=SpeltGroup, help=summary, no_args_is_help=True)
-    plugins.command("list", cls=SpeltCommand)(list_strategies)
-    plugins.command("show", cls=SpeltCommand)(show_strategy)
-    plugins.command("check", cls=SpeltCommand)(check_plugins)
+    plugins = typer.Typer(cls=Group, help=summary, no_args_is_help=True)
+    plugins.command("list", cls=Command)(list_strategies)
+    plugins.command("show", cls=Command)(show_strategy)
+    plugins.command("check", cls=Command)(check_plugins)
     app.add_typer(plugins, name=name)
 
 

@@ -14,7 +14,7 @@ import attrs
 import typer
 
 from cfft.cli.errors import starting
-from cfft.cli.options.spelling import SpeltCommand
+from cfft.cli.options.command import Command
 from cfft.cli.output.consoles import console
 from cfft.cli.output.live import reporter
 from cfft.errors import ConfigError
@@ -38,7 +38,7 @@ A line holds path, rank, label, class_index and probability; with --top K a imag
 
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command."""
-    app.command(name, cls=SpeltCommand, help=_HELP.format(summary=summary))(predict)
+    app.command(name, cls=Command, help=_HELP.format(summary=summary))(predict)
 
 
 def predict(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cfft.cli.errors import starting
-from cfft.cli.options.spelling import SpeltCommand
+from cfft.cli.options.command import Command
 from cfft.errors import counted
 from cfft.runtime.files import check_free, first_free
 
@@ -27,7 +27,7 @@ deviation, curves the mean and the range, confusions the mean.
 
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command."""
-    app.command(name, cls=SpeltCommand, help=_HELP.format(summary=summary))(report)
+    app.command(name, cls=Command, help=_HELP.format(summary=summary))(report)
 
 
 def report(

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cfft.cli.errors import RunInterruptedError
-from cfft.cli.options.spelling import SpeltCommand
+from cfft.cli.options.command import Command
 from cfft.cli.output.consoles import console
 from cfft.cli.output.live import Quiet, reporter
 from cfft.cli.output.numbers import brief, percent
@@ -40,7 +40,7 @@ Finished runs are kept: the same command goes on where it was interrupted.
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command."""
     text = _HELP.format(summary=summary, names=", ".join(sweep_names()))
-    app.command(name, cls=SpeltCommand, help=text)(sweep)
+    app.command(name, cls=Command, help=text)(sweep)
 
 
 def sweep(

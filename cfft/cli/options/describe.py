@@ -32,8 +32,3 @@ def facts(param: Param) -> str:
     """Say in brackets what is allowed and what holds by default."""
     allowed = " | ".join(map(str, param.choices)) or param.bounds
     return f"[{'; '.join(filter(None, [allowed, default_words(param)]))}]"
-
-
-def full_option(path: str, param: str) -> str:
-    """Spell the full option of a parameter; `path` is KIND.NAME."""
-    return f"--{path}.{param.replace('_', '-')}"

@@ -11,9 +11,9 @@ from cfft.plugin.registry import Registry
 
 IMAGES = "Images and model"
 _WORDS: Mapping[str, str] = {
-    "--suite": "images to measure on [default those of the first run]: {suites}",
-    "--pretrained": "weights of zero-shot: a tag, a weight file, or random",
-    "--prompts": "",
+    "suite": "images to measure on [default those of the first run]: {suites}",
+    "pretrained": "weights of zero-shot: a tag, a weight file, or random",
+    "prompts": "",
 }
 
 
@@ -22,7 +22,7 @@ def reworded(
 ) -> list[Option]:
     """Return options that say what is measured in a panel of their own, and all others.
 
-    `words`: by spelling, what an option means to this command; empty where it means the same.
+    `words`: by keyword, what an option means to this command; empty where it means the same.
     """
     own = {**_WORDS, **words}
     suites = ", ".join(registry.names("suite"))
@@ -30,9 +30,9 @@ def reworded(
         attrs.evolve(
             option,
             panel=IMAGES,
-            help=own[option.spelling].format(suites=suites) or option.help,
+            help=own[option.keyword].format(suites=suites) or option.help,
         )
-        if option.spelling in own
+        if option.keyword in own
         else option
         for option in options
     ]

@@ -10,8 +10,9 @@ import tomlkit
 from rich.console import Console
 from rich.padding import Padding
 
-from cfft.cli.options.describe import facts, full_option, metavar
+from cfft.cli.options.describe import facts, metavar
 from cfft.cli.options.options import has_short
+from cfft.config.keywords import spelled
 from cfft.config.layers import LISTS
 from cfft.plugin.conversion import plain
 from cfft.plugin.manager import Provided
@@ -53,7 +54,7 @@ def _param_record(registry: Registry, declared: Declaration, param: Param) -> di
         "given": given,
         "allowed": param.allowed,
         "help": param.help,
-        "option": full_option(declared.path, param.name),
+        "option": spelled(f"{declared.path}.{param.name}"),
         "short": short_option(param.name) if has_short(registry, param.name) else None,
     }
 
@@ -86,7 +87,8 @@ def _reflowed(text: str) -> str:
 
 
 def _print_param(console: Console, registry: Registry, declared: Declaration, param: Param) -> None:
-    console.print(f"\n{full_option(declared.path, param.name)} {metavar(param)}", style="cyan")
+    option = spelled(f"{declared.path}.{param.name}")
+    console.print(f"\n{option} {metavar(param)}", style="cyan")
     if has_short(registry, param.name):
         console.print(f"  in short {short_option(param.name)}", style="dim")
     console.print(Padding(f"{param.help} {facts(param)}", (0, 0, 0, 2), expand=False))

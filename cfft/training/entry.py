@@ -1,0 +1,123 @@
+"""A run from its keywords: what `cfft.run` and the command `cfft run` do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from cfft.config.keywords import Keywords, given
+from cfft.config.layers import Layer, read_file
+from cfft.config.resolve import RunConfig, resolve
+from cfft.errors import ConfigError
+from cfft.plugin.registry import Registry
+from cfft.runtime.files import first_free
+from cfft.runtime.progress import Reporter
+
+
+def run(
+    *,
+    suite: str | None = None,
+    data: str | Path | None = None,
+    model: str | None = None,
+    pretrained: str | Path | None = None,
+    head: str | None = None,
+    prompts: str | Path | None = None,
+    mask: str | None = None,
+    fill: str | None = None,
+    threshold: float | None = None,
+    cam: str | None = None,
+    loss: str | Sequence[str] | None = None,
+    teacher: str | Sequence[str] | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    precision: str | None = None,
+    recipe: str | Path | None = None,
+    config: str | Path | None = None,
+    set: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    dry_run: bool = False,
+    reporter: Reporter | None = None,
+    **parameters: Any,
+) -> dict[str, Any]:
+    """Fine-tune and evaluate a model, and return what results.json holds.
+
+    The keywords are the options of `cfft run` with underscores: those in the signature, every
+    other setting (`weight_decay=0.05`), and the parameters of the chosen strategies, in short
+    (`rate=0.5`) or in full (`**{"mask.object.threshold": 0.5}` or `set={"mask.object.threshold":
+    0.5}`). Values are Python's or text as on the command line. None in the signature means not
+    given; a parameter that may be none takes None or "none". Without `suite` and `model` the run
+    uses the world and the model that cfft brings.
+
+    `out`: the run directory, by default a new one in runs/. `resume`: go on with the interrupted
+    run in `out`. `dry_run`: check everything, write nothing, and return the plan. `reporter`
+    hears of the progress (see cfft.Reporter); without one nothing is printed. Raises a CfftError
+    whose lines are those of the command line, and KeyboardInterrupt once a checkpoint to resume
+    from is written.
+
+        results = cfft.run(suite="folder", data="images", model="ViT-B-32", pretrained="openai")
+        results["sets"]["test"]["top1"]
+    """
+    keywords = given(locals(), besides=("out", "resume", "dry_run", "reporter"))
+    planned = planned_run(Registry.installed(), keywords, out, resume=resume)
+    return planned.start(dry_run=dry_run, reporter=reporter)
+
+
+@attrs.frozen
+class PlannedRun:
+    """Hold a run that is configured and checked, but not begun."""
+
+    config: RunConfig
+    registry: Registry
+    out: Path
+    resume: bool
+
+    def start(self, *, dry_run: bool = False, reporter: Reporter | None = None) -> dict[str, Any]:
+        """Do the run; returns and raises as `run` does."""
+        from cfft.training.run import run as train  # torch: wrong keywords do not wait for it
+
+        return train(
+            self.config, self.registry, self.out,
+            resume=self.resume, dry_run=dry_run, reporter=reporter,
+        )  # fmt: skip
+
+
+def planned_run(
+    registry: Registry,
+    keywords: Mapping[str, Any],
+    out: str | Path | None = None,
+    *,
+    resume: bool = False,
+) -> PlannedRun:
+    """Return the run that keywords stand for; raises ConfigError with every problem."""
+    below = [_interrupted_run(out)] if resume else []
+    config = resolve(registry, Keywords(registry).layers(keywords, below))
+    return PlannedRun(config, registry, Path(out) if out else _free_directory(config), resume)
+
+
+def _free_directory(config: RunConfig) -> Path:
+    """Return a directory in runs/ that does not exist yet, named after what the run does."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError("several processes need one run directory: give --out DIR")
+    method = [c.name for c in (config.mask, config.fill) if c is not None]
+    method = method or [loss.name for loss in config.losses] or ["vanilla"]
+    stem = "-".join([config.suite.name, *method, f"seed{config.seed}"])
+    return first_free(str(Path("runs", stem)))
+
+
+def _interrupted_run(out: str | Path | None) -> Layer:
+    if out is None:
+        raise ConfigError("--resume needs the directory of the interrupted run: give --out DIR")
+    config = Path(out) / "config.toml"
+    if not config.is_file():
+        raise ConfigError(
+            f"--resume: {out} holds no run to go on with (no config.toml): leave --resume out to "
+            "start one"
+        )
+    return read_file(config)
