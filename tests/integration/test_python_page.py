@@ -38,4 +38,5 @@ def test_the_examples_of_the_page_run_in_their_order(
     assert "unknown option 'treshold'; did you mean 'threshold'?" in printed.out
     assert "['a', 'mine']" in printed.out
     assert printed.err == ""
+    assert set(namespace["found"].labels) <= set(namespace["results"]["classes"])
     assert namespace["results"]["sets"].keys() == {"test", "dark"}
