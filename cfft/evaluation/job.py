@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -14,9 +14,10 @@ from cfft.config.layers import Layer
 from cfft.config.resolve import RunConfig, resolve
 from cfft.config.settings import Evaluation
 from cfft.evaluation.compare.baseline import baseline_line, chosen_baseline
-from cfft.evaluation.compare.comparison import compare
+from cfft.evaluation.compare.comparison import Comparison, compare
 from cfft.evaluation.compare.measured import Identity, MeasuredModel, MeasuredSet, measure
-from cfft.evaluation.files.files import SCHEMA, EvaluationFiles, new_evaluation
+from cfft.evaluation.files.evaluation import EvaluationResults
+from cfft.evaluation.files.files import EvaluationFiles, new_evaluation
 from cfft.evaluation.images.leakage import (
     check_one_suite,
     warn_of_other_settings,
@@ -53,7 +54,7 @@ def evaluate_models(
     registry: Registry,
     out: Path,
     reporter: Reporter | None = None,
-) -> dict[str, Any]:
+) -> EvaluationResults:
     """Measure the models that `asked` names and return what evaluation.json in `out` holds.
 
     `layer`: what the user says of suite, model and seed; what is missing comes from the first run
@@ -102,7 +103,7 @@ class _Evaluation:
     accelerator: Accelerator
     reporter: Reporter
 
-    def run(self, view: SuiteView, subjects: Sequence[Subject], out: Path) -> dict[str, Any]:
+    def run(self, view: SuiteView, subjects: Sequence[Subject], out: Path) -> EvaluationResults:
         identities = [subject.identity for subject in subjects]
         baseline = chosen_baseline(self.settings.baseline, identities)
         line = baseline_line(self.settings.baseline_line, identities)
@@ -113,10 +114,9 @@ class _Evaluation:
             view = without_unreadable(view, processes, self.reporter)
         with new_evaluation(out, processes) as files:
             models = self._measured(view, subjects, files)
-            compared = compare(models, baseline, line.fit(models))
-            record = {**self._surroundings(view), **compared.record()}
-            files.write(record)
-        return record
+            results = self._results(view, compare(models, baseline, line.fit(models)))
+            files.write(results)
+        return results
 
     @property
     def space(self) -> LabelSpace:
@@ -217,19 +217,19 @@ class _Evaluation:
     def _reading(self, preprocessing: Preprocessing) -> Reading:
         return Reading(preprocessing, self.settings.batch_size, self.settings.workers)
 
-    def _surroundings(self, view: SuiteView) -> dict[str, Any]:
+    def _results(self, view: SuiteView, compared: Comparison) -> EvaluationResults:
         seeds = sorted({seed for each in view.sets for seed in each.seeds})
-        return {
-            "schema": SCHEMA,
-            "cfft": version("cfft"),
-            "suite": self.config.to_dict()["suite"],
-            "baseline_line": self.settings.baseline_line,
-            "seed": seeds[0] if len(seeds) == 1 else None,
-            "label_space": self.space,
-            "classes": list(view.classes),
-            "absent": dict(view.absent),
-            "skipped": [dict(image.record()) for image in view.skipped],
-            "precision": precision_of(self.accelerator),
-            "device": self.accelerator.device.type,
-            "processes": self.accelerator.num_processes,
-        }
+        return attrs.evolve(
+            compared.results(),
+            cfft=version("cfft"),
+            suite=self.config.to_dict()["suite"],
+            baseline_line=self.settings.baseline_line,
+            seed=seeds[0] if len(seeds) == 1 else None,
+            label_space=self.space,
+            classes=tuple(view.classes),
+            absent=view.absent,
+            skipped=tuple(image.record() for image in view.skipped),
+            precision=precision_of(self.accelerator),
+            device=self.accelerator.device.type,
+            processes=self.accelerator.num_processes,
+        )

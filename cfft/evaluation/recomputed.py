@@ -14,10 +14,11 @@ import attrs
 from cfft.config.settings import Evaluation
 from cfft.errors import ConfigError
 from cfft.evaluation.compare.baseline import baseline_line, chosen_baseline
-from cfft.evaluation.compare.comparison import compare
+from cfft.evaluation.compare.comparison import Comparison, compare
 from cfft.evaluation.compare.groups import groups_without_doubles
 from cfft.evaluation.compare.measured import MeasuredModel, measure
-from cfft.evaluation.files.files import SCHEMA, EvaluationFiles, new_evaluation
+from cfft.evaluation.files.evaluation import EvaluationResults
+from cfft.evaluation.files.files import EvaluationFiles, new_evaluation
 from cfft.evaluation.stored import Source, Stored, read_sources
 from cfft.runtime.progress import Reporter, Silent
 from cfft.scoring.predictions import Predictions
@@ -29,17 +30,17 @@ def recompute(
     settings: Evaluation,
     out: Path | None = None,
     reporter: Reporter | None = None,
-) -> dict[str, Any]:
+) -> EvaluationResults:
     """Return what evaluation.json would hold, from what evaluations and runs have stored.
 
-    `asked`: directories of evaluations and of finished runs, or patterns of them. With `out` the
-    record and copies of the predictions are written there. `reporter` hears of sources that were
+    `asked`: directories of evaluations and of finished runs, or patterns of them. With `out`
+    that and copies of the predictions are written there. `reporter` hears of sources that were
     computed in different precisions. Raises ConfigError, DataError.
     """
     sources = read_sources(asked)
     _warn_of_other_precisions(sources, reporter or Silent())
     space = settings.label_space or _common_space(sources)
-    known = len(sources[0].classes)
+    known = len(sources[0].said.classes)
     stored = _with_own_groups(_with_own_labels(sources))
     identities = [model.identity for model in stored]
     baseline = chosen_baseline(settings.baseline, identities)
@@ -48,14 +49,12 @@ def recompute(
     with _files(out) as files:
         models = [_measured(model, known, space, files) for model in stored]
         compared = compare(models, baseline, line.fit(models))
-        record = {
-            **_surroundings(sources, space),
-            "baseline_line": settings.baseline_line,
-            **compared.record(),
-        }
+        results = attrs.evolve(
+            _results(sources, compared), label_space=space, baseline_line=settings.baseline_line
+        )
         if files is not None:
-            files.write(record)
-    return record
+            files.write(results)
+    return results
 
 
 def _files(out: Path | None) -> AbstractContextManager[EvaluationFiles | None]:
@@ -81,7 +80,7 @@ def _measured(
 
 
 def _common_space(sources: Sequence[Source]) -> LabelSpace:
-    spaces = {source.label_space for source in sources}
+    spaces = {source.said.label_space for source in sources}
     if len(spaces) > 1:
         raise ConfigError(
             "the evaluations were judged in different label spaces: say --label-space subset or "
@@ -116,35 +115,29 @@ def _with_own_groups(read: Sequence[tuple[Path, Stored]]) -> list[Stored]:
     ]
 
 
-def _surroundings(sources: Sequence[Source], space: LabelSpace) -> dict[str, Any]:
-    first = sources[0]
-    seeds = {source.seed for source in sources}
-    return {
-        "schema": SCHEMA,
-        "cfft": version("cfft"),
-        "suite": dict(first.suite),
-        "seed": first.seed if len(seeds) == 1 else None,
-        "label_space": space,
-        "classes": list(first.classes),
-        "absent": dict(first.absent),
-        "skipped": [dict(each) for source in sources for each in source.skipped],
-        **_computing(sources),
+def _results(sources: Sequence[Source], compared: Comparison) -> EvaluationResults:
+    """Return what all sources say, None where they differ in seed, precision, device, processes."""
+    first, *others = (source.said for source in sources)
+    shared: dict[str, Any] = {
+        name: value if all(getattr(other, name) == value for other in others) else None
+        for name in ("seed", "precision", "device", "processes")
+        for value in [getattr(first, name)]
     }
-
-
-def _computing(sources: Sequence[Source]) -> dict[str, Any]:
-    """Return precision, device and processes, each None where sources differ."""
-    said = [attrs.asdict(source.computing) for source in sources]
-    return {
-        key: value if all(each[key] == value for each in said) else None
-        for key, value in said[0].items()
-    }
+    return attrs.evolve(
+        compared.results(),
+        cfft=version("cfft"),
+        suite=first.suite,
+        classes=first.classes,
+        absent=first.absent,
+        skipped=tuple(each for source in sources for each in source.said.skipped),
+        **shared,
+    )
 
 
 def _warn_of_other_precisions(sources: Sequence[Source], reporter: Reporter) -> None:
     first = sources[0]
     for other in sources[1:]:
-        if other.computing.precision != first.computing.precision:
+        if other.said.precision != first.said.precision:
             reporter.warned(
                 f"{first.path} was computed in {_precision(first)} and {other.path} in "
                 f"{_precision(other)}: a part of their differences may be rounding"
@@ -152,4 +145,4 @@ def _warn_of_other_precisions(sources: Sequence[Source], reporter: Reporter) -> 
 
 
 def _precision(source: Source) -> str:
-    return source.computing.precision or "a precision that it does not say"
+    return source.said.precision or "a precision that it does not say"

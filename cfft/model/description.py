@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import attrs
-import cattrs
 import torch
 
 from cfft.encoder.encoder import Classifier
@@ -24,6 +22,7 @@ from cfft.model.weights import (
     require_same_identity,
 )
 from cfft.records import Preprocessing
+from cfft.runtime.json_files import read_json, structured
 
 _NORMALISED = {"zero-shot": True, "own": False}
 _BEST = Path("checkpoints") / "best"
@@ -50,18 +49,10 @@ class ModelDescription:
     prompts: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
 
-    def to_json(self) -> str:
-        """Return it as indented JSON."""
-        return json.dumps(_CONVERTER.unstructure(self), indent=2, ensure_ascii=False) + "\n"
-
     @classmethod
-    def from_json(cls, text: str, origin: Path) -> ModelDescription:
-        """Read what `to_json` wrote; raises WeightsError naming `origin`."""
-        try:
-            found: ModelDescription = _CONVERTER.structure(json.loads(text), cls)
-        except (ValueError, AttributeError, cattrs.BaseValidationError) as error:
-            raise WeightsError(f"{origin}: no model description of cfft ({error})") from error
-        return found
+    def of(cls, model: Any, place: Path) -> ModelDescription:
+        """Return what a checkpoint says of its model; raises WeightsError naming `place`."""
+        return structured(model, cls, str(place), WeightsError, strict=True)
 
     @property
     def facts(self) -> dict[str, str]:
@@ -110,11 +101,9 @@ def describe(
 def read_description(folder: Path) -> ModelDescription | None:
     """Return the description beside a weight file, or None where there is none."""
     path = folder / MODEL
-    return (
-        ModelDescription.from_json(path.read_text(encoding="utf-8"), path)
-        if path.is_file()
-        else None
-    )
+    if not path.is_file():
+        return None
+    return read_json(path, ModelDescription, "model description", WeightsError, strict=True)
 
 
 def find_weights(path: Path) -> Path:
@@ -219,12 +208,3 @@ def _class_differences(theirs: tuple[str, ...], ours: tuple[str, ...]) -> list[s
     return [f"class {i} is '{their}', here '{our}'" for i, (their, our) in pairs if their != our][
         :3
     ]
-
-
-def _converter() -> cattrs.Converter:
-    made = cattrs.Converter(forbid_extra_keys=True)
-    made.register_unstructure_hook(tuple, list)
-    return made
-
-
-_CONVERTER: Any = _converter()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import attrs
 import torch
@@ -49,10 +49,6 @@ class Score:
     n: int
     classes: int
     ci95: tuple[float, float]
-
-    def record(self, role: str) -> dict[str, Any]:
-        """Return what results.json says of a set with this role, id or ood."""
-        return {"role": role, **attrs.asdict(self), "ci95": list(self.ci95)}
 
 
 def evaluate(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import torch
@@ -18,6 +18,7 @@ from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading, Score, evaluate, mean_top1, outputs_of, score
 from cfft.scoring.predictions import Predictions
 from cfft.step.passes import FrozenTeacher
+from cfft.training.results import ModelResults, SetResult
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -71,10 +72,16 @@ class Measuring:
         """Return the accuracy on the validation set."""
         return score(self.predictions(classifier, self.sets.val)).top1
 
-    def scores(self, classifier: Classifier, keep: Callable[[str, Predictions], None]) -> SetScores:
+    def results(
+        self, classifier: Classifier, keep: Callable[[str, Predictions], None]
+    ) -> ModelResults:
         """Return the accuracies on test and OOD sets; `keep` is given each set's predictions."""
-        test, *ood = self._named_scores(classifier, keep)
-        return SetScores(test, tuple(ood))
+        scores: dict[str, Score] = {}
+        for image_set in (self.sets.test, *self.sets.ood):
+            found = self.predictions(classifier, image_set)
+            keep(image_set.name, found)
+            scores[image_set.name] = score(found)
+        return model_results(scores)
 
     def predictions(self, classifier: Classifier, image_set: ImageSet) -> Predictions:
         """Return the predictions for a set."""
@@ -84,40 +91,15 @@ class Measuring:
         self.reporter.ended(task)
         return found
 
-    def _named_scores(
-        self, classifier: Classifier, keep: Callable[[str, Predictions], None]
-    ) -> Iterator[tuple[str, Score]]:
-        for image_set in (self.sets.test, *self.sets.ood):
-            found = self.predictions(classifier, image_set)
-            keep(image_set.name, found)
-            yield image_set.name, score(found)
-
     def _starts(self, task: str, image_set: ImageSet) -> Callable[[int], None]:
         self.reporter.started(task, len(image_set))
         return partial(self.reporter.advanced, task)
 
 
-@attrs.frozen
-class SetScores:
-    """Hold the scores of a model on the ID test set and on the OOD sets, by name."""
-
-    test: tuple[str, Score]
-    ood: tuple[tuple[str, Score], ...]
-
-    def record(self) -> dict[str, Any]:
-        """Return what results.json says of them; without OOD sets their average is None."""
-        name, score = self.test
-        sets = {name: score.record("id"), **{name: s.record("ood") for name, s in self.ood}}
-        return {"sets": sets, "ood_average": mean_top1(score for _, score in self.ood)}
-
-
-def gains(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how top-1 changed, after minus before, by set and for the OOD average."""
-    both = before["ood_average"] is not None
-    return {
-        "sets": {
-            name: after["sets"][name]["top1"] - entry["top1"]
-            for name, entry in before["sets"].items()
-        },
-        "ood_average": after["ood_average"] - before["ood_average"] if both else None,
+def model_results(scores: Mapping[str, Score]) -> ModelResults:
+    """Return what results.json says of a model; `scores`: by set, that of the ID test set first."""
+    test, *ood = scores
+    sets = {
+        name: SetResult.of("id" if name == test else "ood", each) for name, each in scores.items()
     }
+    return ModelResults(sets, mean_top1(scores[name] for name in ood))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -15,6 +14,7 @@ from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint
 from cfft.runtime.devices import precision_of, processes_of
 from cfft.runtime.interrupts import StopWish, listening
+from cfft.runtime.json_files import as_json
 from cfft.runtime.progress import Reporter
 from cfft.step.engine import TrainingStep
 from cfft.training.metrics import MetricsLog, Window
@@ -80,13 +80,14 @@ class Trainer:
 
     def save_best(self) -> None:
         """Store the student as it stands as the best model."""
-        self._write(self.directory.best, Checkpoint(self.student.weights(), self._model()))
+        model = as_json(self.prepared.description)
+        self._write(self.directory.best, Checkpoint(self.student.weights(), model))
 
     def save_last(self) -> None:
         """Store everything that a resumed run needs; raises TrainingError if it is not finite."""
         content = Checkpoint(
             self.student.weights(),
-            self._model(),
+            as_json(self.prepared.description),
             self.optimisation.tensors(),
             {
                 "surroundings": {
@@ -172,10 +173,6 @@ class Trainer:
         self.processes.on_main(lambda: self.log.write(line))
         self.reporter.epoch_ended(self.state.epoch, metrics)
         self.save_last()
-
-    def _model(self) -> dict[str, Any]:
-        model: dict[str, Any] = json.loads(self.prepared.description.to_json())
-        return model
 
     def _write(self, directory: Path, content: Checkpoint) -> None:
         self.processes.on_main(lambda: checkpoint.save(directory, content))

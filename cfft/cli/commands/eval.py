@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import attrs
 import typer
@@ -25,6 +24,10 @@ from cfft.config.settings import Evaluation
 from cfft.errors import ConfigError
 from cfft.plugin.params import declaration
 from cfft.plugin.registry import Registry
+from cfft.runtime.json_files import json_text
+
+if TYPE_CHECKING:  # torch comes with it
+    from cfft.evaluation.files.evaluation import EvaluationResults
 
 _KINDS = ("suite", "backbone")
 _SETTINGS = ("--model", "--pretrained", "--head", "--prompts")
@@ -98,12 +101,12 @@ def evaluate(registry: Registry, request: EvalRequest) -> None:
     settings = _settings(request)
     out: Path | None
     if request.from_predictions:
-        out, record = request.out, _recomputed(request, settings)
+        out, results = request.out, _recomputed(request, settings)
     else:
         with _directory(request) as out:
-            record = _measured(registry, request, settings, out)
+            results = _measured(registry, request, settings, out)
     if os.environ.get("RANK", "0") == "0":
-        _show(request, record, out)
+        _show(request, results, out)
 
 
 def _own_options() -> Iterator[Option]:
@@ -164,7 +167,7 @@ def _directory(request: EvalRequest) -> AbstractContextManager[Path]:
 
 def _measured(
     registry: Registry, request: EvalRequest, settings: Evaluation, out: Path
-) -> dict[str, Any]:
+) -> EvaluationResults:
     with starting():
         from cfft.evaluation.job import evaluate_models  # --help must not wait for torch
 
@@ -175,7 +178,7 @@ def _measured(
         watcher.close()
 
 
-def _recomputed(request: EvalRequest, settings: Evaluation) -> dict[str, Any]:
+def _recomputed(request: EvalRequest, settings: Evaluation) -> EvaluationResults:
     with starting():
         from cfft.evaluation.recomputed import recompute  # as above
 
@@ -186,10 +189,10 @@ def _recomputed(request: EvalRequest, settings: Evaluation) -> dict[str, Any]:
         watcher.close()
 
 
-def _show(request: EvalRequest, record: dict[str, Any], out: Path | None) -> None:
+def _show(request: EvalRequest, results: EvaluationResults, out: Path | None) -> None:
     if request.as_json:
-        typer.echo(json.dumps(record, indent=2))
+        typer.echo(json_text(results))
         return
-    print_evaluation(console(), record)
+    print_evaluation(console(), results)
     if out is not None:
         console().print(f"numbers  {out / 'evaluation.json'}", soft_wrap=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -32,6 +31,8 @@ from cfft.config.layers import (
 from cfft.config.resolve import RunConfig, resolve
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
+from cfft.runtime.json_files import json_text
+from cfft.training.results import RunResults
 
 EMBEDDED = "embedded"
 _HELP = """{summary}
@@ -119,7 +120,7 @@ def _interrupted_run(out: Path | None) -> Layer:
 
 def _train(
     config: RunConfig, registry: Registry, out: Path, request: Request, watcher: Quiet
-) -> dict[str, Any]:
+) -> RunResults | Mapping[str, Any]:
     with starting():
         from cfft.training.run import (
             run as train,  # torch comes with it: --help must not wait for that
@@ -150,10 +151,10 @@ def _is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _show(request: Request, out: Path, results: dict[str, Any]) -> None:
+def _show(request: Request, out: Path, results: RunResults | Mapping[str, Any]) -> None:
     if request.as_json:
-        typer.echo(json.dumps(results, indent=2))
-    elif request.dry_run:
+        typer.echo(json_text(results))
+    elif request.dry_run or not isinstance(results, RunResults):
         typer.echo("Nothing was trained: leave --dry-run out to start.")
     else:
         print_results(console(), results)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import attrs
 import numpy as np
+from cattrs.gen import override
 from numpy.typing import NDArray
 
 from cfft.scoring.predictions import Predictions
@@ -20,8 +21,8 @@ from cfft.scoring.scores import (
     in_label_space,
     top1_on_classes,
 )
+from cfft.training.results import Role
 
-Role = Literal["id", "ood"]
 ModelKind = Literal["run", "weights", "zero-shot", "pretrained"]
 BEFORE: tuple[ModelKind, ...] = ("zero-shot", "pretrained")
 """Kinds of the model before fine-tuning: with a zero-shot head, and with another one."""
@@ -36,15 +37,16 @@ def kind_before(head: str) -> ModelKind:
 class Identity:
     """Say which model it is.
 
-    `label`: what tables call it. `source`: what the user wrote. `group`: the name that models of
-    one configuration share whatever their seed. `alpha`: the share of the fine-tuned weights in a
-    weight ensemble, else None. `head`: zero-shot, linear-probe or own, what its head is or started
-    from; stored, where a file does not say; None where nothing does. `configuration`: a digest that
-    models of one group share in every evaluation. `facts`: as ModelDescription has them.
-    `run_digest`: as RunDirectory reads it, of the run that it is or is mixed from, if finished.
+    `label`: what tables call it, "model" in files. `source`: what the user wrote. `group`: the name
+    that models of one configuration share whatever their seed. `alpha`: the share of the fine-tuned
+    weights in a weight ensemble, else None. `head`: zero-shot, linear-probe or own, what its head
+    is or started from; stored, where a file does not say; None where nothing does. `configuration`:
+    a digest that models of one group share in every evaluation. `facts`: as ModelDescription has
+    them. `run_digest`: as RunDirectory reads it, of the run that it is or is mixed from, if
+    finished.
     """
 
-    label: str
+    label: Annotated[str, override(rename="model")]
     source: str
     kind: ModelKind
     group: str

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
 
 import attrs
-import cattrs
 
-from cfft.errors import ConfigError, DataError
+from cfft.errors import ConfigError
+from cfft.evaluation.files.evaluation import EVALUATION, EvaluationResults
 from cfft.evaluation.files.file_names import own_file_name
-from cfft.runtime.files import check_free, write_text
+from cfft.runtime.files import check_free
+from cfft.runtime.json_files import write_json
 from cfft.runtime.processes import ALONE, Processes
 from cfft.scoring.predictions import Predictions
 
-T = TypeVar("T")
-SCHEMA = 1
-EVALUATION = "evaluation.json"
 _PREDICTIONS = "predictions"
 
 
@@ -48,10 +44,9 @@ class EvaluationFiles:
         path = self.root / self.folder(label) / f"{name}.npz"
         self.processes.on_main(lambda: predictions.save(path))
 
-    def write(self, record: Mapping[str, Any]) -> None:
+    def write(self, results: EvaluationResults) -> None:
         """Write evaluation.json."""
-        text = json.dumps(record, indent=2) + "\n"
-        self.processes.on_main(lambda: write_text(self.root / EVALUATION, text))
+        self.processes.on_main(lambda: write_json(self.root / EVALUATION, results))
 
 
 @contextmanager
@@ -95,28 +90,6 @@ def _move(root: Path, out: Path) -> None:
             f"--out {out} was taken while models were measured: this evaluation is complete in "
             f"{place}; see it with cfft eval --from-predictions {shlex.quote(str(place))}"
         ) from error
-
-
-def read_evaluation(path: Path) -> dict[str, Any]:
-    """Return what the evaluation.json in `path`, or at it, says; raises DataError."""
-    file = path / EVALUATION if path.is_dir() else path
-    try:
-        found: dict[str, Any] = json.loads(file.read_text("utf-8"))
-        schema = found["schema"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file}: no evaluation that cfft wrote ({error})") from error
-    if schema != SCHEMA:
-        raise DataError(f"{file}: schema {schema}, this version of cfft reads {SCHEMA}")
-    return found
-
-
-def structured(content: Any, shape: type[T], place: str) -> T:
-    """Make a record of JSON; raises DataError saying which keys of `place` do not fit."""
-    try:
-        return cattrs.structure(content, shape)
-    except (cattrs.BaseValidationError, ValueError, TypeError, KeyError) as error:
-        reasons = "; ".join(cattrs.transform_error(error))
-        raise DataError(f"{place}: not as cfft writes it ({reasons})") from error
 
 
 @contextmanager

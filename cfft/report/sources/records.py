@@ -7,33 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from attrs.validators import and_, ge, le
 
 from cfft.scoring.scores import LabelSpace
+from cfft.training.results import Role, SetResult
 
-ID = "id"
-OOD = "ood"
+ID: Role = "id"
+OOD: Role = "ood"
 AVERAGE = "OOD average"
 """What the mean over all OOD sets is called, as if it were a set."""
-_share = and_(ge(0), le(1))
-
-
-@attrs.frozen
-class Accuracy:
-    """Hold what a model reached on one set; shares of 0..1, None where the source does not say.
-
-    `role`: id or ood. `ci95`: 95 % confidence interval of `top1`. `class_mean`: mean of the
-    accuracies by class. `ece`: expected calibration error.
-    """
-
-    role: str
-    top1: float = attrs.field(validator=_share)
-    n: int | None = None
-    classes: int | None = None
-    ci95: tuple[float, float] | None = None
-    class_mean: float | None = None
-    top5: float | None = None
-    ece: float | None = None
 
 
 @attrs.frozen
@@ -66,7 +47,7 @@ class Model:
     label: str
     source: str
     group: str
-    sets: Mapping[str, Accuracy]
+    sets: Mapping[str, SetResult]
     seed: int | None = None
     alpha: float | None = None
     ood_ci95: tuple[float, float] | None = None

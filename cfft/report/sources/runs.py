@@ -7,28 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import attrs
-
 from cfft.errors import ConfigError
 from cfft.evaluation.compare.groups import configuration_digest, group_names, settings
-from cfft.evaluation.files.files import structured
 from cfft.evaluation.files.json_lines import read_lines
 from cfft.evaluation.models.finding import Found, labels
-from cfft.report.sources.records import Accuracy, Material, Model, Run
+from cfft.report.sources.records import Material, Model, Run
+from cfft.training.results import RunResults, SetResult
 from cfft.training.run_directory import RunDirectory
-
-
-@attrs.frozen
-class _Scores:
-    sets: dict[str, Accuracy]
-
-
-@attrs.frozen
-class _Results:
-    config: dict[str, Any]
-    sets: dict[str, Accuracy]
-    before: _Scores
-    classes: tuple[str, ...] = ()
 
 
 def is_run(path: Path) -> bool:
@@ -50,31 +35,28 @@ def read_runs(paths: Sequence[Path]) -> Material:
     return Material(
         models=(*_before(runs, names, results), *(_after(*parts) for parts in read)),
         classes={str(run.root): found.classes for run, found in zip(runs, results, strict=True)},
-        suites={
-            str(run.root): found.config.get("suite", {})
-            for run, found in zip(runs, results, strict=True)
-        },
+        suites={str(run.root): found.suite for run, found in zip(runs, results, strict=True)},
         runs=tuple(_run(*parts) for parts in read),
     )
 
 
-def _results(run: RunDirectory) -> _Results:
+def _results(run: RunDirectory) -> RunResults:
     found = run.read_results()
     if found is None:
         raise ConfigError(
             f"{run.root} is an unfinished run (no results.json): leave it out, or finish it with "
             f"cfft run --resume --out {shlex.quote(str(run.root))}"
         )
-    return structured(found, _Results, str(run.results))
+    return found
 
 
-def _after(run: RunDirectory, name: str, results: _Results, group: str) -> Model:
+def _after(run: RunDirectory, name: str, results: RunResults, group: str) -> Model:
     return Model(
         label=name,
         source=str(run.root),
         group=group,
         sets=results.sets,
-        seed=results.config.get("seed"),
+        seed=results.seed,
         predictions=_predictions(run, results.sets, before=False),
         is_run=True,
         configuration=configuration_digest(results.config),
@@ -84,7 +66,7 @@ def _after(run: RunDirectory, name: str, results: _Results, group: str) -> Model
 
 
 def _before(
-    runs: Sequence[RunDirectory], names: Sequence[str], results: Sequence[_Results]
+    runs: Sequence[RunDirectory], names: Sequence[str], results: Sequence[RunResults]
 ) -> Iterator[Model]:
     """Go through the starting models, those that were measured alike once.
 
@@ -92,7 +74,7 @@ def _before(
     """
     starts = [_start(found.config) for found in results]
     kinds = [start for number, start in enumerate(starts) if start not in starts[:number]]
-    seen: list[dict[str, Accuracy]] = []
+    seen: list[dict[str, SetResult]] = []
     for run, name, found, start in zip(runs, names, results, starts, strict=True):
         if found.before.sets not in seen:
             seen.append(found.before.sets)
@@ -102,7 +84,7 @@ def _before(
                 source=str(run.root),
                 group=group,
                 sets=found.before.sets,
-                seed=found.config.get("seed"),
+                seed=found.seed,
                 predictions=_predictions(run, found.before.sets, before=True),
                 is_start=True,
                 label_space="subset",
@@ -122,13 +104,13 @@ def _start(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _predictions(
-    run: RunDirectory, sets: Mapping[str, Accuracy], *, before: bool
+    run: RunDirectory, sets: Mapping[str, SetResult], *, before: bool
 ) -> dict[str, Path]:
     files = {name: run.predictions(name, before=before) for name in sets}
     return {name: path for name, path in files.items() if path.is_file()}
 
 
-def _run(run: RunDirectory, name: str, results: _Results, group: str) -> Run:
+def _run(run: RunDirectory, name: str, results: RunResults, group: str) -> Run:
     lines = read_lines(run.metrics) if run.metrics.is_file() else ()
     return Run(
         label=name,

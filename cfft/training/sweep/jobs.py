@@ -19,6 +19,7 @@ from cfft.model.checkpoint import is_checkpoint
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import write_text
 from cfft.runtime.interrupts import Terminated
+from cfft.training.results import RunResults
 from cfft.training.run_directory import RunDirectory
 from cfft.training.sweep.children import Children
 from cfft.training.sweep.declaration import Row, Sweep, Values
@@ -45,7 +46,7 @@ class Job:
         chosen = ", ".join(f"{path} {value}" for path, value in self.values.items())
         return ", ".join(filter(None, (self.row.name, f"seed {self.seed}", chosen)))
 
-    def results(self) -> dict[str, Any] | None:
+    def results(self) -> RunResults | None:
         """Return the results of the finished run, None of any other."""
         return self.directory.read_results()
 
@@ -70,7 +71,7 @@ class Heard(Protocol):
     def started(self, task: str, total: int) -> None:
         """Hear that `total` runs are to be done, finished ones among them."""
 
-    def done(self, job: Job, results: Mapping[str, Any]) -> None:
+    def done(self, job: Job, results: RunResults) -> None:
         """Hear that a run is finished, now or before."""
 
 
@@ -188,7 +189,7 @@ def _run_side_by_side(jobs: Sequence[Job], at_once: int, threads: int, heard: He
 
 
 def _hear_all(
-    running: Mapping[Future[dict[str, Any]], Job], pool: ThreadPoolExecutor, heard: Heard
+    running: Mapping[Future[RunResults], Job], pool: ThreadPoolExecutor, heard: Heard
 ) -> None:
     """Tell of each run that ends; where one fails, start no other and wait for those beside it."""
     try:
@@ -202,7 +203,7 @@ def _hear_all(
         raise
 
 
-def _finish(job: Job, threads: int, children: Children) -> dict[str, Any]:
+def _finish(job: Job, threads: int, children: Children) -> RunResults:
     found = job.results()
     if found is not None:
         return found
