@@ -36,7 +36,7 @@ from cfft.evaluation.models.starts import Starts
 from cfft.evaluation.models.subjects import Subject, Subjects
 from cfft.plugin.registry import Registry
 from cfft.records import Preprocessing
-from cfft.runtime.devices import make_accelerator, precision_of, processes_of
+from cfft.runtime.devices import make_accelerator, processes_of, surroundings
 from cfft.runtime.files import check_free
 from cfft.runtime.progress import Reporter, Silent
 from cfft.scoring.evaluate import Reading
@@ -229,7 +229,5 @@ class _Evaluation:
             classes=tuple(view.classes),
             absent=view.absent,
             skipped=tuple(image.record() for image in view.skipped),
-            precision=precision_of(self.accelerator),
-            device=self.accelerator.device.type,
-            processes=self.accelerator.num_processes,
+            **surroundings(self.accelerator),
         )

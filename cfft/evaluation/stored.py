@@ -21,7 +21,8 @@ from cfft.evaluation.files.evaluation import (
 )
 from cfft.evaluation.models.finding import Found, labels, matching
 from cfft.model.description import read_description
-from cfft.training.results import Role, RunResults
+from cfft.scoring.results import Role
+from cfft.training.results import RunResults
 from cfft.training.run_directory import RunDirectory
 
 _WANTED = "an evaluation, a finished run, or a pattern of them in quotes"

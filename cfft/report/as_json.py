@@ -8,7 +8,7 @@ from typing import Any
 from cfft.report.sources.records import AVERAGE, Model
 from cfft.report.summary import Group, Summary, spread
 from cfft.runtime import json_files
-from cfft.training.results import SetResult
+from cfft.scoring.results import SetResult
 
 
 def as_json(summary: Summary) -> dict[str, Any]:

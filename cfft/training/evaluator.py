@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,11 @@ from cfft.data.splits import stratified_subset
 from cfft.data.suite import ImageSet, SuiteSets
 from cfft.encoder.encoder import Classifier, Encoder
 from cfft.runtime.progress import Reporter
-from cfft.scoring.evaluate import Reading, Score, evaluate, mean_top1, outputs_of, score
+from cfft.scoring.evaluate import Reading, evaluate, mean_top1, outputs_of, score
 from cfft.scoring.predictions import Predictions
+from cfft.scoring.results import SetResult
 from cfft.step.passes import FrozenTeacher
-from cfft.training.results import ModelResults, SetResult
+from cfft.training.results import ModelResults
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -76,12 +77,12 @@ class Measuring:
         self, classifier: Classifier, keep: Callable[[str, Predictions], None]
     ) -> ModelResults:
         """Return the accuracies on test and OOD sets; `keep` is given each set's predictions."""
-        scores: dict[str, Score] = {}
+        sets: dict[str, SetResult] = {}
         for image_set in (self.sets.test, *self.sets.ood):
             found = self.predictions(classifier, image_set)
             keep(image_set.name, found)
-            scores[image_set.name] = score(found)
-        return model_results(scores)
+            sets[image_set.name] = score(found, "id" if image_set is self.sets.test else "ood")
+        return model_results(sets)
 
     def predictions(self, classifier: Classifier, image_set: ImageSet) -> Predictions:
         """Return the predictions for a set."""
@@ -96,10 +97,6 @@ class Measuring:
         return partial(self.reporter.advanced, task)
 
 
-def model_results(scores: Mapping[str, Score]) -> ModelResults:
-    """Return what results.json says of a model; `scores`: by set, that of the ID test set first."""
-    test, *ood = scores
-    sets = {
-        name: SetResult.of("id" if name == test else "ood", each) for name, each in scores.items()
-    }
-    return ModelResults(sets, mean_top1(scores[name] for name in ood))
+def model_results(sets: dict[str, SetResult]) -> ModelResults:
+    """Return what results.json says of a model."""
+    return ModelResults(sets, mean_top1(each for each in sets.values() if each.role == "ood"))

@@ -3,44 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Any
 
 import attrs
-from attrs.validators import and_, ge, le
-from cattrs.gen import override
 
 from cfft.runtime.json_files import SCHEMA
-
-if TYPE_CHECKING:
-    from cfft.scoring.evaluate import Score
-
-Role = Literal["id", "ood"]
-_Share = Annotated[float | None, override(omit_if_default=True)]
-_Count = Annotated[int | None, override(omit_if_default=True)]
-
-
-@attrs.frozen
-class SetResult:
-    """Hold what a model reached on one set; shares of 0..1, None where nobody measured it.
-
-    `ci95`: 95 % confidence interval of `top1`. `class_mean`, `top5` and `ece` as in FullScore;
-    `originals`: of how many images the `n` are versions. `cfft run` measures none of these four.
-    """
-
-    role: Role
-    top1: float = attrs.field(validator=and_(ge(0), le(1)))
-    n: _Count = None
-    classes: _Count = None
-    ci95: Annotated[tuple[float, float] | None, override(omit_if_default=True)] = None
-    class_mean: _Share = None
-    top5: _Share = None
-    ece: _Share = None
-    originals: _Count = None
-
-    @classmethod
-    def of(cls, role: Role, score: Score, originals: int | None = None) -> SetResult:
-        """Return what is stored of a score."""
-        return cls(role, **attrs.asdict(score, recurse=False), originals=originals)
+from cfft.scoring.results import SetResult
 
 
 @attrs.frozen

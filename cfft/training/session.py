@@ -14,7 +14,7 @@ from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint, is_checkpoint
 from cfft.model.description import ModelDescription
 from cfft.plugin.registry import Registry
-from cfft.runtime.devices import precision_of, processes_of
+from cfft.runtime.devices import processes_of, surroundings
 from cfft.runtime.files import write_text
 from cfft.runtime.json_files import as_json, structured
 from cfft.runtime.progress import Reporter
@@ -28,7 +28,7 @@ from cfft.training.results import Gains, ModelResults, RunResults
 from cfft.training.run_directory import RunDirectory
 from cfft.training.sheet import sample_sheet
 from cfft.training.state import RunState
-from cfft.training.trainer import Metrics, Trainer, surroundings
+from cfft.training.trainer import Metrics, Trainer
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -180,9 +180,7 @@ class Session:
             best_epoch=state.best_epoch,
             best_val_top1=state.best_top1,
             stopped_early=state.stopped_early,
-            precision=precision_of(self.accelerator),
-            device=self.accelerator.device.type,
-            processes=self.accelerator.num_processes,
+            **surroundings(self.accelerator),
             seconds=state.seconds,
             images_per_second=state.images_per_second,
         )

@@ -12,7 +12,7 @@ import torch
 from cfft.data.loading import Loader
 from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint
-from cfft.runtime.devices import precision_of, processes_of
+from cfft.runtime.devices import processes_of, surroundings
 from cfft.runtime.interrupts import StopWish, listening
 from cfft.runtime.json_files import as_json
 from cfft.runtime.progress import Reporter
@@ -25,7 +25,7 @@ from cfft.training.schedule import parse_interval
 from cfft.training.state import RunState
 
 if TYPE_CHECKING:
-    from accelerate import Accelerator
+    pass
 
 Metrics = dict[str, float]
 
@@ -176,12 +176,3 @@ class Trainer:
 
     def _write(self, directory: Path, content: Checkpoint) -> None:
         self.processes.on_main(lambda: checkpoint.save(directory, content))
-
-
-def surroundings(accelerator: Accelerator) -> dict[str, str | int]:
-    """Return what numbers depend on besides the configuration."""
-    return {
-        "processes": accelerator.num_processes,
-        "device": accelerator.device.type,
-        "precision": precision_of(accelerator),
-    }

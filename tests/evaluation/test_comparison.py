@@ -13,10 +13,9 @@ from cfft.evaluation.compare.measured import Identity, MeasuredModel, MeasuredSe
 from cfft.evaluation.files.evaluation import Gap
 from cfft.runtime.json_files import as_json
 from cfft.scoring.resampling import REPLICATES, interval95, resampled_top1
+from cfft.scoring.results import Role, SetResult
 from cfft.scoring.robustness import AccuracyLine
-from cfft.scoring.scores import FullScore
 from cfft.scoring.spread import Spread
-from cfft.training.results import Role
 
 
 def measured(
@@ -28,9 +27,10 @@ def measured(
 ) -> MeasuredSet:
     outcome = np.array(correct, dtype=bool)
     top1 = float(outcome.mean())
-    score = FullScore(top1, len(outcome), 2, (0.0, 1.0), class_mean=top1, top5=1.0, ece=0.0)
     numbers = np.arange(len(outcome)) if original is None else np.array(original)
-    return MeasuredSet(role, score, outcome, images, numbers, originals or images)
+    counts = {"n": len(outcome), "originals": len(set(numbers.tolist()))}
+    score = SetResult(role, top1, classes=2, ci95=(0.0, 1.0), **counts)
+    return MeasuredSet(score, outcome, images, numbers, originals or images)
 
 
 def model(label: str, group: str = "", seed: int | None = None, **sets: MeasuredSet):

@@ -18,7 +18,8 @@ from cfft.report.summary import summarise
 from cfft.report.write import write_report
 from cfft.runtime.json_files import as_json
 from cfft.scoring.predictions import Predictions
-from cfft.training.results import ModelResults, Role, RunResults, SetResult
+from cfft.scoring.results import Role, SetResult
+from cfft.training.results import ModelResults, RunResults
 from cfft.training.run_directory import RunDirectory
 
 Write = Callable[..., Path]

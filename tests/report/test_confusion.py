@@ -17,8 +17,8 @@ from cfft.report.sources.records import Model
 from cfft.report.summary import Group, summarise
 from cfft.report.tables.mistakes import most_frequent, of_one
 from cfft.scoring.predictions import Predictions
+from cfft.scoring.results import SetResult
 from cfft.scoring.scores import LabelSpace
-from cfft.training.results import SetResult
 
 Write = Callable[..., Path]
 

@@ -19,7 +19,7 @@ from cfft.report.figures.training import curves
 from cfft.report.sources.collect import collect
 from cfft.report.sources.records import Material, Model, Run
 from cfft.report.summary import summarise
-from cfft.training.results import SetResult
+from cfft.scoring.results import SetResult
 
 Write = Callable[..., Path]
 METHOD = {"mask": {"use": "object"}, "fill": {"use": "single"}}

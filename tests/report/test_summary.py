@@ -9,8 +9,8 @@ import pytest
 from cfft.errors import ConfigError
 from cfft.report.sources.records import AVERAGE, Material, Model
 from cfft.report.summary import spread, summarise
+from cfft.scoring.results import SetResult
 from cfft.scoring.spread import Spread
-from cfft.training.results import SetResult
 
 
 def model(label: str, group: str | None = None, **shares: float) -> Model:

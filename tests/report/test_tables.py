@@ -20,7 +20,7 @@ from cfft.report.tables.formats import (
     markdown_escaped,
 )
 from cfft.report.tables.tables import Cell, Column, Table, with_best
-from cfft.training.results import SetResult
+from cfft.scoring.results import SetResult
 
 Write = Callable[..., Path]
 TABLE = Table(

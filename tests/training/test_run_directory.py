@@ -9,16 +9,17 @@ import pytest
 from cfft.config.comparison import differences
 from cfft.errors import ConfigError, DataError
 from cfft.runtime.files import check_free
-from cfft.scoring.evaluate import Score
+from cfft.scoring.results import Role, SetResult
 from cfft.scoring.spread import Spread
 from cfft.training.evaluator import model_results
-from cfft.training.results import Gains, ModelResults, RunResults, SetResult
+from cfft.training.results import Gains, ModelResults, RunResults
 from cfft.training.run_directory import RunDirectory
 
 
 def results(**top1: float) -> ModelResults:
-    """Return what is said of a model; `photo` comes first and is in distribution."""
-    return model_results({name: Score(share, 10, 2, (0.0, 1.0)) for name, share in top1.items()})
+    """Return what is said of a model; `photo` is in distribution."""
+    roles: dict[str, Role] = dict.fromkeys(top1, "ood") | {"photo": "id"}
+    return model_results({name: SetResult(roles[name], share) for name, share in top1.items()})
 
 
 def test_every_set_is_recorded_with_its_role_and_the_ood_sets_with_their_mean() -> None:

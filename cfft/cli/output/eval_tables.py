@@ -15,9 +15,9 @@ from cfft.errors import counted
 
 if TYPE_CHECKING:  # torch comes with them
     from cfft.evaluation.files.evaluation import EvaluatedModel, EvaluationResults, Gap
+    from cfft.scoring.results import SetResult
     from cfft.scoring.robustness import AccuracyLine
     from cfft.scoring.spread import Spread
-    from cfft.training.results import SetResult
 
 _COLUMNS = 6
 _OOD = "OOD average"

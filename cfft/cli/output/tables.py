@@ -14,7 +14,8 @@ from rich.text import Text
 
 from cfft.cli.output.numbers import interval, percent, points
 from cfft.runtime.progress import Plan
-from cfft.training.results import RunResults, SetResult
+from cfft.scoring.results import SetResult
+from cfft.training.results import RunResults
 
 
 def print_plan(console: Console, plan: Plan) -> None:

@@ -15,8 +15,8 @@ from cfft.evaluation.compare.comparison import ood_names, with_average
 from cfft.evaluation.compare.measured import BEFORE, Identity, MeasuredModel
 from cfft.evaluation.files.evaluation import EVALUATION, read_evaluation
 from cfft.evaluation.files.json_lines import accuracies, read_lines
+from cfft.scoring.results import Role
 from cfft.scoring.robustness import FEWEST_ON_A_LINE, AccuracyLine, fit_line
-from cfft.training.results import Role
 
 _LINES = ".jsonl"
 Accuracies = Mapping[str, float]

@@ -22,7 +22,6 @@ from cfft.scoring.evaluate import mean_top1
 from cfft.scoring.resampling import Shares, interval95, resampled_top1
 from cfft.scoring.robustness import AccuracyLine, effective_robustness
 from cfft.scoring.spread import Spread
-from cfft.training.results import SetResult
 
 
 @attrs.frozen(eq=False)
@@ -58,14 +57,10 @@ class Comparison:
         return ood_names(self.models)
 
     def _model(self, model: MeasuredModel) -> EvaluatedModel:
-        sets = {
-            name: SetResult.of(each.role, each.score, len(np.unique(each.original)))
-            for name, each in model.sets.items()
-        }
         return EvaluatedModel(
             **attrs.asdict(model.identity, recurse=False),
             predictions=model.predictions,
-            sets=sets,
+            sets={name: each.score for name, each in model.sets.items()},
             ood_average=ood_average(model, self.ood),
             ood_ci95=self._ood_interval(model),
             id_on_classes_of={} if model.test is None else model.sets[model.test].on_classes_of,

@@ -13,15 +13,14 @@ from cattrs.gen import override
 from numpy.typing import NDArray
 
 from cfft.scoring.predictions import Predictions
+from cfft.scoring.results import Role, SetResult
 from cfft.scoring.scores import (
-    FullScore,
     LabelSpace,
     correct_images,
     full_score,
     in_label_space,
     top1_on_classes,
 )
-from cfft.training.results import Role
 
 ModelKind = Literal["run", "weights", "zero-shot", "pretrained"]
 BEFORE: tuple[ModelKind, ...] = ("zero-shot", "pretrained")
@@ -68,8 +67,7 @@ class MeasuredSet:
     the same images. `on_classes_of`: of the ID set, top-1 among the classes of each OOD set.
     """
 
-    role: Role
-    score: FullScore
+    score: SetResult
     correct: NDArray[np.bool_]
     images: str
     original: NDArray[np.int64]
@@ -93,12 +91,12 @@ class MeasuredModel:
     @property
     def test(self) -> str | None:
         """The name of the ID set, None where it was not measured."""
-        return next((name for name, each in self.sets.items() if each.role == "id"), None)
+        return next((name for name, each in self.sets.items() if each.score.role == "id"), None)
 
     @property
     def ood(self) -> dict[str, MeasuredSet]:
         """The OOD sets by name."""
-        return {name: each for name, each in self.sets.items() if each.role == "ood"}
+        return {name: each for name, each in self.sets.items() if each.score.role == "ood"}
 
     @property
     def accuracies(self) -> dict[str, float]:
@@ -117,8 +115,7 @@ def measure(
     judged = in_label_space(predictions, space)
     origins = predictions.origins or [f"{name}/{image}" for image in predictions.names]
     return MeasuredSet(
-        role,
-        full_score(judged),
+        full_score(judged, role),
         correct_images(judged).numpy(),
         digest(predictions.names, predictions.labels.tolist()),
         predictions.original,

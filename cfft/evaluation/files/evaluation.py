@@ -10,10 +10,10 @@ import attrs
 
 from cfft.evaluation.compare.measured import Identity
 from cfft.runtime.json_files import SCHEMA, read_json
+from cfft.scoring.results import SetResult
 from cfft.scoring.robustness import AccuracyLine
 from cfft.scoring.scores import LabelSpace
 from cfft.scoring.spread import Spread
-from cfft.training.results import SetResult
 
 EVALUATION = "evaluation.json"
 Interval = tuple[float, float]

@@ -13,7 +13,7 @@ from cfft.errors import DataError
 from cfft.evaluation.compare.measured import digest
 from cfft.runtime.processes import Processes
 from cfft.runtime.progress import Reporter
-from cfft.training.results import Role
+from cfft.scoring.results import Role
 
 Seed = int
 

@@ -10,7 +10,7 @@ from cfft.errors import ConfigError, DataError
 from cfft.evaluation.files.json_lines import ModelFacts, accuracies, read_lines
 from cfft.report.sources.records import ID, OOD, Material, Model
 from cfft.runtime.json_files import structured
-from cfft.training.results import SetResult
+from cfft.scoring.results import SetResult
 
 _NAMES = ("model_name", "model", "name")
 # sets of the training distribution in published files; ImageNet2p is 2 % of its training images

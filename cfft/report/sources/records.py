@@ -8,8 +8,8 @@ from typing import Any
 
 import attrs
 
+from cfft.scoring.results import Role, SetResult
 from cfft.scoring.scores import LabelSpace
-from cfft.training.results import Role, SetResult
 
 ID: Role = "id"
 OOD: Role = "ood"

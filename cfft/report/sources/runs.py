@@ -12,7 +12,8 @@ from cfft.evaluation.compare.groups import configuration_digest, group_names, se
 from cfft.evaluation.files.json_lines import read_lines
 from cfft.evaluation.models.finding import Found, labels
 from cfft.report.sources.records import Material, Model, Run
-from cfft.training.results import RunResults, SetResult
+from cfft.scoring.results import SetResult
+from cfft.training.results import RunResults
 from cfft.training.run_directory import RunDirectory
 
 

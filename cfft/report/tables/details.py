@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from cfft.report.sources.records import AVERAGE, Model, Robustness
 from cfft.report.summary import Summary
 from cfft.report.tables.tables import Cell, Column, Table, text
-from cfft.training.results import SetResult
+from cfft.scoring.results import SetResult
 
 Read = Callable[[Model, str], float | None]
 
