@@ -17,9 +17,9 @@ from cfft.evaluation.compare.baseline import baseline_line, chosen_baseline
 from cfft.evaluation.compare.comparison import Comparison, compare
 from cfft.evaluation.compare.groups import groups_without_doubles
 from cfft.evaluation.compare.measured import MeasuredModel, measure
-from cfft.evaluation.files.evaluation import EvaluationResults
+from cfft.evaluation.files.evaluation import EvaluatedModel, EvaluationResults
 from cfft.evaluation.files.files import EvaluationFiles, new_evaluation
-from cfft.evaluation.stored import Source, Stored, read_sources
+from cfft.evaluation.stored import Source, read_sources
 from cfft.runtime.progress import Reporter, Silent
 from cfft.scoring.predictions import Predictions
 from cfft.scoring.scores import LabelSpace
@@ -42,12 +42,12 @@ def recompute(
     space = settings.label_space or _common_space(sources)
     known = len(sources[0].said.classes)
     stored = _with_own_groups(_with_own_labels(sources))
-    identities = [model.identity for model in stored]
+    identities = [model for _, model in stored]
     baseline = chosen_baseline(settings.baseline, identities)
     line = baseline_line(settings.baseline_line, identities)
-    line.check({name: role for each in stored for name, (_, role) in each.sets.items()})
+    line.check({name: each.role for model in identities for name, each in model.sets.items()})
     with _files(out) as files:
-        models = [_measured(model, known, space, files) for model in stored]
+        models = [_measured(*each, known, space, files) for each in stored]
         compared = compare(models, baseline, line.fit(models))
         results = attrs.evolve(
             _results(sources, compared), label_space=space, baseline_line=settings.baseline_line
@@ -62,21 +62,24 @@ def _files(out: Path | None) -> AbstractContextManager[EvaluationFiles | None]:
 
 
 def _measured(
-    model: Stored, known: int, space: LabelSpace, files: EvaluationFiles | None
+    source: Source,
+    model: EvaluatedModel,
+    known: int,
+    space: LabelSpace,
+    files: EvaluationFiles | None,
 ) -> MeasuredModel:
-    label = model.identity.label
-    found = {
-        name: (Predictions.load(path, known), role) for name, (path, role) in model.sets.items()
-    }
-    shifts = {name: each.classes for name, (each, role) in found.items() if role == "ood"}
+    paths = source.predictions(model).items()
+    found = {name: Predictions.load(path, known) for name, path in paths}
+    roles = {name: each.role for name, each in model.sets.items()}
+    shifts = {name: each.classes for name, each in found.items() if roles[name] == "ood"}
     if files is not None:
-        for name, (predictions, _) in found.items():
-            files.keep(label, name, predictions)
+        for name, predictions in found.items():
+            files.keep(model.label, name, predictions)
     sets = {
-        name: measure(name, predictions, role, space, shifts if role == "id" else {})
-        for name, (predictions, role) in found.items()
+        name: measure(name, each, roles[name], space, shifts if roles[name] == "id" else {})
+        for name, each in found.items()
     }
-    return MeasuredModel(model.identity, sets, files.folder(label) if files else None)
+    return MeasuredModel(model.identity, sets, files.folder(model.label) if files else None)
 
 
 def _common_space(sources: Sequence[Source]) -> LabelSpace:
@@ -89,30 +92,25 @@ def _common_space(sources: Sequence[Source]) -> LabelSpace:
     return spaces.pop()
 
 
-def _with_own_labels(sources: Sequence[Source]) -> list[tuple[Path, Stored]]:
-    """Return all models and where they are; labels that several share begin with the place."""
-    counts = Counter(model.identity.label for source in sources for model in source.models)
+def _with_own_labels(sources: Sequence[Source]) -> list[tuple[Source, EvaluatedModel]]:
+    """Return all models with predictions; labels that several share begin with the place."""
+    found = [(s, m) for s in sources for m in s.said.models if m.predictions is not None]
+    counts = Counter(model.label for _, model in found)
     return [
-        (source.path, _labelled(model, source.path) if counts[model.identity.label] > 1 else model)
-        for source in sources
-        for model in source.models
+        (source, attrs.evolve(model, label=f"{source.path}: {model.label}"))
+        if counts[model.label] > 1
+        else (source, model)
+        for source, model in found
     ]
 
 
-def _labelled(model: Stored, path: Path) -> Stored:
-    label = f"{path}: {model.identity.label}"
-    return attrs.evolve(model, identity=attrs.evolve(model.identity, label=label))
-
-
-def _with_own_groups(read: Sequence[tuple[Path, Stored]]) -> list[Stored]:
+def _with_own_groups(
+    read: Sequence[tuple[Source, EvaluatedModel]],
+) -> list[tuple[Source, EvaluatedModel]]:
     """Return the models, in groups that count no seed twice."""
-    groups = groups_without_doubles(
-        [attrs.evolve(model.identity, source=str(path)) for path, model in read]
-    )
-    return [
-        attrs.evolve(model, identity=attrs.evolve(model.identity, group=group))
-        for (_, model), group in zip(read, groups, strict=True)
-    ]
+    placed = [attrs.evolve(model, source=str(source.path)) for source, model in read]
+    named = zip(read, groups_without_doubles(placed), strict=True)
+    return [(source, attrs.evolve(model, group=group)) for (source, model), group in named]
 
 
 def _results(sources: Sequence[Source], compared: Comparison) -> EvaluationResults:

@@ -12,7 +12,6 @@ from cfft.config.comparison import differences
 from cfft.data.consistency import name_problem
 from cfft.errors import ConfigError, DataError
 from cfft.evaluation.compare.groups import configuration_digest, group_names
-from cfft.evaluation.compare.measured import Identity
 from cfft.evaluation.files.evaluation import (
     EVALUATION,
     EvaluatedModel,
@@ -21,31 +20,25 @@ from cfft.evaluation.files.evaluation import (
 )
 from cfft.evaluation.models.finding import Found, labels, matching
 from cfft.model.description import read_description
-from cfft.scoring.results import Role
 from cfft.training.results import RunResults
-from cfft.training.run_directory import RunDirectory
+from cfft.training.run_directory import PREDICTIONS, RunDirectory
 
 _WANTED = "an evaluation, a finished run, or a pattern of them in quotes"
 
 
 @attrs.frozen(eq=False)
-class Stored:
-    """Hold a model whose predictions are on disk: file and role by set, the ID set first."""
-
-    identity: Identity
-    sets: Mapping[str, tuple[Path, Role]]
-
-
-@attrs.frozen(eq=False)
 class Source:
-    """Hold an evaluation or a run: its models, and what is said of their images and computing.
-
-    `said`: of a run what evaluation.json would say, without models.
-    """
+    """Hold what an evaluation on disk says, or of a run what its evaluation would say."""
 
     path: Path
-    models: Sequence[Stored]
     said: EvaluationResults
+
+    def predictions(self, model: EvaluatedModel) -> dict[str, Path]:
+        """Return the predictions of one of its models by set, none where they were not kept."""
+        if model.predictions is None:
+            return {}
+        folder = (self.path if self.path.is_dir() else self.path.parent) / model.predictions
+        return {name: folder / f"{name}.npz" for name in model.sets}
 
 
 def read_sources(asked: Sequence[str]) -> list[Source]:
@@ -55,9 +48,9 @@ def read_sources(asked: Sequence[str]) -> list[Source]:
     """
     found = [_directory(path) for text in asked for path in matching(text, _WANTED)]
     paths = list({path.resolve(): path for path in found}.values())
-    runs = [path for path in paths if RunDirectory(path).results.is_file()]
-    read = {source.path: source for source in _read_runs(runs)}
-    sources = [read.get(path) or _read_evaluation(path) for path in paths]
+    read = {path: RunDirectory(path).read_results() for path in paths}
+    runs = run_sources({path: found for path, found in read.items() if found is not None})
+    sources = [runs.get(path) or _read_evaluation(path) for path in paths]
     for other in sources[1:]:
         _check_alike(sources[0], other)
     return sources
@@ -75,17 +68,7 @@ def _read_evaluation(path: Path) -> Source:
     found = read_evaluation(file)
     for model in found.models:
         _check_places(file, model.sets, model.predictions)
-    models = [
-        _stored(model, file.parent / model.predictions)
-        for model in found.models
-        if model.predictions is not None
-    ]
-    return Source(path, models, found)
-
-
-def _stored(model: EvaluatedModel, folder: Path) -> Stored:
-    sets = {name: (folder / f"{name}.npz", each.role) for name, each in model.sets.items()}
-    return Stored(model.identity, sets)
+    return Source(path, found)
 
 
 def _check_places(file: Path, sets: Collection[str], folder: str | None = None) -> None:
@@ -98,32 +81,34 @@ def _check_places(file: Path, sets: Collection[str], folder: str | None = None) 
         raise DataError(f"{file}: predictions in {folder!r}, allowed: a folder beside it")
 
 
-def _read_runs(paths: Sequence[Path]) -> list[Source]:
-    runs = [RunDirectory(path) for path in paths]
-    results = [found for run in runs if (found := run.read_results()) is not None]
-    for run, each in zip(runs, results, strict=True):
-        _check_places(run.results, each.sets)
-    names = labels([Found(str(path), path) for path in paths])
-    groups = group_names([each.config for each in results])
-    return [_run(*facts) for facts in zip(runs, results, names, groups, strict=True)]
+def run_sources(runs: Mapping[Path, RunResults]) -> dict[Path, Source]:
+    """Return the fine-tuned models of runs, by directory, as if they had been evaluated."""
+    names = labels([Found(str(path), path) for path in runs])
+    groups = group_names([results.config for results in runs.values()])
+    facts = zip(runs, runs.values(), names, groups, strict=True)
+    return {each[0]: Source(each[0], _of_run(*each)) for each in facts}
 
 
-def _run(run: RunDirectory, results: RunResults, label: str, group: str) -> Source:
+def _of_run(root: Path, results: RunResults, label: str, group: str) -> EvaluationResults:
+    run = RunDirectory(root)
+    _check_places(run.results, results.sets)
     description = read_description(run.best)
     head, facts = (description.head, description.facts) if description else (None, None)
-    identity = Identity(
-        label,
-        str(run.root),
-        "run",
-        group,
-        results.seed,
+    model = EvaluatedModel(
+        label=label,
+        source=str(root),
+        kind="run",
+        group=group,
+        seed=results.seed,
         head=head,
         configuration=configuration_digest(results.config),
         facts=facts,
         run_digest=run.read_digest(),
+        predictions=PREDICTIONS,
+        sets=results.sets,
     )
-    said = EvaluationResults(
-        models=(),
+    return EvaluationResults(
+        models=(model,),
         suite=results.suite,
         seed=results.seed,
         classes=results.classes,
@@ -132,8 +117,6 @@ def _run(run: RunDirectory, results: RunResults, label: str, group: str) -> Sour
         device=results.device,
         processes=results.processes,
     )
-    sets = {name: (run.predictions(name), each.role) for name, each in results.sets.items()}
-    return Source(run.root, [Stored(identity, sets)], said)
 
 
 def _check_alike(one: Source, other: Source) -> None:

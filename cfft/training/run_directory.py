@@ -17,6 +17,8 @@ from cfft.runtime.files import check_free
 from cfft.runtime.json_files import read_json, write_json
 from cfft.training.results import RunResults
 
+PREDICTIONS = "predictions"
+
 
 @attrs.frozen
 class RunDirectory:
@@ -56,7 +58,7 @@ class RunDirectory:
 
     def predictions(self, name: str, *, before: bool = False) -> Path:
         """Predictions for a set, of the final model or of the one before fine-tuning."""
-        folder = self.root / "predictions"
+        folder = self.root / PREDICTIONS
         return (folder / "before" if before else folder) / f"{name}.npz"
 
     def read_config(self) -> dict[str, Any]:

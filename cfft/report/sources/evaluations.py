@@ -14,6 +14,7 @@ from cfft.evaluation.files.evaluation import (
     PairedDifferences,
     read_evaluation,
 )
+from cfft.evaluation.stored import Source
 from cfft.report.sources.records import AVERAGE, Difference, Material, Model, Robustness
 
 
@@ -24,9 +25,10 @@ def is_evaluation(path: Path) -> bool:
 
 def read_measured(path: Path) -> Material:
     """Read the models of an evaluation; raises DataError where it is not as cfft writes it."""
-    found = read_evaluation(path)
+    source = Source(path, read_evaluation(path))
+    found = source.said
     return Material(
-        models=tuple(_model(measured, found, path) for measured in found.models),
+        models=tuple(model_of(source, measured) for measured in found.models),
         classes={str(path): found.classes},
         suites={str(path): found.suite},
         differences=tuple(each for pair in found.differences for each in _differences(pair, path)),
@@ -41,10 +43,13 @@ def _notes(found: EvaluationResults, path: Path) -> Iterator[str]:
         yield f"{path}: not measured, as they were absent: {', '.join(found.absent)}."
 
 
-def _model(measured: EvaluatedModel, found: EvaluationResults, path: Path) -> Model:
+def model_of(source: Source, measured: EvaluatedModel, *, is_run: bool = False) -> Model:
+    """Return a model as reports show it; `is_run`: whether it was read from its own run."""
+    is_of_own_seed = source.said.seed in (None, measured.seed)  # on the sets that its run was
+    predictions = source.predictions(measured)
     return Model(
         label=measured.label,
-        source=str(path),
+        source=str(source.path),
         group=measured.group,
         sets=measured.sets,
         seed=measured.seed,
@@ -52,17 +57,13 @@ def _model(measured: EvaluatedModel, found: EvaluationResults, path: Path) -> Mo
         ood_ci95=measured.ood_ci95,
         id_on_classes_of=measured.id_on_classes_of,
         robustness=dict(_robustness(measured)),
-        predictions=_predictions(measured, path),
+        predictions={name: file for name, file in predictions.items() if file.is_file()},
         is_start=measured.kind in BEFORE,
+        is_run=is_run,
         configuration=measured.configuration,
-        label_space=found.label_space,
-        run_digest=measured.run_digest if _is_of_own_seed(measured, found) else None,
+        run_digest=measured.run_digest if is_of_own_seed else None,
+        label_space=source.said.label_space,
     )
-
-
-def _is_of_own_seed(measured: EvaluatedModel, found: EvaluationResults) -> bool:
-    """Tell whether a model was measured on the sets that its run was, not on another seed's."""
-    return found.seed in (None, measured.seed)
 
 
 def _robustness(measured: EvaluatedModel) -> Iterator[tuple[str, Robustness]]:
@@ -71,13 +72,6 @@ def _robustness(measured: EvaluatedModel) -> Iterator[tuple[str, Robustness]]:
         if value is not None:
             title = AVERAGE if name == OOD_AVERAGE else name
             yield title, Robustness(value, *(intervals.get(name) or ()))
-
-
-def _predictions(measured: EvaluatedModel, path: Path) -> dict[str, Path]:
-    if measured.predictions is None:
-        return {}
-    files = {name: path / measured.predictions / f"{name}.npz" for name in measured.sets}
-    return {name: file for name, file in files.items() if file.is_file()}
 
 
 def _differences(pair: PairedDifferences, path: Path) -> Iterator[Difference]:
