@@ -103,7 +103,7 @@ def read_description(folder: Path) -> ModelDescription | None:
     path = folder / MODEL
     if not path.is_file():
         return None
-    return read_json(path, ModelDescription, "model description", WeightsError, strict=True)
+    return ModelDescription.of(read_json(path, dict, "model description", WeightsError), path)
 
 
 def find_weights(path: Path) -> Path:

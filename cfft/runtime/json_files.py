@@ -31,15 +31,8 @@ def write_json(path: Path, record: Any) -> None:
     write_text(path, json_text(record) + "\n")
 
 
-def read_json(
-    path: Path,
-    shape: type[T],
-    what: str,
-    error: type[CfftError] = DataError,
-    *,
-    strict: bool = False,
-) -> T:
-    """Read a file that cfft wrote; `what`: its noun in messages, `strict` as in `structured`.
+def read_json(path: Path, shape: type[T], what: str, error: type[CfftError] = DataError) -> T:
+    """Read a file that cfft wrote; `what`: its noun in messages.
 
     Raises `error` that names the file, and the keys that do not fit or the other schema.
     """
@@ -50,7 +43,7 @@ def read_json(
         raise error(f"{path}: no {what} that cfft wrote ({wrong})") from wrong
     if schema != SCHEMA:
         raise error(f"{path}: schema {schema}, this version of cfft reads {SCHEMA}")
-    return structured(content, shape, str(path), error, strict=strict)
+    return structured(content, shape, str(path), error)
 
 
 def structured(

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from cfft.cli.output.consoles import print_whole
 from cfft.cli.output.numbers import interval, percent, points
+from cfft.cli.output.tables import number_table
 from cfft.errors import counted
 
 if TYPE_CHECKING:  # torch comes with them
@@ -40,17 +41,9 @@ def print_evaluation(console: Console, results: EvaluationResults) -> None:
         console.print(line, soft_wrap=True)
 
 
-def _table(title: str, first: str, columns: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", caption_justify="left")
-    table.add_column(first, overflow="fold")
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
-
-
 def _details(results: EvaluationResults, model: EvaluatedModel) -> Table:
     columns = ("top-1", "95 % interval", "class mean", "top-5", "ECE", "n")
-    table = _table(f"{model.label}: accuracy in percent", "set", columns)
+    table = number_table(f"{model.label}: accuracy in percent", "set", columns)
     for name, found in model.sets.items():
         table.add_row(
             _with_role(name, found),
@@ -86,7 +79,7 @@ def _side_by_side(
     """Print sets by models, which are called by their numbers from `first` + 1 on."""
     shown = models[:most]
     numbers = [str(first + place + 1) for place in range(len(shown))]
-    table = _table("top-1 in percent", "set", [*numbers, "n"])
+    table = number_table("top-1 in percent", "set", [*numbers, "n"])
     for name in dict.fromkeys(name for model in shown for name in model.sets):
         found = [model.sets.get(name) for model in shown]
         shares = [percent(each.top1) if each else "-" for each in found]
@@ -114,7 +107,7 @@ def _averages(results: EvaluationResults) -> Table:
     numbers = {label: str(number) for number, label in enumerate(labels, 1)}
     reference = f"minus {numbers[results.baseline or labels[0]]}"
     columns = ("OOD average", "95 % interval", reference, "95 % interval")
-    table = _table("out of distribution", "model", columns)
+    table = number_table("out of distribution", "model", columns)
     for model in results.models:
         table.add_row(
             numbers[model.label],
@@ -138,7 +131,7 @@ def _gap(found: Gap | None) -> tuple[str | Text, str]:
 def _groups(results: EvaluationResults) -> Table:
     """Print mean and standard deviation over seeds of the ID set and the OOD average."""
     models = {model.label: model for model in results.models}
-    table = _table("mean and standard deviation over seeds", "group", ("seeds", "ID", _OOD))
+    table = number_table("mean and standard deviation over seeds", "group", ("seeds", "ID", _OOD))
     for group in results.groups:
         if len(group.models) > 1:
             sets = models[group.models[0]].sets

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -31,12 +31,19 @@ def print_plan(console: Console, plan: Plan) -> None:
         console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
 
+def number_table(title: str, first: str, columns: Sequence[str]) -> Table:
+    """Return an empty table: names in the first column, which may wrap, numbers in the others."""
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    table.add_column(first, overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
 def print_results(console: Console, results: RunResults) -> None:
     """Print top-1 per set before and after fine-tuning in percent, and what that comes to."""
-    table = Table(title="top-1 in percent, before and after fine-tuning", title_justify="left")
-    table.add_column("set", overflow="fold")
-    for column in ("before", "after", "difference", "n", "classes", "95 % interval"):
-        table.add_column(column, justify="right", no_wrap=True)
+    columns = ("before", "after", "difference", "n", "classes", "95 % interval")
+    table = number_table("top-1 in percent, before and after fine-tuning", "set", columns)
     for row in _set_rows(results):
         table.add_row(*row)
     table.add_section()
@@ -44,7 +51,6 @@ def print_results(console: Console, results: RunResults) -> None:
     table.add_row("OOD average", percent(before), percent(after), _gain(before, after), *[""] * 3)
     if len({entry.classes for entry in results.sets.values()}) > 1:
         table.caption = "accuracy is among the classes of each set"
-        table.caption_justify = "left"
     console.print(table)
     for sentence in _in_words(results):
         console.print(sentence)

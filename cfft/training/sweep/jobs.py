@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import attrs
 
@@ -52,17 +51,13 @@ class Job:
 
     def check(self) -> None:
         """Raise ConfigError where the folder holds a run, finished or not, of another one."""
-        found = self._stored_config()
-        changed = changes(found, self.config) if found else []
+        stored = self.directory.config.is_file()
+        changed = changes(self.directory.read_config(), self.config) if stored else []
         if changed:
             raise ConfigError(
                 f"{self.directory.root} holds a run of another configuration "
                 f"({'; '.join(changed)}): give another --out, or remove that folder"
             )
-
-    def _stored_config(self) -> dict[str, Any] | None:
-        file = self.directory.config
-        return tomllib.loads(file.read_text("utf-8")) if file.is_file() else None
 
 
 class Heard(Protocol):
