@@ -39,7 +39,16 @@ def saved(path: Path, labels: list[int], chosen: list[int], classes: int) -> Pat
 def group(*paths: Path, alpha: float | None = None) -> Group:
     sets = {"drawing": SetResult("ood", 0.5)}
     models = [
-        Model(f"a{seed}", f"run {seed}", "a", sets, seed=seed, alpha=alpha, predictions=files)
+        Model(
+            label=f"a{seed}",
+            source=f"run {seed}",
+            kind="run",
+            group="a",
+            sets=sets,
+            seed=seed,
+            alpha=alpha,
+            files=files,
+        )
         for seed, files in enumerate({"drawing": path} for path in paths)
     ]
     return Group("a", tuple(models))

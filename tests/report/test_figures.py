@@ -85,7 +85,12 @@ def test_colour_and_shape_or_dash_come_together_once_in_dozens_of_series() -> No
 def models(count: int) -> Material:
     sets = {"photo": SetResult("id", 0.9), "drawing": SetResult("ood", 0.5)}
     return Material(
-        tuple(Model(f"m{i}", f"file{i % 2}.jsonl", f"m{i}", sets) for i in range(count))
+        tuple(
+            Model(
+                label=f"m{i}", source=f"file{i % 2}.jsonl", kind="weights", group=f"m{i}", sets=sets
+            )
+            for i in range(count)
+        )
     )
 
 

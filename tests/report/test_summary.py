@@ -18,7 +18,7 @@ def model(label: str, group: str | None = None, **shares: float) -> Model:
     sets = {
         name: SetResult("id" if name == "photo" else "ood", top1) for name, top1 in shares.items()
     }
-    return Model(label, "somewhere", group or label, sets)
+    return Model(label=label, source="somewhere", kind="run", group=group or label, sets=sets)
 
 
 def test_seeds_give_mean_and_standard_deviation() -> None:

@@ -118,7 +118,14 @@ def test_markdown_prints_any_name(words: str, escaped: str) -> None:
 
 def seeds(label: str, *shares: float) -> list[Model]:
     return [
-        Model(f"{label}{seed}", "runs", label, {"photo": SetResult("id", share)}, seed=seed)
+        Model(
+            label=f"{label}{seed}",
+            source="runs",
+            kind="run",
+            group=label,
+            sets={"photo": SetResult("id", share)},
+            seed=seed,
+        )
         for seed, share in enumerate(shares)
     ]
 

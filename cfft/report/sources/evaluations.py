@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from cfft.data.consistency import OOD_AVERAGE
-from cfft.evaluation.compare.measured import BEFORE
+import attrs
+
 from cfft.evaluation.files.evaluation import (
     EVALUATION,
     EvaluatedModel,
@@ -15,7 +15,7 @@ from cfft.evaluation.files.evaluation import (
     read_evaluation,
 )
 from cfft.evaluation.stored import Source
-from cfft.report.sources.records import AVERAGE, Difference, Material, Model, Robustness
+from cfft.report.sources.records import AVERAGE, Difference, Material, Model
 
 
 def is_evaluation(path: Path) -> bool:
@@ -46,32 +46,13 @@ def _notes(found: EvaluationResults, path: Path) -> Iterator[str]:
 def model_of(source: Source, measured: EvaluatedModel, *, is_run: bool = False) -> Model:
     """Return a model as reports show it; `is_run`: whether it was read from its own run."""
     is_of_own_seed = source.said.seed in (None, measured.seed)  # on the sets that its run was
-    predictions = source.predictions(measured)
+    said = attrs.asdict(measured, recurse=False) | {"source": str(source.path)}
     return Model(
-        label=measured.label,
-        source=str(source.path),
-        group=measured.group,
-        sets=measured.sets,
-        seed=measured.seed,
-        alpha=measured.alpha,
-        ood_ci95=measured.ood_ci95,
-        id_on_classes_of=measured.id_on_classes_of,
-        robustness=dict(_robustness(measured)),
-        predictions={name: file for name, file in predictions.items() if file.is_file()},
-        is_start=measured.kind in BEFORE,
+        **said | ({} if is_of_own_seed else {"run_digest": None}),
+        files={name: at for name, at in source.predictions(measured).items() if at.is_file()},
         is_run=is_run,
-        configuration=measured.configuration,
-        run_digest=measured.run_digest if is_of_own_seed else None,
         label_space=source.said.label_space,
     )
-
-
-def _robustness(measured: EvaluatedModel) -> Iterator[tuple[str, Robustness]]:
-    intervals = measured.effective_robustness_ci95 or {}
-    for name, value in (measured.effective_robustness or {}).items():
-        if value is not None:
-            title = AVERAGE if name == OOD_AVERAGE else name
-            yield title, Robustness(value, *(intervals.get(name) or ()))
 
 
 def _differences(pair: PairedDifferences, path: Path) -> Iterator[Difference]:

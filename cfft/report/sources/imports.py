@@ -65,6 +65,7 @@ def _model(
     return Model(
         label=name,
         source=str(path),
+        kind="weights",
         group=known.group or name,
         sets={**first, **sets},
         seed=known.seed,
