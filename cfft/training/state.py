@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
+from cattrs.gen import override
 
 from cfft.runtime.json_files import as_json
 from cfft.training.results import ModelResults
@@ -28,7 +29,7 @@ class RunState:
     best_top1: float | None = None
     waited: int = 0
     stopped_early: bool = False
-    images_seen: int = 0
+    images_seen: Annotated[int, override(rename="pictures_seen")] = 0  # in files of all versions
     training_seconds: float = 0.0
     feature_variances: dict[str, float] = attrs.field(factory=dict)
     before: ModelResults | None = None
