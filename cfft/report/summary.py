@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
@@ -10,7 +9,8 @@ import attrs
 
 from cfft.errors import ConfigError, unknown
 from cfft.report.sources.records import AVERAGE, ID, OOD, Material, Model
-from cfft.scoring.robustness import FEWEST_ON_A_LINE, AccuracyLine, effective_robustness, fit_line
+from cfft.scoring.averages import with_ood_average
+from cfft.scoring.robustness import FEWEST_ON_A_LINE, AccuracyLine, effective_robustness, fit_lines
 from cfft.scoring.spread import Spread
 
 _FEWEST_UNASKED = 10  # a line through a few models of one's own foretells nothing
@@ -65,15 +65,16 @@ class Summary:
         return (AVERAGE, *names) if names else ()
 
     def value(self, model: Model, name: str) -> float | None:
-        """Return a model's accuracy on a set or its OOD average, None where it is not known.
+        """Return a model's accuracy on a set or its OOD average, None where it is not known."""
+        return self.shares(model).get(name)
 
-        Averages are over all OOD sets of the report, so that they can be compared.
+    def shares(self, model: Model) -> dict[str, float]:
+        """Return a model's accuracies by set, and the average over all OOD sets of the report.
+
+        There is none of a model that lacks one of them.
         """
-        if name != AVERAGE:
-            return model.sets[name].top1 if name in model.sets else None
-        shares = [self.value(model, target) for target in self.targets[1:]]
-        known = [share for share in shares if share is not None]
-        return statistics.fmean(known) if known and len(known) == len(shares) else None
+        top1 = {name: entry.top1 for name, entry in model.sets.items()}
+        return with_ood_average(top1, self.targets[1:], AVERAGE)
 
     def interval(self, model: Model, name: str) -> tuple[float, float] | None:
         """Return the 95 % confidence interval of what `value` returns, None where not known."""
@@ -101,10 +102,8 @@ def summarise(material: Material, baseline: Sequence[str] = ()) -> Summary:
     labels = tuple(model.label for model in fitted)
     plain = Summary(material, sets, _groups(material.models), {}, labels)
     fewest = FEWEST_ON_A_LINE if baseline else _FEWEST_UNASKED
-    found = {name: _line(plain, fitted, name, fewest) for name in plain.targets}
-    return attrs.evolve(
-        plain, lines={name: line for name, line in found.items() if line is not None}
-    )
+    shares = [plain.shares(model) for model in fitted]
+    return attrs.evolve(plain, lines=fit_lines(shares, plain.id_set, plain.targets, fewest))
 
 
 def spread(values: Iterable[float | None]) -> Spread | None:
@@ -147,9 +146,3 @@ def _groups(models: Sequence[Model]) -> tuple[Group, ...]:
 
 def _group_name(group: str, alpha: float | None) -> str:
     return group if alpha is None else f"{group}, alpha {alpha:g}"
-
-
-def _line(summary: Summary, models: Sequence[Model], name: str, fewest: int) -> AccuracyLine | None:
-    pairs = [(summary.value(model, summary.id_set), summary.value(model, name)) for model in models]
-    line = fit_line((id_, ood) for id_, ood in pairs if id_ is not None and ood is not None)
-    return line if line is not None and line.models >= fewest else None

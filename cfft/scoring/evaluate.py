@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 import torch
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_stat_scores
 
 from cfft.data.images import counts_as, origins_of
 from cfft.data.loading import Loaded, Loader, on_device
@@ -19,7 +18,7 @@ from cfft.records import Batch, Preprocessing
 from cfft.runtime.devices import processes_of
 from cfft.scoring.gathering import Rows, own_indices
 from cfft.scoring.intervals import share_ci95
-from cfft.scoring.predictions import Predictions, chosen_labels, not_finite
+from cfft.scoring.predictions import Predictions, correct_images, not_finite
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -136,21 +135,9 @@ def score(predictions: Predictions) -> Score:
 
     A class that stands for another label is right where that label is; see ImageSet.
     """
-    correct, *_, n = multiclass_stat_scores(
-        chosen_labels(predictions),
-        predictions.labels,
-        num_classes=predictions.logits.shape[1],
-        average="micro",
-    ).tolist()
-    right = (chosen_labels(predictions) == predictions.labels).numpy()
-    ends = share_ci95(right, predictions.original)
-    return Score(correct / n, n, len(predictions.classes), ends)
-
-
-def mean_top1(scores: Iterable[Score]) -> float | None:
-    """Return the plain mean of accuracies, None where there are none."""
-    shares: Sequence[float] = [each.top1 for each in scores]
-    return sum(shares) / len(shares) if shares else None
+    right = correct_images(predictions)
+    ends = share_ci95(right.numpy(), predictions.original)
+    return Score(int(right.sum()) / len(right), len(right), len(predictions.classes), ends)
 
 
 def _each_batch(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 from scipy.special import expit, logit
@@ -52,6 +52,23 @@ def fit_line(accuracies: Iterable[tuple[float, float]]) -> AccuracyLine | None:
     varies = len({ood for _, ood in usable}) > 1
     r2 = float(fit.rvalue**2) if varies else None
     return AccuracyLine(float(fit.slope), float(fit.intercept), len(usable), r2)
+
+
+def fit_lines(
+    models: Sequence[Mapping[str, float]],
+    id_set: str,
+    targets: Iterable[str],
+    fewest: int = FEWEST_ON_A_LINE,
+) -> dict[str, AccuracyLine]:
+    """Return the lines between the ID set and each target that `fewest` models or more are on.
+
+    `models`: shares of 0..1 by set, the OOD average among them; `targets`: OOD sets and average.
+    """
+    lines = {
+        name: fit_line((own[id_set], own[name]) for own in models if {id_set, name} <= own.keys())
+        for name in targets
+    }
+    return {name: line for name, line in lines.items() if line and line.models >= fewest}
 
 
 def effective_robustness(

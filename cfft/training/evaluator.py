@@ -15,7 +15,8 @@ from cfft.data.splits import stratified_subset
 from cfft.data.suite import ImageSet, SuiteSets
 from cfft.encoder.encoder import Classifier, Encoder
 from cfft.runtime.progress import Reporter
-from cfft.scoring.evaluate import Reading, Score, evaluate, mean_top1, outputs_of, score
+from cfft.scoring.averages import ood_average
+from cfft.scoring.evaluate import Reading, Score, evaluate, outputs_of, score
 from cfft.scoring.predictions import Predictions
 from cfft.step.passes import FrozenTeacher
 
@@ -108,7 +109,8 @@ class SetScores:
         """Return what results.json says of them; without OOD sets their average is None."""
         name, score = self.test
         sets = {name: score.record("id"), **{name: s.record("ood") for name, s in self.ood}}
-        return {"sets": sets, "ood_average": mean_top1(score for _, score in self.ood)}
+        shares = {name: score.top1 for name, score in self.ood}
+        return {"sets": sets, "ood_average": ood_average(shares, shares)}
 
 
 def gains(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

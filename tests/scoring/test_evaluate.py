@@ -16,7 +16,6 @@ from cfft.scoring.evaluate import (
     Reading,
     Score,
     evaluate,
-    mean_top1,
     outputs_of,
     predictions_of,
     score,
@@ -62,13 +61,6 @@ def test_results_hold_plain_values() -> None:
     found = Score(0.5, 2, 3, (0.1, 0.9)).record("ood")
 
     assert found == {"role": "ood", "top1": 0.5, "n": 2, "classes": 3, "ci95": [0.1, 0.9]}
-
-
-def test_the_mean_counts_every_set_once_and_there_is_none_without_sets() -> None:
-    scores = [Score(0.2, 10, 3, (0.0, 1.0)), Score(0.6, 1000, 3, (0.0, 1.0))]
-
-    assert mean_top1(scores) == pytest.approx(0.4)
-    assert mean_top1([]) is None
 
 
 def test_every_image_is_predicted_once_and_in_order(images: ImageFiles) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
-from statistics import mean
 
 import attrs
 
@@ -15,7 +14,8 @@ from cfft.evaluation.compare.comparison import ood_names, with_average
 from cfft.evaluation.compare.measured import BEFORE, Identity, MeasuredModel, Role
 from cfft.evaluation.files.files import EVALUATION, read_evaluation, structured
 from cfft.evaluation.files.json_lines import accuracies, read_lines
-from cfft.scoring.robustness import FEWEST_ON_A_LINE, AccuracyLine, fit_line
+from cfft.scoring.averages import with_ood_average
+from cfft.scoring.robustness import FEWEST_ON_A_LINE, AccuracyLine, fit_lines
 
 _LINES = ".jsonl"
 Accuracies = Mapping[str, float]
@@ -96,9 +96,8 @@ class BaselineLine:
         names = ood_names(models)
         measured = [with_average(model, names) for model in models if model.label in self.labels]
         published = [_named(point, [test, *names]) for point in self.points]
-        points = [*measured, *(_averaged(point, names) for point in published)]
-        lines = {name: _line(points, test, name) for name in (*names, OOD_AVERAGE)}
-        return {name: line for name, line in lines.items() if line is not None}
+        points = [*measured, *(with_ood_average(point, names) for point in published)]
+        return fit_lines(points, test, [*names, OOD_AVERAGE])
 
 
 def baseline_line(asked: str | None, models: Sequence[Identity]) -> BaselineLine:
@@ -125,11 +124,6 @@ def baseline_line(asked: str | None, models: Sequence[Identity]) -> BaselineLine
 def _by_role(roles: Mapping[str, Role]) -> tuple[str | None, list[str]]:
     test = next((name for name, role in roles.items() if role == "id"), None)
     return test, [name for name, role in roles.items() if role == "ood"]
-
-
-def _line(points: Sequence[Accuracies], test: str, name: str) -> AccuracyLine | None:
-    line = fit_line((each[test], each[name]) for each in points if {test, name} <= each.keys())
-    return line if line is not None and line.models >= FEWEST_ON_A_LINE else None
 
 
 def _read_points(path: Path) -> list[Accuracies] | None:
@@ -177,9 +171,3 @@ def _called(key: str, sets: Sequence[str]) -> str | None:
 
 def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, name)).lower()
-
-
-def _averaged(point: Accuracies, ood: Sequence[str]) -> Accuracies:
-    if not ood or not point.keys() >= set(ood):
-        return point
-    return {**point, OOD_AVERAGE: mean(point[name] for name in ood)}

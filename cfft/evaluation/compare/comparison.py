@@ -11,7 +11,7 @@ import numpy as np
 
 from cfft.data.consistency import OOD_AVERAGE
 from cfft.evaluation.compare.measured import Identity, MeasuredModel, MeasuredSet
-from cfft.scoring.evaluate import mean_top1
+from cfft.scoring.averages import with_ood_average
 from cfft.scoring.resampling import Shares, interval95, resampled_top1
 from cfft.scoring.robustness import AccuracyLine, effective_robustness
 from cfft.scoring.spread import Spread
@@ -50,7 +50,7 @@ class Comparison:
         return ood_names(self.models)
 
     def _model(self, model: MeasuredModel) -> dict[str, Any]:
-        average, test = ood_average(model, self.ood), model.test
+        average, test = with_average(model, self.ood).get(OOD_AVERAGE), model.test
         return {
             **_identity(model.identity),
             "predictions": model.predictions,
@@ -63,7 +63,7 @@ class Comparison:
         }
 
     def _ood_interval(self, model: MeasuredModel) -> list[float] | None:
-        if ood_average(model, self.ood) is None:
+        if OOD_AVERAGE not in with_average(model, self.ood):
             return None
         return list(interval95(self._ood_replicates(model, self.ood)))
 
@@ -138,20 +138,10 @@ def ood_names(models: Iterable[MeasuredModel]) -> list[str]:
     return list(dict.fromkeys(name for model in models for name in model.ood))
 
 
-def ood_average(model: MeasuredModel, names: Sequence[str]) -> float | None:
-    """Return the plain mean of top-1 on these OOD sets, None where the model lacks one.
-
-    Averages over different sets would stand side by side as if they could be compared.
-    """
-    if not model.ood.keys() >= set(names):
-        return None
-    return mean_top1(model.ood[name].score for name in names)
-
-
 def with_average(model: MeasuredModel, names: Sequence[str]) -> dict[str, float]:
     """Return top-1 by set, and by "ood_average" where the OOD sets `names` have one."""
-    average = ood_average(model, names)
-    return model.accuracies | ({} if average is None else {OOD_AVERAGE: average})
+    ood = {name: each.score.top1 for name, each in model.ood.items()}
+    return model.accuracies | with_ood_average(ood, names)
 
 
 def _interval_above(line: AccuracyLine, test: Shares, ood: Shares) -> list[float] | None:

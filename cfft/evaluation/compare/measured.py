@@ -11,11 +11,10 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cfft.scoring.predictions import Predictions
+from cfft.scoring.predictions import Predictions, correct_images
 from cfft.scoring.scores import (
     FullScore,
     LabelSpace,
-    correct_images,
     full_score,
     in_label_space,
     top1_on_classes,
