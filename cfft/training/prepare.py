@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -13,10 +11,12 @@ from torch import Tensor
 
 from cfft.config.resolve import Chosen, RunConfig
 from cfft.data.check import check_suite, stored
+from cfft.data.consistency import every_set
+from cfft.data.fingerprint import sets_fingerprint
 from cfft.data.images import ImageSubset
 from cfft.data.sets import training_sets
 from cfft.data.splits import stratified_subset
-from cfft.data.suite import ImageSet, SuiteSets
+from cfft.data.suite import SuiteSets
 from cfft.encoder.encoder import Classifier, Head
 from cfft.errors import ConfigError
 from cfft.model.description import ModelDescription, Models, describe
@@ -53,9 +53,7 @@ class Prepared:
     @property
     def fingerprint(self) -> str:
         """Return a SHA-256 of all sets: their names, and their images' names and labels."""
-        sets = (self.sets.train, self.sets.val, self.sets.test, *self.sets.ood)
-        listed = json.dumps([[images.name, *_listed(images)] for images in sets])
-        return hashlib.sha256(listed.encode()).hexdigest()
+        return sets_fingerprint(every_set(self.sets))
 
 
 def prepare(config: RunConfig, processes: Processes, reporter: Reporter) -> Prepared:
@@ -195,11 +193,6 @@ def _check_objective(
     weight, bias = torch.zeros(classes, encoder.dim), torch.zeros(classes)
     empty = Classifier(encoder, Head(weight, bias, description.normalised))
     training_step(config, Models(empty, description))
-
-
-def _listed(images: ImageSet) -> Iterator[tuple[str, int]]:
-    names = map(images.identify, range(len(images)))
-    return zip(names, map(int, images.labels), strict=True)
 
 
 def _strategy(chosen: Chosen | None) -> Any:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
+from cfft.data.fingerprint import fingerprint
 from cfft.errors import ConfigError, counted
-from cfft.evaluation.compare.measured import digest
 from cfft.evaluation.stored import suite_differences
 from cfft.report.sources.records import Material, Model
 from cfft.scoring.predictions import read_images
@@ -120,15 +119,10 @@ def _same_images(models: Sequence[Model], *sources: str) -> bool | None:
 def _images(models: Sequence[Model]) -> dict[tuple[int | None, str], str]:
     """Return a digest of the images of each set by seed, where predictions tell them."""
     return {
-        (model.seed, name): _digest(path)
+        (model.seed, name): fingerprint(*read_images(path))
         for model in models
         for name, path in model.predictions.items()
     }
-
-
-def _digest(path: Path) -> str:
-    names, labels = read_images(path)
-    return digest(names, labels)
 
 
 def _check_label_spaces(material: Material, models: Sequence[Model]) -> None:
