@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-Config = Mapping[str, Any]
+from cfft.config.comparison import Config, but_for_seed
+
 Place = tuple[str, str, str | None]
 Member = tuple[float | None, int | None]
 _MOST_TOLD = 4
-_APART = ("seed", "cfft", "plugins")
-_UNTRAINED = ("training.workers", "training.checkpoint_every", "training.log_every")
 
 
 class Grouped(Protocol):
@@ -97,19 +93,13 @@ def _place(model: Grouped) -> Place:
     return model.group, model.source, model.configuration
 
 
-def configuration_digest(config: Config) -> str:
-    """Return a SHA-256 that two configurations share if they differ in nothing but the seed."""
-    return hashlib.sha256(json.dumps(sorted(_facts(config)), default=str).encode()).hexdigest()
-
-
 def group_names(configs: Sequence[Config]) -> list[str]:
     """Name the group of each run after its mask, fill or losses; `configs` as config.toml holds.
 
-    Two runs share a group where their configurations differ in nothing but the seed, also as a
-    part of paths (runs/vanilla/seed-0), and what does not touch the result. Groups of one name are
-    told apart by the values that differ among them; where many do by as few as it takes.
+    Two runs share a group where their configurations are the same `but_for_seed`. Groups of one
+    name are told apart by the values that differ among them; where many do by as few as it takes.
     """
-    facts = [dict(_facts(config)) for config in configs]
+    facts = list(map(but_for_seed, configs))
     methods = _with_further_losses(configs)
     return [
         _distinct(name, own, [f for other, f in zip(methods, facts, strict=True) if other == name])
@@ -169,32 +159,3 @@ def _short(key: str, keys: Sequence[str]) -> str:
     last = key.rpartition(".")[2]
     alike = [other for other in keys if other.rpartition(".")[2] == last]
     return key if len(alike) > 1 else last
-
-
-def _facts(config: Config) -> Iterator[tuple[str, Any]]:
-    apart = (*_APART, *_UNTRAINED)
-    seed = re.compile(rf"(seed\W?){config.get('seed')}\b")
-    for path, value in settings(config):
-        if not _is_in(path, apart):
-            yield path, seed.sub(r"\1{seed}", value) if isinstance(value, str) else value
-
-
-def _is_in(path: str, places: Sequence[str]) -> bool:
-    return any(path == place or path.startswith(f"{place}.") for place in places)
-
-
-def settings(config: Config) -> Iterator[tuple[str, Any]]:
-    """Go through a configuration as `training.lr`, `loss.LABEL.weight`, with its values."""
-    for key, value in config.items():
-        yield from _leaves(key, value)
-
-
-def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _leaves(f"{path}.{key}", inner)
-    elif isinstance(value, list) and value and isinstance(value[0], Mapping):
-        for inner in value:
-            yield from _leaves(f"{path}.{inner.get('label', inner['use'])}", inner)
-    else:
-        yield path, value

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import attrs
 
+from cfft.config.comparison import configuration_digest
 from cfft.config.resolve import RunConfig
 from cfft.errors import ConfigError, WeightsError
-from cfft.evaluation.compare.groups import configuration_digest, group_names, groups_without_doubles
+from cfft.evaluation.compare.groups import group_names, groups_without_doubles
 from cfft.evaluation.compare.measured import Identity, kind_before
 from cfft.evaluation.models.finding import Found, labels
 from cfft.evaluation.models.foreign import classifier_tensors, load_foreign

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import attrs
 from PIL import Image
 
-from cfft.evaluation.compare.groups import settings
+from cfft.config.comparison import flattened
 from cfft.report.sources.records import Run
 
 _QUALITY = 88
@@ -47,7 +47,8 @@ def sheets(runs: Sequence[Run]) -> Iterator[Sheet]:
 
 
 def _words(run: Run) -> str:
-    chosen = [(key, value) for key, value in settings(run.config) if key.startswith(_IN_CAPTIONS)]
+    settings = flattened(run.config).items()
+    chosen = [(key, value) for key, value in settings if key.startswith(_IN_CAPTIONS)]
     return ", ".join(f"{k.removesuffix('.use').replace('.', ' ')} {v}" for k, v in chosen)
 
 

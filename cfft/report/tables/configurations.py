@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cfft.evaluation.compare.groups import settings
+from cfft.config import comparison
+from cfft.config.comparison import flattened, without_versions
 from cfft.report.sources.records import Run
 from cfft.report.tables.tables import NOTHING, Column, Table, text
-
-_VERSIONS = ("cfft.", "plugins.")
 
 
 def configuration(runs: Sequence[Run]) -> Table | None:
@@ -23,12 +22,12 @@ def versions(runs: Sequence[Run]) -> Table | None:
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings(config) if not key.startswith(_VERSIONS)}
+    return flattened(without_versions(config))
 
 
 def _versions(config: Mapping[str, Any]) -> dict[str, Any]:
-    found = {key: value for key, value in settings(config) if key.startswith(_VERSIONS)}
-    return {key.removeprefix("plugins.").removesuffix(".version"): v for key, v in found.items()}
+    found = flattened(comparison.versions(config)).items()
+    return {key.removeprefix("plugins.").removesuffix(".version"): value for key, value in found}
 
 
 def _by_group(

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import attrs
 
-from cfft.config.comparison import changes
+from cfft.config.comparison import same_run
 from cfft.config.resolve import RunConfig, resolve
 from cfft.errors import CfftError, ConfigError, TrainingError, several
 from cfft.model.checkpoint import is_checkpoint
@@ -51,12 +51,12 @@ class Job:
 
     def check(self) -> None:
         """Raise ConfigError where the folder holds a run, finished or not, of another one."""
-        found = self._stored_config()
-        changed = changes(found, self.config) if found else []
-        if changed:
+        own = self.config.to_dict()
+        settings = same_run(self._stored_config() or own, own)
+        if not settings:
             raise ConfigError(
-                f"{self.directory.root} holds a run of another configuration "
-                f"({'; '.join(changed)}): give another --out, or remove that folder"
+                f"{self.directory.root} holds a run of another configuration ({settings}): give "
+                "another --out, or remove that folder"
             )
 
     def _stored_config(self) -> dict[str, Any] | None:
