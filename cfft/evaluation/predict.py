@@ -16,6 +16,7 @@ from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, DataError, several
 from cfft.model.rebuild import Rebuilt
 from cfft.runtime.devices import make_accelerator
+from cfft.runtime.patterns import paths_called
 from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading, evaluate
 from cfft.scoring.predictions import Predictions
@@ -100,11 +101,11 @@ def _images_of(word: str) -> Iterator[str]:
     path = Path(word)
     if path.is_dir():
         yield from (str(path / file) for file in image_files(path))
-    elif path.exists() or not glob.has_magic(word):
-        yield from [str(path)] if path.exists() else []
+    elif path.exists():
+        yield str(path)
     else:
-        for match in sorted(glob.glob(word, recursive=True)):
-            yield from _images_of(match)
+        for match in filter(Path.exists, paths_called(word)):
+            yield from _images_of(str(match))
 
 
 def _nothing(word: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 
 import attrs
 
 from cfft.errors import ConfigError, unknown
+from cfft.evaluation.compare.groups import group_name
 from cfft.report.sources.records import AVERAGE, ID, OOD, Material, Model
+from cfft.runtime.patterns import is_called
 from cfft.scoring.averages import with_ood_average
 from cfft.scoring.robustness import FEWEST_ON_A_LINE, AccuracyLine, effective_robustness, fit_lines
 from cfft.scoring.spread import Spread
@@ -127,22 +128,19 @@ def _baseline(models: Sequence[Model], patterns: Sequence[str]) -> list[Model]:
     if not patterns:
         return [model for model in models if model.alpha is None]
     for pattern in patterns:
-        if not any(_matches(model, pattern) for model in models):
+        if not any(is_called(pattern, _names(model)) for model in models):
             names = {name for model in models for name in (model.label, model.group)}
             raise ConfigError(unknown("--baseline-line", pattern, names, "there are"))
-    return [m for m in models if any(_matches(m, pattern) for pattern in patterns)]
+    return [m for m in models if any(is_called(pattern, _names(m)) for pattern in patterns)]
 
 
-def _matches(model: Model, pattern: str) -> bool:
-    return fnmatchcase(model.label, pattern) or fnmatchcase(model.group, pattern)
+def _names(model: Model) -> tuple[str, ...]:
+    """Return what a model is called: label, group and, of a run, its path."""
+    return (model.label, model.group, *([model.source] if model.is_run else []))
 
 
 def _groups(models: Sequence[Model]) -> tuple[Group, ...]:
-    found: dict[tuple[str, float | None], list[Model]] = {}
+    found: dict[str, list[Model]] = {}
     for model in models:
-        found.setdefault((model.group, model.alpha), []).append(model)
-    return tuple(Group(_group_name(*key), tuple(members)) for key, members in found.items())
-
-
-def _group_name(group: str, alpha: float | None) -> str:
-    return group if alpha is None else f"{group}, alpha {alpha:g}"
+        found.setdefault(group_name(model), []).append(model)
+    return tuple(Group(name, tuple(members)) for name, members in found.items())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatch
 from pathlib import Path
 
 import attrs
@@ -14,6 +13,7 @@ from cfft.evaluation.compare.comparison import ood_names, with_average
 from cfft.evaluation.compare.measured import BEFORE, Identity, MeasuredModel, Role
 from cfft.evaluation.files.files import EVALUATION, read_evaluation, structured
 from cfft.evaluation.files.json_lines import accuracies, read_lines
+from cfft.runtime.patterns import is_called
 from cfft.scoring.averages import with_ood_average
 from cfft.scoring.robustness import FEWEST_ON_A_LINE, AccuracyLine, fit_lines
 
@@ -140,7 +140,7 @@ def _matching(asked: str, models: Sequence[Identity]) -> frozenset[str]:
     return frozenset(
         model.label
         for model in models
-        if any(fnmatch(name, asked) for name in (model.label, model.source, model.group))
+        if is_called(asked, (model.label, model.source, model.group))
     )
 
 

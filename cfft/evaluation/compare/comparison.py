@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 
 from cfft.data.consistency import OOD_AVERAGE
+from cfft.evaluation.compare.groups import group_name
 from cfft.evaluation.compare.measured import Identity, MeasuredModel, MeasuredSet
 from cfft.scoring.averages import with_ood_average
 from cfft.scoring.resampling import Shares, interval95, resampled_top1
@@ -172,9 +173,7 @@ def _identity(identity: Identity) -> dict[str, Any]:
 def _grouped(models: Sequence[MeasuredModel]) -> dict[str, list[MeasuredModel]]:
     groups: dict[str, list[MeasuredModel]] = {}
     for model in models:
-        alpha = model.identity.alpha
-        name = model.identity.group + ("" if alpha is None else f", alpha {alpha:g}")
-        groups.setdefault(name, []).append(model)
+        groups.setdefault(group_name(model.identity), []).append(model)
     return groups
 
 

@@ -40,6 +40,11 @@ class Grouped(Protocol):
         """The share of the fine-tuned weights in a weight ensemble."""
 
 
+def group_name(model: Grouped) -> str:
+    """Return what tables call the group of a model; weight ensembles of one alpha are one."""
+    return model.group if model.alpha is None else f"{model.group}, alpha {model.alpha:g}"
+
+
 def groups_without_doubles(models: Sequence[Grouped]) -> list[str]:
     """Return the group of each model: one configuration each, and no seed of it twice.
 
