@@ -83,6 +83,14 @@ class Summary:
             return model.ood_ci95
         return model.sets[name].ci95 if name in model.sets else None
 
+    def spread(self, group: Group, name: str) -> Spread | None:
+        """Return mean and standard deviation of a group's accuracies, None where one is missing."""
+        return spread(self.value(model, name) for model in group.models)
+
+    def robustness_spread(self, group: Group, name: str) -> Spread | None:
+        """Return what `spread` does, of effective robustness."""
+        return spread(self.robustness(model, name) for model in group.models)
+
     def robustness(self, model: Model, name: str) -> float | None:
         """Return a model's effective robustness on a set or on average, as a share."""
         id_, ood = self.value(model, self.id_set), self.value(model, name)

@@ -27,7 +27,7 @@ _MEANINGS = {
 }
 
 
-def curves(runs: Sequence[Run], order: Sequence[str]) -> Figure | None:
+def curves(runs: Sequence[Run], order: Sequence[str]) -> Figure:
     """Draw each quantity that the runs wrote down, by optimiser step; `order` as in Series."""
     groups = _by_group(runs)
     panels = tuple(
@@ -36,18 +36,14 @@ def curves(runs: Sequence[Run], order: Sequence[str]) -> Figure | None:
         )
         for name in _quantities(runs)
     )
-    return (
-        Figure(
-            "training",
-            "Training curves",
-            "quantity",
-            _description(groups),
-            panels,
-            _drawing(Series(order, list(groups))),
-            {"width": 260, "height": 180},
-        )
-        if panels
-        else None
+    return Figure(
+        "training",
+        "Training curves",
+        "quantity",
+        _description(groups),
+        panels,
+        _drawing(Series(order, list(groups))),
+        {"width": 260, "height": 180},
     )
 
 

@@ -11,12 +11,12 @@ from cfft.report.sources.records import Run
 from cfft.report.tables.tables import NOTHING, Column, Table, text
 
 
-def configuration(runs: Sequence[Run]) -> Table | None:
+def configuration(runs: Sequence[Run]) -> Table:
     """Tabulate the resolved settings, one column per configuration; the seeds are in one cell."""
     return _by_group(runs, "configuration", "Resolved configuration", _settings)
 
 
-def versions(runs: Sequence[Run]) -> Table | None:
+def versions(runs: Sequence[Run]) -> Table:
     """Tabulate the versions of cfft and of the distributions that brought strategies."""
     return _by_group(runs, "versions", "Versions of cfft and plug-ins", _versions)
 
@@ -32,14 +32,14 @@ def _versions(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _by_group(
     runs: Sequence[Run], name: str, title: str, read: Callable[[Mapping[str, Any]], dict[str, Any]]
-) -> Table | None:
+) -> Table:
     groups: dict[str, list[dict[str, Any]]] = {}
     for run in runs:
         groups.setdefault(run.group, []).append(read(run.config))
     keys = dict.fromkeys(key for found in groups.values() for values in found for key in values)
     rows = [(text(key), *(text(_said(key, values)) for values in groups.values())) for key in keys]
     columns = (Column("setting"), *map(Column, groups))
-    return Table(name, title, columns, tuple(rows)) if rows else None
+    return Table(name, title, columns, tuple(rows))
 
 
 def _said(key: str, found: Sequence[Mapping[str, Any]]) -> str:

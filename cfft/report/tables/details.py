@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import compress
 
 from cfft.report.sources.records import AVERAGE, Accuracy, Model, Robustness
 from cfft.report.summary import Summary
@@ -11,8 +12,8 @@ from cfft.report.tables.tables import Cell, Column, Table, text
 Read = Callable[[Model, str], float | None]
 
 
-def details(summary: Summary) -> Table | None:
-    """Tabulate a row per model and set, columns where any row has a value; None without rows."""
+def details(summary: Summary) -> Table:
+    """Tabulate a row per model and set, columns where any row has a value."""
     read = _columns(summary)
     rows = [
         (model.label, name, [values(model, name) for values in read.values()])
@@ -20,19 +21,13 @@ def details(summary: Summary) -> Table | None:
         for name in _names(summary, model)
     ]
     known = [any(values[place] is not None for *_, values in rows) for place in range(len(read))]
-    columns = [column for column, is_known in zip(read, known, strict=True) if is_known]
-    return (
-        Table(
-            "details",
-            "Each set in detail",
-            (Column("model"), Column("set"), *columns),
-            tuple(
-                (text(label), text(name), *_cells(values, known)) for label, name, values in rows
-            ),
-            tuple(_notes(summary)),
-        )
-        if rows
-        else None
+    columns = compress(read, known)
+    return Table(
+        "details",
+        "Each set in detail",
+        (Column("model"), Column("set"), *columns),
+        tuple((text(label), text(name), *_cells(values, known)) for label, name, values in rows),
+        tuple(_notes(summary)),
     )
 
 
@@ -47,9 +42,7 @@ def _names(summary: Summary, model: Model) -> Iterator[str]:
 
 
 def _cells(values: Sequence[float | None], known: Sequence[bool]) -> Iterator[Cell]:
-    for value, is_known in zip(values, known, strict=True):
-        if is_known:
-            yield Cell(value)
+    return map(Cell, compress(values, known))
 
 
 def _columns(summary: Summary) -> Mapping[Column, Read]:
