@@ -1,7 +1,7 @@
 """Compare configurations, setting by setting: do two name the same run, or the same images?
 
-A configuration is what config.toml holds; one seed, versions and places of folders aside can make
-two of them the same for a purpose, and each purpose has its function here.
+A configuration is what config.toml holds. What counts as the same depends on the purpose, and each
+purpose has its function here.
 """
 
 from __future__ import annotations
@@ -44,26 +44,24 @@ def flattened(config: Config) -> dict[str, Any]:
     return {path: found for key, value in config.items() for path, found in _leaves(key, value)}
 
 
-def without_versions(config: Config) -> dict[str, Any]:
-    """Return a configuration without the versions of cfft and of plug-ins."""
-    return {key: value for key, value in config.items() if key not in _VERSIONS}
+def settings(config: Config) -> dict[str, Any]:
+    """Return what is flattened but for the versions of cfft and of plug-ins."""
+    return flattened({key: value for key, value in config.items() if key not in _VERSIONS})
 
 
 def versions(config: Config) -> dict[str, Any]:
-    """Return what a configuration says of versions."""
-    return {key: value for key, value in config.items() if key in _VERSIONS}
+    """Return the flattened versions of cfft and of plug-ins."""
+    return flattened({key: value for key, value in config.items() if key in _VERSIONS})
 
 
 def same_run(before: Config, now: Config) -> Agreement:
     """Compare everything but versions; the order of losses counts, as they are summed in it."""
-    return _agreement(
-        *({**_orders(each), **flattened(without_versions(each))} for each in (before, now))
-    )
+    return _agreement(*({**_orders(each), **settings(each)} for each in (before, now)))
 
 
 def same_versions(before: Config, now: Config) -> Agreement:
     """Compare the versions of cfft and of plug-ins alone."""
-    return _agreement(flattened(versions(before)), flattened(versions(now)))
+    return _agreement(versions(before), versions(now))
 
 
 def but_for_seed(config: Config) -> dict[str, Any]:
@@ -75,7 +73,7 @@ def but_for_seed(config: Config) -> dict[str, Any]:
     seed = re.compile(rf"(seed\W?){config.get('seed')}\b")
     return {
         path: seed.sub(r"\1{seed}", value) if isinstance(value, str) else value
-        for path, value in flattened(without_versions(config)).items()
+        for path, value in settings(config).items()
         if path != "seed" and path not in _UNTRAINED
     }
 

@@ -25,10 +25,6 @@ class AccuracyLine:
     models: int
     r2: float | None
 
-    def foretells(self, id_accuracy: float) -> bool:
-        """Tell whether the line says anything of this ID accuracy; 0 and 1 have no logit."""
-        return 0 < id_accuracy < 1 or not self.slope
-
     def expected(self, id_accuracy: float) -> float:
         """Return the OOD accuracy on the line; both are shares of 0..1.
 
@@ -80,4 +76,5 @@ def effective_robustness(
     al. (2020) define it. None for an ID accuracy of 0 or 1, of which a rising line foretells 0 or 1
     whatever its models are; a level line foretells the same of all.
     """
-    return ood_accuracy - line.expected(id_accuracy) if line.foretells(id_accuracy) else None
+    is_on_line = 0 < id_accuracy < 1 or not line.slope
+    return ood_accuracy - line.expected(id_accuracy) if is_on_line else None

@@ -13,31 +13,30 @@ _MOST_TOLD = 4
 
 
 class Grouped(Protocol):
-    """Describe a model that belongs to a group; `source`: the place that it was read from."""
+    """Describe a model that belongs to a group.
+
+    `label`: a name that no other model has. `source`: the run, evaluation or file that it was read
+    from. `group`: the name that seeds of one configuration share. `configuration`: its digest, None
+    where nothing is known. `alpha`: the share of the fine-tuned weights in a weight ensemble.
+    """
 
     @property
-    def label(self) -> str:
-        """A name that no other model has."""
+    def label(self) -> str: ...
 
     @property
-    def source(self) -> str:
-        """The run, the evaluation or the file."""
+    def source(self) -> str: ...
 
     @property
-    def group(self) -> str:
-        """The name that seeds of one configuration share."""
+    def group(self) -> str: ...
 
     @property
-    def configuration(self) -> str | None:
-        """What `configuration_digest` says of its configuration, None where nothing is known."""
+    def configuration(self) -> str | None: ...
 
     @property
-    def seed(self) -> int | None:
-        """The seed of its run."""
+    def seed(self) -> int | None: ...
 
     @property
-    def alpha(self) -> float | None:
-        """The share of the fine-tuned weights in a weight ensemble."""
+    def alpha(self) -> float | None: ...
 
 
 def group_name(model: Grouped) -> str:

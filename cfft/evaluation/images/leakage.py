@@ -1,7 +1,4 @@
-"""Which runs may have been trained on what they are measured on, by the settings of their suites.
-
-What seeds have to do with it is told in `seeds.py`.
-"""
+"""Runs that may have been trained on what they are measured on, by their suites and seeds."""
 
 from __future__ import annotations
 

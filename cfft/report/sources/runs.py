@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from cfft.config.comparison import configuration_digest, flattened
+from cfft.config.comparison import configuration_digest, settings
 from cfft.errors import ConfigError
 from cfft.evaluation.compare.groups import group_names
 from cfft.evaluation.files.files import structured
@@ -118,7 +118,7 @@ def _number(index: int, kinds: Sequence[Mapping[str, Any]]) -> str:
 def _start(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that make a starting model and what it is measured on."""
     parts = ("model.", "backbone.", "suite.")
-    start = {key: value for key, value in flattened(config).items() if key.startswith(parts)}
+    start = {key: value for key, value in settings(config).items() if key.startswith(parts)}
     return {"model.name": "the model", **start}
 
 

@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cfft.config import comparison
-from cfft.config.comparison import flattened, without_versions
-from cfft.report.sources.records import Run
+from cfft.report.sources.records import Run, by_group
 from cfft.report.tables.tables import NOTHING, Column, Table, text
 
 
 def configuration(runs: Sequence[Run]) -> Table:
     """Tabulate the resolved settings, one column per configuration; the seeds are in one cell."""
-    return _by_group(runs, "configuration", "Resolved configuration", _settings)
+    return _by_group(runs, "configuration", "Resolved configuration", comparison.settings)
 
 
 def versions(runs: Sequence[Run]) -> Table:
@@ -21,21 +20,15 @@ def versions(runs: Sequence[Run]) -> Table:
     return _by_group(runs, "versions", "Versions of cfft and plug-ins", _versions)
 
 
-def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    return flattened(without_versions(config))
-
-
 def _versions(config: Mapping[str, Any]) -> dict[str, Any]:
-    found = flattened(comparison.versions(config)).items()
+    found = comparison.versions(config).items()
     return {key.removeprefix("plugins.").removesuffix(".version"): value for key, value in found}
 
 
 def _by_group(
     runs: Sequence[Run], name: str, title: str, read: Callable[[Mapping[str, Any]], dict[str, Any]]
 ) -> Table:
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for run in runs:
-        groups.setdefault(run.group, []).append(read(run.config))
+    groups = {name: [read(run.config) for run in own] for name, own in by_group(runs).items()}
     keys = dict.fromkeys(key for found in groups.values() for values in found for key in values)
     rows = [(text(key), *(text(_said(key, values)) for values in groups.values())) for key in keys]
     columns = (Column("setting"), *map(Column, groups))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import compress
+from typing import Literal
 
-from cfft.report.sources.records import AVERAGE, Accuracy, Model, Robustness
+from cfft.report.sources.records import AVERAGE, Model
 from cfft.report.summary import Summary
 from cfft.report.tables.tables import Cell, Column, Table, text
 
 Read = Callable[[Model, str], float | None]
+_UNKNOWN = (None, None)
 
 
 def details(summary: Summary) -> Table:
@@ -49,39 +51,25 @@ def _columns(summary: Summary) -> Mapping[Column, Read]:
     """Return all columns with what stands in them for a model on a set."""
     return {
         Column("top-1", "percent"): summary.value,
-        Column("95 % from", "percent"): lambda model, name: _end(summary, model, name, 0),
-        Column("95 % to", "percent"): lambda model, name: _end(summary, model, name, 1),
-        Column("images", "count"): _of_set(lambda entry: entry.n),
-        Column("classes", "count"): _of_set(lambda entry: entry.classes),
-        Column("class mean", "percent"): _of_set(lambda entry: entry.class_mean),
-        Column("top-5", "percent"): _of_set(lambda entry: entry.top5),
-        Column("calibration error", "percent"): _of_set(lambda entry: entry.ece),
+        Column("95 % from", "percent"): lambda *place: (summary.interval(*place) or _UNKNOWN)[0],
+        Column("95 % to", "percent"): lambda *place: (summary.interval(*place) or _UNKNOWN)[1],
+        Column("images", "count"): _of("sets", "n"),
+        Column("classes", "count"): _of("sets", "classes"),
+        Column("class mean", "percent"): _of("sets", "class_mean"),
+        Column("top-5", "percent"): _of("sets", "top5"),
+        Column("calibration error", "percent"): _of("sets", "ece"),
         Column("ID top-1 on its classes", "percent"): lambda model, name: (
             model.id_on_classes_of.get(name)
         ),
-        Column("robustness", "points"): _of_robustness(lambda found: found.value),
-        Column("robustness, 95 % from", "points"): _of_robustness(lambda found: found.low),
-        Column("robustness, 95 % to", "points"): _of_robustness(lambda found: found.high),
+        Column("robustness", "points"): _of("robustness", "value"),
+        Column("robustness, 95 % from", "points"): _of("robustness", "low"),
+        Column("robustness, 95 % to", "points"): _of("robustness", "high"),
     }
 
 
-def _end(summary: Summary, model: Model, name: str, end: int) -> float | None:
-    found = summary.interval(model, name)
-    return None if found is None else found[end]
-
-
-def _of_set(read: Callable[[Accuracy], float | None]) -> Read:
-    def value(model: Model, name: str) -> float | None:
-        return read(model.sets[name]) if name in model.sets else None
-
-    return value
-
-
-def _of_robustness(read: Callable[[Robustness], float | None]) -> Read:
-    def value(model: Model, name: str) -> float | None:
-        return read(model.robustness[name]) if name in model.robustness else None
-
-    return value
+def _of(entries: Literal["sets", "robustness"], field: str) -> Read:
+    """Return what reads a field of the model's entry for a set."""
+    return lambda model, name: getattr(getattr(model, entries).get(name), field, None)
 
 
 def _notes(summary: Summary) -> Iterator[str]:
