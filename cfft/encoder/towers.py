@@ -1,4 +1,4 @@
-"""What cfft knows of open_clip's and timm's vision transformers: the names of their parts."""
+"""Vision transformers of open_clip and timm, their parts under common names."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class StudentView(Protocol):
 
     @property
     def capture(self) -> Capture:
-        """What the clean forward pass kept for maps."""
+        """Tensors that the clean forward pass kept for maps."""
 
     @property
     def clean(self) -> Encoded:
@@ -110,7 +110,7 @@ NEEDS = frozenset(
         "teacher.feature_variance",
     }
 )
-"""What a loss can look at besides the student's outputs on the original images."""
+"""Outputs that a loss can ask for besides the student's on the original images."""
 
 
 class AuxLoss(Interface):

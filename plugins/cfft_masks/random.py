@@ -1,4 +1,4 @@
-"""The mask that knows nothing of the image."""
+"""The mask that does not look at the image."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RandomMask:
         0.5, help="share of patches to hide", ge=0, le=1, given={"fill": {"none": 0.75}}
     )
     draw: Literal["paper", "reference"] = cfft.param(
-        "paper", help="whose way of counting to follow"
+        "paper", help="number of hidden patches as in the paper, or as in its reference program"
     )
     refilled: bool = cfft.param(
         True,

@@ -1,4 +1,4 @@
-"""Parts of a set, drawn by class; what suites with training images share."""
+"""Parts of a set, drawn by class; shared by all suites with training images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which sets of a published suite are measured; what `imagenet` and `cifar10` share."""
+"""Choice of the sets of a published suite, shared by `imagenet` and `cifar10`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the published suites expect of complete sets, and how half of one is told."""
+"""Published suites know the size of complete sets and report incomplete ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the weights of an open_clip model come from: a tag, a local file, the model's own place."""
+"""Sources of open_clip weights: a tag, a local file, or the folder of the model."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Cifar10Suite(Suite):
 
     data: Path = param(help="folder that holds cifar-10-batches-py, CIFAR-10-C, ...")
     sets: tuple[str, ...] | None = param(
-        None, help="sets to measure, which must be there; none: cifar10, 10.1 and 10.2, if there"
+        None, help="sets to measure, all required; none: those of cifar10, 10.1 and 10.2 that exist"
     )
     corruptions: tuple[str, ...] | None = param(
         None,

@@ -44,16 +44,16 @@ class DomainsSuite(Suite):
 
     data: Path = param(help="folder that holds one folder a domain")
     id: str | None = param(
-        None, help="required: in-distribution domain, trained on; the others are OOD"
+        None, help="required: the in-distribution domain, which is trained on; the others are OOD"
     )
     split: Percentages = param(
-        (70.0, 10.0, 20.0), help="train/val/test of the domain id, in percent or shares"
+        (70.0, 10.0, 20.0), help="shares of train/val/test in the domain `id`"
     )
     lists: bool = param(
         False, help="divide by DIR/<domain>_train.txt and _test.txt, or the _kfold.txt of PACS"
     )
     benchmark: Benchmark | None = param(
-        None, help="what DIR holds, for cfft data verify to compare with its published counts"
+        None, help="published benchmark in DIR: cfft data verify compares its image counts"
     )
     known_sets: ClassVar[tuple[str, ...]] = ("the domain id", "every other domain")
     only_measured: ClassVar[tuple[str, ...]] = ("benchmark",)

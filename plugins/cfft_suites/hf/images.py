@@ -27,7 +27,7 @@ class Columns:
 
 @attrs.frozen(eq=False)
 class HfImages(ImageSet):
-    """Hold one split; `rows` give a image's file content or path under `columns.image`.
+    """Hold one split; `rows` give an image's file content or path under `columns.image`.
 
     `own_names`: what the column calls the classes, by which other datasets are matched.
     """

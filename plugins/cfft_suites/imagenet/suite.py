@@ -44,7 +44,7 @@ class ImageNetSuite(Suite):
 
     data: Path = param(help="folder that holds val, train, imagenet-r, sketch, ...")
     sets: tuple[str, ...] | None = param(
-        None, help="sets to measure, which must be there; none: those of the paper, if there"
+        None, help="sets to measure, all required; none: those of the paper that exist"
     )
     corruptions: tuple[str, ...] | None = param(
         None,

@@ -1,4 +1,4 @@
-"""The world: how a image of each set comes about, one by one, from set name and index."""
+"""The world: how an image of each set comes about, one by one, from set name and index."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _USUAL_POSES = PoseRange()
 class SetRule:
     """Say how the images of one set are drawn.
 
-    `families`: the backgrounds to draw from. `confounded`: whether a image gets the background
+    `families`: the backgrounds to draw from. `confounded`: whether an image gets the background
     tied to its class with the suite's probability instead. `noise`: largest standard deviation
     of the sensor noise, in levels of 255.
     """
@@ -66,7 +66,7 @@ class SetRule:
 
 @attrs.frozen(eq=False)
 class Image:
-    """Hold a image and how it came about.
+    """Hold an image and how it came about.
 
     `pixels`: [64, 64, 3], bytes. `mask`: [64, 64], True = object.
     """

@@ -23,7 +23,7 @@ _ID_PARTS = ("train", "id_val", "id_test")
 
 @suite("wilds")
 class WildsSuite(Suite):
-    """Train and measure on a image classification set of WILDS, split as it says.
+    """Train and measure on an image classification set of WILDS, split as it says.
 
     Sets have the names that WILDS gives them: train, id_val and id_test are in distribution, `val`
     and `test` are OOD (in waterbirds and celebA: of other group shares than training). Where a
@@ -103,7 +103,7 @@ class WildsSuite(Suite):
     def _unreadable(self, error: Exception) -> DataError:
         return DataError(
             f"WILDS {self.dataset} in {self.data} cannot be read ({type(error).__name__}: "
-            f"{error}): its files are not those that WILDS publishes"
+            f"{error}): its files differ from those that WILDS publishes"
         )
 
 

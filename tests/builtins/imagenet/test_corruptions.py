@@ -23,7 +23,7 @@ FOLDER = "n01440764"
 
 @pytest.fixture
 def noise() -> Image.Image:
-    """A image of random colours, 224 x 224."""
+    """An image of random colours, 224 x 224."""
     pixels = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
     return Image.fromarray(pixels)
 

@@ -1,4 +1,4 @@
-"""What the images of the world promise, drawn one at a time."""
+"""Promises of the drawn world's images, drawn one at a time."""
 
 from __future__ import annotations
 
