@@ -1,4 +1,4 @@
-"""What lies in a directory of images: class folders and image files."""
+"""Class folders and image files in a directory."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ EXTENSIONS = (
 
 
 def subfolders(directory: Path) -> list[str]:
-    """List the names of a directory's folders, without hidden ones and what macOS leaves in zips.
+    """List the folders in a directory, sorted by `in_order`, without hidden ones and __MACOSX.
 
-    In the order of `in_order`. Raises DataError where there is no such directory.
+    Raises DataError where there is no such directory.
     """
     return in_order(entry.name for entry in _entries(directory) if entry.is_dir())
 
@@ -25,13 +25,14 @@ def subfolders(directory: Path) -> list[str]:
 def in_order(names: Iterable[str]) -> list[str]:
     """Sort by name, or as numbers where all are numbers (ImageNet-V2 counts its classes)."""
     listed = list(names)
-    return sorted(listed, key=_number if all(map(str.isdecimal, listed)) else None)
+    numeric = all(map(str.isdecimal, listed))
+    return sorted(listed, key=lambda name: (int(name) if numeric else 0, name))
 
 
 def image_files(directory: Path) -> list[str]:
     """List the images at any depth as sorted POSIX paths relative to `directory`.
 
-    A image is a file with one of EXTENSIONS in either case; hidden files and folders are left
+    An image is a file with one of EXTENSIONS in either case; hidden files and folders are left
     out. Links are followed. A dangling link counts, so that it is found to be unreadable.
     """
     return sorted(_walk(directory, "", frozenset()))
@@ -64,7 +65,3 @@ def _entries(directory: Path) -> list[os.DirEntry[str]]:
         raise DataError(f"no such directory: {directory}") from None
     except OSError as error:
         raise DataError(f"cannot list {directory}: {error.strerror}") from error
-
-
-def _number(name: str) -> tuple[int, str]:
-    return int(name), name

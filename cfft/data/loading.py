@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from cfft.data.suite import ImageSet
-from cfft.errors import ConfigError, DataError
+from cfft.errors import ConfigError, DataError, unknown
 from cfft.records import Batch, Preprocessing
 from cfft.runtime.randomness import generator
 
@@ -37,23 +37,15 @@ def image_transform(preprocessing: Preprocessing) -> Callable[[Any], Tensor]:
     open_clip and timm. Raises ConfigError for an unknown interpolation.
     """
     if preprocessing.interpolation not in _INTERPOLATIONS:
-        allowed = ", ".join(sorted(_INTERPOLATIONS))
-        raise ConfigError(
-            f"unknown interpolation '{preprocessing.interpolation}'; allowed: {allowed}"
-        )
-    interpolation = _INTERPOLATIONS[preprocessing.interpolation]
-    made: Callable[[Any], Tensor] = transforms.Compose(
-        [
-            transforms.Resize(preprocessing.resize, interpolation),
-            transforms.CenterCrop(preprocessing.size),
-            transforms.PILToTensor(),
-        ]
-    )
+        raise ConfigError(unknown("interpolation", preprocessing.interpolation, _INTERPOLATIONS))
+    resize = transforms.Resize(preprocessing.resize, _INTERPOLATIONS[preprocessing.interpolation])
+    crop = transforms.CenterCrop(preprocessing.size)
+    made: Callable[[Any], Tensor] = transforms.Compose([resize, crop, transforms.PILToTensor()])
     return made
 
 
 def fitting(images: ImageSet, preprocessing: Preprocessing) -> Preprocessing:
-    """Return what has to be done to these images; nothing is cut off those cut out already."""
+    """Return the preprocessing for these images, which crops nothing off `cropped` ones."""
     if not ImageSet.of(images).cropped:
         return preprocessing
     return attrs.evolve(preprocessing, resize=max(preprocessing.size))
@@ -108,28 +100,25 @@ class Loader:
         """Yield the batches of indices `wanted`, in order, as (images, labels, indices).
 
         `images`: [B, 3, H, W], uint8; `labels` and `indices`: [B], int64. Only the newest
-        iteration may go on. Raises DataError naming a image that cannot be read, and
+        iteration may go on. Raises DataError naming an image that cannot be read, and
         where a worker process dies.
         """
         self._asked[:] = map(list, wanted)
         loaded = iter(self._loader)
         for indices in wanted:
-            batch = self._next(loaded, indices)
+            try:
+                batch = next(loaded)
+            except RuntimeError as error:
+                if not str(error).startswith("DataLoader worker (pid"):
+                    raise
+                first = self._images.identify(indices[0])
+                raise DataError(
+                    f"a process that decodes images died at or after {first}, perhaps for lack of "
+                    "memory; use fewer (--workers)"
+                ) from error
             if isinstance(batch, str):
                 raise DataError(batch)
             yield batch
-
-    def _next(self, loaded: Iterator[Loaded | str], indices: Sequence[int]) -> Any:
-        try:
-            return next(loaded)
-        except RuntimeError as error:
-            if not str(error).startswith("DataLoader worker (pid"):
-                raise
-            first = self._images.identify(indices[0])
-            raise DataError(
-                f"a process that decodes images died at or after {first}, perhaps for want of "
-                "memory; take fewer (--workers)"
-            ) from error
 
 
 def _leave_interrupts(worker: int) -> None:
@@ -153,9 +142,8 @@ class _Tensors(Dataset[_Item | str]):
 
 
 def _collate(items: Sequence[_Item | str]) -> Loaded | str:
-    for item in items:
-        if isinstance(item, str):
-            return item
+    if error := next((item for item in items if isinstance(item, str)), None):
+        return error
     images, labels, indices = zip(*items, strict=True)
     return torch.stack(images), torch.tensor(labels), torch.tensor(indices)
 

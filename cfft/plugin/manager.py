@@ -1,7 +1,7 @@
 """Find plug-ins through entry points; one that fails is listed and stops nothing.
 
-So entry points are gone through here: pluggy's `load_setuptools_entrypoints` ends at the first that
-fails, leaves out the second of two plug-ins of one name, and `check_pending` suggests no spelling.
+Entry points are loaded here because pluggy's `load_setuptools_entrypoints` ends at the first that
+fails and ignores the second of two plug-ins of one name; `check_pending` suggests no spelling.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def load_plugins(
     points = _unique(entry_points(group=GROUP) if found is None else found)
     if not points:
         raise PluginError(
-            "no plug-in is installed, not even cfft's own: install cfft with pip, "
+            "no plug-in is installed, not even cfft's own: install cfft with pip; "
             "running it from a bare checkout is not enough"
         )
     manager = pluggy.PluginManager("cfft")
@@ -85,8 +85,7 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[Plugin, lis
         _check_hooks(manager, module)
         manager.register(module, key)
         return plugin, _collect(manager, module)
-    # Whatever a stranger's import raises must not stop the others.
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # must not stop the other plug-ins
         if manager.has_plugin(key):
             manager.unregister(name=key)
         reason = " ".join(f"{type(error).__name__}: {error}".split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from operator import ge, gt, le, lt
 from typing import (
     Any,
     Literal,
@@ -78,8 +79,12 @@ class Param:
         """Spell the range of numbers, empty where every one is allowed."""
         if self.ge is not None and self.le is not None:
             return f"from {self.ge:g} to {self.le:g}"
-        limits = ((">=", self.ge), (">", self.gt), ("<=", self.le), ("<", self.lt))
-        return " and ".join(f"{sign} {limit:g}" for sign, limit in limits if limit is not None)
+        return " and ".join(f"{sign} {limit:g}" for sign, _, limit in self._limits)
+
+    @property
+    def _limits(self) -> list[tuple[str, Callable[[Any, Any], bool], float]]:
+        limits = ((">=", ge, self.ge), (">", gt, self.gt), ("<=", le, self.le), ("<", lt, self.lt))
+        return [(sign, holds, limit) for sign, holds, limit in limits if limit is not None]
 
     @property
     def allowed(self) -> str:
@@ -103,24 +108,18 @@ class Param:
     def parse(self, value: Any) -> Any:
         """Convert a TOML value or command-line text; raises ValueError saying what is allowed."""
         try:
-            converted = convert(value, self.type)
-        except Exception as error:  # cattrs wraps what its hooks raise in types of its own
+            if self._in_range(converted := convert(value, self.type)):
+                return converted
+        except Exception as error:
             raise ValueError(f"got {value!r}, allowed: {self.allowed}") from error
-        if not self._in_range(converted):
-            raise ValueError(f"got {value!r}, allowed: {self.allowed}")
-        return converted
+        raise ValueError(f"got {value!r}, allowed: {self.allowed}")
 
     def _in_range(self, value: Any) -> bool:
         if isinstance(value, tuple):
             return all(map(self._in_range, value))
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             return True
-        return (
-            (self.ge is None or value >= self.ge)
-            and (self.gt is None or value > self.gt)
-            and (self.le is None or value <= self.le)
-            and (self.lt is None or value < self.lt)
-        )
+        return all(holds(value, limit) for _, holds, limit in self._limits)
 
     def default_in(self, context: Mapping[str, Any]) -> Any:
         """Return the default that holds where `context` maps kinds and parameters to choices."""

@@ -1,4 +1,4 @@
-"""Look strategies up by kind and name, and make them from values."""
+"""Registry of the installed strategies, found by kind and name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Registry:
 
     @classmethod
     def installed(cls, points: Iterable[EntryPoint] | None = None) -> Registry:
-        """Collect the strategies of every plug-in that is installed, or of some entry points."""
+        """Collect the strategies of every installed plug-in, or of the given entry points."""
         return cls(*load_plugins(points))
 
     @property
@@ -80,11 +80,11 @@ class Registry:
 
 
 def broken_line(plugin: Plugin) -> str:
-    """Say in one line which plug-in cannot be used and why."""
+    """Return the message about a plug-in that cannot be used."""
     return f"plug-in {plugin.origin} cannot be used: {plugin.error}"
 
 
 def clash_line(kind: str, name: str, providers: Sequence[Plugin]) -> str:
-    """Say in one line which plug-ins provide the same name."""
+    """Return the message about plug-ins that provide the same name."""
     origins = " and ".join(plugin.origin for plugin in providers)
     return f"{kind} '{name}' is provided by {origins}: uninstall one of them or rename it"

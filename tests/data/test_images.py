@@ -169,7 +169,7 @@ def test_class_names_come_from_a_file_in_the_order_of_the_folders(
     [
         ("classes.txt", "tabby", "classes.txt: 1 names for 2 class folders"),
         ("classes.txt", "dog\ncat", "'dog' stands where folder 'cat' belongs"),
-        ("classes.txt", "cat\ttabby\ndog", "line 'dog' is no folder<TAB>name"),
+        ("classes.txt", "cat\ttabby\ndog", "line 'dog' is not of the form folder<TAB>name"),
         ("classes.txt", "cat\ttabby\ncat\ttom", "folder 'cat' is named twice"),
         ("classes.txt", "cat\ttabby", "no name for class folder 'dog'"),
         (

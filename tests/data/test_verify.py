@@ -1,4 +1,4 @@
-"""What `verify` finds: counts, absent sets, unreadable images, and copies by their pixels."""
+"""Findings of `verify`: counts, absent sets, unreadable images, and copies by their pixels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cfft.data.verification.verify import Verification, verify
 
 
 def paint(folder: Path, first: int, images: int) -> None:
-    """Save images of noise; each number is a image of its own."""
+    """Save images of noise; each number is an image of its own."""
     folder.mkdir(parents=True)
     for number in range(first, first + images):
         pixels = np.random.default_rng(number).integers(0, 256, (4, 6, 3), np.uint8)
@@ -269,7 +269,7 @@ def test_a_training_image_in_a_test_set_is_found_under_another_name_and_format(
     found = verify(Folders(data), 0)
 
     assert places(found) == [["train: dog/5.png", "snow: cat/new.bmp"]]
-    assert found.problems == ("1 image that sets share which must not",)
+    assert found.problems == ("1 image shared by sets of different roles",)
 
 
 def test_a_test_image_in_an_ood_set_is_found(data: Path) -> None:
