@@ -59,7 +59,7 @@ class Batch:
 
 @attrs.frozen(eq=False)
 class MaskSelection:
-    """Say which patches are to be hidden.
+    """Mark the patches to hide.
 
     `hidden`: [B, gh, gw], bool, True = to be hidden. `scores`: [B, gh, gw] in 0..1, the map that
     the choice was made from, or None. `hidden_per_image`: how many patches are hidden in every

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from cfft.data.classes import class_table
-from cfft.data.folders import EXTENSIONS, image_files, no_classes, subfolders
+from cfft.data.folders import EXTENSIONS, class_table, image_files, no_classes, subfolders
 from cfft.data.suite import ImageSet
 from cfft.errors import DataError
 
@@ -182,7 +181,7 @@ def as_rgb(image: Image.Image) -> Image.Image:
 
 
 def image_fault(path: Path) -> str | None:
-    """Tell why an image cannot be read, or None; cheaper than reading it.
+    """Return why an image cannot be read, or None; cheaper than reading it.
 
     JPEG is decoded at an eighth of its size, which finds the same damage in half the time.
     """

@@ -52,7 +52,7 @@ def fitting(images: ImageSet, preprocessing: Preprocessing) -> Preprocessing:
 
 
 def epoch_order(n: int, seed: int, epoch: int) -> list[int]:
-    """Shuffle 0..n-1 for one epoch, alike on all processes, which share it out themselves."""
+    """Shuffle 0..n-1 for one epoch, in the same order on all processes."""
     return torch.randperm(n, generator=generator(seed, "order", step=epoch)).tolist()
 
 
@@ -70,7 +70,7 @@ def batches(
 
 
 class Loader:
-    """Load batches of one set, by worker processes that live as long as the loader.
+    """Load batches of one set with worker processes that are kept for the next epochs.
 
     `workers`: processes that decode; 0 decodes in this one. `pin`: copy batches to page-locked
     memory, for transfer to an accelerator. Touches no global random state.
@@ -122,7 +122,7 @@ class Loader:
 
 
 def _leave_interrupts(worker: int) -> None:
-    """Let Ctrl-C reach the main process alone, which still wants its batch to stop in order."""
+    """Ignore Ctrl-C in workers: the main process needs its batch to stop in order."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -142,8 +142,8 @@ class _Tensors(Dataset[_Item | str]):
 
 
 def _collate(items: Sequence[_Item | str]) -> Loaded | str:
-    if error := next((item for item in items if isinstance(item, str)), None):
-        return error
+    if errors := [item for item in items if isinstance(item, str)]:
+        return errors[0]
     images, labels, indices = zip(*items, strict=True)
     return torch.stack(images), torch.tensor(labels), torch.tensor(indices)
 

@@ -99,10 +99,11 @@ def _named(name: str, found: EvaluationSets, suite: Suite, seed: int) -> ImageSe
 
 def _require_sound(suite: Suite, sets: SuiteSets | EvaluationSets) -> None:
     """Raise DataError, for damage first: a set may contradict itself because of it."""
-    first, rest = damage(sets)[:_MOST_NAMED], damage(sets)[_MOST_NAMED:]
+    faults = damage(sets)
+    first, rest = faults[:_MOST_NAMED], faults[_MOST_NAMED:]
     if rest:
         more = counted(len(rest), "more fault")
-        first.append(f"{more}, which cfft data verify with --json lists")
+        first.append(f"{more}, which cfft data verify --json lists")
     if first:
         raise DataError(*first)
     if problem := next(inconsistencies(sets), None):

@@ -54,8 +54,8 @@ class ImageSet(Interface):
     def counts_as(self) -> Mapping[int, int]:
         """The label of a class index where several are right, as for ObjectNet's folders.
 
-        A prediction of the class counts as that label. Default: empty; a class that the mapping
-        lacks counts as itself.
+        A prediction of the class counts as that label, the one in `labels`. Default: empty; a class
+        that the mapping lacks counts as itself.
         """
         return {}
 
@@ -71,7 +71,7 @@ class ImageSet(Interface):
     def origins(self) -> Sequence[str]:
         """The name of the image that each one is a version of, as in CIFAR-10-C.
 
-        Confidence intervals count versions of one image, in this set or others, once. Default:
+        Confidence intervals treat versions of one image, in this set or others, as one. Default:
         empty, each image is its own origin. A set with `made_from` needs no `origins`.
         """
         return ()
@@ -198,8 +198,8 @@ class Suite(Interface):
     only_measured: ClassVar[tuple[str, ...]] = ()
     """Parameters that do not change the training images, only the sets that are measured.
 
-    `cfft eval` warns of training images among those measured where any other parameter differs from
-    that of the run. Default: none.
+    Where another parameter differs from that of a run, `cfft eval` warns that the run may have been
+    trained on the measured images. Default: none.
     """
 
     @abstractmethod
@@ -222,7 +222,7 @@ class Suite(Interface):
         return {}
 
     def unread(self) -> Sequence[str]:
-        """Return the names of folders beside the sets that belong to none of them.
+        """Return the names of folders and files beside the sets that belong to none of them.
 
         The plan of a run, `cfft eval` and `cfft data verify` mention them. Default: empty.
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from operator import ge, gt, le, lt
 from typing import (
     Any,
@@ -88,13 +89,13 @@ class Param:
 
     @property
     def allowed(self) -> str:
-        """Say in words which values are allowed."""
+        """Describe the allowed values in words."""
         none = ", or none" if type(None) in union_parts(self.type) else ""
         return " ".join(filter(None, [type_words(self.type), self.bounds, self._form])) + none
 
     @property
     def _form(self) -> str:
-        """Say how a series is written, by its default where it has one."""
+        """Show the form of a series, by its default where it has one."""
         if not any(get_origin(part) is tuple for part in union_parts(self.type)):
             return ""
         given = self.default if isinstance(self.default, tuple) else ()
@@ -107,11 +108,9 @@ class Param:
 
     def parse(self, value: Any) -> Any:
         """Convert a TOML value or command-line text; raises ValueError saying what is allowed."""
-        try:
+        with suppress(Exception):
             if self._in_range(converted := convert(value, self.type)):
                 return converted
-        except Exception as error:
-            raise ValueError(f"got {value!r}, allowed: {self.allowed}") from error
         raise ValueError(f"got {value!r}, allowed: {self.allowed}")
 
     def _in_range(self, value: Any) -> bool:
@@ -230,7 +229,7 @@ def declaration(cls: type[Any]) -> Declaration:
     found = cls.__dict__.get(_DECLARATION)
     if not isinstance(found, Declaration):
         kinds = ", ".join(f"@cfft.{kind}" for kind in KINDS)
-        raise TypeError(f"{cls!r} is no strategy: decorate the class with one of {kinds}")
+        raise TypeError(f"{cls!r} is not a strategy: decorate the class with one of {kinds}")
     return found
 
 
@@ -246,7 +245,7 @@ def _declare(kind: str, name: str, cls: type[T]) -> type[T]:
     if not callable(found) or getattr(found, "__isabstractmethod__", False):
         raise TypeError(f"{kind} '{name}' ({cls.__qualname__}) has no method {method}()")
     if not re.fullmatch(NAME, name) or (kind, name) in _TAKEN:
-        raise TypeError(f"{kind} cannot be called '{name}': letters, digits, - and _, not none")
+        raise TypeError(f"{kind} cannot be called '{name}': use letters, digits, - and _; not none")
     return _freeze(kind, name, cls)
 
 
@@ -269,7 +268,7 @@ def _params(frozen: type[Any]) -> tuple[Param, ...]:
         if _METADATA not in field.metadata or field.name not in hints:
             raise TypeError(
                 f"{frozen.__qualname__}.{field.name}: write NAME: TYPE = cfft.param(...), "
-                "or annotate what is no parameter as ClassVar"
+                "or annotate it as ClassVar"
             )
     return tuple(
         Param(name=a.name, type=hints[a.name], default=a.default, **a.metadata[_METADATA])
@@ -278,11 +277,11 @@ def _params(frozen: type[Any]) -> tuple[Param, ...]:
 
 
 def _mistake(param: Param, context: set[str]) -> str | None:
-    """Say what is wrong with a declaration, so that it fails where it is made, not where used."""
+    """Return what is wrong with a declaration, so that it fails where the class is declared."""
     if param.name in _RESERVED:
         return f"the name is taken: TOML tables use {' and '.join(_RESERVED)} themselves"
     if not is_supported(param.type):
-        return f"no parameter can be {param.type}; see the doc-string of cfft.param"
+        return f"no parameter can have the type {param.type}; see the doc-string of cfft.param"
     surplus = set(param.given) - context
     if surplus:
         return f"given: {unknown('key', min(surplus), context, 'kinds and earlier parameters')}"

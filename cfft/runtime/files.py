@@ -27,7 +27,7 @@ def check_fillable(root: Path) -> None:
     if not nearest.is_dir():
         raise ConfigError(f"--out {root} cannot be made: {nearest} is a file")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ConfigError(f"--out {root} cannot be made: {nearest} is not writable for you")
+        raise ConfigError(f"--out {root} cannot be made: {nearest} is not writable")
 
 
 def require_free(out: Path | None) -> None:

@@ -13,7 +13,7 @@ Advance = Callable[[int], None]
 
 
 def ignore(done: int) -> None:
-    """Take a number of units that nobody watches."""
+    """Do nothing: no one watches the progress."""
 
 
 @attrs.frozen

@@ -25,7 +25,7 @@ class StudentView(Protocol):
 
     @property
     def rng(self) -> torch.Generator:
-        """CPU generator of this strategy, seeded anew at every step."""
+        """CPU generator of this strategy, seeded again at every step."""
 
     @property
     def capture(self) -> Capture:

@@ -1,4 +1,4 @@
-"""Find out, before training, which passes the losses of a run look at."""
+"""Forward passes that the losses of a run need, known before training."""
 
 from __future__ import annotations
 

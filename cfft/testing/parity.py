@@ -70,7 +70,7 @@ def compare(quantity: str, computed: Tensor, expected: Tensor) -> Row:
     """
     if computed.numel() != expected.numel():
         shapes = f"{list(expected.shape)} in the file, {list(computed.shape)} computed"
-        raise DataError(f"{quantity} is of another shape: {shapes}")
+        raise DataError(f"{quantity} has another shape: {shapes}")
     computed = computed.detach().reshape(expected.shape)
     if not expected.is_floating_point():
         differ = int((computed != expected).sum())

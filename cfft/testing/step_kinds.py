@@ -113,7 +113,7 @@ def check_loss(who: str, loss: AuxLoss) -> None:
     must(loss.weight >= 0, f"{who}: weight must not be negative, got {loss.weight}")
     _check_tensor(who, "the term", value, ())
     must(value.requires_grad, f"{who}: no gradient flows into the student")
-    must(torch.equal(value, loss.measure(outputs)), f"{who} must measure the same again")
+    must(torch.equal(value, loss.measure(outputs)), f"{who} must give the same value again")
     found = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
     finite = all(bool(g.isfinite().all()) for g in found if g is not None)
     must(finite, f"{who}: gradients must be finite")

@@ -45,7 +45,7 @@ class VectorFile:
             raise DataError(f"cannot read {path} as a safetensors file: {error}") from error
         if missing := [name for name in _METADATA if name not in metadata]:
             lacks = ", ".join(missing)
-            raise DataError(f"{path} is no file of parity vectors: its metadata lacks {lacks}")
+            raise DataError(f"{path} is not a file of parity vectors: its metadata lacks {lacks}")
         return cls(path, tensors, metadata)
 
     def __getitem__(self, name: str) -> Tensor:

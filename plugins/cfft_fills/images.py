@@ -63,7 +63,7 @@ def _several(batch: cfft.Batch) -> int:
     if size < 2:
         raise cfft.TrainingError(
             f"refilling needs another image in the batch, got a batch of {size}: "
-            "use batches of 2 or more, or drop hidden patches (fill 'none')"
+            "use batches of 2 or more, or drop hidden patches (--fill none)"
         )
     return size
 

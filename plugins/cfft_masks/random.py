@@ -31,7 +31,7 @@ class RandomMask:
     refilled: bool = cfft.param(
         True,
         help="whether hidden patches are refilled, not dropped; only draw=reference looks at it: "
-        "set it for a fill of your own that drops",
+        "set it to false for your own fill that drops",
         given={"fill": {"none": False}},
     )
 

@@ -10,8 +10,8 @@ class ObjectMask:
     """Hide patches that the prediction rests on: those that score above a threshold.
 
     Section 3.2 of the paper; scores are the student's map of the true label, divided by each
-    image's maximum. Default thresholds by fill are those of the paper's examples. Every image
-    hides its own number of patches.
+    image's maximum. Default thresholds by fill are those of the paper's examples. The
+    number of hidden patches differs between images.
     """
 
     threshold: float = cfft.param(
@@ -31,8 +31,8 @@ class ObjectMask:
 class ContextMask:
     """Hide patches that the prediction does not rest on: complement of `object`.
 
-    Default thresholds by fill are those of the paper's examples. Every image hides its own number
-    of patches.
+    Default thresholds by fill are those of the paper's examples. The number of hidden patches
+    differs between images.
     """
 
     threshold: float = cfft.param(

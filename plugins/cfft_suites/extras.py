@@ -31,7 +31,7 @@ def named_sources(suite: str, text: str) -> dict[str, str]:
     if len(sources) < len(pairs) or not all([*sources, *sources.values()]):
         raise ConfigError(
             f"suite.{suite}.ood: got '{text}'; write NAME=SOURCE, several with ; between, each "
-            "with a name of its own"
+            "with a different name"
         )
     taken = sorted(sources.keys() & set(PARTS))
     if taken:

@@ -214,8 +214,8 @@ def test_class_labels_may_be_called_otherwise(data: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ("cat\ndog\nowl\n", r"--classes has 3 names, the label column 2 classes: cat, dog"),
-        ("cat\ncat\n", r"'cat' stands there twice"),
+        ("cat\ndog\nowl\n", r"--classes has 3 names, but the label column has 2 classes: cat, dog"),
+        ("cat\ncat\n", r"'cat' occurs twice"),
     ],
 )
 def test_names_that_do_not_fit_the_column_are_refused(data: Path, names: str, message: str) -> None:

@@ -137,7 +137,7 @@ def test_tars_that_do_not_fit_are_named(data: Path, values: dict, message: str) 
         training_sets(suite(data, **values), 0)
 
 
-def test_problems_of_all_sets_are_told_at_once(data: Path) -> None:
+def test_problems_of_all_sets_are_reported_at_once(data: Path) -> None:
     with pytest.raises(DataError, match=r"(?s)'test': 1 of 1 tars.*'snow': 1 of 1 tars"):
         training_sets(suite(data, test_tars="no.tar", ood="snow=none.tar"), 0)
 
@@ -155,7 +155,7 @@ def test_a_torn_shift_hides_no_other_set(data: Path) -> None:
     ("values", "message"),
     [
         ({"ood": "snow"}, r"ood: got 'snow'; write NAME=SOURCE"),
-        ({"ood": "a=1; a=2"}, r"each with a name of its own"),
+        ({"ood": "a=1; a=2"}, r"each with a different name"),
         ({"ood": "test=0.tar"}, r"'test' is an in-distribution part; choose another name"),
         ({"ood": "val=0.tar"}, r"'val' is an in-distribution part"),
         ({"ood": "train=0.tar"}, r"'train' is an in-distribution part"),

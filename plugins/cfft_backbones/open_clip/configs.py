@@ -88,7 +88,7 @@ def local_weights(folder: Path) -> Path:
     found = [folder / name for name in WEIGHT_NAMES if (folder / name).is_file()]
     if not found:
         names = ", ".join(WEIGHT_NAMES)
-        raise cfft.WeightsError(f"{folder}: holds none of {names}; give --pretrained PATH")
+        raise cfft.WeightsError(f"{folder} holds none of {names}; give --pretrained PATH")
     return found[0]
 
 

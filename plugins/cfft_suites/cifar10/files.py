@@ -1,6 +1,6 @@
 """Read CIFAR-10's files: batches of its two versions and NumPy arrays, none of which may run code.
 
-Not torchvision's CIFAR10: it unpickles whatever passes an MD5 check, so that a copy saved anew is
+Not torchvision's CIFAR10: it unpickles whatever passes an MD5 check, so that a copy saved again is
 refused, and what is read could not be tested without the original.
 """
 

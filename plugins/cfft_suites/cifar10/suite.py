@@ -30,8 +30,8 @@ from .layouts import (
 class Cifar10Suite(Suite):
     """Measure on CIFAR-10, CIFAR-10.1, CIFAR-10.2 and CIFAR-10-C; train on CIFAR-10.
 
-    DIR holds the sets as they are published, any of them; CIFAR-10 itself may also lie in
-    train/<class>/* and test/<class>/*. The others are listed as absent. The corruptions of
+    DIR holds any of the sets as published; CIFAR-10 itself may also be in train/<class>/* and
+    test/<class>/*. The others are listed as absent. The corruptions of
     CIFAR-10-C, each one set with all `severities` in it, take the place of the other OOD sets.
     """
 

@@ -85,7 +85,7 @@ def _find(places: Sequence[Path], domain: str, use: Use) -> ImageList:
 
 
 def holds_lists(folder: Path) -> bool:
-    """Tell whether a folder beside the domains holds lists in place of class folders."""
+    """Tell whether a folder beside the domains holds lists, not class folders."""
     return not subfolders(folder) and any(folder.glob("*_train*.txt"))
 
 

@@ -31,9 +31,9 @@ from .lists import DomainLists, holds_lists, listed, read_lists
 class DomainsSuite(Suite):
     """Train on one domain of DIR/<domain>/<class>/*, test on it and on all others.
 
-    The domain `id` is split into train, val and test, each class for itself, drawn from the run's
-    seed. The test part is called like the domain, the others are the OOD sets; they may lack
-    classes but have no others. DIR may hold classes.txt or classes.toml with the class names.
+    The domain `id` is split into train, val and test, each class separately, drawn from the run's
+    seed. The test part has the name of the domain, the other domains are the OOD sets; they may
+    lack classes but not add any. DIR may hold classes.txt or classes.toml with the class names.
 
     So PACS, Office-Home, VLCS and DomainNet unpack. Where a domain holds train, crossval, full or
     test and those hold the classes, as VLCS has it, they are read together, each image once. With

@@ -95,7 +95,7 @@ class HfSuite(Suite):
         twice = [name for name, count in Counter(names or ()).items() if count > 1]
         if twice:
             raise DataError(
-                f"class names {self.classes}: '{twice[0]}' stands there twice, and classes of "
+                f"class names {self.classes}: '{twice[0]}' occurs twice, and classes of "
                 "datasets are matched by name"
             )
         return Columns(self.image_column, self.label_column, names)

@@ -44,7 +44,7 @@ _NUMBERED = ("imagenet-v2", "imagenet-v2-threshold", "imagenet-v2-top")
 
 @attrs.frozen(eq=False)
 class Layout:
-    """Say what class folders mean.
+    """Classes that the folders of a set stand for.
 
     `table`: class names by folder, in class-index order. `classes`: the indices that the set is
     made of, whether or not a folder of each is there.

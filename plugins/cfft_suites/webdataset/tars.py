@@ -25,7 +25,7 @@ _NO_SAMPLES = re.compile(r"__[^/]*__([./]|$)|(.*/)?(\._[^/]*|\.DS_Store)$|__MACO
 
 @attrs.frozen
 class Keys:
-    """Say which files of a sample count.
+    """Select the files of a sample.
 
     `images`: extensions of images, the first that a sample has is taken. `label`: extension of
     the class index. `split_name`: divides a file's name into the sample's name and the extension.
@@ -126,7 +126,7 @@ def _indexed(shard: Shard, keys: Keys) -> TarIndex:
         return _read_index(shard.path, status.st_size, status.st_mtime_ns, keys)
     except tarfile.TarError as error:
         remedy = (
-            f"delete it, and {shard.name} is downloaded anew"
+            f"delete it, and {shard.name} is downloaded again"
             if shard.remote
             else "give whole tars that are not compressed, whose images can be read in any order"
         )

@@ -167,7 +167,7 @@ def test_a_broken_file_is_named(name: str, config: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"hi\n"], ids=["empty", "text"])
-def test_a_file_that_says_nothing_is_told_in_words(
+def test_a_file_that_says_nothing_is_reported_in_words(
     content: bytes, config: str, tmp_path: Path
 ) -> None:
     (tmp_path / "weights.pt").write_bytes(content)

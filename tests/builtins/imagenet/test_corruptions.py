@@ -161,7 +161,7 @@ def test_corruptions_are_made_from_the_validation_set(
         evaluation_sets(ImageNetSuite(data=tmp_path, corruptions=("fog",)), 0)
 
 
-def test_every_severity_is_a_version_of_a_image_of_the_validation_set(data: Path) -> None:
+def test_every_severity_is_a_version_of_an_image_of_the_validation_set(data: Path) -> None:
     (fog,) = ood(data, "fog", severities=(1, 3))
     left = ImageSubset(fog, (3, 0), "left")
 
