@@ -63,8 +63,8 @@ from .step.patches import refill_from as refill_from
 from .model.merge import average_weights as average_weights
 
 # Image sets, and building blocks for suites.
-from .data.classes import class_table as class_table
-from .data.classes import evaluation_classes as evaluation_classes
+from .data.folders import class_table as class_table
+from .data.folders import evaluation_classes as evaluation_classes
 from .data.folders import subfolders as subfolders
 from .data.images import ImageFiles as ImageFiles
 from .data.images import ImageSubset as ImageSubset

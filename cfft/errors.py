@@ -1,4 +1,4 @@
-"""Errors that a user can mend: one line each, shown without a traceback."""
+"""Errors that a user can fix: one line each, shown without a traceback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _MOST_LISTED = 12
 
 
 class CfftError(Exception):
-    """Carry one problem or several: what was asked, got and is allowed, and what to do."""
+    """Base of all errors that a user can fix; each problem is one line that says what to do."""
 
     def __init__(self, *problems: str) -> None:
         super().__init__(*problems)  # all that pickle keeps

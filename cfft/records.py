@@ -59,7 +59,7 @@ class Batch:
 
 @attrs.frozen(eq=False)
 class MaskSelection:
-    """Say which patches are to be hidden.
+    """Mark the patches to hide.
 
     `hidden`: [B, gh, gw], bool, True = to be hidden. `scores`: [B, gh, gw] in 0..1, the map that
     the choice was made from, or None. `hidden_per_image`: how many patches are hidden in every
@@ -99,7 +99,7 @@ class Counterfactual:
 
 @attrs.frozen(eq=False)
 class Encoded:
-    """Hold what a model says of images: `features` [B, D], un-normalised, and `logits` [B, K]."""
+    """Hold a model's outputs for a batch: `features` [B, D], un-normalised, and `logits` [B, K]."""
 
     features: Tensor
     logits: Tensor
@@ -174,7 +174,7 @@ class StepResult:
 
 @attrs.frozen
 class Preprocessing:
-    """Describe how a image becomes a tensor: resize the short side, crop the centre.
+    """Describe how an image becomes a tensor: resize the short side, crop the centre.
 
     `size`: (H, W) of the crop; `resize`: length of the short side before it, both in pixels.
     `mean` and `std` per channel, applied by the encoder, not to Batch.images.

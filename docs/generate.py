@@ -28,9 +28,8 @@ from cfft.config.layers import recipe_names, recipe_summary
 from cfft.plugin import hookspecs
 from cfft.plugin.interface import members as members_of
 from cfft.plugin.kinds import KINDS, Kind
-from cfft.plugin.manager import GROUP
 from cfft.plugin.params import Declaration, Param
-from cfft.plugin.registry import Registry
+from cfft.plugin.registry import GROUP, Registry
 
 DOCS = Path(__file__).parent
 CORE = DOCS.parent / "cfft"

@@ -1,11 +1,10 @@
-"""Find images that cannot be read before training starts, not in its third hour."""
+"""Find images that cannot be read, before training starts."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TypeVar
 
 import attrs
@@ -23,7 +22,7 @@ _CHUNK = 64  # images per task: a future for each of a million would cost a giga
 
 @attrs.frozen(eq=False)
 class Unreadable:
-    """Name a image that cannot be read: image `index` of a set."""
+    """Name an image that cannot be read: image `index` of a set."""
 
     images: ImageSet = attrs.field(repr=False)
     index: int
@@ -31,7 +30,7 @@ class Unreadable:
     reason: str
 
     def record(self) -> dict[str, str]:
-        """Return what results.json says of it."""
+        """Return it as results.json holds it."""
         return {"set": self.images.name, "path": self.path, "reason": self.reason}
 
 
@@ -44,14 +43,19 @@ def check_suite(
     """Decode every image of a suite; return the suite without unreadable ones, and those.
 
     `advance` and `processes` as in `find_unreadable`. Raises DataError that lists every unreadable
-    image, unless `skip`; with it, where a training class or a whole set has none left.
+    image; with `skip` only where a training class or a whole set has no other.
     """
     sets = every_set(suite)
     found = find_unreadable(sets, advance, processes)
     if found and not skip:
-        raise DataError(*_lines(found))
+        raise DataError(
+            f"unreadable images: {len(found)}; fix, remove or skip them (--skip-unreadable)",
+            *(f"set '{each.images.name}': {each.path}: {each.reason}" for each in found),
+        )
     train, val, test, *ood = (readable(images, found) for images in sets)
-    _require_classes(suite.train, train, suite.classes)
+    if lost := sorted(set(suite.train.labels) - set(train.labels)):
+        listed = ", ".join(f"'{suite.classes[label]}'" for label in lost)
+        raise DataError(f"set '{train.name}': no readable image is left of class {listed}")
     return attrs.evolve(suite, train=train, val=val, test=test, ood=tuple(ood)), found
 
 
@@ -60,8 +64,8 @@ def find_unreadable(
 ) -> list[Unreadable]:
     """Decode every image of `stored(sets)` in threads and return those that fail, in order.
 
-    `processes` share the images out and all return the same. `advance` hears in the
-    caller's thread how many images are done.
+    `processes` share the images and all return the same. `advance` is called in the caller's
+    thread with the number of images done.
     """
     on_disk = stored(sets)
     places = {id(images): place for place, images in enumerate(on_disk)}
@@ -75,10 +79,7 @@ def find_unreadable(
 
 
 def stored(sets: Iterable[ImageSet]) -> tuple[ImageSet, ...]:
-    """Return the sets that lie on disk, each once; computed ones stand for what they come from.
-
-    Whoever has decoded these knows of all `sets` which images cannot be read.
-    """
+    """Return the sets on disk that `sets` are read or computed from, each once."""
     return tuple({id(origin): origin for origin in map(_origin, sets)}.values())
 
 
@@ -90,8 +91,8 @@ def look_at(
 ) -> Iterator[tuple[ImageSet, int, T]]:
     """Call `look(images, index)` in threads for every image of this process's share.
 
-    Yields what it returns, in order. `advance` hears in the caller's thread how many
-    images are done, as if the other processes were as far.
+    Yields what it returns, in order. `advance` is called in the caller's thread with the number of
+    images done, on the assumption that other processes are as fast.
     """
     everything = list(_chunks(sets))
     total = sum(len(indices) for _, indices in everything)
@@ -99,7 +100,7 @@ def look_at(
     done = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
-            seen = pool.map(partial(_look, look), chunks)
+            seen = pool.map(lambda chunk: [look(chunk[0], index) for index in chunk[1]], chunks)
             for (images, indices), results in zip(chunks, seen, strict=True):
                 yield from ((images, *pair) for pair in zip(indices, results, strict=True))
                 done += len(indices) * processes.count
@@ -110,18 +111,12 @@ def look_at(
 
 def _chunks(sets: Sequence[ImageSet]) -> Iterator[tuple[ImageSet, range]]:
     for images in {id(images): images for images in sets}.values():
-        everything = range(len(images))
         for start in range(0, len(images), _CHUNK):
-            yield images, everything[start : start + _CHUNK]
-
-
-def _look(look: Callable[[ImageSet, int], T], chunk: tuple[ImageSet, range]) -> list[T]:
-    images, indices = chunk
-    return [look(images, index) for index in indices]
+            yield images, range(len(images))[start : start + _CHUNK]
 
 
 def fault(images: ImageSet, index: int) -> tuple[str, str | None]:
-    """Return where a image lies, and why it cannot be read or None."""
+    """Return where an image lies, and why it cannot be read or None."""
     if isinstance(images, ImageSubset):
         return fault(images.whole, images.indices[index])
     if isinstance(images, ImageFiles):
@@ -132,12 +127,6 @@ def fault(images: ImageSet, index: int) -> tuple[str, str | None]:
     except DataError as error:
         return images.identify(index), str(error)
     return images.identify(index), None
-
-
-def _lines(found: Sequence[Unreadable]) -> Iterator[str]:
-    yield f"unreadable images: {len(found)}; mend, remove or skip them (--skip-unreadable)"
-    for image in found:
-        yield f"set '{image.images.name}': {image.path}: {image.reason}"
 
 
 def readable(images: ImageSet, found: Sequence[Unreadable]) -> ImageSet:
@@ -153,23 +142,14 @@ def readable(images: ImageSet, found: Sequence[Unreadable]) -> ImageSet:
 
 
 def _origin(images: ImageSet) -> ImageSet:
-    """Return the set that these images are computed from, itself where it lies on disk."""
     source = ImageSet.of(images).made_from
     return images if source is None else _origin(source)
 
 
 def _originals(images: ImageSet) -> Sequence[int]:
-    """Return for every image the place in `_origin(images)` of what it is computed from."""
+    """Return for every image its index in `_origin(images)`."""
     computed = ImageSet.of(images)
     if computed.made_from is None:
         return range(len(images))
     places = _originals(computed.made_from)
     return [places[computed.original(index)] for index in range(len(images))]
-
-
-def _require_classes(before: ImageSet, train: ImageSet, names: Sequence[str]) -> None:
-    """Raise DataError where the last images of a class were left out."""
-    lost = sorted(set(before.labels) - set(train.labels))
-    if lost:
-        listed = ", ".join(f"'{names[label]}'" for label in lost)
-        raise DataError(f"set '{train.name}': no readable image is left of class {listed}")

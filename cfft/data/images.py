@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from cfft.data.classes import class_table
-from cfft.data.folders import EXTENSIONS, image_files, no_classes, subfolders
+from cfft.data.folders import EXTENSIONS, class_table, image_files, no_classes, subfolders
 from cfft.data.suite import ImageSet
 from cfft.errors import DataError
 
@@ -41,17 +40,15 @@ class ImageFiles(ImageSet):
         return len(self.paths)
 
     def read(self, index: int) -> Image.Image:
-        """Return image `index` as `read_image` does."""
         return read_image(self.root / self.paths[index])
 
     def identify(self, index: int) -> str:
-        """Return the path within the set."""
         return self.paths[index]
 
 
 @attrs.frozen(eq=False)
 class ImageSubset(ImageSet):
-    """Hold the images of another set at `indices`, in that order.
+    """Hold the images of another set at `indices`, in that order, with all that it says of them.
 
     `faults`: those of the whole set unless others are given; see ImageSet.
     """
@@ -68,33 +65,27 @@ class ImageSubset(ImageSet):
 
     @labels.default
     def _labels(self) -> tuple[int, ...]:
-        labels = self.whole.labels
-        return tuple(labels[index] for index in self.indices)
+        return tuple(map(self.whole.labels.__getitem__, self.indices))
 
     @property
     def classes(self) -> Sequence[int]:
-        """The classes of the whole set, whether or not a image of each is left."""
         return self.whole.classes
 
     @property
     def counts_as(self) -> Mapping[int, int]:
-        """The labels that classes of the whole set stand for."""
         return ImageSet.of(self.whole).counts_as
 
     @property
     def cropped(self) -> bool:
-        """Whether the images of the whole set are cut out already."""
         return ImageSet.of(self.whole).cropped
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """The origins that the images have in the whole set."""
         whole = origins_of(self.whole)
         return tuple(whole[index] for index in self.indices) if whole else ()
 
     @property
     def mask(self) -> Callable[[int], NDArray[np.uint8 | np.bool_]] | None:
-        """The masks of the whole set, where it has some."""
         whole = ImageSet.of(self.whole).mask
         return None if whole is None else lambda index: whole(self.indices[index])
 
@@ -102,11 +93,9 @@ class ImageSubset(ImageSet):
         return len(self.indices)
 
     def read(self, index: int) -> Image.Image:
-        """Return image `index` of the subset."""
         return self.whole.read(self.indices[index])
 
     def identify(self, index: int) -> str:
-        """Return the name that the image has in the whole set."""
         return self.whole.identify(self.indices[index])
 
 
@@ -124,7 +113,9 @@ def origins_of(images: ImageSet) -> tuple[str, ...]:
     whole = ImageSet.of(images)
     if whole.made_from is None:
         return tuple(whole.origins)
-    named = _named_in(whole.made_from)
+    source = whole.made_from
+    own = (f"{source.name}/{source.identify(index)}" for index in range(len(source)))
+    named = origins_of(source) or tuple(own)
     return tuple(named[whole.original(index)] for index in range(len(images)))
 
 
@@ -162,54 +153,55 @@ def class_folders(
 
 
 def read_image(path: Path) -> Image.Image:
-    """Return a image in RGB, upright as its EXIF orientation says.
+    """Return an image in RGB, turned upright by its EXIF orientation.
 
-    Transparent pixels lie on white. 16-bit grey is scaled to 8 bit; of an animation the first
+    Transparent pixels become white. 16-bit grey is scaled to 8 bit; of an animation the first
     frame is taken. Raises DataError with path and reason.
     """
-    try:
-        return _decode(path)
-    except Exception as error:  # decoders raise whatever damaged bytes lead them to
-        raise DataError(f"{path}: {_reason(error)}") from error
-
-
-def as_rgb(image: Image.Image) -> Image.Image:
-    """Return an opened image as `read_image` does; raises ValueError for values of 32 bits."""
-    _require_range(image)
-    return _to_rgb(ImageOps.exif_transpose(image))
+    return _read(path, str(path))
 
 
 def decode_image(content: bytes, name: str) -> Image.Image:
     """Return the image in a file's `content` as `read_image` does; errors call it `name`."""
-    try:
-        return _decode(BytesIO(content))
-    except Exception as error:  # as in read_image
-        raise DataError(f"{name}: {_reason(error)}") from error
+    return _read(BytesIO(content), name)
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Return an opened image as `read_image` does; raises ValueError for values of 32 bits."""
+    kind = {"F": "float", "I": "integer"}.get(image.mode)
+    if kind == "float" or (kind == "integer" and image.format not in _INTEGERS_OF_16_BITS):
+        raise ValueError(f"32-bit {kind} images have no fixed range; save it with 8 or 16 bits")
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
 
 
 def image_fault(path: Path) -> str | None:
-    """Tell why a image cannot be read, or None; cheaper than reading it.
+    """Return why an image cannot be read, or None; cheaper than reading it.
 
-    JPEG is decoded at an eighth of its size: every byte is read and every coefficient decoded, so
-    the same damage is found, in half the time.
+    JPEG is decoded at an eighth of its size, which finds the same damage in half the time.
     """
     try:
         _decode(path, reduced=True)
-    except Exception as error:  # as in read_image
+    except Exception as error:  # as in _read
         return _reason(error)
     return None
 
 
-def _named_in(images: ImageSet) -> tuple[str, ...]:
-    """Return the names of a set's originals, which begin with the set's name unless given."""
-    own = (f"{images.name}/{images.identify(index)}" for index in range(len(images)))
-    return origins_of(images) or tuple(own)
+def _read(file: Path | BytesIO, name: str) -> Image.Image:
+    try:
+        return _decode(file)
+    except Exception as error:  # decoders raise whatever damaged bytes lead them to
+        raise DataError(f"{name}: {_reason(error)}") from error
 
 
 def _files_by_folder(
     root: Path, name: str, table: Mapping[str, str], only: Collection[str] | None
 ) -> tuple[dict[str, list[str]], list[str]]:
-    """Return the images of each class folder, and what is wrong with the folders."""
     there = subfolders(root)
     if not there:
         return {}, [f"set '{name}': {no_classes(root)}"]
@@ -218,7 +210,12 @@ def _files_by_folder(
         return {}, [f"set '{name}': none of the folders in {root} is one of its classes"]
     files = {folder: image_files(root / folder) for folder in folders if folder in table}
     surplus = [_surplus(root, name, folder, table) for folder in folders if folder not in table]
-    empty = [_empty(root / folder, name) for folder, found in files.items() if not found]
+    empty = [
+        f"set '{name}': no images in class folder {root / folder}; "
+        f"looked for {' '.join(EXTENSIONS)}"
+        for folder, found in files.items()
+        if not found
+    ]
     return files, [*surplus, *empty]
 
 
@@ -231,31 +228,11 @@ def _surplus(root: Path, name: str, folder: str, table: Mapping[str, str]) -> st
     )
 
 
-def _empty(folder: Path, name: str) -> str:
-    return f"set '{name}': no images in class folder {folder}; looked for {' '.join(EXTENSIONS)}"
-
-
 def _decode(file: Path | BytesIO, reduced: bool = False) -> Image.Image:
     with Image.open(file) as image:
         if reduced:
             image.draft(None, (1, 1))
         return as_rgb(image)
-
-
-def _require_range(image: Image.Image) -> None:
-    """Raise ValueError for values of 32 bits, of which nobody knows which one is white."""
-    kind = {"F": "float", "I": "integer"}.get(image.mode)
-    if kind == "float" or (kind == "integer" and image.format not in _INTEGERS_OF_16_BITS):
-        raise ValueError(f"32-bit {kind} images have no fixed range; save it with 8 or 16 bits")
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
 
 
 def _reason(error: Exception) -> str:

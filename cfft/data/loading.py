@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from cfft.data.suite import ImageSet
-from cfft.errors import ConfigError, DataError
+from cfft.errors import ConfigError, DataError, unknown
 from cfft.records import Batch, Preprocessing
 from cfft.runtime.randomness import generator
 
@@ -37,30 +37,22 @@ def image_transform(preprocessing: Preprocessing) -> Callable[[Any], Tensor]:
     open_clip and timm. Raises ConfigError for an unknown interpolation.
     """
     if preprocessing.interpolation not in _INTERPOLATIONS:
-        allowed = ", ".join(sorted(_INTERPOLATIONS))
-        raise ConfigError(
-            f"unknown interpolation '{preprocessing.interpolation}'; allowed: {allowed}"
-        )
-    interpolation = _INTERPOLATIONS[preprocessing.interpolation]
-    made: Callable[[Any], Tensor] = transforms.Compose(
-        [
-            transforms.Resize(preprocessing.resize, interpolation),
-            transforms.CenterCrop(preprocessing.size),
-            transforms.PILToTensor(),
-        ]
-    )
+        raise ConfigError(unknown("interpolation", preprocessing.interpolation, _INTERPOLATIONS))
+    resize = transforms.Resize(preprocessing.resize, _INTERPOLATIONS[preprocessing.interpolation])
+    crop = transforms.CenterCrop(preprocessing.size)
+    made: Callable[[Any], Tensor] = transforms.Compose([resize, crop, transforms.PILToTensor()])
     return made
 
 
 def fitting(images: ImageSet, preprocessing: Preprocessing) -> Preprocessing:
-    """Return what has to be done to these images; nothing is cut off those cut out already."""
+    """Return the preprocessing for these images, which crops nothing off `cropped` ones."""
     if not ImageSet.of(images).cropped:
         return preprocessing
     return attrs.evolve(preprocessing, resize=max(preprocessing.size))
 
 
 def epoch_order(n: int, seed: int, epoch: int) -> list[int]:
-    """Shuffle 0..n-1 for one epoch, alike on all processes, which share it out themselves."""
+    """Shuffle 0..n-1 for one epoch, in the same order on all processes."""
     return torch.randperm(n, generator=generator(seed, "order", step=epoch)).tolist()
 
 
@@ -78,7 +70,7 @@ def batches(
 
 
 class Loader:
-    """Load batches of one set, by worker processes that live as long as the loader.
+    """Load batches of one set with worker processes that are kept for the next epochs.
 
     `workers`: processes that decode; 0 decodes in this one. `pin`: copy batches to page-locked
     memory, for transfer to an accelerator. Touches no global random state.
@@ -108,32 +100,29 @@ class Loader:
         """Yield the batches of indices `wanted`, in order, as (images, labels, indices).
 
         `images`: [B, 3, H, W], uint8; `labels` and `indices`: [B], int64. Only the newest
-        iteration may go on. Raises DataError naming a image that cannot be read, and
+        iteration may go on. Raises DataError naming an image that cannot be read, and
         where a worker process dies.
         """
         self._asked[:] = map(list, wanted)
         loaded = iter(self._loader)
         for indices in wanted:
-            batch = self._next(loaded, indices)
+            try:
+                batch = next(loaded)
+            except RuntimeError as error:
+                if not str(error).startswith("DataLoader worker (pid"):
+                    raise
+                first = self._images.identify(indices[0])
+                raise DataError(
+                    f"a process that decodes images died at or after {first}, perhaps for lack of "
+                    "memory; use fewer (--workers)"
+                ) from error
             if isinstance(batch, str):
                 raise DataError(batch)
             yield batch
 
-    def _next(self, loaded: Iterator[Loaded | str], indices: Sequence[int]) -> Any:
-        try:
-            return next(loaded)
-        except RuntimeError as error:
-            if not str(error).startswith("DataLoader worker (pid"):
-                raise
-            first = self._images.identify(indices[0])
-            raise DataError(
-                f"a process that decodes images died at or after {first}, perhaps for want of "
-                "memory; take fewer (--workers)"
-            ) from error
-
 
 def _leave_interrupts(worker: int) -> None:
-    """Let Ctrl-C reach the main process alone, which still wants its batch to stop in order."""
+    """Ignore Ctrl-C in workers: the main process needs its batch to stop in order."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -153,9 +142,8 @@ class _Tensors(Dataset[_Item | str]):
 
 
 def _collate(items: Sequence[_Item | str]) -> Loaded | str:
-    for item in items:
-        if isinstance(item, str):
-            return item
+    if errors := [item for item in items if isinstance(item, str)]:
+        return errors[0]
     images, labels, indices = zip(*items, strict=True)
     return torch.stack(images), torch.tensor(labels), torch.tensor(indices)
 

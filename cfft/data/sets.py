@@ -1,8 +1,8 @@
-"""The sets that a suite gives to train and to measure models on, once they are sound."""
+"""Sets of a suite to train and measure models on, checked before use."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 
 import attrs
 
@@ -19,10 +19,10 @@ _MOST_NAMED = 8
 
 
 def training_sets(suite: Suite, seed: int) -> SuiteSets:
-    """Return what `suite` trains models on; see Suite.
+    """Return what `suite` trains models on, with splits drawn from `seed`; see Suite.
 
-    `seed`: the one that splits are drawn from. Raises DataError that names the faults of all sets
-    and why others could not be opened, and for a suite whose sets contradict themselves.
+    Raises DataError with the faults of all sets and the reasons why others could not be opened, and
+    for sets that contradict themselves.
     """
     sets = suite.open(seed)
     _require_sound(suite, sets)
@@ -39,10 +39,9 @@ def limited(sets: SuiteSets, limit: int | None, seed: int) -> SuiteSets:
 
 
 def evaluation_sets(suite: Suite, seed: int) -> EvaluationSets:
-    """Return what `suite` measures models on; see Suite.
+    """Return what `suite` measures models on, with splits drawn from `seed`; see Suite.
 
-    `seed`: the one that splits are drawn from; a run is measured again on the same images only
-    with its own. Raises DataError as `training_sets` does.
+    Only the seed of a run gives the same images again. Raises DataError as `training_sets` does.
     """
     found = Suite.of(suite).evaluation(seed)
     if found is None:
@@ -52,7 +51,7 @@ def evaluation_sets(suite: Suite, seed: int) -> EvaluationSets:
 
 
 def damage(sets: SuiteSets | EvaluationSets) -> list[str]:
-    """Say what is wrong with sets on disk, each once: their faults, and why others are refused."""
+    """List the faults of sets and the reasons why others were refused, each once."""
     faults = [fault for images in every_set(sets) for fault in ImageSet.of(images).faults]
     return list(dict.fromkeys([*faults, *sets.refused.values()]))
 
@@ -62,8 +61,8 @@ def named_sets(
 ) -> tuple[tuple[str, ...], list[ImageSet]]:
     """Return the class names of a suite, and its sets of these `names`, each once.
 
-    Besides the sets' own names, "train" is the training set and "test" the ID test set. Raises
-    DataError for a set that is absent or unknown.
+    "train" is also the training set and "test" the ID test set. Raises DataError for a set that is
+    absent or unknown.
     """
     found = evaluation_sets(suite, seed)
     return found.classes, [_named(name, found, suite, seed) for name in dict.fromkeys(names)]
@@ -95,19 +94,14 @@ def _named(name: str, found: EvaluationSets, suite: Suite, seed: int) -> ImageSe
     raise DataError(unknown("set", name, [_TRAIN, *by_name, *found.absent]))
 
 
-def _first(faults: Sequence[str]) -> Iterator[str]:
-    """Give the first faults, and how many more there are: a half-copied set has thousands."""
-    yield from faults[:_MOST_NAMED]
-    if len(faults) > _MOST_NAMED:
-        more = counted(len(faults) - _MOST_NAMED, "more fault")
-        yield f"{more}, which cfft data verify with --json lists"
-
-
 def _require_sound(suite: Suite, sets: SuiteSets | EvaluationSets) -> None:
     """Raise DataError, for damage first: a set may contradict itself because of it."""
-    damaged = damage(sets)
-    if damaged:
-        raise DataError(*_first(damaged))
-    problem = next(inconsistencies(sets), None)
-    if problem is not None:
+    faults = damage(sets)
+    first, rest = faults[:_MOST_NAMED], faults[_MOST_NAMED:]
+    if rest:
+        more = counted(len(rest), "more fault")
+        first.append(f"{more}, which cfft data verify --json lists")
+    if first:
+        raise DataError(*first)
+    if problem := next(inconsistencies(sets), None):
         raise DataError(f"suite '{declaration(type(suite)).name}': {problem}")

@@ -7,7 +7,7 @@ of small parts, and splits in two only.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 
 import torch
@@ -22,17 +22,31 @@ def stratified_split(
     seed: int,
     class_names: Sequence[str] | None = None,
 ) -> list[list[int]]:
-    """Split indices into parts by `shares`, each class for itself.
+    """Split indices into parts by `shares`, each class separately.
 
     `shares`: one number >= 0 per part, relative to their sum: 70, 10, 20 or 0.7, 0.1, 0.2. Every
     class has at least one image in each part whose share is not 0, and otherwise less than one
-    more or less than its share. Indices are sorted within a part. What is drawn of one class does
-    not depend on the others. Raises DataError for classes with fewer images than parts, called
-    by `class_names` where given, and ConfigError for shares that are negative or all 0.
+    more or less than its share. Indices are sorted within a part. The draw of one class does not
+    depend on the others. Raises DataError for classes with fewer images than parts, by their
+    `class_names` where given, and ConfigError for shares that are negative or all 0.
     """
-    _require_shares(shares)
+    if min(shares, default=0) < 0 or not 0 < sum(shares) < float("inf"):
+        raise ConfigError(
+            f"shares of a split: got {list(shares)}; none may be < 0, one must be > 0"
+        )
     classes = _by_class(labels)
-    _require_enough(classes, shares, class_names)
+    needed = [share for share in shares if share > 0]
+    small = [
+        f"'{class_names[label] if class_names else label}' has {counted(len(indices), 'image')}"
+        for label, indices in classes.items()
+        if len(indices) < len(needed)
+    ]
+    if small:
+        raise DataError(
+            f"too few images to give each of {len(needed)} parts "
+            f"({'/'.join(f'{share:g}' for share in needed)}) one of every class: "
+            f"{', '.join(small)}: add images, or leave these classes out"
+        )
     parts: list[list[int]] = [[] for _ in shares]
     for label, indices in classes.items():
         shuffled = _shuffled(indices, seed, "split", label)
@@ -93,29 +107,3 @@ def _apportion(total: int, shares: Sequence[float]) -> list[int]:
         spare = (i for i in places if counts[i] > 1)
         counts[max(spare, key=lambda i: counts[i] - quotas[i])] -= 1
     return counts
-
-
-def _require_shares(shares: Sequence[float]) -> None:
-    if min(shares, default=0) < 0 or not 0 < sum(shares) < float("inf"):
-        raise ConfigError(
-            f"shares of a split: got {list(shares)}; none may be < 0, one must be > 0"
-        )
-
-
-def _require_enough(
-    classes: Mapping[int, Sequence[int]],
-    shares: Sequence[float],
-    class_names: Sequence[str] | None,
-) -> None:
-    parts = [share for share in shares if share > 0]
-    small = [
-        f"'{class_names[label] if class_names else label}' has {counted(len(indices), 'image')}"
-        for label, indices in classes.items()
-        if len(indices) < len(parts)
-    ]
-    if small:
-        raise DataError(
-            f"too few images to give each of {len(parts)} parts "
-            f"({'/'.join(f'{share:g}' for share in parts)}) one of every class: "
-            f"{', '.join(small)}: add images, or leave these classes out"
-        )

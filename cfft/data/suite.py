@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 class ImageSet(Interface):
     """Hold labelled images that are read one by one.
 
-    Labels and classes are checked when a suite is opened: a label that no class stands for, or a
-    class that the suite does not name, is refused with a DataError.
+    Labels and classes are checked when a suite is opened: DataError for a label without a class
+    and for a class that the suite does not name.
     """
 
     @attribute
     @abstractmethod
     def name(self) -> str:
-        """The name of the set, which results are kept by."""
+        """The name of the set, also in results."""
 
     @attribute
     @abstractmethod
@@ -52,46 +52,46 @@ class ImageSet(Interface):
 
     @attribute
     def counts_as(self) -> Mapping[int, int]:
-        """The label that a class index stands for, where several are right (ObjectNet's folders).
+        """The label of a class index where several are right, as for ObjectNet's folders.
 
-        `labels` hold what classes stand for. Default: each class stands for itself, as does every
-        class that the mapping lacks.
+        A prediction of the class counts as that label, the one in `labels`. Default: empty; a class
+        that the mapping lacks counts as itself.
         """
         return {}
 
     @attribute
     def cropped(self) -> bool:
-        """Whether the images are square and cut out for models already, as in ImageNet-C.
+        """True for images that are square and already cropped for models, as in ImageNet-C.
 
-        If so, models see all of each image. Default: False, images are resized and cropped.
+        Models then see all of each image. Default: False, images are resized and cropped.
         """
         return False
 
     @attribute
     def origins(self) -> Sequence[str]:
-        """One name per image: the image that it is a version of, as in CIFAR-10-C.
+        """The name of the image that each one is a version of, as in CIFAR-10-C.
 
-        Confidence intervals take versions of one image, in this set or others, for one. Default:
-        empty, each image stands for itself. A set with `made_from` needs no `origins`.
+        Confidence intervals treat versions of one image, in this set or others, as one. Default:
+        empty, each image is its own origin. A set with `made_from` needs no `origins`.
         """
         return ()
 
     @attribute
     def faults(self) -> Sequence[str]:
-        """Sentences of one line that say what is wrong on disk, such as an empty class folder.
+        """Problems on disk in one line each, such as an empty class folder.
 
         Each names the set or a path. cfft does not train or measure on such a set; `cfft data
-        verify` counts and reads what is there. Default: empty, the set is sound.
+        verify` still counts and reads its images. Default: empty.
         """
         return ()
 
     @attribute
     def mask(self) -> Callable[[int], NDArray[np.uint8 | np.bool_]] | None:
-        """A method `mask(index)` that says where the object is in an image, for `cfft eval masks`.
+        """A method `mask(index)` that locates the object in an image, for `cfft eval masks`.
 
-        It returns an array [H, W], as large as the image that `read` returns: 1 (or True) is the
-        object, 0 the context; pixels of 255 belong to neither and are left out of every count. It
-        may raise DataError. Default: None, objects are not known.
+        It returns an array [H, W] of the size of the image that `read` returns: 1 (or True) is the
+        object, 0 the context, 255 neither (not counted). It may raise DataError. Default: None,
+        objects are not known.
         """
         return None
 
@@ -99,15 +99,12 @@ class ImageSet(Interface):
     def made_from(self) -> ImageSet | None:
         """The set that these images are computed from when they are read, as corruptions are.
 
-        Images are checked there alone. Default: None, the images are stored.
+        Only the images of that set are checked. Default: None, the images are stored.
         """
         return None
 
     def original(self, index: int) -> int:
-        """Return the index within `made_from` of what image `index` is computed from.
-
-        Default: the same index.
-        """
+        """Return the index in `made_from` of the source of image `index`; default: the same."""
         return index
 
 
@@ -157,9 +154,7 @@ class SuiteSets:
 class EvaluationSets:
     """Hold the images that models are measured on; `classes` are the class names by index.
 
-    `test`: the ID set, None where it is absent. `absent`: sets that the suite knows and did not
-    find, by name, with what it looked for. `refused`: sets that could not be opened, by name, with
-    the reason in one line or several.
+    `test`: the ID set, None where it is absent. `absent` and `refused` as in SuiteSets.
     """
 
     classes: tuple[str, ...]
@@ -176,10 +171,7 @@ class EvaluationSets:
 
 @attrs.frozen
 class Expected:
-    """Say how many images and classes a complete set has.
-
-    `per_class`: images of each class, None where classes differ.
-    """
+    """Hold the size of a complete set; `per_class`: images per class, None where they differ."""
 
     images: int
     classes: int
@@ -190,28 +182,24 @@ class Suite(Interface):
     """Give the images to train on and to be measured on.
 
     `open` and `evaluation` go set by set: one that cannot be opened goes into `refused`, one that
-    is damaged has `faults`, and cfft refuses to train and measure with the reasons of all. They
-    raise DataError where nothing can be returned; a suite that nobody can train on does so in
-    `open`.
+    is damaged has `faults`, and cfft then stops with the reasons of all. They raise DataError where
+    nothing can be returned, as `open` does where there is nothing to train on.
     """
 
     known_sets: ClassVar[tuple[str, ...]] = ()
-    """The names of its sets, or words for names that depend on the data, for `cfft data list`.
-
-    Default: none is listed.
-    """
+    """Names of the sets, or a description where they depend on the data, for `cfft data list`."""
 
     requires: ClassVar[Mapping[str, str]] = {}
-    """The modules that cfft does not bring, each with what pip is to install for it.
+    """Optional modules that the suite needs, each with the requirement to give to pip.
 
     `cfft data list` prints them. Default: none.
     """
 
     only_measured: ClassVar[tuple[str, ...]] = ()
-    """Parameters that leave the images to train on as they are, whatever sets they add to measure.
+    """Parameters that do not change the training images, only the sets that are measured.
 
-    Where a run had other values of any other parameter, and other sets, `cfft eval` says that it
-    may have been trained on what is measured. Default: none.
+    Where another parameter differs from that of a run, `cfft eval` warns that the run may have been
+    trained on the measured images. Default: none.
     """
 
     @abstractmethod
@@ -219,14 +207,14 @@ class Suite(Interface):
         """Return the sets; splits are drawn from `seed`. Raises DataError."""
 
     def evaluation(self, seed: int) -> EvaluationSets | None:
-        """Return the sets to measure on, where those to train on may be missing; raises DataError.
+        """Return the sets to measure on, even without training images; raises DataError.
 
-        Default: None, `open` serves both.
+        Default: None, the sets of `open` are measured.
         """
         return None
 
     def expected(self) -> Mapping[str, Expected]:
-        """Return what complete sets hold by the name of the set, for `cfft data verify`.
+        """Return the sizes of complete sets by name, for `cfft data verify`.
 
         A set that is divided is named and counted as a whole. Opens nothing. Default: empty, counts
         are not compared.
@@ -234,7 +222,7 @@ class Suite(Interface):
         return {}
 
     def unread(self) -> Sequence[str]:
-        """Return names of what lies where its sets are looked for and belongs to none of them.
+        """Return the names of folders and files beside the sets that belong to none of them.
 
         The plan of a run, `cfft eval` and `cfft data verify` mention them. Default: empty.
         """

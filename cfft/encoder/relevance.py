@@ -53,7 +53,7 @@ def grad_cam_scores(capture: Capture, logits: Tensor, labels: Tensor) -> Tensor:
 
 def _filled(capture: Capture) -> Sequence[LayerCapture]:
     if not capture.layers:
-        raise ValueError("the capture is empty: pass it to the encoder first")
+        raise ValueError("the capture is empty: run the encoder with it first")
     return capture.layers
 
 

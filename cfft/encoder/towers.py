@@ -1,4 +1,4 @@
-"""What cfft knows of open_clip's and timm's vision transformers: the names of their parts."""
+"""Vision transformers of open_clip and timm, their parts under common names."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Block:
 class Parts(Protocol):
     """Read a tower through names that both libraries share.
 
-    It holds no parameters of its own: each is read from the tower when it is asked for.
+    It holds no parameters: each is read from the tower when needed.
     `prefix_tokens`: number of tokens before the patches; the class token is the first of them.
     """
 

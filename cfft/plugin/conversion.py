@@ -1,7 +1,6 @@
 """Convert TOML values and command-line text to the types that parameters may have.
 
-cattrs walks the types. The hooks here are stricter than its own, to which int(2.5) is a number and
-bool("no") is true, and read the text of a command line: none, true, 1/2/3.
+Not with cattrs: its own rules take int(2.5) and bool("no"), and every one would be replaced.
 """
 
 from __future__ import annotations
@@ -10,13 +9,11 @@ import math
 import re
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-import cattrs
-
-_CONVERTER = cattrs.Converter(detailed_validation=False)
 _WORDS = {
     bool: "true or false",
     int: "a whole number",
@@ -31,7 +28,14 @@ _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 
 def convert(value: Any, annotation: Any) -> Any:
     """Return `value` as an instance of the type; raises an error of any kind where it is none."""
-    return _CONVERTER.structure(value, annotation)
+    members = union_parts(annotation)
+    if len(members) > 1:
+        return _to_member(value, members)
+    if get_origin(annotation) is Literal:
+        return _to_choice(value, get_args(annotation))
+    if get_origin(annotation) is tuple:
+        return _to_tuple(value, get_args(annotation))
+    return _CONVERSIONS[annotation](value)
 
 
 def plain(value: Any) -> Any:
@@ -86,28 +90,22 @@ def type_name(annotation: Any) -> str:
 
 
 def type_words(annotation: Any) -> str:
-    """Say in words what a value of the type looks like."""
+    """Describe the values of a type in words."""
     members = [part for part in union_parts(annotation) if part is not type(None)]
     if len(members) > 1:
         return " or ".join(map(type_words, members))
     if get_origin(members[0]) is Literal:
         return "one of " + ", ".join(map(str, get_args(members[0])))
     if get_origin(members[0]) is tuple:
-        return _series_words(get_args(members[0])) or type_name(members[0])
+        first, *others = get_args(members[0])
+        if first not in _PLURALS or not {first, ...}.issuperset(others):
+            return type_name(members[0])
+        count = "" if ... in others else f"{_COUNTS.get(len(others) + 1, len(others) + 1)} "
+        return count + _PLURALS[first]
     return _WORDS.get(members[0]) or type_name(members[0])
 
 
-def _series_words(parts: Sequence[Any]) -> str | None:
-    """Say what a tuple of one type looks like; None where its parts differ."""
-    kinds = {part for part in parts if part is not ...}
-    plural = _PLURALS.get(kinds.pop()) if len(kinds) == 1 else None
-    if plural is None or ... in parts:
-        return plural
-    return f"{_COUNTS.get(len(parts), len(parts))} {plural}"
-
-
-@_CONVERTER.register_structure_hook
-def _to_bool(value: Any, _: Any) -> bool:
+def _to_bool(value: Any) -> bool:
     if isinstance(value, str) and value.lower() in _TRUTH:
         return _TRUTH[value.lower()]
     if not isinstance(value, bool):
@@ -115,66 +113,58 @@ def _to_bool(value: Any, _: Any) -> bool:
     return value
 
 
-@_CONVERTER.register_structure_hook
-def _to_int(value: Any, _: Any) -> int:
+def _to_int(value: Any) -> int:
     if isinstance(value, (bool, float)):
         raise ValueError("no whole number")
     return int(value)
 
 
-@_CONVERTER.register_structure_hook
-def _to_float(value: Any, _: Any) -> float:
+def _to_float(value: Any) -> float:
     if isinstance(value, bool) or not math.isfinite(number := float(value)):
         raise ValueError("no finite number")
     return number
 
 
-@_CONVERTER.register_structure_hook
-def _to_str(value: Any, _: Any) -> str:
+def _to_str(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("no text")
     return value
 
 
-@_CONVERTER.register_structure_hook
-def _to_path(value: Any, _: Any) -> Path:
+def _to_path(value: Any) -> Path:
     if not isinstance(value, (str, Path)) or not str(value):
         raise ValueError("no path")
     return Path(value).expanduser()
 
 
-def _to_literal(value: Any, annotation: Any) -> Any:
-    for choice in get_args(annotation):
+def _to_choice(value: Any, choices: Sequence[Any]) -> Any:
+    for choice in choices:
         if value == choice or value == str(choice):
             return choice
     raise ValueError("no choice")
 
 
-def _to_tuple(value: Any, annotation: Any) -> tuple[Any, ...]:
+def _to_tuple(value: Any, wanted: Sequence[Any]) -> tuple[Any, ...]:
     parts = re.split("[/,]", value) if value and isinstance(value, str) else list(value)
-    wanted: Sequence[Any] = get_args(annotation)
     if len(wanted) == 2 and wanted[1] is ...:
         wanted = [wanted[0]] * len(parts)
     return tuple(convert(part, kind) for part, kind in zip(parts, wanted, strict=True))
 
 
-def _to_member(value: Any, annotation: Any) -> Any:
-    members = get_args(annotation)
+def _to_member(value: Any, members: Sequence[Any]) -> Any:
     absent = value is None or (isinstance(value, str) and value.lower() == "none")
     if absent and type(None) in members:
         return None
     for member in members:
-        try:
+        with suppress(Exception):  # the next member of the union may take it
             return convert(value, member)
-        except Exception:  # the next member of the union may take it
-            continue
     raise ValueError("no member of the union takes it")
 
 
-def _has_origin(origin: Any) -> Callable[[Any], bool]:
-    return lambda annotation: get_origin(annotation) is origin
-
-
-_CONVERTER.register_structure_hook_func(_has_origin(Literal), _to_literal)
-_CONVERTER.register_structure_hook_func(_has_origin(tuple), _to_tuple)
-_CONVERTER.register_structure_hook_func(lambda a: len(union_parts(a)) > 1, _to_member)
+_CONVERSIONS: Mapping[Any, Callable[[Any], Any]] = {
+    bool: _to_bool,
+    int: _to_int,
+    float: _to_float,
+    str: _to_str,
+    Path: _to_path,
+}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from operator import ge, gt, le, lt
 from typing import (
     Any,
     Literal,
@@ -78,18 +80,22 @@ class Param:
         """Spell the range of numbers, empty where every one is allowed."""
         if self.ge is not None and self.le is not None:
             return f"from {self.ge:g} to {self.le:g}"
-        limits = ((">=", self.ge), (">", self.gt), ("<=", self.le), ("<", self.lt))
-        return " and ".join(f"{sign} {limit:g}" for sign, limit in limits if limit is not None)
+        return " and ".join(f"{sign} {limit:g}" for sign, _, limit in self._limits)
+
+    @property
+    def _limits(self) -> list[tuple[str, Callable[[Any, Any], bool], float]]:
+        limits = ((">=", ge, self.ge), (">", gt, self.gt), ("<=", le, self.le), ("<", lt, self.lt))
+        return [(sign, holds, limit) for sign, holds, limit in limits if limit is not None]
 
     @property
     def allowed(self) -> str:
-        """Say in words which values are allowed."""
+        """Describe the allowed values in words."""
         none = ", or none" if type(None) in union_parts(self.type) else ""
         return " ".join(filter(None, [type_words(self.type), self.bounds, self._form])) + none
 
     @property
     def _form(self) -> str:
-        """Say how a series is written, by its default where it has one."""
+        """Show the form of a series, by its default where it has one."""
         if not any(get_origin(part) is tuple for part in union_parts(self.type)):
             return ""
         given = self.default if isinstance(self.default, tuple) else ()
@@ -102,25 +108,17 @@ class Param:
 
     def parse(self, value: Any) -> Any:
         """Convert a TOML value or command-line text; raises ValueError saying what is allowed."""
-        try:
-            converted = convert(value, self.type)
-        except Exception as error:  # cattrs wraps what its hooks raise in types of its own
-            raise ValueError(f"got {value!r}, allowed: {self.allowed}") from error
-        if not self._in_range(converted):
-            raise ValueError(f"got {value!r}, allowed: {self.allowed}")
-        return converted
+        with suppress(Exception):
+            if self._in_range(converted := convert(value, self.type)):
+                return converted
+        raise ValueError(f"got {value!r}, allowed: {self.allowed}")
 
     def _in_range(self, value: Any) -> bool:
         if isinstance(value, tuple):
             return all(map(self._in_range, value))
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             return True
-        return (
-            (self.ge is None or value >= self.ge)
-            and (self.gt is None or value > self.gt)
-            and (self.le is None or value <= self.le)
-            and (self.lt is None or value < self.lt)
-        )
+        return all(holds(value, limit) for _, holds, limit in self._limits)
 
     def default_in(self, context: Mapping[str, Any]) -> Any:
         """Return the default that holds where `context` maps kinds and parameters to choices."""
@@ -231,7 +229,7 @@ def declaration(cls: type[Any]) -> Declaration:
     found = cls.__dict__.get(_DECLARATION)
     if not isinstance(found, Declaration):
         kinds = ", ".join(f"@cfft.{kind}" for kind in KINDS)
-        raise TypeError(f"{cls!r} is no strategy: decorate the class with one of {kinds}")
+        raise TypeError(f"{cls!r} is not a strategy: decorate the class with one of {kinds}")
     return found
 
 
@@ -247,7 +245,7 @@ def _declare(kind: str, name: str, cls: type[T]) -> type[T]:
     if not callable(found) or getattr(found, "__isabstractmethod__", False):
         raise TypeError(f"{kind} '{name}' ({cls.__qualname__}) has no method {method}()")
     if not re.fullmatch(NAME, name) or (kind, name) in _TAKEN:
-        raise TypeError(f"{kind} cannot be called '{name}': letters, digits, - and _, not none")
+        raise TypeError(f"{kind} cannot be called '{name}': use letters, digits, - and _; not none")
     return _freeze(kind, name, cls)
 
 
@@ -270,7 +268,7 @@ def _params(frozen: type[Any]) -> tuple[Param, ...]:
         if _METADATA not in field.metadata or field.name not in hints:
             raise TypeError(
                 f"{frozen.__qualname__}.{field.name}: write NAME: TYPE = cfft.param(...), "
-                "or annotate what is no parameter as ClassVar"
+                "or annotate it as ClassVar"
             )
     return tuple(
         Param(name=a.name, type=hints[a.name], default=a.default, **a.metadata[_METADATA])
@@ -279,11 +277,11 @@ def _params(frozen: type[Any]) -> tuple[Param, ...]:
 
 
 def _mistake(param: Param, context: set[str]) -> str | None:
-    """Say what is wrong with a declaration, so that it fails where it is made, not where used."""
+    """Return what is wrong with a declaration, so that it fails where the class is declared."""
     if param.name in _RESERVED:
         return f"the name is taken: TOML tables use {' and '.join(_RESERVED)} themselves"
     if not is_supported(param.type):
-        return f"no parameter can be {param.type}; see the doc-string of cfft.param"
+        return f"no parameter can have the type {param.type}; see the doc-string of cfft.param"
     surplus = set(param.given) - context
     if surplus:
         return f"given: {unknown('key', min(surplus), context, 'kinds and earlier parameters')}"

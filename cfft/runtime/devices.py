@@ -1,4 +1,4 @@
-"""What a model computes on: devices, their precision, and the processes that share the work."""
+"""Devices, their precision, and the processes that share the work."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ def make_accelerator(precision: str) -> Accelerator:
     has_cuda = torch.cuda.is_available()
     if precision == "fp16" and not has_cuda:
         raise ConfigError("training.precision fp16 needs a GPU and there is none: use fp32 or bf16")
-    chosen = _automatic(has_cuda) if precision == "auto" else precision
-    mixed = "no" if chosen == "fp32" else chosen
+    if precision == "auto":
+        has_bf16 = has_cuda and torch.cuda.is_bf16_supported(including_emulation=False)
+        precision = "bf16" if has_bf16 else "fp32"
+    mixed = "no" if precision == "fp32" else precision
     if is_initialized() and AcceleratorState().mixed_precision != mixed:
         AcceleratorState._reset_state()  # accelerate offers no other way to change a process's mind
     return Accelerator(mixed_precision=mixed, cpu=not has_cuda)
@@ -39,11 +41,6 @@ def processes_of(accelerator: Accelerator) -> Processes:
 def precision_of(accelerator: Accelerator) -> str:
     """Name the precision that an accelerator computes in: fp32, bf16 or fp16."""
     return "fp32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision
-
-
-def _automatic(has_cuda: bool) -> Precision:
-    has_bf16 = has_cuda and torch.cuda.is_bf16_supported(including_emulation=False)
-    return "bf16" if has_bf16 else "fp32"
 
 
 def surroundings(accelerator: Accelerator) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,7 +27,7 @@ def check_fillable(root: Path) -> None:
     if not nearest.is_dir():
         raise ConfigError(f"--out {root} cannot be made: {nearest} is a file")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ConfigError(f"--out {root} cannot be made: {nearest} is not writable for you")
+        raise ConfigError(f"--out {root} cannot be made: {nearest} is not writable")
 
 
 def require_free(out: Path | None) -> None:
@@ -42,9 +42,8 @@ def require_free(out: Path | None) -> None:
 
 
 def numbered(stem: str) -> Iterator[str]:
-    """Give `stem`, `stem`-2, `stem`-3 and so on."""
-    yield stem
-    yield from (f"{stem}-{number}" for number in count(2))
+    """Return `stem`, `stem`-2, `stem`-3 and so on."""
+    return chain([stem], (f"{stem}-{number}" for number in count(2)))
 
 
 def first_free(stem: str, ending: str = "") -> Path:
@@ -55,9 +54,9 @@ def first_free(stem: str, ending: str = "") -> Path:
 
 @contextmanager
 def reserved(place: Path) -> Iterator[Path]:
-    """Give a new directory, `place` or a numbered one beside it, that nobody else will choose.
+    """Make a new directory, `place` or a numbered one beside it, that no other process takes.
 
-    It is gone after the block where nothing was put into it.
+    It is removed after the block where it is empty.
     """
     made = _reserve(place)
     try:
@@ -77,10 +76,10 @@ def _reserve(place: Path) -> Path:
 
 
 def write_text(path: Path, text: str, errors: str = "strict") -> None:
-    """Replace a file by one that holds `text`, in one stroke.
+    """Replace a file by one that holds `text`, atomically.
 
-    `errors`: as in `str.encode`. Raises UnicodeEncodeError; whatever is raised, `path` is as it
-    was and nothing lies beside it.
+    `errors`: as in `str.encode`. Whatever is raised, UnicodeEncodeError or other, `path` stays as
+    it was and nothing lies beside it.
     """
     with replacing(path) as partial:
         partial.write_text(text, "utf-8", errors)
@@ -88,7 +87,7 @@ def write_text(path: Path, text: str, errors: str = "strict") -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a file to write, which takes the place of `path` unless the block fails."""
+    """Yield a file to write, which replaces `path` unless the block fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = sibling(path, "partial")
     try:
@@ -102,10 +101,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def appearing(out: Path, taken: Callable[[Path], str]) -> Iterator[Path]:
-    """Give a directory to fill, which becomes `out` at the end of the block unless that fails.
+    """Yield a directory to fill, which becomes `out` at the end of the block unless that fails.
 
-    Raises ConfigError where `out` is not free or cannot be made. Where it is taken meanwhile, what
-    was made stays beside it, and the error ends with what `taken` says of that path.
+    Raises ConfigError where `out` is not free or cannot be made. Where it has been taken meanwhile,
+    the new directory stays beside it, and the error ends with `taken` of its path.
     """
     check_free(out)
     place = out.resolve()

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a wish to stop that a loop hears between two steps, or an end at once."""
+"""Ctrl-C and SIGTERM: a request to stop that a loop checks between steps, or an immediate exit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import attrs
 
 
 class Terminated(SystemExit):
-    """End the process with 143, as SIGTERM asks where nobody else listens."""
+    """End the process with 143, as SIGTERM does by default."""
 
     def __init__(self) -> None:
         super().__init__(143)
@@ -20,12 +20,12 @@ class Terminated(SystemExit):
 
 @attrs.define
 class StopWish:
-    """Remember whether somebody asked the run to stop."""
+    """Remember whether the run was asked to stop."""
 
     asked: bool = False
 
     def hear(self, _number: int, _frame: FrameType | None) -> None:
-        """Take a signal; a second one no longer waits and raises KeyboardInterrupt."""
+        """Take a signal; a second one raises KeyboardInterrupt at once."""
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
@@ -35,8 +35,8 @@ class StopWish:
 def listening() -> Iterator[StopWish]:
     """Listen for SIGINT and SIGTERM inside the block, in the main thread; restore both after it.
 
-    Processes forked inside it listen too: Ctrl-C, which reaches all of a terminal's processes, does
-    not take decoding ones away from the step that is to end.
+    Processes forked inside it listen too: Ctrl-C reaches all of a terminal's processes, and those
+    that decode images are needed until the step ends.
     """
     wish = StopWish()
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""The processes of a distributed run: who does what, and that they go on or end together."""
+"""Processes of a distributed run: they share the work, and go on or stop together."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 @attrs.frozen
 class Processes:
-    """Say which of several processes this one is; without arguments, the only one.
+    """Identify one of several processes; without arguments, the only one.
 
-    `index`: 0 is the main process. `join`: takes what this process found and returns what all
-    found, process by process; all have to call it at the same point.
+    `index`: 0 is the main process. `join`: takes this process's list and returns the lists of all,
+    joined in order; all have to call it at the same point.
     """
 
     index: int = 0
@@ -34,13 +34,17 @@ class Processes:
         return tasks[self.index :: self.count]
 
     def on_main(self, action: Callable[[], T]) -> T | None:
-        """Do `action` on the main process while the others wait; return what it returns there.
+        """Do `action` on the main process while the others wait; return its result, None on others.
 
-        None on the others. Where it fails no process goes on, or all would wait for the main one
-        for ever: the error is raised there, and OtherProcessError on the others.
+        Where it fails no process goes on: the error is raised there, and OtherProcessError on the
+        others, which would wait for the main one for ever.
         """
-        result, error = _attempt(action) if self.is_main else (None, None)
-        self.agree(error)
+        try:
+            result = action() if self.is_main else None
+        except Exception as error:
+            self.agree(error)
+            raise
+        self.agree()
         return result
 
     def from_main(self, action: Callable[[], T]) -> T:
@@ -48,7 +52,7 @@ class Processes:
         return cast(T, self.join([self.on_main(action)])[0])
 
     def guarded(self, items: Iterable[T]) -> Iterator[T]:
-        """Give `items`; where making one fails, no process passes the next `agree`.
+        """Yield `items`; where making one fails, no process passes the next `agree`.
 
         For loops whose processes meet at times: each has to call `agree` before it meets others.
         """
@@ -58,23 +62,15 @@ class Processes:
             self.agree(error)
 
     def agree(self, error: Exception | None = None) -> None:
-        """Go on together, or end together where any process has an error.
+        """Raise `error`, or OtherProcessError where another process has one.
 
-        That one raises its own error, the others OtherProcessError. All have to call it at the
-        same point.
+        All have to call it at the same point.
         """
         failed = any(self.join([error is not None]))
         if error is not None:
             raise error
         if failed:
-            raise OtherProcessError("another process could not go on and says why")
-
-
-def _attempt(action: Callable[[], T]) -> tuple[T | None, Exception | None]:
-    try:
-        return action(), None
-    except Exception as error:
-        return None, error
+            raise OtherProcessError("another process failed; its own message says why")
 
 
 ALONE = Processes()

@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it, and the plan that it shows before it starts."""
+"""Reports of progress during a run, and the plan that is shown before it starts."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any, Protocol
 import attrs
 
 Advance = Callable[[int], None]
-"""A function that is called with the number of units done so far."""
+"""Function that is called with the number of units done so far."""
 
 
 def ignore(done: int) -> None:
-    """Hear of progress that nobody watches."""
+    """Do nothing: no one watches the progress."""
 
 
 @attrs.frozen
 class Plan:
-    """Say what a run is going to do, before anything expensive happens.
+    """Describe a run before anything expensive happens.
 
-    `facts`: lines for people, as (group, name, value), in order. `warnings`: what looks like a
-    mistake without being one. `data`: the same as plain values for `--json`.
+    `facts`: lines for people, as (group, name, value), in order. `warnings`: lines about likely
+    mistakes. `data`: the same as plain values for `--json`.
     """
 
     facts: tuple[tuple[str, str, str], ...]
@@ -30,37 +30,34 @@ class Plan:
 
 
 class Reporter(Protocol):
-    """Watch a run. Every method returns at once; none may change the run."""
+    """Watch a run: every method returns at once, and none may change the run.
+
+    A class that inherits from this one needs to give only the methods that it wants.
+    """
 
     def planned(self, plan: Plan) -> None:
-        """Hear the plan, before training."""
+        """Take the plan, before training."""
+        return
 
     def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
         """Show a task of `total` units (images, steps) while a block runs; tasks do not nest.
 
         The block gets a function that it calls with the number of units done so far.
         """
-
-    def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Hear of optimiser step `step`, counted from 1: losses, lr, images_per_second."""
-
-    def epoch_ended(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Hear of the end of epoch `epoch`, counted from 1."""
-
-    def warned(self, message: str) -> None:
-        """Hear of something unusual that does not stop the run."""
-
-
-class Silent:
-    """Watch a run and say nothing."""
-
-    def planned(self, plan: Plan) -> None: ...
-
-    def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
         return nullcontext(ignore)
 
-    def stepped(self, step: int, metrics: Mapping[str, float]) -> None: ...
+    def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Take the losses, lr and images_per_second of optimiser step `step`, counted from 1."""
+        return
 
-    def epoch_ended(self, epoch: int, metrics: Mapping[str, float]) -> None: ...
+    def epoch_ended(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Take the measurements at the end of epoch `epoch`, counted from 1."""
+        return
 
-    def warned(self, message: str) -> None: ...
+    def warned(self, message: str) -> None:
+        """Take a warning, which does not stop the run."""
+        return
+
+
+class Silent(Reporter):
+    """Watch a run and say nothing."""

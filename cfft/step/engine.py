@@ -23,7 +23,7 @@ class TrainingStep(nn.Module):
     `losses` and `teachers` are keyed by label; a loss follows the teacher that its parameter
     `teacher` names. Only passes that some loss needs are made: where none looks at counterfactual
     images, neither mask nor fill runs, and both may be None. Generators are on the CPU and made
-    anew for each step. Raises ConfigError for a loss without its teacher, mask or fill.
+    again for each step. Raises ConfigError for a loss without its teacher, mask or fill.
     """
 
     def __init__(

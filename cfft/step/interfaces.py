@@ -25,11 +25,11 @@ class StudentView(Protocol):
 
     @property
     def rng(self) -> torch.Generator:
-        """CPU generator of this strategy, seeded anew at every step."""
+        """CPU generator of this strategy, seeded again at every step."""
 
     @property
     def capture(self) -> Capture:
-        """What the clean forward pass kept for maps."""
+        """Tensors that the clean forward pass kept for maps."""
 
     @property
     def clean(self) -> Encoded:
@@ -110,7 +110,7 @@ NEEDS = frozenset(
         "teacher.feature_variance",
     }
 )
-"""What a loss can look at besides the student's outputs on the original images."""
+"""Outputs that a loss can ask for besides the student's on the original images."""
 
 
 class AuxLoss(Interface):

@@ -1,4 +1,4 @@
-"""Find out, before training, which passes the losses of a run look at."""
+"""Forward passes that the losses of a run need, known before training."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ def check_losses(losses: Mapping[str, AuxLoss], teachers: Iterable[str]) -> None
     for label, loss in losses.items():
         followed = AuxLoss.of(loss).teacher
         if label in RESERVED_LABELS:
-            raise ConfigError(f"no loss can be labelled '{label}': that is another measurement")
+            raise ConfigError(f"no loss can be labelled '{label}': the name is reserved")
         if followed is not None and followed not in labels:
             raise ConfigError(f"loss '{label}': {unknown('teacher', followed, labels, 'chosen')}")

@@ -80,7 +80,7 @@ class FrozenTeacher(nn.Module):
 
     `needs`: what they look at, see AuxLoss. `feature_variance`: [], mean over features of their
     variance on the training set, or None until it is measured and set. The classifier is frozen in
-    place: give each teacher a model of its own.
+    place: give each teacher a separate model.
     """
 
     feature_variance: Tensor | None

@@ -9,7 +9,7 @@ from torch import Tensor
 def refill_from(images: Tensor, hidden: Tensor, donors: Tensor) -> Tensor:
     """Fill hidden patches with the same place of each one's donor image.
 
-    `images`: [B, C, H, W]. `hidden`: [B, gh, gw], bool. `donors`: [B] int64, one donor for a
+    `images`: [B, C, H, W]. `hidden`: [B, gh, gw], bool. `donors`: [B] int64, one donor for an
     image, or [B, gh, gw], one for each patch: indices into the batch, read where `hidden` is
     True. Returns new images [B, C, H, W]. A patch covers H/gh x W/gw pixels (the grid enlarged by
     nearest neighbour). Raises ValueError where the grid does not divide the images.

@@ -5,8 +5,7 @@ reference vectors of the method. It may not know any built-in strategy.
 """
 
 from cfft.testing.conformance import check_declaration, check_strategy
-from cfft.testing.models import TinySource, tiny_batch, tiny_classifier
-from cfft.testing.views import FixedView
+from cfft.testing.models import FixedView, TinySource, tiny_batch, tiny_classifier
 
 __all__ = [
     "FixedView",

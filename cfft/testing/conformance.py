@@ -33,9 +33,9 @@ def check_strategy(cls: type[Any], values: Mapping[str, Any] | None = None, **in
     """Raise AssertionError, naming the strategy, unless it keeps every rule of its kind.
 
     `values` are parameters to run it with; the others have their defaults. A backbone needs the
-    input `model`, a name to build, and may have `weights`. Checked are the declaration, and on
-    tiny images with a non-square grid: shapes, dtypes and ranges of results; the same random
-    generator gives the same result; inputs, models and global state stay as they were.
+    input `model`, a name to build, and may have `weights`. The declaration is checked, and on tiny
+    images with a non-square grid: shapes, dtypes and ranges of results; that the same random
+    generator gives the same result; that inputs, models and global state are not changed.
     """
     declared = declaration(cls)
     who = f"{declared.kind} '{declared.name}'"
@@ -45,7 +45,7 @@ def check_strategy(cls: type[Any], values: Mapping[str, Any] | None = None, **in
 
 
 def check_declaration(cls: type[Any]) -> None:
-    """Raise AssertionError unless listings and help texts can be made from a declaration.
+    """Raise AssertionError for a bad summary, a missing help text or a misspelt member.
 
     Types, defaults and ranges are checked where the class is decorated.
     """
@@ -57,10 +57,6 @@ def check_declaration(cls: type[Any]) -> None:
     )
     for param in declared.params:
         must(bool(param.help.strip()), f"{who}, parameter '{param.name}' has no help text")
-    _check_members(who, declared)
-
-
-def _check_members(who: str, declared: Declaration) -> None:
     names = [param.name for param in declared.params]
     if declared.kind in _BASES:
         problem = misspelling(declared.cls, _BASES[declared.kind], names)
@@ -74,9 +70,9 @@ def _built(who: str, declared: Declaration, values: Mapping[str, Any]) -> Any:
     try:
         strategy = declared.build(values, {})
     except ConfigError as error:
-        raise AssertionError(
-            f"{who} cannot be made; give check_strategy values: {error}"
-        ) from error
+        message = f"{who} cannot be made; give check_strategy values: {error}"
+        raise AssertionError(message) from error
     again = declared.build(values_of(strategy), {})
-    must(attrs.asdict(again) == attrs.asdict(strategy), f"{who} changes on its way through TOML")
+    same = attrs.asdict(again) == attrs.asdict(strategy)
+    must(same, f"{who} differs after its parameters were written to TOML and read")
     return strategy

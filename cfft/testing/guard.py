@@ -1,4 +1,4 @@
-"""Find out what a strategy changed that was not its own."""
+"""Check that a strategy changes no input, model or global state."""
 
 from __future__ import annotations
 
@@ -26,37 +26,24 @@ def leaves_alone(
     `tensors` are inputs by name; of `model`, values, `.grad` and train/eval mode are watched;
     globally, the random generators of Python and torch and whether gradients are enabled.
     """
-    before = _snapshot(tensors, model)
+    watched = nn.Module() if model is None else model
+    before = _snapshot(tensors, watched)
     yield
-    after = _snapshot(tensors, model)
+    after = _snapshot(tensors, watched)
     changed = [name for name in before if not _same(before[name], after[name])]
     must(not changed, f"{who} must leave alone: {', '.join(changed)}")
 
 
-def _snapshot(tensors: Mapping[str, Tensor | None], model: nn.Module | None) -> dict[str, Any]:
-    own = {name: tensor.detach().clone() for name, tensor in tensors.items() if tensor is not None}
-    return own | _of_model(model) | _global()
-
-
-def _of_model(model: nn.Module | None) -> dict[str, Any]:
-    if model is None:
-        return {}
-    gradients = {f"{n}.grad": _copy(p.grad) for n, p in model.named_parameters()}
-    modes = {f"train/eval mode of '{n}'": m.training for n, m in model.named_modules()}
-    values = {n: value.clone() for n, value in model.state_dict().items()}
-    return values | gradients | modes
-
-
-def _global() -> dict[str, Any]:
+def _snapshot(tensors: Mapping[str, Tensor | None], model: nn.Module) -> dict[str, Any]:
+    gradients = {f"{name}.grad": parameter.grad for name, parameter in model.named_parameters()}
+    own = {**tensors, **model.state_dict(), **gradients}
     return {
+        **{name: None if each is None else each.detach().clone() for name, each in own.items()},
+        **{f"train/eval mode of '{name}'": m.training for name, m in model.named_modules()},
         "torch's global random generator": torch.get_rng_state(),
         "Python's global random generator": random.getstate(),
         "torch's gradient mode": torch.is_grad_enabled(),
     }
-
-
-def _copy(tensor: Tensor | None) -> Tensor | None:
-    return None if tensor is None else tensor.clone()
 
 
 def _same(before: Any, after: Any) -> bool:

@@ -7,7 +7,6 @@ from itertools import chain
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from cfft.data.consistency import every_set, inconsistencies
 from cfft.data.sets import damage
@@ -30,15 +29,12 @@ def check_teacher(who: str, teacher: Teacher) -> None:
         model = teacher.load(source)
     again = teacher.load(source)
     must(isinstance(model, Classifier), f"{who} must return a Classifier")
-    must(again is not model, f"{who} must load a model of its own each time")
-    same = _equal(model.weights(), again.weights())
+    must(again is not model, f"{who} must load a new model each time")
+    first, second = model.weights(), again.weights()
+    same = first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
     must(same, f"{who} must load the same weights from the same source")
     logits = model(batch.images).logits
     must(bool(logits.isfinite().all()), f"{who}: its logits must be finite")
-
-
-def _equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
-    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
 
 
 def check_backbone(who: str, backbone: Backbone, model: str, weights: str | None = None) -> None:
@@ -80,8 +76,7 @@ def _check_encoder(who: str, pretrained: Pretrained) -> None:
 def check_suite(who: str, suite: Suite) -> None:
     """Open twice, read the first and last image of every set, and compare.
 
-    A suite with `evaluation` is opened that way too; it may refuse `open` with a DataError, as one
-    that nobody can train on does.
+    A suite with `evaluation` is opened that way too, and its `open` may raise DataError.
     """
     evaluation = Suite.of(suite).evaluation
     measured = evaluation(0) is not None

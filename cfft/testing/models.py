@@ -1,4 +1,4 @@
-"""Tiny models and images: a step on them takes milliseconds."""
+"""Tiny models, images and views: a step on them takes milliseconds."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from pathlib import Path
 
 import attrs
 import torch
+from torch import Tensor
 
-from cfft.encoder.encoder import Classifier, Encoder, Head
+from cfft.encoder.encoder import Capture, Classifier, Encoder, Head
 from cfft.encoder.towers import open_clip_tower
-from cfft.records import Batch, Preprocessing
+from cfft.records import Batch, Encoded, Preprocessing
 from cfft.runtime.randomness import generator
+from cfft.step.interfaces import Cam
 
 PATCH = 4
 """Height and width of a tiny model's patches in pixels."""
@@ -53,7 +55,7 @@ def tiny_batch(
 class TinySource:
     """Give teachers tiny models of one architecture: a ModelSource without files.
 
-    Every path stands for a model of its own; whether the file exists is not asked.
+    Every path stands for another model; no file has to exist.
     """
 
     grid: tuple[int, int] = (2, 3)
@@ -65,3 +67,34 @@ class TinySource:
     def load(self, path: Path) -> Classifier:
         """Return a new model with values that follow from the path's text."""
         return tiny_classifier(self.grid, seed=zlib.crc32(str(path).encode()))
+
+
+@attrs.frozen(eq=False)
+class FixedView:
+    """Offer a mask the given scores [B, gh, gw], whichever map it asks for.
+
+    There is no student: `capture` and `clean` raise ValueError. Every reading of `rng` gives a
+    fresh generator of the same `seed`.
+    """
+
+    fixed: Tensor
+    seed: int = 0
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        return self.fixed.shape[1], self.fixed.shape[2]
+
+    @property
+    def rng(self) -> torch.Generator:
+        return torch.Generator().manual_seed(self.seed)
+
+    @property
+    def capture(self) -> Capture:
+        raise ValueError("a FixedView has no capture: make a CleanPass of a tiny_classifier()")
+
+    @property
+    def clean(self) -> Encoded:
+        raise ValueError("a FixedView has no outputs: make a CleanPass of a tiny_classifier()")
+
+    def scores(self, cam: Cam | None = None) -> Tensor:
+        return self.fixed

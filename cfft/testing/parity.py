@@ -26,8 +26,8 @@ _FLOOR = 1e-6
 class Row:
     """Compare one quantity: `relative` has to stay within `tolerance`, 0 for masks.
 
-    For masks `absolute` counts patches that differ and `relative` is their share; a drawn mask
-    is compared by its number of hidden patches per image.
+    For masks `absolute` counts patches that differ and `relative` is their share; of a drawn mask
+    the numbers of hidden patches per image are compared.
     """
 
     quantity: str
@@ -39,7 +39,7 @@ class Row:
 
 @attrs.frozen
 class Report:
-    """Hold the rows of a file, and the names that are inputs or not understood."""
+    """Hold the rows of a file, and the names of its inputs and of unknown quantities."""
 
     rows: tuple[Row, ...]
     inputs: tuple[str, ...]
@@ -47,7 +47,7 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """Tell whether every quantity was understood and holds."""
+        """Tell whether every quantity is known and holds."""
         return not self.unknown and all(row.holds for row in self.rows)
 
 
@@ -70,10 +70,11 @@ def compare(quantity: str, computed: Tensor, expected: Tensor) -> Row:
     """
     if computed.numel() != expected.numel():
         shapes = f"{list(expected.shape)} in the file, {list(computed.shape)} computed"
-        raise DataError(f"{quantity} is of another shape: {shapes}")
+        raise DataError(f"{quantity} has another shape: {shapes}")
     computed = computed.detach().reshape(expected.shape)
     if not expected.is_floating_point():
-        return _compare_exactly(quantity, computed, expected)
+        differ = int((computed != expected).sum())
+        return Row(quantity, differ, differ / expected.numel(), 0.0, differ == 0)
     error, size = (computed - expected).abs().double(), expected.abs().double()
     share = _FLOOR if expected.ndim == 1 else 1.0
     least = (share * size.max()).clamp(min=torch.finfo(torch.double).tiny)
@@ -82,13 +83,8 @@ def compare(quantity: str, computed: Tensor, expected: Tensor) -> Row:
     return Row(quantity, error.max().item(), relative, tolerance, relative <= tolerance)
 
 
-def _compare_exactly(quantity: str, computed: Tensor, expected: Tensor) -> Row:
-    differ = int((computed != expected).sum())
-    return Row(quantity, differ, differ / expected.numel(), 0.0, differ == 0)
-
-
 def as_table(report: Report) -> str:
-    """Print one line a quantity, then the inputs by number and what was not understood."""
+    """Format one line for each quantity, then unknown names and the number of inputs."""
     width = max((len(row.quantity) for row in report.rows), default=8)
     lines = [f"{'quantity':{width}}  {'max abs':>9}  {'max rel':>9}  {'allowed':>7}"]
     lines += [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -48,13 +48,13 @@ class Recomputation:
         self.student = vectors.model("student")
         self.teacher = vectors.model("teacher")
         self.meaning = tomllib.loads(files("cfft.testing").joinpath("parity.toml").read_text())
-        self._steps: dict[tuple[str, str, str], dict[str, Tensor]] = {}
+        self._step = cache(self._run_step)
 
     def both(self, quantity: str) -> tuple[Tensor, Tensor] | None:
         """Return a quantity as cfft and as the file has it, or None for a name of no known form.
 
-        A mask that is drawn cannot be drawn again by other code: of it, the numbers of hidden
-        patches per image are compared. Raises CfftError where the file contradicts itself.
+        Other code cannot repeat the draw of a random mask: its numbers of hidden patches per image
+        are compared. Raises CfftError where the file contradicts itself.
         """
         for form, compute in _FORMS.items():
             if found := re.fullmatch(form, quantity):
@@ -69,12 +69,6 @@ class Recomputation:
         cam = self._cam(self.meaning["mask"]["cam"])
         return CleanPass.of(self.student, self.batch, cam, torch.Generator())
 
-    def features(self) -> Tensor:
-        return self._clean.clean.features
-
-    def logits(self) -> Tensor:
-        return self._clean.clean.logits
-
     def features_of_mask(self, mask: str, fill: str, value: str) -> Tensor:
         hidden = self.vectors[f"mask.{mask}.{value}"].view(-1, *self._clean.grid)
         counterfactual = self._refilled(fill, MaskSelection(hidden))
@@ -86,17 +80,14 @@ class Recomputation:
 
     def mask(self, mask: str, value: str) -> Tensor:
         selection = self._selection(mask, value)
-        drawn = selection.scores is None
-        return selection.hidden.flatten(1).sum(dim=1) if drawn else selection.hidden
+        hidden = selection.hidden
+        return hidden.flatten(1).sum(dim=1) if selection.scores is None else hidden
 
     def counterfactual(self, fill: str, mask: str, value: str) -> Tensor:
         return self._refilled(fill, self._selection(mask, value)).images
 
     def step(self, fill: str, mask: str, value: str, what: str) -> Tensor:
-        key = (fill, mask, value)
-        if key not in self._steps:
-            self._steps[key] = self._run_step(*key)
-        return self._steps[key][what]
+        return self._step(fill, mask, value)[what]
 
     def ensemble_logits(self, alpha: str) -> Tensor:
         encoded: Encoded = self._ensemble(float(alpha))(self.batch.images)
@@ -171,8 +162,8 @@ class Recomputation:
 _NAME, _NUMBER = r"[\w-]+", r"\d+(\.\d+)?"
 _VALUE = f"(?P<mask>{_NAME})\\.(?P<value>{_NUMBER})"
 _FORMS: dict[str, Callable[..., Tensor]] = {
-    "features": Recomputation.features,
-    "logits": Recomputation.logits,
+    "features": lambda self: self._clean.clean.features,
+    "logits": lambda self: self._clean.clean.logits,
     f"features\\.(?P<mask>{_NAME})\\.(?P<fill>{_NAME})\\.(?P<value>{_NUMBER})": (
         Recomputation.features_of_mask
     ),
@@ -184,4 +175,4 @@ _FORMS: dict[str, Callable[..., Tensor]] = {
     f"wise\\.(?P<alpha>{_NUMBER})\\.logits": Recomputation.ensemble_logits,
     f"kd\\.T(?P<temperature>{_NUMBER})": Recomputation.distillation,
 }
-"""The forms of names that vector files have, and what computes each."""
+"""Regular expressions for the names in vector files, each with the function that computes it."""

@@ -98,14 +98,11 @@ def check_cam(who: str, cam: Cam) -> None:
         must(bool((first >= 0).all()), f"{who}: scores must not be negative")
         again = cam.explain(batch, _view(student, batch))
         must(torch.equal(first, again), f"{who} must give the same scores again")
-        _check_graph(who, view.clean.logits, student)
-
-
-def _check_graph(who: str, logits: Tensor, student: torch.nn.Module) -> None:
-    try:
-        torch.autograd.grad(logits.sum(), list(student.parameters()))
-    except RuntimeError as error:
-        raise AssertionError(f"{who} must leave the graph to the backward pass: {error}") from error
+        try:
+            torch.autograd.grad(view.clean.logits.sum(), list(student.parameters()))
+        except RuntimeError as error:
+            message = f"{who} must leave the graph to the backward pass: {error}"
+            raise AssertionError(message) from error
 
 
 def check_loss(who: str, loss: AuxLoss) -> None:
@@ -116,7 +113,7 @@ def check_loss(who: str, loss: AuxLoss) -> None:
     must(loss.weight >= 0, f"{who}: weight must not be negative, got {loss.weight}")
     _check_tensor(who, "the term", value, ())
     must(value.requires_grad, f"{who}: no gradient flows into the student")
-    must(torch.equal(value, loss.measure(outputs)), f"{who} must measure the same again")
+    must(torch.equal(value, loss.measure(outputs)), f"{who} must give the same value again")
     found = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
     finite = all(bool(g.isfinite().all()) for g in found if g is not None)
     must(finite, f"{who}: gradients must be finite")
@@ -124,11 +121,11 @@ def check_loss(who: str, loss: AuxLoss) -> None:
 
 def _outputs(loss: AuxLoss, needs: frozenset[str]) -> tuple[StepOutputs, dict[str, Tensor]]:
     batch = tiny_batch()
-    original, second = _encoded(0), _encoded(1)
+    original, second = _encoded(0, trained=True), _encoded(1, trained=True)
     refilled = not needs.isdisjoint({"student.counterfactual", "teacher.counterfactual"})
     teacher = TeacherOutputs(
-        _frozen(_encoded(2)) if "teacher.original" in needs else None,
-        _frozen(_encoded(3)) if "teacher.counterfactual" in needs else None,
+        _encoded(2) if "teacher.original" in needs else None,
+        _encoded(3) if "teacher.counterfactual" in needs else None,
         torch.tensor(2.0) if "teacher.feature_variance" in needs else None,
     )
     outputs = StepOutputs(
@@ -147,14 +144,10 @@ def _outputs(loss: AuxLoss, needs: frozenset[str]) -> tuple[StepOutputs, dict[st
     }
 
 
-def _encoded(seed: int) -> Encoded:
+def _encoded(seed: int, trained: bool = False) -> Encoded:
     rng = _rng(seed)
     features, logits = torch.randn(3, 8, generator=rng), torch.randn(3, 3, generator=rng)
-    return Encoded(features.requires_grad_(), logits.requires_grad_())
-
-
-def _frozen(encoded: Encoded) -> Encoded:
-    return Encoded(encoded.features.detach(), encoded.logits.detach())
+    return Encoded(features.requires_grad_(trained), logits.requires_grad_(trained))
 
 
 def _view(student: torch.nn.Module, batch: Batch) -> CleanPass:

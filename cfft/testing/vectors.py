@@ -1,4 +1,4 @@
-"""Read a file of parity vectors: its sizes, its two models, its tensors."""
+"""Files of parity vectors: their sizes, two models, and tensors."""
 
 from __future__ import annotations
 
@@ -18,18 +18,8 @@ from cfft.errors import DataError
 from cfft.records import Batch, Preprocessing
 
 _INPUTS = ("images", "labels", "student.", "teacher.", "donor.")
-_METADATA = (
-    "image_size",
-    "patch_size",
-    "width",
-    "layers",
-    "heads",
-    "embed_dim",
-    "act",
-    "mean",
-    "std",
-    "order",
-)
+_SIZES = ("image_size", "patch_size", "width", "layers", "heads", "embed_dim")
+_METADATA = (*_SIZES, "act", "mean", "std", "order")
 _ACTIVATIONS = {"quick_gelu": True, "gelu": False}
 _PARAMETERS = {"backbone.": "encoder.tower.", "visual.": "encoder.tower.", "classifier.": "head."}
 
@@ -55,7 +45,7 @@ class VectorFile:
             raise DataError(f"cannot read {path} as a safetensors file: {error}") from error
         if missing := [name for name in _METADATA if name not in metadata]:
             lacks = ", ".join(missing)
-            raise DataError(f"{path} is no file of parity vectors: its metadata lacks {lacks}")
+            raise DataError(f"{path} is not a file of parity vectors: its metadata lacks {lacks}")
         return cls(path, tensors, metadata)
 
     def __getitem__(self, name: str) -> Tensor:
@@ -98,6 +88,10 @@ class VectorFile:
 
     def _encoder(self) -> Encoder:
         size, width = _pair(self._value("image_size")), int(self._value("width"))
+        activation = self.metadata["act"]
+        if activation not in _ACTIVATIONS:
+            allowed = ", ".join(_ACTIVATIONS)
+            raise DataError(f"{self.path}: act is '{activation}', allowed: {allowed}")
         hidden = self["student.visual.transformer.resblocks.0.mlp.c_fc.weight"].shape[0]
         with torch.random.fork_rng(devices=[]):
             tower = open_clip_tower(
@@ -108,17 +102,10 @@ class VectorFile:
                 heads=int(self._value("heads")),
                 dim=int(self._value("embed_dim")),
                 mlp_ratio=hidden / width,
-                quick_gelu=self._quick_gelu(),
+                quick_gelu=_ACTIVATIONS[activation],
             )
         mean, std = self._value("mean"), self._value("std")
         return Encoder(tower, Preprocessing(size, min(size), "bicubic", mean, std))
-
-    def _quick_gelu(self) -> bool:
-        activation = self.metadata["act"]
-        if activation not in _ACTIVATIONS:
-            allowed = ", ".join(_ACTIVATIONS)
-            raise DataError(f"{self.path}: act is '{activation}', allowed: {allowed}")
-        return _ACTIVATIONS[activation]
 
     def _value(self, name: str) -> Any:
         try:

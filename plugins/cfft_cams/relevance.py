@@ -18,7 +18,7 @@ class Relevance:
     `start_layer` 0. All layers together are artefact-prone on ViT-B/16.
     """
 
-    start_layer: int = cfft.param(0, help="lowest layer that counts, the first being 0", ge=0)
+    start_layer: int = cfft.param(0, help="lowest layer that counts; the first is 0", ge=0)
 
     def explain(self, batch: cfft.Batch, view: cfft.StudentView) -> Tensor:
         """Return scores [B, gh, gw]; raises ConfigError for a layer the model lacks."""

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 @cfft.fill("single")
 class SingleFill(cfft.Refiller):
-    """Fill all hidden patches of a image from one other image.
+    """Fill all hidden patches of an image from one other image.
 
     Patches come from the same place. The default follows the paper, never the image itself:
     donors run along one random cycle through the batch, so that each image gives once and every
     other image is equally likely as its donor. The authors' program (`donor = "permutation"`)
-    took one random permutation, in which a image may be its own donor.
+    took one random permutation, in which an image may be its own donor.
     """
 
     smallest_batch: ClassVar[int] = 2
@@ -38,7 +38,7 @@ class SingleFill(cfft.Refiller):
 
 @cfft.fill("multi")
 class MultiFill(cfft.Refiller):
-    """Fill each hidden patch from another image, drawn for every patch anew.
+    """Fill each hidden patch from another image, drawn separately for every patch.
 
     Patches come from the same place, never from the image itself; every other image of the
     batch is equally likely, as in the paper.
@@ -63,7 +63,7 @@ def _several(batch: cfft.Batch) -> int:
     if size < 2:
         raise cfft.TrainingError(
             f"refilling needs another image in the batch, got a batch of {size}: "
-            "use batches of 2 or more, or drop hidden patches (fill 'none')"
+            "use batches of 2 or more, or drop hidden patches (--fill none)"
         )
     return size
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class NoFill(cfft.Refiller):
     """Drop hidden patches as tokens, for student and teacher alike.
 
-    Pixels stay as they are; no encoder sees the dropped tokens. Each image may lose its own number
+    Pixels stay as they are; no encoder sees the dropped tokens. Images may lose different numbers
     of patches, even all: the class token always stays.
     """
 

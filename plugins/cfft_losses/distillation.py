@@ -20,7 +20,7 @@ class LogitKl(cfft.AuxLoss):
     summed over classes and averaged over the batch. Gradients flow into the student alone.
     """
 
-    view: View = cfft.param("original", help="images on which the two are compared")
+    view: View = cfft.param("original", help="images on which student and teacher are compared")
     temperature: float = cfft.param(10.0, help="divisor of the logits of both", gt=0)
     weight: float = cfft.param(1.0, help="factor in the objective", ge=0)
     teacher: str = cfft.param("clip", help="label of the teacher to follow")

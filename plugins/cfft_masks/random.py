@@ -1,4 +1,4 @@
-"""The mask that knows nothing of the image."""
+"""The mask that does not look at the image."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class RandomMask:
         0.5, help="share of patches to hide", ge=0, le=1, given={"fill": {"none": 0.75}}
     )
     draw: Literal["paper", "reference"] = cfft.param(
-        "paper", help="whose way of counting to follow"
+        "paper", help="number of hidden patches as in the paper, or as in its reference program"
     )
     refilled: bool = cfft.param(
         True,
         help="whether hidden patches are refilled, not dropped; only draw=reference looks at it: "
-        "set it for a fill of your own that drops",
+        "set it to false for your own fill that drops",
         given={"fill": {"none": False}},
     )
 

@@ -7,11 +7,11 @@ import cfft
 
 @cfft.mask("object")
 class ObjectMask:
-    """Hide what the prediction rests on: patches that score above a threshold.
+    """Hide patches that the prediction rests on: those that score above a threshold.
 
     Section 3.2 of the paper; scores are the student's map of the true label, divided by each
-    image's maximum. Default thresholds by fill are those of the paper's examples. Every image
-    hides its own number of patches.
+    image's maximum. Default thresholds by fill are those of the paper's examples. The
+    number of hidden patches differs between images.
     """
 
     threshold: float = cfft.param(
@@ -29,10 +29,10 @@ class ObjectMask:
 
 @cfft.mask("context")
 class ContextMask:
-    """Hide what the prediction does not rest on: the exact complement of `object`.
+    """Hide patches that the prediction does not rest on: complement of `object`.
 
-    Default thresholds by fill are those of the paper's examples. Every image hides its own number
-    of patches.
+    Default thresholds by fill are those of the paper's examples. The number of hidden patches
+    differs between images.
     """
 
     threshold: float = cfft.param(

@@ -1,4 +1,4 @@
-"""Built-in suites: folders, tars and datasets of the user's own, a drawn world, published sets."""
+"""Built-in suites: the user's folders, tars and datasets, a drawn world, published sets."""
 
 from __future__ import annotations
 

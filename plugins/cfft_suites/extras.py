@@ -1,4 +1,4 @@
-"""What suites that read with a package of an extra share."""
+"""Functions shared by the suites that need an optional package."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def named_sources(suite: str, text: str) -> dict[str, str]:
     if len(sources) < len(pairs) or not all([*sources, *sources.values()]):
         raise ConfigError(
             f"suite.{suite}.ood: got '{text}'; write NAME=SOURCE, several with ; between, each "
-            "with a name of its own"
+            "with a different name"
         )
     taken = sorted(sources.keys() & set(PARTS))
     if taken:
@@ -49,5 +49,5 @@ def read_class_names(path: Path) -> tuple[str, ...]:
         raise DataError(f"class names {path}: {error}") from error
     names = tuple(line.strip() for line in lines if line.strip())
     if len(names) < 2:
-        raise DataError(f"class names {path}: got {len(names)}, needed are two or more, one a line")
+        raise DataError(f"class names {path}: got {len(names)}, expected two or more, one a line")
     return names

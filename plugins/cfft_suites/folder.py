@@ -41,7 +41,7 @@ class FolderSuite(Suite):
 
     data: Path = param(help="folder that holds train, and optionally val, test and ood")
     split: Percentages = param(
-        (70.0, 10.0, 20.0), help="train/val/test in percent or shares, for parts without a folder"
+        (70.0, 10.0, 20.0), help="shares of train/val/test, for parts without a folder"
     )
 
     known_sets: ClassVar[tuple[str, ...]] = (*PARTS, "every folder in ood/")

@@ -1,4 +1,4 @@
-"""Parts of a set, drawn by class; what suites with training images share."""
+"""Parts of a set, drawn by class; shared by all suites with training images."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def open_each(readers: Readers[T]) -> tuple[dict[str, T], dict[str, str]]:
 def open_parts(
     needed: Readers[T], others: Readers[T]
 ) -> tuple[dict[str, T], tuple[T, ...], dict[str, str]]:
-    """Open sets without which there is no suite, and others.
+    """Open sets: those that the suite cannot do without, and others.
 
     Returns those that are needed, the others that could be opened, and why the rest could not.
     Raises one DataError with the reasons of all where one is lacking that is needed.

@@ -1,4 +1,4 @@
-"""Which sets of a published suite are measured; what `imagenet` and `cifar10` share."""
+"""Choice of the sets of a published suite, shared by `imagenet` and `cifar10`."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Selection:
 
 @attrs.frozen(eq=False)
 class Found:
-    """Hold what is there of a suite, by name.
+    """Hold the sets of a suite that exist, by name.
 
     `absent`: what was looked for of sets that are not there. `refused`: why sets could not be
     opened, or are not there though the user named them.
@@ -114,7 +114,7 @@ class Found:
 
 
 def open_sources(data: Path, sources: Sequence[Source], chosen: Selection) -> Found:
-    """Open what is there, set by set; raises DataError where nothing is, unless it was named."""
+    """Open the sets that exist; raises DataError where none does, unless the user named some."""
     opened, refused = open_each({source.name: source.open for source in sources})
     there = {name: images for name, images in opened.items() if images is not None}
     missing = [s for s in sources if s.name not in there and s.name not in refused]

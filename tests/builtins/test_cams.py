@@ -11,7 +11,7 @@ from cfft_cams import GradCam, Relevance
 
 @attrs.frozen
 class View:
-    """What a map asks of the student's view."""
+    """The part of the student's view that a map reads."""
 
     capture: cfft.Capture
     clean: cfft.Encoded

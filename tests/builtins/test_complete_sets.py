@@ -1,4 +1,4 @@
-"""What the published suites expect of complete sets, and how half of one is told."""
+"""Published suites know the size of complete sets and report incomplete ones."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_imagenet_expects_the_sets_that_are_chosen_and_its_training_images() -> 
     assert list(chosen) == ["imagenet-train", "imagenet-v2-top"]
 
 
-def test_a_half_downloaded_imagenet_is_told_by_class(tmp_path: Path) -> None:
+def test_a_half_downloaded_imagenet_is_reported_by_class(tmp_path: Path) -> None:
     paint(tmp_path / "val" / "n01440764", 50)
     paint(tmp_path / "val" / "n01443537", 49)
 

@@ -176,9 +176,9 @@ def test_lists_that_are_not_there_are_named(domainnet: Path) -> None:
         (
             "real_test",
             "real/test/d.png\n",
-            r"line 1: 'real/test/d.png' is no DOMAIN/CLASS/FILE NUM",
+            r"line 1: 'real/test/d.png' is not DOMAIN/CLASS/FILE NUM",
         ),
-        ("real_test", "real/test/d.png 0.5\n", r"line 1: .* is no DOMAIN/CLASS/FILE NUMBER"),
+        ("real_test", "real/test/d.png 0.5\n", r"line 1: .* is not DOMAIN/CLASS/FILE NUMBER"),
         ("real_test", "real/test/d.png 0\n" * 2, r"line 2: real/test/d.png is listed twice"),
         ("real_test", "real/test/d.png 1\n", r"'test' has number 1, in real_train.txt 0: .*belong"),
         ("real_train", "real/test/a.png 0\nreal/test/b.png 1\n", r"'test' has the numbers 0 and 1"),

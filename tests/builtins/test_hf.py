@@ -31,7 +31,7 @@ def image(number: int) -> Image.Image:
 
 
 def split(labels: list[Any], label: Any, first: int = 0) -> Any:
-    """Return rows with a image, a label of type `label` and a note."""
+    """Return rows with an image, a label of type `label` and a note."""
     features = {"image": datasets.Image(), "animal": label, "note": datasets.Value("string")}
     numbers = range(first, first + len(labels))
     rows = {
@@ -214,8 +214,8 @@ def test_class_labels_may_be_called_otherwise(data: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ("cat\ndog\nowl\n", r"--classes has 3 names, the label column 2 classes: cat, dog"),
-        ("cat\ncat\n", r"'cat' stands there twice"),
+        ("cat\ndog\nowl\n", r"--classes has 3 names, but the label column has 2 classes: cat, dog"),
+        ("cat\ncat\n", r"'cat' occurs twice"),
     ],
 )
 def test_names_that_do_not_fit_the_column_are_refused(data: Path, names: str, message: str) -> None:
@@ -226,7 +226,7 @@ def test_names_that_do_not_fit_the_column_are_refused(data: Path, names: str, me
 
 
 def test_a_folder_of_save_to_disk_has_no_configurations(data: Path) -> None:
-    with pytest.raises(DataError, match="wrote one configuration there; leave 'large' out"):
+    with pytest.raises(DataError, match="wrote a single configuration there; remove 'large'"):
         HfSuite(data=data, subset="large").open(0)
 
 

@@ -55,7 +55,7 @@ def test_a_set_that_cannot_be_divided_is_counted_as_a_whole(folder: Path) -> Non
     assert "'owl' has 2 images" in found.problems[0]
 
 
-def test_an_empty_class_is_told_before_what_cannot_be_divided_for_it(folder: Path) -> None:
+def test_an_empty_class_is_reported_before_what_cannot_be_divided_for_it(folder: Path) -> None:
     paint(folder / "train" / "owl", images=2)
     paint(folder / "train" / "bat", images=0)
 

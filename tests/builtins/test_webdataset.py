@@ -137,7 +137,7 @@ def test_tars_that_do_not_fit_are_named(data: Path, values: dict, message: str) 
         training_sets(suite(data, **values), 0)
 
 
-def test_problems_of_all_sets_are_told_at_once(data: Path) -> None:
+def test_problems_of_all_sets_are_reported_at_once(data: Path) -> None:
     with pytest.raises(DataError, match=r"(?s)'test': 1 of 1 tars.*'snow': 1 of 1 tars"):
         training_sets(suite(data, test_tars="no.tar", ood="snow=none.tar"), 0)
 
@@ -155,7 +155,7 @@ def test_a_torn_shift_hides_no_other_set(data: Path) -> None:
     ("values", "message"),
     [
         ({"ood": "snow"}, r"ood: got 'snow'; write NAME=SOURCE"),
-        ({"ood": "a=1; a=2"}, r"each with a name of its own"),
+        ({"ood": "a=1; a=2"}, r"each with a different name"),
         ({"ood": "test=0.tar"}, r"'test' is an in-distribution part; choose another name"),
         ({"ood": "val=0.tar"}, r"'val' is an in-distribution part"),
         ({"ood": "train=0.tar"}, r"'train' is an in-distribution part"),
@@ -180,7 +180,7 @@ def test_ood_sets_that_are_misspelt_are_refused_at_once(
 def test_commands_in_place_of_tars_are_not_run(data: Path, pattern: str) -> None:
     ran = data / "ran"
 
-    with pytest.raises(ConfigError, match="cfft runs no commands; give files, file://, http"):
+    with pytest.raises(ConfigError, match="cfft does not run commands; give files, file://, http"):
         suite(data, test_tars=pattern.replace("RAN", str(ran))).open(0)
 
     assert not ran.exists()
@@ -304,7 +304,7 @@ def test_a_url_without_a_tar_is_named_and_nothing_is_kept(
 
 
 def test_an_ood_set_whose_name_is_a_path_is_refused(data: Path) -> None:
-    with pytest.raises(DataError, match=r"a set is called '\.\./snow', .*: use no / and no"):
+    with pytest.raises(DataError, match=r"no set can be called '\.\./snow': do not use / or"):
         training_sets(suite(data, ood="../snow=snow/0.tar"), 0)
 
 

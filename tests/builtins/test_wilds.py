@@ -243,7 +243,7 @@ def test_images_are_those_of_the_split(waterbirds: Path) -> None:
     assert test.read(3).tobytes() == stored.tobytes()
 
 
-def test_a_image_that_cannot_be_read_is_named(waterbirds: Path) -> None:
+def test_an_image_that_cannot_be_read_is_named(waterbirds: Path) -> None:
     (waterbirds / "waterbirds_v1.0" / "27.png").unlink()
     test, _ = WildsSuite(dataset="waterbirds", data=waterbirds).open(0).ood
 

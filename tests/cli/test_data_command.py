@@ -101,7 +101,7 @@ def test_verify_ends_with_2_and_a_summary_where_it_is_not(
     assert ": cat/1.png = sketch: cat/copy.png" in ended.out
     assert ended.err.splitlines()[-2:] == [
         "error: 1 image that cannot be read",
-        "error: 1 image that sets share which must not",
+        "error: 1 image shared by sets of different roles",
     ]
 
 

@@ -1,4 +1,4 @@
-"""What `cfft` exports can be imported and hides no module."""
+"""All names that `cfft` exports can be imported, and none hides a module."""
 
 import inspect
 import pkgutil

@@ -63,7 +63,7 @@ def test_computed_images_are_not_decoded(pets: ImageFiles) -> None:
     assert seen == [3]
 
 
-def test_damage_that_computed_sets_share_is_told_once(pets: ImageFiles) -> None:
+def test_damage_that_computed_sets_share_is_reported_once(pets: ImageFiles) -> None:
     with pytest.raises(DataError) as caught:
         check_suite(suite_of(pets, Twice(pets)))
 

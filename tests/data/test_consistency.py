@@ -93,7 +93,7 @@ def test_sound_sets_are_opened(facts: dict[str, Any]) -> None:
 
 CONTRADICTIONS = [
     (Greys("test"), "two sets are called 'test': rename one"),
-    (Greys("TEST"), "two sets are called 'test' and 'TEST': rename one, results are kept in files"),
+    (Greys("TEST"), "two sets are called 'test' and 'TEST': rename one, their results are files"),
     (Nothing("fog"), "set 'fog' has no images"),
     (
         Greys("fog", (1, 2, 0)),
@@ -154,12 +154,12 @@ def test_training_and_validation_sets_are_looked_at_too() -> None:
     [(trained, training_sets), (trained, evaluation_sets), (measured, evaluation_sets)],
 )
 def test_a_set_whose_name_is_no_file_name_is_refused(suite: Any, use: Any, name: str) -> None:
-    with pytest.raises(DataError, match=r"a set is called .*, and its predictions are .*: use "):
+    with pytest.raises(DataError, match=r"no set can be called .*: (do not )?use "):
         use(suite(Greys(name)), 0)
 
 
 def test_no_set_may_be_called_as_the_average_is() -> None:
-    with pytest.raises(DataError, match=r"'OOD_average'.*: that is what the average .* is called"):
+    with pytest.raises(DataError, match=r"'OOD_average'.*: that is the name of the average .*"):
         evaluation_sets(measured(Greys("OOD_average")), 0)
 
 

@@ -7,8 +7,7 @@ import pytest
 from PIL import Image
 
 from cfft.data.check import check_suite, find_unreadable
-from cfft.data.classes import class_table
-from cfft.data.folders import subfolders
+from cfft.data.folders import class_table, subfolders
 from cfft.data.images import ImageFiles, ImageSubset, class_folders, read_image
 from cfft.data.suite import ImageSet, SuiteSets
 from cfft.errors import DataError
@@ -46,7 +45,7 @@ def test_images_are_found_in_sorted_order_at_any_depth(pets: Path) -> None:
     assert isinstance(found, ImageSet)
 
 
-def test_a_image_is_identified_by_its_path_within_the_set(pets: Path) -> None:
+def test_an_image_is_identified_by_its_path_within_the_set(pets: Path) -> None:
     found = class_folders(pets, name="pets")
 
     assert [found.identify(index) for index in range(len(found))] == list(found.paths)
@@ -169,7 +168,7 @@ def test_class_names_come_from_a_file_in_the_order_of_the_folders(
     [
         ("classes.txt", "tabby", "classes.txt: 1 names for 2 class folders"),
         ("classes.txt", "dog\ncat", "'dog' stands where folder 'cat' belongs"),
-        ("classes.txt", "cat\ttabby\ndog", "line 'dog' is no folder<TAB>name"),
+        ("classes.txt", "cat\ttabby\ndog", "line 'dog' is not of the form folder<TAB>name"),
         ("classes.txt", "cat\ttabby\ncat\ttom", "folder 'cat' is named twice"),
         ("classes.txt", "cat\ttabby", "no name for class folder 'dog'"),
         (
@@ -198,7 +197,7 @@ def test_two_files_of_class_names_are_refused(pets: Path) -> None:
         class_table(pets, names_in=pets)
 
 
-def test_a_image_is_turned_upright(tmp_path: Path) -> None:
+def test_an_image_is_turned_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: rotated by 90 degrees
     Image.new("RGB", (4, 3)).save(tmp_path / "a.jpg", exif=exif)

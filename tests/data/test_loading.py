@@ -168,7 +168,7 @@ def test_loading_leaves_global_randomness_alone(images: ImageFiles, workers: int
 
 @FORK
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_image_that_breaks_during_training_is_named(images: ImageFiles, workers: int) -> None:
+def test_an_image_that_breaks_during_training_is_named(images: ImageFiles, workers: int) -> None:
     (images.root / "b" / "3.png").write_bytes(b"")
 
     with pytest.raises(DataError, match=r"^\S+/b/3\.png: no image in a format"):

@@ -54,7 +54,7 @@ def test_all_faults_and_refusals_are_named_once(use: object) -> None:
     assert str(caught.value).splitlines() == ["no images of owl", "a wolf", "torn", "wet"]
 
 
-def test_of_many_faults_the_first_are_told_and_where_the_others_are() -> None:
+def test_of_many_faults_the_first_are_reported_and_where_the_others_are() -> None:
     suite = Suite(tuple(f"no images of class {number}" for number in range(800)))
 
     with pytest.raises(DataError) as caught:
@@ -62,7 +62,7 @@ def test_of_many_faults_the_first_are_told_and_where_the_others_are() -> None:
 
     first, *_, last = str(caught.value).splitlines()
     assert first == "no images of class 0"
-    assert last == "792 more faults, which cfft data verify with --json lists"
+    assert last == "792 more faults, which cfft data verify --json lists"
 
 
 def test_faults_of_a_suite_with_sets_to_measure_on_are_found_there() -> None:

@@ -1,4 +1,4 @@
-"""What `verify` finds: counts, absent sets, unreadable images, and copies by their pixels."""
+"""Findings of `verify`: counts, absent sets, unreadable images, and copies by their pixels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cfft.data.verification.verify import Verification, verify
 
 
 def paint(folder: Path, first: int, images: int) -> None:
-    """Save images of noise; each number is a image of its own."""
+    """Save images of noise; each number is an image of its own."""
     folder.mkdir(parents=True)
     for number in range(first, first + images):
         pixels = np.random.default_rng(number).integers(0, 256, (4, 6, 3), np.uint8)
@@ -146,7 +146,7 @@ def test_an_empty_class_hides_no_other_set_and_no_count(data: Path) -> None:
     ]
 
 
-def test_damage_of_several_sets_is_told_together(data: Path) -> None:
+def test_damage_of_several_sets_is_reported_together(data: Path) -> None:
     (data / "test" / "cat" / "10.png").unlink()
     (data / "snow" / "wolf").mkdir()
 
@@ -157,7 +157,7 @@ def test_damage_of_several_sets_is_told_together(data: Path) -> None:
     assert "set 'snow' has class 'wolf' that training lacks" in found.problems[1]
 
 
-def test_a_fault_of_a_set_is_told_once_for_all_its_parts(data: Path) -> None:
+def test_a_fault_of_a_set_is_reported_once_for_all_its_parts(data: Path) -> None:
     @attrs.frozen
     class Drawn(Folders):
         def open(self, seed: int) -> SuiteSets:
@@ -232,7 +232,7 @@ def test_two_sets_of_one_name_are_told(data: Path) -> None:
     assert found.problems == ("two sets are called 'test': rename one, results are kept by name",)
 
 
-def test_a_suite_that_cannot_be_opened_at_all_is_told_line_by_line(data: Path) -> None:
+def test_a_suite_that_cannot_be_opened_at_all_is_reported_line_by_line(data: Path) -> None:
     @attrs.frozen
     class Gone(Folders):
         def open(self, seed: int) -> SuiteSets:
@@ -269,7 +269,7 @@ def test_a_training_image_in_a_test_set_is_found_under_another_name_and_format(
     found = verify(Folders(data), 0)
 
     assert places(found) == [["train: dog/5.png", "snow: cat/new.bmp"]]
-    assert found.problems == ("1 image that sets share which must not",)
+    assert found.problems == ("1 image shared by sets of different roles",)
 
 
 def test_a_test_image_in_an_ood_set_is_found(data: Path) -> None:
@@ -278,7 +278,7 @@ def test_a_test_image_in_an_ood_set_is_found(data: Path) -> None:
     assert places(verify(Folders(data), 0)) == [["test: dog/15.png", "snow: dog/again.png"]]
 
 
-def test_a_image_twice_in_one_set_is_told_and_no_problem(data: Path) -> None:
+def test_an_image_twice_in_one_set_is_reported_but_no_problem(data: Path) -> None:
     Image.open(data / "snow" / "dog" / "25.png").save(data / "snow" / "dog" / "again.png")
 
     found = verify(Folders(data), 0)
@@ -287,7 +287,7 @@ def test_a_image_twice_in_one_set_is_told_and_no_problem(data: Path) -> None:
     assert found.problems == ()
 
 
-def test_a_image_with_two_labels_is_told_apart(data: Path) -> None:
+def test_an_image_with_two_labels_is_listed_apart(data: Path) -> None:
     Image.open(data / "snow" / "dog" / "25.png").save(data / "snow" / "cat" / "again.png")
 
     found = verify(Folders(data), 0)

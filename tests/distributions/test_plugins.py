@@ -67,7 +67,7 @@ def test_nothing_installed_says_that_cfft_itself_is_not() -> None:
         (CHECKER.replace("cfft_masks()", "cfft_masks(config)"), "config"),
         (CHECKER.replace("[CheckerMask]", "CheckerMask"), "must return a list of classes"),
         (CHECKER.replace("[CheckerMask]", "None"), "must return a list of classes"),
-        (CHECKER.replace("[CheckerMask]", "[int]"), "is no strategy: decorate the class"),
+        (CHECKER.replace("[CheckerMask]", "[int]"), "is not a strategy: decorate the class"),
         (CHECKER.replace("def cfft_masks", "def cfft_fills"), "'checker', which is a mask"),
         (CHECKER.replace("def select", "def choose"), "has no method select()"),
         (CHECKER.replace("param(2", "param(1"), "mask.checker.period: default: got 1"),

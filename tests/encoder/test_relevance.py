@@ -212,7 +212,7 @@ def test_a_map_without_gradients_says_what_to_do(scores_of, classifier, images):
 @MAPS
 def test_an_empty_capture_says_what_to_do(scores_of, classifier, images):
     logits = classifier(images).logits
-    with pytest.raises(ValueError, match="capture is empty: pass it to the encoder"):
+    with pytest.raises(ValueError, match="capture is empty: run the encoder with it"):
         scores_of(cfft.Capture(), logits, LABELS)
 
 

@@ -258,7 +258,7 @@ def test_a_subclass_that_is_not_decorated_itself_is_refused() -> None:
     class Plain(Given):
         """Forget the decorator."""
 
-    with pytest.raises(TypeError, match="is no strategy"):
+    with pytest.raises(TypeError, match="is not a strategy"):
         declaration(Plain)
 
 
@@ -293,8 +293,8 @@ def declare(annotation: Any, name: str = "value", default: Any = None, **limits:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"annotation": list[int]}, "no parameter can be"),
-        ({"annotation": dict[str, int]}, "no parameter can be"),
+        ({"annotation": list[int]}, "no parameter can have the type"),
+        ({"annotation": dict[str, int]}, "no parameter can have the type"),
         ({"annotation": int, "default": "x"}, "default: got 'x'"),
         ({"annotation": int, "default": 0, "ge": 1}, "default: got 0, allowed"),
         ({"annotation": int, "default": "1"}, "default '1' is read as 1"),

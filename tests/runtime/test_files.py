@@ -1,4 +1,4 @@
-"""Where output is written: nothing is overwritten, and everything appears whole or not at all."""
+"""Output overwrites nothing, and appears whole or not at all."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from cfft.plugin.manager import Provided
+from cfft.plugin.registry import Provided
 from cfft.testing import check_declaration, check_strategy
 
 _NEEDS_A_MODEL = ("backbone",)

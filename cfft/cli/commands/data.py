@@ -26,9 +26,8 @@ from cfft.config.keywords import Keywords
 from cfft.config.layers import SEED
 from cfft.data.suite import Suite
 from cfft.errors import DataError
-from cfft.plugin.manager import Provided
 from cfft.plugin.params import values_of
-from cfft.plugin.registry import Registry, broken_line
+from cfft.plugin.registry import Provided, Registry, broken_line
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.", metavar="")]
 _READABLE = 100  # columns, where pipes and wide terminals have more

@@ -14,8 +14,7 @@ from cfft.cli.output.consoles import console
 from cfft.cli.output.strategy import print_strategy, strategy_record, summary_record
 from cfft.errors import ConfigError, PluginError, counted, unknown
 from cfft.plugin.kinds import KINDS
-from cfft.plugin.manager import Plugin, Provided
-from cfft.plugin.registry import Registry, broken_line, clash_line
+from cfft.plugin.registry import Plugin, Provided, Registry, broken_line, clash_line
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.", metavar="")]
 KindName = Annotated[

@@ -15,9 +15,8 @@ from cfft.cli.options.options import has_short
 from cfft.config.keywords import spelled
 from cfft.config.layers import LISTS
 from cfft.plugin.conversion import plain
-from cfft.plugin.manager import Provided
 from cfft.plugin.params import Declaration, Param, short_option
-from cfft.plugin.registry import Registry
+from cfft.plugin.registry import Provided, Registry
 
 
 def strategy_record(registry: Registry, provided: Provided) -> dict[str, Any]:

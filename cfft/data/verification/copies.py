@@ -1,4 +1,4 @@
-"""Find images that occur more than once, by what they show."""
+"""Find images that occur more than once, by their pixels."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from cfft.data.suite import ImageSet
 from cfft.errors import DataError
 from cfft.runtime.progress import Advance, ignore
 
-_Seen = bytes | tuple[str, str]
-
 
 @attrs.frozen
 class Place:
-    """Say where a image is: the set, what the set is for, the image's name and label in it."""
+    """Locate an image: its set, the set's role, and the image's name and label in it."""
 
     set: str
     role: str
@@ -36,7 +34,7 @@ class Copies:
 
     @property
     def is_leak(self) -> bool:
-        """Tell whether sets share the image that must not: those of different roles."""
+        """Tell whether sets of different roles share the image."""
         return len({place.role for place in self.places}) > 1
 
     @property
@@ -52,9 +50,8 @@ def read_all(
     """Decode every image of `sets`, pairs of role and set, once.
 
     Return the images that cannot be read and those that occur more than once: whose SHA-256 of
-    size and RGB pixels, upright, is the same. That holds for images in any container and finds
-    copies under other names, with other metadata or in another lossless format; a image that was
-    compressed anew is another one.
+    size and upright RGB pixels is the same. That finds copies under other names, with other
+    metadata or in another lossless format, but none that was compressed again with loss.
     """
     unreadable: list[Unreadable] = []
     first: dict[bytes, tuple[ImageSet, int]] = {}
@@ -68,8 +65,7 @@ def read_all(
     return unreadable, [Copies(tuple(_places(found, roles))) for found in again.values()]
 
 
-def _see(images: ImageSet, index: int) -> _Seen:
-    """Return the image's digest, or where it lies and why it cannot be read."""
+def _see(images: ImageSet, index: int) -> bytes | tuple[str, str]:
     try:
         image = images.read(index)
     except DataError as error:

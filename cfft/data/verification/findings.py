@@ -1,4 +1,4 @@
-"""Compare what there is of a set with what there should be."""
+"""Compare sets with the sizes that they should have."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ _MOST_NAMED = 8
 
 @attrs.frozen
 class SetFinding:
-    """Say what was found of one set.
+    """Hold what was found of one set.
 
-    `role`: train, val, test or ood. `whole`: images of the set that this one is a part of, which
-    is compared with `expected` where its first part stands; its own where it is no part.
-    `classes`: labels that occur. `short`: classes that have fewer or more images than they
-    should, with the images found. `faults`: what the set itself knows to be wrong, unless an
-    earlier part of the same whole told it. `problems`: what the comparison shows, in words.
+    `role`: train, val, test or ood. `whole`: number of images in the set that this one is a part
+    of, which is compared with `expected` at its first part. `classes`: number of labels that
+    occur. `short`: classes with a wrong number of images, and that number. `faults`: see ImageSet;
+    each is listed once. `problems`: the differences from `expected`, in words.
     """
 
     name: str
@@ -37,11 +36,11 @@ class SetFinding:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """Say everything that is wrong with the set; of many faults the first ones."""
+        """List everything that is wrong with the set; of many faults the first ones."""
         more = len(self.faults) - _MOST_NAMED
         rest = (f"{counted(more, 'more fault')}, which --json lists",) if more > 0 else ()
-        said = (f"set '{self.name}': {problem}" for problem in (*rest, *self.problems))
-        return (*self.faults[:_MOST_NAMED], *said)
+        own = (f"set '{self.name}': {problem}" for problem in (*rest, *self.problems))
+        return (*self.faults[:_MOST_NAMED], *own)
 
 
 def compare(
@@ -59,37 +58,20 @@ def compare(
         faults = tuple(fault for fault in ImageSet.of(images).faults if fault not in told)
         compared.add(id(whole))
         told.update(faults)
-        yield _finding(role, images, names, wanted, faults)
-
-
-def _finding(
-    role: str,
-    images: ImageSet,
-    names: Sequence[str],
-    wanted: Expected | None,
-    faults: tuple[str, ...],
-) -> SetFinding:
-    whole = whole_of(images)
-    filled = role == "train" or wanted is not None or bool(faults)
-    short = tuple(_short(whole, wanted, names)) if filled else ()
-    untold = short if wanted or not faults else ()  # else the faults say why classes are empty
-    return SetFinding(
-        name=images.name,
-        role=role,
-        images=len(images),
-        whole=len(whole),
-        classes=len(set(images.labels)),
-        expected=wanted,
-        short=short,
-        faults=faults,
-        problems=tuple(_problems(whole, wanted, untold)),
-    )
-
-
-def _possible(images: ImageSet) -> set[int]:
-    """Return the labels that may occur: what the classes of the set stand for."""
-    stands_for = ImageSet.of(images).counts_as
-    return {stands_for.get(label, label) for label in images.classes}
+        filled = role == "train" or wanted is not None or bool(faults)
+        short = tuple(_short(whole, wanted, names)) if filled else ()
+        untold = short if wanted or not faults else ()  # else the faults say why classes are empty
+        yield SetFinding(
+            name=images.name,
+            role=role,
+            images=len(images),
+            whole=len(whole),
+            classes=len(set(images.labels)),
+            expected=wanted,
+            short=short,
+            faults=faults,
+            problems=tuple(_problems(whole, wanted, untold)),
+        )
 
 
 def _short(
@@ -98,7 +80,9 @@ def _short(
     counts = Counter(whole.labels)
     complete = expected is not None and expected.classes == len(names)
     wanted = expected.per_class if expected else None
-    for label in range(len(names)) if complete else sorted(_possible(whole)):
+    stands_for = ImageSet.of(whole).counts_as
+    possible = sorted({stands_for.get(label, label) for label in whole.classes})
+    for label in range(len(names)) if complete else possible:
         if not counts[label] or counts[label] != (wanted or counts[label]):
             yield names[label], counts[label]
 
@@ -121,9 +105,8 @@ def _problems(
 
 def _difference(found: int, expected: int, one: str, many: str) -> Iterator[str]:
     if found < expected:
-        lacking = expected - found
-        are = "is" if lacking == 1 else "are"
-        yield f"{found:,} of {counted(expected, one, many)}, {lacking:,} {are} missing"
+        are = "is" if found == expected - 1 else "are"
+        yield f"{found:,} of {counted(expected, one, many)}, {expected - found:,} {are} missing"
     elif found > expected:
-        surplus = found - expected
-        yield f"{counted(found, one, many)}, {surplus:,} more than the {expected:,} expected"
+        more = f"{found - expected:,} more than the {expected:,} expected"
+        yield f"{counted(found, one, many)}, {more}"

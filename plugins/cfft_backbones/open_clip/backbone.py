@@ -31,9 +31,9 @@ class OpenClipBackbone:
     Hugging Face files are checked against the config.json beside them and are trusted without one.
     """
 
-    quick_gelu: bool | None = cfft.param(None, help="QuickGELU or GELU, whatever the model says")
-    mean: tuple[float, float, float] | None = cfft.param(None, help="mean per colour, 0 to 1")
-    std: tuple[float, float, float] | None = cfft.param(None, help="deviation per colour")
+    quick_gelu: bool | None = cfft.param(None, help="QuickGELU (true) or GELU (false)")
+    mean: tuple[float, float, float] | None = cfft.param(None, help="mean per channel, 0 to 1")
+    std: tuple[float, float, float] | None = cfft.param(None, help="deviation per channel")
 
     def build(self, name: str, weights: str | None) -> cfft.Pretrained:
         """Return the model with `weights`; without, its values are random but always the same.

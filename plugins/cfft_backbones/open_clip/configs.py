@@ -88,7 +88,7 @@ def local_weights(folder: Path) -> Path:
     found = [folder / name for name in WEIGHT_NAMES if (folder / name).is_file()]
     if not found:
         names = ", ".join(WEIGHT_NAMES)
-        raise cfft.WeightsError(f"{folder}: holds none of {names}; give --pretrained PATH")
+        raise cfft.WeightsError(f"{folder} holds none of {names}; give --pretrained PATH")
     return found[0]
 
 
@@ -150,11 +150,11 @@ def _from_json(text: str, label: str) -> Architecture:
     try:
         config = json.loads(text)
     except json.JSONDecodeError as error:
-        raise cfft.ConfigError(f"model config {label} is no JSON: {error}") from error
+        raise cfft.ConfigError(f"model config {label} is not valid JSON: {error}") from error
     model = config.get("model_cfg", config) if isinstance(config, dict) else {}
     if "embed_dim" not in model or not isinstance(model.get("vision_cfg"), dict):
         raise cfft.ConfigError(
-            f"model config {label} lacks embed_dim or vision_cfg; it has to look like open_clip's: "
+            f"model config {label} lacks embed_dim or vision_cfg; open_clip's own configs have "
             "embed_dim, vision_cfg and, for prompts, text_cfg"
         )
     return Architecture(label, deepcopy(model), config.get("preprocess_cfg") or {})

@@ -1,4 +1,4 @@
-"""What must stay together with an open_clip model's weights."""
+"""Facts that are stored with an open_clip model's weights."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ _TRANSPOSED = frozenset({"visual.proj", "text_projection"})
 
 
 def detect(tensors: Mapping[str, Tensor]) -> Layout:
-    """Tell whose names a file uses; what is neither OpenAI's nor Hugging Face's is open_clip's."""
+    """Return the layout of a file: OpenAI's, Hugging Face's, or else open_clip's."""
     if any(key.startswith(("vision_model.", "text_model.")) for key in tensors):
         return "huggingface"
     return "openai" if _OPENAI_EXTRAS & tensors.keys() else "open_clip"

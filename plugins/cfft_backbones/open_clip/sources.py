@@ -1,4 +1,4 @@
-"""Where the weights of an open_clip model come from: a tag, a local file, the model's own place."""
+"""Sources of open_clip weights: a tag, a local file, or the folder of the model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Source:
     """Name weights before they are loaded.
 
     `read`: download what is not here yet, and read it. `quick_gelu`: the activation that the
-    weights were trained with, None where nobody says. `is_tag`: whether open_clip vouches for
+    weights were trained with, None where it is unknown. `is_tag`: whether open_clip vouches for
     it. `preprocess`: mean, std and the like as open_clip's configs have them.
     """
 

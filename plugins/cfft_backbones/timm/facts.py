@@ -1,4 +1,4 @@
-"""What must stay together with a timm model's weights."""
+"""Facts that are stored with a timm model's weights."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Read CIFAR-10's files: batches of its two versions and NumPy arrays, none of which may run code.
 
-Not torchvision's CIFAR10: it unpickles whatever passes an MD5 check, so that a copy saved anew is
+Not torchvision's CIFAR10: it unpickles whatever passes an MD5 check, so that a copy saved again is
 refused, and what is read could not be tested without the original.
 """
 
@@ -19,7 +19,7 @@ from cfft import DataError, ImageSubset
 from .images import ArrayImages, array_images
 from .pickles import read_pickle, read_pickled_array
 
-_RECORD = 1 + 3 * 32 * 32  # bytes of a label and a image
+_RECORD = 1 + 3 * 32 * 32  # bytes of a label and an image
 
 
 def read_batches(name: str, paths: Sequence[Path]) -> ArrayImages:
@@ -84,7 +84,7 @@ def read_corruption(folder: Path, name: str, severities: Sequence[int]) -> Image
     whole = read_arrays(name, [folder / f"{name}.npy", folder / "labels.npy"])
     each, rest = divmod(len(whole), 5)
     if rest:
-        raise DataError(f"{folder / name}.npy: {len(whole)} images are no stack of 5 severities")
+        raise DataError(f"{folder / name}.npy: {len(whole)} images do not divide into 5 severities")
     names = [f"{severity}/{place:05d}" for severity in range(1, 6) for place in range(each)]
     rows = [(severity - 1) * each + place for severity in severities for place in range(each)]
     origins = [f"CIFAR-10-C/{place:05d}" for _ in range(5) for place in range(each)]
@@ -129,7 +129,7 @@ def _load(path: Path, archive: bool = False, mmap_mode: Literal["r"] | None = No
     try:
         found = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
         if isinstance(found, np.ndarray) == archive:
-            raise ValueError("one array in place of an archive, or the other way round")
+            raise ValueError("an array where an archive is expected, or the reverse")
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         _refuse(path, error)
     return found

@@ -1,4 +1,4 @@
-"""Where CIFAR-10 and its reproductions lie, and in which files."""
+"""Folders and files of CIFAR-10 and its reproductions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COMPLETE: Mapping[str, Expected] = {
     "cifar10.1-v4": Expected(2021, 10),
     "cifar10.2": Expected(2000, 10),
 }
-"""What complete sets hold, as their authors publish it."""
+"""Published sizes of the complete sets."""
 CORRUPTED = ("CIFAR-10-C", ".")
 """Folders that the files of CIFAR-10-C may lie in."""
 

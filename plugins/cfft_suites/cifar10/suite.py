@@ -30,14 +30,14 @@ from .layouts import (
 class Cifar10Suite(Suite):
     """Measure on CIFAR-10, CIFAR-10.1, CIFAR-10.2 and CIFAR-10-C; train on CIFAR-10.
 
-    DIR holds the sets as they are published, any of them; CIFAR-10 itself may also lie in
-    train/<class>/* and test/<class>/*. The others are listed as absent. The corruptions of
+    DIR holds any of the sets as published; CIFAR-10 itself may also be in train/<class>/* and
+    test/<class>/*. The others are listed as absent. The corruptions of
     CIFAR-10-C, each one set with all `severities` in it, take the place of the other OOD sets.
     """
 
     data: Path = param(help="folder that holds cifar-10-batches-py, CIFAR-10-C, ...")
     sets: tuple[str, ...] | None = param(
-        None, help="sets to measure, which must be there; none: cifar10, 10.1 and 10.2, if there"
+        None, help="sets to measure, all required; none: those of cifar10, 10.1 and 10.2 that exist"
     )
     corruptions: tuple[str, ...] | None = param(
         None,

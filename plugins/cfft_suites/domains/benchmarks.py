@@ -1,4 +1,4 @@
-"""What complete domain benchmarks hold, as their authors publish them."""
+"""Published sizes of the domain benchmarks."""
 
 from __future__ import annotations
 

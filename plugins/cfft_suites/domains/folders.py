@@ -1,4 +1,4 @@
-"""Where the class folders of a domain lie, as the published archives unpack."""
+"""Class folders of a domain, as the published archives unpack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of the images to train on and to test on, as DomainNet and PACS bring them."""
+"""Lists of training and test images, in the format of DomainNet and PACS."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class DomainLists:
 def read_lists(domain: str, places: Sequence[Path]) -> DomainLists:
     """Read the lists that divide the in-distribution domain, from the first place that has them.
 
-    Raises DataError where they are missing, share a image or number the classes otherwise.
+    Raises DataError where they are missing, share an image or number the classes otherwise.
     """
     train, test = _find(places, domain, "train"), _find(places, domain, "test")
     _require_agreement(train, test)
@@ -70,7 +70,7 @@ def read_lists(domain: str, places: Sequence[Path]) -> DomainLists:
     if shared:
         raise DataError(
             f"{test.path} shares {len(shared)} of its images with {train.path.name}, such as "
-            f"{shared[0]}: nobody is tested on training images"
+            f"{shared[0]}: test images must not be trained on"
         )
     return DomainLists(tuple(places), train, test)
 
@@ -85,7 +85,7 @@ def _find(places: Sequence[Path], domain: str, use: Use) -> ImageList:
 
 
 def holds_lists(folder: Path) -> bool:
-    """Tell whether a folder beside the domains holds lists in place of class folders."""
+    """Tell whether a folder beside the domains holds lists, not class folders."""
     return not subfolders(folder) and any(folder.glob("*_train*.txt"))
 
 
@@ -101,7 +101,7 @@ def read_list(path: Path) -> ImageList:
         if not line.strip():
             continue
         if image.count("/") < 2 or not number.isdecimal():
-            raise DataError(f"{path}, line {place}: '{line}' is no DOMAIN/CLASS/FILE NUMBER")
+            raise DataError(f"{path}, line {place}: '{line}' is not DOMAIN/CLASS/FILE NUMBER")
         if image in numbers:
             raise DataError(f"{path}, line {place}: {image} is listed twice")
         numbers[image] = int(number)

@@ -31,9 +31,9 @@ from .lists import DomainLists, holds_lists, listed, read_lists
 class DomainsSuite(Suite):
     """Train on one domain of DIR/<domain>/<class>/*, test on it and on all others.
 
-    The domain `id` is split into train, val and test, each class for itself, drawn from the run's
-    seed. The test part is called like the domain, the others are the OOD sets; they may lack
-    classes but have no others. DIR may hold classes.txt or classes.toml with the class names.
+    The domain `id` is split into train, val and test, each class separately, drawn from the run's
+    seed. The test part has the name of the domain, the other domains are the OOD sets; they may
+    lack classes but not add any. DIR may hold classes.txt or classes.toml with the class names.
 
     So PACS, Office-Home, VLCS and DomainNet unpack. Where a domain holds train, crossval, full or
     test and those hold the classes, as VLCS has it, they are read together, each image once. With
@@ -44,16 +44,16 @@ class DomainsSuite(Suite):
 
     data: Path = param(help="folder that holds one folder a domain")
     id: str | None = param(
-        None, help="required: in-distribution domain, trained on; the others are OOD"
+        None, help="required: the in-distribution domain, which is trained on; the others are OOD"
     )
     split: Percentages = param(
-        (70.0, 10.0, 20.0), help="train/val/test of the domain id, in percent or shares"
+        (70.0, 10.0, 20.0), help="shares of train/val/test in the domain `id`"
     )
     lists: bool = param(
         False, help="divide by DIR/<domain>_train.txt and _test.txt, or the _kfold.txt of PACS"
     )
     benchmark: Benchmark | None = param(
-        None, help="what DIR holds, for cfft data verify to compare with its published counts"
+        None, help="published benchmark in DIR: cfft data verify compares its image counts"
     )
     known_sets: ClassVar[tuple[str, ...]] = ("the domain id", "every other domain")
     only_measured: ClassVar[tuple[str, ...]] = ("benchmark",)

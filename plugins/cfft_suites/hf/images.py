@@ -14,7 +14,7 @@ from cfft import ConfigError, DataError, ImageSet, decode_image, read_image, sho
 
 @attrs.frozen
 class Columns:
-    """Say which columns hold images and labels; None: the only one of that type.
+    """Names of the columns of images and labels; None: the only one of that type.
 
     `class_names`: what the user calls the classes, in the order of the labels; None: what the
     column calls them.
@@ -27,7 +27,7 @@ class Columns:
 
 @attrs.frozen(eq=False)
 class HfImages(ImageSet):
-    """Hold one split; `rows` give a image's file content or path under `columns.image`.
+    """Hold one split; `rows` give an image's file content or path under `columns.image`.
 
     `own_names`: what the column calls the classes, by which other datasets are matched.
     """
@@ -55,7 +55,7 @@ class HfImages(ImageSet):
         if content is not None:
             return decode_image(content, where)
         if path is None:
-            raise DataError(f"{where}: there is no image")
+            raise DataError(f"{where}: no image")
         return read_image(Path(path))
 
     def identify(self, index: int) -> str:
@@ -160,8 +160,8 @@ def _renamed(name: str, own: tuple[str, ...], wanted: tuple[str, ...] | None) ->
         return own
     if len(wanted) != len(own):
         raise DataError(
-            f"set '{name}': --classes has {len(wanted)} names, the label column {len(own)} "
-            f"classes: {shortened(own)}"
+            f"set '{name}': --classes has {len(wanted)} names, but the label column has "
+            f"{len(own)} classes: {shortened(own)}"
         )
     return wanted
 

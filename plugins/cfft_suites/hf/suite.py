@@ -38,7 +38,7 @@ class HfSuite(Suite):
     ood: str = param(
         "",
         help="OOD sets, several with ; between: NAME=SPLIT, NAME=DATASET:SPLIT, "
-        "NAME=DATASET[CONFIG]:SPLIT, with a FOLDER for DATASET too",
+        "NAME=DATASET[CONFIG]:SPLIT, where DATASET may be a folder",
     )
     split: Percentages = param((70.0, 10.0, 20.0), help="train/val/test, for parts without a split")
     image_column: str | None = param(None, help="column of images; none: found by its type")
@@ -58,7 +58,7 @@ class HfSuite(Suite):
     def open(self, seed: int) -> SuiteSets:
         """Return the sets; raises DataError for what cannot be loaded and what does not fit."""
         if self.train_split is None:
-            raise DataError("the suite hf has no images to train on: leave --train-split none out")
+            raise DataError("the suite hf has no images to train on: remove --train-split none")
         splits = self._splits()
         whole = hf_images("train", _split(splits, self.train_split), self._columns())
         given = {
@@ -95,7 +95,7 @@ class HfSuite(Suite):
         twice = [name for name, count in Counter(names or ()).items() if count > 1]
         if twice:
             raise DataError(
-                f"class names {self.classes}: '{twice[0]}' stands there twice, and classes of "
+                f"class names {self.classes}: '{twice[0]}' occurs twice, and classes of "
                 "datasets are matched by name"
             )
         return Columns(self.image_column, self.label_column, names)
@@ -139,7 +139,7 @@ def _load(library: Any, source: str | Path, subset: str | None) -> Any:
     if not any((source / file).is_file() for file in ("dataset_dict.json", "state.json")):
         return library.load_dataset(str(source), subset)
     if subset is not None:
-        raise ValueError(f"save_to_disk wrote one configuration there; leave '{subset}' out")
+        raise ValueError(f"save_to_disk wrote a single configuration there; remove '{subset}'")
     return library.load_from_disk(source)
 
 

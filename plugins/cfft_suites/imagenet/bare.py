@@ -53,7 +53,7 @@ def _others() -> set[str]:
 
 
 def _doubts(images: ImageFiles) -> Iterator[str]:
-    """Say why these may not be images of the validation set."""
+    """Yield reasons why these may not be images of the validation set."""
     counts = Counter(images.labels)
     most, usual = max(counts.values(), default=0), COMPLETE[TEST].per_class or 0
     if most > usual:

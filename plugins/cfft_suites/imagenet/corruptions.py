@@ -1,4 +1,4 @@
-"""The corruptions of ImageNet-C, made when a image is read.
+"""The corruptions of ImageNet-C, made when an image is read.
 
 The `imagecorruptions` package computes them with the published parameters, which are meant for
 224 x 224 pixels; so images are brought to that size first, as ImageNet-C was made.

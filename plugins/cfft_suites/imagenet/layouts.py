@@ -1,4 +1,4 @@
-"""Where ImageNet and its shifts lie, and what their class folders mean."""
+"""Folders of ImageNet and its shifts, and the classes that they stand for."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ COMPLETE: Mapping[str, Expected] = {
     "objectnet": Expected(18_574, 113),  # of 50,273 images in 313 folders
     "imagenet-a": Expected(7_500, 200),
 }
-"""What complete sets hold, as their authors publish it; of ObjectNet, what is measured."""
+"""Published sizes of the complete sets; of ObjectNet, the part that is measured."""
 _NUMBERED = ("imagenet-v2", "imagenet-v2-threshold", "imagenet-v2-top")
 
 
 @attrs.frozen(eq=False)
 class Layout:
-    """Say what class folders mean.
+    """Classes that the folders of a set stand for.
 
     `table`: class names by folder, in class-index order. `classes`: the indices that the set is
     made of, whether or not a folder of each is there.

@@ -42,7 +42,7 @@ class ObjectNetImages(ImageSet):
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """What is wrong with the folders; see ImageSet."""
+        """Faults of the folders; see ImageSet."""
         return self.files.faults
 
     @property
@@ -105,7 +105,7 @@ def read_mappings(folder: Path) -> Mapped:
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         reason = f"no entry for {error}" if isinstance(error, KeyError) else error
         raise DataError(
-            f"{folder}: ObjectNet's mappings cannot be read ({reason}); mend the folder, or remove "
+            f"{folder}: ObjectNet's mappings cannot be read ({reason}); fix the folder, or remove "
             "it and cfft uses what it knows"
         ) from error
 

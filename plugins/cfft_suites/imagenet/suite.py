@@ -36,15 +36,15 @@ from .objectnet import read_objectnet
 class ImageNetSuite(Suite):
     """Measure on ImageNet, V2, R, Sketch, ObjectNet and A; train on ImageNet.
 
-    DIR holds the sets under the names that the published archives unpack to, any of them; the
-    others are listed as absent. Only training needs DIR/train. Corruptions are made from the ID
+    DIR holds any of the sets, under the names that the published archives unpack to; the others
+    are listed as absent. Only training needs DIR/train. Corruptions are made from the ID
     set on the fly, each one set with all `severities` in it; they take the place of the other OOD
     sets, so that the OOD average is that of ImageNet-C.
     """
 
     data: Path = param(help="folder that holds val, train, imagenet-r, sketch, ...")
     sets: tuple[str, ...] | None = param(
-        None, help="sets to measure, which must be there; none: those of the paper, if there"
+        None, help="sets to measure, all required; none: those of the paper that exist"
     )
     corruptions: tuple[str, ...] | None = param(
         None,
@@ -140,7 +140,7 @@ class ImageNetSuite(Suite):
 
 
 def _lacking(root: Path) -> Iterator[str]:
-    """Say which classes there is nothing to train on of."""
+    """List the classes without training images."""
     names = facts().names
     missing = sorted(set(names).difference(subfolders(root)))
     if missing:

@@ -25,7 +25,7 @@ class Stored:
     """Hold the images of a set.
 
     `pixels`: [N, 64, 64, 3]. `masks`: [N, 64, 64], True = object. `labels`: [N].
-    `families`, `styles`: what is behind each object and how it is drawn, by name.
+    `families`, `styles`: background and style of each image, by name.
     """
 
     pixels: Bytes

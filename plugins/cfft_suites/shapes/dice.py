@@ -33,7 +33,7 @@ class Dice:
         return low + int(self._random.random() * (high - low + 1))
 
     def pick(self, options: Sequence[T]) -> T:
-        """Return one of `options`, all alike probable."""
+        """Return one of `options`, all equally likely."""
         return options[self.whole(0, len(options) - 1)]
 
     def chance(self, share: float) -> bool:

@@ -1,4 +1,4 @@
-"""The object layer of a image: its pixels and its exact mask, in one of several styles."""
+"""The object layer of an image: its pixels and its exact mask, in one of several styles."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _SIDES = 24
 
 
 class Tone(IntEnum):
-    """Say how a part is coloured; a hole shows the background."""
+    """Colour of a part; a hole shows the background."""
 
     HOLE = 0
     BODY = 1

@@ -20,7 +20,7 @@ class ShapesSuite(Suite):
 
     No file has to be there: images of 24 things, 64 x 64, are drawn from fixed numbers, the
     same ones on every machine whatever the run's seed, and kept in `cache`. Train, val and test
-    are confounded: a image's background is the one tied to its class with probability
+    are confounded: an image's background is the one tied to its class with probability
     `confounding`. The OOD sets are resample, rendition, sketch, relocated and adversarial; the
     last one holds images that a small convolutional network, trained on the default training
     set, gets wrong.

@@ -1,4 +1,4 @@
-"""The world: how a image of each set comes about, one by one, from set name and index."""
+"""The world: draws each image from the name of its set and its index."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ _USUAL_POSES = PoseRange()
 
 @attrs.frozen
 class SetRule:
-    """Say how the images of one set are drawn.
+    """Describe how the images of one set are drawn.
 
-    `families`: the backgrounds to draw from. `confounded`: whether a image gets the background
+    `families`: the backgrounds to draw from. `confounded`: whether an image gets the background
     tied to its class with the suite's probability instead. `noise`: largest standard deviation
     of the sensor noise, in levels of 255.
     """
@@ -66,7 +66,7 @@ class SetRule:
 
 @attrs.frozen(eq=False)
 class Image:
-    """Hold a image and how it came about.
+    """Hold an image and the choices that it was drawn from.
 
     `pixels`: [64, 64, 3], bytes. `mask`: [64, 64], True = object.
     """

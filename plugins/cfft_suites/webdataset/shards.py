@@ -1,4 +1,4 @@
-"""Which tars a WebDataset pattern means, downloaded where they have a URL."""
+"""Tar files of a WebDataset pattern, downloaded where they have a URL."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def find_shards(name: str, pattern: str, data: Path | None, cache: Path | None) 
     schemes = {url: urlsplit(url).scheme for url in urls}
     for url in (url for url, scheme in schemes.items() if scheme not in ("", *_REMOTE)):
         raise ConfigError(
-            f"set '{name}': {url}: cfft runs no commands; give files, file://, http:// or https://"
+            f"set '{name}': {url}: cfft does not run commands; give files, file://, http:// or https://"
         )
     local = [url for url, scheme in schemes.items() if not scheme]
     if local and data is None and not all(map(os.path.isabs, local)):
-        raise ConfigError(f"set '{name}': {pattern} is no URL: give --data DIR that it starts from")
+        raise ConfigError(f"set '{name}': {pattern} is not a URL: give its folder (--data DIR)")
     folder = data or Path()
     _require(name, local, folder)
     return [_remote(url, cache) if schemes[url] else Shard(url, folder / url) for url in urls]

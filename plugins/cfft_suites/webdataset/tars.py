@@ -20,12 +20,12 @@ from .shards import Shard, members
 
 SplitName = Callable[[str], tuple[str | None, str | None]]
 _NO_SAMPLES = re.compile(r"__[^/]*__([./]|$)|(.*/)?(\._[^/]*|\.DS_Store)$|__MACOSX/")
-"""What lies in tars beside samples: the library's own files, and what macOS adds."""
+"""Files in tars that are no samples: the library's own, and those that macOS adds."""
 
 
 @attrs.frozen
 class Keys:
-    """Say which files of a sample count.
+    """Select the files of a sample.
 
     `images`: extensions of images, the first that a sample has is taken. `label`: extension of
     the class index. `split_name`: divides a file's name into the sample's name and the extension.
@@ -40,7 +40,7 @@ class Keys:
 class TarIndex:
     """Hold what the headers of a tar say of its samples, one value each.
 
-    A image is `sizes` bytes from `offsets` on in the tar, which is not compressed.
+    An image is `sizes` bytes from `offsets` on in the tar, which is not compressed.
     """
 
     names: tuple[str, ...]
@@ -107,7 +107,7 @@ def tar_images(
     """Find the images in tars by their headers.
 
     Raises DataError for a tar that is cut short, compressed or none, for a file that it holds
-    twice, for a sample without a image or a label, and for a label without a class name.
+    twice, for a sample without an image or a label, and for a label without a class name.
     """
     indices = tuple(_indexed(shard, keys) for shard in shards)
     for shard, index in zip(shards, indices, strict=True):
@@ -126,7 +126,7 @@ def _indexed(shard: Shard, keys: Keys) -> TarIndex:
         return _read_index(shard.path, status.st_size, status.st_mtime_ns, keys)
     except tarfile.TarError as error:
         remedy = (
-            f"delete it, and {shard.name} is downloaded anew"
+            f"delete it, and {shard.name} is downloaded again"
             if shard.remote
             else "give whole tars that are not compressed, whose images can be read in any order"
         )
@@ -163,7 +163,7 @@ def _files(
             continue
         file = name, extension.lower()
         if file in seen:
-            raise DataError(f"{path}: it holds {member.name} twice: write the tar anew")
+            raise DataError(f"{path}: it holds {member.name} twice: write the tar again")
         seen.add(file)
         yield *file, member
 

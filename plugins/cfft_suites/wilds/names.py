@@ -1,4 +1,4 @@
-"""What the classes of WILDS datasets are called, wherever WILDS says it."""
+"""Class names of WILDS datasets, from wherever WILDS gives them."""
 
 from __future__ import annotations
 

@@ -23,20 +23,20 @@ _ID_PARTS = ("train", "id_val", "id_test")
 
 @suite("wilds")
 class WildsSuite(Suite):
-    """Train and measure on a image classification set of WILDS, split as it says.
+    """Train and measure on an image classification set of WILDS, with its splits.
 
     Sets have the names that WILDS gives them: train, id_val and id_test are in distribution, `val`
     and `test` are OOD (in waterbirds and celebA: of other group shares than training). Where a
     dataset lacks id_val or id_test, that part is drawn from its train split, each class for
-    itself, from the run's seed. Those of WILDS that are no image classification (text, graphs,
-    regression, detection) cannot be chosen.
+    itself, from the run's seed. Datasets for other tasks (text, graphs, regression,
+    detection) cannot be chosen.
     """
 
     dataset: Literal[
         "camelyon17", "iwildcam", "fmow", "rxrx1", "domainnet", "waterbirds", "celebA"
     ] = param(help="dataset of WILDS")
     data: Path = param(help="folder that holds the folders of WILDS: camelyon17_v1.0, ...")
-    download: bool = param(False, help="download the dataset where it is not there")
+    download: bool = param(False, help="download the dataset if it is missing")
     split: Percentages = param(
         (70.0, 10.0, 20.0), help="train/val/test, for ID parts that WILDS lacks"
     )
@@ -80,7 +80,7 @@ class WildsSuite(Suite):
             raise DataError(f"--data {self.data}: no such directory; --download true makes it")
         try:
             with warnings.catch_warnings():
-                # pandas 3 hands WILDS arrays that nobody writes to, and torch warns of them
+                # pandas 3 gives WILDS read-only arrays, and torch warns of them
                 warnings.filterwarnings("ignore", "The given NumPy array is not writable")
                 return library.get_dataset(
                     dataset=self.dataset, root_dir=str(self.data), download=self.download
@@ -91,7 +91,7 @@ class WildsSuite(Suite):
                 f"WILDS {self.dataset} is not complete in {self.data}: {error}{hint}"
             ) from error
         except ValueError as error:
-            if "read-only" in str(error):  # pandas 3 gives out arrays that nobody may write to
+            if "read-only" in str(error):  # pandas 3 gives read-only arrays
                 raise ConfigError(
                     f"the package wilds reads {self.dataset} with pandas below 3 alone: "
                     "pip install 'pandas<3'"
@@ -103,7 +103,7 @@ class WildsSuite(Suite):
     def _unreadable(self, error: Exception) -> DataError:
         return DataError(
             f"WILDS {self.dataset} in {self.data} cannot be read ({type(error).__name__}: "
-            f"{error}): its files are not those that WILDS publishes"
+            f"{error}): its files differ from those that WILDS publishes"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a user may get wrong with open_clip models: one line, before anything is trained."""
+"""Mistakes with open_clip models give one line, before anything is trained."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_a_broken_file_is_named(name: str, config: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"hi\n"], ids=["empty", "text"])
-def test_a_file_that_says_nothing_is_told_in_words(
+def test_a_file_that_says_nothing_is_reported_in_words(
     content: bytes, config: str, tmp_path: Path
 ) -> None:
     (tmp_path / "weights.pt").write_bytes(content)
@@ -217,7 +217,7 @@ def test_values_that_are_not_finite_are_found_before_anything_is_trained(
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("{", "no JSON"), ("[]", "lacks embed_dim"), ('{"embed_dim": 3}', "lacks embed_dim")],
+    [("{", "not valid JSON"), ("[]", "lacks embed_dim"), ('{"embed_dim": 3}', "lacks embed_dim")],
 )
 def test_a_model_config_that_is_none_is_named(text: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text(text)

@@ -138,7 +138,7 @@ def test_a_corruption_that_is_missing_is_named(write_corruption: Write, cifar10:
 
 @pytest.mark.parametrize(
     ("count", "labels", "message"),
-    [(10, [0] * 9, "9 labels for 10 images"), (9, [0] * 9, "9 images are no stack of 5")],
+    [(10, [0] * 9, "9 labels for 10 images"), (9, [0] * 9, "9 images do not divide into 5")],
 )
 def test_a_stack_that_does_not_match_is_refused(
     write_corruption: Write, cifar10: Path, count: int, labels: list[int], message: str

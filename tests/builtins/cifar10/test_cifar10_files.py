@@ -248,5 +248,5 @@ def test_an_archive_in_place_of_an_array_is_refused(
     np.savez(tmp_path / "other.npz", images=pixels(1))
     (tmp_path / "other.npz").rename(tmp_path / "cifar10.1_v6_data.npy")
 
-    with pytest.raises(DataError, match=r"v6_data.npy: not the arrays .*the other way round"):
+    with pytest.raises(DataError, match=r"v6_data.npy: not the arrays .*or the reverse"):
         evaluation_sets(Cifar10Suite(data=tmp_path), 0)

@@ -23,7 +23,7 @@ FOLDER = "n01440764"
 
 @pytest.fixture
 def noise() -> Image.Image:
-    """A image of random colours, 224 x 224."""
+    """An image of random colours, 224 x 224."""
     pixels = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
     return Image.fromarray(pixels)
 
@@ -161,7 +161,7 @@ def test_corruptions_are_made_from_the_validation_set(
         evaluation_sets(ImageNetSuite(data=tmp_path, corruptions=("fog",)), 0)
 
 
-def test_every_severity_is_a_version_of_a_image_of_the_validation_set(data: Path) -> None:
+def test_every_severity_is_a_version_of_an_image_of_the_validation_set(data: Path) -> None:
     (fog,) = ood(data, "fog", severities=(1, 3))
     left = ImageSubset(fog, (3, 0), "left")
 

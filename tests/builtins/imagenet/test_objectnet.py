@@ -89,7 +89,7 @@ def test_what_is_left_lies_within_the_border(objectnet: Path) -> None:
     assert open_objectnet(objectnet).read(1).getcolors() == [(24, (0, 0, 255))]
 
 
-def test_a_image_that_is_all_border_is_named(objectnet: Path) -> None:
+def test_an_image_that_is_all_border_is_named(objectnet: Path) -> None:
     with pytest.raises(DataError, match=r"banana/0.png: 10 x 8 pixels leave nothing .* of 4"):
         open_objectnet(objectnet, border=4).read(1)
 

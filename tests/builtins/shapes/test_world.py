@@ -1,4 +1,4 @@
-"""What the images of the world promise, drawn one at a time."""
+"""Promises of the drawn world's images, drawn one at a time."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_two_images_of_each_class_are_those_that_this_version_of_the_world_has(n
     assert drawn.hexdigest()[:16] == IMAGES[name]
 
 
-def test_a_image_can_be_drawn_without_those_before_it():
+def test_an_image_can_be_drawn_without_those_before_it():
     draw_image(RULES["train"], 4, confounding=0.95)
     later = draw_image(RULES["train"], 5, confounding=0.95)
 
@@ -94,7 +94,7 @@ def test_another_background_changes_no_pixel_inside_the_mask(style):
     np.testing.assert_array_equal(over_sea[~layer.mask], sea[~layer.mask])
 
 
-def test_the_mask_of_a_image_does_not_depend_on_its_background():
+def test_the_mask_of_an_image_does_not_depend_on_its_background():
     confounded = draw_image(RULES["train"], 11, confounding=1.0)
     elsewhere = draw_image(RULES["train"], 11, confounding=0.0)
 
