@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -77,6 +77,15 @@ class Layer:
             self.values.setdefault((parts[0], parts[1]), {})[parts[2]] = value
         else:
             raise ConfigError(_bad_assignment(f"{path}={value}"))
+
+    def without(self, kinds: Collection[str]) -> Layer:
+        """Return a layer that says the same, but nothing of strategies of `kinds`."""
+        return attrs.evolve(
+            self,
+            chosen={kind: picks for kind, picks in self.chosen.items() if kind not in kinds},
+            values={key: values for key, values in self.values.items() if key[0] not in kinds},
+            loose={kind: values for kind, values in self.loose.items() if kind not in kinds},
+        )
 
 
 def _bad_assignment(text: str) -> str:

@@ -19,7 +19,7 @@ from cfft.cli.options.declared import add_command
 from cfft.cli.options.options import JSON, Option, parameter_options
 from cfft.cli.options.suites import chosen_suite, place
 from cfft.cli.output.consoles import console
-from cfft.cli.output.live import reporter
+from cfft.cli.output.live import reporting
 from cfft.cli.output.strategy import summary_record
 from cfft.cli.output.verification import print_verification
 from cfft.config.keywords import Keywords
@@ -131,11 +131,8 @@ def verify_suite(
             verify,  # torch comes with it, and listings do without
         )
 
-    watcher = reporter(console(), console(stderr=True), as_json=as_json)
-    try:
+    with reporting(as_json=as_json) as watcher:
         found = verify(chosen, seed, decode=not counts_only, reporter=watcher)
-    finally:
-        watcher.close()
     if as_json:
         asked = {"use": suite, **values_of(chosen)}
         typer.echo(json.dumps({"suite": asked, "seed": seed, **found.record()}, indent=2))

@@ -18,7 +18,7 @@ from cfft.cli.options.options import JSON, OUTPUT, Option, configuring, settings
 from cfft.cli.options.wording import IMAGES, reworded
 from cfft.cli.output.consoles import console
 from cfft.cli.output.eval_tables import print_evaluation
-from cfft.cli.output.live import reporter
+from cfft.cli.output.live import reporting
 from cfft.config.keywords import FILES
 from cfft.config.settings import Evaluation
 from cfft.evaluation.entry import KINDS, MODELS, planned_evaluation
@@ -79,12 +79,8 @@ def evaluate(
     planned = planned_evaluation(registry, models, keywords, out, from_predictions)
     with starting():
         import cfft.evaluation.job  # noqa: F401, torch comes with it: --help must not wait for that
-    watcher = reporter(console(), console(stderr=True), as_json=as_json)
-    with planned.directory() as place:
-        try:
-            record = planned.start(place, watcher)
-        finally:
-            watcher.close()
+    with planned.directory() as place, reporting(as_json=as_json) as watcher:
+        record = planned.start(place, watcher)
     if os.environ.get("RANK", "0") == "0":
         _show(record, place, as_json=as_json)
 

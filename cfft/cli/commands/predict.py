@@ -15,8 +15,7 @@ import typer
 
 from cfft.cli.errors import starting
 from cfft.cli.options.command import Command
-from cfft.cli.output.consoles import console
-from cfft.cli.output.live import reporter
+from cfft.cli.output.live import reporting
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import require_free, write_text
@@ -32,7 +31,7 @@ _HELP = """{summary}
 
 For example: cfft predict runs/object holiday/ > labels.csv
 
-A line holds path, rank, label, class_index and probability; with --top K a image has K of them.
+A line holds path, rank, label, class_index and probability; with --top K each image has K lines.
 """
 
 
@@ -49,11 +48,11 @@ def predict(
         list[str],
         typer.Argument(help="Image files, folders or 'patterns/**/*.jpg'.", metavar="IMAGES"),
     ],
-    top: Annotated[int, typer.Option(help="Classes a image.", metavar="K", min=1)] = 1,
+    top: Annotated[int, typer.Option(help="Classes per image.", metavar="K", min=1)] = 1,
     form: Annotated[
         Format | None,
         typer.Option(
-            "--format", help="csv (the default), or jsonl: a JSON object a line.", metavar="NAME"
+            "--format", help="csv (the default), or jsonl: one JSON object per line.", metavar="NAME"
         ),
     ] = None,
     as_json: Annotated[
@@ -81,7 +80,6 @@ def predict(
     """Label images with a stored model."""
     require_free(out)
     spelled = _SPELLED[_format(form, as_json)]
-    watcher = reporter(console(stderr=True), console(stderr=True), as_json=False)
     with starting():
         from cfft.evaluation import predict as prediction  # torch comes with it
         from cfft.evaluation.models.load import load
@@ -89,12 +87,10 @@ def predict(
     stored = load(model, Registry.installed())
     classes = stored.classes
     prediction.check_top(top, classes)
-    try:
+    with reporting(as_json=False) as watcher:
         found = prediction.predict(
             stored, paths, batch_size, workers, precision, watcher, skip_unreadable
         )
-    finally:
-        watcher.close()
     _write(spelled(prediction.likeliest(found, classes, top)), out)
 
 

@@ -16,7 +16,7 @@ from cfft.cli.errors import RunInterruptedError, starting
 from cfft.cli.options.declared import add_command
 from cfft.cli.options.options import run_options
 from cfft.cli.output.consoles import console
-from cfft.cli.output.live import reporter
+from cfft.cli.output.live import reporting
 from cfft.cli.output.tables import print_results, print_whereabouts
 from cfft.config.layers import recipe_names, recipe_summary
 from cfft.plugin.registry import Registry
@@ -55,13 +55,11 @@ def run(
     planned = planned_run(registry, keywords, out, resume=resume)
     with starting():
         import cfft.training.run  # noqa: F401, torch comes with it: --help must not wait for that
-    watcher = reporter(console(), console(stderr=True), as_json=as_json)
     try:
-        results = planned.start(dry_run=dry_run, reporter=watcher)
+        with reporting(as_json=as_json) as watcher:
+            results = planned.start(dry_run=dry_run, reporter=watcher)
     except KeyboardInterrupt:
         raise RunInterruptedError(_how_to_resume(planned.out)) from None
-    finally:
-        watcher.close()
     if os.environ.get("RANK", "0") == "0":
         _show(results, planned.out, dry_run=dry_run, as_json=as_json)
 
