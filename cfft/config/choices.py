@@ -9,7 +9,7 @@ import attrs
 
 from cfft.config.layers import COMMAND_LINE, LISTS, Choice, Layer, joined
 from cfft.config.shorthand import Shorthand
-from cfft.errors import CfftError, unknown
+from cfft.errors import CfftError, ConfigError, unknown
 from cfft.plugin.registry import Registry
 from cfft.step.interfaces import AuxLoss
 from cfft.step.needs import needs_of
@@ -73,6 +73,18 @@ def strategies(
         names = ", ".join(registry.names(kind)) or "none"
         problems = [f"no {kind} is chosen: give --{kind} NAME; installed: {names}"]
     return made, problems
+
+
+def only_strategy(registry: Registry, layer: Layer, kind: str) -> Any:
+    """Make the strategy of a kind that one layer chooses; raises ConfigError with every problem."""
+    choices = Choices(layer.chosen)
+    made, problems = strategies(registry, [layer], choices, kind)
+    problems += _unknown(registry, [layer], choices)
+    problems += _misplaced(registry, [layer], choices)
+    problems += Shorthand(registry, layer.chosen, layer).problems()
+    if problems:
+        raise ConfigError(*problems)
+    return next(iter(made.values()))
 
 
 def followed(loss: Any) -> str:
@@ -163,5 +175,5 @@ def _misplaced(registry: Registry, layers: Sequence[Layer], choices: Choices) ->
             yield (
                 f"--{kind}.{label}: {kind} '{label}' is not chosen "
                 f"(chosen: {', '.join(chosen) or 'none'}): "
-                f"add --{kind} {label} or leave its parameters out"
+                f"choose {label} or leave its parameters out"
             )

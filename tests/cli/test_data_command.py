@@ -220,7 +220,10 @@ def test_a_suite_that_opens_nothing_says_why(cfft_command: Command, install: Ins
         (("domains",), "suite.domains.data is missing: give --suite.domains.data PATH"),
         (("domains", "a", "--data", "b"), "DIR a and --data b mean the same: give one of them"),
         (("domains", "a", "--idd", "x"), "unknown option --idd; did you mean --id"),
-        (("domains", "a", "--suite.folder.data", "b"), "the suite is 'domains', not 'folder'"),
+        (
+            ("domains", "a", "--suite.folder.data", "b"),
+            "suite 'folder' is not chosen (chosen: domains)",
+        ),
         (("shapes", "a"), "--data belongs to nothing chosen (suite shapes)"),
         (("domains", "a", "--seed", "x"), "--seed: got 'x', allowed: a whole number >= 0"),
     ],

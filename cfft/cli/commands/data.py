@@ -1,4 +1,4 @@
-"""The command `cfft data`: which suites there are, and whether their images are complete."""
+"""The command `cfft data`: list suites and verify their images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated, Any
 
 import attrs
@@ -17,15 +16,15 @@ from cfft.cli.errors import starting
 from cfft.cli.options.command import Command, Group
 from cfft.cli.options.declared import add_command
 from cfft.cli.options.options import JSON, Option, parameter_options
-from cfft.cli.options.suites import chosen_suite, place
 from cfft.cli.output.consoles import console
 from cfft.cli.output.live import reporting
 from cfft.cli.output.strategy import summary_record
 from cfft.cli.output.verification import print_verification
+from cfft.config.choices import only_strategy
 from cfft.config.keywords import Keywords
 from cfft.config.layers import SEED
 from cfft.data.suite import Suite
-from cfft.errors import DataError
+from cfft.errors import ConfigError, DataError
 from cfft.plugin.manager import Provided
 from cfft.plugin.params import values_of
 from cfft.plugin.registry import Registry, broken_line
@@ -123,14 +122,15 @@ def verify_suite(
     **parameters: str,
 ) -> None:
     """Verify a suite and show what was found; raises DataError with a summary of what is wrong."""
-    layer = Keywords(registry, ("suite",), (), files=False).layer(parameters)
-    place(layer, None if directory is None else Path(directory))
-    chosen = chosen_suite(registry, layer, suite)
+    if directory is not None and "data" in parameters:
+        given = parameters["data"]
+        raise ConfigError(f"DIR {directory} and --data {given} mean the same: give one of them")
+    if directory is not None:
+        parameters["data"] = directory
+    keywords = Keywords(registry, ("suite",), (), files=False)
+    chosen = only_strategy(registry, keywords.layer({"suite": suite, **parameters}), "suite")
     with starting():
-        from cfft.data.verification.verify import (
-            verify,  # torch comes with it, and listings do without
-        )
-
+        from cfft.data.verification.verify import verify  # torch comes with it
     with reporting(as_json=as_json) as watcher:
         found = verify(chosen, seed, decode=not counts_only, reporter=watcher)
     if as_json:
@@ -138,12 +138,8 @@ def verify_suite(
         typer.echo(json.dumps({"suite": asked, "seed": seed, **found.record()}, indent=2))
     else:
         print_verification(console(), found)
-    problems = [*found.problems, *([] if allow_absent else _absent(found.absent))]
+    problems = list(found.problems)
+    if found.absent and not allow_absent:
+        problems.append(f"absent: {', '.join(found.absent)}; --allow-absent accepts that")
     if problems:
         raise DataError(*problems)
-
-
-def _absent(absent: Any) -> list[str]:
-    if not absent:
-        return []
-    return [f"absent: {', '.join(absent)}; --allow-absent accepts that"]

@@ -14,8 +14,15 @@ import typer
 
 from cfft.cli.errors import starting
 from cfft.cli.options.declared import add_command
-from cfft.cli.options.options import JSON, OUTPUT, Option, configuring, settings_option
-from cfft.cli.options.wording import IMAGES, reworded
+from cfft.cli.options.options import (
+    JSON,
+    MEASURED,
+    MEASURING,
+    OUTPUT,
+    Option,
+    configuring,
+    settings_option,
+)
 from cfft.cli.output.consoles import console
 from cfft.cli.output.eval_tables import print_evaluation
 from cfft.cli.output.live import reporting
@@ -26,8 +33,8 @@ from cfft.plugin.params import declaration
 from cfft.plugin.registry import Registry
 
 _SETTINGS = ("model", "pretrained", "head", "prompts")
-_MEASURING = "Measuring"
 _WORDS = {
+    **MEASURED,
     "model": "architecture of zero-shot and of bare weight files, such as ViT-B-32, a local "
     "config FILE.json, or BACKBONE:NAME [default that of the first run]",
     "head": "head of zero-shot and of weight files without one: zero-shot, linear-probe, own, or "
@@ -61,9 +68,8 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
 
 def eval_options(registry: Registry) -> list[Option]:
     """Return the options of `cfft eval` in the order of its help."""
-    shared = configuring(registry, list(_own_options()), KINDS, _SETTINGS)
-    options = reworded(registry, (o for o in shared if o.keyword not in FILES), _WORDS)
-    return sorted(options, key=lambda option: option.panel != IMAGES)
+    options = configuring(registry, list(_own_options()), KINDS, _SETTINGS, _WORDS)
+    return [option for option in options if option.keyword not in FILES]
 
 
 def evaluate(
@@ -89,7 +95,7 @@ def _own_options() -> Iterator[Option]:
     yield Option("models", MODELS, "", "MODEL", repeated=True, is_argument=True)
     declared = declaration(Evaluation)
     for param in declared.params:
-        yield settings_option(declared, param, _MEASURING)
+        yield settings_option(declared, param, MEASURING)
     stored = (
         "recompute tables without a model; MODEL is then what cfft eval wrote, or a finished run"
     )

@@ -14,8 +14,7 @@ import typer
 from cfft.cli.errors import starting
 from cfft.cli.options.command import Group
 from cfft.cli.options.declared import add_command
-from cfft.cli.options.options import JSON, THRESHOLDS, Option, configuring
-from cfft.cli.options.wording import reworded
+from cfft.cli.options.options import JSON, MEASURED, MEASURING, THRESHOLDS, Option, configuring
 from cfft.cli.output.consoles import console
 from cfft.cli.output.live import reporting
 from cfft.cli.output.mask_tables import print_masks
@@ -29,12 +28,12 @@ from cfft.runtime.files import check_fillable, write_text
 if TYPE_CHECKING:
     from cfft.evaluation.models.finding import ModelRef
 
-_PANEL = "What is measured"
 _THRESHOLDS = ("0.2", "0.3", "0.4", "0.5", "0.6", "0.7")
 _FILE = "masks.json"
 _KINDS = ("suite", "mask", "cam", "backbone")
 _SETTINGS = ("model", "pretrained", "head", "prompts", "precision", "workers")
 _WORDS = {
+    **MEASURED,
     "model": "architecture of zero-shot, such as ViT-B-32, a local config FILE.json, or "
     "BACKBONE:NAME [default that of the first run]",
     "head": "head of zero-shot: zero-shot, linear-probe, own, or auto: zero-shot where there is "
@@ -60,7 +59,7 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command `masks` to a group called `name`."""
     registry = Registry.installed()
     own = list(_own_options(registry))
-    options = reworded(registry, configuring(registry, own, _KINDS, _SETTINGS), _WORDS)
+    options = configuring(registry, own, _KINDS, _SETTINGS, _WORDS)
     group = typer.Typer(cls=Group, help=summary, no_args_is_help=True)
     add_command(group, "masks", options, partial(measure, registry), registry, help=_HELP)
     app.add_typer(group, name=name)
@@ -131,15 +130,15 @@ def _own_options(registry: Registry) -> Iterator[Option]:
     yield Option("models", models, "", "RUN", repeated=True, is_argument=True)
     yield from _image_options()
     cuts = f"cut maps there [default {','.join(_THRESHOLDS)}]"
-    yield Option("thresholds", cuts, _PANEL, "X,...", param=THRESHOLDS)
+    yield Option("thresholds", cuts, MEASURING, "X,...", param=THRESHOLDS)
     mask = f"how to cut it: {', '.join(cut_masks(registry))} [default {_usual('mask')}]"
-    yield Option("mask", mask, _PANEL, "NAME")
+    yield Option("mask", mask, MEASURING, "NAME")
     maps = f"{', '.join(registry.names('cam'))} [default {_usual('cam')}]"
-    yield Option("cam", f"map to cut; may be repeated: {maps}", _PANEL, "NAME", repeated=True)
+    yield Option("cam", f"map to cut; may be repeated: {maps}", MEASURING, "NAME", repeated=True)
     images = Param("batch_size", int, 32, "images per pass", ge=1)
-    yield Option("batch_size", "images per pass [default 32]", _PANEL, "N", param=images)
-    yield Option("out", f"write DIR/{_FILE}", _PANEL, "DIR")
-    yield attrs.evolve(JSON, help="print figures as JSON and nothing else", panel=_PANEL)
+    yield Option("batch_size", "images per pass [default 32]", MEASURING, "N", param=images)
+    yield Option("out", f"write DIR/{_FILE}", MEASURING, "DIR")
+    yield attrs.evolve(JSON, help="print figures as JSON and nothing else", panel=MEASURING)
 
 
 def _usual(kind: str) -> str:
@@ -149,16 +148,16 @@ def _usual(kind: str) -> str:
 
 def _image_options() -> Iterator[Option]:
     sets = "train, test or a set's name; may be repeated [default test]"
-    yield Option("sets", sets, _PANEL, "NAME", repeated=True)
+    yield Option("sets", sets, MEASURING, "NAME", repeated=True)
     masks = (
         "where the objects are: a folder of PNG segmentations named like the images, or a JSON "
         "file of COCO [default what the sets know themselves]"
     )
-    yield Option("masks", masks, _PANEL, "PATH")
+    yield Option("masks", masks, MEASURING, "PATH")
     form = (
         "binary: 0 is context and the rest object; trimap: 1 object, 2 context, 3 ignored; "
         "coco: a JSON file of instances [default binary]"
     )
-    yield Option("mask_format", form, _PANEL, "NAME")
+    yield Option("mask_format", form, MEASURING, "NAME")
     limit = Param("limit", int, None, "images a set", ge=1)
-    yield Option("limit", "images a set, drawn by class", _PANEL, "N", param=limit)
+    yield Option("limit", "images a set, drawn by class", MEASURING, "N", param=limit)

@@ -124,7 +124,7 @@ def show_strategy(words: Words, as_json: AsJson = False) -> None:
 
 def check_plugins(name: PluginName = None) -> None:
     """Check that plug-ins load, share no names and keep the rules of their kind."""
-    from cfft.cli.commands.conformance import complaints  # torch comes with it; listings do without
+    from cfft.testing.complaints import complaints  # torch comes with it; listings do without
 
     registry = Registry.installed()
     plugins = [p for p in registry.plugins if name in (None, p.name, p.distribution)]

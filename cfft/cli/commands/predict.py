@@ -52,7 +52,9 @@ def predict(
     form: Annotated[
         Format | None,
         typer.Option(
-            "--format", help="csv (the default), or jsonl: one JSON object per line.", metavar="NAME"
+            "--format",
+            help="csv (default) or jsonl, one JSON object per line.",
+            metavar="NAME",
         ),
     ] = None,
     as_json: Annotated[

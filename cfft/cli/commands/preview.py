@@ -19,7 +19,7 @@ from cfft.plugin.params import Param
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import first_free, replacing, require_free
 
-_PANEL = "What is drawn"
+_PANEL = "Drawing"
 _KINDS = ("suite", *COUNTERFACTUAL, "backbone")
 _SETTINGS = ("model", "pretrained", "head", "prompts", "precision", "workers")
 _FORMATS = (".png", ".pdf", ".svg")
