@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -17,7 +17,11 @@ from cfft.errors import ConfigError
 from cfft.plugin.params import declaration
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import reserved
+from cfft.runtime.json_files import as_json
 from cfft.runtime.progress import Reporter
+
+if TYPE_CHECKING:  # torch comes with it
+    from cfft.evaluation.files.evaluation import EvaluationResults
 
 KINDS = ("suite", "backbone")
 MODELS = (
@@ -68,7 +72,7 @@ def evaluate(
     asked = [str(each) for each in ([models] if isinstance(models, (str, Path)) else models)]
     planned = planned_evaluation(Registry.installed(), asked, keywords, out, from_predictions)
     with planned.directory() as place:
-        return planned.start(place, reporter)
+        return dict(as_json(planned.start(place, reporter)))
 
 
 @attrs.frozen
@@ -94,8 +98,8 @@ class PlannedEvaluation:
         with reserved(Path("evaluations", chosen[0].use if chosen else "evaluation")) as place:
             yield place
 
-    def start(self, out: Path | None, reporter: Reporter | None = None) -> dict[str, Any]:
-        """Measure or recompute, write to `out` and return the record."""
+    def start(self, out: Path | None, reporter: Reporter | None = None) -> EvaluationResults:
+        """Measure or recompute, write to `out` and return the results."""
         if self.from_predictions or out is None:
             from cfft.evaluation.recomputed import recompute  # torch comes with it
 

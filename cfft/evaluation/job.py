@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -14,9 +14,10 @@ from cfft.config.layers import Layer
 from cfft.config.resolve import RunConfig, resolve
 from cfft.config.settings import Evaluation
 from cfft.evaluation.compare.baseline import baseline_line, chosen_baseline
-from cfft.evaluation.compare.comparison import compare
-from cfft.evaluation.compare.measured import Identity, MeasuredModel, MeasuredSet, measure
-from cfft.evaluation.files.files import SCHEMA, EvaluationFiles, new_evaluation
+from cfft.evaluation.compare.comparison import Comparison, compare
+from cfft.evaluation.compare.measured import MeasuredModel, MeasuredSet, measure
+from cfft.evaluation.files.evaluation import EvaluationResults, Identity
+from cfft.evaluation.files.files import EvaluationFiles, new_evaluation
 from cfft.evaluation.images.leakage import (
     check_one_suite,
     warn_of_other_settings,
@@ -31,11 +32,11 @@ from cfft.evaluation.images.sets import (
 )
 from cfft.evaluation.images.side_by_side import alike, predict_together
 from cfft.evaluation.models.builder import ModelBuilder
-from cfft.evaluation.models.evaluated import EvaluatedModel, evaluated_models
 from cfft.evaluation.models.finding import ModelRef, find_models, model_layers
+from cfft.evaluation.models.subjects import EvaluationSubject, evaluation_subjects
 from cfft.plugin.registry import Registry
 from cfft.records import Preprocessing
-from cfft.runtime.devices import make_accelerator, precision_of, processes_of
+from cfft.runtime.devices import make_accelerator, processes_of, surroundings
 from cfft.runtime.files import check_free
 from cfft.runtime.progress import Reporter, Silent
 from cfft.scoring.evaluate import Reading
@@ -46,7 +47,7 @@ from cfft.scoring.scores import LabelSpace
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-Pair = tuple[EvaluatedModel, LoadedModel]
+Pair = tuple[EvaluationSubject, LoadedModel]
 
 
 def evaluate_models(
@@ -56,7 +57,7 @@ def evaluate_models(
     registry: Registry,
     out: Path,
     reporter: Reporter | None = None,
-) -> dict[str, Any]:
+) -> EvaluationResults:
     """Measure the models that `asked` names and return what evaluation.json in `out` holds.
 
     `layer`: what the user says of suite, model and seed; what is missing comes from the first run
@@ -77,7 +78,7 @@ def evaluate_models(
         hears.warned(line)
     named = frozenset(layer.settings.get("model", {}))
     builder = ModelBuilder(registry, config, view.classes, accelerator, hears)
-    listed = evaluated_models(found, settings.alphas or (), named, builder)
+    listed = evaluation_subjects(found, settings.alphas or (), named, builder)
     job = _Evaluation(config, settings, layer.seed, accelerator, hears)
     return job.run(view, listed, out)
 
@@ -104,7 +105,9 @@ class _Evaluation:
     accelerator: Accelerator
     reporter: Reporter
 
-    def run(self, view: SuiteView, subjects: Sequence[EvaluatedModel], out: Path) -> dict[str, Any]:
+    def run(
+        self, view: SuiteView, subjects: Sequence[EvaluationSubject], out: Path
+    ) -> EvaluationResults:
         identities = [subject.identity for subject in subjects]
         baseline = chosen_baseline(self.settings.baseline, identities)
         line = baseline_line(self.settings.baseline_line, identities)
@@ -115,21 +118,20 @@ class _Evaluation:
             view = without_unreadable(view, processes, self.reporter)
         with new_evaluation(out, processes) as files:
             models = self._measured(view, subjects, files)
-            compared = compare(models, baseline, line.fit(models))
-            record = {**self._surroundings(view), **compared.record()}
-            files.write(record)
-        return record
+            results = self._results(view, compare(models, baseline, line.fit(models)))
+            files.write(results)
+        return results
 
     @property
     def space(self) -> LabelSpace:
         """The classes that the arg-max is taken among."""
         return self.settings.label_space or "subset"
 
-    def _seed_of(self, subject: EvaluatedModel) -> int:
+    def _seed_of(self, subject: EvaluationSubject) -> int:
         own = subject.identity.seed
         return self.config.seed if self.seed is not None or own is None else own
 
-    def _identity(self, subject: EvaluatedModel, model: LoadedModel) -> Identity:
+    def _identity(self, subject: EvaluationSubject, model: LoadedModel) -> Identity:
         """Return what is recorded of a model; on another seed's sets it is not its run again."""
         described = model.description
         identity = attrs.evolve(subject.identity, head=described.head, facts=described.facts)
@@ -137,26 +139,26 @@ class _Evaluation:
             return identity
         return attrs.evolve(identity, run_digest=None)
 
-    def _try_all(self, view: SuiteView, subjects: Sequence[EvaluatedModel]) -> None:
+    def _try_all(self, view: SuiteView, subjects: Sequence[EvaluationSubject]) -> None:
         """Build every model once, so that a bad one is found before the first image."""
         if len(subjects) > self.settings.models_at_once:
             for subject in subjects:
                 self._loaded(view, subject)
 
-    def _loaded(self, view: SuiteView, subject: EvaluatedModel) -> LoadedModel:
+    def _loaded(self, view: SuiteView, subject: EvaluationSubject) -> LoadedModel:
         """Load a model for the classes of the suite; raises DataError where they do not fit."""
         label, suite = subject.identity.label, self.config.suite.name
         return subject.load().for_classes(label, suite, view.classes)
 
     def _measured(
-        self, view: SuiteView, subjects: Sequence[EvaluatedModel], files: EvaluationFiles
+        self, view: SuiteView, subjects: Sequence[EvaluationSubject], files: EvaluationFiles
     ) -> list[MeasuredModel]:
         count = self.settings.models_at_once
         chunks = [subjects[i : i + count] for i in range(0, len(subjects), count)]
         return [model for chunk in chunks for model in self._together(view, chunk, files)]
 
     def _together(
-        self, view: SuiteView, subjects: Sequence[EvaluatedModel], files: EvaluationFiles
+        self, view: SuiteView, subjects: Sequence[EvaluationSubject], files: EvaluationFiles
     ) -> list[MeasuredModel]:
         """Measure models that are in memory at the same time."""
         models = [self._loaded(view, subject) for subject in subjects]
@@ -205,19 +207,17 @@ class _Evaluation:
     def _reading(self, preprocessing: Preprocessing) -> Reading:
         return Reading(preprocessing, self.settings.batch_size, self.settings.workers)
 
-    def _surroundings(self, view: SuiteView) -> dict[str, Any]:
+    def _results(self, view: SuiteView, compared: Comparison) -> EvaluationResults:
         seeds = sorted({seed for each in view.sets for seed in each.seeds})
-        return {
-            "schema": SCHEMA,
-            "cfft": version("cfft"),
-            "suite": self.config.to_dict()["suite"],
-            "baseline_line": self.settings.baseline_line,
-            "seed": seeds[0] if len(seeds) == 1 else None,
-            "label_space": self.space,
-            "classes": list(view.classes),
-            "absent": dict(view.absent),
-            "skipped": [dict(image.record()) for image in view.skipped],
-            "precision": precision_of(self.accelerator),
-            "device": self.accelerator.device.type,
-            "processes": self.accelerator.num_processes,
-        }
+        return attrs.evolve(
+            compared.results(),
+            cfft=version("cfft"),
+            suite=self.config.to_dict()["suite"],
+            baseline_line=self.settings.baseline_line,
+            seed=seeds[0] if len(seeds) == 1 else None,
+            label_space=self.space,
+            classes=tuple(view.classes),
+            absent=view.absent,
+            skipped=tuple(image.record() for image in view.skipped),
+            **surroundings(self.accelerator),
+        )

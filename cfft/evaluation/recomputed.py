@@ -14,11 +14,12 @@ import attrs
 from cfft.config.settings import Evaluation
 from cfft.errors import ConfigError
 from cfft.evaluation.compare.baseline import baseline_line, chosen_baseline
-from cfft.evaluation.compare.comparison import compare
+from cfft.evaluation.compare.comparison import Comparison, compare
 from cfft.evaluation.compare.groups import groups_without_doubles
 from cfft.evaluation.compare.measured import MeasuredModel, measure
-from cfft.evaluation.files.files import SCHEMA, EvaluationFiles, new_evaluation
-from cfft.evaluation.stored import Source, Stored, read_sources
+from cfft.evaluation.files.evaluation import EvaluatedModel, EvaluationResults
+from cfft.evaluation.files.files import EvaluationFiles, new_evaluation
+from cfft.evaluation.stored import Source, read_sources
 from cfft.runtime.progress import Reporter, Silent
 from cfft.scoring.predictions import Predictions
 from cfft.scoring.scores import LabelSpace
@@ -29,33 +30,31 @@ def recompute(
     settings: Evaluation,
     out: Path | None = None,
     reporter: Reporter | None = None,
-) -> dict[str, Any]:
+) -> EvaluationResults:
     """Return what evaluation.json would hold, from what evaluations and runs have stored.
 
-    `asked`: directories of evaluations and of finished runs, or patterns of them. With `out` the
-    record and copies of the predictions are written there. `reporter` hears of sources that were
+    `asked`: directories of evaluations and of finished runs, or patterns of them. With `out`
+    that and copies of the predictions are written there. `reporter` hears of sources that were
     computed in different precisions. Raises ConfigError, DataError.
     """
     sources = read_sources(asked)
     _warn_of_other_precisions(sources, reporter or Silent())
     space = settings.label_space or _common_space(sources)
-    known = len(sources[0].classes)
+    known = len(sources[0].said.classes)
     stored = _with_own_groups(_with_own_labels(sources))
-    identities = [model.identity for model in stored]
+    identities = [model for _, model in stored]
     baseline = chosen_baseline(settings.baseline, identities)
     line = baseline_line(settings.baseline_line, identities)
-    line.check({name: role for each in stored for name, (_, role) in each.sets.items()})
+    line.check({name: each.role for model in identities for name, each in model.sets.items()})
     with _files(out) as files:
-        models = [_measured(model, known, space, files) for model in stored]
+        models = [_measured(*each, known, space, files) for each in stored]
         compared = compare(models, baseline, line.fit(models))
-        record = {
-            **_surroundings(sources, space),
-            "baseline_line": settings.baseline_line,
-            **compared.record(),
-        }
+        results = attrs.evolve(
+            _results(sources, compared), label_space=space, baseline_line=settings.baseline_line
+        )
         if files is not None:
-            files.write(record)
-    return record
+            files.write(results)
+    return results
 
 
 def _files(out: Path | None) -> AbstractContextManager[EvaluationFiles | None]:
@@ -63,25 +62,28 @@ def _files(out: Path | None) -> AbstractContextManager[EvaluationFiles | None]:
 
 
 def _measured(
-    model: Stored, known: int, space: LabelSpace, files: EvaluationFiles | None
+    source: Source,
+    model: EvaluatedModel,
+    known: int,
+    space: LabelSpace,
+    files: EvaluationFiles | None,
 ) -> MeasuredModel:
-    label = model.identity.label
-    found = {
-        name: (Predictions.load(path, known), role) for name, (path, role) in model.sets.items()
-    }
-    shifts = {name: each.classes for name, (each, role) in found.items() if role == "ood"}
+    paths = source.predictions(model).items()
+    found = {name: Predictions.load(path, known) for name, path in paths}
+    roles = {name: each.role for name, each in model.sets.items()}
+    shifts = {name: each.classes for name, each in found.items() if roles[name] == "ood"}
     if files is not None:
-        for name, (predictions, _) in found.items():
-            files.keep(label, name, predictions)
+        for name, predictions in found.items():
+            files.keep(model.label, name, predictions)
     sets = {
-        name: measure(name, predictions, role, space, shifts if role == "id" else {})
-        for name, (predictions, role) in found.items()
+        name: measure(name, each, roles[name], space, shifts if roles[name] == "id" else {})
+        for name, each in found.items()
     }
-    return MeasuredModel(model.identity, sets, files.folder(label) if files else None)
+    return MeasuredModel(model.identity, sets, files.folder(model.label) if files else None)
 
 
 def _common_space(sources: Sequence[Source]) -> LabelSpace:
-    spaces = {source.label_space for source in sources}
+    spaces = {source.said.label_space for source in sources}
     if len(spaces) > 1:
         raise ConfigError(
             "the evaluations were judged in different label spaces: say --label-space subset or "
@@ -90,61 +92,50 @@ def _common_space(sources: Sequence[Source]) -> LabelSpace:
     return spaces.pop()
 
 
-def _with_own_labels(sources: Sequence[Source]) -> list[tuple[Path, Stored]]:
-    """Return all models and where they are; labels that several share begin with the place."""
-    counts = Counter(model.identity.label for source in sources for model in source.models)
+def _with_own_labels(sources: Sequence[Source]) -> list[tuple[Source, EvaluatedModel]]:
+    """Return all models with predictions; labels that several share begin with the place."""
+    found = [(s, m) for s in sources for m in s.said.models if m.predictions is not None]
+    counts = Counter(model.label for _, model in found)
     return [
-        (source.path, _labelled(model, source.path) if counts[model.identity.label] > 1 else model)
-        for source in sources
-        for model in source.models
+        (source, attrs.evolve(model, label=f"{source.path}: {model.label}"))
+        if counts[model.label] > 1
+        else (source, model)
+        for source, model in found
     ]
 
 
-def _labelled(model: Stored, path: Path) -> Stored:
-    label = f"{path}: {model.identity.label}"
-    return attrs.evolve(model, identity=attrs.evolve(model.identity, label=label))
-
-
-def _with_own_groups(read: Sequence[tuple[Path, Stored]]) -> list[Stored]:
+def _with_own_groups(
+    read: Sequence[tuple[Source, EvaluatedModel]],
+) -> list[tuple[Source, EvaluatedModel]]:
     """Return the models, in groups that count no seed twice."""
-    groups = groups_without_doubles(
-        [attrs.evolve(model.identity, source=str(path)) for path, model in read]
+    placed = [attrs.evolve(model, source=str(source.path)) for source, model in read]
+    named = zip(read, groups_without_doubles(placed), strict=True)
+    return [(source, attrs.evolve(model, group=group)) for (source, model), group in named]
+
+
+def _results(sources: Sequence[Source], compared: Comparison) -> EvaluationResults:
+    """Return what all sources say, None where they differ in seed, precision, device, processes."""
+    first, *others = (source.said for source in sources)
+    shared: dict[str, Any] = {
+        name: value if all(getattr(other, name) == value for other in others) else None
+        for name in ("seed", "precision", "device", "processes")
+        for value in [getattr(first, name)]
+    }
+    return attrs.evolve(
+        compared.results(),
+        cfft=version("cfft"),
+        suite=first.suite,
+        classes=first.classes,
+        absent=first.absent,
+        skipped=tuple(each for source in sources for each in source.said.skipped),
+        **shared,
     )
-    return [
-        attrs.evolve(model, identity=attrs.evolve(model.identity, group=group))
-        for (_, model), group in zip(read, groups, strict=True)
-    ]
-
-
-def _surroundings(sources: Sequence[Source], space: LabelSpace) -> dict[str, Any]:
-    first = sources[0]
-    seeds = {source.seed for source in sources}
-    return {
-        "schema": SCHEMA,
-        "cfft": version("cfft"),
-        "suite": dict(first.suite),
-        "seed": first.seed if len(seeds) == 1 else None,
-        "label_space": space,
-        "classes": list(first.classes),
-        "absent": dict(first.absent),
-        "skipped": [dict(each) for source in sources for each in source.skipped],
-        **_computing(sources),
-    }
-
-
-def _computing(sources: Sequence[Source]) -> dict[str, Any]:
-    """Return precision, device and processes, each None where sources differ."""
-    said = [attrs.asdict(source.computing) for source in sources]
-    return {
-        key: value if all(each[key] == value for each in said) else None
-        for key, value in said[0].items()
-    }
 
 
 def _warn_of_other_precisions(sources: Sequence[Source], reporter: Reporter) -> None:
     first = sources[0]
     for other in sources[1:]:
-        if other.computing.precision != first.computing.precision:
+        if other.said.precision != first.said.precision:
             reporter.warned(
                 f"{first.path} was computed in {_precision(first)} and {other.path} in "
                 f"{_precision(other)}: a part of their differences may be rounding"
@@ -152,4 +143,4 @@ def _warn_of_other_precisions(sources: Sequence[Source], reporter: Reporter) -> 
 
 
 def _precision(source: Source) -> str:
-    return source.computing.precision or "a precision that it does not say"
+    return source.said.precision or "a precision that it does not say"

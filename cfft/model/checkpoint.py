@@ -21,12 +21,36 @@ from torch import Tensor
 from cfft.errors import TrainingError, WeightsError
 from cfft.model.weights import identity_metadata, not_finite
 from cfft.runtime.files import flush, replacing, sibling
+from cfft.runtime.json_files import SCHEMA, as_json, read_json
 
 WEIGHTS = "weights.safetensors"
 MODEL = "model.json"
 OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
 MANIFEST = "manifest.json"
+
+
+@attrs.frozen
+class StoredFile:
+    """Say what a file of a checkpoint has to be."""
+
+    sha256: str
+    bytes: int
+
+    @classmethod
+    def of(cls, path: Path) -> StoredFile:
+        """Describe a file as it is."""
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return cls(digest, path.stat().st_size)
+
+
+@attrs.frozen(kw_only=True)
+class Manifest:
+    """List the other files of a checkpoint by name, as manifest.json does."""
+
+    schema: int = SCHEMA
+    files: dict[str, StoredFile]
 
 
 @attrs.frozen(eq=False)
@@ -61,7 +85,7 @@ def save(directory: Path, checkpoint: Checkpoint) -> None:
 def load(directory: Path) -> Checkpoint:
     """Read a checkpoint with its training state; raises WeightsError for missing, damaged files."""
     found = located(directory)
-    files = _manifest(found)
+    files = _listed(found)
     return Checkpoint(
         weights=_read_tensors(found, WEIGHTS, files),
         model=_read_json(found, MODEL, files),
@@ -73,7 +97,7 @@ def load(directory: Path) -> Checkpoint:
 def load_model(directory: Path) -> Checkpoint:
     """Read weights and model alone; raises as `load` does."""
     found = located(directory)
-    files = _manifest(found)
+    files = _listed(found)
     weights = _read_tensors(found, WEIGHTS, files)
     return Checkpoint(weights, _read_json(found, MODEL, files))
 
@@ -81,7 +105,7 @@ def load_model(directory: Path) -> Checkpoint:
 def verify(directory: Path) -> None:
     """Compare every file of a checkpoint with its digest; raises WeightsError."""
     found = located(directory)
-    files = _manifest(found)
+    files = _listed(found)
     for name in files:
         _verified(found, name, files)
 
@@ -126,8 +150,8 @@ def _write_files(directory: Path, checkpoint: Checkpoint) -> None:
     if checkpoint.state is not None:
         _write_json(directory / STATE, checkpoint.state)
     written = sorted(directory.iterdir())
-    files = {p.name: {"sha256": _digest(p), "bytes": p.stat().st_size} for p in written}
-    _write_json(directory / MANIFEST, {"schema": 1, "files": files})
+    files = {path.name: StoredFile.of(path) for path in written}
+    _write_json(directory / MANIFEST, as_json(Manifest(files=files)))
     for path in (*directory.iterdir(), directory):
         flush(path)
 
@@ -160,37 +184,25 @@ def _places(directory: Path) -> tuple[Path, Path]:
     return directory, sibling(directory, "previous")
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _listed(directory: Path) -> dict[str, StoredFile]:
+    return read_json(directory / MANIFEST, Manifest, "manifest", WeightsError).files
 
 
-def _manifest(directory: Path) -> Mapping[str, Mapping[str, Any]]:
-    path = directory / MANIFEST
-    try:
-        files: Mapping[str, Mapping[str, Any]] = json.loads(path.read_text("utf-8"))["files"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{path} is damaged: {type(error).__name__}: {error}") from None
-    return files
-
-
-def _verified(directory: Path, name: str, files: Mapping[str, Mapping[str, Any]]) -> Path:
+def _verified(directory: Path, name: str, files: Mapping[str, StoredFile]) -> Path:
     path = directory / name
     if name not in files or not path.is_file():
         raise WeightsError(f"the checkpoint in {directory} is incomplete: it has no {name}")
-    expected, actual = files[name]["sha256"], _digest(path)
-    if actual != expected:
+    expected, actual = files[name], StoredFile.of(path)
+    if actual.sha256 != expected.sha256:
         raise WeightsError(
-            f"{path} is damaged: its SHA-256 is {actual} ({path.stat().st_size} bytes), "
-            f"{MANIFEST} says {expected} ({files[name]['bytes']} bytes): "
+            f"{path} is damaged: its SHA-256 is {actual.sha256} ({actual.bytes} bytes), "
+            f"{MANIFEST} says {expected.sha256} ({expected.bytes} bytes): "
             "bring the file back from a copy, or start a new run"
         )
     return path
 
 
-def _read_tensors(
-    directory: Path, name: str, files: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Tensor]:
+def _read_tensors(directory: Path, name: str, files: Mapping[str, StoredFile]) -> dict[str, Tensor]:
     path = _verified(directory, name, files)
     try:
         return load_file(path)
@@ -198,9 +210,7 @@ def _read_tensors(
         raise WeightsError(f"{path} is no safetensors file: {error}") from None
 
 
-def _read_json(
-    directory: Path, name: str, files: Mapping[str, Mapping[str, Any]]
-) -> Mapping[str, Any]:
+def _read_json(directory: Path, name: str, files: Mapping[str, StoredFile]) -> Mapping[str, Any]:
     path = _verified(directory, name, files)
     try:
         content: Mapping[str, Any] = json.loads(path.read_text("utf-8"))

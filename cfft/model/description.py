@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
-import cattrs
 
 from cfft.errors import WeightsError
 from cfft.model.checkpoint import MODEL, WEIGHTS, is_checkpoint, load_model, located
 from cfft.model.pretrained import Pretrained
 from cfft.model.weights import WeightFile, contradictions, read_weight_file
 from cfft.records import Preprocessing
+from cfft.runtime.json_files import read_json, structured
 
 _NORMALISED = {"zero-shot": True, "own": False}
 _BEST = Path("checkpoints") / "best"
@@ -41,18 +40,10 @@ class ModelDescription:
     prompts: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
 
-    def to_json(self) -> str:
-        """Return it as indented JSON."""
-        return json.dumps(_CONVERTER.unstructure(self), indent=2, ensure_ascii=False) + "\n"
-
     @classmethod
-    def from_json(cls, text: str, origin: Path) -> ModelDescription:
-        """Read what `to_json` wrote; raises WeightsError naming `origin`."""
-        try:
-            found: ModelDescription = _CONVERTER.structure(json.loads(text), cls)
-        except (ValueError, AttributeError, cattrs.BaseValidationError) as error:
-            raise WeightsError(f"{origin}: no model description of cfft ({error})") from error
-        return found
+    def of(cls, model: Any, place: Path) -> ModelDescription:
+        """Return what a checkpoint says of its model; raises WeightsError naming `place`."""
+        return structured(model, cls, str(place), WeightsError, strict=True)
 
     @property
     def facts(self) -> dict[str, str]:
@@ -101,11 +92,9 @@ def describe(
 def read_description(folder: Path) -> ModelDescription | None:
     """Return the description beside a weight file, or None where there is none."""
     path = folder / MODEL
-    return (
-        ModelDescription.from_json(path.read_text(encoding="utf-8"), path)
-        if path.is_file()
-        else None
-    )
+    if not path.is_file():
+        return None
+    return ModelDescription.of(read_json(path, dict, "model description", WeightsError), path)
 
 
 def find_weights(path: Path) -> Path:
@@ -160,12 +149,3 @@ def _class_differences(theirs: tuple[str, ...], ours: tuple[str, ...]) -> list[s
     return [f"class {i} is '{their}', here '{our}'" for i, (their, our) in pairs if their != our][
         :3
     ]
-
-
-def _converter() -> cattrs.Converter:
-    made = cattrs.Converter(forbid_extra_keys=True)
-    made.register_unstructure_hook(tuple, list)
-    return made
-
-
-_CONVERTER: Any = _converter()

@@ -5,30 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import attrs
-
-from cfft.report.sources.records import AVERAGE, Accuracy, Model
+from cfft.report.sources.records import AVERAGE, Model
 from cfft.report.summary import Group, Summary, spread
-
-SCHEMA = 1
+from cfft.runtime import json_files
+from cfft.scoring.results import SetResult
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
     """Return the numbers of all tables and how the runs were configured; see docs/report.md."""
-    return {
-        "schema": SCHEMA,
+    data = {
+        "schema": json_files.SCHEMA,
         "id_set": summary.id_set,
-        "sets": dict(summary.sets),
+        "sets": summary.sets,
         "models": [_model(summary, model) for model in summary.material.models],
         "groups": [_group(summary, group) for group in summary.groups],
-        "lines": {name: attrs.asdict(line) for name, line in summary.lines.items()},
-        "baseline": list(summary.baseline),
-        "differences": [attrs.asdict(found) for found in summary.material.differences],
+        "lines": summary.lines,
+        "baseline": summary.baseline,
+        "differences": summary.material.differences,
         "runs": [
             {"run": run.label, "group": run.group, "config": run.config}
             for run in summary.material.runs
         ],
     }
+    plain: dict[str, Any] = json_files.as_json(data)
+    return plain
 
 
 def _model(summary: Summary, model: Model) -> dict[str, Any]:
@@ -41,16 +41,14 @@ def _model(summary: Summary, model: Model) -> dict[str, Any]:
         "sets": {name: _known(entry) for name, entry in model.sets.items()},
         "ood_average": summary.value(model, AVERAGE),
         "ood_ci95": model.ood_ci95,
-        "id_on_classes_of": dict(model.id_on_classes_of),
-        "effective_robustness_in_evaluation": {
-            name: attrs.asdict(found) for name, found in model.robustness.items()
-        },
+        "id_on_classes_of": model.id_on_classes_of,
+        "effective_robustness_in_evaluation": model.robustness,
         "effective_robustness": {n: summary.robustness(model, n) for n in summary.lines},
     }
 
 
-def _known(entry: Accuracy) -> dict[str, Any]:
-    return {key: value for key, value in attrs.asdict(entry).items() if value is not None}
+def _known(entry: SetResult) -> dict[str, Any]:
+    return {key: value for key, value in json_files.as_json(entry).items() if key != "originals"}
 
 
 def _group(summary: Summary, group: Group) -> dict[str, Any]:
@@ -63,5 +61,4 @@ def _group(summary: Summary, group: Group) -> dict[str, Any]:
 
 
 def _spreads(summary: Summary, group: Group, names: Iterable[str]) -> dict[str, Any]:
-    found = {n: spread(summary.value(model, n) for model in group.models) for n in names}
-    return {name: each and attrs.asdict(each) for name, each in found.items()}
+    return {n: spread(summary.value(model, n) for model in group.models) for n in names}

@@ -100,7 +100,7 @@ def _of(group: Group, classes: Mapping[str, Sequence[str]]) -> Iterator[Confusio
 
 
 def _ood(model: Model) -> list[str]:
-    return [name for name in model.predictions if model.sets[name].role == OOD]
+    return [name for name in model.files if model.sets[name].role == OOD]
 
 
 def _shared_classes(models: Sequence[Model], classes: Mapping[str, Sequence[str]]) -> Sequence[str]:
@@ -127,7 +127,7 @@ def _confusion(group: str, name: str, models: Sequence[Model], classes: Sequence
 
 def _taken(model: Model, name: str, classes: Sequence[str]) -> NDArray[np.int64]:
     """Return true and chosen class of each image of a set: [2, N]."""
-    path = model.predictions[name]
+    path = model.files[name]
     saved = in_label_space(Predictions.load(path), model.label_space or "subset")
     found: NDArray[np.int64] = torch.stack([saved.labels, chosen_labels(saved)]).numpy()
     if classes and found.max() >= len(classes):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
@@ -44,3 +44,12 @@ def precision_of(accelerator: Accelerator) -> str:
 def _automatic(has_cuda: bool) -> Precision:
     has_bf16 = has_cuda and torch.cuda.is_bf16_supported(including_emulation=False)
     return "bf16" if has_bf16 else "fp32"
+
+
+def surroundings(accelerator: Accelerator) -> dict[str, Any]:
+    """Return what numbers depend on besides the configuration."""
+    return {
+        "processes": accelerator.num_processes,
+        "device": accelerator.device.type,
+        "precision": precision_of(accelerator),
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import attrs
 import torch
@@ -21,6 +21,7 @@ from cfft.runtime.progress import Advance, ignore
 from cfft.scoring.gathering import Rows, own_indices
 from cfft.scoring.intervals import share_ci95
 from cfft.scoring.predictions import Predictions, chosen_labels, not_finite
+from cfft.scoring.results import Role, SetResult
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -35,24 +36,6 @@ class Reading:
     preprocessing: Preprocessing
     batch_size: int
     workers: int = 0
-
-
-@attrs.frozen
-class Score:
-    """Hold the top-1 accuracy on `n` images of `classes` classes.
-
-    `top1`: share 0..1. `ci95`: its 95 % confidence interval after Clopper and Pearson (1934), where
-    versions of one image are no independent images; see `share_ci95`.
-    """
-
-    top1: float
-    n: int
-    classes: int
-    ci95: tuple[float, float]
-
-    def record(self, role: str) -> dict[str, Any]:
-        """Return what results.json says of a set with this role, id or ood."""
-        return {"role": role, **attrs.asdict(self), "ci95": list(self.ci95)}
 
 
 def evaluate(
@@ -130,7 +113,7 @@ def outputs_of(
     return rows.all()
 
 
-def score(predictions: Predictions) -> Score:
+def score(predictions: Predictions, role: Role = "id") -> SetResult:
     """Return top-1 where the arg-max is taken over the set's own classes only.
 
     A class that stands for another label is right where that label is; see ImageSet.
@@ -143,10 +126,10 @@ def score(predictions: Predictions) -> Score:
     ).tolist()
     right = (chosen_labels(predictions) == predictions.labels).numpy()
     ends = share_ci95(right, predictions.original)
-    return Score(correct / n, n, len(predictions.classes), ends)
+    return SetResult(role, correct / n, n, len(predictions.classes), ends)
 
 
-def mean_top1(scores: Iterable[Score]) -> float | None:
+def mean_top1(scores: Iterable[SetResult]) -> float | None:
     """Return the plain mean of accuracies, None where there are none."""
     shares: Sequence[float] = [each.top1 for each in scores]
     return sum(shares) / len(shares) if shares else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,16 @@ from torch import Tensor
 
 from cfft.errors import DataError
 
-_FORMS = {
-    "logits": ("f", 2),
-    "labels": ("i", 1),
-    "names": ("U", 1),
-    "classes": ("i", 1),
-    "stands_for": ("i", 1),
-    "origins": ("U", 1),
-}
-"""Kind of type and number of dimensions by array."""
+_FORM = "kind and dimensions of the stored array"
+
+
+def _as_tuple(values: Any) -> tuple[Any, ...]:
+    return tuple(values.tolist() if isinstance(values, np.ndarray) else values)
 
 
 @attrs.frozen(eq=False)
 class Predictions:
-    """Hold what a model says of a set.
+    """Hold what a model says of a set; an .npz file has an array for each field.
 
     `logits`: [N, K], float32. `labels`: [N], int64. `names`: one per image. `classes`: the
     indices that may occur in the set. `stands_for`: [K], int64: the label that each class stands
@@ -35,12 +32,14 @@ class Predictions:
     image that each is a version of, empty where each stands for itself (ImageSet.origins).
     """
 
-    logits: Tensor
-    labels: Tensor
-    names: tuple[str, ...]
-    classes: tuple[int, ...]
-    stands_for: Tensor = attrs.field()
-    origins: tuple[str, ...] = ()
+    logits: Tensor = attrs.field(converter=torch.as_tensor, metadata={_FORM: ("f", 2)})
+    labels: Tensor = attrs.field(converter=torch.as_tensor, metadata={_FORM: ("i", 1)})
+    names: tuple[str, ...] = attrs.field(converter=_as_tuple, metadata={_FORM: ("U", 1)})
+    classes: tuple[int, ...] = attrs.field(converter=_as_tuple, metadata={_FORM: ("i", 1)})
+    stands_for: Tensor = attrs.field(converter=torch.as_tensor, metadata={_FORM: ("i", 1)})
+    origins: tuple[str, ...] = attrs.field(
+        default=(), converter=_as_tuple, metadata={_FORM: ("U", 1)}
+    )
 
     @stands_for.default
     def _themselves(self) -> Tensor:
@@ -54,20 +53,12 @@ class Predictions:
         return np.array([numbers[name] for name in names], dtype=np.int64)
 
     def save(self, path: Path) -> None:
-        """Write logits, labels, names and classes as arrays of an .npz file, without pickles.
+        """Write an .npz file, without pickles.
 
         Nothing is compressed: logits hardly get smaller, and it takes longer than all other work.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(
-            path,
-            logits=self.logits.numpy(),
-            labels=self.labels.numpy(),
-            names=np.array(self.names, dtype=np.str_),
-            classes=np.array(self.classes, dtype=np.int64),
-            stands_for=self.stands_for.numpy(),
-            origins=np.array(self.origins, dtype=np.str_),
-        )
+        np.savez(path, **attrs.asdict(self, value_serializer=_as_array))
 
     @classmethod
     def load(cls, path: Path, known: int | None = None) -> Predictions:
@@ -75,45 +66,29 @@ class Predictions:
 
         `known`: how many classes the logits have to be of, where that is written elsewhere.
         """
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                found = cls._from_arrays(dict(stored))
-        except Exception as error:  # numpy raises a dozen kinds for files that are damaged
-            why = str(error) or type(error).__name__
-            raise DataError(f"{path}: no predictions that cfft wrote ({why})") from error
+        with _opened(path) as stored:
+            found = cls(**{f.name: _read(f, stored) for f in attrs.fields(cls) if f.name in stored})
+            found._check()
         columns = found.logits.shape[1]
         if known is not None and columns != known:
             raise DataError(f"{path}: logits of {columns} classes, but {known} are named beside it")
         return found
 
-    @classmethod
-    def _from_arrays(cls, stored: Mapping[str, NDArray[Any]]) -> Predictions:
-        for name in stored:
-            _check_form(name, stored[name])
-        logits, labels = (torch.from_numpy(stored[name]) for name in ("logits", "labels"))
-        names, classes = (tuple(stored[name].tolist()) for name in ("names", "classes"))
-        origins = tuple(stored["origins"].tolist()) if "origins" in stored else ()
-        if not len(logits) == len(labels) == len(names) == len(origins or names):
-            raise ValueError(
-                f"{len(logits)} rows of logits, {len(labels)} labels, {len(names)} names, "
-                f"{len(origins)} origins"
-            )
-        found = cls(logits, labels, names, classes, origins=origins)
-        if "stands_for" in stored:
-            found = attrs.evolve(found, stands_for=torch.from_numpy(stored["stands_for"]))
-        if not len(logits) or len(found.stands_for) != logits.shape[1]:
-            raise ValueError(
-                f"logits [N, K] of shape {list(logits.shape)}, but "
-                f"{len(found.stands_for)} classes that stand for others"
-            )
-        wrong = not_finite(logits, names)
+    def _check(self) -> None:
+        """Raise ValueError where the parts contradict each other."""
+        rows, columns = self.logits.shape
+        counts = (rows, len(self.labels), len(self.names), len(self.origins or self.names))
+        if not rows or len({*counts}) > 1:
+            raise ValueError("{} rows of logits, {} labels, {} names, {} origins".format(*counts))
+        wrong = not_finite(self.logits, self.names)
         if wrong is not None:
             raise ValueError(wrong)
-        known = range(logits.shape[1])
-        outside = {*labels.tolist(), *classes, *found.stands_for.tolist()} - {*known}
+        if len(self.stands_for) != columns:
+            raise ValueError(f"logits of {columns} classes, stands_for of {len(self.stands_for)}")
+        found = {*self.labels.tolist(), *self.classes, *self.stands_for.tolist()}
+        outside = found - {*range(columns)}
         if outside:
-            raise ValueError(f"logits of {len(known)} classes, but class {min(outside)} occurs")
-        return found
+            raise ValueError(f"logits of {columns} classes, but class {min(outside)} occurs")
 
 
 def read_images(path: Path) -> tuple[list[str], list[int]]:
@@ -121,18 +96,31 @@ def read_images(path: Path) -> tuple[list[str], list[int]]:
 
     Raises DataError naming `path` for anything else.
     """
+    with _opened(path) as stored:
+        return stored["names"].tolist(), stored["labels"].tolist()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Mapping[str, NDArray[Any]]]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            return stored["names"].tolist(), stored["labels"].tolist()
+            yield stored
     except Exception as error:  # numpy raises a dozen kinds for files that are damaged
         why = str(error) or type(error).__name__
         raise DataError(f"{path}: no predictions that cfft wrote ({why})") from error
 
 
-def _check_form(name: str, values: NDArray[Any]) -> None:
-    kind, dimensions = _FORMS.get(name, (values.dtype.kind, values.ndim))
-    if (values.dtype.kind, values.ndim) != (kind, dimensions):
-        raise ValueError(f"{name} of type {values.dtype} and shape {list(values.shape)}")
+def _as_array(_: Any, field: attrs.Attribute[Any], value: Any) -> NDArray[Any]:
+    kinds = {"U": np.str_, "i": np.int64}
+    is_tensor = isinstance(value, Tensor)
+    return value.numpy() if is_tensor else np.array(value, kinds[field.metadata[_FORM][0]])
+
+
+def _read(field: attrs.Attribute[Any], stored: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    values = stored[field.name]
+    if (values.dtype.kind, values.ndim) != field.metadata[_FORM]:
+        raise ValueError(f"{field.name} of type {values.dtype} and shape {list(values.shape)}")
+    return values
 
 
 def chosen_labels(predictions: Predictions) -> Tensor:

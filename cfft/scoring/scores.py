@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Literal
 
 import attrs
+import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics.functional.classification import (
@@ -14,28 +15,14 @@ from torchmetrics.functional.classification import (
     multiclass_stat_scores,
 )
 
-from cfft.scoring.evaluate import Score, score
+from cfft.scoring.evaluate import score
 from cfft.scoring.predictions import Predictions, chosen_labels
+from cfft.scoring.results import Role, SetResult
 
 LabelSpace = Literal["subset", "full"]
 _TOP = 5
 _BINS = 15
 _BELOW_1 = math.nextafter(1, 0)
-
-
-@attrs.frozen
-class FullScore(Score):
-    """Hold what there is to say of a model on one set, all shares 0..1.
-
-    `class_mean`: mean over the classes that have images of their top-1. `top5`: share of the
-    images with a right class among the five of the largest logits, or among all where there are
-    fewer. `ece`: expected calibration error over 15 bins of equal width (Guo et al. 2017) of the
-    label that is chosen.
-    """
-
-    class_mean: float
-    top5: float
-    ece: float
 
 
 def in_label_space(predictions: Predictions, space: LabelSpace) -> Predictions:
@@ -45,17 +32,18 @@ def in_label_space(predictions: Predictions, space: LabelSpace) -> Predictions:
     return attrs.evolve(predictions, classes=tuple(range(predictions.logits.shape[1])))
 
 
-def full_score(predictions: Predictions) -> FullScore:
+def full_score(predictions: Predictions, role: Role = "id") -> SetResult:
     """Return every score, among the classes that `predictions` names.
 
     A class that stands for a label is right where the label is. Of a single class nothing but 1 can
     come out.
     """
-    return FullScore(
-        **attrs.asdict(score(predictions)),
+    return attrs.evolve(
+        score(predictions, role),
         class_mean=_class_mean(predictions),
         top5=_top5(predictions),
         ece=_calibration_error(predictions),
+        originals=len(np.unique(predictions.original)),
     )
 
 

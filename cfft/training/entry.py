@@ -15,7 +15,9 @@ from cfft.config.resolve import RunConfig, resolve
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import first_free
+from cfft.runtime.json_files import as_json
 from cfft.runtime.progress import Reporter
+from cfft.training.results import RunResults
 
 
 def run(
@@ -66,7 +68,7 @@ def run(
     """
     keywords = given(locals(), besides=("out", "resume", "dry_run", "reporter"))
     planned = planned_run(Registry.installed(), keywords, out, resume=resume)
-    return planned.start(dry_run=dry_run, reporter=reporter)
+    return dict(as_json(planned.start(dry_run=dry_run, reporter=reporter)))
 
 
 @attrs.frozen
@@ -78,8 +80,10 @@ class PlannedRun:
     out: Path
     resume: bool
 
-    def start(self, *, dry_run: bool = False, reporter: Reporter | None = None) -> dict[str, Any]:
-        """Do the run; returns and raises as `run` does."""
+    def start(
+        self, *, dry_run: bool = False, reporter: Reporter | None = None
+    ) -> RunResults | Mapping[str, Any]:
+        """Do the run and return its results, or its plan; raises as `run` does."""
         from cfft.training.run import run as train  # torch: wrong keywords do not wait for it
 
         return train(

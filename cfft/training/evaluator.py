@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import attrs
 import torch
@@ -14,9 +14,11 @@ from cfft.data.splits import stratified_subset
 from cfft.data.suite import ImageSet, SuiteSets
 from cfft.encoder.encoder import Classifier, Encoder
 from cfft.runtime.progress import Reporter
-from cfft.scoring.evaluate import Reading, Score, mean_top1, outputs_of, predictions_of, score
+from cfft.scoring.evaluate import Reading, mean_top1, outputs_of, predictions_of, score
 from cfft.scoring.predictions import Predictions
+from cfft.scoring.results import SetResult
 from cfft.step.passes import FrozenTeacher
+from cfft.training.results import ModelResults
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -59,10 +61,16 @@ class Evaluator:
         """Return the accuracy on the validation set."""
         return score(self.predictions(classifier, self.sets.val)).top1
 
-    def scores(self, classifier: Classifier, keep: Callable[[str, Predictions], None]) -> SetScores:
+    def results(
+        self, classifier: Classifier, keep: Callable[[str, Predictions], None]
+    ) -> ModelResults:
         """Return the accuracies on test and OOD sets; `keep` is given each set's predictions."""
-        test, *ood = self._named_scores(classifier, keep)
-        return SetScores(test, tuple(ood))
+        sets: dict[str, SetResult] = {}
+        for image_set in (self.sets.test, *self.sets.ood):
+            found = self.predictions(classifier, image_set)
+            keep(image_set.name, found)
+            sets[image_set.name] = score(found, "id" if image_set is self.sets.test else "ood")
+        return model_results(sets)
 
     def predictions(self, classifier: Classifier, image_set: ImageSet) -> Predictions:
         """Return the predictions for a set."""
@@ -70,40 +78,11 @@ class Evaluator:
         logits = self._outputs(task, lambda images: classifier(images).logits, image_set)
         return predictions_of(logits, image_set)
 
-    def _named_scores(
-        self, classifier: Classifier, keep: Callable[[str, Predictions], None]
-    ) -> Iterator[tuple[str, Score]]:
-        for image_set in (self.sets.test, *self.sets.ood):
-            found = self.predictions(classifier, image_set)
-            keep(image_set.name, found)
-            yield image_set.name, score(found)
-
     def _outputs(self, task: str, model: Callable[[Tensor], Tensor], image_set: ImageSet) -> Tensor:
         with self.reporter.task(task, len(image_set)) as advance:
             return outputs_of(model, image_set, self.reading, self.accelerator, advance)
 
 
-@attrs.frozen
-class SetScores:
-    """Hold the scores of a model on the ID test set and on the OOD sets, by name."""
-
-    test: tuple[str, Score]
-    ood: tuple[tuple[str, Score], ...]
-
-    def record(self) -> dict[str, Any]:
-        """Return what results.json says of them; without OOD sets their average is None."""
-        name, score = self.test
-        sets = {name: score.record("id"), **{name: s.record("ood") for name, s in self.ood}}
-        return {"sets": sets, "ood_average": mean_top1(score for _, score in self.ood)}
-
-
-def gains(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how top-1 changed, after minus before, by set and for the OOD average."""
-    both = before["ood_average"] is not None
-    return {
-        "sets": {
-            name: after["sets"][name]["top1"] - entry["top1"]
-            for name, entry in before["sets"].items()
-        },
-        "ood_average": after["ood_average"] - before["ood_average"] if both else None,
-    }
+def model_results(sets: dict[str, SetResult]) -> ModelResults:
+    """Return what results.json says of a model."""
+    return ModelResults(sets, mean_top1(each for each in sets.values() if each.role == "ood"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -25,6 +24,7 @@ from cfft.model.rebuild import TeacherSource
 from cfft.plugin.registry import Registry
 from cfft.records import Batch, StepResult
 from cfft.runtime.files import require_free
+from cfft.runtime.json_files import as_json
 from cfft.runtime.randomness import generator
 from cfft.scoring.loaded_model import LoadedModel
 from cfft.step.engine import TrainingStep
@@ -113,7 +113,7 @@ def save(model: LoadedModel, path: str | Path) -> None:
     ConfigError where `path` exists.
     """
     require_free(Path(path))
-    described: dict[str, Any] = json.loads(model.description.to_json())
+    described = as_json(model.description)
     checkpoint.save(Path(path), Checkpoint(model.classifier.weights(), described))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from cfft.runtime.devices import make_accelerator, precision_of, processes_of
 from cfft.runtime.progress import Reporter, Silent
 from cfft.training.plan import make_plan
 from cfft.training.prepare import prepare
+from cfft.training.results import RunResults
 from cfft.training.run_directory import RunDirectory, check_directory
 from cfft.training.session import Session
 
@@ -23,7 +25,7 @@ def run(
     resume: bool = False,
     dry_run: bool = False,
     reporter: Reporter | None = None,
-) -> dict[str, Any]:
+) -> RunResults | Mapping[str, Any]:
     """Fine-tune and evaluate as `config` says; return what results.json holds.
 
     `out`: the run directory, new or, to resume, that of a run with the same configuration. With
@@ -45,5 +47,5 @@ def run(
     plan = make_plan(config, prepared, out, accelerator.device.type, precision_of(accelerator))
     hears.planned(plan)
     if dry_run:
-        return dict(plan.data)
+        return plan.data
     return Session(config, registry, directory, prepared, accelerator, hears).run()

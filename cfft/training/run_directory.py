@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +11,13 @@ import attrs
 from cfft.config.comparison import changes, differences, versions
 from cfft.config.layers import SEED, parse_seed, parse_toml, read_text
 from cfft.config.resolve import RunConfig
-from cfft.errors import ConfigError, DataError
+from cfft.errors import ConfigError
 from cfft.model.checkpoint import is_checkpoint, verify
-from cfft.runtime.files import check_free, write_text
+from cfft.runtime.files import check_free
+from cfft.runtime.json_files import read_json, write_json
+from cfft.training.results import RunResults
 
-SCHEMA = 1
+PREDICTIONS = "predictions"
 
 
 @attrs.frozen
@@ -58,7 +58,7 @@ class RunDirectory:
 
     def predictions(self, name: str, *, before: bool = False) -> Path:
         """Predictions for a set, of the final model or of the one before fine-tuning."""
-        folder = self.root / "predictions"
+        folder = self.root / PREDICTIONS
         return (folder / "before" if before else folder) / f"{name}.npz"
 
     def read_config(self) -> dict[str, Any]:
@@ -70,21 +70,13 @@ class RunDirectory:
         """Return the seed of its configuration; raises ConfigError."""
         return parse_seed(self.read_config().get(SEED.name, SEED.default), f"{self.config}: seed")
 
-    def read_results(self) -> dict[str, Any] | None:
+    def read_results(self) -> RunResults | None:
         """Return the results of a finished run, None of any other.
 
         Raises DataError for a file that cfft did not write.
         """
-        if not self.results.is_file():
-            return None
-        try:
-            content: dict[str, Any] = json.loads(self.results.read_text("utf-8"))
-            schema = content.get("schema", SCHEMA)
-        except (ValueError, AttributeError) as error:
-            raise DataError(f"{self.results}: no results that cfft wrote ({error})") from error
-        if schema != SCHEMA:
-            raise DataError(f"{self.results}: schema {schema}, this version of cfft reads {SCHEMA}")
-        return content
+        is_finished = self.results.is_file()
+        return read_json(self.results, RunResults, "results") if is_finished else None
 
     def read_digest(self) -> str | None:
         """Return a SHA-256 that tells a finished run from all others, None of an unfinished one.
@@ -95,9 +87,9 @@ class RunDirectory:
             return None
         return hashlib.sha256(self.results.read_bytes()).hexdigest()
 
-    def write_results(self, results: Mapping[str, Any]) -> None:
+    def write_results(self, results: RunResults) -> None:
         """Write results.json in one stroke."""
-        write_text(self.results, json.dumps(results, indent=2) + "\n")
+        write_json(self.results, results)
 
 
 def check_directory(run: RunDirectory, config: RunConfig, *, resume: bool) -> list[str]:

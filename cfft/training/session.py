@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,20 +15,22 @@ from cfft.model.checkpoint import Checkpoint, is_checkpoint
 from cfft.model.description import ModelDescription
 from cfft.model.rebuild import TeacherSource
 from cfft.plugin.registry import Registry
-from cfft.runtime.devices import precision_of, processes_of
+from cfft.runtime.devices import processes_of, surroundings
 from cfft.runtime.files import replacing, write_text
+from cfft.runtime.json_files import as_json, structured
 from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading
 from cfft.scoring.predictions import Predictions
 from cfft.step.engine import TrainingStep
-from cfft.training.evaluator import Evaluator, gains
+from cfft.training.evaluator import Evaluator
 from cfft.training.optimisation import Optimisation
 from cfft.training.prepare import Prepared, training_step
-from cfft.training.run_directory import SCHEMA, RunDirectory
+from cfft.training.results import Gains, ModelResults, RunResults
+from cfft.training.run_directory import RunDirectory
 from cfft.training.sheet import sample_sheet
 from cfft.training.starting_model import with_starting_head
 from cfft.training.state import RunState
-from cfft.training.trainer import Metrics, Trainer, surroundings
+from cfft.training.trainer import Metrics, Trainer
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -56,7 +57,7 @@ class Session:
         reading = Reading(prepared.pretrained.preprocessing, batch_size, config.training.workers)
         self.measuring = Evaluator(prepared.sets, reading, accelerator, reporter)
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> RunResults:
         """Go through what is left of the run; write its results and return them."""
         stored = checkpoint.load(self.directory.last) if self._resumes else None
         state = RunState() if stored is None else self._restored(stored)
@@ -68,13 +69,13 @@ class Session:
             trainer.restore(stored)
         self._announce()
         if state.before is None:
-            state.before = self._scores(trainer, before=True)
+            state.before = self._results(trainer, before=True)
         validate = partial(self.measuring.validation_top1, step.student)
         trainer.train(validate, self._epoch_ended)
         if not state.best_epoch:
             trainer.save_best()  # a run of no epochs: the model that it started from
         step.student.load_weights(checkpoint.load_model(self.directory.best).weights)
-        return self._finish(state, self._scores(trainer, before=False))
+        return self._finish(state, state.before, self._results(trainer, before=False))
 
     @property
     def _resumes(self) -> bool:
@@ -82,7 +83,7 @@ class Session:
 
     def _restored(self, stored: Checkpoint) -> RunState:
         """Return the stored state; raises ConfigError where files have changed under the run."""
-        found = ModelDescription.from_json(json.dumps(stored.model), self.directory.last)
+        found = ModelDescription.of(stored.model, self.directory.last)
         problems = self.prepared.description.differences(found)
         kept: Mapping[str, Any] = stored.state or {}
         if kept["surroundings"]["pictures"] != self.prepared.fingerprint:
@@ -98,7 +99,7 @@ class Session:
                 f"resumed with {name} {now[name]} instead of {before[name]}: the numbers differ "
                 "from those that the run would have had without the interruption"
             )
-        state = RunState(**kept["run"])
+        state = structured(kept["run"], RunState, str(self.directory.last))
         done = f"{state.step} of {self.prepared.steps.total} steps are done"
         self.reporter.warned(f"going on with the run in {self.directory.root}: {done}")
         return state
@@ -157,38 +158,36 @@ class Session:
         )
         return Trainer(self.prepared, step, optimisation, self.directory, self.reporter, state)
 
-    def _scores(self, trainer: Trainer, *, before: bool) -> dict[str, Any]:
+    def _results(self, trainer: Trainer, *, before: bool) -> ModelResults:
         def keep(name: str, predictions: Predictions) -> None:
             path = self.directory.predictions(name, before=before)
             self.processes.on_main(lambda: predictions.save(path))
 
-        return self.measuring.scores(trainer.student, keep).record()
+        return self.measuring.results(trainer.student, keep)
 
     def _epoch_ended(self, epoch: int, metrics: Metrics) -> None:
         self.processes.on_main(lambda: self.hook.cfft_epoch_ended(epoch=epoch, metrics=metrics))
 
-    def _finish(self, state: RunState, after: Mapping[str, Any]) -> dict[str, Any]:
-        before = state.before or {}
-        results = {
-            "schema": SCHEMA,
-            "run": self.directory.root.resolve().name,
-            "config": self.config.to_dict(),
-            **after,
-            "before": before,
-            "differences": gains(before, after),
-            "classes": list(self.prepared.sets.classes),
-            "absent": dict(self.prepared.sets.absent),
-            "skipped": [dict(record) for record in self.prepared.skipped],
-            "epochs": state.epoch,
-            "best_epoch": state.best_epoch,
-            "best_val_top1": state.best_top1,
-            "stopped_early": state.stopped_early,
-            "precision": precision_of(self.accelerator),
-            "device": self.accelerator.device.type,
-            "processes": self.accelerator.num_processes,
-            "seconds": state.seconds,
-            "images_per_second": state.images_per_second,
-        }
+    def _finish(self, state: RunState, before: ModelResults, after: ModelResults) -> RunResults:
+        sets = self.prepared.sets
+        results = RunResults(
+            run=self.directory.root.resolve().name,
+            config=self.config.to_dict(),
+            sets=after.sets,
+            ood_average=after.ood_average,
+            before=before,
+            differences=Gains.between(before, after),
+            classes=tuple(sets.classes),
+            absent=dict(sets.absent),
+            skipped=self.prepared.skipped,
+            epochs=state.epoch,
+            best_epoch=state.best_epoch,
+            best_val_top1=state.best_top1,
+            stopped_early=state.stopped_early,
+            **surroundings(self.accelerator),
+            seconds=state.seconds,
+            images_per_second=state.images_per_second,
+        )
         self.processes.on_main(lambda: self.directory.write_results(results))
-        self.processes.on_main(lambda: self.hook.cfft_run_ended(results=results))
+        self.processes.on_main(lambda: self.hook.cfft_run_ended(results=as_json(results)))
         return results

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
+from cattrs.gen import override
+
+from cfft.runtime.json_files import as_json
+from cfft.training.results import ModelResults
 
 
 @attrs.define
@@ -15,8 +19,8 @@ class RunState:
     `step`: optimiser steps done. `epoch`: epochs done, validation included. `best_epoch`: counted
     from 1, 0 before the first. `best_top1`: its validation accuracy. `waited`: epochs since then.
     `images_seen` and `training_seconds`: of all optimiser steps, over all processes.
-    `feature_variances`: by teacher. `before`: the scores before fine-tuning, as results.json has
-    them. `past_seconds`: what earlier sessions took.
+    `feature_variances`: by teacher. `before`: the accuracies before fine-tuning.
+    `past_seconds`: what earlier sessions took.
     """
 
     step: int = 0
@@ -25,17 +29,16 @@ class RunState:
     best_top1: float | None = None
     waited: int = 0
     stopped_early: bool = False
-    images_seen: int = 0
+    images_seen: Annotated[int, override(rename="pictures_seen")] = 0  # in files of all versions
     training_seconds: float = 0.0
     feature_variances: dict[str, float] = attrs.field(factory=dict)
-    before: dict[str, Any] | None = None
+    before: ModelResults | None = None
     past_seconds: float = 0.0
     _began: float = attrs.field(factory=time.monotonic, init=False)
 
     def record(self) -> dict[str, Any]:
         """Return everything as JSON has it."""
-        kept = attrs.asdict(self, filter=lambda field, _: field.init)
-        return {**kept, "past_seconds": self.seconds}
+        return {**as_json(self), "past_seconds": self.seconds}
 
     @property
     def seconds(self) -> float:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from cfft.data.loading import Loader
 from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint
-from cfft.runtime.devices import precision_of, processes_of
+from cfft.runtime.devices import processes_of, surroundings
 from cfft.runtime.interrupts import StopWish, listening
+from cfft.runtime.json_files import as_json
 from cfft.runtime.progress import Reporter
 from cfft.step.engine import TrainingStep
 from cfft.training.metrics import MetricsLog, Window
@@ -25,7 +25,7 @@ from cfft.training.schedule import parse_interval
 from cfft.training.state import RunState
 
 if TYPE_CHECKING:
-    from accelerate import Accelerator
+    pass
 
 Metrics = dict[str, float]
 
@@ -80,13 +80,14 @@ class Trainer:
 
     def save_best(self) -> None:
         """Store the student as it stands as the best model."""
-        self._write(self.directory.best, Checkpoint(self.student.weights(), self._model()))
+        model = as_json(self.prepared.description)
+        self._write(self.directory.best, Checkpoint(self.student.weights(), model))
 
     def save_last(self) -> None:
         """Store everything that a resumed run needs; raises TrainingError if it is not finite."""
         content = Checkpoint(
             self.student.weights(),
-            self._model(),
+            as_json(self.prepared.description),
             self.optimisation.tensors(),
             {
                 "surroundings": {
@@ -172,18 +173,5 @@ class Trainer:
         self.reporter.epoch_ended(self.state.epoch, metrics)
         self.save_last()
 
-    def _model(self) -> dict[str, Any]:
-        model: dict[str, Any] = json.loads(self.prepared.description.to_json())
-        return model
-
     def _write(self, directory: Path, content: Checkpoint) -> None:
         self.processes.on_main(lambda: checkpoint.save(directory, content))
-
-
-def surroundings(accelerator: Accelerator) -> dict[str, str | int]:
-    """Return what numbers depend on besides the configuration."""
-    return {
-        "processes": accelerator.num_processes,
-        "device": accelerator.device.type,
-        "precision": precision_of(accelerator),
-    }

@@ -8,6 +8,8 @@ import pytest
 from rich.console import Console
 
 from cfft.cli.output.eval_tables import print_evaluation
+from cfft.evaluation.files.evaluation import EvaluationResults
+from cfft.runtime.json_files import structured
 
 LINE = {"slope": 0.5, "intercept": 0.1, "models": 3, "r2": 0.25}
 
@@ -21,7 +23,9 @@ def model(label: str, art: float | None = 0.5, n: int = 100) -> dict[str, Any]:
     ood = {} if art is None else {"art_painting": entry("ood", art)}
     return {
         "model": label,
+        "source": label,
         "kind": "run",
+        "group": label,
         "sets": {"photo": entry("id", 0.9, n), **ood},
         "ood_average": art,
         "ood_ci95": None if art is None else [0.4, 0.6],
@@ -48,7 +52,7 @@ def record(*models: dict[str, Any], **changes: Any) -> dict[str, Any]:
 def shown(found: dict[str, Any], width: int = 80) -> str:
     console = Console(width=width, record=True, markup=False)
     with console.capture() as captured:
-        print_evaluation(console, found)
+        print_evaluation(console, structured(found, EvaluationResults, "evaluation.json"))
     return captured.get()
 
 
@@ -101,10 +105,10 @@ def test_without_ood_sets_there_is_a_dash() -> None:
 
 def test_groups_of_seeds_have_mean_and_deviation() -> None:
     spread = {"mean": 0.9, "std": 0.01, "count": 2}
-    group = {"group": "object + single", "models": ["seed0", "seed1"], "sets": {"photo": spread}}
-    models = (model("seed0"), model("seed1"))
+    group = {"group": "object + single", "alpha": None, "models": ["seed0", "seed1"]}
+    values = {"sets": {"photo": spread}, "ood_average": None}
 
-    text = shown(record(*models, groups=[{**group, "ood_average": None}]))
+    text = shown(record(model("seed0"), model("seed1"), groups=[group | values]))
 
     assert row(text, "object + single") == ["object + single", "2", "90.0 ± 1.0", "-"]
 

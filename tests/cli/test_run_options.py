@@ -155,9 +155,7 @@ def test_help_groups_options_and_lists_recipes(cfft_command: Callable[..., Any])
 
     panels = ["Images and model", "Method", "Training", "Configuration", "Output"]
     panels.append("Parameters of the chosen strategies")
-    places = [
-        shown.index(f"─ {panel} ") for panel in [*panels, "Parameters of the chosen strategies"]
-    ]
+    places = [shown.index(f"─ {panel} ") for panel in panels]
     assert places == sorted(places)
     assert "--recipe vanilla: Fine-tuning with cross-entropy alone" in shown
 

@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 
 from cfft.cli.output.tables import print_results, print_whereabouts
+from cfft.runtime.json_files import structured
+from cfft.training.results import RunResults
 
 
 def score(role: str, top1: float, n: int, classes: int = 7) -> dict[str, Any]:
@@ -28,7 +30,7 @@ RESULTS: dict[str, Any] = {
 
 def printed(results: dict[str, Any]) -> list[str]:
     console = Console(file=StringIO(), width=100, markup=False)
-    print_results(console, results)
+    print_results(console, structured({"config": {}, **results}, RunResults, "results.json"))
     assert isinstance(console.file, StringIO)
     return console.file.getvalue().splitlines()
 

@@ -9,7 +9,7 @@ import pytest
 
 from cfft.errors import ConfigError, DataError
 from cfft.evaluation.compare.baseline import BaselineLine, baseline_line, chosen_baseline
-from cfft.evaluation.compare.measured import Identity
+from cfft.evaluation.files.evaluation import Identity
 
 RUN = Identity("seed0", "runs/seed0", "run", "object + single", 0)
 OTHER = Identity("seed1", "runs/seed1", "run", "object + single", 1)

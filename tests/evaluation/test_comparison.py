@@ -9,10 +9,13 @@ import pytest
 from cfft.evaluation.compare.baseline import baseline_line
 from cfft.evaluation.compare.comparison import compare
 from cfft.evaluation.compare.groups import configuration_digest, group_names, groups_without_doubles
-from cfft.evaluation.compare.measured import Identity, MeasuredModel, MeasuredSet, Role
+from cfft.evaluation.compare.measured import MeasuredModel, MeasuredSet
+from cfft.evaluation.files.evaluation import Gap, Identity
+from cfft.runtime.json_files import as_json
 from cfft.scoring.resampling import REPLICATES, interval95, resampled_top1
+from cfft.scoring.results import Role, SetResult
 from cfft.scoring.robustness import AccuracyLine
-from cfft.scoring.scores import FullScore
+from cfft.scoring.spread import Spread
 
 
 def measured(
@@ -24,9 +27,10 @@ def measured(
 ) -> MeasuredSet:
     outcome = np.array(correct, dtype=bool)
     top1 = float(outcome.mean())
-    score = FullScore(top1, len(outcome), 2, (0.0, 1.0), class_mean=top1, top5=1.0, ece=0.0)
     numbers = np.arange(len(outcome)) if original is None else np.array(original)
-    return MeasuredSet(role, score, outcome, images, numbers, originals or images)
+    counts = {"n": len(outcome), "originals": len(set(numbers.tolist()))}
+    score = SetResult(role, top1, classes=2, ci95=(0.0, 1.0), **counts)
+    return MeasuredSet(score, outcome, images, numbers, originals or images)
 
 
 def model(label: str, group: str = "", seed: int | None = None, **sets: MeasuredSet):
@@ -61,9 +65,9 @@ def test_versions_of_a_image_are_drawn_together() -> None:
     np.testing.assert_allclose(five_times, alone)
 
 
-def average_interval(sets: dict[str, MeasuredSet]) -> list[float]:
-    (found,) = compare([model("m", **sets)], None, {}).record()["models"]
-    return found["ood_ci95"]
+def average_interval(sets: dict[str, MeasuredSet]) -> tuple[float, float]:
+    (found,) = compare([model("m", **sets)], None, {}).results().models
+    return found.ood_ci95
 
 
 def test_sets_that_show_the_same_images_make_the_average_no_surer() -> None:
@@ -85,44 +89,44 @@ def test_paired_differences_of_sets_that_show_the_same_images_are_drawn_together
             model(label, **{n: measured("ood", right, n, originals=o) for n, o in named.items()})
             for label, right in (("a", [1, 0, 0, 0]), ("b", [1, 1, 0, 0]))
         )
-        (found,) = compare([a, b], "a", {}).record()["differences"]
-        return found["ood_average"]
+        (found,) = compare([a, b], "a", {}).results().differences
+        return found.ood_average
 
     assert pair(snow="test") == pair()
 
 
 def test_the_number_of_originals_stands_beside_that_of_images() -> None:
-    (found,) = compare(
-        [model("m", fog=measured("ood", [1, 0, 1, 0], original=[0, 1, 0, 1]))], None, {}
-    ).record()["models"]
+    twice = measured("ood", [1, 0, 1, 0], original=[0, 1, 0, 1])
 
-    assert (found["sets"]["fog"]["n"], found["sets"]["fog"]["originals"]) == (4, 2)
+    (found,) = compare([model("m", fog=twice)], None, {}).results().models
+
+    assert (found.sets["fog"].n, found.sets["fog"].originals) == (4, 2)
 
 
 def test_the_ood_average_counts_every_set_once() -> None:
     sets = {"a": measured("ood", [1] * 100), "b": measured("ood", [0])}
 
-    (found,) = compare([model("m", t=measured("id", [1]), **sets)], None, {}).record()["models"]
+    (found,) = compare([model("m", t=measured("id", [1]), **sets)], None, {}).results().models
 
-    assert (found["ood_average"], found["ood_ci95"]) == (0.5, [0.5, 0.5])
+    assert (found.ood_average, found.ood_ci95) == (0.5, (0.5, 0.5))
 
 
 def test_two_models_that_are_right_on_the_same_images_differ_by_exactly_nothing() -> None:
     models = [model(name, art=measured("ood", [1, 0, 1, 0])) for name in ("a", "b")]
 
-    (found,) = compare(models, "a", {}).record()["differences"]
+    (found,) = compare(models, "a", {}).results().differences
 
-    assert (found["a"], found["b"]) == ("b", "a")
-    assert found["ood_average"] == {"difference": 0.0, "ci95": [0.0, 0.0]}
-    assert found["sets"] == {"art": found["ood_average"]}
+    assert (found.a, found.b) == ("b", "a")
+    assert found.ood_average == Gap(0.0, (0.0, 0.0))
+    assert found.sets == {"art": found.ood_average}
 
 
 def test_a_difference_is_a_model_minus_the_baseline() -> None:
     models = [model("a", art=measured("ood", [1, 1])), model("b", art=measured("ood", [0, 0]))]
 
-    (found,) = compare(models, "b", {}).record()["differences"]
+    (found,) = compare(models, "b", {}).results().differences
 
-    assert (found["a"], found["ood_average"]["difference"]) == ("a", 1.0)
+    assert (found.a, found.ood_average.difference) == ("a", 1.0)
 
 
 def test_sets_with_other_images_are_not_compared() -> None:
@@ -131,18 +135,18 @@ def test_sets_with_other_images_are_not_compared() -> None:
         model("b", photo=measured("id", [1], "split 1"), art=measured("ood", [0])),
     ]
 
-    (found,) = compare(models, "a", {}).record()["differences"]
+    (found,) = compare(models, "a", {}).results().differences
 
-    assert found["sets"].keys() == {"art"}
-    assert found["ood_average"]["difference"] == -1.0
+    assert found.sets.keys() == {"art"}
+    assert found.ood_average.difference == -1.0
 
 
 def test_without_an_ood_set_in_common_there_is_no_average_difference() -> None:
     models = [model("a", art=measured("ood", [1])), model("b", sketch=measured("ood", [1]))]
 
-    (found,) = compare(models, "a", {}).record()["differences"]
+    (found,) = compare(models, "a", {}).results().differences
 
-    assert (found["ood_average"], found["sets"]) == (None, {})
+    assert (found.ood_average, found.sets) == (None, {})
 
 
 def test_averages_over_different_sets_do_not_stand_side_by_side() -> None:
@@ -151,13 +155,13 @@ def test_averages_over_different_sets_do_not_stand_side_by_side() -> None:
         model("b", "g", 1, art=measured("ood", [1]), sketch=measured("ood", [0])),
     ]
 
-    record = compare(models, "a", {}).record()
+    results = compare(models, "a", {}).results()
 
-    fewer, all_sets = record["models"]
-    assert (fewer["ood_average"], fewer["ood_ci95"]) == (None, None)
-    assert all_sets["ood_average"] == 0.5
-    assert record["differences"][0]["ood_average"] is None
-    assert record["groups"][0]["ood_average"] == {"mean": 0.5, "std": None, "count": 1}
+    fewer, all_sets = results.models
+    assert (fewer.ood_average, fewer.ood_ci95) == (None, None)
+    assert all_sets.ood_average == 0.5
+    assert results.differences[0].ood_average is None
+    assert results.groups[0].ood_average == Spread(0.5, None, 1)
 
 
 def test_seeds_of_one_group_become_mean_and_standard_deviation() -> None:
@@ -167,11 +171,11 @@ def test_seeds_of_one_group_become_mean_and_standard_deviation() -> None:
         model("b", "context", 0, art=measured("ood", [0, 0])),
     ]
 
-    several, single = compare(models, None, {}).record()["groups"]
+    several, single = compare(models, None, {}).results().groups
 
-    assert (several["group"], several["models"]) == ("object", ["a0", "a1"])
-    assert several["sets"]["art"] == {"mean": 0.75, "std": pytest.approx(0.5**0.5 / 2), "count": 2}
-    assert single["ood_average"] == {"mean": 0.0, "std": None, "count": 1}
+    assert (several.group, several.models) == ("object", ("a0", "a1"))
+    assert several.sets["art"] == Spread(0.75, pytest.approx(0.5**0.5 / 2), 2)
+    assert single.ood_average == Spread(0.0, None, 1)
 
 
 def config(seed: int = 0, mask: str = "object", lr: float = 1e-4) -> dict[str, object]:
@@ -281,12 +285,12 @@ def test_models_on_the_line_have_no_effective_robustness_and_better_ones_have() 
     models = [*on_line, shifted("mine", 8, 7)]
     line = baseline_line("line*", [each.identity for each in models])
 
-    record = compare(models, None, line.fit(models)).record()
+    results = compare(models, None, line.fit(models)).results()
 
-    robust = [each["effective_robustness"]["art"] for each in record["models"]]
+    robust = [each.effective_robustness["art"] for each in results.models]
     assert robust == pytest.approx([0.0, 0.0, 0.0, 0.2])
-    assert record["models"][3]["effective_robustness"]["ood_average"] == pytest.approx(0.2)
-    assert record["lines"]["art"].keys() == {"slope", "intercept", "models", "r2"}
+    assert results.models[3].effective_robustness["ood_average"] == pytest.approx(0.2)
+    assert as_json(results.lines["art"]).keys() == {"slope", "intercept", "models", "r2"}
 
 
 def of_a_thousand(id_: int, ood: int, originals: str = "") -> MeasuredModel:
@@ -301,8 +305,8 @@ def of_a_thousand(id_: int, ood: int, originals: str = "") -> MeasuredModel:
 
 
 def above_line(found: MeasuredModel, line: AccuracyLine) -> list[float] | None:
-    record = compare([found], None, {"art": line, "ood_average": line}).record()["models"][0]
-    intervals = record["effective_robustness_ci95"]
+    results = compare([found], None, {"art": line, "ood_average": line}).results().models[0]
+    intervals = results.effective_robustness_ci95
     assert intervals["art"] == intervals["ood_average"]
     return intervals["art"]
 
@@ -328,16 +332,16 @@ def test_a_model_that_is_always_right_in_distribution_has_no_effective_robustnes
     line = AccuracyLine(slope=1, intercept=0, models=3, r2=1)
     perfect = of_a_thousand(1000, 500)
 
-    (found,) = compare([perfect], None, {"art": line}).record()["models"]
+    (found,) = compare([perfect], None, {"art": line}).results().models
 
-    assert found["effective_robustness"] == {"art": None}
-    assert found["effective_robustness_ci95"] == {"art": None}
+    assert found.effective_robustness == {"art": None}
+    assert found.effective_robustness_ci95 == {"art": None}
 
 
 def test_without_a_line_there_is_no_effective_robustness() -> None:
-    (found,) = compare([shifted("mine", 8, 7)], None, {}).record()["models"]
+    (found,) = compare([shifted("mine", 8, 7)], None, {}).results().models
 
-    assert found["effective_robustness"] is None
+    assert found.effective_robustness is None
 
 
 def test_runs_of_one_mask_and_fill_are_told_apart_by_the_losses_that_only_some_have() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cfft.errors import ConfigError
+from cfft.evaluation.files.evaluation import EvaluationResults
 from cfft.evaluation.files.files import EvaluationFiles, new_evaluation
 from cfft.runtime.files import reserved
 from cfft.runtime.processes import ALONE
@@ -24,8 +25,8 @@ def test_two_evaluations_at_once_choose_two_directories(
         new_evaluation(first) as one,
         new_evaluation(second) as other,
     ):
-        one.write({"is": "one"})
-        other.write({"is": "other"})
+        one.write(EvaluationResults(models=(), cfft="one"))
+        other.write(EvaluationResults(models=(), cfft="other"))
 
     assert (first, second) == (Path("evaluations/folder"), Path("evaluations/folder-2"))
     assert '"one"' in (first / "evaluation.json").read_text()
@@ -34,8 +35,8 @@ def test_two_evaluations_at_once_choose_two_directories(
 
 def write_two_at_once(out: Path) -> None:
     with new_evaluation(out) as late, new_evaluation(out) as early:
-        late.write({"is": "late"})
-        early.write({"is": "early"})
+        late.write(EvaluationResults(models=(), cfft="late"))
+        early.write(EvaluationResults(models=(), cfft="early"))
 
 
 def test_an_evaluation_whose_place_was_taken_meanwhile_is_kept_beside_it(tmp_path: Path) -> None:

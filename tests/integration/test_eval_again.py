@@ -205,7 +205,10 @@ def test_evaluations_that_cannot_be_compared_are_refused(
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"sets": {"../../victim": {"role": "ood"}}}, "a set is called '../../victim'.*use no /"),
+        (
+            {"sets": {"../../victim": {"role": "ood", "top1": 0.5}}},
+            "a set is called '../../victim'.*use no /",
+        ),
         (
             {"predictions": "../elsewhere"},
             "predictions in '../elsewhere', allowed: a folder beside",

@@ -14,6 +14,7 @@ from cfft.config.layers import Layer
 from cfft.errors import ConfigError, DataError, TrainingError, WeightsError
 from cfft.model import checkpoint
 from cfft.plugin.registry import Registry
+from cfft.runtime.json_files import as_json
 from cfft.runtime.progress import Plan, Silent
 from cfft.training.run import run
 
@@ -49,14 +50,14 @@ def test_a_run_leaves_a_complete_directory(configure, registry, tmp_path: Path) 
         *(f"checkpoints/{kind}/{name}" for kind in ("best", "last") for name in MODEL_FILES),
         *(f"checkpoints/last/{name}" for name in ("optimizer.safetensors", "state.json")),
     }
-    assert json.loads((tmp_path / "run" / "results.json").read_text()) == results
+    assert json.loads((tmp_path / "run" / "results.json").read_text()) == as_json(results)
 
 
 MODEL_FILES = ("weights.safetensors", "model.json", "manifest.json")
 
 
 def test_results_follow_the_schema(configure, registry, tmp_path: Path) -> None:
-    found = run(configure(), registry, tmp_path / "run")
+    found = as_json(run(configure(), registry, tmp_path / "run"))
 
     assert (found["schema"], found["run"]) == (1, "run")
     assert {name: s["role"] for name, s in found["sets"].items()} == {"sunny": "id", "dark": "ood"}
@@ -78,7 +79,7 @@ def test_accuracies_can_be_recomputed_from_predictions(configure, registry, tmp_
     with np.load(tmp_path / "predictions" / "dark.npz") as kept:
         hits = kept["logits"].argmax(axis=1) == kept["labels"]
 
-    assert hits.mean() == found["sets"]["dark"]["top1"]
+    assert hits.mean() == found.sets["dark"].top1
 
 
 def test_metrics_have_a_line_per_interval_and_per_epoch(configure, registry, tmp_path) -> None:
@@ -117,9 +118,9 @@ def test_training_makes_a_difference_and_the_best_epoch_is_evaluated(
 
     lines = map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines())
     reached = [line["val_top1"] for line in lines if "val_top1" in line]
-    assert found["best_val_top1"] == max(reached)
-    assert found["best_epoch"] == 1 + reached.index(max(reached))
-    assert found["sets"]["sunny"]["top1"] > found["before"]["sets"]["sunny"]["top1"]
+    assert found.best_val_top1 == max(reached)
+    assert found.best_epoch == 1 + reached.index(max(reached))
+    assert found.sets["sunny"].top1 > found.before.sets["sunny"].top1
 
 
 def test_a_dry_run_returns_the_plan_and_writes_nothing(configure, registry, tmp_path: Path) -> None:
@@ -214,14 +215,14 @@ def test_a_run_of_no_epochs_evaluates_the_model_that_it_would_start_from(
 ) -> None:
     found = run(configure(epochs=0), registry, tmp_path)
 
-    assert found["sets"] == found["before"]["sets"]
-    assert (found["best_epoch"], found["images_per_second"]) == (0, 0.0)
+    assert found.sets == found.before.sets
+    assert (found.best_epoch, found.images_per_second) == (0, 0.0)
 
 
 def test_patience_ends_a_run_that_does_not_get_better(configure, registry, tmp_path) -> None:
     found = run(configure(epochs=9, lr=1e-30, patience=2), registry, tmp_path)
 
-    assert (found["epochs"], found["best_epoch"], found["stopped_early"]) == (3, 1, True)
+    assert (found.epochs, found.best_epoch, found.stopped_early) == (3, 1, True)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +237,7 @@ def test_patience_ends_a_run_that_does_not_get_better(configure, registry, tmp_p
 def test_every_routine_comes_to_an_end(configure, registry, tmp_path: Path, training) -> None:
     found = run(configure(epochs=1, **training), registry, tmp_path)
 
-    assert found["best_epoch"] == 1
+    assert found.best_epoch == 1
     assert np.isfinite(first_line(tmp_path)["loss"])
 
 
@@ -259,7 +260,7 @@ def test_a_linear_probe_starts_from_the_training_images(
 
     found = run(configure(epochs=0), registry, tmp_path)
 
-    assert found["before"]["sets"]["sunny"]["top1"] > 0.5
+    assert found.before.sets["sunny"].top1 > 0.5
 
 
 def test_a_relative_loss_measures_its_teacher_once_and_remembers(
@@ -317,8 +318,8 @@ def test_an_unreadable_image_stops_the_run_before_anything_is_written(
 def test_a_skipped_image_is_recorded(configure, registry, tmp_path, broken_world: Path) -> None:
     found = run(configure(epochs=0, skip_unreadable=True), registry, tmp_path / "run")
 
-    assert [entry["path"] for entry in found["skipped"]] == [str(broken_world)]
-    assert found["sets"]["dark"]["n"] == 11
+    assert [entry["path"] for entry in found.skipped] == [str(broken_world)]
+    assert found.sets["dark"].n == 11
 
 
 def test_a_directory_that_holds_something_is_not_written_to(configure, registry, tmp_path) -> None:

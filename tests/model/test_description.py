@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import attrs
@@ -17,6 +16,7 @@ from cfft.model.checkpoint import Checkpoint, save
 from cfft.model.description import ModelDescription, describe, read_description
 from cfft.model.heads import starting_head
 from cfft.model.rebuild import TeacherSource
+from cfft.runtime.json_files import as_json, write_json
 
 PREPARED = cfft.Preprocessing((16, 24), 24, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
@@ -43,13 +43,13 @@ def models() -> TeacherSource:
 def _store(folder: Path, model: cfft.Classifier, description: ModelDescription) -> Path:
     folder.mkdir(parents=True)
     save_file(model.weights(), folder / "weights.safetensors")
-    (folder / "model.json").write_text(description.to_json(), encoding="utf-8")
+    write_json(folder / "model.json", description)
     return folder
 
 
 def _save(folder: Path, models: TeacherSource) -> None:
     """Store what training starts from as a run stores its best model."""
-    described = json.loads(models.description.to_json())
+    described = as_json(models.description)
     save(folder, Checkpoint(models.start.weights(), described))
 
 
@@ -179,10 +179,20 @@ def test_a_place_without_weights_is_named(name: str, models: TeacherSource, tmp_
         models.load(tmp_path / name)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"backbone": "mine"}'])
-def test_a_broken_description_is_named(text: str, models: TeacherSource, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "no model description that cfft wrote"),
+        ("[]", "no model description that cfft wrote"),
+        ('{"backbone": "mine"}', r"required field missing @ \$\.rebuild"),
+        ('{"colour": "red"}', "extra fields found .colour"),
+    ],
+)
+def test_a_broken_description_is_named(
+    text: str, says: str, models: TeacherSource, tmp_path: Path
+) -> None:
     folder = _store(tmp_path / "stored", models.pretrained(), models.description)
     (folder / "model.json").write_text(text)
 
-    with pytest.raises(cfft.WeightsError, match=r"model.json: no model description"):
+    with pytest.raises(cfft.WeightsError, match=f"model.json: .*{says}"):
         models.load(folder)

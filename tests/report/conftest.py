@@ -16,17 +16,20 @@ from PIL import Image
 from cfft.report.sources.collect import collect
 from cfft.report.summary import summarise
 from cfft.report.write import write_report
+from cfft.runtime.json_files import as_json
 from cfft.scoring.predictions import Predictions
+from cfft.scoring.results import Role, SetResult
+from cfft.training.results import ModelResults, RunResults
 from cfft.training.run_directory import RunDirectory
 
 Write = Callable[..., Path]
-SETS = {"photo": "id", "drawing": "ood", "sketch": "ood"}
+SETS: dict[str, Role] = {"photo": "id", "drawing": "ood", "sketch": "ood"}
 
 
-def scores(*shares: float) -> dict[str, Any]:
+def results(*shares: float) -> dict[str, SetResult]:
     """Return accuracies on photo (ID), drawing and sketch."""
     return {
-        name: {"role": role, "top1": top1, "n": 10, "classes": 3, "ci95": [top1 - 0.1, top1 + 0.1]}
+        name: SetResult(role, top1, 10, 3, (top1 - 0.1, top1 + 0.1))
         for (name, role), top1 in zip(SETS.items(), shares, strict=True)
     }
 
@@ -49,12 +52,12 @@ def run_in(root: Path, name: str, shares: tuple[float, ...], seed: int = 0, **ta
     run.root.mkdir(parents=True)
     run.config.write_text(f"seed = {seed}\n")
     run.write_results(
-        {
-            "config": configuration(seed, **tables),
-            "sets": scores(*shares),
-            "before": {"sets": scores(0.6, 0.55, 0.5), "ood_average": 0.525},
-            "classes": ["cat", "dog", "eel"],
-        }
+        RunResults(
+            config=configuration(seed, **tables),
+            sets=results(*shares),
+            before=ModelResults(results(0.6, 0.55, 0.5), 0.525),
+            classes=("cat", "dog", "eel"),
+        )
     )
     lines = [
         {"step": 1, "epoch": 1, "loss": 2.0, "lr": 0.1},
@@ -69,19 +72,17 @@ def run_in(root: Path, name: str, shares: tuple[float, ...], seed: int = 0, **ta
 
 
 def evaluation_in(root: Path, name: str, **more: Any) -> Path:
-    """Write three weight ensembles and a difference, as `cfft eval` does."""
+    """Write three weight ensembles and a difference, or `models`, as `cfft eval` does."""
     folder = root / name
     folder.mkdir(parents=True, exist_ok=True)
     models = [
         {
             "model": f"mix {alpha}",
-            "source": "runs/mix",
-            "kind": "run",
             "group": "mix",
             "seed": 0,
             "alpha": alpha,
             "predictions": None,
-            "sets": scores(0.6 + 0.3 * alpha, 0.5 + 0.2 * alpha, 0.5),
+            "sets": as_json(results(0.6 + 0.3 * alpha, 0.5 + 0.2 * alpha, 0.5)),
             "ood_average": 0.5 + 0.1 * alpha,
             "ood_ci95": [0.4, 0.7],
         }
@@ -90,6 +91,7 @@ def evaluation_in(root: Path, name: str, **more: Any) -> Path:
     gap = {"difference": 0.1, "ci95": [0.02, 0.18]}
     pair = {"a": "mix 1.0", "b": "mix 0.0", "ood_average": gap, "sets": {"drawing": gap}}
     content = {"schema": 1, "models": models, "differences": [pair], **more}
+    content["models"] = [{"source": "runs/mix", "kind": "run", **m} for m in content["models"]]
     (folder / "evaluation.json").write_text(json.dumps(content))
     return folder
 

@@ -13,10 +13,11 @@ from cfft.errors import DataError
 from cfft.report.confusion import Confusion, Pair, confusions
 from cfft.report.figures.heatmaps import heat_maps
 from cfft.report.sources.collect import collect
-from cfft.report.sources.records import Accuracy, Model
+from cfft.report.sources.records import Model
 from cfft.report.summary import Group, summarise
 from cfft.report.tables.mistakes import most_frequent, of_one
 from cfft.scoring.predictions import Predictions
+from cfft.scoring.results import SetResult
 from cfft.scoring.scores import LabelSpace
 
 Write = Callable[..., Path]
@@ -36,9 +37,18 @@ def saved(path: Path, labels: list[int], chosen: list[int], classes: int) -> Pat
 
 
 def group(*paths: Path, alpha: float | None = None) -> Group:
-    sets = {"drawing": Accuracy("ood", 0.5)}
+    sets = {"drawing": SetResult("ood", 0.5)}
     models = [
-        Model(f"a{seed}", f"run {seed}", "a", sets, seed=seed, alpha=alpha, predictions=files)
+        Model(
+            label=f"a{seed}",
+            source=f"run {seed}",
+            kind="run",
+            group="a",
+            sets=sets,
+            seed=seed,
+            alpha=alpha,
+            files=files,
+        )
         for seed, files in enumerate({"drawing": path} for path in paths)
     ]
     return Group("a", tuple(models))

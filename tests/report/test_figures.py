@@ -17,8 +17,9 @@ from cfft.report.figures.scatter import scatter
 from cfft.report.figures.themes import DASHES, SERIES, SHAPES
 from cfft.report.figures.training import curves
 from cfft.report.sources.collect import collect
-from cfft.report.sources.records import Accuracy, Material, Model, Run
+from cfft.report.sources.records import Material, Model, Run
 from cfft.report.summary import summarise
+from cfft.scoring.results import SetResult
 
 Write = Callable[..., Path]
 METHOD = {"mask": {"use": "object"}, "fill": {"use": "single"}}
@@ -82,9 +83,14 @@ def test_colour_and_shape_or_dash_come_together_once_in_dozens_of_series() -> No
 
 
 def models(count: int) -> Material:
-    sets = {"photo": Accuracy("id", 0.9), "drawing": Accuracy("ood", 0.5)}
+    sets = {"photo": SetResult("id", 0.9), "drawing": SetResult("ood", 0.5)}
     return Material(
-        tuple(Model(f"m{i}", f"file{i % 2}.jsonl", f"m{i}", sets) for i in range(count))
+        tuple(
+            Model(
+                label=f"m{i}", source=f"file{i % 2}.jsonl", kind="weights", group=f"m{i}", sets=sets
+            )
+            for i in range(count)
+        )
     )
 
 

@@ -7,17 +7,18 @@ import math
 import pytest
 
 from cfft.errors import ConfigError
-from cfft.report.sources.records import AVERAGE, Accuracy, Material, Model
+from cfft.report.sources.records import AVERAGE, Material, Model
 from cfft.report.summary import spread, summarise
+from cfft.scoring.results import SetResult
 from cfft.scoring.spread import Spread
 
 
 def model(label: str, group: str | None = None, **shares: float) -> Model:
     """Make a model; `photo` is in distribution."""
     sets = {
-        name: Accuracy("id" if name == "photo" else "ood", top1) for name, top1 in shares.items()
+        name: SetResult("id" if name == "photo" else "ood", top1) for name, top1 in shares.items()
     }
-    return Model(label, "somewhere", group or label, sets)
+    return Model(label=label, source="somewhere", kind="run", group=group or label, sets=sets)
 
 
 def test_seeds_give_mean_and_standard_deviation() -> None:

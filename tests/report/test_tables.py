@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cfft.report.sources.collect import collect
-from cfft.report.sources.records import Accuracy, Material, Model
+from cfft.report.sources.records import Material, Model
 from cfft.report.summary import summarise
 from cfft.report.tables.accuracies import accuracy_tables, results
 from cfft.report.tables.details import details
@@ -20,6 +20,7 @@ from cfft.report.tables.formats import (
     markdown_escaped,
 )
 from cfft.report.tables.tables import Cell, Column, Table, with_best
+from cfft.scoring.results import SetResult
 
 Write = Callable[..., Path]
 TABLE = Table(
@@ -117,7 +118,14 @@ def test_markdown_prints_any_name(words: str, escaped: str) -> None:
 
 def seeds(label: str, *shares: float) -> list[Model]:
     return [
-        Model(f"{label}{seed}", "runs", label, {"photo": Accuracy("id", share)}, seed=seed)
+        Model(
+            label=f"{label}{seed}",
+            source="runs",
+            kind="run",
+            group=label,
+            sets={"photo": SetResult("id", share)},
+            seed=seed,
+        )
         for seed, share in enumerate(shares)
     ]
 

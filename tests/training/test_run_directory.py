@@ -9,39 +9,38 @@ import pytest
 from cfft.config.comparison import differences
 from cfft.errors import ConfigError, DataError
 from cfft.runtime.files import check_free
-from cfft.scoring.evaluate import Score
+from cfft.scoring.results import Role, SetResult
 from cfft.scoring.spread import Spread
-from cfft.training.evaluator import SetScores, gains
+from cfft.training.evaluator import model_results
+from cfft.training.results import Gains, ModelResults, RunResults
 from cfft.training.run_directory import RunDirectory
 
 
-def scores(**top1: float) -> list[tuple[str, Score]]:
-    return [(name, Score(share, 10, 2, (0.0, 1.0))) for name, share in top1.items()]
-
-
-def record(*, photo: float, **ood: float) -> dict:
-    return SetScores(*scores(photo=photo), tuple(scores(**ood))).record()
+def results(**top1: float) -> ModelResults:
+    """Return what is said of a model; `photo` is in distribution."""
+    roles: dict[str, Role] = dict.fromkeys(top1, "ood") | {"photo": "id"}
+    return model_results({name: SetResult(roles[name], share) for name, share in top1.items()})
 
 
 def test_every_set_is_recorded_with_its_role_and_the_ood_sets_with_their_mean() -> None:
-    found = record(photo=0.9, art=0.4, snow=0.6)
+    found = results(photo=0.9, art=0.4, snow=0.6)
 
-    roles = {name: (entry["role"], entry["top1"]) for name, entry in found["sets"].items()}
+    roles = {name: (entry.role, entry.top1) for name, entry in found.sets.items()}
     assert roles == {"photo": ("id", 0.9), "art": ("ood", 0.4), "snow": ("ood", 0.6)}
-    assert found["ood_average"] == pytest.approx(0.5)
+    assert found.ood_average == pytest.approx(0.5)
 
 
 def test_gains_are_after_minus_before_by_set_and_for_the_average() -> None:
-    found = gains(record(photo=0.5, art=0.4), record(photo=0.8, art=0.3))
+    found = Gains.between(results(photo=0.5, art=0.4), results(photo=0.8, art=0.3))
 
-    assert found["sets"] == pytest.approx({"photo": 0.3, "art": -0.1})
-    assert found["ood_average"] == pytest.approx(-0.1)
+    assert found.sets == pytest.approx({"photo": 0.3, "art": -0.1})
+    assert found.ood_average == pytest.approx(-0.1)
 
 
 def test_without_ood_sets_there_is_no_average_to_gain() -> None:
-    found = gains(record(photo=0.5), record(photo=0.75))
+    found = Gains.between(results(photo=0.5), results(photo=0.75))
 
-    assert found == {"sets": {"photo": 0.25}, "ood_average": None}
+    assert found == Gains({"photo": 0.25}, None)
 
 
 def test_a_spread_divides_by_one_run_less_and_one_run_has_none() -> None:
@@ -89,10 +88,19 @@ def test_a_directory_that_cannot_be_filled_is_refused(
 
 def test_results_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
+    sets = {"photo": SetResult("id", 0.9, 10, 2, (0.8, 1.0))}
+    written = RunResults(
+        config={"seed": 3, "loss": [{"use": "wise-kd"}]},
+        sets=sets,
+        before=ModelResults(sets),
+        classes=("cat", "dog"),
+        skipped=({"set": "train", "path": "a.jpg", "reason": "truncated"},),
+        best_val_top1=0.75,
+    )
 
     assert run.read_results() is None
-    run.write_results({"schema": 1, "ood_average": None})
-    assert run.read_results() == {"schema": 1, "ood_average": None}
+    run.write_results(written)
+    assert run.read_results() == written
 
 
 @pytest.mark.parametrize(

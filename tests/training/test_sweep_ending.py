@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,6 +12,7 @@ from cfft.cli.errors import reported
 from cfft.plugin.registry import Registry
 from cfft.runtime.interrupts import Terminated
 from cfft.runtime.progress import Silent
+from cfft.training.results import RunResults
 from cfft.training.sweep.children import Children
 from cfft.training.sweep.declaration import parse_sweep
 from cfft.training.sweep.jobs import Job, final_jobs, run_jobs
@@ -24,8 +24,10 @@ import os, pathlib, signal, sys, time
 folder = pathlib.Path(sys.argv[1])
 folder.mkdir(parents=True)
 """
-FINISH = f"{START}(folder / 'results.json').write_text('{{}}')"
-FINISH_LATER = f"{START}time.sleep(1); (folder / 'results.json').write_text('{{}}')"
+RESULTS = '{"config": {}, "sets": {}, "before": {"sets": {}}}'
+WRITE = f"(folder / 'results.json').write_text({RESULTS!r})"
+FINISH = f"{START}{WRITE}"
+FINISH_LATER = f"{START}time.sleep(1); {WRITE}"
 END_THE_SWEEP = f"""{START}
 signal.signal(signal.SIGTERM, lambda *_: sys.exit((folder / 'ended').write_text('')))
 time.sleep(1)
@@ -40,7 +42,7 @@ class Reader(Silent):
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
 
-    def done(self, job: Job, results: Mapping[str, Any]) -> None:
+    def done(self, job: Job, results: RunResults) -> None:
         if self.error is not None:
             raise self.error
 

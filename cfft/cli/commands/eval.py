@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import typer
@@ -31,6 +30,10 @@ from cfft.config.settings import Evaluation
 from cfft.evaluation.entry import KINDS, MODELS, planned_evaluation
 from cfft.plugin.params import declaration
 from cfft.plugin.registry import Registry
+from cfft.runtime.json_files import json_text
+
+if TYPE_CHECKING:  # torch comes with it
+    from cfft.evaluation.files.evaluation import EvaluationResults
 
 _SETTINGS = ("model", "pretrained", "head", "prompts")
 _WORDS = {
@@ -86,9 +89,9 @@ def evaluate(
     with starting():
         import cfft.evaluation.job  # noqa: F401, torch comes with it: --help must not wait for that
     with planned.directory() as place, reporting(as_json=as_json) as watcher:
-        record = planned.start(place, watcher)
+        results = planned.start(place, watcher)
     if os.environ.get("RANK", "0") == "0":
-        _show(record, place, as_json=as_json)
+        _show(results, place, as_json=as_json)
 
 
 def _own_options() -> Iterator[Option]:
@@ -108,10 +111,10 @@ def _own_options() -> Iterator[Option]:
     yield attrs.evolve(JSON, help="print evaluation.json and nothing else")
 
 
-def _show(record: dict[str, Any], out: Path | None, *, as_json: bool) -> None:
+def _show(results: EvaluationResults, out: Path | None, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(record, indent=2))
+        typer.echo(json_text(results))
         return
-    print_evaluation(console(), record)
+    print_evaluation(console(), results)
     if out is not None:
         console().print(f"numbers  {out / 'evaluation.json'}", soft_wrap=True)

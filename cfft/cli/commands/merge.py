@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -21,6 +20,7 @@ from cfft.model.description import read_model
 from cfft.model.merge import average_weights, check_alpha
 from cfft.model.weights import WeightFile, contradictions
 from cfft.runtime.files import require_free
+from cfft.runtime.json_files import as_json
 
 _FILE = ".safetensors"
 _ARGUMENT = "run directory, checkpoint directory or weight file"
@@ -92,4 +92,4 @@ def _write(out: Path, weights: Mapping[str, Tensor], known: WeightFile) -> None:
     if out.suffix == _FILE or known.description is None:
         write_weights(out, weights, known.identity)
     else:
-        save(out, Checkpoint(weights, json.loads(known.description.to_json())))
+        save(out, Checkpoint(weights, as_json(known.description)))

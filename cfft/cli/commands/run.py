@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from cfft.cli.output.live import reporting
 from cfft.cli.output.tables import print_results, print_whereabouts
 from cfft.config.layers import recipe_names, recipe_summary
 from cfft.plugin.registry import Registry
+from cfft.runtime.json_files import json_text
 from cfft.training.entry import planned_run
+from cfft.training.results import RunResults
 
 _HELP = """{summary}
 
@@ -61,7 +63,7 @@ def run(
     except KeyboardInterrupt:
         raise RunInterruptedError(_how_to_resume(planned.out)) from None
     if os.environ.get("RANK", "0") == "0":
-        _show(results, planned.out, dry_run=dry_run, as_json=as_json)
+        _show(results, planned.out, as_json=as_json)
 
 
 def _how_to_resume(out: Path) -> str:
@@ -70,10 +72,10 @@ def _how_to_resume(out: Path) -> str:
     return f"interrupted; go on with: cfft run --resume --out {shlex.quote(str(out))}"
 
 
-def _show(results: dict[str, Any], out: Path, *, dry_run: bool, as_json: bool) -> None:
+def _show(results: RunResults | Mapping[str, Any], out: Path, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(results, indent=2))
-    elif dry_run:
+        typer.echo(json_text(results))
+    elif not isinstance(results, RunResults):
         typer.echo("Nothing was trained: leave --dry-run out to start.")
     else:
         print_results(console(), results)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import attrs
 import typer
@@ -22,11 +22,19 @@ from cfft.cli.output.numbers import brief, percent
 from cfft.errors import ConfigError, counted
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import write_text
+from cfft.runtime.json_files import json_text, write_json
 from cfft.runtime.progress import Advance, ignore
 from cfft.scoring.spread import Spread
-from cfft.training.sweep.declaration import Sweep, Values, read_sweep, sweep_names
+from cfft.training.results import RunResults
+from cfft.training.sweep.declaration import Sweep, read_sweep, sweep_names
 from cfft.training.sweep.jobs import Job, check_jobs, final_jobs, planned_jobs, run_jobs
-from cfft.training.sweep.outcome import SCHEMA, Outcome, best_values, outcomes, search_record
+from cfft.training.sweep.outcome import (
+    Outcome,
+    SweepResults,
+    best_values,
+    outcomes,
+    searched_values,
+)
 
 _HELP = """{summary}
 
@@ -67,11 +75,11 @@ def sweep(
         _list_runs([*searching, *map(_undecided, undecided)], as_json)
         return
     try:
-        record = work.done(searching)
+        results = work.done(searching)
     except KeyboardInterrupt:
         raise RunInterruptedError("interrupted; the same command goes on with it") from None
     if as_json:
-        typer.echo(json.dumps(record, indent=2))
+        typer.echo(json_text(results))
 
 
 @attrs.frozen
@@ -84,19 +92,19 @@ class _Work:
     at_once: int
     watcher: _Watcher
 
-    def done(self, searching: Sequence[Job]) -> dict[str, Any]:
-        """Run what is missing, write and show the table, and return what sweep.json holds."""
+    def done(self, searching: Sequence[Job]) -> SweepResults:
+        """Run what is missing, write and show the table, and return what is in sweep.json."""
         self._check_folder()
         self._run(searching)
-        chosen = best_values(searching)
+        searched = searched_values(searching)
+        chosen = best_values(searched)
         final = final_jobs(self.sweep, self.registry, self.out, chosen)
         self._run(final)
-        rows = outcomes(final)
-        record = _record(chosen, search_record(searching), rows)
-        write_text(self.out / "sweep.json", json.dumps(record, indent=2) + "\n")
-        write_text(self.out / "table.md", _markdown(rows))
-        self.watcher.conclude(rows, chosen, self.out)
-        return record
+        results = SweepResults(searched=searched, chosen=chosen, rows=outcomes(final))
+        write_json(self.out / "sweep.json", results)
+        write_text(self.out / "table.md", _markdown(results.rows))
+        self.watcher.conclude(results, self.out)
+        return results
 
     def _check_folder(self) -> None:
         if self.out.exists() and not self.out.is_dir():
@@ -124,21 +132,21 @@ class _Watcher:
         with self.reporter.task(name, total) as self.advance:
             yield self.advance
 
-    def done(self, job: Job, results: Mapping[str, Any]) -> None:
+    def done(self, job: Job, results: RunResults) -> None:
         self.finished += 1
         self.advance(self.finished)
         if self.out is not None:
-            said = f"validation {percent(results['best_val_top1'])} %"
-            self.out.print(f"{job.name}: {said}, {brief(results['seconds'])}", soft_wrap=True)
+            said = f"validation {percent(results.best_val_top1)} %"
+            self.out.print(f"{job.name}: {said}, {brief(results.seconds)}", soft_wrap=True)
 
-    def conclude(self, rows: Sequence[Outcome], chosen: Mapping[str, Values], out: Path) -> None:
+    def conclude(self, results: SweepResults, out: Path) -> None:
         """Print the table, the chosen values and where both are."""
         if self.out is None:
             return
-        for name, values in chosen.items():
+        for name, values in results.chosen.items():
             listed = ", ".join(f"{path} {value}" for path, value in values.items())
             self.out.print(f"chosen on validation for {name}: {listed}", soft_wrap=True)
-        self.out.print(_table(rows))
+        self.out.print(_table(results.rows))
         self.out.print(f"numbers  {out / 'sweep.json'}", soft_wrap=True)
         self.out.print(f"table    {out / 'table.md'}", soft_wrap=True)
 
@@ -161,17 +169,6 @@ def _list_runs(jobs: Sequence[Job], as_json: bool) -> None:
     for job in jobs:
         typer.echo(f"{job.directory.root}: {job.name}")
     typer.echo(f"{counted(len(jobs), 'run')}; nothing was trained: leave --dry-run out to start.")
-
-
-def _record(
-    chosen: Mapping[str, Values], searched: Sequence[Mapping[str, Any]], rows: Sequence[Outcome]
-) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "searched": list(searched),
-        "chosen": {name: dict(values) for name, values in chosen.items()},
-        "rows": [attrs.asdict(row) for row in rows],
-    }
 
 
 def _columns(rows: Sequence[Outcome]) -> list[str]:

@@ -18,9 +18,9 @@ def points(before: float | None, after: float | None) -> str:
     return f"{100 * (after - before):+z.1f}"
 
 
-def interval(ends: tuple[float, float]) -> str:
-    """Spell a confidence interval of shares in percent."""
-    return f"{percent(ends[0])} to {percent(ends[1])}"
+def interval(ends: tuple[float, float] | None) -> str:
+    """Spell a confidence interval of shares in percent; a dash where there is none."""
+    return "-" if ends is None else f"{percent(ends[0])} to {percent(ends[1])}"
 
 
 def duration(seconds: float) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
@@ -15,6 +14,8 @@ from rich.text import Text
 
 from cfft.cli.output.numbers import interval, percent, points
 from cfft.runtime.progress import Plan
+from cfft.scoring.results import SetResult
+from cfft.training.results import RunResults
 
 
 def print_plan(console: Console, plan: Plan) -> None:
@@ -30,54 +31,62 @@ def print_plan(console: Console, plan: Plan) -> None:
         console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
 
-def print_results(console: Console, results: Mapping[str, Any]) -> None:
-    """Print top-1 per set before and after fine-tuning in percent, and what that comes to."""
-    table = Table(title="top-1 in percent, before and after fine-tuning", title_justify="left")
-    table.add_column("set", overflow="fold")
-    for column in ("before", "after", "difference", "n", "classes", "95 % interval"):
+def number_table(title: str, first: str, columns: Sequence[str]) -> Table:
+    """Return an empty table: names in the first column, which may wrap, numbers in the others."""
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    table.add_column(first, overflow="fold")
+    for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def print_results(console: Console, results: RunResults) -> None:
+    """Print top-1 per set before and after fine-tuning in percent, and what that comes to."""
+    columns = ("before", "after", "difference", "n", "classes", "95 % interval")
+    table = number_table("top-1 in percent, before and after fine-tuning", "set", columns)
     for row in _set_rows(results):
         table.add_row(*row)
     table.add_section()
-    before, after = results["before"]["ood_average"], results["ood_average"]
+    before, after = results.before.ood_average, results.ood_average
     table.add_row("OOD average", percent(before), percent(after), _gain(before, after), *[""] * 3)
-    if len({entry["classes"] for entry in results["sets"].values()}) > 1:
+    if len({entry.classes for entry in results.sets.values()}) > 1:
         table.caption = "accuracy is among the classes of each set"
-        table.caption_justify = "left"
     console.print(table)
     for sentence in _in_words(results):
         console.print(sentence)
 
 
-def _in_words(results: Mapping[str, Any]) -> Iterator[str]:
+def _in_words(results: RunResults) -> Iterator[str]:
     """Say how top-1 changed, and whether the intervals tell before from after at all."""
-    before, after = results["before"], results["sets"]
-    (name,) = (name for name, entry in after.items() if entry["role"] == "id")
-    gained = points(before["sets"][name]["top1"], after[name]["top1"])
+    before, after = results.before, results.sets
+    (name,) = (name for name, entry in after.items() if entry.role == "id")
+    gained = points(before.sets[name].top1, after[name].top1)
     said = f"In distribution {gained} points"
-    if results["ood_average"] is not None:
-        gained = points(before["ood_average"], results["ood_average"])
+    if results.ood_average is not None:
+        gained = points(before.ood_average, results.ood_average)
         said += f", out of distribution {gained} points on average"
     yield f"{said}."
-    if all(_overlap(before["sets"][name]["ci95"], after[name]["ci95"]) for name in after):
+    if all(_overlap(before.sets[name], after[name]) for name in after):
         yield "For every set the 95 % intervals before and after overlap."
 
 
-def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
-    return one[0] <= other[1] and other[0] <= one[1]
+def _overlap(one: SetResult, other: SetResult) -> bool:
+    if one.ci95 is None or other.ci95 is None:
+        return False
+    return one.ci95[0] <= other.ci95[1] and other.ci95[0] <= one.ci95[1]
 
 
-def _set_rows(results: Mapping[str, Any]) -> Iterator[tuple[str | Text, ...]]:
-    for name, after in results["sets"].items():
-        before = results["before"]["sets"][name]
+def _set_rows(results: RunResults) -> Iterator[tuple[str | Text, ...]]:
+    for name, after in results.sets.items():
+        before = results.before.sets[name]
         yield (
-            f"{name} ({after['role'].upper()})",
-            percent(before["top1"]),
-            percent(after["top1"]),
-            _gain(before["top1"], after["top1"]),
-            str(after["n"]),
-            str(after["classes"]),
-            interval(after["ci95"]),
+            f"{name} ({after.role.upper()})",
+            percent(before.top1),
+            percent(after.top1),
+            _gain(before.top1, after.top1),
+            str(after.n),
+            str(after.classes),
+            interval(after.ci95),
         )
 
 

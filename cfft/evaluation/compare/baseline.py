@@ -12,29 +12,15 @@ import attrs
 from cfft.data.consistency import OOD_AVERAGE
 from cfft.errors import ConfigError, DataError, unknown
 from cfft.evaluation.compare.comparison import ood_names, with_average
-from cfft.evaluation.compare.measured import BEFORE, Identity, MeasuredModel, Role
-from cfft.evaluation.files.files import EVALUATION, read_evaluation, structured
+from cfft.evaluation.compare.measured import MeasuredModel
+from cfft.evaluation.files.evaluation import BEFORE, EVALUATION, Identity, read_evaluation
 from cfft.evaluation.files.json_lines import accuracies, read_lines
+from cfft.scoring.results import Role
 from cfft.scoring.robustness import FEWEST_ON_A_LINE, AccuracyLine, fit_line
 
 _LINES = ".jsonl"
 Accuracies = Mapping[str, float]
 """Top-1 of a model by set, 0..1."""
-
-
-@attrs.frozen
-class _Set:
-    top1: float
-
-
-@attrs.frozen
-class _Model:
-    sets: dict[str, _Set]
-
-
-@attrs.frozen
-class _Evaluation:
-    models: list[_Model]
 
 
 def chosen_baseline(asked: str | None, models: Sequence[Identity]) -> str | None:
@@ -137,7 +123,7 @@ def _read_points(path: Path) -> list[Accuracies] | None:
     if path.suffix == _LINES:
         return [accuracies(line, place) for place, line in read_lines(path)]
     if path.name == EVALUATION or (path / EVALUATION).is_file():
-        measured = structured(read_evaluation(path), _Evaluation, str(path)).models
+        measured = read_evaluation(path).models
         return [{name: each.top1 for name, each in model.sets.items()} for model in measured]
     return None
 

@@ -1,16 +1,23 @@
-"""Put measured models side by side: averages, differences, groups; what evaluation.json says."""
+"""Put measured models side by side: averages, differences, groups."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean
-from typing import Any
 
 import attrs
 import numpy as np
 
 from cfft.data.consistency import OOD_AVERAGE
-from cfft.evaluation.compare.measured import Identity, MeasuredModel, MeasuredSet
+from cfft.evaluation.compare.measured import MeasuredModel
+from cfft.evaluation.files.evaluation import (
+    EvaluatedModel,
+    EvaluationResults,
+    Gap,
+    Interval,
+    PairedDifferences,
+    SeedGroup,
+)
 from cfft.scoring.evaluate import mean_top1
 from cfft.scoring.resampling import Shares, interval95, resampled_top1
 from cfft.scoring.robustness import AccuracyLine, effective_robustness
@@ -32,40 +39,39 @@ class Comparison:
     lines: Mapping[str, AccuracyLine]
     replicates: Mapping[tuple[str, str], Shares]
 
-    def record(self) -> dict[str, Any]:
-        """Return what evaluation.json says of the models."""
-        return {
-            "baseline": self.baseline,
-            "lines": {name: attrs.asdict(line) for name, line in self.lines.items()},
-            "models": [self._model(model) for model in self.models],
-            "differences": list(self._differences()),
-            "groups": [
+    def results(self) -> EvaluationResults:
+        """Return what evaluation.json says of the models, and nothing yet of where they ran."""
+        return EvaluationResults(
+            baseline=self.baseline,
+            lines=self.lines,
+            models=tuple(map(self._model, self.models)),
+            differences=tuple(self._differences()),
+            groups=tuple(
                 _group(name, members, self.ood) for name, members in _grouped(self.models).items()
-            ],
-        }
+            ),
+        )
 
     @property
     def ood(self) -> list[str]:
         """The names of the OOD sets that averages are over: those that any model has."""
         return ood_names(self.models)
 
-    def _model(self, model: MeasuredModel) -> dict[str, Any]:
-        average, test = ood_average(model, self.ood), model.test
-        return {
-            **_identity(model.identity),
-            "predictions": model.predictions,
-            "sets": {name: _score(each) for name, each in model.sets.items()},
-            "ood_average": average,
-            "ood_ci95": self._ood_interval(model),
-            "id_on_classes_of": {} if test is None else dict(model.sets[test].on_classes_of),
-            "effective_robustness": self._above_line(model),
-            "effective_robustness_ci95": self._above_line_intervals(model),
-        }
+    def _model(self, model: MeasuredModel) -> EvaluatedModel:
+        return EvaluatedModel(
+            **attrs.asdict(model.identity, recurse=False),
+            predictions=model.predictions,
+            sets={name: each.score for name, each in model.sets.items()},
+            ood_average=ood_average(model, self.ood),
+            ood_ci95=self._ood_interval(model),
+            id_on_classes_of={} if model.test is None else model.sets[model.test].on_classes_of,
+            effective_robustness=self._above_line(model),
+            effective_robustness_ci95=self._above_line_intervals(model),
+        )
 
-    def _ood_interval(self, model: MeasuredModel) -> list[float] | None:
+    def _ood_interval(self, model: MeasuredModel) -> Interval | None:
         if ood_average(model, self.ood) is None:
             return None
-        return list(interval95(self._ood_replicates(model, self.ood)))
+        return interval95(self._ood_replicates(model, self.ood))
 
     def _ood_replicates(self, model: MeasuredModel, names: Sequence[str]) -> Shares:
         """Return the mean over sets: [REPLICATES]."""
@@ -82,7 +88,7 @@ class Comparison:
             if name in found
         }
 
-    def _above_line_intervals(self, model: MeasuredModel) -> dict[str, list[float] | None] | None:
+    def _above_line_intervals(self, model: MeasuredModel) -> dict[str, Interval | None] | None:
         """Return what redrawn images make of effective robustness; the line stays as it is."""
         above = self._above_line(model)
         if above is None or model.test is None:
@@ -94,25 +100,25 @@ class Comparison:
             for names in [self.ood if name == OOD_AVERAGE else [name]]
         }
 
-    def _differences(self) -> Iterable[dict[str, Any]]:
+    def _differences(self) -> Iterable[PairedDifferences]:
         reference = next((m for m in self.models if m.label == self.baseline), None)
         others = [model for model in self.models if model is not reference]
         return [] if reference is None else [self._difference(model, reference) for model in others]
 
-    def _difference(self, a: MeasuredModel, b: MeasuredModel) -> dict[str, Any]:
+    def _difference(self, a: MeasuredModel, b: MeasuredModel) -> PairedDifferences:
         shared = [name for name in a.sets if _same_images(a, b, name)]
         comparable = bool(self.ood) and set(self.ood) <= set(shared)
-        return {
-            "a": a.label,
-            "b": b.label,
-            "ood_average": self._paired(a, b, self.ood) if comparable else None,
-            "sets": {name: self._paired(a, b, [name]) for name in shared},
-        }
+        return PairedDifferences(
+            a.label,
+            b.label,
+            self._paired(a, b, self.ood) if comparable else None,
+            {name: self._paired(a, b, [name]) for name in shared},
+        )
 
-    def _paired(self, a: MeasuredModel, b: MeasuredModel, names: Sequence[str]) -> dict[str, Any]:
+    def _paired(self, a: MeasuredModel, b: MeasuredModel, names: Sequence[str]) -> Gap:
         gaps = [a.sets[name].score.top1 - b.sets[name].score.top1 for name in names]
         redrawn = self._ood_replicates(a, names) - self._ood_replicates(b, names)
-        return {"difference": mean(gaps), "ci95": list(interval95(redrawn))}
+        return Gap(mean(gaps), interval95(redrawn))
 
 
 def compare(
@@ -154,12 +160,12 @@ def with_average(model: MeasuredModel, names: Sequence[str]) -> dict[str, float]
     return model.accuracies | ({} if average is None else {OOD_AVERAGE: average})
 
 
-def _interval_above(line: AccuracyLine, test: Shares, ood: Shares) -> list[float] | None:
+def _interval_above(line: AccuracyLine, test: Shares, ood: Shares) -> Interval | None:
     """Return the interval of effective robustness, None where a redrawn ID accuracy has none."""
     pairs = zip(test.tolist(), ood.tolist(), strict=True)
     redrawn = [effective_robustness(id_, shifted, line) for id_, shifted in pairs]
     known = [value for value in redrawn if value is not None]
-    return list(interval95(np.array(known))) if len(known) == len(redrawn) else None
+    return interval95(np.array(known)) if len(known) == len(redrawn) else None
 
 
 def _same_images(a: MeasuredModel, b: MeasuredModel, name: str) -> bool:
@@ -167,16 +173,6 @@ def _same_images(a: MeasuredModel, b: MeasuredModel, name: str) -> bool:
         getattr(a.sets[name], same) == getattr(b.sets[name], same)
         for same in ("images", "originals")
     )
-
-
-def _score(measured: MeasuredSet) -> dict[str, Any]:
-    originals = len(np.unique(measured.original))
-    return {**measured.score.record(measured.role), "originals": originals}
-
-
-def _identity(identity: Identity) -> dict[str, Any]:
-    record = attrs.asdict(identity)
-    return {"model": record.pop("label"), **record}
 
 
 def _grouped(models: Sequence[MeasuredModel]) -> dict[str, list[MeasuredModel]]:
@@ -188,16 +184,11 @@ def _grouped(models: Sequence[MeasuredModel]) -> dict[str, list[MeasuredModel]]:
     return groups
 
 
-def _group(name: str, members: Sequence[MeasuredModel], ood: Sequence[str]) -> dict[str, Any]:
+def _group(name: str, members: Sequence[MeasuredModel], ood: Sequence[str]) -> SeedGroup:
     values: dict[str, list[float]] = {}
     for model in members:
         for key, accuracy in with_average(model, ood).items():
             values.setdefault(key, []).append(accuracy)
-    spread = {key: attrs.asdict(Spread.of(found)) for key, found in values.items()}
-    return {
-        "group": name,
-        "alpha": members[0].identity.alpha,
-        "models": [model.label for model in members],
-        OOD_AVERAGE: spread.pop(OOD_AVERAGE, None),
-        "sets": spread,
-    }
+    spread = {key: Spread.of(found) for key, found in values.items()}
+    labels = tuple(model.label for model in members)
+    return SeedGroup(name, members[0].identity.alpha, labels, spread.pop(OOD_AVERAGE, None), spread)

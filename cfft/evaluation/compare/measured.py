@@ -5,55 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cfft.evaluation.files.evaluation import Identity
 from cfft.scoring.predictions import Predictions
+from cfft.scoring.results import Role, SetResult
 from cfft.scoring.scores import (
-    FullScore,
     LabelSpace,
     correct_images,
     full_score,
     in_label_space,
     top1_on_classes,
 )
-
-Role = Literal["id", "ood"]
-ModelKind = Literal["run", "weights", "zero-shot", "pretrained"]
-BEFORE: tuple[ModelKind, ...] = ("zero-shot", "pretrained")
-"""Kinds of the model before fine-tuning: with a zero-shot head, and with another one."""
-
-
-def kind_before(head: str) -> ModelKind:
-    """Return the kind of a model before fine-tuning with such a head."""
-    return "zero-shot" if head == "zero-shot" else "pretrained"
-
-
-@attrs.frozen
-class Identity:
-    """Say which model it is.
-
-    `label`: what tables call it. `source`: what the user wrote. `group`: the name that models of
-    one configuration share whatever their seed. `alpha`: the share of the fine-tuned weights in a
-    weight ensemble, else None. `head`: zero-shot, linear-probe or own, what its head is or started
-    from; stored, where a file does not say; None where nothing does. `configuration`: a digest that
-    models of one group share in every evaluation. `facts`: as ModelDescription has them.
-    `run_digest`: as RunDirectory reads it, of the run that it is or is mixed from, if finished.
-    """
-
-    label: str
-    source: str
-    kind: ModelKind
-    group: str
-    seed: int | None = None
-    alpha: float | None = None
-    head: str | None = None
-    configuration: str | None = None
-    facts: Mapping[str, str] | None = None
-    run_digest: str | None = None
 
 
 @attrs.frozen(eq=False)
@@ -66,8 +32,7 @@ class MeasuredSet:
     the same images. `on_classes_of`: of the ID set, top-1 among the classes of each OOD set.
     """
 
-    role: Role
-    score: FullScore
+    score: SetResult
     correct: NDArray[np.bool_]
     images: str
     original: NDArray[np.int64]
@@ -91,12 +56,12 @@ class MeasuredModel:
     @property
     def test(self) -> str | None:
         """The name of the ID set, None where it was not measured."""
-        return next((name for name, each in self.sets.items() if each.role == "id"), None)
+        return next((name for name, each in self.sets.items() if each.score.role == "id"), None)
 
     @property
     def ood(self) -> dict[str, MeasuredSet]:
         """The OOD sets by name."""
-        return {name: each for name, each in self.sets.items() if each.role == "ood"}
+        return {name: each for name, each in self.sets.items() if each.score.role == "ood"}
 
     @property
     def accuracies(self) -> dict[str, float]:
@@ -115,8 +80,7 @@ def measure(
     judged = in_label_space(predictions, space)
     origins = predictions.origins or [f"{name}/{image}" for image in predictions.names]
     return MeasuredSet(
-        role,
-        full_score(judged),
+        full_score(judged, role),
         correct_images(judged).numpy(),
         digest(predictions.names, predictions.labels.tolist()),
         predictions.original,

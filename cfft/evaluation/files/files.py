@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
 
 import attrs
-import cattrs
 
-from cfft.errors import DataError
+from cfft.evaluation.files.evaluation import EVALUATION, EvaluationResults
 from cfft.evaluation.files.file_names import own_file_name
-from cfft.runtime.files import appearing, write_text
+from cfft.runtime.files import appearing
+from cfft.runtime.json_files import write_json
 from cfft.runtime.processes import ALONE, Processes
 from cfft.scoring.predictions import Predictions
 
-T = TypeVar("T")
-SCHEMA = 1
-EVALUATION = "evaluation.json"
 _PREDICTIONS = "predictions"
 
 
@@ -46,10 +41,9 @@ class EvaluationFiles:
         path = self.root / self.folder(label) / f"{name}.npz"
         self.processes.on_main(lambda: predictions.save(path))
 
-    def write(self, record: Mapping[str, Any]) -> None:
+    def write(self, results: EvaluationResults) -> None:
         """Write evaluation.json."""
-        text = json.dumps(record, indent=2) + "\n"
-        self.processes.on_main(lambda: write_text(self.root / EVALUATION, text))
+        self.processes.on_main(lambda: write_json(self.root / EVALUATION, results))
 
 
 @contextmanager
@@ -71,25 +65,3 @@ def _kept(place: Path) -> str:
         f"while models were measured: this evaluation is complete in {place}; see it with "
         f"cfft eval --from-predictions {shlex.quote(str(place))}"
     )
-
-
-def read_evaluation(path: Path) -> dict[str, Any]:
-    """Return what the evaluation.json in `path`, or at it, says; raises DataError."""
-    file = path / EVALUATION if path.is_dir() else path
-    try:
-        found: dict[str, Any] = json.loads(file.read_text("utf-8"))
-        schema = found["schema"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file}: no evaluation that cfft wrote ({error})") from error
-    if schema != SCHEMA:
-        raise DataError(f"{file}: schema {schema}, this version of cfft reads {SCHEMA}")
-    return found
-
-
-def structured(content: Any, shape: type[T], place: str) -> T:
-    """Make a record of JSON; raises DataError saying which keys of `place` do not fit."""
-    try:
-        return cattrs.structure(content, shape)
-    except (cattrs.BaseValidationError, ValueError, TypeError, KeyError) as error:
-        reasons = "; ".join(cattrs.transform_error(error))
-        raise DataError(f"{place}: not as cfft writes it ({reasons})") from error

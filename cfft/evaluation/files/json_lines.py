@@ -7,10 +7,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from cfft.errors import DataError
 
-NO_ACCURACIES = ("group", "seed", "alpha")
-"""What a line may say of its model beside accuracies by set and texts."""
+
+@attrs.frozen
+class ModelFacts:
+    """Hold what a line may say of its model beside accuracies by set and texts."""
+
+    group: str | None = None
+    seed: int | None = None
+    alpha: float | None = None
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -30,7 +38,7 @@ def read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def accuracies(line: Mapping[str, Any], place: str) -> dict[str, float]:
-    """Return the accuracies in a line by set, shares of 0..1; texts and `NO_ACCURACIES` are none.
+    """Return the accuracies in a line by set, shares of 0..1; texts and `ModelFacts` are none.
 
     Raises DataError that begins with `place` for other numbers, and for a line without accuracies.
     """
@@ -39,7 +47,7 @@ def accuracies(line: Mapping[str, Any], place: str) -> dict[str, float]:
         for key, value in line.items()
         if isinstance(value, (int, float))
         and not isinstance(value, bool)
-        and key not in NO_ACCURACIES
+        and key not in attrs.fields_dict(ModelFacts)
     }
     for name, value in found.items():
         if not 0 <= value <= 1:

@@ -10,9 +10,10 @@ from cfft.data.check import Unreadable, find_unreadable, readable, stored
 from cfft.data.sets import evaluation_sets
 from cfft.data.suite import EvaluationSets, ImageSet, Suite
 from cfft.errors import DataError
-from cfft.evaluation.compare.measured import Role, digest
+from cfft.evaluation.compare.measured import digest
 from cfft.runtime.processes import Processes
 from cfft.runtime.progress import Reporter
+from cfft.scoring.results import Role
 
 Seed = int
 

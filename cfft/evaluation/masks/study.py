@@ -23,8 +23,8 @@ from cfft.evaluation.masks.segmentations import (
     read_binary,
     read_trimap,
 )
-from cfft.evaluation.models.evaluated import before_name
 from cfft.evaluation.models.load import load_for_classes
+from cfft.evaluation.models.subjects import before_name
 from cfft.plugin.registry import Registry
 from cfft.runtime.devices import make_accelerator, processes_of
 from cfft.runtime.processes import Processes

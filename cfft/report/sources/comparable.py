@@ -120,9 +120,7 @@ def _same_images(models: Sequence[Model], *sources: str) -> bool | None:
 def _images(models: Sequence[Model]) -> dict[tuple[int | None, str], str]:
     """Return a digest of the images of each set by seed, where predictions tell them."""
     return {
-        (model.seed, name): _digest(path)
-        for model in models
-        for name, path in model.predictions.items()
+        (model.seed, name): _digest(path) for model in models for name, path in model.files.items()
     }
 
 

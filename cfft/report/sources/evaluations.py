@@ -4,57 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import attrs
 
-from cfft.data.consistency import OOD_AVERAGE
-from cfft.evaluation.compare.measured import BEFORE
-from cfft.evaluation.files.files import EVALUATION, read_evaluation, structured
-from cfft.report.sources.records import AVERAGE, Accuracy, Difference, Material, Model, Robustness
-from cfft.scoring.scores import LabelSpace
-
-
-@attrs.frozen
-class _Measured:
-    model: str
-    group: str
-    sets: dict[str, Accuracy]
-    seed: int | None = None
-    alpha: float | None = None
-    ood_ci95: tuple[float, float] | None = None
-    id_on_classes_of: dict[str, float | None] = attrs.field(factory=dict)
-    effective_robustness: dict[str, float | None] | None = None
-    effective_robustness_ci95: dict[str, tuple[float, float] | None] | None = None
-    predictions: str | None = None
-    kind: str = ""
-    configuration: str | None = None
-    run_digest: str | None = None
-
-
-@attrs.frozen
-class _Distance:
-    difference: float
-    ci95: tuple[float, float]
-
-
-@attrs.frozen
-class _Pair:
-    a: str
-    b: str
-    ood_average: _Distance | None = None
-    sets: dict[str, _Distance] = attrs.field(factory=dict)
-
-
-@attrs.frozen
-class _Evaluation:
-    models: list[_Measured]
-    seed: int | None = None
-    classes: tuple[str, ...] = ()
-    differences: list[_Pair] = attrs.field(factory=list)
-    label_space: LabelSpace = "subset"
-    suite: dict[str, Any] = attrs.field(factory=dict)
-    absent: dict[str, str] = attrs.field(factory=dict)
+from cfft.evaluation.files.evaluation import (
+    EVALUATION,
+    EvaluatedModel,
+    EvaluationResults,
+    PairedDifferences,
+    read_evaluation,
+)
+from cfft.evaluation.stored import Source
+from cfft.report.sources.records import AVERAGE, Difference, Material, Model
 
 
 def is_evaluation(path: Path) -> bool:
@@ -64,9 +25,10 @@ def is_evaluation(path: Path) -> bool:
 
 def read_measured(path: Path) -> Material:
     """Read the models of an evaluation; raises DataError where it is not as cfft writes it."""
-    found = structured(read_evaluation(path), _Evaluation, str(path / EVALUATION))
+    source = Source(path, read_evaluation(path))
+    found = source.said
     return Material(
-        models=tuple(_model(measured, found, path) for measured in found.models),
+        models=tuple(model_of(source, measured) for measured in found.models),
         classes={str(path): found.classes},
         suites={str(path): found.suite},
         differences=tuple(each for pair in found.differences for each in _differences(pair, path)),
@@ -74,53 +36,26 @@ def read_measured(path: Path) -> Material:
     )
 
 
-def _notes(found: _Evaluation, path: Path) -> Iterator[str]:
+def _notes(found: EvaluationResults, path: Path) -> Iterator[str]:
     if found.label_space == "full":
         yield f"{path}: arg-max among all classes, not among those of each set."
     if found.absent:
         yield f"{path}: not measured, as they were absent: {', '.join(found.absent)}."
 
 
-def _model(measured: _Measured, found: _Evaluation, path: Path) -> Model:
+def model_of(source: Source, measured: EvaluatedModel, *, is_run: bool = False) -> Model:
+    """Return a model as reports show it; `is_run`: whether it was read from its own run."""
+    is_of_own_seed = source.said.seed in (None, measured.seed)  # on the sets that its run was
+    said = attrs.asdict(measured, recurse=False) | {"source": str(source.path)}
     return Model(
-        label=measured.model,
-        source=str(path),
-        group=measured.group,
-        sets=measured.sets,
-        seed=measured.seed,
-        alpha=measured.alpha,
-        ood_ci95=measured.ood_ci95,
-        id_on_classes_of=measured.id_on_classes_of,
-        robustness=dict(_robustness(measured)),
-        predictions=_predictions(measured, path),
-        is_start=measured.kind in BEFORE,
-        configuration=measured.configuration,
-        label_space=found.label_space,
-        run_digest=measured.run_digest if _is_of_own_seed(measured, found) else None,
+        **said | ({} if is_of_own_seed else {"run_digest": None}),
+        files={name: at for name, at in source.predictions(measured).items() if at.is_file()},
+        is_run=is_run,
+        label_space=source.said.label_space,
     )
 
 
-def _is_of_own_seed(measured: _Measured, found: _Evaluation) -> bool:
-    """Tell whether a model was measured on the sets that its run was, not on another seed's."""
-    return found.seed in (None, measured.seed)
-
-
-def _robustness(measured: _Measured) -> Iterator[tuple[str, Robustness]]:
-    intervals = measured.effective_robustness_ci95 or {}
-    for name, value in (measured.effective_robustness or {}).items():
-        if value is not None:
-            title = AVERAGE if name == OOD_AVERAGE else name
-            yield title, Robustness(value, *(intervals.get(name) or ()))
-
-
-def _predictions(measured: _Measured, path: Path) -> dict[str, Path]:
-    if measured.predictions is None:
-        return {}
-    files = {name: path / measured.predictions / f"{name}.npz" for name in measured.sets}
-    return {name: file for name, file in files.items() if file.is_file()}
-
-
-def _differences(pair: _Pair, path: Path) -> Iterator[Difference]:
+def _differences(pair: PairedDifferences, path: Path) -> Iterator[Difference]:
     average = {} if pair.ood_average is None else {AVERAGE: pair.ood_average}
     for name, found in (pair.sets | average).items():
         yield Difference(pair.a, pair.b, name, found.difference, found.ci95, str(path))

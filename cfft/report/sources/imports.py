@@ -6,25 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import attrs
-
 from cfft.errors import ConfigError, DataError
-from cfft.evaluation.files.files import structured
-from cfft.evaluation.files.json_lines import accuracies, read_lines
-from cfft.report.sources.records import ID, OOD, Accuracy, Material, Model
+from cfft.evaluation.files.json_lines import ModelFacts, accuracies, read_lines
+from cfft.report.sources.records import ID, OOD, Material, Model
+from cfft.runtime.json_files import structured
+from cfft.scoring.results import SetResult
 
 _NAMES = ("model_name", "model", "name")
 # sets of the training distribution in published files; ImageNet2p is 2 % of its training images
 _IN_DISTRIBUTION = ("ImageNet", "ImageNet2p")
-
-
-@attrs.frozen
-class _Known:
-    """Hold what a line may say of its model: `NO_ACCURACIES`."""
-
-    group: str | None = None
-    seed: int | None = None
-    alpha: float | None = None
 
 
 def read_imports(paths: Sequence[Path], id_sets: Sequence[str]) -> Material:
@@ -48,7 +38,7 @@ def _read_file(path: Path, id_sets: Sequence[str]) -> list[Model]:
         name = _model_name(line, place)
         if name in models:
             raise DataError(f"{place}: model '{name}' was named before: names must differ")
-        known = structured(line, _Known, place)
+        known = structured(line, ModelFacts, place)
         models[name] = _model(name, known, own, ids, path)
     return list(models.values())
 
@@ -68,13 +58,14 @@ def _model_name(line: Mapping[str, Any], place: str) -> str:
 
 
 def _model(
-    name: str, known: _Known, own: Mapping[str, float], ids: Sequence[str], path: Path
+    name: str, known: ModelFacts, own: Mapping[str, float], ids: Sequence[str], path: Path
 ) -> Model:
-    sets = {key: Accuracy(ID if key in ids else OOD, share) for key, share in own.items()}
+    sets = {key: SetResult(ID if key in ids else OOD, share) for key, share in own.items()}
     first = {key: sets[key] for key in ids if key in sets}
     return Model(
         label=name,
         source=str(path),
+        kind="weights",
         group=known.group or name,
         sets={**first, **sets},
         seed=known.seed,

@@ -7,33 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from attrs.validators import and_, ge, le
 
+from cfft.data.consistency import OOD_AVERAGE
+from cfft.evaluation.files.evaluation import BEFORE, EvaluatedModel
+from cfft.scoring.results import Role
 from cfft.scoring.scores import LabelSpace
 
-ID = "id"
-OOD = "ood"
+ID: Role = "id"
+OOD: Role = "ood"
 AVERAGE = "OOD average"
 """What the mean over all OOD sets is called, as if it were a set."""
-_share = and_(ge(0), le(1))
-
-
-@attrs.frozen
-class Accuracy:
-    """Hold what a model reached on one set; shares of 0..1, None where the source does not say.
-
-    `role`: id or ood. `ci95`: 95 % confidence interval of `top1`. `class_mean`: mean of the
-    accuracies by class. `ece`: expected calibration error.
-    """
-
-    role: str
-    top1: float = attrs.field(validator=_share)
-    n: int | None = None
-    classes: int | None = None
-    ci95: tuple[float, float] | None = None
-    class_mean: float | None = None
-    top5: float | None = None
-    ece: float | None = None
 
 
 @attrs.frozen
@@ -48,36 +31,33 @@ class Robustness:
     high: float | None = None
 
 
-@attrs.frozen
-class Model:
-    """Hold one measured model.
+@attrs.frozen(kw_only=True)
+class Model(EvaluatedModel):
+    """Hold a model with the place that it was read from, its `source`; its label is unique.
 
-    `label`: its name, unique in a report. `source`: the file or directory that it was read from.
-    `group`: the name that seeds of one configuration share. `alpha`: set for weight ensembles,
-    (1 - alpha) * starting model + alpha * fine-tuned model. `ood_ci95`: 95 % confidence interval
-    of its OOD average. `id_on_classes_of`: by OOD set, ID top-1 among its classes. `robustness`: by
-    OOD set and for the OOD average. `predictions`: .npz files by set. `is_start`: whether it is the
-    model before fine-tuning. `is_run`: whether it was read from the run that made it.
-    `configuration`: a digest that models of one group share. `run_digest`: that of the run that it
-    is or is mixed from, wherever that lies. `label_space`: whether the arg-max was taken among the
-    classes of each set or among all. These three are None where the source does not say.
+    `files`: the predictions that are there, by set. `is_run`: whether it was read from the run that
+    made it. `label_space`: whether the arg-max was taken among the classes of each set or among
+    all, None where the source does not say.
     """
 
-    label: str
-    source: str
-    group: str
-    sets: Mapping[str, Accuracy]
-    seed: int | None = None
-    alpha: float | None = None
-    ood_ci95: tuple[float, float] | None = None
-    id_on_classes_of: Mapping[str, float | None] = attrs.field(factory=dict)
-    robustness: Mapping[str, Robustness] = attrs.field(factory=dict)
-    predictions: Mapping[str, Path] = attrs.field(factory=dict)
-    is_start: bool = False
+    files: Mapping[str, Path] = attrs.field(factory=dict)
     is_run: bool = False
-    configuration: str | None = None
-    run_digest: str | None = None
     label_space: LabelSpace | None = None
+
+    @property
+    def is_start(self) -> bool:
+        """Whether it is the model before fine-tuning."""
+        return self.kind in BEFORE
+
+    @property
+    def robustness(self) -> dict[str, Robustness]:
+        """Effective robustness by OOD set and for the OOD average, where its evaluation has it."""
+        ends = self.effective_robustness_ci95 or {}
+        return {
+            AVERAGE if name == OOD_AVERAGE else name: Robustness(value, *(ends.get(name) or ()))
+            for name, value in (self.effective_robustness or {}).items()
+            if value is not None
+        }
 
 
 @attrs.frozen

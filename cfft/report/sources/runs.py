@@ -7,28 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import attrs
-
 from cfft.errors import ConfigError
-from cfft.evaluation.compare.groups import configuration_digest, group_names, settings
-from cfft.evaluation.files.files import structured
+from cfft.evaluation.compare.groups import settings
+from cfft.evaluation.files.evaluation import EvaluatedModel
 from cfft.evaluation.files.json_lines import read_lines
-from cfft.evaluation.models.finding import ModelRef, labels
-from cfft.report.sources.records import Accuracy, Material, Model, Run
+from cfft.evaluation.stored import Source, run_sources
+from cfft.report.sources.evaluations import model_of
+from cfft.report.sources.records import Material, Model, Run
+from cfft.scoring.results import SetResult
+from cfft.training.results import RunResults
 from cfft.training.run_directory import RunDirectory
-
-
-@attrs.frozen
-class _Scores:
-    sets: dict[str, Accuracy]
-
-
-@attrs.frozen
-class _Results:
-    config: dict[str, Any]
-    sets: dict[str, Accuracy]
-    before: _Scores
-    classes: tuple[str, ...] = ()
 
 
 def is_run(path: Path) -> bool:
@@ -42,71 +30,51 @@ def read_runs(paths: Sequence[Path]) -> Material:
     Starting models that were measured alike are one. Raises ConfigError for an unfinished run
     and DataError for files that cfft did not write.
     """
-    runs = [RunDirectory(path) for path in paths]
-    results = [_results(run) for run in runs]
-    groups = group_names([found.config for found in results])
-    names = labels([ModelRef(str(path), path) for path in paths])
-    read = list(zip(runs, names, results, groups, strict=True))
+    results = {path: _results(RunDirectory(path)) for path in paths}
+    sources = run_sources(results)
+    after = [(source, model) for source in sources.values() for model in source.said.models]
     return Material(
-        models=(*_before(runs, names, results), *(_after(*parts) for parts in read)),
-        classes={str(run.root): found.classes for run, found in zip(runs, results, strict=True)},
-        suites={
-            str(run.root): found.config.get("suite", {})
-            for run, found in zip(runs, results, strict=True)
-        },
-        runs=tuple(_run(*parts) for parts in read),
+        models=(*_before(after, results), *(model_of(*each, is_run=True) for each in after)),
+        classes={str(path): found.classes for path, found in results.items()},
+        suites={str(path): found.suite for path, found in results.items()},
+        runs=tuple(_run(model, results[source.path]) for source, model in after),
     )
 
 
-def _results(run: RunDirectory) -> _Results:
+def _results(run: RunDirectory) -> RunResults:
     found = run.read_results()
     if found is None:
         raise ConfigError(
             f"{run.root} is an unfinished run (no results.json): leave it out, or finish it with "
             f"cfft run --resume --out {shlex.quote(str(run.root))}"
         )
-    return structured(found, _Results, str(run.results))
-
-
-def _after(run: RunDirectory, name: str, results: _Results, group: str) -> Model:
-    return Model(
-        label=name,
-        source=str(run.root),
-        group=group,
-        sets=results.sets,
-        seed=results.config.get("seed"),
-        predictions=_predictions(run, results.sets, before=False),
-        is_run=True,
-        configuration=configuration_digest(results.config),
-        run_digest=run.read_digest(),
-        label_space="subset",
-    )
+    return found
 
 
 def _before(
-    runs: Sequence[RunDirectory], names: Sequence[str], results: Sequence[_Results]
+    after: Sequence[tuple[Source, EvaluatedModel]], results: Mapping[Path, RunResults]
 ) -> Iterator[Model]:
     """Go through the starting models, those that were measured alike once.
 
     Runs with the same model and suite have one group of starting models, over their seeds.
     """
-    starts = [_start(found.config) for found in results]
+    starts = [_start(found.config) for found in results.values()]
     kinds = [start for number, start in enumerate(starts) if start not in starts[:number]]
-    seen: list[dict[str, Accuracy]] = []
-    for run, name, found, start in zip(runs, names, results, starts, strict=True):
-        if found.before.sets not in seen:
-            seen.append(found.before.sets)
-            group = f"before, {start['model.name']}" + _number(kinds.index(start), kinds)
-            yield Model(
-                label=f"{name}, before",
-                source=str(run.root),
-                group=group,
-                sets=found.before.sets,
-                seed=found.config.get("seed"),
-                predictions=_predictions(run, found.before.sets, before=True),
-                is_start=True,
-                label_space="subset",
+    seen: list[dict[str, SetResult]] = []
+    for (source, model), start in zip(after, starts, strict=True):
+        sets = results[source.path].before.sets
+        if sets not in seen:
+            seen.append(sets)
+            measured = EvaluatedModel(
+                label=f"{model.label}, before",
+                source=model.source,
+                kind="pretrained",
+                group=f"before, {start['model.name']}" + _number(kinds.index(start), kinds),
+                seed=model.seed,
+                predictions=f"{model.predictions}/before",
+                sets=sets,
             )
+            yield model_of(source, measured)
 
 
 def _number(index: int, kinds: Sequence[Mapping[str, Any]]) -> str:
@@ -121,19 +89,13 @@ def _start(config: Mapping[str, Any]) -> dict[str, Any]:
     return {"model.name": "the model", **start}
 
 
-def _predictions(
-    run: RunDirectory, sets: Mapping[str, Accuracy], *, before: bool
-) -> dict[str, Path]:
-    files = {name: run.predictions(name, before=before) for name in sets}
-    return {name: path for name, path in files.items() if path.is_file()}
-
-
-def _run(run: RunDirectory, name: str, results: _Results, group: str) -> Run:
-    lines = read_lines(run.metrics) if run.metrics.is_file() else ()
+def _run(model: EvaluatedModel, results: RunResults) -> Run:
+    directory = RunDirectory(Path(model.source))
+    lines = read_lines(directory.metrics) if directory.metrics.is_file() else ()
     return Run(
-        label=name,
-        group=group,
+        label=model.label,
+        group=model.group,
         config=results.config,
         metrics=tuple(line for _, line in lines),
-        sheet=run.sheet if run.sheet.is_file() else None,
+        sheet=directory.sheet if directory.sheet.is_file() else None,
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from cfft.report.sources.records import AVERAGE, Accuracy, Model, Robustness
+from cfft.report.sources.records import AVERAGE, Model, Robustness
 from cfft.report.summary import Summary
 from cfft.report.tables.tables import Cell, Column, Table, text
+from cfft.scoring.results import SetResult
 
 Read = Callable[[Model, str], float | None]
 
@@ -77,7 +78,7 @@ def _end(summary: Summary, model: Model, name: str, end: int) -> float | None:
     return None if found is None else found[end]
 
 
-def _of_set(read: Callable[[Accuracy], float | None]) -> Read:
+def _of_set(read: Callable[[SetResult], float | None]) -> Read:
     def value(model: Model, name: str) -> float | None:
         return read(model.sets[name]) if name in model.sets else None
 

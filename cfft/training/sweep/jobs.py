@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import attrs
 
@@ -21,6 +20,7 @@ from cfft.plugin.registry import Registry
 from cfft.runtime.files import write_text
 from cfft.runtime.interrupts import Terminated
 from cfft.runtime.progress import Advance
+from cfft.training.results import RunResults
 from cfft.training.run_directory import RunDirectory
 from cfft.training.sweep.children import Children
 from cfft.training.sweep.declaration import Row, Sweep, Values
@@ -47,23 +47,19 @@ class Job:
         chosen = ", ".join(f"{path} {value}" for path, value in self.values.items())
         return ", ".join(filter(None, (self.row.name, f"seed {self.seed}", chosen)))
 
-    def results(self) -> dict[str, Any] | None:
+    def results(self) -> RunResults | None:
         """Return the results of the finished run, None of any other."""
         return self.directory.read_results()
 
     def check(self) -> None:
         """Raise ConfigError where the folder holds a run, finished or not, of another one."""
-        found = self._stored_config()
-        changed = changes(found, self.config) if found else []
+        stored = self.directory.config.is_file()
+        changed = changes(self.directory.read_config(), self.config) if stored else []
         if changed:
             raise ConfigError(
                 f"{self.directory.root} holds a run of another configuration "
                 f"({'; '.join(changed)}): give another --out, or remove that folder"
             )
-
-    def _stored_config(self) -> dict[str, Any] | None:
-        file = self.directory.config
-        return tomllib.loads(file.read_text("utf-8")) if file.is_file() else None
 
 
 class SweepReporter(Protocol):
@@ -72,7 +68,7 @@ class SweepReporter(Protocol):
     def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
         """Show that `total` runs are to be done, finished ones among them; as Reporter.task."""
 
-    def done(self, job: Job, results: Mapping[str, Any]) -> None:
+    def done(self, job: Job, results: RunResults) -> None:
         """Hear that a run is finished, now or before."""
 
 
@@ -193,7 +189,7 @@ def _run_side_by_side(
 
 
 def _hear_all(
-    running: Mapping[Future[dict[str, Any]], Job], pool: ThreadPoolExecutor, reporter: SweepReporter
+    running: Mapping[Future[RunResults], Job], pool: ThreadPoolExecutor, reporter: SweepReporter
 ) -> None:
     """Tell of each run that ends; where one fails, start no other and wait for those beside it."""
     try:
@@ -207,7 +203,7 @@ def _hear_all(
         raise
 
 
-def _finish(job: Job, threads: int, children: Children) -> dict[str, Any]:
+def _finish(job: Job, threads: int, children: Children) -> RunResults:
     found = job.results()
     if found is not None:
         return found

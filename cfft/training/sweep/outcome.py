@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import attrs
 
+from cfft.runtime.json_files import SCHEMA
 from cfft.scoring.spread import Spread
+from cfft.training.results import ModelResults, RunResults
 from cfft.training.sweep.declaration import Values
 from cfft.training.sweep.jobs import Job
 
 BEFORE = "before fine-tuning"
-SCHEMA = 1
 
 
 @attrs.frozen
@@ -22,42 +22,53 @@ class Outcome:
     name: str
     runs: tuple[str, ...]
     validation: Spread | None
-    sets: Mapping[str, Spread]
+    sets: dict[str, Spread]
     ood_average: Spread | None
 
 
-def best_values(jobs: Iterable[Job]) -> dict[str, Values]:
+@attrs.frozen
+class Searched:
+    """Hold searched values of a row and the validation accuracy that they led to."""
+
+    row: str
+    values: Values
+    val_top1: float | None
+
+
+@attrs.frozen(kw_only=True)
+class SweepResults:
+    """Hold what sweep.json says; `chosen`: the searched values by row."""
+
+    schema: int = SCHEMA
+    searched: tuple[Searched, ...]
+    chosen: dict[str, Values]
+    rows: tuple[Outcome, ...]
+
+
+def searched_values(jobs: Iterable[Job]) -> tuple[Searched, ...]:
+    """Return every searched value with its validation accuracy."""
+    return tuple(Searched(j.row.name, j.values, _finished(j).best_val_top1) for j in jobs)
+
+
+def best_values(searched: Iterable[Searched]) -> dict[str, Values]:
     """Return the searched values with the best validation accuracy by row; the first of equals."""
-    best: dict[str, tuple[float, Values]] = {}
-    for job in jobs:
-        top1 = _finished(job)["best_val_top1"]
-        if job.row.name not in best or top1 > best[job.row.name][0]:
-            best[job.row.name] = (top1, job.values)
-    return {name: values for name, (_, values) in best.items()}
+    best: dict[str, Searched] = {}
+    for each in searched:
+        if each.row not in best or (each.val_top1 or 0) > (best[each.row].val_top1 or 0):
+            best[each.row] = each
+    return {name: each.values for name, each in best.items()}
 
 
-def search_record(jobs: Iterable[Job]) -> list[dict[str, Any]]:
-    """Return every searched value with its validation accuracy, as sweep.json holds them."""
-    return [
-        {
-            "row": job.row.name,
-            "values": dict(job.values),
-            "val_top1": _finished(job)["best_val_top1"],
-        }
-        for job in jobs
-    ]
-
-
-def outcomes(jobs: Sequence[Job]) -> list[Outcome]:
+def outcomes(jobs: Sequence[Job]) -> tuple[Outcome, ...]:
     """Return the table of finished runs, row by row; its first row is the model they start from.
 
     Rows that start from other models (another head, say) are told apart by their numbers: the
     first row holds those of the very first run.
     """
-    before = _finished(jobs[0])["before"]
-    start = Outcome(BEFORE, (), None, _sets([before]), _average([before]))
+    before = _finished(jobs[0]).before
+    start = Outcome(BEFORE, (), None, _sets([before]), _spread([before.ood_average]))
     names = dict.fromkeys(job.row.name for job in jobs)
-    return [start, *(_outcome(name, [j for j in jobs if j.row.name == name]) for name in names)]
+    return (start, *(_outcome(name, [j for j in jobs if j.row.name == name]) for name in names))
 
 
 def _outcome(name: str, jobs: Sequence[Job]) -> Outcome:
@@ -65,23 +76,22 @@ def _outcome(name: str, jobs: Sequence[Job]) -> Outcome:
     return Outcome(
         name,
         tuple(str(job.directory.root) for job in jobs),
-        Spread.of([each["best_val_top1"] for each in found]),
+        _spread([each.best_val_top1 for each in found]),
         _sets(found),
-        _average(found),
+        _spread([each.ood_average for each in found]),
     )
 
 
-def _sets(found: Sequence[Mapping[str, Any]]) -> dict[str, Spread]:
-    names = found[0]["sets"]
-    return {name: Spread.of([each["sets"][name]["top1"] for each in found]) for name in names}
+def _sets(found: Sequence[RunResults | ModelResults]) -> dict[str, Spread]:
+    return {name: Spread.of([each.sets[name].top1 for each in found]) for name in found[0].sets}
 
 
-def _average(found: Sequence[Mapping[str, Any]]) -> Spread | None:
-    values = [each["ood_average"] for each in found]
-    return None if None in values else Spread.of(values)
+def _spread(values: Sequence[float | None]) -> Spread | None:
+    known = [value for value in values if value is not None]
+    return Spread.of(known) if len(known) == len(values) else None
 
 
-def _finished(job: Job) -> dict[str, Any]:
+def _finished(job: Job) -> RunResults:
     found = job.results()
     if found is None:
         raise FileNotFoundError(job.directory.results)

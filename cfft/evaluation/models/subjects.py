@@ -11,7 +11,7 @@ import attrs
 from cfft.config.resolve import RunConfig
 from cfft.errors import ConfigError
 from cfft.evaluation.compare.groups import configuration_digest, group_names, groups_without_doubles
-from cfft.evaluation.compare.measured import Identity, kind_before
+from cfft.evaluation.files.evaluation import Identity, kind_before
 from cfft.evaluation.models.builder import AUTO, PROBE, ModelBuilder, start_settings, with_model
 from cfft.evaluation.models.finding import ModelRef, labels
 from cfft.model.description import read_model
@@ -21,19 +21,19 @@ from cfft.training.run_directory import RunDirectory
 
 
 @attrs.frozen(eq=False)
-class EvaluatedModel:
+class EvaluationSubject:
     """Identify a model to be measured; `load` builds it on the CPU."""
 
     identity: Identity
     load: Callable[[], LoadedModel]
 
 
-def evaluated_models(
+def evaluation_subjects(
     refs: Sequence[ModelRef],
     alphas: Sequence[float],
     named: Collection[str],
     builder: ModelBuilder,
-) -> list[EvaluatedModel]:
+) -> list[EvaluationSubject]:
     """Return each model to be measured, and after each run those of its weight ensembles.
 
     `named`: the settings of the model before fine-tuning that options say themselves. Nothing is
@@ -49,7 +49,7 @@ def evaluated_models(
     groups = iter(group_names([run.read_config() for run in runs]))
     models = [_evaluated(ref, runs, named, builder) for ref in refs]
     texts = [attrs.evolve(ref, text=m.identity.label) for ref, m in zip(refs, models, strict=True)]
-    listed: list[EvaluatedModel] = []
+    listed: list[EvaluationSubject] = []
     for ref, model, label in zip(refs, models, labels(texts), strict=True):
         group = label if ref.run is None else next(groups)
         own = attrs.evolve(model.identity, label=label, group=group)
@@ -62,7 +62,7 @@ def evaluated_models(
 
 def _evaluated(
     ref: ModelRef, runs: Sequence[RunDirectory], named: Collection[str], builder: ModelBuilder
-) -> EvaluatedModel:
+) -> EvaluationSubject:
     """Return a model before it is known what tables call it and its group."""
     if ref.path is None:
         return _before(ref, runs, named, builder)
@@ -74,20 +74,20 @@ def _evaluated(
         identity = Identity(
             ref.text, ref.text, "run", "", ref.seed, configuration=made_by, run_digest=run_digest
         )
-    return EvaluatedModel(identity, partial(builder.stored, ref.path))
+    return EvaluationSubject(identity, partial(builder.stored, ref.path))
 
 
 def _ensembles(
     own: Identity, run: RunDirectory, alphas: Sequence[float], builder: ModelBuilder
-) -> Iterator[EvaluatedModel]:
+) -> Iterator[EvaluationSubject]:
     for alpha in dict.fromkeys(alphas):
         mixed = attrs.evolve(own, label=f"{own.label} alpha={alpha:g}", alpha=alpha)
-        yield EvaluatedModel(mixed, partial(builder.ensemble, run, alpha))
+        yield EvaluationSubject(mixed, partial(builder.ensemble, run, alpha))
 
 
 def _before(
     ref: ModelRef, runs: Sequence[RunDirectory], named: Collection[str], builder: ModelBuilder
-) -> EvaluatedModel:
+) -> EvaluationSubject:
     """Return the model before fine-tuning that options name, else that of the runs."""
     config, classes, seed = builder.config, builder.classes, None
     if runs and "name" not in named:
@@ -98,7 +98,7 @@ def _before(
     identity = Identity(
         before_name(head), ref.text, kind_before(head), "", seed, configuration=made_by
     )
-    return EvaluatedModel(identity, partial(builder.start, config, classes))
+    return EvaluationSubject(identity, partial(builder.start, config, classes))
 
 
 def _shared_start(
@@ -126,7 +126,7 @@ def before_name(head: str) -> str:
     return head if head == "zero-shot" else f"pre-trained ({head})"
 
 
-def _require_own_labels(models: Sequence[EvaluatedModel]) -> None:
+def _require_own_labels(models: Sequence[EvaluationSubject]) -> None:
     """Raise ConfigError for alphas that are alike in six digits, and for names like theirs."""
     counts = Counter(model.identity.label for model in models)
     twice = [label for label, count in counts.items() if count > 1]
@@ -137,7 +137,7 @@ def _require_own_labels(models: Sequence[EvaluatedModel]) -> None:
         )
 
 
-def _counted_once(models: Sequence[EvaluatedModel]) -> list[EvaluatedModel]:
+def _counted_once(models: Sequence[EvaluationSubject]) -> list[EvaluationSubject]:
     """Return the models in groups that count no seed twice."""
     groups = groups_without_doubles([model.identity for model in models])
     return [
