@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
 
-from cfft.errors import ConfigError, unknown
+from cfft.errors import ConfigError, Problems, unknown
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import Param
 
-T = TypeVar("T")
 SETTINGS = ("model", "training")
 LISTS = ("loss", "teacher")
 COMMAND_LINE = "command line"
@@ -159,21 +158,12 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
 
 def layer_of(document: Mapping[str, Any], source: str) -> Layer:
     """Return the layer that parsed TOML holds; raises ConfigError with every wrong table."""
-    layer = Layer(source)
-    for_each(document.items(), lambda item: _take(layer, *item))
+    layer, problems = Layer(source), Problems()
+    for key, value in document.items():
+        with problems.noted():
+            _take(layer, key, value)
+    problems.check()
     return layer
-
-
-def for_each(items: Iterable[T], action: Callable[[T], None]) -> None:
-    """Act on every item, whatever is wrong with others; raises ConfigError with all problems."""
-    problems: list[str] = []
-    for item in items:
-        try:
-            action(item)
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(*problems)
 
 
 def joined(
@@ -245,7 +235,11 @@ def _take_table(layer: Layer, kind: str, table: Mapping[str, Any]) -> None:
 
 def _take_list(layer: Layer, kind: str, tables: list[Any]) -> None:
     layer.chosen[kind] = ()
-    for_each(tables, lambda table: _take_listed(layer, kind, table))
+    problems = Problems()
+    for table in tables:
+        with problems.noted():
+            _take_listed(layer, kind, table)
+    problems.check()
 
 
 def _take_listed(layer: Layer, kind: str, table: Any) -> None:

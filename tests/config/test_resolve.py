@@ -20,7 +20,7 @@ from cfft.config.layers import (
     read_recipe,
 )
 from cfft.config.resolve import RunConfig, build, resolve
-from cfft.errors import ConfigError
+from cfft.errors import ConfigError, Problems
 from cfft.plugin.registry import Registry
 
 CHOSEN = {
@@ -358,7 +358,8 @@ def test_choosing_tells_what_is_used_and_what_no_loss_needs(toys: Registry) -> N
     layers = [read_defaults(), toml(BASE), command_line("loss.logit-kl.teacher=wise")]
     layers[-1].choose("loss", ["logit-kl"])
 
-    choices, wrong = choose(toys, layers)
+    wrong = Problems()
+    choices = choose(toys, layers, wrong)
 
     assert (choices.idle, wrong) == (("mask", "fill", "cam"), [])
     assert {kind: choices.labels(kind) for kind in choices.picks} == {
@@ -375,14 +376,14 @@ def test_building_tells_every_bad_value_of_what_was_chosen(toys: Registry) -> No
         {kind: (Choice(name, name),) for kind, name in CHOSEN.items()}, idle=("fill", "cam")
     )
 
-    config, wrong = build(toys, layers, choices)
+    with pytest.raises(ConfigError) as caught:
+        build(toys, layers, choices, Problems())
 
-    assert config is None
-    assert [problem.partition(": ")[0] for problem in wrong] == [
+    assert [problem.partition(": ")[0] for problem in caught.value.problems] == [
+        "mask.object.threshold",
         "teacher.wise.alpha",
         "teacher.wise.weights is missing",
         "teacher 'wise' is followed by no loss",
-        "mask.object.threshold",
     ]
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import attrs
 
 from cfft.config.comparison import changes
 from cfft.config.resolve import RunConfig, resolve
-from cfft.errors import CfftError, ConfigError, TrainingError
+from cfft.errors import ConfigError, Problems, TrainingError
 from cfft.model.checkpoint import is_checkpoint
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import write_text
@@ -25,7 +24,6 @@ from cfft.training.run_directory import RunDirectory
 from cfft.training.sweep.children import Children
 from cfft.training.sweep.declaration import Row, Sweep, Values
 
-T = TypeVar("T")
 _Wanted = tuple[Row, int, Values, Path]
 _SAID = 15  # last lines that a failed run wrote
 
@@ -84,12 +82,12 @@ def planned_jobs(sweep: Sweep, registry: Registry, out: Path) -> tuple[list[Job]
         for number, values in enumerate(row.candidates())
     ]
     first = {row.name: row.candidates()[0] for row in sweep.row}
-    problems: list[str] = []
+    problems = Problems()
     jobs = (
         _jobs(sweep, registry, out, searching, problems, searching=True),
         _jobs(sweep, registry, out, _final(sweep, first), problems, searching=False),
     )
-    _raise(problems)
+    problems.check()
     return jobs
 
 
@@ -100,19 +98,20 @@ def final_jobs(
 
     Raises ConfigError with every problem, also where a folder holds another run.
     """
-    problems: list[str] = []
+    problems = Problems()
     jobs = _jobs(sweep, registry, out, _final(sweep, chosen), problems, searching=False)
-    _raise(problems)
+    problems.check()
     check_jobs(jobs)
     return jobs
 
 
 def check_jobs(jobs: Iterable[Job]) -> None:
     """Raise ConfigError, with every one, for folders that hold runs of other configurations."""
-    problems: list[str] = []
+    problems = Problems()
     for job in jobs:
-        _noting(problems, job.row.name, job.check)
-    _raise(problems)
+        with problems.noted(f"row '{job.row.name}': "):
+            job.check()
+    problems.check()
 
 
 def run_jobs(jobs: Sequence[Job], at_once: int, threads: int, reporter: SweepReporter) -> None:
@@ -143,34 +142,18 @@ def _jobs(
     registry: Registry,
     out: Path,
     wanted: Sequence[_Wanted],
-    problems: list[str],
+    problems: Problems,
     *,
     searching: bool,
 ) -> list[Job]:
-    def made(row: Row, seed: int, values: Values, place: Path) -> Job:
-        layers = sweep.layers(row, seed, values, out.resolve(), searching=searching)
-        log = out / "logs" / f"{'-'.join(place.parts)}.txt"
-        config = resolve(registry, layers)
-        return Job(row, seed, values, config, RunDirectory(out / place), log)
-
-    found = [_noting(problems, each[0].name, partial(made, *each)) for each in wanted]
-    return [job for job in found if job is not None]
-
-
-def _noting(problems: list[str], row: str, action: Callable[[], T]) -> T | None:
-    """Return what `action` gives; note each line that it says is wrong, with the row's name."""
-    start = f"row '{row}': "
-    try:
-        return action()
-    except CfftError as error:
-        problems += (start + each.removeprefix(start) for each in error.problems)
-        return None
-
-
-def _raise(problems: Iterable[str]) -> None:
-    listed = list(dict.fromkeys(problems))
-    if listed:
-        raise ConfigError(*listed)
+    jobs = []
+    for row, seed, values, place in wanted:
+        with problems.noted(f"row '{row.name}': "):
+            layers = sweep.layers(row, seed, values, out.resolve(), searching=searching)
+            log = out / "logs" / f"{'-'.join(place.parts)}.txt"
+            config = resolve(registry, layers)
+            jobs.append(Job(row, seed, values, config, RunDirectory(out / place), log))
+    return jobs
 
 
 def _run_side_by_side(
