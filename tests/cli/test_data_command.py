@@ -112,7 +112,7 @@ def test_verify_mentions_folders_that_belong_to_no_set(cfft_command: Command, da
     ended = cfft_command("data", "verify", "folder", str(data))
 
     assert ended.code == 0
-    assert "not read, as no set's folder is called so: sketch" in ended.out.splitlines()
+    assert "ignored folders (not train, val, test or ood): sketch" in ended.out.splitlines()
 
 
 def test_verify_as_json_prints_nothing_else_on_stdout(cfft_command: Command, data: Path) -> None:

@@ -1,4 +1,4 @@
-"""The command `cfft plugins`: what is installed, in tables or as JSON."""
+"""The command `cfft plugins`: list, show and check what is installed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from cfft.cli.options.command import Command, Group
-from cfft.cli.output.consoles import console
+from cfft.cli.output.consoles import console, listing
 from cfft.cli.output.strategy import print_strategy, strategy_record, summary_record
 from cfft.errors import ConfigError, PluginError, counted, unknown
 from cfft.plugin.kinds import KINDS
@@ -83,11 +82,9 @@ def _plugin_record(plugin: Plugin) -> dict[str, Any]:
 
 def _print_listing(registry: Registry, shown: list[Provided]) -> None:
     out = console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("kind", "name"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("what it does")
-    table.add_column("from")
+    table = listing("kind", "name", "what it does", "from")
+    for column in table.columns[:2]:
+        column.no_wrap = True
     for provided in shown:
         declared, plugin = provided.declaration, provided.plugin
         origin = f"{plugin.distribution} {plugin.version}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
-from contextlib import AbstractContextManager
+from itertools import count
 from pathlib import Path
-from typing import Protocol
 
 import attrs
 
@@ -18,13 +18,14 @@ from cfft.model.checkpoint import is_checkpoint
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import write_text
 from cfft.runtime.interrupts import Terminated
-from cfft.runtime.progress import Advance
+from cfft.runtime.progress import Reporter
 from cfft.training.results import RunResults
 from cfft.training.run_directory import RunDirectory
 from cfft.training.sweep.children import Children
 from cfft.training.sweep.declaration import Row, Sweep, Values
 
 _Wanted = tuple[Row, int, Values, Path]
+_Done = Callable[["Job", RunResults], None]
 _SAID = 15  # last lines that a failed run wrote
 
 
@@ -58,16 +59,6 @@ class Job:
                 f"{self.directory.root} holds a run of another configuration "
                 f"({'; '.join(changed)}): give another --out, or remove that folder"
             )
-
-
-class SweepReporter(Protocol):
-    """Watch the runs of a sweep."""
-
-    def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
-        """Show that `total` runs are to be done, finished ones among them; as Reporter.task."""
-
-    def done(self, job: Job, results: RunResults) -> None:
-        """Hear that a run is finished, now or before."""
 
 
 def planned_jobs(sweep: Sweep, registry: Registry, out: Path) -> tuple[list[Job], list[Job]]:
@@ -114,19 +105,26 @@ def check_jobs(jobs: Iterable[Job]) -> None:
     problems.check()
 
 
-def run_jobs(jobs: Sequence[Job], at_once: int, threads: int, reporter: SweepReporter) -> None:
-    """Run what is not finished, `at_once` side by side, each on `threads` threads.
+def run_jobs(jobs: Sequence[Job], at_once: int, reporter: Reporter, done: _Done) -> None:
+    """Run what is not finished, `at_once` side by side, and call `done` with each finished run.
 
-    A row that waits for another is run after it. Raises TrainingError with what a failed run said,
-    once those beside it are done. SIGTERM, as Terminated, ends those that run.
+    They share the cores. A row that waits for another is run after it. Raises TrainingError with
+    what a failed run said, once those beside it are done. SIGTERM, as Terminated, ends those that
+    run.
     """
     if not jobs:
         return
     first = [job for job in jobs if job.row.after is None]
     rows = dict.fromkeys(job.row.name for job in jobs if job.row.after is not None)
-    with reporter.task("runs", len(jobs)):
+    numbers = count(1)
+    with reporter.task("runs", len(jobs)) as advance:
+
+        def hear(job: Job, results: RunResults) -> None:
+            advance(next(numbers))
+            done(job, results)
+
         for together in (first, *([j for j in jobs if j.row.name == row] for row in rows)):
-            _run_side_by_side(together, at_once, threads, reporter)
+            _run_side_by_side(together, at_once, hear)
 
 
 def _final(sweep: Sweep, chosen: Mapping[str, Values]) -> list[_Wanted]:
@@ -156,14 +154,11 @@ def _jobs(
     return jobs
 
 
-def _run_side_by_side(
-    jobs: Sequence[Job], at_once: int, threads: int, reporter: SweepReporter
-) -> None:
+def _run_side_by_side(jobs: Sequence[Job], at_once: int, done: _Done) -> None:
     children, pool = Children(), ThreadPoolExecutor(at_once)
+    threads = max(1, (os.cpu_count() or 1) // at_once)
     try:
-        _hear_all(
-            {pool.submit(_finish, job, threads, children): job for job in jobs}, pool, reporter
-        )
+        _hear_all({pool.submit(_finish, job, threads, children): job for job in jobs}, pool, done)
     except Terminated:
         children.end()  # a terminal's Ctrl-C reaches them by itself
         raise
@@ -172,12 +167,12 @@ def _run_side_by_side(
 
 
 def _hear_all(
-    running: Mapping[Future[RunResults], Job], pool: ThreadPoolExecutor, reporter: SweepReporter
+    running: Mapping[Future[RunResults], Job], pool: ThreadPoolExecutor, done: _Done
 ) -> None:
-    """Tell of each run that ends; where one fails, start no other and wait for those beside it."""
+    """Report each run that ends; where one fails, start no other and wait for those beside it."""
     try:
         for future in as_completed(running):
-            reporter.done(running[future], future.result())
+            done(running[future], future.result())
     except Terminated:
         raise
     except BaseException:
