@@ -32,7 +32,7 @@ CHOSEN_KINDS = tuple(kind for kind in KINDS if kind != "backbone")
 
 @attrs.frozen(eq=False)
 class Keywords:
-    """Say which keywords a function takes, and interpret them.
+    """Interpret the keywords that a function takes.
 
     `kinds`: their strategies can be chosen (all but backbones) and have parameters. `tables`: the
     classes of settings whose parameters are keywords. `files`: whether a recipe and a

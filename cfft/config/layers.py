@@ -53,7 +53,7 @@ class Layer:
         twice = [name for name in listed if listed.count(name) > 1]
         if twice:
             raise ConfigError(
-                f"--{kind} {twice[0]} is given twice: two of one name need labels, "
+                f"--{kind} {twice[0]} is given twice: two of the same name need labels, "
                 f'which a TOML file gives them: [[{kind}]] use = "{twice[0]}" label = "other"'
             )
         if kind in LISTS and listed == ["none"]:
@@ -153,7 +153,7 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{source} is no valid TOML: {error}") from None
+        raise ConfigError(f"{source} is not valid TOML: {error}") from None
 
 
 def layer_of(document: Mapping[str, Any], source: str) -> Layer:
@@ -252,7 +252,7 @@ def _take_listed(layer: Layer, kind: str, table: Any) -> None:
     _check_name(layer, f"{kind}.label", label)
     if label in [choice.label for choice in layer.chosen[kind]]:
         raise ConfigError(
-            f"{layer.source}: two [[{kind}]] are called '{label}': give each a label of its own"
+            f"{layer.source}: two [[{kind}]] are called '{label}': give each its own label"
         )
     layer.chosen[kind] += (Choice(label, use),)
     layer.values[kind, label] = plain

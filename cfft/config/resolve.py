@@ -194,7 +194,7 @@ def _bad_teachers(
     if idle and len(losses) == len(choices.labels("loss")):
         paths = ", ".join(f"--loss.{pick.label}.teacher {idle[0]}" for pick in losses)
         yield (
-            f"teacher '{idle[0]}' is followed by no loss: give {paths or 'a --loss'}, "
+            f"teacher '{idle[0]}' is not followed by any loss: give {paths or 'a --loss'}, "
             "or leave the teacher out"
         )
 

@@ -135,7 +135,7 @@ def fault(images: ImageSet, index: int) -> tuple[str, str | None]:
 
 
 def _lines(found: Sequence[Unreadable]) -> Iterator[str]:
-    yield f"unreadable images: {len(found)}; mend, remove or skip them (--skip-unreadable)"
+    yield f"unreadable images: {len(found)}; fix, remove or skip them (--skip-unreadable)"
     for image in found:
         yield f"set '{image.images.name}': {image.path}: {image.reason}"
 

@@ -1,4 +1,4 @@
-"""What a stored model says of images without labels."""
+"""Predictions of a stored model for images without labels."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _readable(images: ImageFiles, reporter: Reporter, skip: bool) -> ImageSet:
         found = find_unreadable([images], advance)
     lines = [f"{image.path}: {image.reason}" for image in found]
     if found and not skip:
-        head = f"unreadable images: {len(found)}; mend, remove or skip them (--skip-unreadable)"
+        head = f"unreadable images: {len(found)}; fix, remove or skip them (--skip-unreadable)"
         raise DataError(head, *lines)
     for line in lines:
         reporter.warned(f"left out {line}")

@@ -224,7 +224,7 @@ def test_a_suite_that_opens_nothing_says_why(cfft_command: Command, install: Ins
             ("domains", "a", "--suite.folder.data", "b"),
             "suite 'folder' is not chosen (chosen: domains)",
         ),
-        (("shapes", "a"), "--data belongs to nothing chosen (suite shapes)"),
+        (("shapes", "a"), "--data fits no chosen strategy (suite shapes)"),
         (("domains", "a", "--seed", "x"), "--seed: got 'x', allowed: a whole number >= 0"),
     ],
 )

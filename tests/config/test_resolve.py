@@ -218,7 +218,7 @@ def test_a_short_option_goes_to_the_chosen_strategy_that_has_it(toys: Registry) 
 def test_a_short_option_that_nothing_chosen_has_names_who_has_it(toys: Registry) -> None:
     message = problems(toys, command_line(rate="0.5"))
 
-    assert message.startswith("--rate belongs to nothing chosen (")
+    assert message.startswith("--rate fits no chosen strategy (")
     assert "mask object" in message
     assert message.endswith("it exists as --mask.random.rate")
 
@@ -228,7 +228,7 @@ def test_a_short_option_that_several_have_lists_the_full_spellings(toys: Registr
     own.short = {"weight": "2"}
 
     assert problems(toys, own) == (
-        "--weight could mean several: write --loss.feature-mse.weight or --loss.logit-kl.weight"
+        "--weight is ambiguous: write --loss.feature-mse.weight or --loss.logit-kl.weight"
     )
 
 
@@ -308,8 +308,8 @@ def test_a_run_without_suite_and_model_asks_for_both(toys: Registry) -> None:
         (command_line("training.epoch=1"), "training: unknown parameter 'epoch'; did you mean"),
         (toml("[mask.objct]\nthreshold = 1"), "config file: unknown mask 'objct'"),
         (toml('[[loss]]\nuse = "feature-mse"\nteacher = "clp"'), "did you mean 'clip'?"),
-        (choosing(teacher=["clip", "wise"]), "teacher 'wise' is followed by no loss"),
-        (choosing(loss=["none"], teacher=["clip"]), "teacher 'clip' is followed by no loss"),
+        (choosing(teacher=["clip", "wise"]), "teacher 'wise' is not followed by any loss"),
+        (choosing(loss=["none"], teacher=["clip"]), "teacher 'clip' is not followed by any loss"),
         (choosing(loss=["none"], mask=["object"]), "--mask was given, but no loss looks at"),
         (choosing(loss=["logit-kl"], fill=["multi"]), "(losses: logit-kl)"),
         (labelled("loss"), "no loss can be labelled 'loss'"),
@@ -383,7 +383,7 @@ def test_building_tells_every_bad_value_of_what_was_chosen(toys: Registry) -> No
         "mask.object.threshold",
         "teacher.wise.alpha",
         "teacher.wise.weights is missing",
-        "teacher 'wise' is followed by no loss",
+        "teacher 'wise' is not followed by any loss",
     ]
 
 

@@ -35,7 +35,7 @@ _HELP = """Compare the images on disk with what a suite expects.
 
 Every set is opened, counted and read: classes and images against the numbers of the published \
 sets, images that cannot be read, and images that training, test and OOD sets share. The exit \
-code is 0 where everything is as it should be, else 2.
+code is 0 if nothing is wrong, else 2.
 
 For example: cfft data verify domains DIR --id photo
 """
@@ -105,8 +105,8 @@ def _own_options() -> Iterator[Option]:
     yield Option("suite", suite, "", "SUITE", is_argument=True, required=True)
     yield Option("directory", images, "", "DIR", is_argument=True)
     yield Option("seed", "seed of the run whose splits to check", "", "N", param=SEED)
-    yield Option("counts_only", "count, but read no image", "")
-    yield Option("allow_absent", "accept that sets are absent", "")
+    yield Option("counts_only", "count images without reading them", "")
+    yield Option("allow_absent", "accept missing sets", "")
     yield attrs.evolve(JSON, panel="")
 
 

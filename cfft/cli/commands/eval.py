@@ -52,13 +52,13 @@ For example: cfft eval zero-shot 'runs/*' --alphas 0,0.25,0.5,0.75,1
 Weights from elsewhere: cfft eval FILE --model ViT-B-32 --suite NAME --data DIR
 
 Without --suite the images are those of the first run; each run is measured on the test set of \
-its own seed. A run says which model it is. A bare weight file does not: --model gives its \
-architecture. zero-shot is what the runs beside it started from, or --model with --pretrained.
+its own seed. A bare weight file does not say which model it is: give --model. zero-shot is the \
+model that the runs beside it started from, or --model with --pretrained.
 
-Parameters of a suite have a full spelling, listed below once it is chosen, and a short one: \
---data DIR goes to the chosen suite.
+Each parameter of a suite has a full spelling, listed below once the suite is chosen, and a short \
+one: --data DIR goes to the chosen suite.
 
-Segmentations at hand? cfft eval masks --help
+To compare masks with segmentations: cfft eval masks --help
 """
 
 
@@ -100,7 +100,7 @@ def _own_options() -> Iterator[Option]:
     for param in declared.params:
         yield settings_option(declared, param, MEASURING)
     stored = (
-        "recompute tables without a model; MODEL is then what cfft eval wrote, or a finished run"
+        "recompute tables from stored predictions; MODEL is then an evaluation or a finished run"
     )
     out = (
         "directory for evaluation.json and predictions [default a new one in evaluations/; with "

@@ -42,16 +42,17 @@ _WORDS = {
     "precision": "",
     "workers": "",
 }
-_HELP = """Measure how well masks cover objects, beside trivial masks (Table 2 of the paper).
+_HELP = """Measure how well masks cover objects, next to trivial masks (Table 2 of the paper).
 
 For example: cfft eval masks runs/object --sets test --masks SEGMENTATIONS
 
 Per threshold: the image masking rate n(M)/n(I), the object masking rate n(M & S)/n(S) and the IoU \
 of the mask M and the segmentation S, averaged over images. M is made as in training: from the \
-map of the true label. Pixels that a segmentation leaves undecided count nowhere.
+map of the true label. Undecided pixels of a segmentation are not counted.
 
-Images and seed are those of the runs, which have to share them, unless options say otherwise. \
-Parameters have a full spelling, listed below, and a short one: --data DIR goes to the chosen suite.
+Images and seed are those of the runs, which must agree on them, unless options say otherwise. \
+Each parameter has a full spelling, listed below, and a short one: --data DIR goes to the chosen \
+suite.
 """
 
 
@@ -129,16 +130,16 @@ def _own_options(registry: Registry) -> Iterator[Option]:
     )
     yield Option("models", models, "", "RUN", repeated=True, is_argument=True)
     yield from _image_options()
-    cuts = f"cut maps there [default {','.join(_THRESHOLDS)}]"
+    cuts = f"thresholds to cut maps at [default {','.join(_THRESHOLDS)}]"
     yield Option("thresholds", cuts, MEASURING, "X,...", param=THRESHOLDS)
-    mask = f"how to cut it: {', '.join(cut_masks(registry))} [default {_usual('mask')}]"
+    mask = f"mask to cut them with:  {', '.join(cut_masks(registry))} [default {_usual('mask')}]"
     yield Option("mask", mask, MEASURING, "NAME")
     maps = f"{', '.join(registry.names('cam'))} [default {_usual('cam')}]"
     yield Option("cam", f"map to cut; may be repeated: {maps}", MEASURING, "NAME", repeated=True)
     images = Param("batch_size", int, 32, "images per pass", ge=1)
     yield Option("batch_size", "images per pass [default 32]", MEASURING, "N", param=images)
     yield Option("out", f"write DIR/{_FILE}", MEASURING, "DIR")
-    yield attrs.evolve(JSON, help="print figures as JSON and nothing else", panel=MEASURING)
+    yield attrs.evolve(JSON, help="print the numbers as JSON and nothing else", panel=MEASURING)
 
 
 def _usual(kind: str) -> str:
@@ -151,7 +152,7 @@ def _image_options() -> Iterator[Option]:
     yield Option("sets", sets, MEASURING, "NAME", repeated=True)
     masks = (
         "where the objects are: a folder of PNG segmentations named like the images, or a JSON "
-        "file of COCO [default what the sets know themselves]"
+        "file of COCO [default those that the suite brings]"
     )
     yield Option("masks", masks, MEASURING, "PATH")
     form = (
@@ -159,5 +160,5 @@ def _image_options() -> Iterator[Option]:
         "coco: a JSON file of instances [default binary]"
     )
     yield Option("mask_format", form, MEASURING, "NAME")
-    limit = Param("limit", int, None, "images a set", ge=1)
-    yield Option("limit", "images a set, drawn by class", MEASURING, "N", param=limit)
+    limit = Param("limit", int, None, "images per set", ge=1)
+    yield Option("limit", "images per set, drawn by class", MEASURING, "N", param=limit)

@@ -22,7 +22,7 @@ KindName = Annotated[
 ]
 Words = Annotated[list[str], typer.Argument(help="KIND NAME or KIND.NAME.", metavar="KIND NAME")]
 PluginName = Annotated[
-    str | None, typer.Argument(help="A plug-in or distribution; all without it.", metavar="[NAME]")
+    str | None, typer.Argument(help="Plug-in or distribution [default all].", metavar="[NAME]")
 ]
 
 
@@ -95,7 +95,7 @@ def _print_listing(registry: Registry, shown: list[Provided]) -> None:
 
 
 def _problems(registry: Registry, plugins: Sequence[Plugin]) -> list[str]:
-    """Say which plug-ins cannot be used, and which names any of them shares with another."""
+    """List plug-ins that cannot be used, and names that any of them shares with another."""
     clashes = registry.clashes().items()
     return [
         *(broken_line(plugin) for plugin in plugins if plugin.error is not None),

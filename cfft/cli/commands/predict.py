@@ -65,7 +65,7 @@ def predict(
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Images per pass.", metavar="N", min=1)] = 64,
     workers: Annotated[
-        int, typer.Option(help="Processes that decode images; 0: none.", metavar="N", min=0)
+        int, typer.Option(help="Image-decoding workers; 0: none.", metavar="N", min=0)
     ] = 2,
     precision: Annotated[
         Precision, typer.Option(help="auto, fp32, bf16 or fp16, as in a run.", metavar="NAME")

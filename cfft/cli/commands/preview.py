@@ -68,15 +68,15 @@ def preview(
 
 
 def _own_options(registry: Registry) -> Iterator[Option]:
-    run = "run or checkpoint directory, whose model and settings are taken"
+    run = "run or checkpoint directory to take the model and settings from"
     yield Option("run", run, "", "RUN", is_argument=True)
     for kind in COUNTERFACTUAL:
         words = f"{kind} to draw; may be repeated: {', '.join(registry.names(kind))}"
         yield Option(kind, words, _PANEL, "NAME", repeated=True)
-    thresholds = "cut maps there, each for itself [default that of the mask]"
+    thresholds = "thresholds to cut maps at, one after another [default that of the mask]"
     yield Option("thresholds", thresholds, _PANEL, "X,...", param=THRESHOLDS)
     rows = Param("pictures", int, 6, "rows", ge=1)
-    yield Option("pictures", "rows [default 6]", _PANEL, "N", param=rows)
+    yield Option("pictures", "rows of images [default 6]", _PANEL, "N", param=rows)
     origin = "images to draw: train, test or a set's name [default train]"
     yield Option("origin", origin, _PANEL, "NAME", spelled="--from")
     out = f"new file, {', '.join(_FORMATS)} [default preview.png, preview-2.png ...]"

@@ -28,9 +28,9 @@ _HELP = """{summary}
 
 For example: cfft run --suite NAME --data DIR --model ViT-B-32 --pretrained openai
 
-Without images and model, cfft run uses the world and the model that it brings, in two minutes.
+Without images and model, cfft run uses its embedded images and model and takes two minutes.
 
-Parameters have a full spelling, listed below, and a short one: --PARAM goes to the chosen \
+Each parameter has a full spelling, listed below, and a short one: --PARAM goes to the chosen \
 strategy that has it. More about each: cfft plugins show KIND NAME
 """
 
@@ -53,7 +53,7 @@ def run(
     as_json: bool = False,
     **keywords: Any,
 ) -> None:
-    """Do the run that options stand for and show what came out."""
+    """Do the run that options stand for and show its results."""
     planned = planned_run(registry, keywords, out, resume=resume)
     with starting():
         import cfft.training.run  # noqa: F401, torch comes with it: --help must not wait for that
@@ -69,7 +69,7 @@ def run(
 def _how_to_resume(out: Path) -> str:
     if not (out / "checkpoints" / "last").exists():
         return "interrupted before there was anything to save"
-    return f"interrupted; go on with: cfft run --resume --out {shlex.quote(str(out))}"
+    return f"interrupted; continue with: cfft run --resume --out {shlex.quote(str(out))}"
 
 
 def _show(results: RunResults | Mapping[str, Any], out: Path, *, as_json: bool) -> None:

@@ -27,9 +27,9 @@ from cfft.training.sweep.outcome import Outcome, SweepResults, run_sweep
 _HELP = """{summary}
 
 A sweep FILE.toml lists rows, their seeds and the values to choose from on validation; see \
-docs/sweep.md. cfft brings: {names}.
+docs/sweep.md. Built-in sweeps: {names}.
 
-Finished runs are kept: the same command goes on where it was interrupted.
+Finished runs are kept: to continue an interrupted sweep, run the same command again.
 """
 
 
@@ -46,7 +46,7 @@ def sweep(
         typer.Option(help="Folder of all runs.", metavar="DIR", show_default="runs/SWEEP"),
     ] = None,
     jobs: Annotated[
-        int, typer.Option(help="Runs side by side; they share the cores.", metavar="N", min=1)
+        int, typer.Option(help="Runs at the same time; they share the cores.", metavar="N", min=1)
     ] = 1,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check and list the runs; train nothing.", metavar="")
@@ -64,7 +64,7 @@ def sweep(
             done = ignored if as_json else print_run
             results = run_sweep(declared, registry, folder, jobs, watcher, done)
     except KeyboardInterrupt:
-        raise RunInterruptedError("interrupted; the same command goes on with it") from None
+        raise RunInterruptedError("interrupted; run the same command again to continue") from None
     write_text(folder / "table.md", _markdown(results.rows))
     if as_json:
         typer.echo(json_text(results))
@@ -73,11 +73,11 @@ def sweep(
 
 
 def ignored(job: Job, results: RunResults) -> None:
-    """Say nothing of a finished run."""
+    """Print nothing about a finished run."""
 
 
 def print_run(job: Job, results: RunResults) -> None:
-    """Say in one line that a run is finished."""
+    """Print one line about a finished run."""
     said = f"validation {percent(results.best_val_top1)} %, {brief(results.seconds)}"
     console().print(f"{job.name}: {said}", soft_wrap=True)
 

@@ -110,7 +110,7 @@ def _type(option: Option) -> Any:
 def _shown(
     named: Mapping[str, Option], heard: Mapping[str, Any], registry: Registry
 ) -> dict[str, bool]:
-    """Tell of each option whether --help shows it beside what was `heard`, both by name."""
+    """Return which options --help shows, by name, given the values that were parsed."""
     given = {named[n].keyword: v for n, v in heard.items() if n in named and v is not None}
     chosen = _chosen({option.keyword for option in named.values()}, given, registry)
     return {

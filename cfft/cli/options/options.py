@@ -36,7 +36,7 @@ _RARE = frozenset(
 )  # fmt: skip
 """Settings that --help-all alone shows."""
 
-THRESHOLDS = Param("thresholds", tuple[str, ...], (), "cut maps there")
+THRESHOLDS = Param("thresholds", tuple[str, ...], (), "thresholds to cut maps at")
 MEASURED: Mapping[str, str] = {
     "suite": "images to measure on [default those of the first run]: {suites}",
     "pretrained": "weights of zero-shot: a tag, a weight file, or random",
@@ -93,7 +93,7 @@ JSON = Option("as_json", "print results as JSON and nothing else", OUTPUT, spell
 def run_options(registry: Registry) -> list[Option]:
     """Return the options of `cfft run` in the order of its help."""
     out = "run directory [default a new one in runs/]"
-    resume = "go on with the interrupted run in --out, as it was configured"
+    resume = "continue the interrupted run in --out with its own configuration"
     plan = "show the plan and check everything, but do not train"
     own = [
         Option("out", out, OUTPUT, "DIR"),
@@ -175,7 +175,7 @@ def metavar(param: Param) -> str:
 
 
 def facts(param: Param) -> str:
-    """Say in brackets what is allowed and which defaults hold."""
+    """Spell the allowed values and the defaults, in brackets."""
     default = "required" if param.required else f"default {param.spell(param.default)}"
     others = [
         f"{param.spell(value)} with {key} {choice}"
@@ -201,7 +201,7 @@ def _kind_options(registry: Registry) -> Iterator[Option]:
 def _kind_words(kind: Kind, names: tuple[str, ...]) -> str:
     default = [choice.use for choice in read_defaults().chosen.get(kind.name, ())]
     notes = [f"default {', '.join(default)}"] if default else []
-    notes += ["may be repeated", "none leaves all out"] if kind.name in LISTS else []
+    notes += ["may be repeated", f"none for no {kind.name}"] if kind.name in LISTS else []
     brackets = f" [{'; '.join(notes)}]" if notes else ""
     return f"{kind.purpose}: {', '.join(names)}{brackets}"
 
@@ -215,7 +215,7 @@ def _settings_options() -> Iterator[Option]:
 def _source_options() -> Iterator[Option]:
     panel = _CONFIGURATION
     recipes = f"start from the settings of a recipe or TOML file: {', '.join(recipe_names())}"
-    file = "read a TOML file, above the recipe and below these options"
+    file = "read a TOML file: it overrides the recipe, and these options override it"
     setting = "set any parameter, as KIND.NAME.PARAM=VALUE or training.PARAM=VALUE; may be repeated"
     yield Option("recipe", recipes, panel, "NAME")
     yield Option("config", file, panel, "FILE")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # torch comes with them
 
 _COLUMNS = 6
 _OOD = "OOD average"
-_NO_LINE = "it takes 3 models that have them, of different accuracies between 0 and 1"
+_NO_LINE = "it needs 3 models measured there, with different accuracies between 0 and 1"
 
 
 def print_evaluation(console: Console, results: EvaluationResults) -> None:
@@ -111,7 +111,7 @@ def _averages(results: EvaluationResults) -> Table:
         )
         for model in results.models
     )
-    caption = "intervals: bootstrap over images, the same ones for both models"
+    caption = "intervals: bootstrap over images, paired between the models"
     return table(columns, rows, title="out of distribution", caption=caption)
 
 
@@ -141,7 +141,7 @@ def _groups(results: EvaluationResults) -> Table:
 
 def _remarks(results: EvaluationResults) -> Iterator[str]:
     for name in _of_one_class(results):
-        yield f"{name} has one class, which is then always right; see --label-space full"
+        yield f"{name} has a single class, so every prediction is right; see --label-space full"
     if results.baseline_line is not None:
         lacking = [name for name in (*_ood(results), "ood_average") if name not in results.lines]
         yield from _of_line(results.lines.get("ood_average"))
@@ -153,15 +153,14 @@ def _remarks(results: EvaluationResults) -> Iterator[str]:
         yield f"not measured: {name} ({why})"
     if results.skipped:
         skipped = counted(len(results.skipped), "unreadable image")
-        yield f"left out: {skipped}, named in evaluation.json"
+        yield f"left out: {skipped}, listed in evaluation.json"
 
 
 def _of_line(line: AccuracyLine | None) -> Iterator[str]:
-    """Say what effective robustness is measured from, and when that is no rule to measure from."""
     if line is None:
         return
     fit = "" if line.r2 is None else f", R² {line.r2:.2f}"
-    falling = ", which falls: there models that are better ID are worse OOD"
+    falling = "; it falls: models that are better ID are worse OOD"
     yield (
         "effective robustness: points of the OOD average above the line through "
         f"{counted(line.models, 'model')}{fit}"

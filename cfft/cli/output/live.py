@@ -21,7 +21,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class Quiet(Silent):
-    """Tell warnings alone, on stderr, so that stdout holds nothing but JSON."""
+    """Print warnings alone, on stderr, so that stdout holds nothing but JSON."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -113,7 +113,7 @@ class Clock:
     first: tuple[int, float] | None = None
 
     def left(self, step: int) -> list[str]:
-        """Say how long training still takes; nothing at the first step that is heard of."""
+        """Spell the time that training still takes; nothing at the first step."""
         now = time.monotonic()
         if self.first is None:
             self.first = (step, now)

@@ -45,5 +45,5 @@ def _caption(record: Record) -> str:
         "without a segmentation": record["without_segmentation"],
     }
     left_out = [f"{count} {why}" for why, count in without.items() if count]
-    said = f"{counted(record['n'], 'image')}; with everything hidden the IoU is {everything}"
+    said = f"{counted(record['n'], 'image')}; hiding everything gives an IoU of {everything}"
     return f"{said}; left out: {', '.join(left_out)}" if left_out else said

@@ -41,14 +41,14 @@ def print_results(console: Console, results: RunResults) -> None:
     before, after = results.before.ood_average, results.ood_average
     shown.add_row("OOD average", percent(before), percent(after), _gain(before, after), *[""] * 3)
     if len({entry.classes for entry in results.sets.values()}) > 1:
-        shown.caption = "accuracy is among the classes of each set"
+        shown.caption = "predictions are among the classes of each set"
     console.print(shown)
     for sentence in _in_words(results):
         console.print(sentence)
 
 
 def _in_words(results: RunResults) -> Iterator[str]:
-    """Say how top-1 changed, and whether the intervals tell before from after at all."""
+    """Sum up how top-1 changed, and whether the intervals before and after overlap."""
     before, after = results.before, results.sets
     (name,) = (name for name, entry in after.items() if entry.role == "id")
     gained = points(before.sets[name].top1, after[name].top1)
@@ -87,7 +87,7 @@ def _gain(before: float | None, after: float | None) -> Text:
 
 
 def print_whereabouts(console: Console, out: Path) -> None:
-    """Say where a run's files are and how to repeat it, each on one line to copy."""
+    """Print the paths of a run's files and the command that repeats it, each on one line."""
     lines = {
         "numbers": out / "results.json",
         "weights": out / "checkpoints" / "best",

@@ -61,10 +61,7 @@ def _row(found: SetFinding) -> tuple[str, ...]:
 
 
 def _verdict(problems: int, found: SetFinding) -> str:
-    """Say whether a set is complete; what is wrong with it follows in words.
-
-    A part without images and without problems is one of a whole that could not be divided.
-    """
+    """Sum a set up; one without images or problems is part of a whole that cannot be divided."""
     if problems:
         return counted(problems, "problem")
     return "ok" if found.images else "-"
@@ -84,11 +81,11 @@ def _notes(found: Verification) -> Iterator[str]:
             f"{counted(repeated, 'image')} {occur} more than once within a set or among OOD sets"
         )
     if not found.decoded:
-        yield "no image was read (--counts-only)"
+        yield "images were not read (--counts-only)"
 
 
 def _repeated(what: str, images: Sequence[Copies]) -> Iterator[str]:
     for copies in images[:_MOST_SHOWN]:
         yield f"{what}: {' = '.join(map(str, copies.places))}"
     if len(images) > _MOST_SHOWN:
-        yield f"... and {len(images) - _MOST_SHOWN:,} more, which --json lists"
+        yield f"... and {len(images) - _MOST_SHOWN:,} more, listed by --json"
