@@ -1,52 +1,168 @@
-"""Differences between two configurations, setting by setting."""
+"""Compare configurations, setting by setting: do two name the same run, or the same images?
+
+A configuration is what config.toml holds. What counts as the same depends on the purpose, and each
+purpose has its function here.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
-from cfft.config.resolve import RunConfig
+import attrs
+
 from cfft.errors import ConfigError
 
+Config = Mapping[str, Any]
 _VERSIONS = ("cfft", "plugins")
+_UNTRAINED = ("training.workers", "training.checkpoint_every", "training.log_every")
 
 
-def changes(before: Mapping[str, Any], now: RunConfig) -> list[str]:
-    """Name the settings in which a stored configuration differs from `now`, versions aside."""
-    return list(differences(_settings(before), _settings(now.to_dict())))
+@attrs.frozen
+class Agreement:
+    """Say whether two configurations agree; it is true where they do.
+
+    `differences`: the settings that differ, as `path: before -> now`.
+    """
+
+    differences: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return not self.differences
+
+    def __str__(self) -> str:
+        return "; ".join(self.differences)
 
 
-def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key not in _VERSIONS}
+def flattened(config: Config) -> dict[str, Any]:
+    """Return the values of a configuration as `training.lr`, `loss.LABEL.weight`."""
+    return {path: found for key, value in config.items() for path, found in _leaves(key, value)}
 
 
-def versions(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key in _VERSIONS}
+def settings(config: Config) -> dict[str, Any]:
+    """Return what is flattened but for the versions of cfft and of plug-ins."""
+    return flattened({key: value for key, value in config.items() if key not in _VERSIONS})
 
 
-def differences(before: Any, now: Any, path: str = "") -> Iterator[str]:
-    """Go through the values that differ between two configurations, as `path: before -> now`."""
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        for key in dict.fromkeys([*before, *now]):
-            inner = f"{path}.{key}" if path else str(key)
-            yield from differences(before.get(key), now.get(key), inner)
-    elif before != now:
-        yield f"{path}: {_shown(before)} -> {_shown(now)}"
+def versions(config: Config) -> dict[str, Any]:
+    """Return the flattened versions of cfft and of plug-ins."""
+    return flattened({key: value for key, value in config.items() if key in _VERSIONS})
 
 
-def check_agree(configs: Mapping[str, Mapping[str, Any]], table: str, remedy: str) -> None:
+def same_run(before: Config, now: Config) -> Agreement:
+    """Compare everything but versions; the order of losses counts, as they are summed in it."""
+    return _agreement(*({**_orders(each), **settings(each)} for each in (before, now)))
+
+
+def same_versions(before: Config, now: Config) -> Agreement:
+    """Compare the versions of cfft and of plug-ins alone."""
+    return _agreement(versions(before), versions(now))
+
+
+def but_for_seed(config: Config) -> dict[str, Any]:
+    """Return the flattened settings that runs of one configuration share, whatever their seed.
+
+    The seed is left out, also as a part of paths (runs/vanilla/seed-0), and so are versions and
+    what does not touch the result.
+    """
+    seed = re.compile(rf"(seed\W?){config.get('seed')}\b")
+    return {
+        path: seed.sub(r"\1{seed}", value) if isinstance(value, str) else value
+        for path, value in settings(config).items()
+        if path != "seed" and path not in _UNTRAINED
+    }
+
+
+def configuration_digest(config: Config) -> str:
+    """Return a SHA-256 that two configurations share if they are the same but for the seed.
+
+    Evaluations store it: it must not change for configurations that exist.
+    """
+    listed = json.dumps(sorted(but_for_seed(config).items()), default=str)
+    return hashlib.sha256(listed.encode()).hexdigest()
+
+
+def same_images(suite: Config, other: Config, *, wherever: bool = False) -> Agreement:
+    """Compare the settings that two suites have; see `in_terms_of`.
+
+    `wherever`: where a folder lies makes no difference, nor whether one is named.
+    """
+    pair = [flattened({"suite": each}) for each in (in_terms_of(suite, other), other)]
+    if wherever:
+        pair = [{path: _unplaced(value) for path, value in each.items()} for each in pair]
+    return _agreement(*pair)
+
+
+def in_terms_of(suite: Config, other: Config) -> dict[str, Any]:
+    """Return what a suite says of the settings that another one has.
+
+    What it does not say, as older versions do not, is as in the other. Of a suite with another name
+    nothing but the name is said.
+    """
+    use = suite.get("use", other.get("use"))
+    said = suite if use == other.get("use") else {"use": use}
+    return {name: said.get(name, value) for name, value in other.items()}
+
+
+def check_agree(configs: Mapping[str, Config], table: str, remedy: str) -> None:
     """Raise ConfigError, which ends with `remedy`, unless all have the same settings in a table.
 
     `configs`: configurations by what the error calls them.
     """
     for (first, one), (second, other) in pairwise(configs.items()):
-        changed = list(differences(one[table], other[table], table))
-        if changed:
-            raise ConfigError(
-                f"{first} and {second} have another {table} ({'; '.join(changed)}): {remedy}"
-            )
+        agreement = _agreement(*(flattened({table: each[table]}) for each in (one, other)))
+        if not agreement:
+            raise ConfigError(f"{first} and {second} have another {table} ({agreement}): {remedy}")
+
+
+def _agreement(before: Config, now: Config) -> Agreement:
+    pairs = {path: (before.get(path), now.get(path)) for path in [*before, *now]}
+    return Agreement(
+        tuple(f"{path}: {_shown(a)} -> {_shown(b)}" for path, (a, b) in pairs.items() if a != b)
+    )
+
+
+def _orders(config: Config) -> dict[str, Any]:
+    """Return the labels of losses and teachers, in order."""
+    return {
+        key: [_label(table) for table in value] for key, value in config.items() if _is_list(value)
+    }
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(f"{path}.{key}", inner)
+    elif _is_list(value):
+        for inner in value:
+            yield from _leaves(f"{path}.{_label(inner)}", inner)
+    else:
+        yield path, value
+
+
+def _is_list(value: Any) -> bool:
+    """Tell whether a value is a list of tables; one without any is a plain value."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+
+
+def _label(table: Config) -> str:
+    return str(table.get("label", table["use"]))
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ", ".join(value) or "nothing"
     return "nothing" if value is None else str(value)
+
+
+def _unplaced(value: Any) -> Any:
+    """Return a value with None for every absolute path and for none, also in lists."""
+    if isinstance(value, (list, tuple)):
+        return [_unplaced(inner) for inner in value]
+    is_place = isinstance(value, str) and (value == "none" or Path(value).is_absolute())
+    return None if is_place else value

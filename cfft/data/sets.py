@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import attrs
 
 from cfft.data.consistency import every_set, inconsistencies
+from cfft.data.fingerprint import set_fingerprint
 from cfft.data.images import ImageSubset
 from cfft.data.splits import stratified_subset
 from cfft.data.suite import EvaluationSets, ImageSet, Suite, SuiteSets
@@ -76,13 +77,9 @@ def set_that_differs(suite: Suite, seeds: Iterable[int], names: Iterable[str]) -
     wanted = list(names)
     opened = [named_sets(suite, seed, wanted)[1] for seed in seeds]
     for first, *others in zip(*opened, strict=True):
-        if any(_listed(other) != _listed(first) for other in others):
+        if len(set(map(set_fingerprint, (first, *others)))) > 1:
             return str(first.name)
     return None
-
-
-def _listed(images: ImageSet) -> list[tuple[str, int]]:
-    return [(images.identify(index), label) for index, label in enumerate(images.labels)]
 
 
 def _named(name: str, found: EvaluationSets, suite: Suite, seed: int) -> ImageSet:

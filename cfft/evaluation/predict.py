@@ -14,6 +14,7 @@ from cfft.data.images import ImageFiles, ImageSubset
 from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, DataError
 from cfft.runtime.devices import make_accelerator
+from cfft.runtime.patterns import paths_called
 from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading, evaluate
 from cfft.scoring.loaded_model import LoadedModel
@@ -94,11 +95,11 @@ def _images_of(word: str) -> Iterator[str]:
     path = Path(word)
     if path.is_dir():
         yield from (str(path / file) for file in image_files(path))
-    elif path.exists() or not glob.has_magic(word):
-        yield from [str(path)] if path.exists() else []
+    elif path.exists():
+        yield str(path)
     else:
-        for match in sorted(glob.glob(word, recursive=True)):
-            yield from _images_of(match)
+        for match in filter(Path.exists, paths_called(word)):
+            yield from _images_of(str(match))
 
 
 def _nothing(word: str) -> str:

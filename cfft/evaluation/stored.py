@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import attrs
 
-from cfft.config.comparison import differences
+from cfft.config.comparison import configuration_digest, same_images
 from cfft.data.consistency import name_problem
 from cfft.errors import ConfigError, DataError
-from cfft.evaluation.compare.groups import configuration_digest, group_names
+from cfft.evaluation.compare.groups import group_names
 from cfft.evaluation.files.evaluation import (
     EVALUATION,
     EvaluatedModel,
@@ -125,29 +124,9 @@ def _check_alike(one: Source, other: Source) -> None:
         raise DataError(
             f"{one.path} and {other.path} have different classes: recompute them one at a time"
         )
-    changed = suite_differences(one.said.suite, other.said.suite)
-    if changed:
+    images = same_images(one.said.suite, other.said.suite, wherever=True)
+    if not images:
         raise DataError(
             f"{one.path} and {other.path} were measured on different images "
-            f"({'; '.join(changed)}): recompute them one at a time"
+            f"({images}): recompute them one at a time"
         )
-
-
-def suite_differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """Name the settings in which suites differ.
-
-    Where a folder lies makes no difference, nor whether one is named. Settings that one of them
-    does not have, as those of older versions, are not compared.
-    """
-    both = [{key: suite[key] for key in one if key in other} for suite in (one, other)]
-    return list(differences(_unplaced(both[0]), _unplaced(both[1]), "suite"))
-
-
-def _unplaced(value: Any) -> Any:
-    """Return settings with None for every absolute path and for none, also in lists and tables."""
-    if isinstance(value, Mapping):
-        return {key: _unplaced(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_unplaced(inner) for inner in value]
-    is_place = isinstance(value, str) and (value == "none" or Path(value).is_absolute())
-    return None if is_place else value

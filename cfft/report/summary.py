@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 
 import attrs
 
 from cfft.errors import ConfigError, unknown
+from cfft.evaluation.compare.groups import group_name
 from cfft.report.sources.records import AVERAGE, ID, OOD, Material, Model
-from cfft.scoring.robustness import FEWEST_ON_A_LINE, AccuracyLine, effective_robustness, fit_line
+from cfft.runtime.patterns import is_called
+from cfft.scoring.averages import with_ood_average
+from cfft.scoring.robustness import FEWEST_ON_A_LINE, AccuracyLine, effective_robustness, fit_lines
 from cfft.scoring.spread import Spread
 
 _FEWEST_UNASKED = 10  # a line through a few models of one's own foretells nothing
@@ -65,21 +66,30 @@ class Summary:
         return (AVERAGE, *names) if names else ()
 
     def value(self, model: Model, name: str) -> float | None:
-        """Return a model's accuracy on a set or its OOD average, None where it is not known.
+        """Return a model's accuracy on a set or its OOD average, None where it is not known."""
+        return self.shares(model).get(name)
 
-        Averages are over all OOD sets of the report, so that they can be compared.
+    def shares(self, model: Model) -> dict[str, float]:
+        """Return a model's accuracies by set, and the average over all OOD sets of the report.
+
+        There is none of a model that lacks one of them.
         """
-        if name != AVERAGE:
-            return model.sets[name].top1 if name in model.sets else None
-        shares = [self.value(model, target) for target in self.targets[1:]]
-        known = [share for share in shares if share is not None]
-        return statistics.fmean(known) if known and len(known) == len(shares) else None
+        top1 = {name: entry.top1 for name, entry in model.sets.items()}
+        return with_ood_average(top1, self.targets[1:], AVERAGE)
 
     def interval(self, model: Model, name: str) -> tuple[float, float] | None:
         """Return the 95 % confidence interval of what `value` returns, None where not known."""
         if name == AVERAGE:
             return model.ood_ci95
         return model.sets[name].ci95 if name in model.sets else None
+
+    def spread(self, group: Group, name: str) -> Spread | None:
+        """Return mean and standard deviation of a group's accuracies, None where one is missing."""
+        return spread(self.value(model, name) for model in group.models)
+
+    def robustness_spread(self, group: Group, name: str) -> Spread | None:
+        """Return what `spread` does, of effective robustness."""
+        return spread(self.robustness(model, name) for model in group.models)
 
     def robustness(self, model: Model, name: str) -> float | None:
         """Return a model's effective robustness on a set or on average, as a share."""
@@ -101,10 +111,8 @@ def summarise(material: Material, baseline: Sequence[str] = ()) -> Summary:
     labels = tuple(model.label for model in fitted)
     plain = Summary(material, sets, _groups(material.models), {}, labels)
     fewest = FEWEST_ON_A_LINE if baseline else _FEWEST_UNASKED
-    found = {name: _line(plain, fitted, name, fewest) for name in plain.targets}
-    return attrs.evolve(
-        plain, lines={name: line for name, line in found.items() if line is not None}
-    )
+    shares = [plain.shares(model) for model in fitted]
+    return attrs.evolve(plain, lines=fit_lines(shares, plain.id_set, plain.targets, fewest))
 
 
 def spread(values: Iterable[float | None]) -> Spread | None:
@@ -128,28 +136,19 @@ def _baseline(models: Sequence[Model], patterns: Sequence[str]) -> list[Model]:
     if not patterns:
         return [model for model in models if model.alpha is None]
     for pattern in patterns:
-        if not any(_matches(model, pattern) for model in models):
+        if not any(is_called(pattern, _names(model)) for model in models):
             names = {name for model in models for name in (model.label, model.group)}
             raise ConfigError(unknown("--baseline-line", pattern, names, "there are"))
-    return [m for m in models if any(_matches(m, pattern) for pattern in patterns)]
+    return [m for m in models if any(is_called(pattern, _names(m)) for pattern in patterns)]
 
 
-def _matches(model: Model, pattern: str) -> bool:
-    return fnmatchcase(model.label, pattern) or fnmatchcase(model.group, pattern)
+def _names(model: Model) -> tuple[str, ...]:
+    """Return what a model is called: label, group and, of a run, its path."""
+    return (model.label, model.group, *([model.source] if model.is_run else []))
 
 
 def _groups(models: Sequence[Model]) -> tuple[Group, ...]:
-    found: dict[tuple[str, float | None], list[Model]] = {}
+    found: dict[str, list[Model]] = {}
     for model in models:
-        found.setdefault((model.group, model.alpha), []).append(model)
-    return tuple(Group(_group_name(*key), tuple(members)) for key, members in found.items())
-
-
-def _group_name(group: str, alpha: float | None) -> str:
-    return group if alpha is None else f"{group}, alpha {alpha:g}"
-
-
-def _line(summary: Summary, models: Sequence[Model], name: str, fewest: int) -> AccuracyLine | None:
-    pairs = [(summary.value(model, summary.id_set), summary.value(model, name)) for model in models]
-    line = fit_line((id_, ood) for id_, ood in pairs if id_ is not None and ood is not None)
-    return line if line is not None and line.models >= fewest else None
+        found.setdefault(group_name(model), []).append(model)
+    return tuple(Group(name, tuple(members)) for name, members in found.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from cfft.report.tables.accuracies import accuracy_tables
 from cfft.report.tables.configurations import configuration, versions
 from cfft.report.tables.formats import WRITERS
 from cfft.report.tables.mistakes import most_frequent
-from cfft.report.tables.tables import Table
+from cfft.report.tables.tables import Table, with_rows
 from cfft.runtime.files import appearing, check_free
 
 PAGE = "report.html"
@@ -47,8 +47,8 @@ def _content(summary: Summary) -> Content:
     material = summary.material
     found = confusions(summary.groups, material.classes)
     shown = found[:MOST_CONFUSIONS]
-    made = [*accuracy_tables(summary), configuration(material.runs), versions(material.runs)]
-    tables = [table for table in (*made, most_frequent(found)) if table is not None]
+    others = (configuration(material.runs), versions(material.runs), most_frequent(found))
+    tables = [*accuracy_tables(summary), *with_rows(others)]
     return Content(
         summary,
         {table.name: table for table in tables},
@@ -58,11 +58,10 @@ def _content(summary: Summary) -> Content:
     )
 
 
-def _figures(summary: Summary, shown: Sequence[Confusion]) -> Iterator[Figure]:
+def _figures(summary: Summary, shown: Sequence[Confusion]) -> list[Figure]:
     trained = curves(summary.material.runs, summary.configurations)
-    for figure in (scatter(summary), ensembles(summary), trained, heat_maps(shown)):
-        if figure is not None:
-            yield figure
+    made = (scatter(summary), ensembles(summary), trained, heat_maps(shown))
+    return [figure for figure in made if figure.panels]
 
 
 def _write_tables(folder: Path, tables: Sequence[Table]) -> None:

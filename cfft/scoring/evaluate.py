@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, cast
 
 import attrs
 import torch
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_stat_scores
 
 from cfft.data.images import origins_of
 from cfft.data.loading import Loaded, Loader, on_device
@@ -20,7 +19,7 @@ from cfft.runtime.devices import processes_of
 from cfft.runtime.progress import Advance, ignore
 from cfft.scoring.gathering import Rows, own_indices
 from cfft.scoring.intervals import share_ci95
-from cfft.scoring.predictions import Predictions, chosen_labels, not_finite
+from cfft.scoring.predictions import Predictions, correct_images, not_finite
 from cfft.scoring.results import Role, SetResult
 
 if TYPE_CHECKING:
@@ -118,21 +117,10 @@ def score(predictions: Predictions, role: Role = "id") -> SetResult:
 
     A class that stands for another label is right where that label is; see ImageSet.
     """
-    correct, *_, n = multiclass_stat_scores(
-        chosen_labels(predictions),
-        predictions.labels,
-        num_classes=predictions.logits.shape[1],
-        average="micro",
-    ).tolist()
-    right = (chosen_labels(predictions) == predictions.labels).numpy()
-    ends = share_ci95(right, predictions.original)
-    return SetResult(role, correct / n, n, len(predictions.classes), ends)
-
-
-def mean_top1(scores: Iterable[SetResult]) -> float | None:
-    """Return the plain mean of accuracies, None where there are none."""
-    shares: Sequence[float] = [each.top1 for each in scores]
-    return sum(shares) / len(shares) if shares else None
+    right = correct_images(predictions)
+    ends = share_ci95(right.numpy(), predictions.original)
+    share, n = int(right.sum()) / len(right), len(right)
+    return SetResult(role, share, n, len(predictions.classes), ends)
 
 
 def _each_batch(

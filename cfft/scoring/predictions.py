@@ -129,6 +129,11 @@ def chosen_labels(predictions: Predictions) -> Tensor:
     return predictions.stands_for[classes[predictions.logits[:, classes].argmax(dim=1)]]
 
 
+def correct_images(predictions: Predictions) -> Tensor:
+    """Tell of each image whether top-1 is right: [N], bool."""
+    return chosen_labels(predictions) == predictions.labels
+
+
 def not_finite(logits: Tensor, images: Sequence[str]) -> str | None:
     """Say which logits [N, K] are no finite numbers, None where all are."""
     broken = (~logits.isfinite()).any(dim=1).nonzero().flatten().tolist()

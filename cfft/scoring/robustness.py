@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 from scipy.special import expit, logit
@@ -24,10 +24,6 @@ class AccuracyLine:
     intercept: float
     models: int
     r2: float | None
-
-    def foretells(self, id_accuracy: float) -> bool:
-        """Tell whether the line says anything of this ID accuracy; 0 and 1 have no logit."""
-        return 0 < id_accuracy < 1 or not self.slope
 
     def expected(self, id_accuracy: float) -> float:
         """Return the OOD accuracy on the line; both are shares of 0..1.
@@ -54,6 +50,23 @@ def fit_line(accuracies: Iterable[tuple[float, float]]) -> AccuracyLine | None:
     return AccuracyLine(float(fit.slope), float(fit.intercept), len(usable), r2)
 
 
+def fit_lines(
+    models: Sequence[Mapping[str, float]],
+    id_set: str,
+    targets: Iterable[str],
+    fewest: int = FEWEST_ON_A_LINE,
+) -> dict[str, AccuracyLine]:
+    """Return the lines between the ID set and each target that `fewest` models or more are on.
+
+    `models`: shares of 0..1 by set, the OOD average among them; `targets`: OOD sets and average.
+    """
+    lines = {
+        name: fit_line((own[id_set], own[name]) for own in models if {id_set, name} <= own.keys())
+        for name in targets
+    }
+    return {name: line for name, line in lines.items() if line and line.models >= fewest}
+
+
 def effective_robustness(
     id_accuracy: float, ood_accuracy: float, line: AccuracyLine
 ) -> float | None:
@@ -63,4 +76,5 @@ def effective_robustness(
     al. (2020) define it. None for an ID accuracy of 0 or 1, of which a rising line foretells 0 or 1
     whatever its models are; a level line foretells the same of all.
     """
-    return ood_accuracy - line.expected(id_accuracy) if line.foretells(id_accuracy) else None
+    is_on_line = 0 < id_accuracy < 1 or not line.slope
+    return ood_accuracy - line.expected(id_accuracy) if is_on_line else None

@@ -9,14 +9,9 @@ from typing import Literal
 import attrs
 import numpy as np
 import torch
-from torch import Tensor
-from torchmetrics.functional.classification import (
-    binary_calibration_error,
-    multiclass_stat_scores,
-)
 
 from cfft.scoring.evaluate import score
-from cfft.scoring.predictions import Predictions, chosen_labels
+from cfft.scoring.predictions import Predictions, chosen_labels, correct_images
 from cfft.scoring.results import Role, SetResult
 
 LabelSpace = Literal["subset", "full"]
@@ -47,11 +42,6 @@ def full_score(predictions: Predictions, role: Role = "id") -> SetResult:
     )
 
 
-def correct_images(predictions: Predictions) -> Tensor:
-    """Tell of each image whether top-1 is right: [N], bool."""
-    return chosen_labels(predictions) == predictions.labels
-
-
 def top1_on_classes(
     predictions: Predictions, classes: Collection[int], space: LabelSpace
 ) -> float | None:
@@ -78,25 +68,25 @@ def _top5(predictions: Predictions) -> float:
 def _calibration_error(predictions: Predictions) -> float:
     """Compare how sure a model is of the label that it chooses with how often it is right.
 
-    The label has the probabilities of all classes that stand for it. A probability of 1 belongs to
-    the last bin, which torchmetrics would open another one for.
+    The label has the probabilities of all classes that stand for it. Bins hold their lower end, so
+    a probability of 1 is moved into the last one.
     """
     classes = torch.tensor(predictions.classes)
     chosen = chosen_labels(predictions)  # [N]
     chances = predictions.logits[:, classes].softmax(dim=1)  # [N, C]
     stands_for = predictions.stands_for[classes] == chosen[:, None]  # [N, C]
     sure = (chances * stands_for).sum(dim=1).double().clamp(max=_BELOW_1)
-    right = (chosen == predictions.labels).long()
-    return float(binary_calibration_error(sure, right, n_bins=_BINS, norm="l1"))
+    right = (chosen == predictions.labels).double()
+    ends = torch.linspace(0, 1, _BINS + 1, dtype=torch.double)
+    bins = torch.bucketize(sure, ends, right=True) - 1  # [N]
+    images, certain, correct = (
+        bins.bincount(each, minlength=len(ends)) for each in (torch.ones_like(sure), sure, right)
+    )
+    gaps = (correct / images - certain / images).abs().nan_to_num()  # [bins], 0 without images
+    return float((gaps * (images / len(bins))).sum())
 
 
 def _class_mean(predictions: Predictions) -> float:
-    counts = multiclass_stat_scores(
-        chosen_labels(predictions),
-        predictions.labels,
-        num_classes=predictions.logits.shape[1],
-        average="none",
-    )
-    correct, images = counts[:, 0].double(), counts[:, 4].double()
-    has_images = images > 0
-    return float((correct[has_images] / images[has_images]).mean())
+    images = predictions.labels.bincount()
+    correct = predictions.labels.bincount(correct_images(predictions).double())
+    return float((correct / images)[images > 0].mean())

@@ -14,7 +14,8 @@ from cfft.data.splits import stratified_subset
 from cfft.data.suite import ImageSet, SuiteSets
 from cfft.encoder.encoder import Classifier, Encoder
 from cfft.runtime.progress import Reporter
-from cfft.scoring.evaluate import Reading, mean_top1, outputs_of, predictions_of, score
+from cfft.scoring.averages import ood_average
+from cfft.scoring.evaluate import Reading, outputs_of, predictions_of, score
 from cfft.scoring.predictions import Predictions
 from cfft.scoring.results import SetResult
 from cfft.step.passes import FrozenTeacher
@@ -85,4 +86,5 @@ class Evaluator:
 
 def model_results(sets: dict[str, SetResult]) -> ModelResults:
     """Return what results.json says of a model."""
-    return ModelResults(sets, mean_top1(each for each in sets.values() if each.role == "ood"))
+    shares = {name: each.top1 for name, each in sets.items() if each.role == "ood"}
+    return ModelResults(sets, ood_average(shares, shares))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
 from cfft.config.resolve import Chosen, RunConfig
 from cfft.data.check import check_suite, stored
+from cfft.data.consistency import every_set
+from cfft.data.fingerprint import sets_fingerprint
 from cfft.data.sets import limited, training_sets
-from cfft.data.suite import ImageSet, SuiteSets
+from cfft.data.suite import SuiteSets
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError
 from cfft.model.description import ModelDescription
@@ -45,9 +45,7 @@ class Prepared:
     @property
     def fingerprint(self) -> str:
         """Return a SHA-256 of all sets: their names, and their images' names and labels."""
-        sets = (self.sets.train, self.sets.val, self.sets.test, *self.sets.ood)
-        listed = json.dumps([[images.name, *_listed(images)] for images in sets])
-        return hashlib.sha256(listed.encode()).hexdigest()
+        return sets_fingerprint(every_set(self.sets))
 
 
 def prepare(config: RunConfig, processes: Processes, reporter: Reporter) -> Prepared:
@@ -128,11 +126,6 @@ def _check_objective(
     """Load the teachers once with an empty head: their files may be missing or not fit."""
     empty = empty_classifier(pretrained, len(description.classes), description.normalised)
     training_step(config, TeacherSource(empty, description))
-
-
-def _listed(images: ImageSet) -> Iterator[tuple[str, int]]:
-    names = map(images.identify, range(len(images)))
-    return zip(names, map(int, images.labels), strict=True)
 
 
 def _strategy(chosen: Chosen | None) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from cfft.config.comparison import changes, differences, versions
+from cfft.config.comparison import same_run, same_versions
 from cfft.config.layers import SEED, parse_seed, parse_toml, read_text
 from cfft.config.resolve import RunConfig
 from cfft.errors import ConfigError
@@ -111,12 +111,12 @@ def _check_resumable(run: RunDirectory, config: RunConfig) -> list[str]:
             f"--resume: {run.root} holds no run to go on with (no {run.last.relative_to(run.root)} "
             "or no config.toml): leave --resume out to start one"
         )
-    before = run.read_config()
-    changed = changes(before, config)
-    if changed:
+    before, now = run.read_config(), config.to_dict()
+    settings = same_run(before, now)
+    if not settings:
         head = f"--resume: the run in {run.root} was started with another configuration:"
         tail = "leave these options out, or start a new run in another --out"
-        raise ConfigError(head, *(f"  {line}" for line in changed), tail)
+        raise ConfigError(head, *(f"  {line}" for line in settings.differences), tail)
     verify(run.last)
-    changed_versions = differences(versions(before), versions(config.to_dict()))
-    return [f"the run was started with another version: {line}" for line in changed_versions]
+    versions = same_versions(before, now).differences
+    return [f"the run was started with another version: {line}" for line in versions]

@@ -111,7 +111,6 @@ def test_predictions_of_more_classes_than_there_are_names_are_refused(tmp_path: 
 def test_a_few_classes_have_a_heat_map_whose_diagonal_orders_the_axes(write_run: Write) -> None:
     figure = heat_maps(found_in(write_run("a", (0.8, 0.7, 0.6))))
 
-    assert figure is not None
     assert [row[:2] for row in figure.panels[0].data["cells"].rows[:3]] == [
         ("cat", "cat"),
         ("dog", "dog"),
@@ -128,7 +127,7 @@ def of_many(tmp_path: Path) -> Confusion:
 
 
 def test_many_classes_have_no_heat_map_and_thirty_pairs(of_many: Confusion) -> None:
-    assert heat_maps([of_many]) is None
+    assert heat_maps([of_many]).panels == ()
     assert len(of_many.pairs()) == 30
 
 
@@ -150,5 +149,4 @@ def test_mistakes_that_are_all_shown_are_not_called_a_part(write_run: Write) -> 
 def test_the_table_of_all_confusions_names_configuration_and_set(write_run: Write) -> None:
     table = most_frequent(found_in(write_run("a", (0.8, 0.7, 0.6))))
 
-    assert table is not None
     assert table.spelt()[0] == ["vanilla", "drawing", "eel", "cat", "2", "100.0"]

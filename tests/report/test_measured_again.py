@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cfft.evaluation.compare.groups import configuration_digest
+from cfft.config.comparison import configuration_digest
 from cfft.report.sources.collect import collect
 from cfft.report.sources.records import Material
 from cfft.training.run_directory import RunDirectory

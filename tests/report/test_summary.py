@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import attrs
 import pytest
 
 from cfft.errors import ConfigError
@@ -93,3 +94,10 @@ def test_a_few_models_make_a_line_only_where_they_are_named() -> None:
 
     assert summarise(Material(models)).lines == {}
     assert summarise(Material(models), baseline=["m*"]).lines.keys() == {"drawing", AVERAGE}
+
+
+def test_a_baseline_may_be_named_by_the_paths_of_runs_but_not_by_a_file_of_many_models() -> None:
+    run = attrs.evolve(model("a", photo=0.9), source="runs/a", is_run=True)
+    imported = attrs.evolve(model("b", photo=0.8), source="runs/all.jsonl")
+
+    assert summarise(Material((run, imported)), ["runs/*"]).baseline == ("a",)

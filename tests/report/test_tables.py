@@ -171,7 +171,6 @@ def test_details_have_what_an_evaluation_says_of_classes_and_robustness(
 
     table = details(summarise(collect(list(map(str, paths)), [])))
 
-    assert table is not None
     assert [column.title for column in table.columns[5:]] == [
         *("images", "classes", "ID top-1 on its classes"),
         *("robustness", "robustness, 95 % from", "robustness, 95 % to"),
@@ -187,7 +186,6 @@ def test_details_have_what_an_evaluation_says_of_classes_and_robustness(
 def test_details_of_runs_have_no_column_of_what_only_evaluations_say(write_run: Write) -> None:
     table = details(summarise(collect([str(write_run("a", (0.8, 0.7, 0.6)))], [])))
 
-    assert table is not None
     assert [column.title for column in table.columns[2:]] == [
         *("top-1", "95 % from", "95 % to", "images", "classes"),
     ]

@@ -15,13 +15,11 @@ from cfft.runtime.devices import make_accelerator
 from cfft.scoring.evaluate import (
     Reading,
     evaluate,
-    mean_top1,
     outputs_of,
     predictions_of,
     score,
 )
 from cfft.scoring.predictions import Predictions
-from cfft.scoring.results import SetResult
 from cfft.testing import tiny_classifier
 
 HALF = (0.5, 0.5, 0.5)
@@ -56,13 +54,6 @@ def test_the_interval_is_clopper_and_pearsons() -> None:
 
     # without a success the upper end solves (1 - p)^10 = 0.025
     assert found.ci95 == pytest.approx((0.0, 1 - 0.025**0.1))
-
-
-def test_the_mean_counts_every_set_once_and_there_is_none_without_sets() -> None:
-    scores = [SetResult("ood", 0.2, 10), SetResult("ood", 0.6, 1000)]
-
-    assert mean_top1(scores) == pytest.approx(0.4)
-    assert mean_top1([]) is None
 
 
 def test_every_image_is_predicted_once_and_in_order(images: ImageFiles) -> None:

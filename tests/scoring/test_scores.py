@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from cfft.scoring.predictions import Predictions
-from cfft.scoring.scores import correct_images, full_score, in_label_space, top1_on_classes
+from cfft.scoring.predictions import Predictions, correct_images
+from cfft.scoring.scores import full_score, in_label_space, top1_on_classes
 
 
 def predictions(logits, labels, classes, stands_for=None):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from cfft.errors import TrainingError
+from cfft.runtime.json_files import structured
 from cfft.training.metrics import MetricsLog, Window
 from cfft.training.state import RunState
 
@@ -100,7 +101,7 @@ def test_patience_ends_after_so_many_epochs_without_a_better_one() -> None:
 def test_a_state_reads_back_and_its_clock_goes_on() -> None:
     state = RunState(step=3, feature_variances={"clip": 0.25}, past_seconds=100.0)
 
-    found = RunState(**state.record())
+    found = structured(state.record(), RunState, "state")
 
     assert (found.step, found.feature_variances) == (3, {"clip": 0.25})
     assert 100.0 <= found.seconds < 101.0

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from cfft.config.comparison import differences
 from cfft.errors import ConfigError, DataError
 from cfft.runtime.files import check_free
 from cfft.scoring.results import Role, SetResult
@@ -46,17 +45,6 @@ def test_without_ood_sets_there_is_no_average_to_gain() -> None:
 def test_a_spread_divides_by_one_run_less_and_one_run_has_none() -> None:
     assert Spread.of([0.2, 0.4, 0.6]) == Spread(pytest.approx(0.4), pytest.approx(0.2), 3)
     assert Spread.of([0.2]) == Spread(0.2, None, 1)
-
-
-def test_differences_are_named_by_their_path_wherever_a_key_is_missing() -> None:
-    before = {"seed": 0, "mask": {"use": "object", "threshold": 0.3}, "cam": {"use": "relevance"}}
-    now = {"seed": 0, "mask": {"use": "object", "threshold": 0.5}, "epochs": 3}
-
-    assert list(differences(before, now)) == [
-        "mask.threshold: 0.3 -> 0.5",
-        "cam: {'use': 'relevance'} -> nothing",
-        "epochs: nothing -> 3",
-    ]
 
 
 @pytest.mark.parametrize("place", ["new", "deep/new", "empty"])

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatch
 from pathlib import Path
-from statistics import mean
 
 import attrs
 
@@ -15,8 +13,10 @@ from cfft.evaluation.compare.comparison import ood_names, with_average
 from cfft.evaluation.compare.measured import MeasuredModel
 from cfft.evaluation.files.evaluation import BEFORE, EVALUATION, Identity, read_evaluation
 from cfft.evaluation.files.json_lines import accuracies, read_lines
+from cfft.runtime.patterns import is_called
+from cfft.scoring.averages import with_ood_average
 from cfft.scoring.results import Role
-from cfft.scoring.robustness import FEWEST_ON_A_LINE, AccuracyLine, fit_line
+from cfft.scoring.robustness import FEWEST_ON_A_LINE, AccuracyLine, fit_lines
 
 _LINES = ".jsonl"
 Accuracies = Mapping[str, float]
@@ -82,9 +82,8 @@ class BaselineLine:
         names = ood_names(models)
         measured = [with_average(model, names) for model in models if model.label in self.labels]
         published = [_named(point, [test, *names]) for point in self.points]
-        points = [*measured, *(_averaged(point, names) for point in published)]
-        lines = {name: _line(points, test, name) for name in (*names, OOD_AVERAGE)}
-        return {name: line for name, line in lines.items() if line is not None}
+        points = [*measured, *(with_ood_average(point, names) for point in published)]
+        return fit_lines(points, test, [*names, OOD_AVERAGE])
 
 
 def baseline_line(asked: str | None, models: Sequence[Identity]) -> BaselineLine:
@@ -113,11 +112,6 @@ def _by_role(roles: Mapping[str, Role]) -> tuple[str | None, list[str]]:
     return test, [name for name, role in roles.items() if role == "ood"]
 
 
-def _line(points: Sequence[Accuracies], test: str, name: str) -> AccuracyLine | None:
-    line = fit_line((each[test], each[name]) for each in points if {test, name} <= each.keys())
-    return line if line is not None and line.models >= FEWEST_ON_A_LINE else None
-
-
 def _read_points(path: Path) -> list[Accuracies] | None:
     """Return the models of a file or of an evaluation, None where `path` is neither."""
     if path.suffix == _LINES:
@@ -132,7 +126,7 @@ def _matching(asked: str, models: Sequence[Identity]) -> frozenset[str]:
     return frozenset(
         model.label
         for model in models
-        if any(fnmatch(name, asked) for name in (model.label, model.source, model.group))
+        if is_called(asked, (model.label, model.source, model.group))
     )
 
 
@@ -163,9 +157,3 @@ def _called(key: str, sets: Sequence[str]) -> str | None:
 
 def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, name)).lower()
-
-
-def _averaged(point: Accuracies, ood: Sequence[str]) -> Accuracies:
-    if not ood or not point.keys() >= set(ood):
-        return point
-    return {**point, OOD_AVERAGE: mean(point[name] for name in ood)}

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 
 from cfft.data.consistency import OOD_AVERAGE
+from cfft.evaluation.compare.groups import group_name
 from cfft.evaluation.compare.measured import MeasuredModel
 from cfft.evaluation.files.evaluation import (
     EvaluatedModel,
@@ -18,7 +19,7 @@ from cfft.evaluation.files.evaluation import (
     PairedDifferences,
     SeedGroup,
 )
-from cfft.scoring.evaluate import mean_top1
+from cfft.scoring.averages import with_ood_average
 from cfft.scoring.resampling import Shares, interval95, resampled_top1
 from cfft.scoring.robustness import AccuracyLine, effective_robustness
 from cfft.scoring.spread import Spread
@@ -61,7 +62,7 @@ class Comparison:
             **attrs.asdict(model.identity, recurse=False),
             predictions=model.predictions,
             sets={name: each.score for name, each in model.sets.items()},
-            ood_average=ood_average(model, self.ood),
+            ood_average=with_average(model, self.ood).get(OOD_AVERAGE),
             ood_ci95=self._ood_interval(model),
             id_on_classes_of={} if model.test is None else model.sets[model.test].on_classes_of,
             effective_robustness=self._above_line(model),
@@ -69,7 +70,7 @@ class Comparison:
         )
 
     def _ood_interval(self, model: MeasuredModel) -> Interval | None:
-        if ood_average(model, self.ood) is None:
+        if OOD_AVERAGE not in with_average(model, self.ood):
             return None
         return interval95(self._ood_replicates(model, self.ood))
 
@@ -144,20 +145,10 @@ def ood_names(models: Iterable[MeasuredModel]) -> list[str]:
     return list(dict.fromkeys(name for model in models for name in model.ood))
 
 
-def ood_average(model: MeasuredModel, names: Sequence[str]) -> float | None:
-    """Return the plain mean of top-1 on these OOD sets, None where the model lacks one.
-
-    Averages over different sets would stand side by side as if they could be compared.
-    """
-    if not model.ood.keys() >= set(names):
-        return None
-    return mean_top1(model.ood[name].score for name in names)
-
-
 def with_average(model: MeasuredModel, names: Sequence[str]) -> dict[str, float]:
     """Return top-1 by set, and by "ood_average" where the OOD sets `names` have one."""
-    average = ood_average(model, names)
-    return model.accuracies | ({} if average is None else {OOD_AVERAGE: average})
+    ood = {name: each.score.top1 for name, each in model.ood.items()}
+    return model.accuracies | with_ood_average(ood, names)
 
 
 def _interval_above(line: AccuracyLine, test: Shares, ood: Shares) -> Interval | None:
@@ -178,9 +169,7 @@ def _same_images(a: MeasuredModel, b: MeasuredModel, name: str) -> bool:
 def _grouped(models: Sequence[MeasuredModel]) -> dict[str, list[MeasuredModel]]:
     groups: dict[str, list[MeasuredModel]] = {}
     for model in models:
-        alpha = model.identity.alpha
-        name = model.identity.group + ("" if alpha is None else f", alpha {alpha:g}")
-        groups.setdefault(name, []).append(model)
+        groups.setdefault(group_name(model.identity), []).append(model)
     return groups
 
 

@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-Config = Mapping[str, Any]
+from cfft.config.comparison import Config, but_for_seed
+
 Place = tuple[str, str, str | None]
 Member = tuple[float | None, int | None]
 _MOST_TOLD = 4
-_APART = ("seed", "cfft", "plugins")
-_UNTRAINED = ("training.workers", "training.checkpoint_every", "training.log_every")
 
 
 class Grouped(Protocol):
-    """Describe a model that belongs to a group; `source`: the place that it was read from."""
+    """Describe a model that belongs to a group.
+
+    `label`: a name that no other model has. `source`: the run, evaluation or file that it was read
+    from. `group`: the name that seeds of one configuration share. `configuration`: its digest, None
+    where nothing is known. `alpha`: the share of the fine-tuned weights in a weight ensemble.
+    """
 
     @property
-    def label(self) -> str:
-        """A name that no other model has."""
+    def label(self) -> str: ...
 
     @property
-    def source(self) -> str:
-        """The run, the evaluation or the file."""
+    def source(self) -> str: ...
 
     @property
-    def group(self) -> str:
-        """The name that seeds of one configuration share."""
+    def group(self) -> str: ...
 
     @property
-    def configuration(self) -> str | None:
-        """What `configuration_digest` says of its configuration, None where nothing is known."""
+    def configuration(self) -> str | None: ...
 
     @property
-    def seed(self) -> int | None:
-        """The seed of its run."""
+    def seed(self) -> int | None: ...
 
     @property
-    def alpha(self) -> float | None:
-        """The share of the fine-tuned weights in a weight ensemble."""
+    def alpha(self) -> float | None: ...
+
+
+def group_name(model: Grouped) -> str:
+    """Return what tables call the group of a model; weight ensembles of one alpha are one."""
+    return model.group if model.alpha is None else f"{model.group}, alpha {model.alpha:g}"
 
 
 def groups_without_doubles(models: Sequence[Grouped]) -> list[str]:
@@ -97,19 +97,13 @@ def _place(model: Grouped) -> Place:
     return model.group, model.source, model.configuration
 
 
-def configuration_digest(config: Config) -> str:
-    """Return a SHA-256 that two configurations share if they differ in nothing but the seed."""
-    return hashlib.sha256(json.dumps(sorted(_facts(config)), default=str).encode()).hexdigest()
-
-
 def group_names(configs: Sequence[Config]) -> list[str]:
     """Name the group of each run after its mask, fill or losses; `configs` as config.toml holds.
 
-    Two runs share a group where their configurations differ in nothing but the seed, also as a
-    part of paths (runs/vanilla/seed-0), and what does not touch the result. Groups of one name are
-    told apart by the values that differ among them; where many do by as few as it takes.
+    Two runs share a group where their configurations are the same `but_for_seed`. Groups of one
+    name are told apart by the values that differ among them; where many do by as few as it takes.
     """
-    facts = [dict(_facts(config)) for config in configs]
+    facts = list(map(but_for_seed, configs))
     methods = _with_further_losses(configs)
     return [
         _distinct(name, own, [f for other, f in zip(methods, facts, strict=True) if other == name])
@@ -169,32 +163,3 @@ def _short(key: str, keys: Sequence[str]) -> str:
     last = key.rpartition(".")[2]
     alike = [other for other in keys if other.rpartition(".")[2] == last]
     return key if len(alike) > 1 else last
-
-
-def _facts(config: Config) -> Iterator[tuple[str, Any]]:
-    apart = (*_APART, *_UNTRAINED)
-    seed = re.compile(rf"(seed\W?){config.get('seed')}\b")
-    for path, value in settings(config):
-        if not _is_in(path, apart):
-            yield path, seed.sub(r"\1{seed}", value) if isinstance(value, str) else value
-
-
-def _is_in(path: str, places: Sequence[str]) -> bool:
-    return any(path == place or path.startswith(f"{place}.") for place in places)
-
-
-def settings(config: Config) -> Iterator[tuple[str, Any]]:
-    """Go through a configuration as `training.lr`, `loss.LABEL.weight`, with its values."""
-    for key, value in config.items():
-        yield from _leaves(key, value)
-
-
-def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _leaves(f"{path}.{key}", inner)
-    elif isinstance(value, list) and value and isinstance(value[0], Mapping):
-        for inner in value:
-            yield from _leaves(f"{path}.{inner.get('label', inner['use'])}", inner)
-    else:
-        yield path, value

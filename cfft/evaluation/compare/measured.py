@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cfft.data.fingerprint import fingerprint
 from cfft.evaluation.files.evaluation import Identity
-from cfft.scoring.predictions import Predictions
+from cfft.scoring.predictions import Predictions, correct_images
 from cfft.scoring.results import Role, SetResult
 from cfft.scoring.scores import (
     LabelSpace,
-    correct_images,
     full_score,
     in_label_space,
     top1_on_classes,
@@ -82,17 +80,11 @@ def measure(
     return MeasuredSet(
         full_score(judged, role),
         correct_images(judged).numpy(),
-        digest(predictions.names, predictions.labels.tolist()),
+        fingerprint(predictions.names, predictions.labels.tolist()),
         predictions.original,
-        digest(dict.fromkeys(origins), ()),
+        fingerprint(dict.fromkeys(origins), ()),
         {
             shift: top1_on_classes(predictions, frozenset(classes), space)
             for shift, classes in (shifts or {}).items()
         },
     )
-
-
-def digest(names: Iterable[str], labels: Iterable[int]) -> str:
-    """Return a SHA-256 of images' names and labels in order."""
-    listed = json.dumps([list(names), list(map(int, labels))])
-    return hashlib.sha256(listed.encode()).hexdigest()

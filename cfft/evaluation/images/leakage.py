@@ -1,7 +1,4 @@
-"""Which runs may have been trained on what they are measured on, by the settings of their suites.
-
-What seeds have to do with it is told in `seeds.py`.
-"""
+"""Runs that may have been trained on what they are measured on, by their suites and seeds."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cfft.config.comparison import check_agree, differences
+from cfft.config.comparison import check_agree, in_terms_of, same_images
 from cfft.config.layers import Layer
 from cfft.config.resolve import RunConfig, resolve
 from cfft.data.suite import Suite
@@ -36,13 +33,9 @@ def check_one_suite(
     chosen = _without(config.to_dict()["suite"], settled)
     suites = {}
     for model, run in _trained(found):
-        own = _stored(run)
-        suite = _comparable(_without(own, settled), chosen)
-        if own.get("use") != chosen["use"]:
-            suite = {**chosen, "use": own.get("use")}  # what else differs says nothing
-        elif suite != chosen and _has_images_of(config, run, registry):
-            suite = chosen
-        suites[model.text] = {"suite": suite}
+        suite = in_terms_of(_stored(run), chosen)
+        is_alike = suite != chosen and _has_images_of(config, run, registry)
+        suites[model.text] = {"suite": chosen if is_alike else suite}
     remedy = "say with --suite and its parameters which images are meant, or measure them apart"
     check_agree(suites, "suite", remedy)
 
@@ -58,11 +51,11 @@ def warn_of_other_settings(
     unconcerned = set(Suite.of(config.suite.strategy).only_measured)
     chosen = _without(config.to_dict()["suite"], unconcerned)
     for model, run in _trained(found):
-        own = _comparable(_without(_stored(run), unconcerned), chosen)
-        changed = "; ".join(differences(own, chosen, "suite"))
-        if changed and _may_meet(own, chosen) and not _has_images_of(config, run, registry):
+        own = _without(_stored(run), unconcerned)
+        images = same_images(own, chosen)
+        if not images and _may_meet(own, chosen) and not _has_images_of(config, run, registry):
             reporter.warned(
-                f"{model.text} was trained with other settings ({changed}): sets that are measured "
+                f"{model.text} was trained with other settings ({images}): sets that are measured "
                 "may hold images that it was trained on"
             )
 
@@ -77,13 +70,6 @@ def _trained(found: Sequence[ModelRef]) -> Iterator[tuple[ModelRef, RunDirectory
 def _stored(run: RunDirectory) -> Mapping[str, Any]:
     suite: Mapping[str, Any] = run.read_config().get("suite", {})
     return suite
-
-
-def _comparable(suite: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a suite's settings; what one of the two does not say, as older runs, is the chosen."""
-    if suite.get("use") != chosen.get("use"):
-        return dict(suite)
-    return {**chosen, **{name: value for name, value in suite.items() if name in chosen}}
 
 
 def _has_images_of(config: RunConfig, run: RunDirectory, registry: Registry) -> bool:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import attrs
 
 from cfft.data.check import Unreadable, find_unreadable, readable, stored
+from cfft.data.fingerprint import set_fingerprint
 from cfft.data.sets import evaluation_sets
 from cfft.data.suite import EvaluationSets, ImageSet, Suite
 from cfft.errors import DataError
-from cfft.evaluation.compare.measured import digest
 from cfft.runtime.processes import Processes
 from cfft.runtime.progress import Reporter
 from cfft.scoring.results import Role
@@ -62,7 +62,7 @@ def open_suite(suite: Suite, seeds: Sequence[Seed]) -> SuiteView:
         _require_any(sets)
         for images in sets.present:
             role: Role = "id" if images is sets.test else "ood"
-            key = (role, images.name, _digest(images))
+            key = (role, images.name, set_fingerprint(images))
             known = shared.get(key, MeasuredImages(images, role, frozenset()))
             shared[key] = attrs.evolve(known, seeds=known.seeds | {seed})
     ordered = sorted(shared.values(), key=lambda each: each.role != "id")
@@ -87,13 +87,15 @@ def unmeasured(suite: Suite, view: SuiteView) -> Iterator[str]:
 def draws_test_set(suite: Suite, seed: Seed) -> bool:
     """Tell whether another seed than this one gives other test images; raises DataError."""
     tests = [evaluation_sets(suite, each).test for each in (seed, seed + 1)]
-    return len({_digest(test) for test in tests if test is not None}) > 1
+    return len({set_fingerprint(test) for test in tests if test is not None}) > 1
 
 
 def measured_images(suite: Suite, seed: Seed) -> frozenset[tuple[Role, str, str]]:
     """Return role, name and a digest of the images of each set; raises DataError."""
     view = open_suite(suite, [seed])
-    return frozenset((each.role, each.images.name, _digest(each.images)) for each in view.sets)
+    return frozenset(
+        (each.role, each.images.name, set_fingerprint(each.images)) for each in view.sets
+    )
 
 
 def without_unreadable(view: SuiteView, processes: Processes, reporter: Reporter) -> SuiteView:
@@ -112,7 +114,3 @@ def _require_any(sets: EvaluationSets) -> None:
     if not sets.present:
         missing = "; ".join(f"{name}: {why}" for name, why in sets.absent.items())
         raise DataError(f"the suite has none of its sets here ({missing})")
-
-
-def _digest(images: ImageSet) -> str:
-    return digest(map(images.identify, range(len(images))), images.labels)

@@ -17,7 +17,6 @@ def mask_figures(hidden: Tensor, segmentation: Tensor) -> Tensor:
     `hidden`: M, [B, H, W], bool. `segmentation`: M_seg, [B, H, W], integer: 1 object, 0 context,
     IGNORED left out of every count. Returns [B, 3], float64, in 0..1; a image without object
     pixels gives a row of NaN, for nothing can be said of its object. Paper, Table 2.
-    (Not torchmetrics: counting by image, it fails on a batch of one, and returns no rates.)
     """
     counted, is_object = segmentation != IGNORED, segmentation == 1
     pixels, hidden_pixels, object_pixels, both, either = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from cfft.config.layers import Layer, read_defaults, read_file
 from cfft.errors import ConfigError
 from cfft.model.description import ModelDescription, find_weights, read_description
 from cfft.plugin.kinds import KINDS
+from cfft.runtime.patterns import paths_called
 from cfft.training.run_directory import RunDirectory
 
 STARTS = ("zero-shot", "pretrained")
@@ -104,9 +104,7 @@ def matching(text: str, wanted: str) -> list[Path]:
 
     Raises ConfigError, with `wanted` as what to give instead, where that is nothing.
     """
-    if Path(text).exists():
-        return [Path(text)]
-    paths = [Path(match) for match in sorted(glob.glob(text, recursive=True))]
+    paths = paths_called(text)
     if not paths:
         raise ConfigError(f"nothing is called '{text}': give {wanted}")
     return paths

@@ -8,9 +8,10 @@ from functools import partial
 
 import attrs
 
+from cfft.config.comparison import configuration_digest
 from cfft.config.resolve import RunConfig
 from cfft.errors import ConfigError
-from cfft.evaluation.compare.groups import configuration_digest, group_names, groups_without_doubles
+from cfft.evaluation.compare.groups import group_names, groups_without_doubles
 from cfft.evaluation.files.evaluation import Identity, kind_before
 from cfft.evaluation.models.builder import AUTO, PROBE, ModelBuilder, start_settings, with_model
 from cfft.evaluation.models.finding import ModelRef, labels

@@ -9,32 +9,29 @@ import altair as alt
 from cfft.report.figures.axes import SIZE, axes, percent, tooltip
 from cfft.report.figures.figures import Drawn, Figure, Panel, Rows
 from cfft.report.figures.series import Series
-from cfft.report.summary import Group, Summary, spread
-from cfft.scoring.spread import Spread
+from cfft.report.summary import Group, Summary
 
 Families = Mapping[str, Sequence[tuple[float, Group]]]
 
 
-def ensembles(summary: Summary) -> Figure | None:
+def ensembles(summary: Summary) -> Figure:
     """Draw the weight ensembles of each configuration in the order of alpha."""
     families = _families(summary)
     panels = tuple(
-        Panel(target, {"points": _curve(summary, families, target)}) for target in summary.targets
+        Panel(target, {"points": _curve(summary, families, target)})
+        for target in summary.targets
+        if families
     )
-    return (
-        Figure(
-            "ensembles",
-            f"Weight ensembles: OOD accuracy against {summary.id_set}",
-            "OOD set",
-            "Each curve goes through the weight ensembles of one configuration in the order of "
-            "alpha, the share of the fine-tuned weights, which stands at each mark. Over seeds, "
-            "marks are means.",
-            panels,
-            _drawing(summary.id_set, Series(summary.configurations, list(families))),
-            SIZE,
-        )
-        if families and panels
-        else None
+    return Figure(
+        "ensembles",
+        f"Weight ensembles: OOD accuracy against {summary.id_set}",
+        "OOD set",
+        "Each curve goes through the weight ensembles of one configuration in the order of alpha, "
+        "the share of the fine-tuned weights, which stands at each mark. Over seeds, marks are "
+        "means.",
+        panels,
+        _drawing(summary.id_set, Series(summary.configurations, list(families))),
+        SIZE,
     )
 
 
@@ -56,13 +53,9 @@ def _curve(summary: Summary, families: Families, target: str) -> Rows:
         (name, alpha, percent(id_.mean), percent(ood.mean))
         for name, members in families.items()
         for alpha, group in members
-        if (id_ := _mean(summary, group, summary.id_set)) and (ood := _mean(summary, group, target))
+        if (id_ := summary.spread(group, summary.id_set)) and (ood := summary.spread(group, target))
     ]
     return Rows(("series", "alpha", "id", "ood"), rows)
-
-
-def _mean(summary: Summary, group: Group, name: str) -> Spread | None:
-    return spread(summary.value(model, name) for model in group.models)
 
 
 def _drawing(id_set: str, series: Series) -> Callable[[str], Drawn]:

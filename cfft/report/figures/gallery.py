@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 import attrs
 from PIL import Image
 
-from cfft.evaluation.compare.groups import settings
-from cfft.report.sources.records import Run
+from cfft.config.comparison import settings
+from cfft.report.sources.records import Run, by_group
 
 _QUALITY = 88
 _IN_CAPTIONS = ("mask.", "fill.", "cam.")
@@ -32,14 +32,10 @@ class Sheet:
 
 def sheets(runs: Sequence[Run]) -> Iterator[Sheet]:
     """Go through the sheets of the first run of each configuration; those that are alike once."""
-    first: dict[str, Run] = {}
-    for run in runs:
-        if run.sheet is not None:
-            first.setdefault(run.group, run)
     alike: dict[bytes, list[Run]] = {}
-    for run in first.values():
-        if run.sheet is not None:
-            alike.setdefault(run.sheet.read_bytes(), []).append(run)
+    for first, *_ in by_group(run for run in runs if run.sheet is not None).values():
+        if first.sheet is not None:
+            alike.setdefault(first.sheet.read_bytes(), []).append(first)
     for image, makers in alike.items():
         address, size = _embedded(image)
         names = ", ".join(run.group for run in makers)
@@ -47,7 +43,8 @@ def sheets(runs: Sequence[Run]) -> Iterator[Sheet]:
 
 
 def _words(run: Run) -> str:
-    chosen = [(key, value) for key, value in settings(run.config) if key.startswith(_IN_CAPTIONS)]
+    said = settings(run.config).items()
+    chosen = [(key, value) for key, value in said if key.startswith(_IN_CAPTIONS)]
     return ", ".join(f"{k.removesuffix('.use').replace('.', ' ')} {v}" for k, v in chosen)
 
 

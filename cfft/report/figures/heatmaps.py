@@ -15,12 +15,10 @@ _AROUND = 100
 _OPACITY = alt.Scale(type="sqrt", domain=[0, 1], range=[0, 1])
 
 
-def heat_maps(confusions: Sequence[Confusion]) -> Figure | None:
+def heat_maps(confusions: Sequence[Confusion]) -> Figure:
     """Draw the matrices whose classes are few enough, each row as shares of the true class."""
     drawable = [found for found in confusions if found.is_drawable]
-    if not drawable:
-        return None
-    side = _CELL * max(len(found.classes) for found in drawable)
+    side = _CELL * max((len(found.classes) for found in drawable), default=0)
     return Figure(
         "confusion",
         "Confusion",

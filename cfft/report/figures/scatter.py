@@ -23,7 +23,7 @@ _FIELDS = (
 _ID, _OOD = _FIELDS.index("id"), _FIELDS.index("ood")
 
 
-def scatter(summary: Summary) -> Figure | None:
+def scatter(summary: Summary) -> Figure:
     """Draw every model by ID and OOD accuracy, with intervals and the fitted line."""
     name = _naming(summary)
     panels = tuple(
@@ -31,18 +31,14 @@ def scatter(summary: Summary) -> Figure | None:
         for target in summary.targets
     )
     names = list(dict.fromkeys(map(name, summary.material.models)))
-    return (
-        Figure(
-            "scatter",
-            f"OOD accuracy against {summary.id_set}",
-            "OOD set",
-            _description(summary),
-            panels,
-            _drawing(summary.id_set, Series(names, names)),
-            SIZE,
-        )
-        if panels
-        else None
+    return Figure(
+        "scatter",
+        f"OOD accuracy against {summary.id_set}",
+        "OOD set",
+        _description(summary),
+        panels,
+        _drawing(summary.id_set, Series(names, names)),
+        SIZE,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from cfft.report.figures.figures import Drawn, Figure, Panel, Rows
 from cfft.report.figures.series import Series
-from cfft.report.sources.records import Run
+from cfft.report.sources.records import Run, by_group
 
 _MOST_POINTS = 150
 _BAND = 0.15
@@ -27,35 +27,24 @@ _MEANINGS = {
 }
 
 
-def curves(runs: Sequence[Run], order: Sequence[str]) -> Figure | None:
+def curves(runs: Sequence[Run], order: Sequence[str]) -> Figure:
     """Draw each quantity that the runs wrote down, by optimiser step; `order` as in Series."""
-    groups = _by_group(runs)
+    groups = by_group(runs)
     panels = tuple(
         Panel(
             _MEANINGS.get(name, f"loss {name}, without its weight"), {"points": _rows(groups, name)}
         )
         for name in _quantities(runs)
     )
-    return (
-        Figure(
-            "training",
-            "Training curves",
-            "quantity",
-            _description(groups),
-            panels,
-            _drawing(Series(order, list(groups))),
-            {"width": 260, "height": 180},
-        )
-        if panels
-        else None
+    return Figure(
+        "training",
+        "Training curves",
+        "quantity",
+        _description(groups),
+        panels,
+        _drawing(Series(order, list(groups))),
+        {"width": 260, "height": 180},
     )
-
-
-def _by_group(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(run.group, []).append(run)
-    return groups
 
 
 def _description(groups: dict[str, list[Run]]) -> str:

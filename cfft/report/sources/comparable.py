@@ -5,11 +5,10 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
+from cfft.config.comparison import Agreement, same_images
+from cfft.data.fingerprint import fingerprint
 from cfft.errors import ConfigError, counted
-from cfft.evaluation.compare.measured import digest
-from cfft.evaluation.stored import suite_differences
 from cfft.report.sources.records import Material, Model
 from cfft.scoring.predictions import read_images
 
@@ -30,10 +29,10 @@ def require_alike(material: Material, models: Sequence[Model]) -> None:
 def other_settings(material: Material, models: Sequence[Model]) -> Iterator[str]:
     """Say which sources had other settings of their suite where nothing shows what it changed."""
     for first, source, changed in _changed_suites(material, models):
-        if _same_images(models, first, source) is None:
+        if _shown_alike(models, first, source) is None:
             yield (
-                f"Suites of {first} and {source} have other settings ({'; '.join(changed)}): their "
-                "images may differ."
+                f"Suites of {first} and {source} have other settings ({changed}): their images may "
+                "differ."
             )
 
 
@@ -88,26 +87,26 @@ def _first_difference(one: Sequence[str], other: Sequence[str]) -> str:
 def _check_suites(material: Material, models: Sequence[Model]) -> None:
     for first, source, changed in _changed_suites(material, models):
         is_other = material.suites[first].get("use") != material.suites[source].get("use")
-        if is_other or _same_images(models, first, source) is False:
+        if is_other or _shown_alike(models, first, source) is False:
             raise ConfigError(
-                f"{first} and {source} have different suites and images ({'; '.join(changed)}): "
-                "report them apart"
+                f"{first} and {source} have different suites and images ({changed}): report them "
+                "apart"
             )
 
 
 def _changed_suites(
     material: Material, models: Sequence[Model]
-) -> Iterator[tuple[str, str, list[str]]]:
-    """Give the first source, another one and the settings in which their suites differ."""
+) -> Iterator[tuple[str, str, Agreement]]:
+    """Give the first source, and each whose suite differs from its, with the differences."""
     sources = {model.source for model in models}
     first, *others = [source for source in material.suites if source in sources] or [""]
     for source in others:
-        changed = suite_differences(material.suites[first], material.suites[source])
-        if changed:
-            yield first, source, changed
+        images = same_images(material.suites[first], material.suites[source], wherever=True)
+        if not images:
+            yield first, source, images
 
 
-def _same_images(models: Sequence[Model], *sources: str) -> bool | None:
+def _shown_alike(models: Sequence[Model], *sources: str) -> bool | None:
     """Tell whether models of one seed have the same images; None where nothing shows it.
 
     Other seeds may have other test images by rights.
@@ -120,13 +119,10 @@ def _same_images(models: Sequence[Model], *sources: str) -> bool | None:
 def _images(models: Sequence[Model]) -> dict[tuple[int | None, str], str]:
     """Return a digest of the images of each set by seed, where predictions tell them."""
     return {
-        (model.seed, name): _digest(path) for model in models for name, path in model.files.items()
+        (model.seed, name): fingerprint(*read_images(path))
+        for model in models
+        for name, path in model.files.items()
     }
-
-
-def _digest(path: Path) -> str:
-    names, labels = read_images(path)
-    return digest(names, labels)
 
 
 def _check_label_spaces(material: Material, models: Sequence[Model]) -> None:

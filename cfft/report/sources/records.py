@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,14 @@ class Run:
     def seed(self) -> int | None:
         """The seed of the run, None where its configuration does not say."""
         return self.config.get("seed")
+
+
+def by_group(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    """Return the runs of each configuration, in order."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.group, []).append(run)
+    return groups
 
 
 @attrs.frozen

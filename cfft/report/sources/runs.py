@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cfft.config.comparison import settings
 from cfft.errors import ConfigError
-from cfft.evaluation.compare.groups import settings
 from cfft.evaluation.files.evaluation import EvaluatedModel
 from cfft.evaluation.files.json_lines import read_lines
 from cfft.evaluation.stored import Source, run_sources
@@ -85,7 +85,7 @@ def _number(index: int, kinds: Sequence[Mapping[str, Any]]) -> str:
 def _start(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that make a starting model and what it is measured on."""
     parts = ("model.", "backbone.", "suite.")
-    start = {key: value for key, value in settings(config) if key.startswith(parts)}
+    start = {key: value for key, value in settings(config).items() if key.startswith(parts)}
     return {"model.name": "the model", **start}
 
 

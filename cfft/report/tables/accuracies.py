@@ -6,24 +6,17 @@ from collections.abc import Iterator
 
 from cfft.errors import shortened
 from cfft.report.sources.records import AVERAGE, ID, Model
-from cfft.report.summary import Group, Summary, spread
+from cfft.report.summary import Group, Summary
 from cfft.report.tables.details import details
-from cfft.report.tables.tables import Cell, Column, Table, figure, text, with_best
+from cfft.report.tables.tables import Cell, Column, Table, figure, text, with_best, with_rows
 
 _LOOSE = 0.5
 
 
 def accuracy_tables(summary: Summary) -> list[Table]:
     """Return those of the tables that have something to say."""
-    found = [
-        results(summary),
-        by_model(summary),
-        robustness(summary),
-        lines(summary),
-        details(summary),
-        differences(summary),
-    ]
-    return [table for table in found if table is not None]
+    made = (results, by_model, robustness, lines, details, differences)
+    return with_rows(make(summary) for make in made)
 
 
 def results(summary: Summary) -> Table:
@@ -32,7 +25,7 @@ def results(summary: Summary) -> Table:
     has_seeds = any(len(group.models) > 1 for group in summary.groups)
     leading = [Column("model"), *([Column("seeds", "count")] if has_seeds else [])]
     rows = [
-        [*_leading(group, has_seeds), *(_group_cell(summary, group, name) for name in names)]
+        [*_leading(group, has_seeds), *(figure(summary.spread(group, name)) for name in names)]
         for group in summary.groups
     ]
     return Table(
@@ -46,10 +39,6 @@ def results(summary: Summary) -> Table:
 
 def _leading(group: Group, has_seeds: bool) -> list[Cell]:
     return [text(group.name), *([Cell(len(group.models))] if has_seeds else [])]
-
-
-def _group_cell(summary: Summary, group: Group, name: str) -> Cell:
-    return figure(spread(summary.value(model, name) for model in group.models))
 
 
 def _names(summary: Summary) -> list[str]:
@@ -79,10 +68,9 @@ def _lacks_ood(summary: Summary, model: Model) -> bool:
     return bool(summary.targets) and summary.value(model, AVERAGE) is None
 
 
-def by_model(summary: Summary) -> Table | None:
+def by_model(summary: Summary) -> Table:
     """Tabulate top-1 of each model, where the table of configurations does not say it already."""
-    if all(len(group.models) == 1 for group in summary.groups):
-        return None
+    has_seeds = any(len(group.models) > 1 for group in summary.groups)
     names = _names(summary)
     rows = [
         [
@@ -91,6 +79,7 @@ def by_model(summary: Summary) -> Table | None:
         ]
         for group in summary.groups
         for model in group.models
+        if has_seeds
     ]
     columns = (Column("model"), Column("configuration"), Column("seed", "count"))
     return Table(
@@ -101,14 +90,13 @@ def by_model(summary: Summary) -> Table | None:
     )
 
 
-def robustness(summary: Summary) -> Table | None:
+def robustness(summary: Summary) -> Table:
     """Tabulate effective robustness by configuration, in points."""
     names = [name for name in _names(summary) if name in summary.lines]
-    if not names:
-        return None
     rows = [
-        [text(group.name), *(_robustness_cell(summary, group, name) for name in names)]
+        [text(group.name), *(figure(summary.robustness_spread(group, name)) for name in names)]
         for group in summary.groups
+        if names
     ]
     columns = (Column(name, "points", summary.sets.get(name, "")) for name in names)
     return Table(
@@ -134,14 +122,8 @@ def _robustness_notes(summary: Summary) -> Iterator[str]:
         )
 
 
-def _robustness_cell(summary: Summary, group: Group, name: str) -> Cell:
-    return figure(spread(summary.robustness(model, name) for model in group.models))
-
-
-def lines(summary: Summary) -> Table | None:
+def lines(summary: Summary) -> Table:
     """Tabulate the fitted lines."""
-    if not summary.lines:
-        return None
     rows = [
         (text(name), Cell(line.slope), Cell(line.intercept), Cell(line.r2), Cell(line.models))
         for name, line in summary.lines.items()
@@ -155,20 +137,16 @@ def lines(summary: Summary) -> Table | None:
     )
 
 
-def differences(summary: Summary) -> Table | None:
+def differences(summary: Summary) -> Table:
     """Tabulate paired differences between models with their intervals."""
     rows = [
         (text(d.a), text(d.b), text(d.set), Cell(d.difference), Cell(d.ci95[0]), Cell(d.ci95[1]))
         for d in summary.material.differences
     ]
     names = (Column("model a"), Column("model b"), Column("set"))
-    return (
-        Table(
-            "differences",
-            "Paired differences, a minus b, in points",
-            (*names, *(Column(name, "points") for name in ("difference", "95 % from", "95 % to"))),
-            tuple(rows),
-        )
-        if rows
-        else None
+    return Table(
+        "differences",
+        "Paired differences, a minus b, in points",
+        (*names, *(Column(name, "points") for name in ("difference", "95 % from", "95 % to"))),
+        tuple(rows),
     )

@@ -5,42 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cfft.evaluation.compare.groups import settings
-from cfft.report.sources.records import Run
+from cfft.config import comparison
+from cfft.report.sources.records import Run, by_group
 from cfft.report.tables.tables import NOTHING, Column, Table, text
 
-_VERSIONS = ("cfft.", "plugins.")
 
-
-def configuration(runs: Sequence[Run]) -> Table | None:
+def configuration(runs: Sequence[Run]) -> Table:
     """Tabulate the resolved settings, one column per configuration; the seeds are in one cell."""
-    return _by_group(runs, "configuration", "Resolved configuration", _settings)
+    return _by_group(runs, "configuration", "Resolved configuration", comparison.settings)
 
 
-def versions(runs: Sequence[Run]) -> Table | None:
+def versions(runs: Sequence[Run]) -> Table:
     """Tabulate the versions of cfft and of the distributions that brought strategies."""
     return _by_group(runs, "versions", "Versions of cfft and plug-ins", _versions)
 
 
-def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings(config) if not key.startswith(_VERSIONS)}
-
-
 def _versions(config: Mapping[str, Any]) -> dict[str, Any]:
-    found = {key: value for key, value in settings(config) if key.startswith(_VERSIONS)}
-    return {key.removeprefix("plugins.").removesuffix(".version"): v for key, v in found.items()}
+    found = comparison.versions(config).items()
+    return {key.removeprefix("plugins.").removesuffix(".version"): value for key, value in found}
 
 
 def _by_group(
     runs: Sequence[Run], name: str, title: str, read: Callable[[Mapping[str, Any]], dict[str, Any]]
-) -> Table | None:
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for run in runs:
-        groups.setdefault(run.group, []).append(read(run.config))
+) -> Table:
+    groups = {name: [read(run.config) for run in own] for name, own in by_group(runs).items()}
     keys = dict.fromkeys(key for found in groups.values() for values in found for key in values)
     rows = [(text(key), *(text(_said(key, values)) for values in groups.values())) for key in keys]
     columns = (Column("setting"), *map(Column, groups))
-    return Table(name, title, columns, tuple(rows)) if rows else None
+    return Table(name, title, columns, tuple(rows))
 
 
 def _said(key: str, found: Sequence[Mapping[str, Any]]) -> str:

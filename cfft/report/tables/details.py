@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import compress
+from typing import Literal
 
-from cfft.report.sources.records import AVERAGE, Model, Robustness
+from cfft.report.sources.records import AVERAGE, Model
 from cfft.report.summary import Summary
 from cfft.report.tables.tables import Cell, Column, Table, text
-from cfft.scoring.results import SetResult
 
 Read = Callable[[Model, str], float | None]
+_UNKNOWN = (None, None)
 
 
-def details(summary: Summary) -> Table | None:
-    """Tabulate a row per model and set, columns where any row has a value; None without rows."""
+def details(summary: Summary) -> Table:
+    """Tabulate a row per model and set, columns where any row has a value."""
     read = _columns(summary)
     rows = [
         (model.label, name, [values(model, name) for values in read.values()])
@@ -21,19 +23,13 @@ def details(summary: Summary) -> Table | None:
         for name in _names(summary, model)
     ]
     known = [any(values[place] is not None for *_, values in rows) for place in range(len(read))]
-    columns = [column for column, is_known in zip(read, known, strict=True) if is_known]
-    return (
-        Table(
-            "details",
-            "Each set in detail",
-            (Column("model"), Column("set"), *columns),
-            tuple(
-                (text(label), text(name), *_cells(values, known)) for label, name, values in rows
-            ),
-            tuple(_notes(summary)),
-        )
-        if rows
-        else None
+    columns = compress(read, known)
+    return Table(
+        "details",
+        "Each set in detail",
+        (Column("model"), Column("set"), *columns),
+        tuple((text(label), text(name), *_cells(values, known)) for label, name, values in rows),
+        tuple(_notes(summary)),
     )
 
 
@@ -48,28 +44,26 @@ def _names(summary: Summary, model: Model) -> Iterator[str]:
 
 
 def _cells(values: Sequence[float | None], known: Sequence[bool]) -> Iterator[Cell]:
-    for value, is_known in zip(values, known, strict=True):
-        if is_known:
-            yield Cell(value)
+    return map(Cell, compress(values, known))
 
 
 def _columns(summary: Summary) -> Mapping[Column, Read]:
     """Return all columns with what stands in them for a model on a set."""
     return {
         Column("top-1", "percent"): summary.value,
-        Column("95 % from", "percent"): lambda model, name: _end(summary, model, name, 0),
-        Column("95 % to", "percent"): lambda model, name: _end(summary, model, name, 1),
-        Column("images", "count"): _of_set(lambda entry: entry.n),
-        Column("classes", "count"): _of_set(lambda entry: entry.classes),
-        Column("class mean", "percent"): _of_set(lambda entry: entry.class_mean),
-        Column("top-5", "percent"): _of_set(lambda entry: entry.top5),
-        Column("calibration error", "percent"): _of_set(lambda entry: entry.ece),
+        Column("95 % from", "percent"): lambda *place: (summary.interval(*place) or _UNKNOWN)[0],
+        Column("95 % to", "percent"): lambda *place: (summary.interval(*place) or _UNKNOWN)[1],
+        Column("images", "count"): _of("sets", "n"),
+        Column("classes", "count"): _of("sets", "classes"),
+        Column("class mean", "percent"): _of("sets", "class_mean"),
+        Column("top-5", "percent"): _of("sets", "top5"),
+        Column("calibration error", "percent"): _of("sets", "ece"),
         Column("ID top-1 on its classes", "percent"): lambda model, name: (
             model.id_on_classes_of.get(name)
         ),
-        Column("robustness", "points"): _of_robustness(lambda found: found.value),
-        Column("robustness, 95 % from", "points"): _of_robustness(lambda found: found.low),
-        Column("robustness, 95 % to", "points"): _of_robustness(lambda found: found.high),
+        Column("robustness", "points"): _of("robustness", "value"),
+        Column("robustness, 95 % from", "points"): _of("robustness", "low"),
+        Column("robustness, 95 % to", "points"): _of("robustness", "high"),
     }
 
 
@@ -78,18 +72,9 @@ def _end(summary: Summary, model: Model, name: str, end: int) -> float | None:
     return None if found is None else found[end]
 
 
-def _of_set(read: Callable[[SetResult], float | None]) -> Read:
-    def value(model: Model, name: str) -> float | None:
-        return read(model.sets[name]) if name in model.sets else None
-
-    return value
-
-
-def _of_robustness(read: Callable[[Robustness], float | None]) -> Read:
-    def value(model: Model, name: str) -> float | None:
-        return read(model.robustness[name]) if name in model.robustness else None
-
-    return value
+def _of(entries: Literal["sets", "robustness"], field: str) -> Read:
+    """Return what reads a field of the model's entry for a set."""
+    return lambda model, name: getattr(getattr(model, entries).get(name), field, None)
 
 
 def _notes(summary: Summary) -> Iterator[str]:

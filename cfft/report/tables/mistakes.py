@@ -10,7 +10,7 @@ from cfft.report.tables.tables import Cell, Column, Table, text
 _ROUNDING = 1e-6
 
 
-def most_frequent(confusions: Sequence[Confusion]) -> Table | None:
+def most_frequent(confusions: Sequence[Confusion]) -> Table:
     """Tabulate the most frequent mistakes of each configuration on each OOD set."""
     rows = [
         (text(found.group), text(found.set), *_row(pair))
@@ -19,9 +19,7 @@ def most_frequent(confusions: Sequence[Confusion]) -> Table | None:
     ]
     columns = (Column("model"), Column("set"), *_columns(confusions))
     notes = ("Over seeds, images and shares are means.",)
-    return (
-        Table("confusion", "Most frequent mistakes", columns, tuple(rows), notes) if rows else None
-    )
+    return Table("confusion", "Most frequent mistakes", columns, tuple(rows), notes)
 
 
 def of_one(confusion: Confusion) -> Table:

@@ -80,6 +80,11 @@ class Table:
         ]
 
 
+def with_rows(tables: Iterable[Table]) -> list[Table]:
+    """Leave out tables that have nothing to say."""
+    return [table for table in tables if table.rows]
+
+
 def text(value: str) -> Cell:
     """Make a cell of words."""
     return Cell(value)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import attrs
 
-from cfft.config.comparison import changes
+from cfft.config.comparison import same_run
 from cfft.config.resolve import RunConfig, resolve
 from cfft.errors import ConfigError, Problems, TrainingError
 from cfft.model.checkpoint import is_checkpoint
@@ -52,12 +52,13 @@ class Job:
 
     def check(self) -> None:
         """Raise ConfigError where the folder holds a run, finished or not, of another one."""
-        stored = self.directory.config.is_file()
-        changed = changes(self.directory.read_config(), self.config) if stored else []
-        if changed:
+        own = self.config.to_dict()
+        stored = self.directory.read_config() if self.directory.config.is_file() else own
+        settings = same_run(stored, own)
+        if not settings:
             raise ConfigError(
-                f"{self.directory.root} holds a run of another configuration "
-                f"({'; '.join(changed)}): give another --out, or remove that folder"
+                f"{self.directory.root} holds a run of another configuration ({settings}): give "
+                "another --out, or remove that folder"
             )
 
 
