@@ -113,7 +113,6 @@ def _listed(registry: Registry, layers: Sequence[Layer]) -> dict[str, tuple[Choi
 
 
 def _backbone_of(registry: Registry, model: Any) -> tuple[Choice, ...]:
-    """Return the backbone that a model's name begins with."""
     prefix, colon, _ = str(model).partition(":")
     return (Choice(prefix, prefix),) if colon and prefix in registry.names("backbone") else ()
 

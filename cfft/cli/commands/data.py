@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
-from typing import Annotated, Any
+from typing import Any
 
 import attrs
 import typer
 from rich.table import Table
 
 from cfft.cli.errors import starting
-from cfft.cli.options.command import Command, Group
+from cfft.cli.options.command import AsJson, Command, Group
 from cfft.cli.options.declared import add_command
 from cfft.cli.options.options import JSON, Option, parameter_options
 from cfft.cli.output.consoles import console
@@ -29,7 +29,6 @@ from cfft.plugin.manager import Provided
 from cfft.plugin.params import values_of
 from cfft.plugin.registry import Registry, broken_line
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.", metavar="")]
 _READABLE = 100  # columns, where pipes and wide terminals have more
 _HELP = """Compare the images on disk with what a suite expects.
 
@@ -83,21 +82,16 @@ def _listing(records: list[dict[str, Any]]) -> Table:
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for record in records:
-        table.add_row(record["name"], "\n".join(_about(record)))
+        needs = (
+            f"{each['module']} (installed)"
+            if each["installed"]
+            else f"{each['module']} (pip install '{each['install']}')"
+            for each in record["requires"]
+        )
+        facts = {"sets": ", ".join(record["sets"]), "needs": ", ".join(needs)}
+        lines = [f"{name}: {words}" for name, words in facts.items() if words]
+        table.add_row(record["name"], "\n".join([record["summary"], *lines]))
     return table
-
-
-def _about(record: dict[str, Any]) -> Iterator[str]:
-    yield record["summary"]
-    if record["sets"]:
-        yield f"sets: {', '.join(record['sets'])}"
-    if record["requires"]:
-        yield f"needs: {', '.join(map(_need, record['requires']))}"
-
-
-def _need(required: dict[str, Any]) -> str:
-    mark = "installed" if required["installed"] else f"pip install '{required['install']}'"
-    return f"{required['module']} ({mark})"
 
 
 def _own_options() -> Iterator[Option]:

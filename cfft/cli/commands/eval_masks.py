@@ -143,7 +143,6 @@ def _own_options(registry: Registry) -> Iterator[Option]:
 
 
 def _usual(kind: str) -> str:
-    """Return what is chosen of a kind where nobody says anything."""
     return ", ".join(choice.use for choice in read_defaults().chosen[kind])
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cfft.cli.options.command import Command, Group
+from cfft.cli.options.command import AsJson, Command, Group
 from cfft.cli.output.consoles import console, listing
 from cfft.cli.output.strategy import print_strategy, strategy_record, summary_record
 from cfft.errors import ConfigError, PluginError, counted, unknown
@@ -16,7 +16,6 @@ from cfft.plugin.kinds import KINDS
 from cfft.plugin.manager import Plugin, Provided
 from cfft.plugin.registry import Registry, broken_line, clash_line
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.", metavar="")]
 KindName = Annotated[
     str | None, typer.Option("--kind", help=f"One kind: {', '.join(KINDS)}.", metavar="KIND")
 ]

@@ -81,7 +81,7 @@ def predict(
 ) -> None:
     """Label images with a stored model."""
     require_free(out)
-    spelled = _SPELLED[_format(form, as_json)]
+    form = _format(form, as_json)
     with starting():
         from cfft.evaluation import predict as prediction  # torch comes with it
         from cfft.evaluation.models.load import load
@@ -93,7 +93,7 @@ def predict(
         found = prediction.predict(
             stored, paths, batch_size, workers, precision, watcher, skip_unreadable
         )
-    _write(spelled(prediction.likeliest(found, classes, top)), out)
+    _write(_spelled(prediction.likeliest(found, classes, top), form), out)
 
 
 def _format(form: Format | None, as_json: bool) -> Format:
@@ -113,20 +113,12 @@ def _write(text: str, out: Path | None) -> None:
     typer.echo(f"wrote {out}", err=True)
 
 
-def _as_csv(guesses: Iterable[Guess]) -> str:
-    from cfft.evaluation.predict import Guess
-
+def _spelled(guesses: Iterable[Guess], form: Format) -> str:
+    rows = [attrs.asdict(guess) for guess in guesses]
+    if form == "jsonl":
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     text = io.StringIO()
-    writer = csv.DictWriter(
-        text, [field.name for field in attrs.fields(Guess)], lineterminator="\n"
-    )
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(map(attrs.asdict, guesses))
+    writer.writerows(rows)
     return text.getvalue()
-
-
-def _as_json_lines(guesses: Iterable[Guess]) -> str:
-    return "".join(json.dumps(attrs.asdict(guess), ensure_ascii=False) + "\n" for guess in guesses)
-
-
-_SPELLED = {"csv": _as_csv, "jsonl": _as_json_lines}

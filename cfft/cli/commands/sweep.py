@@ -83,7 +83,6 @@ def print_run(job: Job, results: RunResults) -> None:
 
 
 def _show(results: SweepResults, out: Path) -> None:
-    """Print the chosen values, the table and where both are."""
     shown = console()
     for name, values in results.chosen.items():
         listed = ", ".join(f"{path} {value}" for path, value in values.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -13,6 +13,7 @@ from cfft.cli.errors import RunInterruptedError
 from cfft.errors import ConfigError, unknown
 
 HELP, HELP_ALL = "--help", "--help-all"
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.", metavar="")]
 
 
 class Command(TyperCommand):

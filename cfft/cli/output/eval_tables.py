@@ -96,7 +96,6 @@ def _side_by_side(
 
 
 def _averages(results: EvaluationResults) -> Table:
-    """Print OOD averages with their intervals, and how they differ from the baseline's."""
     labels = [model.label for model in results.models]
     gaps = {each.a: each.ood_average for each in results.differences}
     numbers = {label: str(number) for number, label in enumerate(labels, 1)}
@@ -125,7 +124,6 @@ def _gap(found: Gap | None) -> tuple[str | Text, str]:
 
 
 def _groups(results: EvaluationResults) -> Table:
-    """Print mean and standard deviation over seeds of the ID set and the OOD average."""
     models = {model.label: model for model in results.models}
     rows = []
     for group in results.groups:
