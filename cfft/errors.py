@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 _MOST_LISTED = 12
@@ -45,6 +46,23 @@ class TrainingError(CfftError):
 
 class OtherProcessError(CfftError):
     """End a process of a distributed run because another one failed, which tells the user why."""
+
+
+class Problems(list[str]):
+    """Collect what is wrong with several things, to raise it together."""
+
+    @contextmanager
+    def noted(self, start: str = "") -> Iterator[None]:
+        """Note the problems of a CfftError instead of raising it; each begins with `start`."""
+        try:
+            yield
+        except CfftError as error:
+            self += (start + line.removeprefix(start) for line in error.problems)
+
+    def check(self) -> None:
+        """Raise ConfigError with each problem once, if there are any."""
+        if self:
+            raise ConfigError(*dict.fromkeys(self))
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

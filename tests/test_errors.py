@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from cfft.errors import CfftError, ConfigError, counted, shortened, unknown
+from cfft.errors import CfftError, ConfigError, Problems, counted, shortened, unknown
 
 
 def test_an_error_of_several_problems_reads_as_one_a_line() -> None:
@@ -77,3 +77,31 @@ def test_no_names_at_all_are_said_to_be_none() -> None:
 )
 def test_one_thing_is_not_several(count: int, words: tuple[str, ...], said: str) -> None:
     assert counted(count, *words) == said
+
+
+def test_problems_of_several_things_are_raised_together_each_once() -> None:
+    problems = Problems()
+    with problems.noted("row: "):
+        raise ConfigError("no lr", "row: no model")
+    with problems.noted("row: "):
+        raise ConfigError("no model")
+
+    with pytest.raises(ConfigError) as caught:
+        problems.check()
+
+    assert caught.value.problems == ("row: no lr", "row: no model")
+
+
+def test_nothing_is_raised_where_there_is_no_problem() -> None:
+    problems = Problems()
+    with problems.noted():
+        pass
+
+    problems.check()
+
+    assert problems == []
+
+
+def test_an_error_that_is_a_bug_is_no_problem_to_note() -> None:
+    with pytest.raises(KeyError), Problems().noted():
+        raise KeyError("a")

@@ -1,4 +1,4 @@
-"""How every command ends: what users can mend without a traceback, the rest with one."""
+"""The end of every command: a traceback only for what users cannot fix."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cfft.errors import CfftError, OtherProcessError
 from cfft.runtime.interrupts import Terminated
 
 _BUG = 1
-_MENDABLE = 2
+_FIXABLE = 2
 _INTERRUPTED = 130
 _SURROUNDINGS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
 
@@ -30,22 +30,22 @@ class RunInterruptedError(Exception):
 def reported() -> Iterator[None]:
     """End the process with 2 for a CfftError, 130 when interrupted, 1 for anything else.
 
-    SIGTERM ends it with 143, and temporary files go; a loop that listens itself hears it first.
+    SIGTERM ends it with 143 and removes temporary files, unless a loop handles it itself.
     """
     try:
         with _hearing(signal.SIGTERM, _terminate):
             yield
     except OtherProcessError:
-        sys.exit(_MENDABLE)  # the process that failed has said why
+        sys.exit(_FIXABLE)  # the process that failed has said why
     except CfftError as error:
-        _end(_MENDABLE, *(f"error: {problem}" for problem in error.problems))
+        _end(_FIXABLE, *(f"error: {problem}" for problem in error.problems))
     except RunInterruptedError as interrupted:
         _end(_INTERRUPTED, str(interrupted))
     except KeyboardInterrupt:
         _end(_INTERRUPTED, "interrupted")
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
-            _end(_MENDABLE, f"error: {error.filename or 'a file or stdout'}: {error.strerror}")
+            _end(_FIXABLE, f"error: {error.filename or 'a file or stdout'}: {error.strerror}")
         traceback.print_exc()
         _end(_BUG, "error: this is a bug in cfft or in a plug-in: please report the lines above")
     finally:

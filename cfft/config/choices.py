@@ -9,7 +9,7 @@ import attrs
 
 from cfft.config.layers import COMMAND_LINE, LISTS, Choice, Layer, joined
 from cfft.config.shorthand import Shorthand
-from cfft.errors import CfftError, unknown
+from cfft.errors import Problems, unknown
 from cfft.plugin.registry import Registry
 from cfft.step.interfaces import AuxLoss
 from cfft.step.needs import needs_of
@@ -22,7 +22,7 @@ _COUNTERFACTUAL_KINDS = ("mask", "fill", "cam")
 class Choices:
     """Hold the strategies of each kind that a run uses.
 
-    `picks`: none of kinds that are `idle`, as no loss looks at what they make.
+    `picks`: none of the `idle` kinds, whose results no loss looks at.
     """
 
     picks: Mapping[str, tuple[Choice, ...]]
@@ -34,45 +34,54 @@ class Choices:
         return {kind: picks[0].use for kind, picks in self.picks.items() if picks}
 
     def labels(self, kind: str) -> list[str]:
-        """List what the strategies of a kind are called."""
+        """List the labels of the strategies of a kind."""
         return [pick.label for pick in self.picks.get(kind, ())]
 
 
-def choose(registry: Registry, layers: Sequence[Layer]) -> tuple[Choices, list[str]]:
-    """Choose the strategies of a run, and say what is wrong with what layers choose.
+def choose(registry: Registry, layers: Sequence[Layer], problems: Problems) -> Choices:
+    """Choose the strategies of a run, and note what is wrong with what layers choose.
 
     Losses are made for it: their parameters say which teachers and other kinds they look at.
     """
     listed = Choices(_listed(registry, layers))
-    losses, problems = strategies(registry, layers, listed, "loss")
+    losses = strategies(registry, layers, listed, "loss", problems)
     idle = () if _use_counterfactuals(listed, losses) else _COUNTERFACTUAL_KINDS
     picks = {kind: picks for kind, picks in listed.picks.items() if kind not in idle}
     teachers = _unlisted_teachers(registry, listed, losses)
     picks["teacher"] = (*picks.get("teacher", ()), *teachers)
     choices = Choices(picks, idle)
     problems += _surplus(layers, idle, losses)
-    problems += _unknown(registry, layers, choices)
-    problems += _misplaced(registry, layers, choices)
-    return choices, problems
+    _check(registry, layers, choices, problems)
+    return choices
 
 
 def strategies(
-    registry: Registry, layers: Sequence[Layer], choices: Choices, kind: str
-) -> tuple[dict[Choice, Any], list[str]]:
-    """Make the chosen strategies of a kind, and say what is wrong with their parameters."""
+    registry: Registry,
+    layers: Sequence[Layer],
+    choices: Choices,
+    kind: str,
+    problems: Problems,
+) -> dict[Choice, Any]:
+    """Make the chosen strategies of a kind, and note what is wrong with their parameters."""
     made: dict[Choice, Any] = {}
-    problems: list[str] = []
     for pick in choices.picks.get(kind, ()):
         if pick.use in registry.names(kind):
             values, sources = joined(_said(registry, layers, choices, kind, pick.label))
-            try:
+            with problems.noted():
                 made[pick] = registry.build(kind, pick.use, values, choices.context, sources)
-            except CfftError as error:
-                problems += error.problems
     if kind not in (*LISTS, *choices.idle) and not choices.picks.get(kind):
         names = ", ".join(registry.names(kind)) or "none"
-        problems = [f"no {kind} is chosen: give --{kind} NAME; installed: {names}"]
-    return made, problems
+        problems.append(f"no {kind} is chosen: give --{kind} NAME; installed: {names}")
+    return made
+
+
+def only_strategy(registry: Registry, layer: Layer, kind: str) -> Any:
+    """Make the strategy of a kind that one layer chooses; raises ConfigError with every problem."""
+    choices, problems = Choices(layer.chosen), Problems()
+    made = strategies(registry, [layer], choices, kind, problems)
+    _check(registry, [layer], choices, problems)
+    problems.check()
+    return made.popitem()[1]
 
 
 def followed(loss: Any) -> str:
@@ -104,7 +113,6 @@ def _listed(registry: Registry, layers: Sequence[Layer]) -> dict[str, tuple[Choi
 
 
 def _backbone_of(registry: Registry, model: Any) -> tuple[Choice, ...]:
-    """Return the backbone that a model's name begins with."""
     prefix, colon, _ = str(model).partition(":")
     return (Choice(prefix, prefix),) if colon and prefix in registry.names("backbone") else ()
 
@@ -139,16 +147,18 @@ def _surplus(
             )
 
 
-def _unknown(registry: Registry, layers: Sequence[Layer], choices: Choices) -> Iterator[str]:
-    """Refuse strategies that are not installed."""
+def _check(
+    registry: Registry, layers: Sequence[Layer], choices: Choices, problems: Problems
+) -> None:
+    """Note strategies that are not installed, and values that belong to nothing chosen."""
     for kind, pick in ((kind, pick) for kind, picks in choices.picks.items() for pick in picks):
-        try:
+        sources = [layer.source for layer in layers if pick in layer.chosen.get(kind, ())]
+        known = sources and sources[-1] != COMMAND_LINE
+        with problems.noted(f"{sources[-1]}: " if known else ""):
             registry.find(kind, pick.use)
-        except CfftError as error:
-            sources = [layer.source for layer in layers if pick in layer.chosen.get(kind, ())]
-            known = sources and sources[-1] != COMMAND_LINE
-            first, *others = error.problems
-            yield from (f"{sources[-1]}: {first}" if known else first, *others)
+    problems += _misplaced(registry, layers, choices)
+    for layer in layers:
+        problems += Shorthand(registry, choices.picks, layer).problems()
 
 
 def _misplaced(registry: Registry, layers: Sequence[Layer], choices: Choices) -> Iterator[str]:
@@ -163,5 +173,5 @@ def _misplaced(registry: Registry, layers: Sequence[Layer], choices: Choices) ->
             yield (
                 f"--{kind}.{label}: {kind} '{label}' is not chosen "
                 f"(chosen: {', '.join(chosen) or 'none'}): "
-                f"add --{kind} {label} or leave its parameters out"
+                f"choose {label} or leave its parameters out"
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,13 @@ from cfft.config.layers import (
     COMMAND_LINE,
     LISTS,
     Layer,
-    for_each,
     parse_seed,
     read_defaults,
     read_file,
     read_recipe,
 )
 from cfft.config.settings import Model, Training
-from cfft.errors import ConfigError, unknown
+from cfft.errors import ConfigError, Problems, unknown
 from cfft.plugin.conversion import plain
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import Declaration, declaration
@@ -34,7 +32,7 @@ CHOSEN_KINDS = tuple(kind for kind in KINDS if kind != "backbone")
 
 @attrs.frozen(eq=False)
 class Keywords:
-    """Say which keywords a function takes, and interpret them.
+    """Interpret the keywords that a function takes.
 
     `kinds`: their strategies can be chosen (all but backbones) and have parameters. `tables`: the
     classes of settings whose parameters are keywords. `files`: whether a recipe and a
@@ -66,12 +64,14 @@ class Keywords:
 
         Values are Python's or text as on the command line; None is the word none.
         """
-        layer = Layer(COMMAND_LINE)
-        for_each(given.items(), partial(self._take, layer))
+        layer, problems = Layer(COMMAND_LINE), Problems()
+        for keyword, value in given.items():
+            with problems.noted():
+                self._take(layer, keyword, value)
+        problems.check()
         return layer
 
-    def _take(self, layer: Layer, item: tuple[str, Any]) -> None:
-        keyword, value = item
+    def _take(self, layer: Layer, keyword: str, value: Any) -> None:
         if keyword == "seed":
             layer.seed = parse_seed(value, "--seed")
         elif keyword == "set":

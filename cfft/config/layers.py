@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
 
-from cfft.errors import ConfigError, unknown
+from cfft.errors import ConfigError, Problems, unknown
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import Param
 
-T = TypeVar("T")
 SETTINGS = ("model", "training")
 LISTS = ("loss", "teacher")
 COMMAND_LINE = "command line"
@@ -54,7 +53,7 @@ class Layer:
         twice = [name for name in listed if listed.count(name) > 1]
         if twice:
             raise ConfigError(
-                f"--{kind} {twice[0]} is given twice: two of one name need labels, "
+                f"--{kind} {twice[0]} is given twice: two of the same name need labels, "
                 f'which a TOML file gives them: [[{kind}]] use = "{twice[0]}" label = "other"'
             )
         if kind in LISTS and listed == ["none"]:
@@ -77,6 +76,15 @@ class Layer:
             self.values.setdefault((parts[0], parts[1]), {})[parts[2]] = value
         else:
             raise ConfigError(_bad_assignment(f"{path}={value}"))
+
+    def without(self, kinds: Collection[str]) -> Layer:
+        """Return a layer that says the same, but nothing of strategies of `kinds`."""
+        return attrs.evolve(
+            self,
+            chosen={kind: picks for kind, picks in self.chosen.items() if kind not in kinds},
+            values={key: values for key, values in self.values.items() if key[0] not in kinds},
+            loose={kind: values for kind, values in self.loose.items() if kind not in kinds},
+        )
 
 
 def _bad_assignment(text: str) -> str:
@@ -145,26 +153,17 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{source} is no valid TOML: {error}") from None
+        raise ConfigError(f"{source} is not valid TOML: {error}") from None
 
 
 def layer_of(document: Mapping[str, Any], source: str) -> Layer:
     """Return the layer that parsed TOML holds; raises ConfigError with every wrong table."""
-    layer = Layer(source)
-    for_each(document.items(), lambda item: _take(layer, *item))
+    layer, problems = Layer(source), Problems()
+    for key, value in document.items():
+        with problems.noted():
+            _take(layer, key, value)
+    problems.check()
     return layer
-
-
-def for_each(items: Iterable[T], action: Callable[[T], None]) -> None:
-    """Act on every item, whatever is wrong with others; raises ConfigError with all problems."""
-    problems: list[str] = []
-    for item in items:
-        try:
-            action(item)
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(*problems)
 
 
 def joined(
@@ -236,7 +235,11 @@ def _take_table(layer: Layer, kind: str, table: Mapping[str, Any]) -> None:
 
 def _take_list(layer: Layer, kind: str, tables: list[Any]) -> None:
     layer.chosen[kind] = ()
-    for_each(tables, lambda table: _take_listed(layer, kind, table))
+    problems = Problems()
+    for table in tables:
+        with problems.noted():
+            _take_listed(layer, kind, table)
+    problems.check()
 
 
 def _take_listed(layer: Layer, kind: str, table: Any) -> None:
@@ -249,7 +252,7 @@ def _take_listed(layer: Layer, kind: str, table: Any) -> None:
     _check_name(layer, f"{kind}.label", label)
     if label in [choice.label for choice in layer.chosen[kind]]:
         raise ConfigError(
-            f"{layer.source}: two [[{kind}]] are called '{label}': give each a label of its own"
+            f"{layer.source}: two [[{kind}]] are called '{label}': give each its own label"
         )
     layer.chosen[kind] += (Choice(label, use),)
     layer.values[kind, label] = plain

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,7 @@ import tomlkit
 from cfft.config.choices import Choices, choose, followed, strategies
 from cfft.config.layers import LISTS, Choice, Layer, joined
 from cfft.config.settings import Model, Training
-from cfft.config.shorthand import Shorthand
-from cfft.errors import ConfigError, unknown
+from cfft.errors import Problems, unknown
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import NAME, declaration, values_of
 from cfft.plugin.registry import Registry
@@ -119,38 +117,36 @@ def resolve(
 
     `without_model`: the problem where no layer names a model.
     """
-    choices, problems = choose(registry, layers)
-    config, others = build(registry, layers, choices, without_model)
-    if config is None or problems:
-        raise ConfigError(*dict.fromkeys([*problems, *others]))
-    return config
+    problems = Problems()
+    choices = choose(registry, layers, problems)
+    return build(registry, layers, choices, problems, without_model)
 
 
 def build(
-    registry: Registry, layers: Sequence[Layer], choices: Choices, without_model: str = _NO_MODEL
-) -> tuple[RunConfig | None, list[str]]:
-    """Make what a run uses of what layers say, or say what is wrong with it."""
-    made, wrong, chosen = {}, {}, {}
-    for kind in KINDS:
-        made[kind], wrong[kind] = strategies(registry, layers, choices, kind)
-        chosen[kind] = tuple(_chosen(registry, kind, *each) for each in made[kind].items())
-    singles = [kind for kind in KINDS if kind not in LISTS]
-    model, wrong["model"] = _settings(layers, Model, without_model)
-    training, wrong["training"] = _settings(layers, Training)
-    problems = [
-        *chain(*(wrong[kind] for kind in LISTS)),
-        *_bad_labels(choices),
-        *_bad_teachers(registry, choices, made["loss"]),
-        *chain(*(wrong[part] for part in (*singles, "model", "training"))),
-        *chain(*(Shorthand(registry, choices.picks, layer).problems() for layer in layers)),
-    ]
-    if problems:
-        return None, problems
-    single: dict[str, Any] = {kind: next(iter(chosen[kind]), None) for kind in singles}
+    registry: Registry,
+    layers: Sequence[Layer],
+    choices: Choices,
+    problems: Problems,
+    without_model: str = _NO_MODEL,
+) -> RunConfig:
+    """Make what a run uses of what layers say; raises as `resolve` does, `problems` among all."""
+    made = {kind: strategies(registry, layers, choices, kind, problems) for kind in KINDS}
+    problems += _bad_labels(choices)
+    problems += _bad_teachers(registry, choices, made["loss"])
+    model = _settings(layers, Model, problems, without_model)
+    training = _settings(layers, Training, problems)
+    problems.check()
+    chosen = {
+        kind: tuple(_chosen(registry, kind, *each) for each in found.items())
+        for kind, found in made.items()
+    }
+    single: dict[str, Any] = {
+        kind: next(iter(each), None) for kind, each in chosen.items() if kind not in LISTS
+    }
     seed = next((layer.seed for layer in reversed(layers) if layer.seed is not None), 0)
     return RunConfig(
         seed, model, training, losses=chosen["loss"], teachers=chosen["teacher"], **single
-    ), []
+    )
 
 
 def _chosen(registry: Registry, kind: str, pick: Choice, strategy: Any) -> Chosen:
@@ -159,18 +155,20 @@ def _chosen(registry: Registry, kind: str, pick: Choice, strategy: Any) -> Chose
 
 
 def _settings(
-    layers: Sequence[Layer], table: type[Any], without_name: str | None = None
-) -> tuple[Any, list[str]]:
+    layers: Sequence[Layer],
+    table: type[Any],
+    problems: Problems,
+    without_name: str | None = None,
+) -> Any:
     """Make the run's own settings; `without_name`: the problem where they lack a name."""
     declared = declaration(table)
     said = ((layer.source, layer.settings.get(declared.kind, {})) for layer in layers)
     values, sources = joined(said)
     if without_name is not None and "name" not in values:
-        return None, [without_name]
-    try:
-        return declared.build(values, {}, sources), []
-    except ConfigError as error:
-        return None, [*error.problems]
+        problems.append(without_name)
+        return None
+    with problems.noted():
+        return declared.build(values, {}, sources)
 
 
 def _bad_labels(choices: Choices) -> Iterator[str]:
@@ -196,7 +194,7 @@ def _bad_teachers(
     if idle and len(losses) == len(choices.labels("loss")):
         paths = ", ".join(f"--loss.{pick.label}.teacher {idle[0]}" for pick in losses)
         yield (
-            f"teacher '{idle[0]}' is followed by no loss: give {paths or 'a --loss'}, "
+            f"teacher '{idle[0]}' is not followed by any loss: give {paths or 'a --loss'}, "
             "or leave the teacher out"
         )
 

@@ -36,7 +36,7 @@ class Training:
     )
     micro_batch: int | None = param(
         None,
-        help="images per process and forward pass; none: as many as accumulation 1 needs",
+        help="images per process and forward pass; none: no gradient accumulation",
         ge=1,
     )
     lr: float = param(3e-5, help="peak learning rate", gt=0)
@@ -45,14 +45,14 @@ class Training:
     beta2: float = param(0.999, help="AdamW beta2", ge=0, lt=1)
     schedule: Literal["cosine", "one-cycle", "constant"] = param(
         "cosine",
-        help="cosine: linear warm-up, then cosine to 0 (paper); one-cycle: the reference program's",
+        help="cosine: linear warm-up, then cosine to 0 (paper); one-cycle: as in the reference",
     )
     warmup_steps: int | None = param(
         None, help="warm-up in optimiser steps; none: warmup_share of all steps", ge=0
     )
     warmup_share: float = param(0.05, help="share of all steps spent on warm-up", ge=0, lt=1)
     clip_norm: float | None = param(
-        1.0, help="largest L2 norm of the gradient; none: no limit", gt=0
+        1.0, help="L2 norm that gradients are clipped to; none: no clipping", gt=0
     )
     clip_at: Literal["step", "micro-batch"] = param(
         "step", help="clip once per optimiser step (paper) or after every micro-batch (reference)"
@@ -62,36 +62,39 @@ class Training:
     )
     train: Literal["all", "head"] = param("all", help="parameters that are trained")
     patience: int | None = param(
-        None, help="stop after so many epochs without a better validation accuracy", ge=1
+        None, help="stop after this many epochs without a better validation accuracy", ge=1
     )
-    limit_train: int | None = param(None, help="train on so many images only, drawn by class", ge=1)
+    limit_train: int | None = param(
+        None, help="train on this many images only, drawn by class", ge=1
+    )
     skip_unreadable: bool = param(
         False, help="leave unreadable images out and record them, instead of stopping"
     )
-    workers: int = param(2, help="processes per process that decode images; 0: none", ge=0)
+    workers: int = param(2, help="image-decoding workers per process; 0: none", ge=0)
     checkpoint_every: str | None = param(
-        None, help="extra checkpoints every N steps (N) or minutes (Nm); each epoch has one anyway"
+        None,
+        help="checkpoints every N steps (N) or N minutes (Nm), besides one per epoch",
     )
-    log_every: int = param(10, help="optimiser steps between two lines of metrics.jsonl", ge=1)
+    log_every: int = param(10, help="optimiser steps per line of metrics.jsonl", ge=1)
 
 
 @settings("evaluation")
 class Evaluation:
-    """Set how models are measured."""
+    """Set the way models are measured."""
 
     label_space: Literal["subset", "full"] | None = param(
         None,
-        help="subset: the arg-max is among the classes of each set; full: among all of the suite; "
-        "none: subset, or with --from-predictions what was taken",
+        help="subset: predict among the classes of each set; full: among all of the suite; "
+        "none: subset, or with --from-predictions the stored one",
     )
     alphas: tuple[float, ...] | None = param(
         None,
-        help="for every run also the weight ensembles (1 - alpha) * start + alpha * fine-tuned, as "
-        "in 0,0.25,0.5,0.75,1 (WiSE-FT)",
+        help="measure also the weight ensembles (1 - alpha) * start + alpha * fine-tuned of runs, "
+        "as in 0,0.25,0.5,0.75,1 (WiSE-FT)",
     )
     baseline: str | None = param(
         None,
-        help="the model that all others are compared with image by image; none: the one before "
+        help="model that all others are compared with, image by image; none: the one before "
         "fine-tuning, else the first",
     )
     baseline_line: str | None = param(
@@ -100,13 +103,11 @@ class Evaluation:
         "set, an earlier evaluation, or a pattern of models measured here",
     )
     batch_size: int = param(128, help="images per process and forward pass", ge=1)
-    models_at_once: int = param(
-        8, help="models in memory together, for which images are decoded once", ge=1
-    )
+    models_at_once: int = param(8, help="models in memory at once, sharing decoded images", ge=1)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = param(
         "auto", help="auto: bf16 on an accelerator that has it, else fp32"
     )
-    workers: int = param(2, help="processes per process that decode images; 0: none", ge=0)
+    workers: int = param(2, help="image-decoding workers per process; 0: none", ge=0)
     skip_unreadable: bool = param(
-        False, help="look for unreadable images first, leave them out and record them"
+        False, help="find unreadable images first, leave them out and record them"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -21,7 +21,7 @@ class Shorthand:
     layer: Layer
 
     def values(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """Return what can be given to someone, by (kind, label)."""
+        """Return the values that have one owner, by (kind, label)."""
         values: dict[tuple[str, str], dict[str, Any]] = {}
         for name, value in self.layer.short.items():
             owners = self._owners(name)
@@ -30,21 +30,18 @@ class Shorthand:
                 values.setdefault((kind, pick.label), {})[name] = value
         return values
 
-    def problems(self) -> list[str]:
-        """Say which short options belong to nobody, to several, or are given in full as well."""
-        found = (self._problem(name, self._owners(name)) for name in self.layer.short)
-        return [problem for problem in found if problem is not None]
-
-    def _problem(self, name: str, owners: list[tuple[str, Choice]]) -> str | None:
-        if not owners:
-            return self._homeless(name) if self._all_installed() else None
-        spellings = " or ".join(_full(kind, pick, name) for kind, pick in owners)
-        if len(owners) > 1:
-            return f"{short_option(name)} could mean several: write {spellings}"
-        kind, pick = owners[0]
-        if name in self.layer.values.get((kind, pick.label), {}):
-            return f"{short_option(name)} and {spellings} are the same: give one of them"
-        return None
+    def problems(self) -> Iterator[str]:
+        """Go through short options of no strategy, of several, or given in full as well."""
+        installed = all(pick.use in self.registry.names(kind) for kind, pick in self._picks())
+        for name in self.layer.short:
+            option, owners = short_option(name), self._owners(name)
+            full = [_full(kind, pick, name) for kind, pick in owners]
+            if len(owners) > 1:
+                yield f"{option} is ambiguous: write {' or '.join(full)}"
+            elif not owners and installed:  # a misspelt mask may have the parameter
+                yield self._homeless(name)
+            elif any(name in self.layer.values.get((k, pick.label), {}) for k, pick in owners):
+                yield f"{option} and {full[0]} are the same: give one of them"
 
     def _owners(self, param: str) -> list[tuple[str, Choice]]:
         having = {(found.kind, found.name) for found in self._having(param)}
@@ -57,17 +54,10 @@ class Shorthand:
     def _picks(self) -> list[tuple[str, Choice]]:
         return [(kind, pick) for kind, picks in self.chosen.items() for pick in picks]
 
-    def _all_installed(self) -> bool:
-        """Tell whether what is chosen exists; a misspelt mask may have the parameter."""
-        return all(pick.use in self.registry.names(kind) for kind, pick in self._picks())
-
     def _homeless(self, param: str) -> str:
-        owners = self._having(param)
-        spellings = ", ".join(_full(d.kind, Choice(d.name, d.name), param) for d in owners)
+        spellings = ", ".join(f"--{d.path}.{param}" for d in self._having(param))
         chosen = ", ".join(f"{kind} {pick.use}" for kind, pick in self._picks()) or "nothing"
-        return (
-            f"{short_option(param)} belongs to nothing chosen ({chosen}); it exists as {spellings}"
-        )
+        return f"{short_option(param)} fits no chosen strategy ({chosen}); it exists as {spellings}"
 
 
 def _full(kind: str, pick: Choice, param: str) -> str:

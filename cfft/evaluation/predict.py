@@ -1,4 +1,4 @@
-"""What a stored model says of images without labels."""
+"""Predictions of a stored model for images without labels."""
 
 from __future__ import annotations
 

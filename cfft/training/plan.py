@@ -53,7 +53,7 @@ def _image_facts(suite: Suite, prepared: Prepared) -> Iterator[Fact]:
         yield "images", "absent", f"{', '.join(prepared.sets.absent)} (not measured)"
     beside = Suite.of(suite).unread()
     if beside:
-        yield "images", "not read", f"{', '.join(beside)} (no set's folder is called so)"
+        yield "images", "ignored", f"{', '.join(beside)} (not train, val, test or ood)"
     if prepared.skipped:
         yield "images", "left out", f"{len(prepared.skipped)} unreadable"
 

@@ -35,7 +35,7 @@ def make_scheduler(optimizer: Optimizer, training: Training, steps: Steps) -> LR
     """Return the scheduler that is to be stepped once after every optimiser step.
 
     cosine: linear warm-up from lr/warmup, then half a cosine down to 0 after the last step.
-    one-cycle: the reference program's, up over 2 % of the steps from lr/25 and down to lr/25e4,
+    one-cycle: as in the reference program, up over 2 % of the steps from lr/25 and down to lr/25e4,
     with beta1 between 0.85 and 0.95 against it; the settings of warm-up do not touch it.
     """
     if training.schedule == "one-cycle":

@@ -112,7 +112,7 @@ def test_verify_mentions_folders_that_belong_to_no_set(cfft_command: Command, da
     ended = cfft_command("data", "verify", "folder", str(data))
 
     assert ended.code == 0
-    assert "not read, as no set's folder is called so: sketch" in ended.out.splitlines()
+    assert "ignored folders (not train, val, test or ood): sketch" in ended.out.splitlines()
 
 
 def test_verify_as_json_prints_nothing_else_on_stdout(cfft_command: Command, data: Path) -> None:
@@ -220,8 +220,11 @@ def test_a_suite_that_opens_nothing_says_why(cfft_command: Command, install: Ins
         (("domains",), "suite.domains.data is missing: give --suite.domains.data PATH"),
         (("domains", "a", "--data", "b"), "DIR a and --data b mean the same: give one of them"),
         (("domains", "a", "--idd", "x"), "unknown option --idd; did you mean --id"),
-        (("domains", "a", "--suite.folder.data", "b"), "the suite is 'domains', not 'folder'"),
-        (("shapes", "a"), "--data belongs to nothing chosen (suite shapes)"),
+        (
+            ("domains", "a", "--suite.folder.data", "b"),
+            "suite 'folder' is not chosen (chosen: domains)",
+        ),
+        (("shapes", "a"), "--data fits no chosen strategy (suite shapes)"),
         (("domains", "a", "--seed", "x"), "--seed: got 'x', allowed: a whole number >= 0"),
     ],
 )

@@ -125,7 +125,7 @@ def test_what_was_not_measured_is_said() -> None:
 def test_a_line_that_could_not_be_fitted_is_said() -> None:
     text = shown(record(model("seed0"), baseline_line="object*", lines={"ood_average": LINE}))
 
-    assert "no baseline line for art_painting: it takes 3 models" in text
+    assert "no baseline line for art_painting: it needs 3 models" in text
 
 
 def test_a_set_of_one_class_is_told_to_say_nothing() -> None:
@@ -134,7 +134,7 @@ def test_a_set_of_one_class_is_told_to_say_nothing() -> None:
 
     text = shown(record(alone))
 
-    assert "art_painting has one class, which is then always right; see --label-space" in text
+    assert "art_painting has a single class, so every prediction is right; see" in text
 
 
 def test_a_model_without_an_average_is_named_with_the_sets_that_it_lacks() -> None:
@@ -153,7 +153,7 @@ def test_effective_robustness_of_the_average_is_a_row() -> None:
 
 @pytest.mark.parametrize(
     ("slope", "says"),
-    [(0.8, "3 models, R² 0.25\n"), (-0.8, "R² 0.25, which falls: there models that are better ID")],
+    [(0.8, "3 models, R² 0.25\n"), (-0.8, "R² 0.25; it falls: models that are better ID")],
 )
 def test_what_effective_robustness_is_measured_from_is_said(slope: float, says: str) -> None:
     line = {**LINE, "slope": slope}

@@ -36,7 +36,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--loss", "a", "--loss", "a"], "--loss a is given twice"),
         (["--threshold", "1.5"], "mask.object.threshold: got '1.5', allowed: a number from 0 to 1"),
         (["--threshold", "high"], "mask.object.threshold: got 'high'"),
-        (["--rate", "0.5"], "--rate belongs to nothing chosen"),
+        (["--rate", "0.5"], "--rate fits no chosen strategy"),
         (
             ["--epochs", "1.5"],
             "--epochs (training.epochs): got '1.5', allowed: a whole number",
@@ -111,7 +111,7 @@ def test_a_suite_without_its_folder_says_which_option_is_missing(
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("[mask", "config file bad.toml is no valid TOML"),
+        ("[mask", "config file bad.toml is not valid TOML"),
         ("[maks]\nuse = 'x'", "config file bad.toml: unknown key 'maks'; did you mean 'mask'?"),
         ("[mask.objct]\na = 1", "config file bad.toml: unknown mask 'objct'"),
         (

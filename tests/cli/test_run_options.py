@@ -13,8 +13,7 @@ import typer
 
 from cfft.cli.options.command import Command
 from cfft.cli.options.declared import add_command
-from cfft.cli.options.describe import default_words, facts, metavar
-from cfft.cli.options.options import run_options
+from cfft.cli.options.options import facts, metavar, run_options
 from cfft.config.keywords import Keywords
 from cfft.config.layers import Choice, Layer
 from cfft.errors import ConfigError
@@ -154,8 +153,9 @@ def test_help_shows_third_party_parameters_with_brackets_as_they_are(
 def test_help_groups_options_and_lists_recipes(cfft_command: Callable[..., Any]) -> None:
     shown = cfft_command("run", "--help-all").out
 
-    panels = ["What to train on", "Method", "Training", "Configuration", "Output"]
-    places = [shown.index(f"─ {panel} ") for panel in [*panels, "Parameters of what is chosen"]]
+    panels = ["Images and model", "Method", "Training", "Configuration", "Output"]
+    panels.append("Parameters of the chosen strategies")
+    places = [shown.index(f"─ {panel} ") for panel in panels]
     assert places == sorted(places)
     assert "--recipe vanilla: Fine-tuning with cross-entropy alone" in shown
 
@@ -317,4 +317,4 @@ def test_a_parameter_is_described_in_a_few_words(param: Param, words: str) -> No
 def test_defaults_that_depend_are_described_with_what_they_depend_on() -> None:
     param = Param("t", float, 0.3, "", given={"fill": {"none": 0.3, "multi": 0.6}})
 
-    assert default_words(param) == "default 0.3; 0.6 with fill multi"
+    assert facts(param) == "[default 0.3; 0.6 with fill multi]"

@@ -76,7 +76,7 @@ def test_one_set_with_separate_intervals_is_enough_for_no_such_remark() -> None:
 
 def test_sets_with_other_numbers_of_classes_are_pointed_out() -> None:
     sets = {**RESULTS["sets"], "art": score("ood", 0.5, 200, classes=5)}
-    caption = "accuracy is among the classes of each set"
+    caption = "predictions are among the classes of each set"
 
     assert caption in "\n".join(printed({**RESULTS, "sets": sets}))
     assert caption not in "\n".join(printed(RESULTS))

@@ -55,8 +55,8 @@ def test_an_empty_list_chooses_nothing() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("mask = [", r"file is no valid TOML: .*at end of document"),
-        ("[mask]\nuse = 1\nuse = 2", "file is no valid TOML"),
+        ("mask = [", r"file is not valid TOML: .*at end of document"),
+        ("[mask]\nuse = 1\nuse = 2", "file is not valid TOML"),
         ("[maks]", "file: unknown key 'maks'; did you mean 'mask'?"),
         ('mask = "object"', r"'mask' must be written as \[mask\] and, .* use = \"object\""),
         ('loss = "none"', r"written as \[\[loss\]\] and, .* use = \"none\"; or loss = \[\]"),
@@ -65,7 +65,7 @@ def test_an_empty_list_chooses_nothing() -> None:
         ("[[loss]]\nweight = 3", r'every \[\[loss\]\] needs use = "NAME"'),
         ("loss = [1]", r'every \[\[loss\]\] needs use = "NAME"'),
         ('[[loss]]\nuse = "a"\nlabel = 3', "loss.label: got 3"),
-        ('[[loss]]\nuse = "a"\n[[loss]]\nuse = "a"', "two .* are called 'a': give each a label"),
+        ('[[loss]]\nuse = "a"\n[[loss]]\nuse = "a"', "two .* are called 'a': give each its own"),
         ("seed = -1", "file: seed: got -1, allowed: a whole number >= 0"),
         ("seed = true", "file: seed: got True"),
         ("seed = 1.5", "file: seed: got 1.5"),

@@ -20,7 +20,7 @@ from cfft.config.layers import (
     read_recipe,
 )
 from cfft.config.resolve import RunConfig, build, resolve
-from cfft.errors import ConfigError
+from cfft.errors import ConfigError, Problems
 from cfft.plugin.registry import Registry
 
 CHOSEN = {
@@ -218,7 +218,7 @@ def test_a_short_option_goes_to_the_chosen_strategy_that_has_it(toys: Registry) 
 def test_a_short_option_that_nothing_chosen_has_names_who_has_it(toys: Registry) -> None:
     message = problems(toys, command_line(rate="0.5"))
 
-    assert message.startswith("--rate belongs to nothing chosen (")
+    assert message.startswith("--rate fits no chosen strategy (")
     assert "mask object" in message
     assert message.endswith("it exists as --mask.random.rate")
 
@@ -228,7 +228,7 @@ def test_a_short_option_that_several_have_lists_the_full_spellings(toys: Registr
     own.short = {"weight": "2"}
 
     assert problems(toys, own) == (
-        "--weight could mean several: write --loss.feature-mse.weight or --loss.logit-kl.weight"
+        "--weight is ambiguous: write --loss.feature-mse.weight or --loss.logit-kl.weight"
     )
 
 
@@ -308,8 +308,8 @@ def test_a_run_without_suite_and_model_asks_for_both(toys: Registry) -> None:
         (command_line("training.epoch=1"), "training: unknown parameter 'epoch'; did you mean"),
         (toml("[mask.objct]\nthreshold = 1"), "config file: unknown mask 'objct'"),
         (toml('[[loss]]\nuse = "feature-mse"\nteacher = "clp"'), "did you mean 'clip'?"),
-        (choosing(teacher=["clip", "wise"]), "teacher 'wise' is followed by no loss"),
-        (choosing(loss=["none"], teacher=["clip"]), "teacher 'clip' is followed by no loss"),
+        (choosing(teacher=["clip", "wise"]), "teacher 'wise' is not followed by any loss"),
+        (choosing(loss=["none"], teacher=["clip"]), "teacher 'clip' is not followed by any loss"),
         (choosing(loss=["none"], mask=["object"]), "--mask was given, but no loss looks at"),
         (choosing(loss=["logit-kl"], fill=["multi"]), "(losses: logit-kl)"),
         (labelled("loss"), "no loss can be labelled 'loss'"),
@@ -358,7 +358,8 @@ def test_choosing_tells_what_is_used_and_what_no_loss_needs(toys: Registry) -> N
     layers = [read_defaults(), toml(BASE), command_line("loss.logit-kl.teacher=wise")]
     layers[-1].choose("loss", ["logit-kl"])
 
-    choices, wrong = choose(toys, layers)
+    wrong = Problems()
+    choices = choose(toys, layers, wrong)
 
     assert (choices.idle, wrong) == (("mask", "fill", "cam"), [])
     assert {kind: choices.labels(kind) for kind in choices.picks} == {
@@ -375,14 +376,14 @@ def test_building_tells_every_bad_value_of_what_was_chosen(toys: Registry) -> No
         {kind: (Choice(name, name),) for kind, name in CHOSEN.items()}, idle=("fill", "cam")
     )
 
-    config, wrong = build(toys, layers, choices)
+    with pytest.raises(ConfigError) as caught:
+        build(toys, layers, choices, Problems())
 
-    assert config is None
-    assert [problem.partition(": ")[0] for problem in wrong] == [
+    assert [problem.partition(": ")[0] for problem in caught.value.problems] == [
+        "mask.object.threshold",
         "teacher.wise.alpha",
         "teacher.wise.weights is missing",
-        "teacher 'wise' is followed by no loss",
-        "mask.object.threshold",
+        "teacher 'wise' is not followed by any loss",
     ]
 
 

@@ -295,7 +295,7 @@ def test_a_run_whose_configuration_is_broken_is_named(
     ended = cfft_command("eval", str(runs / "seed0"), str(run), "--out", str(tmp_path / "E"))
 
     assert ended.code == 2
-    assert f"config file {run}/config.toml is no valid TOML" in ended.err
+    assert f"config file {run}/config.toml is not valid TOML" in ended.err
 
 
 def test_evaluations_get_a_new_directory_each(

@@ -68,7 +68,7 @@ def test_a_table_is_printed_for_people(
 
     assert ended.code == 0, ended.err
     assert "zero-shot on sunny, map relevance, in percent" in ended.out
-    assert "with everything hidden the IoU is 50.0" in ended.out
+    assert "hiding everything gives an IoU of 50.0" in ended.out
 
 
 def test_the_model_before_is_called_by_the_head_that_it_has(

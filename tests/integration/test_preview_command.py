@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from cfft.cli.commands.preview import Drawn, combinations
 from cfft.config.resolve import RunConfig
+from cfft.evaluation.combinations import combinations
 from cfft.evaluation.preview import Combination
 from cfft.plugin.registry import Registry
 
@@ -30,14 +30,9 @@ def chosen(config: RunConfig) -> tuple[str, ...]:
 def test_strategies_are_combined_and_thresholds_given_to_masks_that_have_one(
     registry: Registry,
 ) -> None:
-    drawn = Drawn(
-        mask=["object", "random"],
-        fill=["single", "multi"],
-        thresholds=["0.2", "0.4"],
-        keywords={"rate": "0.25"},
-    )
+    names = {"mask": ["object", "random"], "fill": ["single", "multi"]}
 
-    found = combinations(registry, drawn)
+    found = combinations(registry, {"rate": "0.25"}, names, thresholds=["0.2", "0.4"])
 
     assert [chosen(config) for config in found] == [
         ("relevance", "object 0.2", "single"),
@@ -51,13 +46,13 @@ def test_strategies_are_combined_and_thresholds_given_to_masks_that_have_one(
 
 
 def test_without_strategies_those_of_the_recipe_are_drawn(registry: Registry) -> None:
-    (found,) = combinations(registry, Drawn(keywords={"recipe": "no-masking"}))
+    (found,) = combinations(registry, {"recipe": "no-masking"}, {})
 
     assert chosen(found) == ("relevance", "none", "none")
 
 
 def test_a_run_without_counterfactuals_is_drawn_with_the_defaults(registry: Registry) -> None:
-    (found,) = combinations(registry, Drawn(keywords={"recipe": "vanilla"}))
+    (found,) = combinations(registry, {"recipe": "vanilla"}, {})
 
     assert chosen(found) == ("relevance", "object 0.3", "single")
 

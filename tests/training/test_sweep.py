@@ -127,7 +127,7 @@ def test_the_runs_of_another_row_can_be_named_in_a_rows_config(
         ('seeds = [1, 1]\n[[row]]\nname = "a"', "each once"),
         ('[[row]]\nname = "a"\nafter = "b"', "must name a row above"),
         ('[[row]]\nname = "a"\nsearch = { "training.lr" = [] }', "takes a list"),
-        ("[[row]\n", "no valid TOML"),
+        ("[[row]\n", "not valid TOML"),
     ],
 )
 def test_a_wrong_sweep_file_says_what_is_wrong(text: str, said: str) -> None:

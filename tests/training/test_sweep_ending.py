@@ -36,15 +36,13 @@ time.sleep(60)
 """
 
 
-class Reader(Silent):
-    """Hear of runs, and end with `error` at the first that is done."""
+def seen_enough(job: Job, results: RunResults) -> None:
+    """End at the first run that is done, as a closed pipe does."""
+    raise SystemExit(0)
 
-    def __init__(self, error: BaseException | None = None) -> None:
-        self.error = error
 
-    def done(self, job: Job, results: RunResults) -> None:
-        if self.error is not None:
-            raise self.error
+def seen(job: Job, results: RunResults) -> None:
+    """Hear that a run is done."""
 
 
 @pytest.fixture
@@ -75,7 +73,7 @@ def test_a_sweep_whose_reader_has_seen_enough_waits_for_the_runs_that_it_started
     do(a=FINISH, b=FINISH_LATER)
 
     with pytest.raises(SystemExit) as end:
-        run_jobs(jobs, 2, 1, Reader(SystemExit(0)))
+        run_jobs(jobs, 2, Silent(), seen_enough)
 
     assert end.value.code == 0
     assert [written(job) for job in jobs] == [["results.json"], ["results.json"]]
@@ -85,7 +83,7 @@ def test_sigterm_ends_the_run_and_starts_no_other(jobs: list[Job], do: Callable[
     do(a=END_THE_SWEEP, b=FINISH)
 
     with pytest.raises(SystemExit) as end, reported():
-        run_jobs(jobs, 1, 1, Reader())
+        run_jobs(jobs, 1, Silent(), seen)
 
     assert end.value.code == 143
     assert [written(job) for job in jobs] == [["ended"], []]
@@ -97,7 +95,7 @@ def test_sigterm_ends_a_run_that_a_sweep_only_waits_for(
     do(a=FINISH, b=END_THE_SWEEP)
 
     with pytest.raises(SystemExit) as end, reported():
-        run_jobs(jobs, 2, 1, Reader(SystemExit(0)))
+        run_jobs(jobs, 2, Silent(), seen_enough)
 
     assert end.value.code == 143
     assert [written(job) for job in jobs] == [["results.json"], ["ended"]]

@@ -1,4 +1,4 @@
-"""The command `cfft data`: which suites there are, and whether their images are complete."""
+"""The command `cfft data`: list suites and verify their images."""
 
 from __future__ import annotations
 
@@ -6,36 +6,34 @@ import json
 from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import attrs
 import typer
 from rich.table import Table
 
 from cfft.cli.errors import starting
-from cfft.cli.options.command import Command, Group
+from cfft.cli.options.command import AsJson, Command, Group
 from cfft.cli.options.declared import add_command
 from cfft.cli.options.options import JSON, Option, parameter_options
-from cfft.cli.options.suites import chosen_suite, place
 from cfft.cli.output.consoles import console
-from cfft.cli.output.live import reporter
+from cfft.cli.output.live import reporting
 from cfft.cli.output.strategy import summary_record
 from cfft.cli.output.verification import print_verification
+from cfft.config.choices import only_strategy
 from cfft.config.keywords import Keywords
 from cfft.config.layers import SEED
 from cfft.data.suite import Suite
-from cfft.errors import DataError
+from cfft.errors import ConfigError, DataError
 from cfft.plugin.params import values_of
 from cfft.plugin.registry import Provided, Registry, broken_line
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.", metavar="")]
 _READABLE = 100  # columns, where pipes and wide terminals have more
 _HELP = """Compare the images on disk with what a suite expects.
 
 Every set is opened, counted and read: classes and images against the numbers of the published \
 sets, images that cannot be read, and images that training, test and OOD sets share. The exit \
-code is 0 where everything is as it should be, else 2.
+code is 0 if nothing is wrong, else 2.
 
 For example: cfft data verify domains DIR --id photo
 """
@@ -83,21 +81,16 @@ def _listing(records: list[dict[str, Any]]) -> Table:
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for record in records:
-        table.add_row(record["name"], "\n".join(_about(record)))
+        needs = (
+            f"{each['module']} (installed)"
+            if each["installed"]
+            else f"{each['module']} (pip install '{each['install']}')"
+            for each in record["requires"]
+        )
+        facts = {"sets": ", ".join(record["sets"]), "needs": ", ".join(needs)}
+        lines = [f"{name}: {words}" for name, words in facts.items() if words]
+        table.add_row(record["name"], "\n".join([record["summary"], *lines]))
     return table
-
-
-def _about(record: dict[str, Any]) -> Iterator[str]:
-    yield record["summary"]
-    if record["sets"]:
-        yield f"sets: {', '.join(record['sets'])}"
-    if record["requires"]:
-        yield f"needs: {', '.join(map(_need, record['requires']))}"
-
-
-def _need(required: dict[str, Any]) -> str:
-    mark = "installed" if required["installed"] else f"pip install '{required['install']}'"
-    return f"{required['module']} ({mark})"
 
 
 def _own_options() -> Iterator[Option]:
@@ -105,8 +98,8 @@ def _own_options() -> Iterator[Option]:
     yield Option("suite", suite, "", "SUITE", is_argument=True, required=True)
     yield Option("directory", images, "", "DIR", is_argument=True)
     yield Option("seed", "seed of the run whose splits to check", "", "N", param=SEED)
-    yield Option("counts_only", "count, but read no image", "")
-    yield Option("allow_absent", "accept that sets are absent", "")
+    yield Option("counts_only", "count images without reading them", "")
+    yield Option("allow_absent", "accept missing sets", "")
     yield attrs.evolve(JSON, panel="")
 
 
@@ -122,30 +115,24 @@ def verify_suite(
     **parameters: str,
 ) -> None:
     """Verify a suite and show what was found; raises DataError with a summary of what is wrong."""
-    layer = Keywords(registry, ("suite",), (), files=False).layer(parameters)
-    place(layer, None if directory is None else Path(directory))
-    chosen = chosen_suite(registry, layer, suite)
+    if directory is not None and "data" in parameters:
+        given = parameters["data"]
+        raise ConfigError(f"DIR {directory} and --data {given} mean the same: give one of them")
+    if directory is not None:
+        parameters["data"] = directory
+    keywords = Keywords(registry, ("suite",), (), files=False)
+    chosen = only_strategy(registry, keywords.layer({"suite": suite, **parameters}), "suite")
     with starting():
-        from cfft.data.verification.verify import (
-            verify,  # torch comes with it, and listings do without
-        )
-
-    watcher = reporter(console(), console(stderr=True), as_json=as_json)
-    try:
+        from cfft.data.verification.verify import verify  # torch comes with it
+    with reporting(as_json=as_json) as watcher:
         found = verify(chosen, seed, decode=not counts_only, reporter=watcher)
-    finally:
-        watcher.close()
     if as_json:
         asked = {"use": suite, **values_of(chosen)}
         typer.echo(json.dumps({"suite": asked, "seed": seed, **found.record()}, indent=2))
     else:
         print_verification(console(), found)
-    problems = [*found.problems, *([] if allow_absent else _absent(found.absent))]
+    problems = list(found.problems)
+    if found.absent and not allow_absent:
+        problems.append(f"absent: {', '.join(found.absent)}; --allow-absent accepts that")
     if problems:
         raise DataError(*problems)
-
-
-def _absent(absent: Any) -> list[str]:
-    if not absent:
-        return []
-    return [f"absent: {', '.join(absent)}; --allow-absent accepts that"]

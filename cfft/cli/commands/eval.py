@@ -13,11 +13,18 @@ import typer
 
 from cfft.cli.errors import starting
 from cfft.cli.options.declared import add_command
-from cfft.cli.options.options import JSON, OUTPUT, Option, configuring, settings_option
-from cfft.cli.options.wording import IMAGES, reworded
+from cfft.cli.options.options import (
+    JSON,
+    MEASURED,
+    MEASURING,
+    OUTPUT,
+    Option,
+    configuring,
+    settings_option,
+)
 from cfft.cli.output.consoles import console
 from cfft.cli.output.eval_tables import print_evaluation
-from cfft.cli.output.live import reporter
+from cfft.cli.output.live import reporting
 from cfft.config.keywords import FILES
 from cfft.config.settings import Evaluation
 from cfft.evaluation.entry import KINDS, MODELS, planned_evaluation
@@ -29,8 +36,8 @@ if TYPE_CHECKING:  # torch comes with it
     from cfft.evaluation.files.evaluation import EvaluationResults
 
 _SETTINGS = ("model", "pretrained", "head", "prompts")
-_MEASURING = "Measuring"
 _WORDS = {
+    **MEASURED,
     "model": "architecture of zero-shot and of bare weight files, such as ViT-B-32, a local "
     "config FILE.json, or BACKBONE:NAME [default that of the first run]",
     "head": "head of zero-shot and of weight files without one: zero-shot, linear-probe, own, or "
@@ -45,13 +52,13 @@ For example: cfft eval zero-shot 'runs/*' --alphas 0,0.25,0.5,0.75,1
 Weights from elsewhere: cfft eval FILE --model ViT-B-32 --suite NAME --data DIR
 
 Without --suite the images are those of the first run; each run is measured on the test set of \
-its own seed. A run says which model it is. A bare weight file does not: --model gives its \
-architecture. zero-shot is what the runs beside it started from, or --model with --pretrained.
+its own seed. A bare weight file does not say which model it is: give --model. zero-shot is the \
+model that the runs beside it started from, or --model with --pretrained.
 
-Parameters of a suite have a full spelling, listed below once it is chosen, and a short one: \
---data DIR goes to the chosen suite.
+Each parameter of a suite has a full spelling, listed below once the suite is chosen, and a short \
+one: --data DIR goes to the chosen suite.
 
-Segmentations at hand? cfft eval masks --help
+To compare masks with segmentations: cfft eval masks --help
 """
 
 
@@ -64,9 +71,8 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
 
 def eval_options(registry: Registry) -> list[Option]:
     """Return the options of `cfft eval` in the order of its help."""
-    shared = configuring(registry, list(_own_options()), KINDS, _SETTINGS)
-    options = reworded(registry, (o for o in shared if o.keyword not in FILES), _WORDS)
-    return sorted(options, key=lambda option: option.panel != IMAGES)
+    options = configuring(registry, list(_own_options()), KINDS, _SETTINGS, _WORDS)
+    return [option for option in options if option.keyword not in FILES]
 
 
 def evaluate(
@@ -82,12 +88,8 @@ def evaluate(
     planned = planned_evaluation(registry, models, keywords, out, from_predictions)
     with starting():
         import cfft.evaluation.job  # noqa: F401, torch comes with it: --help must not wait for that
-    watcher = reporter(console(), console(stderr=True), as_json=as_json)
-    with planned.directory() as place:
-        try:
-            results = planned.start(place, watcher)
-        finally:
-            watcher.close()
+    with planned.directory() as place, reporting(as_json=as_json) as watcher:
+        results = planned.start(place, watcher)
     if os.environ.get("RANK", "0") == "0":
         _show(results, place, as_json=as_json)
 
@@ -96,9 +98,9 @@ def _own_options() -> Iterator[Option]:
     yield Option("models", MODELS, "", "MODEL", repeated=True, is_argument=True)
     declared = declaration(Evaluation)
     for param in declared.params:
-        yield settings_option(declared, param, _MEASURING)
+        yield settings_option(declared, param, MEASURING)
     stored = (
-        "recompute tables without a model; MODEL is then what cfft eval wrote, or a finished run"
+        "recompute tables from stored predictions; MODEL is then an evaluation or a finished run"
     )
     out = (
         "directory for evaluation.json and predictions [default a new one in evaluations/; with "

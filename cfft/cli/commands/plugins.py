@@ -1,4 +1,4 @@
-"""The command `cfft plugins`: what is installed, in tables or as JSON."""
+"""The command `cfft plugins`: list, show and check what is installed."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from cfft.cli.options.command import Command, Group
-from cfft.cli.output.consoles import console
+from cfft.cli.options.command import AsJson, Command, Group
+from cfft.cli.output.consoles import console, listing
 from cfft.cli.output.strategy import print_strategy, strategy_record, summary_record
 from cfft.errors import ConfigError, PluginError, counted, unknown
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.registry import Plugin, Provided, Registry, broken_line, clash_line
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.", metavar="")]
 KindName = Annotated[
     str | None, typer.Option("--kind", help=f"One kind: {', '.join(KINDS)}.", metavar="KIND")
 ]
 Words = Annotated[list[str], typer.Argument(help="KIND NAME or KIND.NAME.", metavar="KIND NAME")]
 PluginName = Annotated[
-    str | None, typer.Argument(help="A plug-in or distribution; all without it.", metavar="[NAME]")
+    str | None, typer.Argument(help="Plug-in or distribution [default all].", metavar="[NAME]")
 ]
 
 
@@ -82,11 +80,9 @@ def _plugin_record(plugin: Plugin) -> dict[str, Any]:
 
 def _print_listing(registry: Registry, shown: list[Provided]) -> None:
     out = console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("kind", "name"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("what it does")
-    table.add_column("from")
+    table = listing("kind", "name", "what it does", "from")
+    for column in table.columns[:2]:
+        column.no_wrap = True
     for provided in shown:
         declared, plugin = provided.declaration, provided.plugin
         origin = f"{plugin.distribution} {plugin.version}"
@@ -97,7 +93,7 @@ def _print_listing(registry: Registry, shown: list[Provided]) -> None:
 
 
 def _problems(registry: Registry, plugins: Sequence[Plugin]) -> list[str]:
-    """Say which plug-ins cannot be used, and which names any of them shares with another."""
+    """List plug-ins that cannot be used, and names that any of them shares with another."""
     clashes = registry.clashes().items()
     return [
         *(broken_line(plugin) for plugin in plugins if plugin.error is not None),
@@ -123,7 +119,7 @@ def show_strategy(words: Words, as_json: AsJson = False) -> None:
 
 def check_plugins(name: PluginName = None) -> None:
     """Check that plug-ins load, share no names and keep the rules of their kind."""
-    from cfft.cli.commands.conformance import complaints  # torch comes with it; listings do without
+    from cfft.testing.complaints import complaints  # torch comes with it; listings do without
 
     registry = Registry.installed()
     plugins = [p for p in registry.plugins if name in (None, p.name, p.distribution)]

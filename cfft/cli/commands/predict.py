@@ -15,8 +15,7 @@ import typer
 
 from cfft.cli.errors import starting
 from cfft.cli.options.command import Command
-from cfft.cli.output.consoles import console
-from cfft.cli.output.live import reporter
+from cfft.cli.output.live import reporting
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import require_free, write_text
@@ -32,7 +31,7 @@ _HELP = """{summary}
 
 For example: cfft predict runs/object holiday/ > labels.csv
 
-A line holds path, rank, label, class_index and probability; with --top K a image has K of them.
+A line holds path, rank, label, class_index and probability; with --top K each image has K lines.
 """
 
 
@@ -49,11 +48,13 @@ def predict(
         list[str],
         typer.Argument(help="Image files, folders or 'patterns/**/*.jpg'.", metavar="IMAGES"),
     ],
-    top: Annotated[int, typer.Option(help="Classes a image.", metavar="K", min=1)] = 1,
+    top: Annotated[int, typer.Option(help="Classes per image.", metavar="K", min=1)] = 1,
     form: Annotated[
         Format | None,
         typer.Option(
-            "--format", help="csv (the default), or jsonl: a JSON object a line.", metavar="NAME"
+            "--format",
+            help="csv (default) or jsonl, one JSON object per line.",
+            metavar="NAME",
         ),
     ] = None,
     as_json: Annotated[
@@ -64,7 +65,7 @@ def predict(
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Images per pass.", metavar="N", min=1)] = 64,
     workers: Annotated[
-        int, typer.Option(help="Processes that decode images; 0: none.", metavar="N", min=0)
+        int, typer.Option(help="Image-decoding workers; 0: none.", metavar="N", min=0)
     ] = 2,
     precision: Annotated[
         Precision, typer.Option(help="auto, fp32, bf16 or fp16, as in a run.", metavar="NAME")
@@ -80,8 +81,7 @@ def predict(
 ) -> None:
     """Label images with a stored model."""
     require_free(out)
-    spelled = _SPELLED[_format(form, as_json)]
-    watcher = reporter(console(stderr=True), console(stderr=True), as_json=False)
+    form = _format(form, as_json)
     with starting():
         from cfft.evaluation import predict as prediction  # torch comes with it
         from cfft.evaluation.models.load import load
@@ -89,13 +89,11 @@ def predict(
     stored = load(model, Registry.installed())
     classes = stored.classes
     prediction.check_top(top, classes)
-    try:
+    with reporting(as_json=False) as watcher:
         found = prediction.predict(
             stored, paths, batch_size, workers, precision, watcher, skip_unreadable
         )
-    finally:
-        watcher.close()
-    _write(spelled(prediction.likeliest(found, classes, top)), out)
+    _write(_spelled(prediction.likeliest(found, classes, top), form), out)
 
 
 def _format(form: Format | None, as_json: bool) -> Format:
@@ -115,20 +113,12 @@ def _write(text: str, out: Path | None) -> None:
     typer.echo(f"wrote {out}", err=True)
 
 
-def _as_csv(guesses: Iterable[Guess]) -> str:
-    from cfft.evaluation.predict import Guess
-
+def _spelled(guesses: Iterable[Guess], form: Format) -> str:
+    rows = [attrs.asdict(guess) for guess in guesses]
+    if form == "jsonl":
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     text = io.StringIO()
-    writer = csv.DictWriter(
-        text, [field.name for field in attrs.fields(Guess)], lineterminator="\n"
-    )
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(map(attrs.asdict, guesses))
+    writer.writerows(rows)
     return text.getvalue()
-
-
-def _as_json_lines(guesses: Iterable[Guess]) -> str:
-    return "".join(json.dumps(attrs.asdict(guess), ensure_ascii=False) + "\n" for guess in guesses)
-
-
-_SPELLED = {"csv": _as_csv, "jsonl": _as_json_lines}

@@ -20,7 +20,7 @@ _HELP = """{summary}
 
 For example: cfft report 'runs/*' --out comparison, then open comparison/report.html
 
-Runs that differ in their seed alone are one configuration: tables have mean and standard \
+Runs that differ only in their seed are one configuration: tables show mean and standard \
 deviation, curves the mean and the range, confusions the mean.
 """
 
@@ -44,7 +44,7 @@ def report(
         list[Path] | None,
         typer.Option(
             "--import",
-            help="Accuracies measured elsewhere: one JSON object a line and model, such as "
+            help="Accuracies measured elsewhere: one JSON object per line and model, such as "
             '{"name": "a", "ImageNet": 0.75, "ImageNetV2": 0.63}; may be repeated.',
             metavar="FILE.jsonl",
         ),
@@ -54,8 +54,8 @@ def report(
         typer.Option(
             "--id",
             help="Set of imported files that is in distribution (ID), all others are OOD; may be "
-            "repeated, the first is the axis of figures. Without it ImageNet where a file has it, "
-            "else its first set.",
+            "repeated; the first is the x-axis of figures. Without it ImageNet where a file "
+            "has it, else its first set.",
             metavar="SET",
         ),
     ] = None,
@@ -63,8 +63,8 @@ def report(
         list[str] | None,
         typer.Option(
             help="Model or configuration, or a pattern of them, that the line of effective "
-            "robustness goes through; it takes 3 models; may be repeated. Without it all models "
-            "but weight ensembles, where they are 10 or more.",
+            "robustness is fitted to; it takes 3 models; may be repeated. Without it all models "
+            "but weight ensembles, if there are 10 or more.",
             metavar="NAME",
         ),
     ] = None,

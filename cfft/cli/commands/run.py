@@ -16,7 +16,7 @@ from cfft.cli.errors import RunInterruptedError, starting
 from cfft.cli.options.declared import add_command
 from cfft.cli.options.options import run_options
 from cfft.cli.output.consoles import console
-from cfft.cli.output.live import reporter
+from cfft.cli.output.live import reporting
 from cfft.cli.output.tables import print_results, print_whereabouts
 from cfft.config.layers import recipe_names, recipe_summary
 from cfft.plugin.registry import Registry
@@ -28,9 +28,9 @@ _HELP = """{summary}
 
 For example: cfft run --suite NAME --data DIR --model ViT-B-32 --pretrained openai
 
-Without images and model, cfft run uses the world and the model that it brings, in two minutes.
+Without images and model, cfft run uses its embedded images and model and takes two minutes.
 
-Parameters have a full spelling, listed below, and a short one: --PARAM goes to the chosen \
+Each parameter has a full spelling, listed below, and a short one: --PARAM goes to the chosen \
 strategy that has it. More about each: cfft plugins show KIND NAME
 """
 
@@ -53,17 +53,15 @@ def run(
     as_json: bool = False,
     **keywords: Any,
 ) -> None:
-    """Do the run that options stand for and show what came out."""
+    """Do the run that options stand for and show its results."""
     planned = planned_run(registry, keywords, out, resume=resume)
     with starting():
         import cfft.training.run  # noqa: F401, torch comes with it: --help must not wait for that
-    watcher = reporter(console(), console(stderr=True), as_json=as_json)
     try:
-        results = planned.start(dry_run=dry_run, reporter=watcher)
+        with reporting(as_json=as_json) as watcher:
+            results = planned.start(dry_run=dry_run, reporter=watcher)
     except KeyboardInterrupt:
         raise RunInterruptedError(_how_to_resume(planned.out)) from None
-    finally:
-        watcher.close()
     if os.environ.get("RANK", "0") == "0":
         _show(results, planned.out, as_json=as_json)
 
@@ -71,7 +69,7 @@ def run(
 def _how_to_resume(out: Path) -> str:
     if not (out / "checkpoints" / "last").exists():
         return "interrupted before there was anything to save"
-    return f"interrupted; go on with: cfft run --resume --out {shlex.quote(str(out))}"
+    return f"interrupted; continue with: cfft run --resume --out {shlex.quote(str(out))}"
 
 
 def _show(results: RunResults | Mapping[str, Any], out: Path, *, as_json: bool) -> None:

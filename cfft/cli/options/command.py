@@ -1,10 +1,10 @@
-"""Commands and groups that tell of wrong words in one line, and that they were interrupted."""
+"""Commands and groups that report wrong words, and interruptions, in one line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -13,10 +13,11 @@ from cfft.cli.errors import RunInterruptedError
 from cfft.errors import ConfigError, unknown
 
 HELP, HELP_ALL = "--help", "--help-all"
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.", metavar="")]
 
 
 class Command(TyperCommand):
-    """Tell of wrong words in one line, and of Ctrl-C."""
+    """Report wrong words, and Ctrl-C, in one line."""
 
     words: Sequence[str] = ()
 
@@ -27,7 +28,7 @@ class Command(TyperCommand):
             return super().parse_args(ctx, [HELP] if HELP_ALL in args else args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; raises RunInterruptedError at Ctrl-C, which Typer would not tell of."""
+        """Run the command; raises RunInterruptedError at Ctrl-C, which Typer would not report."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -35,7 +36,7 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """Tell of an unknown command, and of an unknown option before it."""
+    """Report an unknown command, and an unknown option before it."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse as Typer does; raises ConfigError for an unknown option of the group itself."""

@@ -14,6 +14,7 @@ from cfft.cli.options.options import Option
 from cfft.config.choices import choose
 from cfft.config.keywords import FILES, Keywords
 from cfft.config.layers import LISTS, read_defaults
+from cfft.errors import Problems
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.registry import Registry
 
@@ -109,7 +110,7 @@ def _type(option: Option) -> Any:
 def _shown(
     named: Mapping[str, Option], heard: Mapping[str, Any], registry: Registry
 ) -> dict[str, bool]:
-    """Tell of each option whether --help shows it beside what was `heard`, both by name."""
+    """Return which options --help shows, by name, given the values that were parsed."""
     given = {named[n].keyword: v for n, v in heard.items() if n in named and v is not None}
     chosen = _chosen({option.keyword for option in named.values()}, given, registry)
     return {
@@ -128,7 +129,7 @@ def _chosen(known: Set[str], given: Mapping[str, Any], registry: Registry) -> se
     said = {k: v for k, v in given.items() if k in (*FILES, *LISTS, "model")}
     embedded = not known.isdisjoint(FILES)
     layers = keywords.layers(said) if embedded else [read_defaults(), keywords.layer(said)]
-    picks = choose(registry, layers)[0].picks
+    picks = choose(registry, layers, Problems()).picks
     names = {kind: [pick.use for pick in each] for kind, each in picks.items()}
     names |= {k: v if isinstance(v, list) else [v] for k, v in given.items() if k in KINDS}
     left_out = () if "model" in given else ("backbone",)

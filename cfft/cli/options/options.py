@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import attrs
 
-from cfft.cli.options.describe import facts, metavar
 from cfft.config.keywords import CHOSEN_KINDS, FILES, setting_keyword, spelled
 from cfft.config.layers import LISTS, SEED, read_defaults, recipe_names
 from cfft.config.settings import Model, Training
@@ -16,10 +17,10 @@ from cfft.plugin.kinds import KINDS, Kind
 from cfft.plugin.params import Declaration, Param, declaration
 from cfft.plugin.registry import Registry
 
-_IMAGES, _METHOD = "What to train on", "Method"
+_IMAGES, MEASURING, _METHOD = "Images and model", "Measuring", "Method"
 _TRAINING, _CONFIGURATION, OUTPUT = "Training", "Configuration", "Output"
-PARAMETERS = "Parameters of what is chosen"
-_ORDER = (_IMAGES, _METHOD, _TRAINING, _CONFIGURATION, OUTPUT)
+PARAMETERS = "Parameters of the chosen strategies"
+_ORDER = ("", _IMAGES, MEASURING, _METHOD, _TRAINING, _CONFIGURATION, OUTPUT)
 _PANELS = {
     "limit_train": _IMAGES,
     "skip_unreadable": _IMAGES,
@@ -35,7 +36,14 @@ _RARE = frozenset(
 )  # fmt: skip
 """Settings that --help-all alone shows."""
 
-THRESHOLDS = Param("thresholds", tuple[str, ...], (), "cut maps there")
+THRESHOLDS = Param("thresholds", tuple[str, ...], (), "thresholds to cut maps at")
+MEASURED: Mapping[str, str] = {
+    "suite": "images to measure on [default those of the first run]: {suites}",
+    "pretrained": "weights of zero-shot: a tag, a weight file, or random",
+    "prompts": "",
+}
+"""Meanings of options in commands that train nothing, as `configuring` takes them."""
+_METAVARS = {"int": "N", "float": "X", "bool": "BOOL", "str": "TEXT", "path": "PATH"}
 
 
 @attrs.frozen
@@ -85,7 +93,7 @@ JSON = Option("as_json", "print results as JSON and nothing else", OUTPUT, spell
 def run_options(registry: Registry) -> list[Option]:
     """Return the options of `cfft run` in the order of its help."""
     out = "run directory [default a new one in runs/]"
-    resume = "go on with the interrupted run in --out, as it was configured"
+    resume = "continue the interrupted run in --out with its own configuration"
     plan = "show the plan and check everything, but do not train"
     own = [
         Option("out", out, OUTPUT, "DIR"),
@@ -101,16 +109,23 @@ def configuring(
     own: Sequence[Option] = (),
     kinds: Collection[str] = tuple(KINDS),
     settings: Collection[str] = (),
+    words: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Option]:
     """Return a command's `own` options and those that say how a run is configured.
 
     These choose strategies of `kinds`, give their parameters in full and in short, and `settings`
     of models and training, by keyword (empty: all). An own option replaces one of the same
-    keyword; where one varies thresholds, none sets one.
+    keyword; where one varies thresholds, none sets one. `words`: by keyword, what an option means
+    to this command, empty where it means the same; these have a panel of their own.
     """
-    made = (*_kind_options(registry), *_settings_options(), *_source_options())
+    made = [*_kind_options(registry), *_settings_options(), *_source_options()]
     named = {*kinds, *FILES, "set", "seed", *(settings or (option.keyword for option in made))}
     wanted = named - {option.keyword for option in own}
+    suites = ", ".join(registry.names("suite"))
+    for number, option in enumerate(made):
+        if option.keyword in words:
+            meaning = words[option.keyword].format(suites=suites) or option.help
+            made[number] = attrs.evolve(option, panel=_IMAGES, help=meaning)
     ordered = sorted((*own, *(o for o in made if o.keyword in wanted)), key=_place)
     parameters = parameter_options(registry, kinds, ordered)
     if any(option.param is THRESHOLDS for option in own):
@@ -147,9 +162,29 @@ def settings_option(declared: Declaration, param: Param, panel: str) -> Option:
     return Option(keyword, f"{param.help} {facts(param)}", panel, metavar(param), rare=rare)
 
 
-def has_short(registry: Registry, param: str) -> bool:
-    """Tell whether a parameter has a short option, which cfft's own options may have taken."""
-    return any(option.hidden and option.keyword == param for option in run_options(registry))
+def short_options(registry: Registry) -> set[str]:
+    """Return the parameters with a short option, which cfft's own options may have taken."""
+    return {option.keyword for option in run_options(registry) if option.hidden}
+
+
+def metavar(param: Param) -> str:
+    """Return a stand-in for a value: N, X, TEXT, PATH, BOOL or NAME; X/X, X,... of a series."""
+    if param.choices:
+        return "NAME"
+    return re.sub("[a-z]+", lambda word: _METAVARS.get(word[0], word[0].upper()), param.type_name)
+
+
+def facts(param: Param) -> str:
+    """Spell the allowed values and the defaults, in brackets."""
+    default = "required" if param.required else f"default {param.spell(param.default)}"
+    others = [
+        f"{param.spell(value)} with {key} {choice}"
+        for key, table in param.given.items()
+        for choice, value in table.items()
+        if value != param.default
+    ]
+    allowed = " | ".join(map(str, param.choices)) or param.bounds
+    return f"[{'; '.join(filter(None, [allowed, default, *others]))}]"
 
 
 def _place(option: Option) -> int:
@@ -166,7 +201,7 @@ def _kind_options(registry: Registry) -> Iterator[Option]:
 def _kind_words(kind: Kind, names: tuple[str, ...]) -> str:
     default = [choice.use for choice in read_defaults().chosen.get(kind.name, ())]
     notes = [f"default {', '.join(default)}"] if default else []
-    notes += ["may be repeated", "none leaves all out"] if kind.name in LISTS else []
+    notes += ["may be repeated", f"none for no {kind.name}"] if kind.name in LISTS else []
     brackets = f" [{'; '.join(notes)}]" if notes else ""
     return f"{kind.purpose}: {', '.join(names)}{brackets}"
 
@@ -180,7 +215,7 @@ def _settings_options() -> Iterator[Option]:
 def _source_options() -> Iterator[Option]:
     panel = _CONFIGURATION
     recipes = f"start from the settings of a recipe or TOML file: {', '.join(recipe_names())}"
-    file = "read a TOML file, above the recipe and below these options"
+    file = "read a TOML file: it overrides the recipe, and these options override it"
     setting = "set any parameter, as KIND.NAME.PARAM=VALUE or training.PARAM=VALUE; may be repeated"
     yield Option("recipe", recipes, panel, "NAME")
     yield Option("config", file, panel, "FILE")

@@ -1,12 +1,14 @@
-"""Where the command line writes: plain text, whatever brackets it has."""
+"""Consoles that write plain text, brackets included, and tables that fit them."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 _NO_WRAPPING = 2000
 _NAME = 12  # of a name, columns that stay in the narrowest table
@@ -20,6 +22,34 @@ class _Written(Console):
             super().on_broken_pipe()
         except SystemExit:
             raise SystemExit(0) from None
+
+
+def table(
+    columns: Iterable[str],
+    rows: Iterable[Iterable[str | Text]],
+    *,
+    names: int = 1,
+    title: str | None = None,
+    caption: str | None = None,
+) -> Table:
+    """Return a table: `names` columns of text, which may wrap, then columns of numbers."""
+    made = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    for place, column in enumerate(columns):
+        if place < names:
+            made.add_column(column, overflow="fold")
+        else:
+            made.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def listing(*columns: str) -> Table:
+    """Return an empty table of names and words, without lines."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
 
 
 def print_whole(console: Console, table: Table) -> None:

@@ -1,4 +1,4 @@
-"""What an evaluation found, in tables that fit a terminal of 80 columns."""
+"""Tables of an evaluation that fit a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cfft.cli.output.consoles import print_whole
-from cfft.cli.output.numbers import interval, percent, points
-from cfft.cli.output.tables import number_table
+from cfft.cli.output.consoles import print_whole, table
+from cfft.cli.output.numbers import interval, percent, points, spread
 from cfft.errors import counted
 
 if TYPE_CHECKING:  # torch comes with them
     from cfft.evaluation.files.evaluation import EvaluatedModel, EvaluationResults, Gap
     from cfft.scoring.results import SetResult
     from cfft.scoring.robustness import AccuracyLine
-    from cfft.scoring.spread import Spread
 
 _COLUMNS = 6
 _OOD = "OOD average"
-_NO_LINE = "it takes 3 models that have them, of different accuracies between 0 and 1"
+_NO_LINE = "it needs 3 models measured there, with different accuracies between 0 and 1"
 
 
 def print_evaluation(console: Console, results: EvaluationResults) -> None:
@@ -42,23 +40,23 @@ def print_evaluation(console: Console, results: EvaluationResults) -> None:
 
 
 def _details(results: EvaluationResults, model: EvaluatedModel) -> Table:
-    columns = ("top-1", "95 % interval", "class mean", "top-5", "ECE", "n")
-    table = number_table(f"{model.label}: accuracy in percent", "set", columns)
-    for name, found in model.sets.items():
-        table.add_row(
+    columns = ("set", "top-1", "95 % interval", "class mean", "top-5", "ECE", "n")
+    rows = (
+        (
             _with_role(name, found),
             percent(found.top1),
             interval(found.ci95),
-            percent(found.class_mean),
-            percent(found.top5),
-            percent(found.ece),
+            *map(percent, (found.class_mean, found.top5, found.ece)),
             str(found.n),
         )
+        for name, found in model.sets.items()
+    )
+    title = f"{model.label}: accuracy in percent"
+    shown = table(columns, rows, title=title, caption=_judged_among(results))
     if model.ood_average is not None:
-        table.add_section()
-        table.add_row(_OOD, percent(model.ood_average), interval(model.ood_ci95))
-    table.caption = _judged_among(results)
-    return table
+        shown.add_section()
+        shown.add_row(_OOD, percent(model.ood_average), interval(model.ood_ci95))
+    return shown
 
 
 def _print_names(console: Console, models: Sequence[EvaluatedModel]) -> None:
@@ -79,44 +77,41 @@ def _side_by_side(
     """Print sets by models, which are called by their numbers from `first` + 1 on."""
     shown = models[:most]
     numbers = [str(first + place + 1) for place in range(len(shown))]
-    table = number_table("top-1 in percent", "set", [*numbers, "n"])
+    made = table(
+        ["set", *numbers, "n"], (), title="top-1 in percent", caption=_judged_among(results)
+    )
     for name in dict.fromkeys(name for model in shown for name in model.sets):
         found = [model.sets.get(name) for model in shown]
         shares = [percent(each.top1) if each else "-" for each in found]
         sizes = sorted({each.n for each in found if each and each.n})
         some = next(each for each in found if each)
-        table.add_row(_with_role(name, some), *shares, "/".join(map(str, sizes)))
-    table.add_section()
-    table.add_row(_OOD, *(percent(model.ood_average) for model in shown))
-    _add_robustness(table, shown)
-    table.caption = _judged_among(results)
-    return table
-
-
-def _add_robustness(table: Table, models: Sequence[EvaluatedModel]) -> None:
-    found = [(model.effective_robustness or {}).get("ood_average") for model in models]
-    if any(value is not None for value in found):
-        shown = ["-" if value is None else points(0.0, value) for value in found]
-        table.add_row("effective robustness", *shown)
+        made.add_row(_with_role(name, some), *shares, "/".join(map(str, sizes)))
+    made.add_section()
+    made.add_row(_OOD, *(percent(model.ood_average) for model in shown))
+    robust = [(model.effective_robustness or {}).get("ood_average") for model in shown]
+    if any(value is not None for value in robust):
+        spelled = ["-" if value is None else points(0.0, value) for value in robust]
+        made.add_row("effective robustness", *spelled)
+    return made
 
 
 def _averages(results: EvaluationResults) -> Table:
-    """Print OOD averages with their intervals, and how they differ from the baseline's."""
     labels = [model.label for model in results.models]
     gaps = {each.a: each.ood_average for each in results.differences}
     numbers = {label: str(number) for number, label in enumerate(labels, 1)}
     reference = f"minus {numbers[results.baseline or labels[0]]}"
-    columns = ("OOD average", "95 % interval", reference, "95 % interval")
-    table = number_table("out of distribution", "model", columns)
-    for model in results.models:
-        table.add_row(
+    columns = ("model", "OOD average", "95 % interval", reference, "95 % interval")
+    rows = (
+        (
             numbers[model.label],
             percent(model.ood_average),
             interval(model.ood_ci95),
             *_gap(gaps.get(model.label)),
         )
-    table.caption = "intervals: bootstrap over images, the same ones for both models"
-    return table
+        for model in results.models
+    )
+    caption = "intervals: bootstrap over images, paired between the models"
+    return table(columns, rows, title="out of distribution", caption=caption)
 
 
 def _gap(found: Gap | None) -> tuple[str | Text, str]:
@@ -129,31 +124,22 @@ def _gap(found: Gap | None) -> tuple[str | Text, str]:
 
 
 def _groups(results: EvaluationResults) -> Table:
-    """Print mean and standard deviation over seeds of the ID set and the OOD average."""
     models = {model.label: model for model in results.models}
-    table = number_table("mean and standard deviation over seeds", "group", ("seeds", "ID", _OOD))
+    rows = []
     for group in results.groups:
         if len(group.models) > 1:
             sets = models[group.models[0]].sets
             test = next((name for name, each in sets.items() if each.role == "id"), "")
-            table.add_row(
-                group.group,
-                str(len(group.models)),
-                _spread(group.sets.get(test)),
-                _spread(group.ood_average),
-            )
-    return table
-
-
-def _spread(found: Spread | None) -> str:
-    if found is None:
-        return "-"
-    return percent(found.mean) + ("" if found.std is None else f" ± {percent(found.std)}")
+            seeds = str(len(group.models))
+            id_test, ood_average = group.sets.get(test), group.ood_average
+            rows.append((group.group, seeds, spread(id_test), spread(ood_average)))
+    title = "mean and standard deviation over seeds"
+    return table(("group", "seeds", "ID", _OOD), rows, title=title)
 
 
 def _remarks(results: EvaluationResults) -> Iterator[str]:
     for name in _of_one_class(results):
-        yield f"{name} has one class, which is then always right; see --label-space full"
+        yield f"{name} has a single class, so every prediction is right; see --label-space full"
     if results.baseline_line is not None:
         lacking = [name for name in (*_ood(results), "ood_average") if name not in results.lines]
         yield from _of_line(results.lines.get("ood_average"))
@@ -165,15 +151,14 @@ def _remarks(results: EvaluationResults) -> Iterator[str]:
         yield f"not measured: {name} ({why})"
     if results.skipped:
         skipped = counted(len(results.skipped), "unreadable image")
-        yield f"left out: {skipped}, named in evaluation.json"
+        yield f"left out: {skipped}, listed in evaluation.json"
 
 
 def _of_line(line: AccuracyLine | None) -> Iterator[str]:
-    """Say what effective robustness is measured from, and when that is no rule to measure from."""
     if line is None:
         return
     fit = "" if line.r2 is None else f", R² {line.r2:.2f}"
-    falling = ", which falls: there models that are better ID are worse OOD"
+    falling = "; it falls: models that are better ID are worse OOD"
     yield (
         "effective robustness: points of the OOD average above the line through "
         f"{counted(line.models, 'model')}{fit}"

@@ -1,4 +1,4 @@
-"""What a run says while it goes on: a live bar in a terminal, plain lines elsewhere."""
+"""Progress of a run: a live bar in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cfft.cli.output.consoles import console
 from cfft.cli.output.numbers import brief, duration, measurements, percent
 from cfft.cli.output.tables import print_plan
 from cfft.runtime.progress import Advance, Plan, Silent
@@ -20,7 +21,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class Quiet(Silent):
-    """Tell warnings alone, on stderr, so that stdout holds nothing but JSON."""
+    """Print warnings alone, on stderr, so that stdout holds nothing but JSON."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -112,7 +113,7 @@ class Clock:
     first: tuple[int, float] | None = None
 
     def left(self, step: int) -> list[str]:
-        """Say how long training still takes; nothing at the first step that is heard of."""
+        """Spell the time that training still takes; nothing at the first step."""
         now = time.monotonic()
         if self.first is None:
             self.first = (step, now)
@@ -121,10 +122,20 @@ class Clock:
 
 
 def reporter(out: Console, console: Console, *, as_json: bool) -> Quiet:
-    """Return who watches: nobody for JSON, a bar in a terminal, lines in pipes and files."""
+    """Return warnings alone for JSON, a bar in a terminal, lines in pipes and files."""
     if as_json:
         return Quiet(console)
     return Bar(out, console) if console.is_terminal else Lines(out, console)
+
+
+@contextmanager
+def reporting(*, as_json: bool) -> Iterator[Quiet]:
+    """Show progress inside the block, and leave the screen as it was found."""
+    watcher = reporter(console(), console(stderr=True), as_json=as_json)
+    try:
+        yield watcher
+    finally:
+        watcher.close()
 
 
 def _progress(console: Console) -> Progress:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
+from cfft.cli.output.consoles import table
 from cfft.cli.output.numbers import percent
 from cfft.errors import counted
 
@@ -21,22 +22,10 @@ _COLUMNS = (
 
 def print_masks(console: Console, records: Sequence[Record]) -> None:
     """Print a table for each model, set and map, in percent."""
-    for (model, images, cam), rows in groupby(records, _table_of):
-        console.print(_table(f"{model} on {images}, map {cam}", list(rows)))
-
-
-def _table_of(record: Record) -> tuple[str, str, str]:
-    return record["model"], record["set"], record["cam"]
-
-
-def _table(title: str, records: Sequence[Record]) -> Table:
-    table = Table(title=f"{title}, in percent", title_justify="left", caption_justify="left")
-    for column in _COLUMNS:
-        table.add_column(column, justify="right")
-    for record in records:
-        table.add_row(*_row(record))
-    table.caption = _caption(records[0])
-    return table
+    for (model, images, cam), group in groupby(records, itemgetter("model", "set", "cam")):
+        rows = list(group)
+        title, caption = f"{model} on {images}, map {cam}, in percent", _caption(rows[0])
+        console.print(table(_COLUMNS, map(_row, rows), names=0, title=title, caption=caption))
 
 
 def _row(record: Record) -> list[str]:
@@ -56,5 +45,5 @@ def _caption(record: Record) -> str:
         "without a segmentation": record["without_segmentation"],
     }
     left_out = [f"{count} {why}" for why, count in without.items() if count]
-    said = f"{counted(record['n'], 'image')}; with everything hidden the IoU is {everything}"
+    said = f"{counted(record['n'], 'image')}; hiding everything gives an IoU of {everything}"
     return f"{said}; left out: {', '.join(left_out)}" if left_out else said

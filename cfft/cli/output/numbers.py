@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from cfft.scoring.spread import Spread
+
 
 def percent(share: float | None) -> str:
     """Spell a share of 0..1 in percent; a dash where there is none."""
@@ -21,6 +23,13 @@ def points(before: float | None, after: float | None) -> str:
 def interval(ends: tuple[float, float] | None) -> str:
     """Spell a confidence interval of shares in percent; a dash where there is none."""
     return "-" if ends is None else f"{percent(ends[0])} to {percent(ends[1])}"
+
+
+def spread(found: Spread | None) -> str:
+    """Spell mean and standard deviation of shares in percent; a dash where there is none."""
+    if found is None:
+        return "-"
+    return percent(found.mean) + ("" if found.std is None else f" ± {percent(found.std)}")
 
 
 def duration(seconds: float) -> str:

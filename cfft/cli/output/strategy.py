@@ -1,4 +1,4 @@
-"""One strategy in full: what `cfft plugins show` says."""
+"""Descriptions of strategies, for `cfft plugins` and `cfft data list`."""
 
 from __future__ import annotations
 
@@ -10,23 +10,42 @@ import tomlkit
 from rich.console import Console
 from rich.padding import Padding
 
-from cfft.cli.options.describe import facts, metavar
-from cfft.cli.options.options import has_short
+from cfft.cli.options.options import facts, metavar, short_options
 from cfft.config.keywords import spelled
 from cfft.config.layers import LISTS
 from cfft.plugin.conversion import plain
-from cfft.plugin.params import Declaration, Param, short_option
+from cfft.plugin.params import short_option
 from cfft.plugin.registry import Provided, Registry
 
 
 def strategy_record(registry: Registry, provided: Provided) -> dict[str, Any]:
     """Return all that a declaration says, as JSON holds it."""
-    declared = provided.declaration
+    declared, short = provided.declaration, short_options(registry)
+    values = {
+        p.name: f"<{p.type_name}>" if p.required else plain(p.default) for p in declared.params
+    }
+    table = {"use": declared.name, **values}
     return {
         **summary_record(provided),
         "doc": inspect.getdoc(declared.cls) or "",
-        "parameters": [_param_record(registry, declared, param) for param in declared.params],
-        "toml": toml_example(declared),
+        "parameters": [
+            {
+                "name": param.name,
+                "type": param.type_name,
+                "required": param.required,
+                "default": None if param.required else plain(param.default),
+                "given": {
+                    key: {str(choice): plain(value) for choice, value in table.items()}
+                    for key, table in param.given.items()
+                },
+                "allowed": param.allowed,
+                "help": param.help,
+                "option": spelled(f"{declared.path}.{param.name}"),
+                "short": short_option(param.name) if param.name in short else None,
+            }
+            for param in declared.params
+        ],
+        "toml": tomlkit.dumps({declared.kind: [table] if declared.kind in LISTS else table}),
     }
 
 
@@ -43,51 +62,18 @@ def summary_record(provided: Provided) -> dict[str, Any]:
     }
 
 
-def _param_record(registry: Registry, declared: Declaration, param: Param) -> dict[str, Any]:
-    given = {k: {str(c): plain(v) for c, v in t.items()} for k, t in param.given.items()}
-    return {
-        "name": param.name,
-        "type": param.type_name,
-        "required": param.required,
-        "default": None if param.required else plain(param.default),
-        "given": given,
-        "allowed": param.allowed,
-        "help": param.help,
-        "option": spelled(f"{declared.path}.{param.name}"),
-        "short": short_option(param.name) if has_short(registry, param.name) else None,
-    }
-
-
-def toml_example(declared: Declaration) -> str:
-    """Return the TOML table that chooses the strategy, with its defaults written out."""
-    values = {
-        p.name: f"<{p.type_name}>" if p.required else plain(p.default) for p in declared.params
-    }
-    table = {"use": declared.name, **values}
-    return tomlkit.dumps({declared.kind: [table] if declared.kind in LISTS else table})
-
-
 def print_strategy(console: Console, registry: Registry, provided: Provided) -> None:
     """Print a strategy's doc-string, its parameters with every spelling, and its TOML table."""
-    declared, plugin = provided.declaration, provided.plugin
-    console.print(f"{declared.kind} {declared.name}", style="bold", end="")
-    console.print(f"  from {plugin.distribution} {plugin.version}", style="dim")
-    console.print()
-    console.print(_reflowed(inspect.getdoc(declared.cls) or "no doc-string"))
-    for param in declared.params:
-        _print_param(console, registry, declared, param)
-    console.print("\nIn TOML:", style="bold")
-    console.print(indent(toml_example(declared).rstrip(), "  "), soft_wrap=True)
-
-
-def _reflowed(text: str) -> str:
-    """Join the lines of each paragraph, for the console to break where it has to."""
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
-
-
-def _print_param(console: Console, registry: Registry, declared: Declaration, param: Param) -> None:
-    option = spelled(f"{declared.path}.{param.name}")
-    console.print(f"\n{option} {metavar(param)}", style="cyan")
-    if has_short(registry, param.name):
-        console.print(f"  in short {short_option(param.name)}", style="dim")
-    console.print(Padding(f"{param.help} {facts(param)}", (0, 0, 0, 2), expand=False))
+    record = strategy_record(registry, provided)
+    console.print(f"{record['kind']} {record['name']}", style="bold", end="")
+    console.print(f"  from {record['distribution']} {record['version']}\n", style="dim")
+    for paragraph in (record["doc"] or "no doc-string").split("\n\n"):
+        console.print(" ".join(paragraph.split()), end="\n\n")
+    for param, said in zip(provided.declaration.params, record["parameters"], strict=True):
+        console.print(f"{said['option']} {metavar(param)}", style="cyan")
+        if said["short"]:
+            console.print(f"  in short {said['short']}", style="dim")
+        console.print(Padding(f"{param.help} {facts(param)}", (0, 0, 0, 2), expand=False))
+        console.print()
+    console.print("In TOML:", style="bold")
+    console.print(indent(record["toml"].rstrip(), "  "), soft_wrap=True)

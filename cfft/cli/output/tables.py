@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from cfft.cli.output.consoles import table
 from cfft.cli.output.numbers import interval, percent, points
 from cfft.runtime.progress import Plan
 from cfft.scoring.results import SetResult
@@ -23,41 +24,31 @@ def print_plan(console: Console, plan: Plan) -> None:
     width = max((len(name) for _, name, _ in plan.facts), default=0)
     for group, facts in groupby(plan.facts, key=lambda fact: fact[0]):
         console.print(group, style="bold")
-        table = Table.grid(padding=(0, 2))
-        table.add_column(min_width=width)
-        table.add_column(overflow="fold")
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(min_width=width)
+        grid.add_column(overflow="fold")
         for _, name, value in facts:
-            table.add_row(name, value)
-        console.print(Padding(table, (0, 0, 0, 2), expand=False))
-
-
-def number_table(title: str, first: str, columns: Sequence[str]) -> Table:
-    """Return an empty table: names in the first column, which may wrap, numbers in the others."""
-    table = Table(title=title, title_justify="left", caption_justify="left")
-    table.add_column(first, overflow="fold")
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
+            grid.add_row(name, value)
+        console.print(Padding(grid, (0, 0, 0, 2), expand=False))
 
 
 def print_results(console: Console, results: RunResults) -> None:
     """Print top-1 per set before and after fine-tuning in percent, and what that comes to."""
-    columns = ("before", "after", "difference", "n", "classes", "95 % interval")
-    table = number_table("top-1 in percent, before and after fine-tuning", "set", columns)
-    for row in _set_rows(results):
-        table.add_row(*row)
-    table.add_section()
+    columns = ("set", "before", "after", "difference", "n", "classes", "95 % interval")
+    title = "top-1 in percent, before and after fine-tuning"
+    shown = table(columns, _set_rows(results), title=title)
+    shown.add_section()
     before, after = results.before.ood_average, results.ood_average
-    table.add_row("OOD average", percent(before), percent(after), _gain(before, after), *[""] * 3)
+    shown.add_row("OOD average", percent(before), percent(after), _gain(before, after), *[""] * 3)
     if len({entry.classes for entry in results.sets.values()}) > 1:
-        table.caption = "accuracy is among the classes of each set"
-    console.print(table)
+        shown.caption = "predictions are among the classes of each set"
+    console.print(shown)
     for sentence in _in_words(results):
         console.print(sentence)
 
 
 def _in_words(results: RunResults) -> Iterator[str]:
-    """Say how top-1 changed, and whether the intervals tell before from after at all."""
+    """Sum up how top-1 changed, and whether the intervals before and after overlap."""
     before, after = results.before, results.sets
     (name,) = (name for name, entry in after.items() if entry.role == "id")
     gained = points(before.sets[name].top1, after[name].top1)
@@ -96,7 +87,7 @@ def _gain(before: float | None, after: float | None) -> Text:
 
 
 def print_whereabouts(console: Console, out: Path) -> None:
-    """Say where a run's files are and how to repeat it, each on one line to copy."""
+    """Print the paths of a run's files and the command that repeats it, each on one line."""
     lines = {
         "numbers": out / "results.json",
         "weights": out / "checkpoints" / "best",

@@ -1,4 +1,4 @@
-"""What `cfft data verify` shows."""
+"""The table and the messages of `cfft data verify`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from cfft.cli.output.consoles import listing
 from cfft.errors import counted
 
 if TYPE_CHECKING:
@@ -34,19 +35,16 @@ def print_verification(console: Console, found: Verification) -> None:
 
 
 def _table(found: Verification) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("set", overflow="fold")
-    table.add_column("role")
-    for column in ("images", "expected", "classes", "expected"):
-        table.add_column(column, justify="right")
-    table.add_column("")
+    made = listing("set", "role", "images", "expected", "classes", "expected", "")
+    for column in made.columns[2:6]:
+        column.justify = "right"
     for each in found.sets:
-        table.add_row(*_row(each), _verdict(found.problems_of(each), each))
+        made.add_row(*_row(each), _verdict(found.problems_of(each), each))
     for name in found.refused:
-        table.add_row(name, "", "refused", "", "", "", counted(1, "problem"))
+        made.add_row(name, "", "refused", "", "", "", counted(1, "problem"))
     for name in found.absent:
-        table.add_row(name, "", "absent", "", "", "", "-")
-    return table
+        made.add_row(name, "", "absent", "", "", "", "-")
+    return made
 
 
 def _row(found: SetFinding) -> tuple[str, ...]:
@@ -63,10 +61,7 @@ def _row(found: SetFinding) -> tuple[str, ...]:
 
 
 def _verdict(problems: int, found: SetFinding) -> str:
-    """Say whether a set is complete; what is wrong with it follows in words.
-
-    A part without images and without problems is one of a whole that could not be divided.
-    """
+    """Sum a set up; one without images or problems is part of a whole that cannot be divided."""
     if problems:
         return counted(problems, "problem")
     return "ok" if found.images else "-"
@@ -78,7 +73,7 @@ def _notes(found: Verification) -> Iterator[str]:
     if found.untrainable:
         yield f"nothing to train on: {found.untrainable}"
     if found.unread:
-        yield f"not read, as no set's folder is called so: {', '.join(found.unread)}"
+        yield f"ignored folders (not train, val, test or ood): {', '.join(found.unread)}"
     repeated = len(found.copies) - len(found.leaks)
     if repeated:
         occur = "occurs" if repeated == 1 else "occur"
@@ -86,11 +81,11 @@ def _notes(found: Verification) -> Iterator[str]:
             f"{counted(repeated, 'image')} {occur} more than once within a set or among OOD sets"
         )
     if not found.decoded:
-        yield "no image was read (--counts-only)"
+        yield "images were not read (--counts-only)"
 
 
 def _repeated(what: str, images: Sequence[Copies]) -> Iterator[str]:
     for copies in images[:_MOST_SHOWN]:
         yield f"{what}: {' = '.join(map(str, copies.places))}"
     if len(images) > _MOST_SHOWN:
-        yield f"... and {len(images) - _MOST_SHOWN:,} more, which --json lists"
+        yield f"... and {len(images) - _MOST_SHOWN:,} more, listed by --json"

@@ -81,7 +81,7 @@ def unmeasured(suite: Suite, view: SuiteView) -> Iterator[str]:
             )
     beside = Suite.of(suite).unread()
     if beside:
-        yield f"not measured, as no set's folder is called so: {', '.join(beside)}"
+        yield f"ignored folders (not train, val, test or ood): {', '.join(beside)}"
 
 
 def draws_test_set(suite: Suite, seed: Seed) -> bool:

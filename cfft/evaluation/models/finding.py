@@ -11,6 +11,7 @@ import attrs
 from cfft.config.layers import Layer, read_defaults, read_file
 from cfft.errors import ConfigError
 from cfft.model.description import ModelDescription, find_weights, read_description
+from cfft.plugin.kinds import KINDS
 from cfft.runtime.patterns import paths_called
 from cfft.training.run_directory import RunDirectory
 
@@ -20,7 +21,7 @@ _WANTED = (
     "a run directory, a checkpoint directory, a weight file, a pattern of them in quotes, or "
     f"{STARTS[0]} for the model before fine-tuning"
 )
-_KINDS = ("suite", "backbone")
+_KINDS = frozenset(("suite", "backbone"))
 _CHECKPOINTS = "checkpoints"
 _SUFFIXES = frozenset((".safetensors", ".pt", ".pth", ".bin"))
 
@@ -157,13 +158,9 @@ def _is_model(path: Path) -> bool:
 
 
 def _without_objective(layer: Layer) -> Layer:
-    return attrs.evolve(
-        layer,
-        chosen={kind: picks for kind, picks in layer.chosen.items() if kind in _KINDS}
-        | {"loss": ()},
-        values={key: values for key, values in layer.values.items() if key[0] in _KINDS},
-        loose={kind: values for kind, values in layer.loose.items() if kind in _KINDS},
-    )
+    kept = layer.without(KINDS.keys() - _KINDS)
+    kept.chosen["loss"] = ()
+    return kept
 
 
 def _tail(parts: Sequence[str], count: int) -> str:

@@ -98,7 +98,7 @@ def parse_sweep(text: str, source: str) -> Sweep:
     try:
         found = _CONVERTER.structure(tomllib.loads(text), Sweep)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{source} is no valid TOML: {error}") from None
+        raise ConfigError(f"{source} is not valid TOML: {error}") from None
     except cattrs.BaseValidationError as error:
         lines = transform_error(error, format_exception=_said)
         raise ConfigError(*(f"{source}: {_placed(line)}" for line in lines)) from None

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
-from contextlib import AbstractContextManager
-from functools import partial
+from itertools import count
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 import attrs
 
 from cfft.config.comparison import same_run
 from cfft.config.resolve import RunConfig, resolve
-from cfft.errors import CfftError, ConfigError, TrainingError
+from cfft.errors import ConfigError, Problems, TrainingError
 from cfft.model.checkpoint import is_checkpoint
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import write_text
 from cfft.runtime.interrupts import Terminated
-from cfft.runtime.progress import Advance
+from cfft.runtime.progress import Reporter
 from cfft.training.results import RunResults
 from cfft.training.run_directory import RunDirectory
 from cfft.training.sweep.children import Children
 from cfft.training.sweep.declaration import Row, Sweep, Values
 
-T = TypeVar("T")
 _Wanted = tuple[Row, int, Values, Path]
+_Done = Callable[["Job", RunResults], None]
 _SAID = 15  # last lines that a failed run wrote
 
 
@@ -63,16 +62,6 @@ class Job:
             )
 
 
-class SweepReporter(Protocol):
-    """Watch the runs of a sweep."""
-
-    def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
-        """Show that `total` runs are to be done, finished ones among them; as Reporter.task."""
-
-    def done(self, job: Job, results: RunResults) -> None:
-        """Hear that a run is finished, now or before."""
-
-
 def planned_jobs(sweep: Sweep, registry: Registry, out: Path) -> tuple[list[Job], list[Job]]:
     """Return the runs that compare searched values, and all others before these are chosen.
 
@@ -85,12 +74,12 @@ def planned_jobs(sweep: Sweep, registry: Registry, out: Path) -> tuple[list[Job]
         for number, values in enumerate(row.candidates())
     ]
     first = {row.name: row.candidates()[0] for row in sweep.row}
-    problems: list[str] = []
+    problems = Problems()
     jobs = (
         _jobs(sweep, registry, out, searching, problems, searching=True),
         _jobs(sweep, registry, out, _final(sweep, first), problems, searching=False),
     )
-    _raise(problems)
+    problems.check()
     return jobs
 
 
@@ -101,34 +90,42 @@ def final_jobs(
 
     Raises ConfigError with every problem, also where a folder holds another run.
     """
-    problems: list[str] = []
+    problems = Problems()
     jobs = _jobs(sweep, registry, out, _final(sweep, chosen), problems, searching=False)
-    _raise(problems)
+    problems.check()
     check_jobs(jobs)
     return jobs
 
 
 def check_jobs(jobs: Iterable[Job]) -> None:
     """Raise ConfigError, with every one, for folders that hold runs of other configurations."""
-    problems: list[str] = []
+    problems = Problems()
     for job in jobs:
-        _noting(problems, job.row.name, job.check)
-    _raise(problems)
+        with problems.noted(f"row '{job.row.name}': "):
+            job.check()
+    problems.check()
 
 
-def run_jobs(jobs: Sequence[Job], at_once: int, threads: int, reporter: SweepReporter) -> None:
-    """Run what is not finished, `at_once` side by side, each on `threads` threads.
+def run_jobs(jobs: Sequence[Job], at_once: int, reporter: Reporter, done: _Done) -> None:
+    """Run what is not finished, `at_once` side by side, and call `done` with each finished run.
 
-    A row that waits for another is run after it. Raises TrainingError with what a failed run said,
-    once those beside it are done. SIGTERM, as Terminated, ends those that run.
+    They share the cores. A row that waits for another is run after it. Raises TrainingError with
+    what a failed run said, once those beside it are done. SIGTERM, as Terminated, ends those that
+    run.
     """
     if not jobs:
         return
     first = [job for job in jobs if job.row.after is None]
     rows = dict.fromkeys(job.row.name for job in jobs if job.row.after is not None)
-    with reporter.task("runs", len(jobs)):
+    numbers = count(1)
+    with reporter.task("runs", len(jobs)) as advance:
+
+        def hear(job: Job, results: RunResults) -> None:
+            advance(next(numbers))
+            done(job, results)
+
         for together in (first, *([j for j in jobs if j.row.name == row] for row in rows)):
-            _run_side_by_side(together, at_once, threads, reporter)
+            _run_side_by_side(together, at_once, hear)
 
 
 def _final(sweep: Sweep, chosen: Mapping[str, Values]) -> list[_Wanted]:
@@ -144,44 +141,25 @@ def _jobs(
     registry: Registry,
     out: Path,
     wanted: Sequence[_Wanted],
-    problems: list[str],
+    problems: Problems,
     *,
     searching: bool,
 ) -> list[Job]:
-    def made(row: Row, seed: int, values: Values, place: Path) -> Job:
-        layers = sweep.layers(row, seed, values, out.resolve(), searching=searching)
-        log = out / "logs" / f"{'-'.join(place.parts)}.txt"
-        config = resolve(registry, layers)
-        return Job(row, seed, values, config, RunDirectory(out / place), log)
-
-    found = [_noting(problems, each[0].name, partial(made, *each)) for each in wanted]
-    return [job for job in found if job is not None]
-
-
-def _noting(problems: list[str], row: str, action: Callable[[], T]) -> T | None:
-    """Return what `action` gives; note each line that it says is wrong, with the row's name."""
-    start = f"row '{row}': "
-    try:
-        return action()
-    except CfftError as error:
-        problems += (start + each.removeprefix(start) for each in error.problems)
-        return None
+    jobs = []
+    for row, seed, values, place in wanted:
+        with problems.noted(f"row '{row.name}': "):
+            layers = sweep.layers(row, seed, values, out.resolve(), searching=searching)
+            log = out / "logs" / f"{'-'.join(place.parts)}.txt"
+            config = resolve(registry, layers)
+            jobs.append(Job(row, seed, values, config, RunDirectory(out / place), log))
+    return jobs
 
 
-def _raise(problems: Iterable[str]) -> None:
-    listed = list(dict.fromkeys(problems))
-    if listed:
-        raise ConfigError(*listed)
-
-
-def _run_side_by_side(
-    jobs: Sequence[Job], at_once: int, threads: int, reporter: SweepReporter
-) -> None:
+def _run_side_by_side(jobs: Sequence[Job], at_once: int, done: _Done) -> None:
     children, pool = Children(), ThreadPoolExecutor(at_once)
+    threads = max(1, (os.cpu_count() or 1) // at_once)
     try:
-        _hear_all(
-            {pool.submit(_finish, job, threads, children): job for job in jobs}, pool, reporter
-        )
+        _hear_all({pool.submit(_finish, job, threads, children): job for job in jobs}, pool, done)
     except Terminated:
         children.end()  # a terminal's Ctrl-C reaches them by itself
         raise
@@ -190,12 +168,12 @@ def _run_side_by_side(
 
 
 def _hear_all(
-    running: Mapping[Future[RunResults], Job], pool: ThreadPoolExecutor, reporter: SweepReporter
+    running: Mapping[Future[RunResults], Job], pool: ThreadPoolExecutor, done: _Done
 ) -> None:
-    """Tell of each run that ends; where one fails, start no other and wait for those beside it."""
+    """Report each run that ends; where one fails, start no other and wait for those beside it."""
     try:
         for future in as_completed(running):
-            reporter.done(running[future], future.result())
+            done(running[future], future.result())
     except Terminated:
         raise
     except BaseException:

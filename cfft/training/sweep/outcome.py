@@ -1,16 +1,20 @@
-"""What a sweep comes to: the chosen values, and each row's mean and deviation over seeds."""
+"""Results of a sweep: the chosen values, and each row's mean and deviation over seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import attrs
 
-from cfft.runtime.json_files import SCHEMA
+from cfft.errors import ConfigError
+from cfft.plugin.registry import Registry
+from cfft.runtime.json_files import SCHEMA, write_json
+from cfft.runtime.progress import Reporter
 from cfft.scoring.spread import Spread
 from cfft.training.results import ModelResults, RunResults
-from cfft.training.sweep.declaration import Values
-from cfft.training.sweep.jobs import Job
+from cfft.training.sweep.declaration import Sweep, Values
+from cfft.training.sweep.jobs import Job, check_jobs, final_jobs, planned_jobs, run_jobs
 
 BEFORE = "before fine-tuning"
 
@@ -43,6 +47,32 @@ class SweepResults:
     searched: tuple[Searched, ...]
     chosen: dict[str, Values]
     rows: tuple[Outcome, ...]
+
+
+def run_sweep(
+    sweep: Sweep,
+    registry: Registry,
+    out: Path,
+    at_once: int,
+    reporter: Reporter,
+    done: Callable[[Job, RunResults], None],
+) -> SweepResults:
+    """Run what is missing of a sweep, write sweep.json and return what it holds.
+
+    `out`: the folder of all runs. `at_once`, `done` and what is raised: as in `run_jobs`.
+    """
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"--out {out} is a file: give the folder of the sweep")
+    searching, _ = planned_jobs(sweep, registry, out)
+    check_jobs(searching)
+    run_jobs(searching, at_once, reporter, done)
+    searched = searched_values(searching)
+    chosen = best_values(searched)
+    final = final_jobs(sweep, registry, out, chosen)
+    run_jobs(final, at_once, reporter, done)
+    results = SweepResults(searched=searched, chosen=chosen, rows=outcomes(final))
+    write_json(out / "sweep.json", results)
+    return results
 
 
 def searched_values(jobs: Iterable[Job]) -> tuple[Searched, ...]:

@@ -1,0 +1,81 @@
+"""Configurations that differ in map, mask, threshold and fill alone, to be seen side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from cfft.config.keywords import Keywords
+from cfft.config.layers import COMMAND_LINE, LISTS, Choice, Layer
+from cfft.config.resolve import RunConfig, resolve
+from cfft.plugin.registry import Registry
+
+COUNTERFACTUAL = ("mask", "fill", "cam")
+"""The kinds that a counterfactual image depends on."""
+
+
+def combinations(
+    registry: Registry,
+    keywords: Mapping[str, Any],
+    names: Mapping[str, Sequence[str]],
+    thresholds: Sequence[str] = (),
+    below: Sequence[Layer] = (),
+) -> list[RunConfig]:
+    """Return a configuration for each map, mask, threshold and fill, fills changing fastest.
+
+    `names`: those that take turns, by kind; of any other kind, the configured one. A mask without a
+    threshold appears once whatever `thresholds` are given. `keywords` and `below`, as in
+    `Keywords.layers`, say the rest; losses and teachers are those of the defaults, which use all
+    three kinds. Raises ConfigError.
+    """
+    defaults, *others = Keywords(registry).layers(keywords, below)
+    layers = [defaults, *(layer.without(LISTS) for layer in others)]
+    listed = {kind: list(dict.fromkeys(each)) for kind, each in names.items() if each}
+    base = _variant(registry, layers, {kind: each[0] for kind, each in listed.items()}, listed)
+    configured = {strategy.kind: [strategy.name] for strategy in base.strategies()}
+    listed = {kind: listed.get(kind, configured[kind]) for kind in COUNTERFACTUAL}
+    return [
+        _variant(registry, layers, {"cam": cam, "mask": mask, "fill": fill}, listed, threshold)
+        for cam in listed["cam"]
+        for mask in listed["mask"]
+        for threshold in (thresholds if mask in cut_masks(registry) else ()) or (None,)
+        for fill in listed["fill"]
+    ]
+
+
+def cut_masks(registry: Registry) -> list[str]:
+    """List the masks that cut a map at a threshold."""
+    masks = (provided.declaration for provided in registry.of_kind("mask"))
+    return [mask.name for mask in masks if mask.param("threshold") is not None]
+
+
+def _variant(
+    registry: Registry,
+    layers: Sequence[Layer],
+    chosen: Mapping[str, str],
+    listed: Mapping[str, Sequence[str]],
+    threshold: str | None = None,
+) -> RunConfig:
+    """Resolve layers with one choice of each kind, without what they say of the others `listed`."""
+    idle = {(kind, name) for kind, names in listed.items() for name in names} - {*chosen.items()}
+    taken = _parameters(registry, idle) - _parameters(registry, chosen.items())
+    kept = (
+        attrs.evolve(
+            layer,
+            values={key: values for key, values in layer.values.items() if key not in idle},
+            short={name: value for name, value in layer.short.items() if name not in taken},
+        )
+        for layer in layers
+    )
+    top = Layer(COMMAND_LINE, chosen={kind: (Choice(n, n),) for kind, n in chosen.items()})
+    if threshold is not None:
+        top.values["mask", chosen["mask"]] = {"threshold": threshold}
+    return resolve(registry, [*kept, top])
+
+
+def _parameters(registry: Registry, strategies: Iterable[tuple[str, str]]) -> set[str]:
+    return {
+        param.name for kind, name in strategies for param in registry.declaration(kind, name).params
+    }
