@@ -21,7 +21,7 @@ class Model:
     )
     prompts: str | None = param(
         None,
-        help="prompt templates: a list's name, a file with one template a line, or class-name; "
+        help="prompt templates: a list's name, a file with one template per line, or class-name; "
         "none: the backbone's first list",
     )
 
