@@ -1,12 +1,11 @@
-"""What a report says, as JSON for programs."""
+"""A report as JSON, for programs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from cfft.report.sources.records import AVERAGE, Model
-from cfft.report.summary import Group, Summary, spread
+from cfft.report.summary import Group, Summary
 from cfft.runtime import json_files
 from cfft.scoring.results import SetResult
 
@@ -55,10 +54,6 @@ def _group(summary: Summary, group: Group) -> dict[str, Any]:
     return {
         "group": group.name,
         "models": [model.label for model in group.models],
-        "sets": _spreads(summary, group, summary.sets),
-        "ood_average": _spreads(summary, group, [AVERAGE])[AVERAGE],
+        "sets": {name: summary.spread(group, name) for name in summary.sets},
+        "ood_average": summary.spread(group, AVERAGE),
     }
-
-
-def _spreads(summary: Summary, group: Group, names: Iterable[str]) -> dict[str, Any]:
-    return {n: spread(summary.value(model, n) for model in group.models) for n in names}

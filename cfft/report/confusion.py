@@ -1,4 +1,4 @@
-"""What models take for what: confusion matrices from stored predictions."""
+"""Confusion matrices from stored predictions."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ class Confusion:
 
     @property
     def is_drawable(self) -> bool:
-        """Whether the classes are few enough for a heat map that can be read."""
+        """Tell whether the classes are few enough for a heat map that can be read."""
         return len(self.classes) <= LARGEST_MAP
 
     @property
     def images(self) -> float:
-        """How many images each model was shown."""
+        """Count the images of each model."""
         return float(self.counts.sum()) / self.models
 
     @property
     def mistaken(self) -> float:
-        """How many of them each model took for another class."""
+        """Count those of them that a model took for another class, on average over models."""
         return self.images - float(self.counts.trace()) / self.models
 
     def pairs(self) -> list[Pair]:
@@ -104,7 +104,6 @@ def _ood(model: Model) -> list[str]:
 
 
 def _shared_classes(models: Sequence[Model], classes: Mapping[str, Sequence[str]]) -> Sequence[str]:
-    """Return the class names that all models have."""
     first, *others = ((model, classes.get(model.source, ())) for model in models)
     for model, names in others:
         if tuple(names) != tuple(first[1]):
@@ -136,7 +135,6 @@ def _taken(model: Model, name: str, classes: Sequence[str]) -> NDArray[np.int64]
 
 
 def _unique(names: Sequence[str], indices: Sequence[int]) -> tuple[str, ...]:
-    """Add the index to class names that occur twice."""
     return tuple(
         f"{name} ({index})" if names.count(name) > 1 else name
         for name, index in zip(names, indices, strict=True)

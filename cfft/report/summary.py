@@ -14,7 +14,7 @@ from cfft.scoring.averages import with_ood_average
 from cfft.scoring.robustness import FEWEST_ON_A_LINE, AccuracyLine, effective_robustness, fit_lines
 from cfft.scoring.spread import Spread
 
-_FEWEST_UNASKED = 10  # a line through a few models of one's own foretells nothing
+_FEWEST_UNASKED = 10  # a line through a few models of one's own predicts nothing
 
 
 @attrs.frozen
@@ -58,6 +58,11 @@ class Summary:
     def configurations(self) -> tuple[str, ...]:
         """The names of all configurations, weight ensembles among those that they come from."""
         return tuple(dict.fromkeys(group.configuration for group in self.groups))
+
+    @property
+    def has_seeds(self) -> bool:
+        """Whether a configuration has several models."""
+        return any(len(group.models) > 1 for group in self.groups)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -143,7 +148,6 @@ def _baseline(models: Sequence[Model], patterns: Sequence[str]) -> list[Model]:
 
 
 def _names(model: Model) -> tuple[str, ...]:
-    """Return what a model is called: label, group and, of a run, its path."""
     return (model.label, model.group, *([model.source] if model.is_run else []))
 
 

@@ -1,4 +1,4 @@
-"""What a run measures while it goes on: sums that stay on the device, and metrics.jsonl."""
+"""Measurements of a run as it goes on: sums that stay on the device, and metrics.jsonl."""
 
 from __future__ import annotations
 

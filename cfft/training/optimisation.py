@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 from torch.optim import AdamW
 
@@ -42,7 +41,10 @@ class Optimisation:
         if training.train == "head":
             step.student.encoder.requires_grad_(False)
         self.parameters = [p for p in step.student.parameters() if p.requires_grad]
-        self.optimizer = _adamw(self.parameters, training)
+        betas = (training.beta1, training.beta2)
+        self.optimizer = AdamW(
+            self.parameters, training.lr, betas, weight_decay=training.weight_decay
+        )
         self.scheduler = make_scheduler(self.optimizer, training, steps)
         self._step, self._stepper = accelerator.prepare(step, self.optimizer)
 
@@ -122,8 +124,3 @@ class Optimisation:
         if self.accelerator.scaler is not None:  # the scaler skips steps that overflow
             norm = norm.nan_to_num(nan=0.0, posinf=0.0)
         return norm
-
-
-def _adamw(parameters: list[torch.nn.Parameter], training: Training) -> AdamW:
-    betas = (training.beta1, training.beta2)
-    return AdamW(parameters, training.lr, betas, weight_decay=training.weight_decay)

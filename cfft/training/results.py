@@ -1,4 +1,4 @@
-"""What results.json says of a run: the accuracies before and after it, and how it went."""
+"""results.json: the accuracies before and after a run, and how it went."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run remembers from one session to the next."""
+"""The state of a run that outlives its sessions."""
 
 from __future__ import annotations
 

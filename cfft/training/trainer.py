@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -23,9 +22,6 @@ from cfft.training.prepare import Prepared
 from cfft.training.run_directory import RunDirectory
 from cfft.training.schedule import parse_interval
 from cfft.training.state import RunState
-
-if TYPE_CHECKING:
-    pass
 
 Metrics = dict[str, float]
 
@@ -159,7 +155,6 @@ class Trainer:
             raise KeyboardInterrupt
 
     def _agreed(self, wish: bool) -> bool:
-        """Tell whether any process wishes so; all of them have to ask at the same point."""
         if self.accelerator.num_processes == 1:
             return wish
         wishes = torch.tensor([wish], device=self.accelerator.device)

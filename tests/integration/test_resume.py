@@ -242,7 +242,7 @@ def test_other_images_than_before_are_refused(
     stored.state["surroundings"]["pictures"] = "those of another day"
     checkpoint.save(state, stored)
 
-    with pytest.raises(ConfigError, match="the images are others"):
+    with pytest.raises(ConfigError, match="the set of images has changed"):
         run(config, registry, unbroken, resume=True)
 
 

@@ -124,7 +124,7 @@ def test_the_plan_names_folders_that_belong_to_no_set(
 
     shown = cfft_command("run", *words[6:], "--suite", "folder", "--data", "mine", "--dry-run").out
 
-    assert re.search(r"not read +sketch \(no set's folder is called so\)", shown)
+    assert re.search(r"not read +sketch \(ignored folders: not train, val, test or ood\)", shown)
 
 
 def test_the_plan_names_the_sets_that_are_absent(

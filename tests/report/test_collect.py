@@ -1,4 +1,4 @@
-"""What a report is made from: runs, evaluations and imports, and what is wrong with them."""
+"""Sources of a report: runs, evaluations and imports, and what is wrong with them."""
 
 from __future__ import annotations
 

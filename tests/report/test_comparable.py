@@ -1,4 +1,4 @@
-"""Which models can stand side by side, and what is said where they cannot."""
+"""Models that can stand side by side, and what is said where they cannot."""
 
 from __future__ import annotations
 

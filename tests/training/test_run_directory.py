@@ -8,6 +8,7 @@ import pytest
 
 from cfft.errors import ConfigError, DataError
 from cfft.runtime.files import check_free
+from cfft.runtime.json_files import write_json
 from cfft.scoring.results import Role, SetResult
 from cfft.scoring.spread import Spread
 from cfft.training.evaluator import model_results
@@ -87,7 +88,7 @@ def test_results_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     )
 
     assert run.read_results() is None
-    run.write_results(written)
+    write_json(run.results, written)
     assert run.read_results() == written
 
 

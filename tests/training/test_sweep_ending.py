@@ -1,4 +1,4 @@
-"""How a sweep ends before its runs do: which of them end with it, and which it waits for."""
+"""The end of a sweep before its runs: some end with it, for others it waits."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from cfft.plugin.registry import Registry
 from cfft.runtime.interrupts import Terminated
 from cfft.runtime.progress import Silent
 from cfft.training.results import RunResults
-from cfft.training.sweep.children import Children
 from cfft.training.sweep.declaration import parse_sweep
-from cfft.training.sweep.jobs import Job, final_jobs, run_jobs
+from cfft.training.sweep.jobs import Job, final_jobs
+from cfft.training.sweep.running import Children, run_jobs
 
 SWEEP = 'recipe = "embedded"\n[[row]]\nname = "a"\n[[row]]\nname = "b"\n'
 # what a process does in place of a run
@@ -60,7 +60,7 @@ def do(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         def command(job: Job, threads: int) -> list[str]:
             return [sys.executable, "-c", code[job.row.name], str(job.directory.root)]
 
-        monkeypatch.setattr("cfft.training.sweep.jobs._command", command)
+        monkeypatch.setattr("cfft.training.sweep.running._command", command)
 
     return choose
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import altair as alt
 import numpy as np
 
-from cfft.report.figures.axes import SIZE, axes, percent, tooltip
+from cfft.report.figures.encodings import SIZE, Series, axes, percent, tooltip
 from cfft.report.figures.figures import Drawn, Figure, Panel, Rows
-from cfft.report.figures.series import Series
 from cfft.report.sources.records import Model
 from cfft.report.summary import Summary
 
@@ -37,7 +37,7 @@ def scatter(summary: Summary) -> Figure:
         "OOD set",
         _description(summary),
         panels,
-        _drawing(summary.id_set, Series(names, names)),
+        partial(_draw, summary.id_set, Series(names, names)),
         SIZE,
     )
 
@@ -49,22 +49,21 @@ def _description(summary: Summary) -> str:
     whiskers = " with its 95 % confidence intervals" if has_intervals else ""
     line = (
         f"The dashed line is fitted through {len(summary.baseline)} models; marks above it are "
-        "more robust than their ID accuracy foretells."
+        "more robust than their ID accuracy predicts."
         if summary.lines
-        else "There is no line of effective robustness, as nobody said which models it goes "
-        "through and they are too few to take all of them: name them with --baseline-line."
+        else "No robustness line: name its models with --baseline-line."
     )
     return f"Each mark is a model{whiskers}. {line} The tables hold the same numbers."
 
 
 def _naming(summary: Summary) -> Callable[[Model], str]:
-    """Return what has a colour and shape: configurations, where they are too many, sources."""
+    """Return the name of a model's series: its configuration, of too many its source."""
     if len(summary.configurations) <= _MOST_SERIES:
         return lambda model: model.group
-    return _kind
+    return _source
 
 
-def _kind(model: Model) -> str:
+def _source(model: Model) -> str:
     if model.is_start:
         return "before fine-tuning"
     return "runs" if model.is_run else Path(model.source).stem
@@ -113,26 +112,22 @@ def _line(summary: Summary, target: str) -> Rows:
     return Rows(("id", "ood"), [(percent(id_), percent(ood)) for id_, ood in known])
 
 
-def _drawing(id_set: str, series: Series) -> Callable[[str], Drawn]:
-    def draw(prefix: str) -> Drawn:
-        points = alt.Chart(alt.NamedData(name=f"{prefix}points"))
-        x, y = axes(id_set)
-        line = alt.Chart(alt.NamedData(name=f"{prefix}line"))
-        remark = points.mark_text(align="left", dx=6, dy=-9, fontSize=12, aria=False)
-        return alt.layer(
-            line.mark_line(strokeDash=[5, 4], strokeWidth=1.5, aria=False).encode(x=x, y=y),
-            *_whiskers(points, x, y),
-            points.mark_point(filled=True, size=70, opacity=0.85).encode(
-                x=x, y=y, tooltip=tooltip(id_set, "model", "seed", "robustness"), **series.marks()
-            ),
-            remark.encode(x=x, y=y, text="remark:N"),
-        )
-
-    return draw
+def _draw(id_set: str, series: Series, prefix: str) -> Drawn:
+    points = alt.Chart(alt.NamedData(name=f"{prefix}points"))
+    x, y = axes(id_set)
+    line = alt.Chart(alt.NamedData(name=f"{prefix}line"))
+    remark = points.mark_text(align="left", dx=6, dy=-9, fontSize=12, aria=False)
+    return alt.layer(
+        line.mark_line(strokeDash=[5, 4], strokeWidth=1.5, aria=False).encode(x=x, y=y),
+        *_whiskers(points, x, y),
+        points.mark_point(filled=True, size=70, opacity=0.85).encode(
+            x=x, y=y, tooltip=tooltip(id_set, "model", "seed", "robustness"), **series.marks()
+        ),
+        remark.encode(x=x, y=y, text="remark:N"),
+    )
 
 
 def _whiskers(points: alt.Chart, x: alt.X, y: alt.Y) -> tuple[alt.Chart, alt.Chart]:
-    """Draw the confidence intervals along both axes."""
     rules = points.mark_rule(opacity=0.45, aria=False)
     return (
         rules.encode(y=y, x=alt.X("id_low:Q"), x2="id_high"),

@@ -21,6 +21,11 @@ class Cell:
     std: float | None = None
     is_best: bool = False
 
+    @classmethod
+    def of(cls, spread: Spread | None) -> Cell:
+        """Make a cell of a mean, with its standard deviation where there are seeds."""
+        return cls(None) if spread is None else cls(spread.mean, spread.std)
+
 
 @attrs.frozen
 class Column:
@@ -78,21 +83,6 @@ class Table:
             [column.spell(cell) for column, cell in zip(self.columns, row, strict=True)]
             for row in self.rows
         ]
-
-
-def with_rows(tables: Iterable[Table]) -> list[Table]:
-    """Leave out tables that have nothing to say."""
-    return [table for table in tables if table.rows]
-
-
-def text(value: str) -> Cell:
-    """Make a cell of words."""
-    return Cell(value)
-
-
-def figure(spread: Spread | None) -> Cell:
-    """Make a cell of a mean, with its standard deviation where there are seeds."""
-    return Cell(None) if spread is None else Cell(spread.mean, spread.std)
 
 
 def with_best(

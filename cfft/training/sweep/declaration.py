@@ -1,4 +1,4 @@
-"""What a sweep file says: the rows, their seeds, and what is searched on validation."""
+"""A sweep file: the rows, their seeds, and what is searched on validation."""
 
 from __future__ import annotations
 
@@ -77,6 +77,9 @@ class Sweep:
         """
         named = (read_recipe(each) for each in (self.recipe, row.recipe) if each is not None)
         own = _filled(row.config, {"{out}": str(out), "{seed}": str(seed)})
+        layer = Layer(f"row '{row.name}'", seed=seed)
+        for path, value in values.items():
+            layer.set(f"{path}={value}")
         tables = [("config", self.config), (f"row '{row.name}'", own)]
         if searching:
             tables.append(("search.config", self.search.config))
@@ -84,7 +87,7 @@ class Sweep:
             read_defaults(),
             *named,
             *(layer_of(table, source) for source, table in tables),
-            _assigned(row, seed, values),
+            layer,
         ]
 
 
@@ -159,13 +162,6 @@ def _filled(value: Any, places: Mapping[str, str]) -> Any:
         for place, text in places.items():
             value = value.replace(place, text)
     return value
-
-
-def _assigned(row: Row, seed: int, values: Values) -> Layer:
-    layer = Layer(f"row '{row.name}'", seed=seed)
-    for path, value in values.items():
-        layer.set(f"{path}={value}")
-    return layer
 
 
 def _said(error: BaseException, type_: Any) -> str:

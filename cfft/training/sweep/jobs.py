@@ -1,33 +1,25 @@
-"""One run of a sweep: where it lies, how far it is, and how it is started."""
+"""The runs of a sweep: where each lies, how it is configured, and what it has come to."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import attrs
 
 from cfft.config.comparison import same_run
 from cfft.config.resolve import RunConfig, resolve
-from cfft.errors import CfftError, ConfigError, TrainingError
-from cfft.model.checkpoint import is_checkpoint
+from cfft.errors import CfftError, ConfigError
 from cfft.plugin.registry import Registry
-from cfft.runtime.files import write_text
-from cfft.runtime.interrupts import Terminated
-from cfft.runtime.progress import Advance
 from cfft.training.results import RunResults
 from cfft.training.run_directory import RunDirectory
-from cfft.training.sweep.children import Children
 from cfft.training.sweep.declaration import Row, Sweep, Values
 
 T = TypeVar("T")
 _Wanted = tuple[Row, int, Values, Path]
-_SAID = 15  # last lines that a failed run wrote
+_SEARCH = "search"
 
 
 @attrs.frozen
@@ -63,35 +55,22 @@ class Job:
             )
 
 
-class SweepReporter(Protocol):
-    """Watch the runs of a sweep."""
-
-    def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
-        """Show that `total` runs are to be done, finished ones among them; as Reporter.task."""
-
-    def done(self, job: Job, results: RunResults) -> None:
-        """Hear that a run is finished, now or before."""
-
-
 def planned_jobs(sweep: Sweep, registry: Registry, out: Path) -> tuple[list[Job], list[Job]]:
     """Return the runs that compare searched values, and all others before these are chosen.
 
-    The others have the first of their searched values. Raises ConfigError with every problem.
+    The others have the first of their searched values. Raises ConfigError with every problem, also
+    where a folder of the former holds another run.
     """
     searching = [
-        (row, sweep.search.seed, values, Path("search", row.folder, str(number)))
+        (row, sweep.search.seed, values, Path(_SEARCH, row.folder, str(number)))
         for row in sweep.row
         if row.search
         for number, values in enumerate(row.candidates())
     ]
     first = {row.name: row.candidates()[0] for row in sweep.row}
-    problems: list[str] = []
-    jobs = (
-        _jobs(sweep, registry, out, searching, problems, searching=True),
-        _jobs(sweep, registry, out, _final(sweep, first), problems, searching=False),
-    )
-    _raise(problems)
-    return jobs
+    jobs = _jobs(sweep, registry, out, [*searching, *_final(sweep, first)])
+    check_jobs(jobs[: len(searching)])
+    return jobs[: len(searching)], jobs[len(searching) :]
 
 
 def final_jobs(
@@ -101,34 +80,14 @@ def final_jobs(
 
     Raises ConfigError with every problem, also where a folder holds another run.
     """
-    problems: list[str] = []
-    jobs = _jobs(sweep, registry, out, _final(sweep, chosen), problems, searching=False)
-    _raise(problems)
+    jobs = _jobs(sweep, registry, out, _final(sweep, chosen))
     check_jobs(jobs)
     return jobs
 
 
 def check_jobs(jobs: Iterable[Job]) -> None:
     """Raise ConfigError, with every one, for folders that hold runs of other configurations."""
-    problems: list[str] = []
-    for job in jobs:
-        _noting(problems, job.row.name, job.check)
-    _raise(problems)
-
-
-def run_jobs(jobs: Sequence[Job], at_once: int, threads: int, reporter: SweepReporter) -> None:
-    """Run what is not finished, `at_once` side by side, each on `threads` threads.
-
-    A row that waits for another is run after it. Raises TrainingError with what a failed run said,
-    once those beside it are done. SIGTERM, as Terminated, ends those that run.
-    """
-    if not jobs:
-        return
-    first = [job for job in jobs if job.row.after is None]
-    rows = dict.fromkeys(job.row.name for job in jobs if job.row.after is not None)
-    with reporter.task("runs", len(jobs)):
-        for together in (first, *([j for j in jobs if j.row.name == row] for row in rows)):
-            _run_side_by_side(together, at_once, threads, reporter)
+    _by_row((job.row, job.check) for job in jobs)
 
 
 def _final(sweep: Sweep, chosen: Mapping[str, Values]) -> list[_Wanted]:
@@ -139,99 +98,26 @@ def _final(sweep: Sweep, chosen: Mapping[str, Values]) -> list[_Wanted]:
     ]
 
 
-def _jobs(
-    sweep: Sweep,
-    registry: Registry,
-    out: Path,
-    wanted: Sequence[_Wanted],
-    problems: list[str],
-    *,
-    searching: bool,
-) -> list[Job]:
+def _jobs(sweep: Sweep, registry: Registry, out: Path, wanted: Sequence[_Wanted]) -> list[Job]:
     def made(row: Row, seed: int, values: Values, place: Path) -> Job:
+        searching = place.parts[0] == _SEARCH
         layers = sweep.layers(row, seed, values, out.resolve(), searching=searching)
         log = out / "logs" / f"{'-'.join(place.parts)}.txt"
-        config = resolve(registry, layers)
-        return Job(row, seed, values, config, RunDirectory(out / place), log)
+        return Job(row, seed, values, resolve(registry, layers), RunDirectory(out / place), log)
 
-    found = [_noting(problems, each[0].name, partial(made, *each)) for each in wanted]
-    return [job for job in found if job is not None]
+    return _by_row((each[0], partial(made, *each)) for each in wanted)
 
 
-def _noting(problems: list[str], row: str, action: Callable[[], T]) -> T | None:
-    """Return what `action` gives; note each line that it says is wrong, with the row's name."""
-    start = f"row '{row}': "
-    try:
-        return action()
-    except CfftError as error:
-        problems += (start + each.removeprefix(start) for each in error.problems)
-        return None
-
-
-def _raise(problems: Iterable[str]) -> None:
-    listed = list(dict.fromkeys(problems))
-    if listed:
-        raise ConfigError(*listed)
-
-
-def _run_side_by_side(
-    jobs: Sequence[Job], at_once: int, threads: int, reporter: SweepReporter
-) -> None:
-    children, pool = Children(), ThreadPoolExecutor(at_once)
-    try:
-        _hear_all(
-            {pool.submit(_finish, job, threads, children): job for job in jobs}, pool, reporter
-        )
-    except Terminated:
-        children.end()  # a terminal's Ctrl-C reaches them by itself
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _hear_all(
-    running: Mapping[Future[RunResults], Job], pool: ThreadPoolExecutor, reporter: SweepReporter
-) -> None:
-    """Tell of each run that ends; where one fails, start no other and wait for those beside it."""
-    try:
-        for future in as_completed(running):
-            reporter.done(running[future], future.result())
-    except Terminated:
-        raise
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        wait(each for each in running if not each.cancelled())  # SIGTERM can interrupt it
-        raise
-
-
-def _finish(job: Job, threads: int, children: Children) -> RunResults:
-    found = job.results()
-    if found is not None:
-        return found
-    job.log.parent.mkdir(parents=True, exist_ok=True)
-    with job.log.open("w", encoding="utf-8") as log:
-        code = children.start(_command(job, threads), log).wait()
-    found = job.results()
-    if code or found is None:
-        raise TrainingError(*_failure(job, code))
-    return found
-
-
-def _command(job: Job, threads: int) -> list[str]:
-    """Return a command of its own: torch fixes its threads once per process."""
-    start = f"import torch; torch.set_num_threads({threads}); from cfft.cli import main; main()"
-    return [sys.executable, "-c", start, "run", "--out", str(job.directory.root), *_source(job)]
-
-
-def _source(job: Job) -> list[str]:
-    if is_checkpoint(job.directory.last):
-        return ["--resume"]
-    config = job.log.with_suffix(".toml")
-    write_text(config, job.config.to_toml())
-    return ["--config", str(config)]
-
-
-def _failure(job: Job, code: int) -> Iterator[str]:
-    said = job.log.read_text("utf-8").splitlines()[-_SAID:]
-    yield f"run '{job.name}' ended with exit code {code}; all it said is in {job.log}:"
-    yield from (f"  {line}" for line in said)
+def _by_row(actions: Iterable[tuple[Row, Callable[[], T]]]) -> list[T]:
+    """Return what all actions give; raises ConfigError with all that is wrong, row by row."""
+    done: list[T] = []
+    problems: list[str] = []
+    for row, action in actions:
+        start = f"row '{row.name}': "
+        try:
+            done.append(action())
+        except CfftError as error:
+            problems += (start + each.removeprefix(start) for each in error.problems)
+    if problems:
+        raise ConfigError(*dict.fromkeys(problems))
+    return done

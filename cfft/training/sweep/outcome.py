@@ -1,4 +1,4 @@
-"""What a sweep comes to: the chosen values, and each row's mean and deviation over seeds."""
+"""The results of a sweep: the chosen values, and each row's mean and deviation over seeds."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ class Outcome:
     sets: dict[str, Spread]
     ood_average: Spread | None
 
+    def spelt(self) -> list[str]:
+        """Return the cells of the row: its name, then accuracies in percent."""
+        return [self.name, *map(_spelt, (self.validation, *self.sets.values(), self.ood_average))]
+
 
 @attrs.frozen
 class Searched:
@@ -43,6 +47,18 @@ class SweepResults:
     searched: tuple[Searched, ...]
     chosen: dict[str, Values]
     rows: tuple[Outcome, ...]
+
+    def headings(self) -> list[str]:
+        """Return the headings of the table whose rows are spelt."""
+        return ["row", "validation", *self.rows[0].sets, "OOD average"]
+
+
+def markdown(results: SweepResults) -> str:
+    """Return the table in Markdown."""
+    headings = results.headings()
+    ruler = ["---", *["---:"] * (len(headings) - 1)]
+    lines = [headings, ruler, *(row.spelt() for row in results.rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def searched_values(jobs: Iterable[Job]) -> tuple[Searched, ...]:
@@ -84,6 +100,13 @@ def _outcome(name: str, jobs: Sequence[Job]) -> Outcome:
 
 def _sets(found: Sequence[RunResults | ModelResults]) -> dict[str, Spread]:
     return {name: Spread.of([each.sets[name].top1 for each in found]) for name in found[0].sets}
+
+
+def _spelt(spread: Spread | None) -> str:
+    if spread is None:
+        return "-"
+    deviation = f" ±{100 * spread.std:.1f}" if spread.std is not None else ""
+    return f"{100 * spread.mean:.1f}{deviation}"
 
 
 def _spread(values: Sequence[float | None]) -> Spread | None:
