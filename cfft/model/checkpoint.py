@@ -73,7 +73,12 @@ def save(directory: Path, checkpoint: Checkpoint) -> None:
 
     Raises TrainingError where a weight is not finite; what `directory` held then stays.
     """
-    _check_finite(checkpoint.weights)
+    broken = not_finite(checkpoint.weights)
+    if broken:
+        raise TrainingError(
+            f"{len(broken)} weights are not finite, the first is '{broken[0]}': they were not "
+            "saved and the last good checkpoint is intact; lower training.lr or set clip_norm"
+        )
     partial = sibling(directory, "partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -107,7 +112,7 @@ def verify(directory: Path) -> None:
 
 def is_checkpoint(directory: Path) -> bool:
     """Tell whether a complete checkpoint lies there."""
-    return any((place / MANIFEST).is_file() for place in _places(directory))
+    return _newest(directory) is not None
 
 
 def located(directory: Path) -> Path:
@@ -115,25 +120,16 @@ def located(directory: Path) -> Path:
 
     That is `directory`, or its predecessor where the machine stopped between two renames.
     """
-    for place in _places(directory):
-        if (place / MANIFEST).is_file():
-            return place
-    raise WeightsError(f"no checkpoint in {directory}: it has no {MANIFEST}")
+    found = _newest(directory)
+    if found is None:
+        raise WeightsError(f"no checkpoint in {directory}: it has no {MANIFEST}")
+    return found
 
 
 def write_weights(path: Path, weights: Mapping[str, Tensor], identity: Mapping[str, str]) -> None:
     """Replace a weight file in one stroke; it says by `identity` whose weights they are."""
     with replacing(path) as partial:
         _write_tensors(partial, weights, identity)
-
-
-def _check_finite(weights: Mapping[str, Tensor]) -> None:
-    broken = not_finite(weights)
-    if broken:
-        raise TrainingError(
-            f"{len(broken)} weights are not finite, the first is '{broken[0]}': they were not "
-            "saved and the last good checkpoint is intact; lower training.lr or set clip_norm"
-        )
 
 
 def _write_files(directory: Path, checkpoint: Checkpoint) -> None:
@@ -175,8 +171,9 @@ def _swap(partial: Path, directory: Path) -> None:
     shutil.rmtree(previous, ignore_errors=True)
 
 
-def _places(directory: Path) -> tuple[Path, Path]:
-    return directory, sibling(directory, "previous")
+def _newest(directory: Path) -> Path | None:
+    places = (directory, sibling(directory, "previous"))
+    return next((place for place in places if (place / MANIFEST).is_file()), None)
 
 
 @attrs.frozen

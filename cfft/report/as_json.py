@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+
 from cfft.report.sources.records import AVERAGE, Model
 from cfft.report.summary import Group, Summary
 from cfft.runtime import json_files
-from cfft.scoring.results import SetResult
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
@@ -37,17 +38,13 @@ def _model(summary: Summary, model: Model) -> dict[str, Any]:
         "group": model.group,
         "seed": model.seed,
         "alpha": model.alpha,
-        "sets": {name: _known(entry) for name, entry in model.sets.items()},
+        "sets": {name: attrs.evolve(entry, originals=None) for name, entry in model.sets.items()},
         "ood_average": summary.value(model, AVERAGE),
         "ood_ci95": model.ood_ci95,
         "id_on_classes_of": model.id_on_classes_of,
         "effective_robustness_in_evaluation": model.robustness,
         "effective_robustness": {n: summary.robustness(model, n) for n in summary.lines},
     }
-
-
-def _known(entry: SetResult) -> dict[str, Any]:
-    return {key: value for key, value in json_files.as_json(entry).items() if key != "originals"}
 
 
 def _group(summary: Summary, group: Group) -> dict[str, Any]:

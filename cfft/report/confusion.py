@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 import numpy as np
@@ -55,7 +55,6 @@ class Confusion:
 
     @property
     def images(self) -> float:
-        """Count the images of each model."""
         return float(self.counts.sum()) / self.models
 
     @property
@@ -90,13 +89,13 @@ def confusions(groups: Sequence[Group], classes: Mapping[str, Sequence[str]]) ->
     Weight ensembles have none. Sources without class names have indices. Raises DataError for
     files that cfft did not write, and for models of a configuration whose classes differ.
     """
-    return [found for group in groups if group.alpha is None for found in _of(group, classes)]
-
-
-def _of(group: Group, classes: Mapping[str, Sequence[str]]) -> Iterator[Confusion]:
-    for name in dict.fromkeys(name for model in group.models for name in _ood(model)):
-        measured = [model for model in group.models if name in _ood(model)]
-        yield _confusion(group.name, name, measured, _shared_classes(measured, classes))
+    found = []
+    for group in (group for group in groups if group.alpha is None):
+        for name in dict.fromkeys(name for model in group.models for name in _ood(model)):
+            measured = [model for model in group.models if name in _ood(model)]
+            shared = _shared_classes(measured, classes)
+            found.append(_confusion(group.name, name, measured, shared))
+    return found
 
 
 def _ood(model: Model) -> list[str]:

@@ -26,7 +26,6 @@ class Group:
 
     @property
     def configuration(self) -> str:
-        """The name of the configuration, which weight ensembles share with the model itself."""
         return self.models[0].group
 
     @property
@@ -51,7 +50,6 @@ class Summary:
 
     @property
     def id_set(self) -> str:
-        """The set in distribution that others are held against."""
         return next(iter(self.sets))
 
     @property
@@ -61,7 +59,6 @@ class Summary:
 
     @property
     def has_seeds(self) -> bool:
-        """Whether a configuration has several models."""
         return any(len(group.models) > 1 for group in self.groups)
 
     @property
@@ -92,10 +89,6 @@ class Summary:
         """Return mean and standard deviation of a group's accuracies, None where one is missing."""
         return spread(self.value(model, name) for model in group.models)
 
-    def robustness_spread(self, group: Group, name: str) -> Spread | None:
-        """Return what `spread` does, of effective robustness."""
-        return spread(self.robustness(model, name) for model in group.models)
-
     def robustness(self, model: Model, name: str) -> float | None:
         """Return a model's effective robustness on a set or on average, as a share."""
         id_, ood = self.value(model, self.id_set), self.value(model, name)
@@ -124,9 +117,7 @@ def spread(values: Iterable[float | None]) -> Spread | None:
     """Return mean and standard deviation, None where a value is missing."""
     known = list(values)
     present = [value for value in known if value is not None]
-    if not present or len(present) < len(known):
-        return None
-    return Spread.of(present)
+    return Spread.of(present) if present and len(present) == len(known) else None
 
 
 def _sets(models: Sequence[Model]) -> dict[str, str]:

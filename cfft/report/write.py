@@ -22,7 +22,6 @@ from cfft.report.tables.accuracies import accuracy_tables
 from cfft.report.tables.configurations import configuration, versions
 from cfft.report.tables.formats import WRITERS
 from cfft.report.tables.mistakes import most_frequent
-from cfft.report.tables.tables import Table
 from cfft.runtime.files import appearing, check_free
 
 PAGE = "report.html"
@@ -40,7 +39,10 @@ def write_report(summary: Summary, out: Path) -> None:
     with appearing(out, "meanwhile: this report is complete in {}".format) as folder:
         (folder / PAGE).write_text(page(content, datetime.now()), "utf-8")
         (folder / "report.json").write_text(json.dumps(as_json(summary), indent=2) + "\n", "utf-8")
-        _write_tables(folder / "tables", content.tables.values())
+        (folder / "tables").mkdir()
+        for table in content.tables.values():
+            for ending, written in WRITERS.items():
+                (folder / "tables" / f"{table.name}.{ending}").write_text(written(table), "utf-8")
         _write_figures(folder / "figures", content.figures.values())
 
 
@@ -58,13 +60,6 @@ def _content(summary: Summary) -> Content:
         shown,
         len(found) - len(shown),
     )
-
-
-def _write_tables(folder: Path, tables: Iterable[Table]) -> None:
-    folder.mkdir()
-    for table in tables:
-        for ending, written in WRITERS.items():
-            (folder / f"{table.name}.{ending}").write_text(written(table), "utf-8")
 
 
 def _write_figures(folder: Path, figures: Iterable[Figure]) -> None:

@@ -106,7 +106,6 @@ def planned_run(
 
 
 def _free_directory(config: RunConfig) -> Path:
-    """Return a directory in runs/ that does not exist yet, named after what the run does."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("several processes need one run directory: give --out DIR")
     method = [c.name for c in (config.mask, config.fill) if c is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -50,7 +50,6 @@ class Optimisation:
 
     @property
     def lr(self) -> float:
-        """Return the learning rate of the next step."""
         return float(self.optimizer.param_groups[0]["lr"])
 
     def take(self, number: int, loaded: Iterator[Loaded]) -> dict[str, Tensor]:
@@ -64,12 +63,13 @@ class Optimisation:
         for place in range(self.batches.accumulation):
             images, labels, _ = next(loaded)
             share = len(images) / self.batches.share
-            with self._sync(place):
+            is_last = place == self.batches.accumulation - 1
+            with nullcontext() if is_last else self.accelerator.no_sync(self._step):
                 values = self._measure(images, labels, number * self.batches.accumulation + place)
                 self.accelerator.backward(values["total"] * share)
             for name, value in values.items():
                 sums[name] = sums.get(name, 0.0) + value.detach() * share
-            if self.training.clip_at == "micro-batch" or self._is_last(place):
+            if self.training.clip_at == "micro-batch" or is_last:
                 norm = self._clip()
         self._stepper.step()
         self._stepper.zero_grad()
@@ -111,12 +111,6 @@ class Optimisation:
         rngs = (generator(self.seed, purpose, process, number) for purpose in ("mask", "fill"))
         values: dict[str, Tensor] = self._step(batch.images, batch.labels, *rngs)
         return values
-
-    def _is_last(self, place: int) -> bool:
-        return place == self.batches.accumulation - 1
-
-    def _sync(self, place: int) -> AbstractContextManager[None]:
-        return nullcontext() if self._is_last(place) else self.accelerator.no_sync(self._step)
 
     def _clip(self) -> Tensor:
         limit = self.training.clip_norm or float("inf")

@@ -30,7 +30,7 @@ def run(
 
     `out`: the run directory, new or, to resume, that of a run with the same configuration. With
     `dry_run` nothing is written and the plan's data is returned. `reporter` and run hooks are
-    called in the main process only. Raises a CfftError for what a user can mend, and
+    called in the main process only. Raises a CfftError that the user can fix, and
     KeyboardInterrupt on SIGINT or SIGTERM, once a checkpoint to resume from is written.
     """
     directory = RunDirectory(out)

@@ -63,7 +63,11 @@ class Session:
         stored = checkpoint.load(last) if is_checkpoint(last) else None
         state = RunState() if stored is None else self._restored(stored)
         step = self._step(state)
-        trainer = self._trainer(step, state)
+        config, prepared = self.config, self.prepared
+        optimisation = Optimisation(
+            step, config.training, prepared.batches, prepared.steps, config.seed, self.accelerator
+        )
+        trainer = Trainer(prepared, step, optimisation, self.directory, self.reporter, state)
         if stored is None:
             self._begin(trainer, step)
         else:
@@ -103,7 +107,8 @@ class Session:
 
     def _begin(self, trainer: Trainer, step: TrainingStep) -> None:
         sheet = self.processes.on_main(lambda: self._sheet(step))
-        config = self.config.to_toml()  # by now each process has looked for a run there
+        config = self.config.to_toml()
+        # by now each process has looked for a run there
         self.processes.on_main(lambda: write_text(self.directory.config, config))
         trainer.save_last()
         self.processes.on_main(lambda: self._write_sheet(sheet))
@@ -136,17 +141,6 @@ class Session:
         if label not in known:
             known[label] = self.measuring.feature_variance(label, teacher, self.config.seed)
         teacher.feature_variance = torch.tensor(known[label], device=self.accelerator.device)
-
-    def _trainer(self, step: TrainingStep, state: RunState) -> Trainer:
-        optimisation = Optimisation(
-            step,
-            self.config.training,
-            self.prepared.batches,
-            self.prepared.steps,
-            self.config.seed,
-            self.accelerator,
-        )
-        return Trainer(self.prepared, step, optimisation, self.directory, self.reporter, state)
 
     def _results(self, trainer: Trainer, *, before: bool) -> ModelResults:
         def keep(name: str, predictions: Predictions) -> None:

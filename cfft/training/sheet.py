@@ -145,5 +145,4 @@ def _size(images: Tensor) -> tuple[int, int]:
 
 def _show(axes: Axes, image: Tensor) -> None:
     axes.imshow(image.detach().float().clamp(0, 1).cpu().permute(1, 2, 0).numpy())
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])

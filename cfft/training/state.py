@@ -51,7 +51,6 @@ class RunState:
         return self.images_seen / self.training_seconds if self.training_seconds else 0.0
 
     def count_step(self, images: int, seconds: float) -> None:
-        """Count an optimiser step on so many images that took so long."""
         self.step += 1
         self.images_seen += images
         self.training_seconds += seconds

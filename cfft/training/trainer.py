@@ -133,7 +133,10 @@ class Trainer:
             self._write_line(lr)
         if not is_last and (logs or self.accelerator.num_processes == 1):
             self._stop_if(wish)
-            self._save_if_due()
+            step, moment = self._saved
+            due = self._interval.is_due(self.state.step - step, time.monotonic() - moment)
+            if self._agreed(due):
+                self.save_last()
 
     def _write_line(self, lr: float) -> None:
         images = self.window.steps * self.prepared.batches.batch
@@ -142,12 +145,6 @@ class Trainer:
         line = {"step": self.state.step, "epoch": self.state.epoch + 1, **metrics}
         self.processes.on_main(lambda: self.log.write(line))
         self.reporter.stepped(self.state.step, metrics)
-
-    def _save_if_due(self) -> None:
-        step, moment = self._saved
-        due = self._interval.is_due(self.state.step - step, time.monotonic() - moment)
-        if self._agreed(due):
-            self.save_last()
 
     def _stop_if(self, wish: StopWish) -> None:
         if self._agreed(wish.asked):

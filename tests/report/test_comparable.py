@@ -132,7 +132,9 @@ def test_other_settings_of_runs_with_other_seeds_are_remarked_on(
 ) -> None:
     (note,) = collect(split(1), []).notes
 
-    assert "b have other settings (suite.split: [70.0, 30.0] -> [60.0, 40.0]): their ima" in note
+    assert (
+        "b have different settings (suite.split: [70.0, 30.0] -> [60.0, 40.0]): their ima" in note
+    )
 
 
 @pytest.mark.parametrize("change", [{"data": "/there"}, {"cache": "/tmp"}, {"new": 1}])
@@ -164,5 +166,6 @@ def test_sets_of_one_name_and_more_images_are_remarked_on(
     found = collect([str(run), str(more)], [unknown])
 
     assert found.notes == (
-        f"Accuracies on photo are of different images: 10 images in {run}; 999 images in {more}.",
+        "Accuracies on photo were measured on different images: "
+        f"10 images in {run}; 999 images in {more}.",
     )

@@ -10,13 +10,12 @@ from typing import Annotated
 
 import attrs
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from cfft.cli.errors import RunInterruptedError
 from cfft.cli.options.command import Command
 from cfft.cli.output.consoles import console
-from cfft.cli.output.live import Quiet, reporter
+from cfft.cli.output.live import reporter
 from cfft.cli.output.numbers import brief, percent
 from cfft.errors import counted
 from cfft.plugin.registry import Registry
@@ -60,7 +59,7 @@ def sweep(
     """Do what the help says."""
     declared = read_sweep(file)
     folder = out or Path("runs", Path(file).stem)
-    registry, watcher = Registry.installed(), _watcher(as_json)
+    registry, watcher = Registry.installed(), _Watcher(as_json=as_json)
     if dry_run:
         _list_runs(*planned_jobs(declared, registry, folder), as_json=as_json)
         return
@@ -76,8 +75,9 @@ def sweep(
 class _Watcher:
     """Tell of each finished run, and of the table at the end."""
 
-    def __init__(self, reporter: Quiet, out: Console | None) -> None:
-        self.reporter, self.out = reporter, out
+    def __init__(self, *, as_json: bool) -> None:
+        self.reporter = reporter(console(), console(stderr=True), as_json=as_json)
+        self.out = None if as_json else console()
         self.advance: Advance = ignore
         self.finished = 0
 
@@ -107,11 +107,6 @@ class _Watcher:
         self.out.print(_table(results))
         self.out.print(f"numbers  {out / 'sweep.json'}", soft_wrap=True)
         self.out.print(f"table    {out / 'table.md'}", soft_wrap=True)
-
-
-def _watcher(as_json: bool) -> _Watcher:
-    heard = reporter(console(), console(stderr=True), as_json=as_json)
-    return _Watcher(heard, None if as_json else console())
 
 
 def _list_runs(searching: Sequence[Job], others: Sequence[Job], *, as_json: bool) -> None:

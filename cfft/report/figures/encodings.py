@@ -7,13 +7,14 @@ colour, which nobody has to see (WCAG 1.4.1).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import altair as alt
 import attrs
 
 from cfft.report.figures.themes import DASHES
 
+C = TypeVar("C", alt.Color, alt.Stroke)
 SIZE = {"width": 260, "height": 220}
 _TITLES = {"robustness": "effective robustness, points", "series": "configuration"}
 _FIELD = "series:N"
@@ -70,13 +71,9 @@ class Series:
             "strokeDash": alt.StrokeDash(_FIELD, scale=dashes, legend=legend),
         }
 
-    def plain_lines(self) -> dict[str, alt.Stroke]:
-        """Return encodings of lines between marks, which have the shape and the legend."""
-        return {"stroke": alt.Stroke(_FIELD, scale=self._scale(), legend=None)}
-
-    def bands(self) -> dict[str, alt.Color]:
-        """Return encodings of bands around lines, which have the legend."""
-        return {"color": alt.Color(_FIELD, scale=self._scale(), legend=None)}
+    def without_legend(self, channel: type[C]) -> C:
+        """Return the encoding of a channel by colour where other marks have the legend."""
+        return channel(_FIELD, scale=self._scale(), legend=None)
 
     def _scale(self) -> alt.Scale:
         return alt.Scale(domain=list(self.order))

@@ -35,7 +35,6 @@ def ensembles(summary: Summary) -> Figure:
 
 
 def _families(summary: Summary) -> Families:
-    """Return the ensembles of each configuration with alpha; the fine-tuned model has alpha 1."""
     found: dict[str, list[tuple[float, Group]]] = {}
     for group in summary.groups:
         if group.alpha is not None:
@@ -61,7 +60,9 @@ def _draw(id_set: str, series: Series, prefix: str) -> Drawn:
     x, y = axes(id_set)
     points = alt.Chart(alt.NamedData(name=f"{prefix}points")).encode(x=x, y=y)
     drawn: alt.LayerChart = alt.layer(
-        points.mark_line(strokeWidth=1.5).encode(order="alpha:Q", **series.plain_lines()),
+        points.mark_line(strokeWidth=1.5).encode(
+            order="alpha:Q", stroke=series.without_legend(alt.Stroke)
+        ),
         points.mark_text(dy=-11, fontSize=11).encode(text=alt.Text("alpha:Q", format="~g")),
         points.mark_point(filled=True, size=60, opacity=1).encode(
             tooltip=tooltip(id_set, "series", "alpha"), **series.marks()

@@ -50,7 +50,6 @@ def _words(run: Run) -> str:
 
 
 def _embedded(image: bytes) -> tuple[str, tuple[int, int]]:
-    """Return an image as a data URI, far smaller than PNG, and its size."""
     with Image.open(io.BytesIO(image)) as opened:
         written = io.BytesIO()
         opened.convert("RGB").save(written, "WEBP", quality=_QUALITY)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,6 @@ _FIELDS = (
     *("model", "series", "seed", "id", "ood", "robustness"),
     *("id_low", "id_high", "ood_low", "ood_high", "remark"),
 )
-_ID, _OOD = _FIELDS.index("id"), _FIELDS.index("ood")
 
 
 def scatter(summary: Summary) -> Figure:
@@ -75,16 +74,23 @@ def _points(summary: Summary, target: str, name: Callable[[Model], str]) -> Rows
             model.label,
             name(model),
             model.seed,
-            percent(summary.value(model, summary.id_set)),
-            percent(summary.value(model, target)),
+            percent(id_),
+            percent(ood),
             percent(summary.robustness(model, target)),
             *_ends(summary, model, summary.id_set),
             *_ends(summary, model, target),
             "before" if model.is_start else "",
         )
-        for model in summary.material.models
+        for model, id_, ood in _known(summary, target)
     ]
-    return Rows(_FIELDS, [row for row in rows if None not in (row[_ID], row[_OOD])])
+    return Rows(_FIELDS, rows)
+
+
+def _known(summary: Summary, target: str) -> Iterator[tuple[Model, float, float]]:
+    for model in summary.material.models:
+        id_, ood = summary.value(model, summary.id_set), summary.value(model, target)
+        if id_ is not None and ood is not None:
+            yield model, id_, ood
 
 
 def _ends(summary: Summary, model: Model, name: str) -> tuple[float | None, float | None]:
@@ -98,18 +104,13 @@ def _ends(summary: Summary, model: Model, name: str) -> tuple[float | None, floa
 
 
 def _line(summary: Summary, target: str) -> Rows:
-    """Return the fitted line over the models' ID accuracies, without one a line of no length."""
-    pairs = [
-        (summary.value(model, summary.id_set), summary.value(model, target))
-        for model in summary.material.models
-    ]
-    known = [(id_, ood) for id_, ood in pairs if id_ is not None and ood is not None]
+    pairs = [(id_, ood) for _, id_, ood in _known(summary, target)]
     if target in summary.lines:
-        ids = np.linspace(min(known)[0], max(known)[0], _POINTS_OF_A_LINE).tolist()
-        known = [(id_, summary.lines[target].expected(id_)) for id_ in ids]
+        ids = np.linspace(min(pairs)[0], max(pairs)[0], _POINTS_OF_A_LINE).tolist()
+        pairs = [(id_, summary.lines[target].expected(id_)) for id_ in ids]
     else:
-        known = known[:1]
-    return Rows(("id", "ood"), [(percent(id_), percent(ood)) for id_, ood in known])
+        pairs = pairs[:1]  # without a line one of no length
+    return Rows(("id", "ood"), [(percent(id_), percent(ood)) for id_, ood in pairs])
 
 
 def _draw(id_set: str, series: Series, prefix: str) -> Drawn:

@@ -69,7 +69,6 @@ def _rows(groups: dict[str, list[Run]], name: str) -> Rows:
 
 
 def _by_step(runs: Sequence[Run], name: str) -> list[tuple[int, list[tuple[Any, float]]]]:
-    """Return seeds and values at each step that a run of a configuration wrote down."""
     found: dict[int, list[tuple[Any, float]]] = {}
     for run in runs:
         for line in run.metrics:
@@ -79,7 +78,6 @@ def _by_step(runs: Sequence[Run], name: str) -> list[tuple[int, list[tuple[Any, 
 
 
 def _summarised(values: Sequence[tuple[Any, float]]) -> tuple[float, float, float, str]:
-    """Return mean, smallest, largest and what each seed has, in words."""
     numbers = [value for _, value in values]
     words = ", ".join(f"{'-' if seed is None else seed}: {value:.3g}" for seed, value in values)
     mean, low, high = (float(f"{n:.4g}") for n in (fmean(numbers), min(numbers), max(numbers)))
@@ -101,11 +99,12 @@ def _draw(series: Series, prefix: str) -> Drawn:
     # a line of a single point is not drawn; a filter would leave no extent where all are longer
     counted = points.transform_joinaggregate(written="count()", groupby=["series"])
     alone = alt.condition("datum.written === 1", alt.value(1), alt.value(0))
+    band = series.without_legend(alt.Color)
     layers = (
-        points.mark_area(opacity=_BAND, aria=False).encode(y=low, y2="high", **series.bands()),
+        points.mark_area(opacity=_BAND, aria=False).encode(y=low, y2="high", color=band),
         points.mark_line(strokeWidth=2).encode(y=mean, **series.lines()),
         counted.mark_point(filled=True, size=60, aria=False).encode(
-            y=mean, opacity=alone, **series.bands()
+            y=mean, opacity=alone, color=band
         ),
         points.mark_point(filled=True, size=120, opacity=0).encode(y=mean, tooltip=_tooltip()),
     )

@@ -1,4 +1,4 @@
-"""What can stand side by side in a report, and what readers must know of images that differ."""
+"""Models that can stand side by side in a report, and notes on images that differ."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def require_alike(material: Material, models: Sequence[Model]) -> None:
 
 
 def other_settings(material: Material, models: Sequence[Model]) -> Iterator[str]:
-    """Say which sources had other settings of their suite where nothing shows what it changed."""
+    """Name sources with other settings of their suite where no images show what that changed."""
     for first, source, changed in _changed_suites(material, models):
         if _shown_alike(models, first, source) is None:
             yield (
-                f"Suites of {first} and {source} have other settings ({changed}): their images may "
-                "differ."
+                f"The suites of {first} and {source} have different settings ({changed}): their "
+                "images may differ."
             )
 
 
@@ -50,7 +50,7 @@ def require_shared_sets(models: Sequence[Model]) -> None:
 
 
 def other_counts(models: Sequence[Model]) -> Iterator[str]:
-    """Say which sets have not as many images for all models, and where they have how many."""
+    """Name the sets whose number of images differs between sources."""
     for name in dict.fromkeys(name for model in models for name in model.sets):
         sources: dict[int, list[str]] = {}
         for model in models:
@@ -58,12 +58,11 @@ def other_counts(models: Sequence[Model]) -> Iterator[str]:
             if entry is not None and entry.n is not None:
                 sources.setdefault(entry.n, []).append(model.source)
         if len(sources) > 1:
-            found = (f"{counted(n, 'image')} in {_listed(of)}" for n, of in sources.items())
-            yield f"Accuracies on {name} are of different images: {'; '.join(found)}."
-
-
-def _listed(sources: Sequence[str]) -> str:
-    return ", ".join(dict.fromkeys(sources))
+            found = (
+                f"{counted(n, 'image')} in {', '.join(dict.fromkeys(of))}"
+                for n, of in sources.items()
+            )
+            yield f"Accuracies on {name} were measured on different images: {'; '.join(found)}."
 
 
 def _check_classes(material: Material) -> None:
@@ -97,7 +96,6 @@ def _check_suites(material: Material, models: Sequence[Model]) -> None:
 def _changed_suites(
     material: Material, models: Sequence[Model]
 ) -> Iterator[tuple[str, str, Agreement]]:
-    """Give the first source, and each whose suite differs from its, with the differences."""
     sources = {model.source for model in models}
     first, *others = [source for source in material.suites if source in sources] or [""]
     for source in others:
@@ -117,7 +115,6 @@ def _shown_alike(models: Sequence[Model], *sources: str) -> bool | None:
 
 
 def _images(models: Sequence[Model]) -> dict[tuple[int | None, str], str]:
-    """Return a digest of the images of each set by seed, where predictions tell them."""
     return {
         (model.seed, name): fingerprint(*read_images(path))
         for model in models
@@ -138,7 +135,6 @@ def _check_label_spaces(material: Material, models: Sequence[Model]) -> None:
 
 
 def _has_all(material: Material, model: Model) -> bool:
-    """Tell whether each set of a model has all classes, where both label spaces are the same."""
     classes = len(material.classes.get(model.source, ()))
     return all(found.classes == classes for found in model.sets.values())
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cfft.errors import shortened
 from cfft.report.sources.records import AVERAGE, ID
-from cfft.report.summary import Summary
+from cfft.report.summary import Group, Summary, spread
 from cfft.report.tables.details import details
 from cfft.report.tables.tables import Cell, Column, Table, with_best
 
@@ -87,7 +87,7 @@ def robustness(summary: Summary) -> Table:
     """Tabulate effective robustness by configuration, in points."""
     names = [name for name in _names(summary) if name in summary.lines]
     rows = [
-        [Cell(group.name), *(Cell.of(summary.robustness_spread(group, name)) for name in names)]
+        [Cell(group.name), *(_robustness(summary, group, name) for name in names)]
         for group in summary.groups
         if names
     ]
@@ -99,6 +99,10 @@ def robustness(summary: Summary) -> Table:
         with_best(rows, range(1, 1 + len(names))),
         tuple(_robustness_notes(summary)),
     )
+
+
+def _robustness(summary: Summary, group: Group, name: str) -> Cell:
+    return Cell.of(spread(summary.robustness(model, name) for model in group.models))
 
 
 def _robustness_notes(summary: Summary) -> Iterator[str]:
@@ -116,7 +120,6 @@ def _robustness_notes(summary: Summary) -> Iterator[str]:
 
 
 def lines(summary: Summary) -> Table:
-    """Tabulate the fitted lines."""
     rows = [
         (Cell(name), Cell(line.slope), Cell(line.intercept), Cell(line.r2), Cell(line.models))
         for name, line in summary.lines.items()
@@ -131,7 +134,6 @@ def lines(summary: Summary) -> Table:
 
 
 def differences(summary: Summary) -> Table:
-    """Tabulate paired differences between models with their intervals."""
     rows = [
         (Cell(d.a), Cell(d.b), Cell(d.set), Cell(d.difference), Cell(d.ci95[0]), Cell(d.ci95[1]))
         for d in summary.material.differences

@@ -34,7 +34,6 @@ def details(summary: Summary) -> Table:
 
 
 def _names(summary: Summary, model: Model) -> Iterator[str]:
-    """Go through the sets of which more than top-1 is known, the OOD average among them."""
     for name, entry in model.sets.items():
         if entry.ci95 is not None or entry.n is not None:
             yield name

@@ -40,7 +40,6 @@ class Job:
         return ", ".join(filter(None, (self.row.name, f"seed {self.seed}", chosen)))
 
     def results(self) -> RunResults | None:
-        """Return the results of the finished run, None of any other."""
         return self.directory.read_results()
 
     def check(self) -> None:
@@ -109,7 +108,6 @@ def _jobs(sweep: Sweep, registry: Registry, out: Path, wanted: Sequence[_Wanted]
 
 
 def _by_row(actions: Iterable[tuple[Row, Callable[[], T]]]) -> list[T]:
-    """Return what all actions give; raises ConfigError with all that is wrong, row by row."""
     done: list[T] = []
     problems: list[str] = []
     for row, action in actions:

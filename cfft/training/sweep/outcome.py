@@ -49,12 +49,10 @@ class SweepResults:
     rows: tuple[Outcome, ...]
 
     def headings(self) -> list[str]:
-        """Return the headings of the table whose rows are spelt."""
         return ["row", "validation", *self.rows[0].sets, "OOD average"]
 
 
 def markdown(results: SweepResults) -> str:
-    """Return the table in Markdown."""
     headings = results.headings()
     ruler = ["---", *["---:"] * (len(headings) - 1)]
     lines = [headings, ruler, *(row.spelt() for row in results.rows)]
@@ -70,8 +68,7 @@ def best_values(searched: Iterable[Searched]) -> dict[str, Values]:
     """Return the searched values with the best validation accuracy by row; the first of equals."""
     best: dict[str, Searched] = {}
     for each in searched:
-        if each.row not in best or (each.val_top1 or 0) > (best[each.row].val_top1 or 0):
-            best[each.row] = each
+        best[each.row] = max(best.get(each.row, each), each, key=lambda found: found.val_top1 or 0)
     return {name: each.values for name, each in best.items()}
 
 
