@@ -197,7 +197,7 @@ class _Stored:
             raise WeightsError(
                 f"{path} is damaged: its SHA-256 is {actual.sha256} ({actual.bytes} bytes), "
                 f"{MANIFEST} says {expected.sha256} ({expected.bytes} bytes): "
-                "bring the file back from a copy, or start a new run"
+                "restore it from a copy, or start a new run"
             )
         return path
 

@@ -108,7 +108,7 @@ def _shared_classes(models: Sequence[Model], classes: Mapping[str, Sequence[str]
         if tuple(names) != tuple(first[1]):
             raise DataError(
                 f"{model.source} has other classes than {first[0].source}, though both are "
-                f"'{model.group}': report them apart"
+                f"'{model.group}': report them separately"
             )
     return first[1]
 

@@ -120,7 +120,6 @@ def _interrupted_run(out: str | Path | None) -> Layer:
     config = Path(out) / "config.toml"
     if not config.is_file():
         raise ConfigError(
-            f"--resume: {out} holds no run to go on with (no config.toml): leave --resume out to "
-            "start one"
+            f"--resume: {out} holds no run to resume (no config.toml): omit --resume to start one"
         )
     return read_file(config)

@@ -82,7 +82,7 @@ def check_directory(run: RunDirectory, config: RunConfig, *, resume: bool) -> li
     """
     if resume:
         return _check_resumable(run, config)
-    remedy = ", or --resume to go on with the run in it" if is_checkpoint(run.last) else ""
+    remedy = ", or --resume to continue the run in it" if is_checkpoint(run.last) else ""
     check_free(run.root, remedy)
     return []
 
@@ -90,8 +90,8 @@ def check_directory(run: RunDirectory, config: RunConfig, *, resume: bool) -> li
 def _check_resumable(run: RunDirectory, config: RunConfig) -> list[str]:
     if not is_checkpoint(run.last) or not run.config.is_file():
         raise ConfigError(
-            f"--resume: {run.root} holds no run to go on with (no {run.last.relative_to(run.root)} "
-            "or no config.toml): leave --resume out to start one"
+            f"--resume: {run.root} holds no run to resume (no {run.last.relative_to(run.root)} "
+            "or no config.toml): omit --resume to start one"
         )
     before, now = run.read_config(), config.to_dict()
     settings = same_run(before, now)

@@ -91,8 +91,8 @@ class Session:
             problems.append("the set of images has changed")
         if problems:
             raise ConfigError(
-                f"--resume: {self.directory.root} was started with other files: "
-                f"{'; '.join(problems)}: bring them back, or start a new run"
+                f"--resume: {self.directory.root} was started with different files: "
+                f"{'; '.join(problems)}: restore them, or start a new run"
             )
         before, now = kept["surroundings"]["machine"], surroundings(self.accelerator)
         for name in (name for name in now if now[name] != before[name]):

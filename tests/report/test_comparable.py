@@ -58,7 +58,7 @@ def test_judgements_in_different_label_spaces_are_not_mixed(
     with pytest.raises(
         ConfigError,
         match=r"narrow was judged .* \(label space subset\), .*e among all classes \(full\): "
-        r"report them apart, or .* --from-predictions .*e --label-space subset",
+        r"report them separately, or .* --from-predictions .*e --label-space subset",
     ):
         collect([str(narrow), str(full)], [])
 
@@ -82,7 +82,7 @@ def test_imports_do_not_say_their_label_space(write_evaluation: Write, write_lin
     ("classes", "words"),
     [
         (["zebra", "dog", "eel"], "a and .*e have different classes .class 0 is 'cat' and 'zebra'"),
-        (["cat", "dog"], "have different classes .3 and 2.: report them apart"),
+        (["cat", "dog"], "have different classes .3 and 2.: report them separately"),
     ],
 )
 def test_sets_of_one_name_and_other_classes_are_not_put_side_by_side(

@@ -66,7 +66,7 @@ def sweep(
     try:
         results = run_sweep(declared, registry, folder, jobs, watcher)
     except KeyboardInterrupt:
-        raise RunInterruptedError("interrupted; the same command goes on with it") from None
+        raise RunInterruptedError("interrupted; run the same command to continue") from None
     if as_json:
         typer.echo(json_text(results))
     watcher.conclude(results, folder)

@@ -59,10 +59,9 @@ def _curve(summary: Summary, families: Families, target: str) -> Rows:
 def _draw(id_set: str, series: Series, prefix: str) -> Drawn:
     x, y = axes(id_set)
     points = alt.Chart(alt.NamedData(name=f"{prefix}points")).encode(x=x, y=y)
+    line = points.mark_line(strokeWidth=1.5)
     drawn: alt.LayerChart = alt.layer(
-        points.mark_line(strokeWidth=1.5).encode(
-            order="alpha:Q", stroke=series.without_legend(alt.Stroke)
-        ),
+        line.encode(order="alpha:Q", stroke=series.without_legend(alt.Stroke)),
         points.mark_text(dy=-11, fontSize=11).encode(text=alt.Text("alpha:Q", format="~g")),
         points.mark_point(filled=True, size=60, opacity=1).encode(
             tooltip=tooltip(id_set, "series", "alpha"), **series.marks()

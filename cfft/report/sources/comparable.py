@@ -44,7 +44,7 @@ def require_shared_sets(models: Sequence[Model]) -> None:
             others = [name for name in counts if name not in model.sets]
             raise ConfigError(
                 f"{model.label} ({model.source}) shares no set with any other model: it has "
-                f"{', '.join(model.sets)}, the others {', '.join(others)}; report them apart"
+                f"{', '.join(model.sets)}, the others {', '.join(others)}; report them separately"
             )
     _check_roles(models)
 
@@ -72,7 +72,7 @@ def _check_classes(material: Material) -> None:
         if names != expected:
             raise ConfigError(
                 f"{first} and {source} have different classes "
-                f"({_first_difference(expected, names)}): report them apart"
+                f"({_first_difference(expected, names)}): report them separately"
             )
 
 
@@ -89,7 +89,7 @@ def _check_suites(material: Material, models: Sequence[Model]) -> None:
         if is_other or _shown_alike(models, first, source) is False:
             raise ConfigError(
                 f"{first} and {source} have different suites and images ({changed}): report them "
-                "apart"
+                "separately"
             )
 
 
@@ -129,7 +129,7 @@ def _check_label_spaces(material: Material, models: Sequence[Model]) -> None:
     if full is not None and subset is not None:
         raise ConfigError(
             f"{subset} was judged among the classes of each set (label space subset), {full} among "
-            "all classes (full): report them apart, or judge one anew with cfft eval "
+            "all classes (full): report them separately, or judge one anew with cfft eval "
             f"--from-predictions {shlex.quote(full)} --label-space subset --out DIR"
         )
 
@@ -147,5 +147,5 @@ def _check_roles(models: Sequence[Model]) -> None:
             if role != accuracy.role:
                 raise ConfigError(
                     f"set '{name}' is {role.upper()} for {first} and {accuracy.role.upper()} for "
-                    f"{model.label}: report them apart (--id NAME says what is ID in imports)"
+                    f"{model.label}: report them separately (--id NAME says what is ID in imports)"
                 )
