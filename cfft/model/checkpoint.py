@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -74,7 +73,12 @@ def save(directory: Path, checkpoint: Checkpoint) -> None:
 
     Raises TrainingError where a weight is not finite; what `directory` held then stays.
     """
-    _check_finite(checkpoint.weights)
+    broken = not_finite(checkpoint.weights)
+    if broken:
+        raise TrainingError(
+            f"{len(broken)} weights are not finite, the first is '{broken[0]}': they were not "
+            "saved and the last good checkpoint is intact; lower training.lr or set clip_norm"
+        )
     partial = sibling(directory, "partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -84,35 +88,31 @@ def save(directory: Path, checkpoint: Checkpoint) -> None:
 
 def load(directory: Path) -> Checkpoint:
     """Read a checkpoint with its training state; raises WeightsError for missing, damaged files."""
-    found = located(directory)
-    files = _listed(found)
+    stored = _Stored.at(directory)
     return Checkpoint(
-        weights=_read_tensors(found, WEIGHTS, files),
-        model=_read_json(found, MODEL, files),
-        optimizer=_read_tensors(found, OPTIMIZER, files) if OPTIMIZER in files else None,
-        state=_read_json(found, STATE, files) if STATE in files else None,
+        stored.tensors(WEIGHTS),
+        stored.json(MODEL),
+        stored.tensors(OPTIMIZER) if OPTIMIZER in stored.files else None,
+        stored.json(STATE) if STATE in stored.files else None,
     )
 
 
 def load_model(directory: Path) -> Checkpoint:
     """Read weights and model alone; raises as `load` does."""
-    found = located(directory)
-    files = _listed(found)
-    weights = _read_tensors(found, WEIGHTS, files)
-    return Checkpoint(weights, _read_json(found, MODEL, files))
+    stored = _Stored.at(directory)
+    return Checkpoint(stored.tensors(WEIGHTS), stored.json(MODEL))
 
 
 def verify(directory: Path) -> None:
     """Compare every file of a checkpoint with its digest; raises WeightsError."""
-    found = located(directory)
-    files = _listed(found)
-    for name in files:
-        _verified(found, name, files)
+    stored = _Stored.at(directory)
+    for name in stored.files:
+        stored.verified(name)
 
 
 def is_checkpoint(directory: Path) -> bool:
     """Tell whether a complete checkpoint lies there."""
-    return any((place / MANIFEST).is_file() for place in _places(directory))
+    return _newest(directory) is not None
 
 
 def located(directory: Path) -> Path:
@@ -120,25 +120,16 @@ def located(directory: Path) -> Path:
 
     That is `directory`, or its predecessor where the machine stopped between two renames.
     """
-    for place in _places(directory):
-        if (place / MANIFEST).is_file():
-            return place
-    raise WeightsError(f"no checkpoint in {directory}: it has no {MANIFEST}")
+    found = _newest(directory)
+    if found is None:
+        raise WeightsError(f"no checkpoint in {directory}: it has no {MANIFEST}")
+    return found
 
 
 def write_weights(path: Path, weights: Mapping[str, Tensor], identity: Mapping[str, str]) -> None:
     """Replace a weight file in one stroke; it says by `identity` whose weights they are."""
     with replacing(path) as partial:
         _write_tensors(partial, weights, identity)
-
-
-def _check_finite(weights: Mapping[str, Tensor]) -> None:
-    broken = not_finite(weights)
-    if broken:
-        raise TrainingError(
-            f"{len(broken)} weights are not finite, the first is '{broken[0]}': they were not "
-            "saved and the last good checkpoint is intact; lower training.lr or set clip_norm"
-        )
 
 
 def _write_files(directory: Path, checkpoint: Checkpoint) -> None:
@@ -180,40 +171,39 @@ def _swap(partial: Path, directory: Path) -> None:
     shutil.rmtree(previous, ignore_errors=True)
 
 
-def _places(directory: Path) -> tuple[Path, Path]:
-    return directory, sibling(directory, "previous")
+def _newest(directory: Path) -> Path | None:
+    places = (directory, sibling(directory, "previous"))
+    return next((place for place in places if (place / MANIFEST).is_file()), None)
 
 
-def _listed(directory: Path) -> dict[str, StoredFile]:
-    return read_json(directory / MANIFEST, Manifest, "manifest", WeightsError).files
+@attrs.frozen
+class _Stored:
+    directory: Path
+    files: Mapping[str, StoredFile]
 
+    @classmethod
+    def at(cls, directory: Path) -> _Stored:
+        found = located(directory)
+        return cls(found, read_json(found / MANIFEST, Manifest, "manifest", WeightsError).files)
 
-def _verified(directory: Path, name: str, files: Mapping[str, StoredFile]) -> Path:
-    path = directory / name
-    if name not in files or not path.is_file():
-        raise WeightsError(f"the checkpoint in {directory} is incomplete: it has no {name}")
-    expected, actual = files[name], StoredFile.of(path)
-    if actual.sha256 != expected.sha256:
-        raise WeightsError(
-            f"{path} is damaged: its SHA-256 is {actual.sha256} ({actual.bytes} bytes), "
-            f"{MANIFEST} says {expected.sha256} ({expected.bytes} bytes): "
-            "bring the file back from a copy, or start a new run"
-        )
-    return path
+    def verified(self, name: str) -> Path:
+        path = self.directory / name
+        if name not in self.files or not path.is_file():
+            raise WeightsError(
+                f"the checkpoint in {self.directory} is incomplete: it has no {name}"
+            )
+        expected, actual = self.files[name], StoredFile.of(path)
+        if actual.sha256 != expected.sha256:
+            raise WeightsError(
+                f"{path} is damaged: its SHA-256 is {actual.sha256} ({actual.bytes} bytes), "
+                f"{MANIFEST} says {expected.sha256} ({expected.bytes} bytes): "
+                "restore it from a copy, or start a new run"
+            )
+        return path
 
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        return load_file(self.verified(name))
 
-def _read_tensors(directory: Path, name: str, files: Mapping[str, StoredFile]) -> dict[str, Tensor]:
-    path = _verified(directory, name, files)
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise WeightsError(f"{path} is no safetensors file: {error}") from None
-
-
-def _read_json(directory: Path, name: str, files: Mapping[str, StoredFile]) -> Mapping[str, Any]:
-    path = _verified(directory, name, files)
-    try:
-        content: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise WeightsError(f"{path} is no JSON file: {error}") from None
-    return content
+    def json(self, name: str) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = json.loads(self.verified(name).read_text("utf-8"))
+        return found

@@ -31,11 +31,6 @@ def class_columns(
             f"{len(wanted)}, {len(missing)} of them unknown to it: {_quoted(missing)}; take a "
             "suite with the classes that it was trained on, or name them alike (classes.txt)"
         )
-    _check_unique(model, known, suite, wanted)
-    return torch.tensor([index[name] for name in wanted])
-
-
-def _check_unique(model: str, known: Sequence[str], suite: str, wanted: Sequence[str]) -> None:
     counts = (Counter(known), Counter(wanted))
     twice = [name for name in wanted if any(count[name] > 1 for count in counts)]
     if twice:
@@ -43,6 +38,7 @@ def _check_unique(model: str, known: Sequence[str], suite: str, wanted: Sequence
             f"{model} and suite {suite} have the same classes in different orders, and "
             f"'{twice[0]}' is the name of two: names cannot tell which is which"
         )
+    return torch.tensor([index[name] for name in wanted])
 
 
 def _quoted(names: Sequence[str]) -> str:

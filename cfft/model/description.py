@@ -47,7 +47,7 @@ class ModelDescription:
 
     @property
     def facts(self) -> dict[str, str]:
-        """What weights must share to stand in for each other, by name: its activation, its mean."""
+        """The facts that weights must share to stand in for each other, by name."""
         prepared = attrs.asdict(self.preprocessing)
         return {
             **self.identity,
@@ -138,7 +138,6 @@ def read_model(path: Path) -> WeightFile:
 
 
 def _newest(file: Path) -> Path:
-    """Return where `file` lies by now if it belongs to a checkpoint."""
     return located(file.parent) / file.name if is_checkpoint(file.parent) else file
 
 
@@ -146,6 +145,5 @@ def _class_differences(theirs: tuple[str, ...], ours: tuple[str, ...]) -> list[s
     if len(theirs) != len(ours):
         return [f"it has {len(theirs)} classes, here {len(ours)}"]
     pairs = enumerate(zip(theirs, ours, strict=True))
-    return [f"class {i} is '{their}', here '{our}'" for i, (their, our) in pairs if their != our][
-        :3
-    ]
+    other = [f"class {i} is '{their}', here '{our}'" for i, (their, our) in pairs if their != our]
+    return other[:3]

@@ -112,16 +112,12 @@ def linear_probe_head(
         raise ConfigError("head 'linear-probe' needs at least one training image")
     inputs = F.normalize(features, dim=-1) if normalised else features
     inputs = inputs.detach().float()
-    centre, spread = _centre_and_spread(inputs)
+    centre = inputs.mean(dim=0)  # [D]
+    spread = (inputs - centre).square().mean().sqrt()
+    spread = torch.where(spread > 0, spread, torch.ones_like(spread))
     weight, bias = _regress((inputs - centre) / spread, labels, classes, decay)
     weight = weight / spread  # [K, D]
     return Head(weight, bias - weight @ centre, normalised)
-
-
-def _centre_and_spread(inputs: Tensor) -> tuple[Tensor, Tensor]:
-    centre = inputs.mean(dim=0)  # [D]
-    spread = (inputs - centre).square().mean().sqrt()
-    return centre, torch.where(spread > 0, spread, torch.ones_like(spread))
 
 
 def _regress(inputs: Tensor, labels: Tensor, classes: int, decay: float) -> tuple[Tensor, Tensor]:

@@ -30,13 +30,20 @@ def described(file: WeightFile) -> ModelDescription:
 def rebuild(file: WeightFile, registry: Registry) -> Classifier:
     """Build the described model and give it the weights of `file`, on the CPU, in float32.
 
-    Raises WeightsError where nothing says which model it is or the weights do not fit, and
-    ConfigError where its backbone is not installed.
+    Raises WeightsError where nothing says which model it is, where this version of its backbone
+    makes another one of that name, and where the weights do not fit; ConfigError where its backbone
+    is not installed.
     """
     description = described(file)
-    classifier = empty_classifier(
-        build_encoder(description, registry), len(description.classes), description.normalised
-    )
+    backbone = registry.build("backbone", description.backbone, {}, {})
+    built: Pretrained = backbone.build(description.rebuild, None)
+    problems = contradictions(description.identity, built.identity)
+    if problems:
+        raise WeightsError(
+            f"model {description.name} cannot be built as it was: {'; '.join(problems)}; install "
+            "the versions that its run names in config.toml"
+        )
+    classifier = empty_classifier(built, len(description.classes), description.normalised)
     require_fit(classifier.weights(), file, description.name)
     classifier.load_weights(file.tensors)
     return classifier
@@ -46,22 +53,6 @@ def empty_classifier(pretrained: Pretrained, classes: int, normalised: bool) -> 
     """Return the encoder with a head of zeros, to be filled from a weight file."""
     weight = torch.zeros(classes, pretrained.encoder.dim)
     return Classifier(pretrained.encoder, Head(weight, torch.zeros(classes), normalised))
-
-
-def build_encoder(description: ModelDescription, registry: Registry) -> Pretrained:
-    """Build a described model without its weights.
-
-    Raises WeightsError where this version of its backbone makes another model of the name.
-    """
-    backbone = registry.build("backbone", description.backbone, {}, {})
-    built: Pretrained = backbone.build(description.rebuild, None)
-    problems = contradictions(description.identity, built.identity)
-    if problems:
-        raise WeightsError(
-            f"model {description.name} cannot be built as it was: {'; '.join(problems)}; install "
-            "the versions that its run names in config.toml"
-        )
-    return built
 
 
 @attrs.frozen(eq=False)

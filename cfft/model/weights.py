@@ -24,11 +24,8 @@ if TYPE_CHECKING:
 
 IDENTITY_KEY = "cfft.identity"
 _NESTED = ("state_dict", "model")
-_CUT_OFF = (
-    "header too small",
-    "invalid header length",
-    "incomplete metadata",
-)  # safetensors' words
+# safetensors' words for a file that is cut off
+_CUT_OFF = ("header too small", "invalid header length", "incomplete metadata")
 
 
 @attrs.frozen(eq=False)
@@ -46,19 +43,19 @@ class WeightFile:
 
 
 def read_weight_file(path: Path) -> WeightFile:
-    """Read a safetensors file, or a pickle with `weights_only`, to the CPU.
-
-    A training checkpoint gives its `state_dict` or `model`; `module.` prefixes are cut off.
-    Raises WeightsError where the file is missing, broken, a TorchScript archive or needs code, and
-    where a value is NaN or infinite.
-    """
+    """Read a file to the CPU, as `read_weights` does; raises WeightsError."""
     if not path.is_file():
         raise WeightsError(f"{path}: no such weight file")
     if path.suffix == ".safetensors":
         file = _read_safetensors(path)
     else:
         file = WeightFile(path, _tensors(_unpickle(path), path))
-    _check_finite(file)
+    broken = not_finite(file.tensors)
+    if broken:
+        raise WeightsError(
+            f"{path}: {len(broken)} tensors hold NaN or infinity, the first is '{broken[0]}': the "
+            "file is damaged or its training diverged; give another one"
+        )
     return file
 
 
@@ -75,36 +72,19 @@ def identity_metadata(identity: Mapping[str, str]) -> dict[str, str] | None:
     return {IDENTITY_KEY: json.dumps(identity)} if identity else None
 
 
-def _identity_in(metadata: Mapping[str, str] | None) -> Mapping[str, str]:
-    found = json.loads((metadata or {}).get(IDENTITY_KEY, "{}"))
-    if not isinstance(found, dict):
-        raise ValueError(f"{IDENTITY_KEY} is no JSON object")
-    return found
-
-
-def _check_finite(file: WeightFile) -> None:
-    broken = not_finite(file.tensors)
-    if broken:
-        raise WeightsError(
-            f"{file.path}: {len(broken)} tensors hold NaN or infinity, the first is "
-            f"'{broken[0]}': the file is damaged or its training diverged; give another one"
-        )
-
-
 def _read_safetensors(path: Path) -> WeightFile:
     try:
         tensors = load_file(path)
         with safe_open(path, framework="pt") as file:
-            identity = _identity_in(file.metadata())
+            identity = json.loads((file.metadata() or {}).get(IDENTITY_KEY, "{}"))
+        if not isinstance(identity, dict):
+            raise ValueError(f"{IDENTITY_KEY} is no JSON object")
     except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path}: {_why_not_safetensors(str(error))}") from error
+        is_cut_off = any(sign in str(error) for sign in _CUT_OFF)
+        reason = f"not a readable safetensors file ({error})"
+        told = "incomplete download or copy: fetch it again" if is_cut_off else reason
+        raise WeightsError(f"{path}: {told}") from error
     return WeightFile(path, _tensors(tensors, path), identity)
-
-
-def _why_not_safetensors(message: str) -> str:
-    if any(sign in message for sign in _CUT_OFF):
-        return "incomplete download or copy: fetch it again"
-    return f"not a readable safetensors file ({message})"
 
 
 def _unpickle(path: Path) -> Any:

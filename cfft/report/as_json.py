@@ -1,14 +1,14 @@
-"""What a report says, as JSON for programs."""
+"""A report as JSON, for programs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
+import attrs
+
 from cfft.report.sources.records import AVERAGE, Model
-from cfft.report.summary import Group, Summary, spread
+from cfft.report.summary import Group, Summary
 from cfft.runtime import json_files
-from cfft.scoring.results import SetResult
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def _model(summary: Summary, model: Model) -> dict[str, Any]:
         "group": model.group,
         "seed": model.seed,
         "alpha": model.alpha,
-        "sets": {name: _known(entry) for name, entry in model.sets.items()},
+        "sets": {name: attrs.evolve(entry, originals=None) for name, entry in model.sets.items()},
         "ood_average": summary.value(model, AVERAGE),
         "ood_ci95": model.ood_ci95,
         "id_on_classes_of": model.id_on_classes_of,
@@ -47,18 +47,10 @@ def _model(summary: Summary, model: Model) -> dict[str, Any]:
     }
 
 
-def _known(entry: SetResult) -> dict[str, Any]:
-    return {key: value for key, value in json_files.as_json(entry).items() if key != "originals"}
-
-
 def _group(summary: Summary, group: Group) -> dict[str, Any]:
     return {
         "group": group.name,
         "models": [model.label for model in group.models],
-        "sets": _spreads(summary, group, summary.sets),
-        "ood_average": _spreads(summary, group, [AVERAGE])[AVERAGE],
+        "sets": {name: summary.spread(group, name) for name in summary.sets},
+        "ood_average": summary.spread(group, AVERAGE),
     }
-
-
-def _spreads(summary: Summary, group: Group, names: Iterable[str]) -> dict[str, Any]:
-    return {n: spread(summary.value(model, n) for model in group.models) for n in names}

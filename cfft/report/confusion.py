@@ -1,8 +1,8 @@
-"""What models take for what: confusion matrices from stored predictions."""
+"""Confusion matrices from stored predictions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 import numpy as np
@@ -50,17 +50,16 @@ class Confusion:
 
     @property
     def is_drawable(self) -> bool:
-        """Whether the classes are few enough for a heat map that can be read."""
+        """Tell whether the classes are few enough for a heat map that can be read."""
         return len(self.classes) <= LARGEST_MAP
 
     @property
     def images(self) -> float:
-        """How many images each model was shown."""
         return float(self.counts.sum()) / self.models
 
     @property
     def mistaken(self) -> float:
-        """How many of them each model took for another class."""
+        """Count those of them that a model took for another class, on average over models."""
         return self.images - float(self.counts.trace()) / self.models
 
     def pairs(self) -> list[Pair]:
@@ -90,13 +89,13 @@ def confusions(groups: Sequence[Group], classes: Mapping[str, Sequence[str]]) ->
     Weight ensembles have none. Sources without class names have indices. Raises DataError for
     files that cfft did not write, and for models of a configuration whose classes differ.
     """
-    return [found for group in groups if group.alpha is None for found in _of(group, classes)]
-
-
-def _of(group: Group, classes: Mapping[str, Sequence[str]]) -> Iterator[Confusion]:
-    for name in dict.fromkeys(name for model in group.models for name in _ood(model)):
-        measured = [model for model in group.models if name in _ood(model)]
-        yield _confusion(group.name, name, measured, _shared_classes(measured, classes))
+    found = []
+    for group in (group for group in groups if group.alpha is None):
+        for name in dict.fromkeys(name for model in group.models for name in _ood(model)):
+            measured = [model for model in group.models if name in _ood(model)]
+            shared = _shared_classes(measured, classes)
+            found.append(_confusion(group.name, name, measured, shared))
+    return found
 
 
 def _ood(model: Model) -> list[str]:
@@ -104,13 +103,12 @@ def _ood(model: Model) -> list[str]:
 
 
 def _shared_classes(models: Sequence[Model], classes: Mapping[str, Sequence[str]]) -> Sequence[str]:
-    """Return the class names that all models have."""
     first, *others = ((model, classes.get(model.source, ())) for model in models)
     for model, names in others:
         if tuple(names) != tuple(first[1]):
             raise DataError(
                 f"{model.source} has other classes than {first[0].source}, though both are "
-                f"'{model.group}': report them apart"
+                f"'{model.group}': report them separately"
             )
     return first[1]
 
@@ -136,7 +134,6 @@ def _taken(model: Model, name: str, classes: Sequence[str]) -> NDArray[np.int64]
 
 
 def _unique(names: Sequence[str], indices: Sequence[int]) -> tuple[str, ...]:
-    """Add the index to class names that occur twice."""
     return tuple(
         f"{name} ({index})" if names.count(name) > 1 else name
         for name, index in zip(names, indices, strict=True)

@@ -83,6 +83,5 @@ def _data(panel: Panel) -> dict[str, Any]:
 
 
 def _by_group(confusions: Sequence[Confusion]) -> list[tuple[str, list[tuple[int, str]]]]:
-    """Return the numbers and sets of the confusions of each configuration."""
     numbered = groupby(enumerate(confusions), key=lambda entry: entry[1].group)
     return [(group, [(i, found.set) for i, found in entries]) for group, entries in numbered]

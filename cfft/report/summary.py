@@ -14,7 +14,7 @@ from cfft.scoring.averages import with_ood_average
 from cfft.scoring.robustness import FEWEST_ON_A_LINE, AccuracyLine, effective_robustness, fit_lines
 from cfft.scoring.spread import Spread
 
-_FEWEST_UNASKED = 10  # a line through a few models of one's own foretells nothing
+_FEWEST_UNASKED = 10  # a line through a few models of one's own predicts nothing
 
 
 @attrs.frozen
@@ -26,7 +26,6 @@ class Group:
 
     @property
     def configuration(self) -> str:
-        """The name of the configuration, which weight ensembles share with the model itself."""
         return self.models[0].group
 
     @property
@@ -51,13 +50,16 @@ class Summary:
 
     @property
     def id_set(self) -> str:
-        """The set in distribution that others are held against."""
         return next(iter(self.sets))
 
     @property
     def configurations(self) -> tuple[str, ...]:
         """The names of all configurations, weight ensembles among those that they come from."""
         return tuple(dict.fromkeys(group.configuration for group in self.groups))
+
+    @property
+    def has_seeds(self) -> bool:
+        return any(len(group.models) > 1 for group in self.groups)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -87,10 +89,6 @@ class Summary:
         """Return mean and standard deviation of a group's accuracies, None where one is missing."""
         return spread(self.value(model, name) for model in group.models)
 
-    def robustness_spread(self, group: Group, name: str) -> Spread | None:
-        """Return what `spread` does, of effective robustness."""
-        return spread(self.robustness(model, name) for model in group.models)
-
     def robustness(self, model: Model, name: str) -> float | None:
         """Return a model's effective robustness on a set or on average, as a share."""
         id_, ood = self.value(model, self.id_set), self.value(model, name)
@@ -119,9 +117,7 @@ def spread(values: Iterable[float | None]) -> Spread | None:
     """Return mean and standard deviation, None where a value is missing."""
     known = list(values)
     present = [value for value in known if value is not None]
-    if not present or len(present) < len(known):
-        return None
-    return Spread.of(present)
+    return Spread.of(present) if present and len(present) == len(known) else None
 
 
 def _sets(models: Sequence[Model]) -> dict[str, str]:
@@ -143,7 +139,6 @@ def _baseline(models: Sequence[Model], patterns: Sequence[str]) -> list[Model]:
 
 
 def _names(model: Model) -> tuple[str, ...]:
-    """Return what a model is called: label, group and, of a run, its path."""
     return (model.label, model.group, *([model.source] if model.is_run else []))
 
 

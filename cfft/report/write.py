@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 from cfft.evaluation.files.file_names import own_file_name
 from cfft.report.as_json import as_json
-from cfft.report.confusion import Confusion, confusions
+from cfft.report.confusion import confusions
 from cfft.report.figures.ensembles import ensembles
 from cfft.report.figures.figures import Figure, images
 from cfft.report.figures.heatmaps import heat_maps
@@ -21,7 +22,6 @@ from cfft.report.tables.accuracies import accuracy_tables
 from cfft.report.tables.configurations import configuration, versions
 from cfft.report.tables.formats import WRITERS
 from cfft.report.tables.mistakes import most_frequent
-from cfft.report.tables.tables import Table, with_rows
 from cfft.runtime.files import appearing, check_free
 
 PAGE = "report.html"
@@ -39,8 +39,11 @@ def write_report(summary: Summary, out: Path) -> None:
     with appearing(out, "meanwhile: this report is complete in {}".format) as folder:
         (folder / PAGE).write_text(page(content, datetime.now()), "utf-8")
         (folder / "report.json").write_text(json.dumps(as_json(summary), indent=2) + "\n", "utf-8")
-        _write_tables(folder / "tables", list(content.tables.values()))
-        _write_figures(folder / "figures", list(content.figures.values()))
+        (folder / "tables").mkdir()
+        for table in content.tables.values():
+            for ending, written in WRITERS.items():
+                (folder / "tables" / f"{table.name}.{ending}").write_text(written(table), "utf-8")
+        _write_figures(folder / "figures", content.figures.values())
 
 
 def _content(summary: Summary) -> Content:
@@ -48,34 +51,21 @@ def _content(summary: Summary) -> Content:
     found = confusions(summary.groups, material.classes)
     shown = found[:MOST_CONFUSIONS]
     others = (configuration(material.runs), versions(material.runs), most_frequent(found))
-    tables = [*accuracy_tables(summary), *with_rows(others)]
+    trained = curves(material.runs, summary.configurations)
+    figures = (scatter(summary), ensembles(summary), trained, heat_maps(shown))
     return Content(
         summary,
-        {table.name: table for table in tables},
-        {figure.name: figure for figure in _figures(summary, shown)},
+        {table.name: table for table in (*accuracy_tables(summary), *others) if table.rows},
+        {figure.name: figure for figure in figures if figure.panels},
         shown,
         len(found) - len(shown),
     )
 
 
-def _figures(summary: Summary, shown: Sequence[Confusion]) -> list[Figure]:
-    trained = curves(summary.material.runs, summary.configurations)
-    made = (scatter(summary), ensembles(summary), trained, heat_maps(shown))
-    return [figure for figure in made if figure.panels]
-
-
-def _write_tables(folder: Path, tables: Sequence[Table]) -> None:
+def _write_figures(folder: Path, figures: Iterable[Figure]) -> None:
     folder.mkdir()
-    for table in tables:
-        for ending, written in WRITERS.items():
-            (folder / f"{table.name}.{ending}").write_text(written(table), "utf-8")
-
-
-def _write_figures(folder: Path, figures: Sequence[Figure]) -> None:
-    folder.mkdir()
-    drawn = (entry for figure in figures for entry in figure.in_files())
     stems: list[str] = []
-    for name, specification in drawn:
+    for name, specification in chain.from_iterable(figure.in_files() for figure in figures):
         stems.append(own_file_name(name, stems))
         svg, png = images(specification)
         (folder / f"{stems[-1]}.svg").write_text(svg, "utf-8")

@@ -1,4 +1,4 @@
-"""Which images make up which batch: drawn anew for every epoch, the same in every resumed run."""
+"""The images of each batch: drawn anew for every epoch, the same in every resumed run."""
 
 from __future__ import annotations
 

@@ -106,7 +106,6 @@ def planned_run(
 
 
 def _free_directory(config: RunConfig) -> Path:
-    """Return a directory in runs/ that does not exist yet, named after what the run does."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("several processes need one run directory: give --out DIR")
     method = [c.name for c in (config.mask, config.fill) if c is not None]
@@ -121,7 +120,6 @@ def _interrupted_run(out: str | Path | None) -> Layer:
     config = Path(out) / "config.toml"
     if not config.is_file():
         raise ConfigError(
-            f"--resume: {out} holds no run to go on with (no config.toml): leave --resume out to "
-            "start one"
+            f"--resume: {out} holds no run to resume (no config.toml): omit --resume to start one"
         )
     return read_file(config)

@@ -14,8 +14,7 @@ from cfft.data.splits import stratified_subset
 from cfft.data.suite import ImageSet, SuiteSets
 from cfft.encoder.encoder import Classifier, Encoder
 from cfft.runtime.progress import Reporter
-from cfft.scoring.averages import ood_average
-from cfft.scoring.evaluate import Reading, outputs_of, predictions_of, score
+from cfft.scoring.evaluate import Reading, evaluate, outputs_of, score
 from cfft.scoring.predictions import Predictions
 from cfft.scoring.results import SetResult
 from cfft.step.passes import FrozenTeacher
@@ -48,7 +47,7 @@ class Evaluator:
         """Return the mean over features of their variance over a sample of training images.
 
         The sample has at most VARIANCE_SAMPLE images, or one a class, with the class shares of
-        the training set, drawn from `seed`. The variance divides by N.
+        the training set, drawn from `seed`.
         """
         train = self.sets.train
         count = max(VARIANCE_SAMPLE, len(set(train.labels)))
@@ -56,10 +55,9 @@ class Evaluator:
         sample = ImageSubset(whole=train, indices=indices, name=train.name)
         task = f"measuring teacher '{label}'"
         features = self._outputs(task, lambda images: teacher(images).features, sample)
-        return float(features.double().var(dim=0, correction=0).mean())
+        return float(mean_variance(features))
 
     def validation_top1(self, classifier: Classifier) -> float:
-        """Return the accuracy on the validation set."""
         return score(self.predictions(classifier, self.sets.val)).top1
 
     def results(
@@ -71,20 +69,17 @@ class Evaluator:
             found = self.predictions(classifier, image_set)
             keep(image_set.name, found)
             sets[image_set.name] = score(found, "id" if image_set is self.sets.test else "ood")
-        return model_results(sets)
+        return ModelResults.of(sets)
 
     def predictions(self, classifier: Classifier, image_set: ImageSet) -> Predictions:
-        """Return the predictions for a set."""
-        task = f"evaluating {image_set.name}"
-        logits = self._outputs(task, lambda images: classifier(images).logits, image_set)
-        return predictions_of(logits, image_set)
+        with self.reporter.task(f"evaluating {image_set.name}", len(image_set)) as advance:
+            return evaluate(classifier, image_set, self.reading, self.accelerator, advance)
 
     def _outputs(self, task: str, model: Callable[[Tensor], Tensor], image_set: ImageSet) -> Tensor:
         with self.reporter.task(task, len(image_set)) as advance:
             return outputs_of(model, image_set, self.reading, self.accelerator, advance)
 
 
-def model_results(sets: dict[str, SetResult]) -> ModelResults:
-    """Return what results.json says of a model."""
-    shares = {name: each.top1 for name, each in sets.items() if each.role == "ood"}
-    return ModelResults(sets, ood_average(shares, shares))
+def mean_variance(features: Tensor) -> Tensor:
+    """Return the mean over features [N, D] of their variance, which divides by N: [], float64."""
+    return features.double().var(dim=0, correction=0).mean()

@@ -1,4 +1,4 @@
-"""What a run measures while it goes on: sums that stay on the device, and metrics.jsonl."""
+"""Measurements of a run as it goes on: sums that stay on the device, and metrics.jsonl."""
 
 from __future__ import annotations
 
@@ -59,22 +59,18 @@ class Window:
         found = dict(zip(self.names, sums, strict=True))
         bad = [int(step) for step in columns[-1] if step]
         if bad:
-            raise TrainingError(_not_finite(min(bad), found))
+            culprits = [name for name, total in found.items() if not math.isfinite(total)]
+            raise TrainingError(
+                f"the loss stopped being finite at optimiser step {min(bad)} "
+                f"({', '.join(culprits)}): the last good checkpoint is intact; lower training.lr, "
+                "set training.clip_norm or use another training.precision"
+            )
         return {"steps": self.steps, "sums": found, "seconds": self.seconds}
 
     def restore(self, record: Mapping[str, Any]) -> None:
         """Go on from what `record` returned."""
         self.steps, self.seconds = record["steps"], record["seconds"]
         self._sums = self._sums.new_tensor([record["sums"][name] for name in self.names])
-
-
-def _not_finite(step: int, sums: Mapping[str, float]) -> str:
-    culprits = [name for name, total in sums.items() if not math.isfinite(total)]
-    return (
-        f"the loss stopped being finite at optimiser step {step} ({', '.join(culprits)}): the last "
-        "good checkpoint is intact; lower training.lr, set training.clip_norm or use another "
-        "training.precision"
-    )
 
 
 @attrs.frozen
@@ -84,7 +80,6 @@ class MetricsLog:
     path: Path
 
     def write(self, line: Mapping[str, Any]) -> None:
-        """Add a line."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 

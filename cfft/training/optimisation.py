@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 from torch.optim import AdamW
 
@@ -42,13 +41,15 @@ class Optimisation:
         if training.train == "head":
             step.student.encoder.requires_grad_(False)
         self.parameters = [p for p in step.student.parameters() if p.requires_grad]
-        self.optimizer = _adamw(self.parameters, training)
+        betas = (training.beta1, training.beta2)
+        self.optimizer = AdamW(
+            self.parameters, training.lr, betas, weight_decay=training.weight_decay
+        )
         self.scheduler = make_scheduler(self.optimizer, training, steps)
         self._step, self._stepper = accelerator.prepare(step, self.optimizer)
 
     @property
     def lr(self) -> float:
-        """Return the learning rate of the next step."""
         return float(self.optimizer.param_groups[0]["lr"])
 
     def take(self, number: int, loaded: Iterator[Loaded]) -> dict[str, Tensor]:
@@ -62,12 +63,13 @@ class Optimisation:
         for place in range(self.batches.accumulation):
             images, labels, _ = next(loaded)
             share = len(images) / self.batches.share
-            with self._sync(place):
+            is_last = place == self.batches.accumulation - 1
+            with nullcontext() if is_last else self.accelerator.no_sync(self._step):
                 values = self._measure(images, labels, number * self.batches.accumulation + place)
                 self.accelerator.backward(values["total"] * share)
             for name, value in values.items():
                 sums[name] = sums.get(name, 0.0) + value.detach() * share
-            if self.training.clip_at == "micro-batch" or self._is_last(place):
+            if self.training.clip_at == "micro-batch" or is_last:
                 norm = self._clip()
         self._stepper.step()
         self._stepper.zero_grad()
@@ -110,20 +112,9 @@ class Optimisation:
         values: dict[str, Tensor] = self._step(batch.images, batch.labels, *rngs)
         return values
 
-    def _is_last(self, place: int) -> bool:
-        return place == self.batches.accumulation - 1
-
-    def _sync(self, place: int) -> AbstractContextManager[None]:
-        return nullcontext() if self._is_last(place) else self.accelerator.no_sync(self._step)
-
     def _clip(self) -> Tensor:
         limit = self.training.clip_norm or float("inf")
         norm: Tensor = self.accelerator.clip_grad_norm_(self.parameters, limit)
         if self.accelerator.scaler is not None:  # the scaler skips steps that overflow
             norm = norm.nan_to_num(nan=0.0, posinf=0.0)
         return norm
-
-
-def _adamw(parameters: list[torch.nn.Parameter], training: Training) -> AdamW:
-    betas = (training.beta1, training.beta2)
-    return AdamW(parameters, training.lr, betas, weight_decay=training.weight_decay)

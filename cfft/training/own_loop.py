@@ -29,6 +29,7 @@ from cfft.runtime.randomness import generator
 from cfft.scoring.loaded_model import LoadedModel
 from cfft.step.engine import TrainingStep
 from cfft.training import prepare
+from cfft.training.evaluator import mean_variance
 from cfft.training.starting_model import describe_start, pretrained_model, with_starting_head
 
 _KINDS = ("mask", "fill", "cam", "loss", "teacher")
@@ -144,8 +145,14 @@ class CounterfactualStep(nn.Module):
         [B], int64, 0 <= label < K. Raises ValueError for other shapes and dtypes, and a ConfigError
         where a teacher's feature variance is needed and not measured.
         """
-        self._check()
-        process = torch.distributed.get_rank() if _is_distributed() else 0
+        for label in self._relative:
+            if self.step.teacher(label).feature_variance is None:
+                raise ConfigError(
+                    f"a loss is relative to the features of teacher '{label}': before the first "
+                    "step call measure_feature_variance(batches of training images)"
+                )
+        is_distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+        process = torch.distributed.get_rank() if is_distributed else 0
         rngs = (generator(self.seed, name, process, self.number) for name in ("mask", "fill"))
         result = self.step.measure(Batch(images, labels), *rngs)
         self.number += 1
@@ -159,10 +166,9 @@ class CounterfactualStep(nn.Module):
         found: dict[str, list[Tensor]] = {label: [] for label in self._relative}
         for images in batches:
             for label, features in found.items():
-                features.append(self.step.teacher(label)(images).features.double())
+                features.append(self.step.teacher(label)(images).features)
         for label, features in found.items():
-            variance = torch.cat(features).var(dim=0, correction=0).mean()
-            self.step.teacher(label).feature_variance = variance.float()
+            self.step.teacher(label).feature_variance = mean_variance(torch.cat(features)).float()
 
     def get_extra_state(self) -> dict[str, int]:
         """Return the number of the next batch, for `state_dict`."""
@@ -174,17 +180,8 @@ class CounterfactualStep(nn.Module):
 
     @property
     def _relative(self) -> list[str]:
-        """The teachers whose feature variance a loss looks at."""
         needs = {label: self.step.teacher(label).needs for label in self.step.labels}
         return [label for label, needed in needs.items() if "teacher.feature_variance" in needed]
-
-    def _check(self) -> None:
-        for label in self._relative:
-            if self.step.teacher(label).feature_variance is None:
-                raise ConfigError(
-                    f"a loss is relative to the features of teacher '{label}': before the first "
-                    "step call measure_feature_variance(batches of training images)"
-                )
 
 
 @attrs.frozen(eq=False)
@@ -211,10 +208,10 @@ def _configured(
 ) -> RunConfig:
     """Resolve keywords of `kinds` and `tables`; images, and a model if none is named, stand by."""
     registry, embedded = Registry.installed(), read_recipe(EMBEDDED)
-    named = {"model": dict(model or (embedded.settings["model"] if Model not in tables else {}))}
+    asks_model = Model in tables
+    named = {"model": dict(model or ({} if asks_model else embedded.settings["model"]))}
     below = Layer("caller", chosen={"suite": embedded.chosen["suite"]}, settings=named)
-    has_files = Model not in tables
-    asked = Keywords(registry, kinds, tables, has_files)
+    asked = Keywords(registry, kinds, tables, not asks_model)
     return resolve(registry, asked.layers(keywords, [below]))
 
 
@@ -231,7 +228,3 @@ def _features(
         )
     features, labels = zip(*found, strict=True)
     return torch.cat(features), torch.cat(labels)
-
-
-def _is_distributed() -> bool:
-    return torch.distributed.is_available() and torch.distributed.is_initialized()

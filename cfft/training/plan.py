@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from cfft.config.resolve import Chosen, RunConfig
 from cfft.data.suite import ImageSet, Suite
+from cfft.errors import counted
 from cfft.plugin.params import values_of
 from cfft.runtime.progress import Plan
 from cfft.training.batches import NEGLIGIBLE, fuller_batch
 from cfft.training.prepare import Prepared
+from cfft.training.schedule import Steps
 
 Fact = tuple[str, str, str]
 
@@ -46,8 +50,8 @@ def _model_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
 
 def _image_facts(suite: Suite, prepared: Prepared) -> Iterator[Fact]:
     for role, images in _by_role(prepared):
-        size = _count(len(images), "image", "images")
-        classes = _count(len(images.classes), "class", "classes")
+        size = counted(len(images), "image")
+        classes = counted(len(images.classes), "class", "classes")
         yield "images", role, f"{images.name}: {size}, {classes}"
     if prepared.sets.absent:
         yield "images", "absent", f"{', '.join(prepared.sets.absent)} (not measured)"
@@ -70,30 +74,21 @@ def _objective_facts(config: RunConfig) -> Iterator[Fact]:
 
 def _training_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
     training, batches, steps = config.training, prepared.batches, prepared.steps
-    yield (
-        "training",
-        "batch",
-        f"{_count(batches.micro, 'image', 'images')} x "
-        f"{_count(batches.processes, 'process', 'processes')} x "
-        f"{batches.accumulation} accumulated = {batches.batch}",
-    )
-    yield (
-        "training",
-        "steps",
-        f"{_count(training.epochs, 'epoch', 'epochs')} x {steps.per_epoch} = {steps.total}",
-    )
-    yield "training", "learning rate", f"{training.lr:g}, {_schedule(config, prepared)}"
+    micro = counted(batches.micro, "image")
+    processes = counted(batches.processes, "process", "processes")
+    accumulated = f"{batches.accumulation} accumulated = {batches.batch}"
+    yield "training", "batch", f"{micro} x {processes} x {accumulated}"
+    epochs = counted(training.epochs, "epoch")
+    yield "training", "steps", f"{epochs} x {steps.per_epoch} = {steps.total}"
+    yield "training", "learning rate", f"{training.lr:g}, {_schedule(training.schedule, steps)}"
     yield "training", "trained", "everything" if training.train == "all" else "the head alone"
     yield "training", "seed", str(config.seed)
 
 
-def _schedule(config: RunConfig, prepared: Prepared) -> str:
-    warmup = _count(prepared.steps.warmup, "step", "steps")
-    by_name = {
-        "cosine": f"{warmup} of warm-up, then cosine",
-        "constant": f"{warmup} of warm-up, then constant",
-    }
-    return by_name.get(config.training.schedule, config.training.schedule)
+def _schedule(name: str, steps: Steps) -> str:
+    if name == "one-cycle":  # it rises in its own way
+        return name
+    return f"{counted(steps.warmup, 'step')} of warm-up, then {name}"
 
 
 def _warnings(config: RunConfig, prepared: Prepared) -> Iterator[str]:
@@ -101,19 +96,19 @@ def _warnings(config: RunConfig, prepared: Prepared) -> Iterator[str]:
     asked = config.training.batch_size
     if batches.batch < asked:
         yield (
-            f"{batches.images} training images are fewer than one batch of {asked}: "
-            f"every step has {batches.batch}"
+            f"the {batches.images} training images do not fill one batch of {asked}: "
+            f"every step uses {batches.batch}"
         )
     left_out = batches.images - steps.per_epoch * batches.batch
     if left_out > batches.images // NEGLIGIBLE:
         yield (
-            f"every epoch leaves out {left_out} of {batches.images} training images, other "
-            f"ones each time, because batches are full{_remedy(config, prepared)}"
+            f"every epoch leaves out {left_out} of {batches.images} training images, different "
+            f"ones each time, because only full batches are used{_remedy(config, prepared)}"
         )
     if config.training.schedule != "one-cycle" and 0 < steps.total <= steps.warmup:
         yield (
-            f"the warm-up of {steps.warmup} steps is as long as the run or longer "
-            f"({steps.total} steps): the learning rate hardly reaches its peak; "
+            f"the warm-up of {steps.warmup} steps does not end before the run "
+            f"({steps.total} steps), so the learning rate hardly reaches its peak; "
             "lower --warmup-steps"
         )
 
@@ -132,19 +127,14 @@ def _data(
     precision: str,
     warnings: tuple[str, ...],
 ) -> dict[str, Any]:
-    batches, steps = prepared.batches, prepared.steps
+    batches = prepared.batches
     return {
         "run": str(out),
         "config": config.to_dict(),
         "head": prepared.description.head,
         "prompts": list(prepared.description.prompts),
         "sets": [
-            {
-                "name": images.name,
-                "role": role,
-                "n": len(images),
-                "classes": len(images.classes),
-            }
+            {"name": images.name, "role": role, "n": len(images), "classes": len(images.classes)}
             for role, images in _by_role(prepared)
         ],
         "absent": dict(prepared.sets.absent),
@@ -155,7 +145,7 @@ def _data(
             "accumulation": batches.accumulation,
             "effective": batches.batch,
         },
-        "steps": {"per_epoch": steps.per_epoch, "total": steps.total, "warmup": steps.warmup},
+        "steps": attrs.asdict(prepared.steps),
         "device": device,
         "precision": precision,
         "warnings": list(warnings),
@@ -172,7 +162,3 @@ def _spelled(chosen: Chosen) -> str:
     values = ", ".join(f"{key} {value}" for key, value in values_of(chosen.strategy).items())
     name = chosen.name if chosen.label == chosen.name else f"{chosen.label} = {chosen.name}"
     return f"{name} ({values})" if values else name
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import attrs
 
-from cfft.config.resolve import Chosen, RunConfig
+from cfft.config.resolve import RunConfig
 from cfft.data.check import check_suite, stored
 from cfft.data.consistency import every_set
 from cfft.data.fingerprint import sets_fingerprint
@@ -52,7 +51,7 @@ def prepare(config: RunConfig, processes: Processes, reporter: Reporter) -> Prep
     """Open the images, check that everything fits together and build the pre-trained model.
 
     `processes` share the decoding of the images; all return the same.
-    Raises ConfigError, DataError or WeightsError for what a user can mend.
+    Raises ConfigError, DataError or WeightsError.
     """
     parse_interval(config.training.checkpoint_every)
     opened = training_sets(config.suite.strategy, config.seed)
@@ -61,7 +60,9 @@ def prepare(config: RunConfig, processes: Processes, reporter: Reporter) -> Prep
     pretrained = pretrained_model(config)
     description = describe_start(config, pretrained, opened.classes, (config.seed,))
     check_head(pretrained, description)
-    _check_objective(config, pretrained, description)
+    # teachers are loaded once with an empty head: their files may be missing or not fit
+    empty = empty_classifier(pretrained, len(description.classes), description.normalised)
+    training_step(config, TeacherSource(empty, description))
     readable, skipped = _readable_sets(opened, config, processes, reporter)
     sets = limited(readable, limit, config.seed)
     batches = _batches(config, sets, processes.count)
@@ -76,11 +77,13 @@ def training_step(
 
     `student`: None for a model of its own, as training starts from.
     """
+    chosen = (config.mask, config.fill, config.cam)
+    mask, fill, cam = (None if each is None else each.strategy for each in chosen)
     return TrainingStep(
         models.pretrained() if student is None else student,
-        _strategy(config.mask),
-        _strategy(config.fill),
-        _strategy(config.cam),
+        mask,
+        fill,
+        cam,
         {loss.label: loss.strategy for loss in config.losses},
         {teacher.label: teacher.strategy.load(models) for teacher in config.teachers},
     )
@@ -98,11 +101,6 @@ def _readable_sets(
 
 def _batches(config: RunConfig, sets: SuiteSets, processes: int) -> BatchPlan:
     batches = plan_batches(config.training, len(sets.train), processes)
-    _check_batches(config, batches)
-    return batches
-
-
-def _check_batches(config: RunConfig, batches: BatchPlan) -> None:
     wanted = Refiller.of(config.fill.strategy).smallest_batch if config.fill else 1
     if config.fill is not None and batches.smallest_micro < wanted:
         raise ConfigError(
@@ -118,15 +116,4 @@ def _check_batches(config: RunConfig, batches: BatchPlan) -> None:
             "training.clip_at micro-batch cannot be combined with fp16 and accumulation "
             f"{batches.accumulation}: use clip_at step, bf16 or fp32"
         )
-
-
-def _check_objective(
-    config: RunConfig, pretrained: Pretrained, description: ModelDescription
-) -> None:
-    """Load the teachers once with an empty head: their files may be missing or not fit."""
-    empty = empty_classifier(pretrained, len(description.classes), description.normalised)
-    training_step(config, TeacherSource(empty, description))
-
-
-def _strategy(chosen: Chosen | None) -> Any:
-    return None if chosen is None else chosen.strategy
+    return batches

@@ -1,4 +1,4 @@
-"""What results.json says of a run: the accuracies before and after it, and how it went."""
+"""results.json: the accuracies before and after a run, and how it went."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from cfft.runtime.json_files import SCHEMA
+from cfft.scoring.averages import ood_average
 from cfft.scoring.results import SetResult
 
 
@@ -17,6 +18,12 @@ class ModelResults:
 
     sets: dict[str, SetResult]
     ood_average: float | None = None
+
+    @classmethod
+    def of(cls, sets: dict[str, SetResult]) -> ModelResults:
+        """Add the average over the OOD sets."""
+        shares = {name: each.top1 for name, each in sets.items() if each.role == "ood"}
+        return cls(sets, ood_average(shares, shares))
 
 
 @attrs.frozen
@@ -64,11 +71,9 @@ class RunResults:
 
     @property
     def seed(self) -> int | None:
-        """The seed of the run, None where its configuration does not say."""
         return self.config.get("seed")
 
     @property
     def suite(self) -> dict[str, Any]:
-        """The settings of its suite."""
         found: dict[str, Any] = self.config.get("suite", {})
         return found

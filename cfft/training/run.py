@@ -30,7 +30,7 @@ def run(
 
     `out`: the run directory, new or, to resume, that of a run with the same configuration. With
     `dry_run` nothing is written and the plan's data is returned. `reporter` and run hooks are
-    called in the main process only. Raises a CfftError for what a user can mend, and
+    called in the main process only. Raises a CfftError that the user can fix, and
     KeyboardInterrupt on SIGINT or SIGTERM, once a checkpoint to resume from is written.
     """
     directory = RunDirectory(out)
@@ -39,7 +39,7 @@ def run(
     hears = reporter if reporter is not None and accelerator.is_main_process else Silent()
     finished = directory.read_results() if resume else None
     if finished is not None:
-        hears.warned(f"the run in {out} is finished already: these are its results")
+        hears.warned(f"the run in {out} is already finished; these are its results")
         return finished
     for note in notes:
         hears.warned(note)

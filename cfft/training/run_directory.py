@@ -1,4 +1,4 @@
-"""A run on disk: which directory may be used, and what results.json says."""
+"""A run on disk: the names of its files, and the directories that it may use."""
 
 from __future__ import annotations
 
@@ -14,47 +14,33 @@ from cfft.config.resolve import RunConfig
 from cfft.errors import ConfigError
 from cfft.model.checkpoint import is_checkpoint, verify
 from cfft.runtime.files import check_free
-from cfft.runtime.json_files import read_json, write_json
+from cfft.runtime.json_files import read_json
 from cfft.training.results import RunResults
 
 PREDICTIONS = "predictions"
 
 
+def _within(*parts: str) -> Any:
+    return attrs.Factory(lambda run: run.root.joinpath(*parts), takes_self=True)
+
+
 @attrs.frozen
 class RunDirectory:
-    """Name the files of a run."""
+    """Name the files of a run.
+
+    `config`: the resolved configuration. `metrics`: one JSON object a line, per interval of steps
+    and per epoch. `sheet`: images of what the mask hides and the fill makes, before fine-tuning.
+    `last`: the checkpoint to resume from. `best`: that with the best validation accuracy.
+    `results`: a run that has them is finished.
+    """
 
     root: Path
-
-    @property
-    def config(self) -> Path:
-        """The resolved configuration."""
-        return self.root / "config.toml"
-
-    @property
-    def metrics(self) -> Path:
-        """One JSON object a line, per interval of steps and per epoch."""
-        return self.root / "metrics.jsonl"
-
-    @property
-    def sheet(self) -> Path:
-        """Images of what the mask hides and the fill makes, before fine-tuning."""
-        return self.root / "counterfactuals.png"
-
-    @property
-    def last(self) -> Path:
-        """The checkpoint to resume from."""
-        return self.root / "checkpoints" / "last"
-
-    @property
-    def best(self) -> Path:
-        """The checkpoint with the best validation accuracy."""
-        return self.root / "checkpoints" / "best"
-
-    @property
-    def results(self) -> Path:
-        """The results; a run that has them is finished."""
-        return self.root / "results.json"
+    config: Path = attrs.field(init=False, default=_within("config.toml"))
+    metrics: Path = attrs.field(init=False, default=_within("metrics.jsonl"))
+    sheet: Path = attrs.field(init=False, default=_within("counterfactuals.png"))
+    last: Path = attrs.field(init=False, default=_within("checkpoints", "last"))
+    best: Path = attrs.field(init=False, default=_within("checkpoints", "best"))
+    results: Path = attrs.field(init=False, default=_within("results.json"))
 
     def predictions(self, name: str, *, before: bool = False) -> Path:
         """Predictions for a set, of the final model or of the one before fine-tuning."""
@@ -87,10 +73,6 @@ class RunDirectory:
             return None
         return hashlib.sha256(self.results.read_bytes()).hexdigest()
 
-    def write_results(self, results: RunResults) -> None:
-        """Write results.json in one stroke."""
-        write_json(self.results, results)
-
 
 def check_directory(run: RunDirectory, config: RunConfig, *, resume: bool) -> list[str]:
     """Check that a run may write to its directory, and return what is unusual about it.
@@ -100,7 +82,7 @@ def check_directory(run: RunDirectory, config: RunConfig, *, resume: bool) -> li
     """
     if resume:
         return _check_resumable(run, config)
-    remedy = ", or --resume to go on with the run in it" if is_checkpoint(run.last) else ""
+    remedy = ", or --resume to continue the run in it" if is_checkpoint(run.last) else ""
     check_free(run.root, remedy)
     return []
 
@@ -108,8 +90,8 @@ def check_directory(run: RunDirectory, config: RunConfig, *, resume: bool) -> li
 def _check_resumable(run: RunDirectory, config: RunConfig) -> list[str]:
     if not is_checkpoint(run.last) or not run.config.is_file():
         raise ConfigError(
-            f"--resume: {run.root} holds no run to go on with (no {run.last.relative_to(run.root)} "
-            "or no config.toml): leave --resume out to start one"
+            f"--resume: {run.root} holds no run to resume (no {run.last.relative_to(run.root)} "
+            "or no config.toml): omit --resume to start one"
         )
     before, now = run.read_config(), config.to_dict()
     settings = same_run(before, now)

@@ -25,9 +25,9 @@ class Steps:
 def count_steps(training: Training, per_epoch: int) -> Steps:
     """Return the optimiser steps of a run with so many in each epoch."""
     total = training.epochs * per_epoch
-    share = round(training.warmup_share * total)
+    warmup = training.warmup_steps
     return Steps(
-        per_epoch, total, share if training.warmup_steps is None else training.warmup_steps
+        per_epoch, total, round(training.warmup_share * total) if warmup is None else warmup
     )
 
 
@@ -69,16 +69,14 @@ def factor(step: int, steps: Steps, *, falls: bool) -> float:
 
 @attrs.frozen
 class Interval:
-    """Say how often extra checkpoints are due: every so many steps or seconds; None: never."""
+    """Say how often extra checkpoints are due: every so many steps or seconds."""
 
-    steps: int | None = None
-    seconds: float | None = None
+    steps: float = math.inf
+    seconds: float = math.inf
 
     def is_due(self, steps_since: int, seconds_since: float) -> bool:
         """Tell whether a checkpoint is due so long after the last one."""
-        return (self.steps is not None and steps_since >= self.steps) or (
-            self.seconds is not None and seconds_since >= self.seconds
-        )
+        return steps_since >= self.steps or seconds_since >= self.seconds
 
 
 def parse_interval(text: str | None) -> Interval:

@@ -17,7 +17,7 @@ from cfft.model.rebuild import TeacherSource
 from cfft.plugin.registry import Registry
 from cfft.runtime.devices import processes_of, surroundings
 from cfft.runtime.files import replacing, write_text
-from cfft.runtime.json_files import as_json, structured
+from cfft.runtime.json_files import as_json, structured, write_json
 from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading
 from cfft.scoring.predictions import Predictions
@@ -59,15 +59,21 @@ class Session:
 
     def run(self) -> RunResults:
         """Go through what is left of the run; write its results and return them."""
-        stored = checkpoint.load(self.directory.last) if self._resumes else None
+        last = self.directory.last
+        stored = checkpoint.load(last) if is_checkpoint(last) else None
         state = RunState() if stored is None else self._restored(stored)
         step = self._step(state)
-        trainer = self._trainer(step, state)
+        config, prepared = self.config, self.prepared
+        optimisation = Optimisation(
+            step, config.training, prepared.batches, prepared.steps, config.seed, self.accelerator
+        )
+        trainer = Trainer(prepared, step, optimisation, self.directory, self.reporter, state)
         if stored is None:
             self._begin(trainer, step)
         else:
             trainer.restore(stored)
-        self._announce()
+        started = self.hook.cfft_run_started
+        self.processes.on_main(lambda: started(config=self.config, out=self.directory.root))
         if state.before is None:
             state.before = self._results(trainer, before=True)
         validate = partial(self.measuring.validation_top1, step.student)
@@ -77,51 +83,40 @@ class Session:
         step.student.load_weights(checkpoint.load_model(self.directory.best).weights)
         return self._finish(state, state.before, self._results(trainer, before=False))
 
-    @property
-    def _resumes(self) -> bool:
-        return is_checkpoint(self.directory.last)
-
     def _restored(self, stored: Checkpoint) -> RunState:
-        """Return the stored state; raises ConfigError where files have changed under the run."""
         found = ModelDescription.of(stored.model, self.directory.last)
         problems = self.prepared.description.differences(found)
         kept: Mapping[str, Any] = stored.state or {}
         if kept["surroundings"]["pictures"] != self.prepared.fingerprint:
-            problems.append("the images are others")
+            problems.append("the set of images has changed")
         if problems:
             raise ConfigError(
-                f"--resume: {self.directory.root} was started with other files: "
-                f"{'; '.join(problems)}: bring them back, or start a new run"
+                f"--resume: {self.directory.root} was started with different files: "
+                f"{'; '.join(problems)}: restore them, or start a new run"
             )
         before, now = kept["surroundings"]["machine"], surroundings(self.accelerator)
         for name in (name for name in now if now[name] != before[name]):
             self.reporter.warned(
-                f"resumed with {name} {now[name]} instead of {before[name]}: the numbers differ "
-                "from those that the run would have had without the interruption"
+                f"resumed with {name} {now[name]} instead of {before[name]}: the numbers will "
+                "differ from those of a run without interruption"
             )
         state = structured(kept["run"], RunState, str(self.directory.last))
         done = f"{state.step} of {self.prepared.steps.total} steps are done"
-        self.reporter.warned(f"going on with the run in {self.directory.root}: {done}")
+        self.reporter.warned(f"resuming the run in {self.directory.root}: {done}")
         return state
 
     def _begin(self, trainer: Trainer, step: TrainingStep) -> None:
-        """Make the directory one that can be resumed, once everything that can fail is built."""
         sheet = self.processes.on_main(lambda: self._sheet(step))
-        self.processes.on_main(self._write_config)  # by now each process has looked for a run there
+        config = self.config.to_toml()
+        # by now each process has looked for a run there
+        self.processes.on_main(lambda: write_text(self.directory.config, config))
         trainer.save_last()
         self.processes.on_main(lambda: self._write_sheet(sheet))
-
-    def _write_config(self) -> None:
-        write_text(self.directory.config, self.config.to_toml())
 
     def _write_sheet(self, sheet: Figure | None) -> None:
         if sheet is not None:
             with replacing(self.directory.sheet) as file:
                 sheet.savefig(file, format="png")
-
-    def _announce(self) -> None:
-        started = self.hook.cfft_run_started
-        self.processes.on_main(lambda: started(config=self.config, out=self.directory.root))
 
     def _step(self, state: RunState) -> TrainingStep:
         pretrained, description = self.prepared.pretrained, self.prepared.description
@@ -146,17 +141,6 @@ class Session:
         if label not in known:
             known[label] = self.measuring.feature_variance(label, teacher, self.config.seed)
         teacher.feature_variance = torch.tensor(known[label], device=self.accelerator.device)
-
-    def _trainer(self, step: TrainingStep, state: RunState) -> Trainer:
-        optimisation = Optimisation(
-            step,
-            self.config.training,
-            self.prepared.batches,
-            self.prepared.steps,
-            self.config.seed,
-            self.accelerator,
-        )
-        return Trainer(self.prepared, step, optimisation, self.directory, self.reporter, state)
 
     def _results(self, trainer: Trainer, *, before: bool) -> ModelResults:
         def keep(name: str, predictions: Predictions) -> None:
@@ -188,6 +172,6 @@ class Session:
             seconds=state.seconds,
             images_per_second=state.images_per_second,
         )
-        self.processes.on_main(lambda: self.directory.write_results(results))
+        self.processes.on_main(lambda: write_json(self.directory.results, results))
         self.processes.on_main(lambda: self.hook.cfft_run_ended(results=as_json(results)))
         return results

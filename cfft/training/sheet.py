@@ -35,7 +35,7 @@ def sample_sheet(
 ) -> Figure:
     """Draw what `step` makes of some images, of as many of the `classes` as fit.
 
-    One row a image: the original, the student's map where the mask rests on one, the hidden
+    One row an image: the original, the student's map where the mask rests on one, the hidden
     patches (dark), and the counterfactual image with dropped patches in grey. Draws from
     generators of its own, so that training is the same with and without it.
     """
@@ -145,5 +145,4 @@ def _size(images: Tensor) -> tuple[int, int]:
 
 def _show(axes: Axes, image: Tensor) -> None:
     axes.imshow(image.detach().float().clamp(0, 1).cpu().permute(1, 2, 0).numpy())
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])

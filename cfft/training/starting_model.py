@@ -10,7 +10,6 @@ from torch import Tensor
 from cfft.config.resolve import RunConfig
 from cfft.data.check import check_suite
 from cfft.data.sets import limited, training_sets
-from cfft.data.suite import SuiteSets
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError
 from cfft.model.description import ModelDescription, describe
@@ -18,7 +17,6 @@ from cfft.model.heads import chosen_head, own_head, require_words, starting_head
 from cfft.model.pretrained import Pretrained
 from cfft.model.prompts import resolve_templates
 from cfft.runtime.devices import processes_of
-from cfft.runtime.processes import Processes
 from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading
 from cfft.scoring.loaded_model import LoadedModel
@@ -43,14 +41,16 @@ def starting_model(
     pretrained = pretrained_model(config)
 
     def training_features() -> tuple[Tensor, Tensor]:
-        sets = _training_sets(config, processes_of(accelerator))
+        sets = training_sets(config.suite.strategy, config.seed)
+        if config.training.skip_unreadable:
+            sets, _ = check_suite(sets, skip=True, processes=processes_of(accelerator))
+        sets = limited(sets, config.training.limit_train, config.seed)
         reading = Reading(pretrained.preprocessing, _IMAGES_PER_PASS, config.training.workers)
         evaluator = Evaluator(sets, reading, accelerator, reporter)
         return evaluator.training_features(pretrained.encoder)
 
-    return with_starting_head(
-        pretrained, describe_start(config, pretrained, classes), training_features
-    )
+    described = describe_start(config, pretrained, classes)
+    return with_starting_head(pretrained, described, training_features)
 
 
 def pretrained_model(config: RunConfig) -> Pretrained:
@@ -83,8 +83,8 @@ def describe_start(
     `seeds`: those of the runs that will have trained it. Raises ConfigError for unknown prompts.
     """
     head = chosen_head(config.model.head, pretrained)
-    asked = config.model.prompts or next(iter(pretrained.templates), "class-name")
-    prompts = resolve_templates(asked, pretrained.templates) if head == "zero-shot" else ()
+    named = pretrained.templates
+    prompts = resolve_templates(config.model.prompts, named) if head == "zero-shot" else ()
     return describe(
         config.backbone.name, config.architecture, pretrained, classes, head, tuple(prompts), seeds
     )
@@ -111,11 +111,3 @@ def with_starting_head(
         described.head, pretrained, described.classes, described.prompts, training_features
     )
     return LoadedModel(Classifier(pretrained.encoder, head), described)
-
-
-def _training_sets(config: RunConfig, processes: Processes) -> SuiteSets:
-    """Open the images that a run of this configuration trains on."""
-    sets = training_sets(config.suite.strategy, config.seed)
-    if config.training.skip_unreadable:
-        sets, _ = check_suite(sets, skip=True, processes=processes)
-    return limited(sets, config.training.limit_train, config.seed)

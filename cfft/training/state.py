@@ -1,4 +1,4 @@
-"""What a run remembers from one session to the next."""
+"""The state of a run that outlives its sessions."""
 
 from __future__ import annotations
 
@@ -51,7 +51,6 @@ class RunState:
         return self.images_seen / self.training_seconds if self.training_seconds else 0.0
 
     def count_step(self, images: int, seconds: float) -> None:
-        """Count an optimiser step on so many images that took so long."""
         self.step += 1
         self.images_seen += images
         self.training_seconds += seconds

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -23,9 +22,6 @@ from cfft.training.prepare import Prepared
 from cfft.training.run_directory import RunDirectory
 from cfft.training.schedule import parse_interval
 from cfft.training.state import RunState
-
-if TYPE_CHECKING:
-    pass
 
 Metrics = dict[str, float]
 
@@ -137,7 +133,10 @@ class Trainer:
             self._write_line(lr)
         if not is_last and (logs or self.accelerator.num_processes == 1):
             self._stop_if(wish)
-            self._save_if_due()
+            step, moment = self._saved
+            due = self._interval.is_due(self.state.step - step, time.monotonic() - moment)
+            if self._agreed(due):
+                self.save_last()
 
     def _write_line(self, lr: float) -> None:
         images = self.window.steps * self.prepared.batches.batch
@@ -147,19 +146,12 @@ class Trainer:
         self.processes.on_main(lambda: self.log.write(line))
         self.reporter.stepped(self.state.step, metrics)
 
-    def _save_if_due(self) -> None:
-        step, moment = self._saved
-        due = self._interval.is_due(self.state.step - step, time.monotonic() - moment)
-        if self._agreed(due):
-            self.save_last()
-
     def _stop_if(self, wish: StopWish) -> None:
         if self._agreed(wish.asked):
             self.save_last()
             raise KeyboardInterrupt
 
     def _agreed(self, wish: bool) -> bool:
-        """Tell whether any process wishes so; all of them have to ask at the same point."""
         if self.accelerator.num_processes == 1:
             return wish
         wishes = torch.tensor([wish], device=self.accelerator.device)

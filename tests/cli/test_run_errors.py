@@ -53,7 +53,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--recipe", "papr"], "unknown recipe 'papr'; did you mean 'paper'?"),
         (["--config", "no.toml"], "no such config file: no.toml"),
         (["--resume"], "--resume needs the directory of the interrupted run: give --out DIR"),
-        (["--resume", "--out", "RUN"], "--resume: RUN holds no run to go on with"),
+        (["--resume", "--out", "RUN"], "--resume: RUN holds no run to resume"),
         (["--loss", "none", "--mask", "object"], "--mask was given, but no loss looks at"),
         (["--teacher", "checkpoint"], "teacher.checkpoint.path is missing: give --teacher.check"),
     ],

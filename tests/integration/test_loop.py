@@ -146,8 +146,8 @@ def test_the_plan_warns_of_small_sets_and_long_warm_ups(configure, registry, tmp
 
     data = run(config, registry, tmp_path / "run", dry_run=True)
 
-    assert "27 training images are fewer than one batch of 32" in data["warnings"][0]
-    assert "warm-up of 5 steps is as long as the run" in data["warnings"][1]
+    assert "the 27 training images do not fill one batch of 32" in data["warnings"][0]
+    assert "warm-up of 5 steps does not end before the run" in data["warnings"][1]
 
 
 def test_the_plan_names_a_batch_that_leaves_fewer_images_out(configure, registry, tmp_path) -> None:

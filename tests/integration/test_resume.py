@@ -204,7 +204,7 @@ def test_a_finished_run_returns_its_results_and_says_so(
     found = run(config, registry, unbroken, resume=True, reporter=warned)
 
     assert as_json(found) == json.loads((unbroken / "results.json").read_text())
-    assert "is finished already" in warned.messages[0]
+    assert "is already finished" in warned.messages[0]
 
 
 def test_a_resumed_run_must_have_the_same_configuration(
@@ -221,7 +221,7 @@ def test_a_resumed_run_must_have_the_same_configuration(
 def test_there_must_be_something_to_resume(
     config: RunConfig, registry: Registry, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match="holds no run to go on with"):
+    with pytest.raises(ConfigError, match="holds no run to resume"):
         run(config, registry, tmp_path / "nowhere", resume=True)
 
 
@@ -242,7 +242,7 @@ def test_other_images_than_before_are_refused(
     stored.state["surroundings"]["pictures"] = "those of another day"
     checkpoint.save(state, stored)
 
-    with pytest.raises(ConfigError, match="the images are others"):
+    with pytest.raises(ConfigError, match="the set of images has changed"):
         run(config, registry, unbroken, resume=True)
 
 

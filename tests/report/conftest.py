@@ -16,7 +16,7 @@ from PIL import Image
 from cfft.report.sources.collect import collect
 from cfft.report.summary import summarise
 from cfft.report.write import write_report
-from cfft.runtime.json_files import as_json
+from cfft.runtime.json_files import as_json, write_json
 from cfft.scoring.predictions import Predictions
 from cfft.scoring.results import Role, SetResult
 from cfft.training.results import ModelResults, RunResults
@@ -51,13 +51,14 @@ def run_in(root: Path, name: str, shares: tuple[float, ...], seed: int = 0, **ta
     run = RunDirectory(root / name)
     run.root.mkdir(parents=True)
     run.config.write_text(f"seed = {seed}\n")
-    run.write_results(
+    write_json(
+        run.results,
         RunResults(
             config=configuration(seed, **tables),
             sets=results(*shares),
             before=ModelResults(results(0.6, 0.55, 0.5), 0.525),
             classes=("cat", "dog", "eel"),
-        )
+        ),
     )
     lines = [
         {"step": 1, "epoch": 1, "loss": 2.0, "lr": 0.1},

@@ -204,7 +204,7 @@ def test_a_thousand_classes_make_a_page_that_is_small_and_quiet(
 
     assert page.said == []
     assert page.locator("#confusion tbody tr").count() == 30
-    assert "the heat map, as 1,000 classes occur" in page.locator("#confusion").inner_text()
+    assert "No heat map: 1,000 classes occur" in page.locator("#confusion").inner_text()
     assert (out / "report.html").stat().st_size < 1_100_000
 
 
@@ -318,7 +318,7 @@ def test_a_image_is_enlarged_and_closed_by_keyboard(open_page: Callable[..., Pag
 def test_settings_that_do_not_differ_can_be_hidden(open_page: Callable[..., Page]) -> None:
     page = open_page()
 
-    page.get_by_label("only what differs").check()
+    page.get_by_label("only differences").check()
 
     shown = page.locator("#table-configuration tbody tr:visible td:first-child")
     assert shown.all_inner_texts() == ["seed", "mask.use", "fill.use"]

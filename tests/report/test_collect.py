@@ -1,4 +1,4 @@
-"""What a report is made from: runs, evaluations and imports, and what is wrong with them."""
+"""Sources of a report: runs, evaluations and imports, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -100,8 +100,8 @@ def test_an_evaluation_says_what_readers_must_know(write_evaluation: Write) -> N
     found = collect([str(path)], [])
 
     assert found.notes == (
-        f"{path}: arg-max among all classes, not among those of each set.",
-        f"{path}: not measured, as they were absent: v2.",
+        f"{path}: arg-max over all classes, not only those of each set.",
+        f"{path}: not measured because absent: v2.",
     )
 
 

@@ -158,6 +158,6 @@ def test_a_page_without_room_for_all_confusions_says_so_and_the_table_has_them(
     cfft_command("report", str(write_run("a", (0.8, 0.7, 0.6))), "--out", str(out))
 
     page = (out / "report.html").read_text("utf-8")
-    assert "Left out here: 1 more pairs of configuration and set" in page
+    assert "Not shown: 1 more pairs of configuration and set" in page
     rows = list(csv.DictReader((out / "tables" / "confusion.csv").read_text().splitlines()))
     assert {row["set"] for row in rows} == {"drawing", "sketch"}

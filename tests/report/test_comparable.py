@@ -1,4 +1,4 @@
-"""Which models can stand side by side, and what is said where they cannot."""
+"""Models that can stand side by side, and what is said where they cannot."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_judgements_in_different_label_spaces_are_not_mixed(
     with pytest.raises(
         ConfigError,
         match=r"narrow was judged .* \(label space subset\), .*e among all classes \(full\): "
-        r"report them apart, or .* --from-predictions .*e --label-space subset",
+        r"report them separately, or .* --from-predictions .*e --label-space subset",
     ):
         collect([str(narrow), str(full)], [])
 
@@ -82,7 +82,7 @@ def test_imports_do_not_say_their_label_space(write_evaluation: Write, write_lin
     ("classes", "words"),
     [
         (["zebra", "dog", "eel"], "a and .*e have different classes .class 0 is 'cat' and 'zebra'"),
-        (["cat", "dog"], "have different classes .3 and 2.: report them apart"),
+        (["cat", "dog"], "have different classes .3 and 2.: report them separately"),
     ],
 )
 def test_sets_of_one_name_and_other_classes_are_not_put_side_by_side(
@@ -132,7 +132,9 @@ def test_other_settings_of_runs_with_other_seeds_are_remarked_on(
 ) -> None:
     (note,) = collect(split(1), []).notes
 
-    assert "b have other settings (suite.split: [70.0, 30.0] -> [60.0, 40.0]): their ima" in note
+    assert (
+        "b have different settings (suite.split: [70.0, 30.0] -> [60.0, 40.0]): their ima" in note
+    )
 
 
 @pytest.mark.parametrize("change", [{"data": "/there"}, {"cache": "/tmp"}, {"new": 1}])
@@ -164,5 +166,6 @@ def test_sets_of_one_name_and_more_images_are_remarked_on(
     found = collect([str(run), str(more)], [unknown])
 
     assert found.notes == (
-        f"Accuracies on photo are of different images: 10 images in {run}; 999 images in {more}.",
+        "Accuracies on photo were measured on different images: "
+        f"10 images in {run}; 999 images in {more}.",
     )

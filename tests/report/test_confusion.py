@@ -1,4 +1,4 @@
-"""What was taken for what: over seeds, of few classes and of many."""
+"""Confusion matrices: over seeds, of few classes and of many."""
 
 from __future__ import annotations
 
@@ -135,8 +135,7 @@ def test_a_page_says_what_it_leaves_out_of_many_classes(of_many: Confusion) -> N
     assert of_one(of_many).notes == (
         "Of 1,000 images, 1,000 were taken for another class; the 30 pairs above are 3 % of "
         "these mistakes.",
-        "Left out: the heat map, as 1,000 classes occur here and one of more than 40 cannot be "
-        "read.",
+        "No heat map: 1,000 classes occur here, and one of more than 40 cannot be read.",
     )
 
 

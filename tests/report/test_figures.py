@@ -41,7 +41,7 @@ def test_seeds_are_one_line_in_a_band_from_the_smallest_to_the_largest() -> None
         ("a", 1, 3.0, 2.0, 4.0, "0: 2, 1: 4"),
         ("a", 2, 1.25, 1.0, 1.5, "0: 1, 1: 1.5"),
     ]
-    assert "in a band from the smallest to the largest" in figure.description
+    assert "in a band from the smallest to the largest value" in figure.description
 
 
 def test_a_run_that_ended_early_leaves_the_mean_to_the_others() -> None:

@@ -1,4 +1,4 @@
-"""What results.json says, as objects and as JSON."""
+"""results.json, as objects and as JSON."""
 
 from __future__ import annotations
 

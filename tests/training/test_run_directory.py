@@ -8,9 +8,9 @@ import pytest
 
 from cfft.errors import ConfigError, DataError
 from cfft.runtime.files import check_free
+from cfft.runtime.json_files import write_json
 from cfft.scoring.results import Role, SetResult
 from cfft.scoring.spread import Spread
-from cfft.training.evaluator import model_results
 from cfft.training.results import Gains, ModelResults, RunResults
 from cfft.training.run_directory import RunDirectory
 
@@ -18,7 +18,7 @@ from cfft.training.run_directory import RunDirectory
 def results(**top1: float) -> ModelResults:
     """Return what is said of a model; `photo` is in distribution."""
     roles: dict[str, Role] = dict.fromkeys(top1, "ood") | {"photo": "id"}
-    return model_results({name: SetResult(roles[name], share) for name, share in top1.items()})
+    return ModelResults.of({name: SetResult(roles[name], share) for name, share in top1.items()})
 
 
 def test_every_set_is_recorded_with_its_role_and_the_ood_sets_with_their_mean() -> None:
@@ -87,7 +87,7 @@ def test_results_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     )
 
     assert run.read_results() is None
-    run.write_results(written)
+    write_json(run.results, written)
     assert run.read_results() == written
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import altair as alt
 
-from cfft.report.figures.axes import SIZE, axes, percent, tooltip
+from cfft.report.figures.encodings import SIZE, Series, axes, percent, tooltip
 from cfft.report.figures.figures import Drawn, Figure, Panel, Rows
-from cfft.report.figures.series import Series
 from cfft.report.summary import Group, Summary
 
 Families = Mapping[str, Sequence[tuple[float, Group]]]
@@ -26,17 +26,15 @@ def ensembles(summary: Summary) -> Figure:
         "ensembles",
         f"Weight ensembles: OOD accuracy against {summary.id_set}",
         "OOD set",
-        "Each curve goes through the weight ensembles of one configuration in the order of alpha, "
-        "the share of the fine-tuned weights, which stands at each mark. Over seeds, marks are "
-        "means.",
+        "Each curve joins the weight ensembles of one configuration in order of alpha, the share "
+        "of the fine-tuned weights, printed at each mark. Marks are means over seeds.",
         panels,
-        _drawing(summary.id_set, Series(summary.configurations, list(families))),
+        partial(_draw, summary.id_set, Series(summary.configurations, list(families))),
         SIZE,
     )
 
 
 def _families(summary: Summary) -> Families:
-    """Return the ensembles of each configuration with alpha; the fine-tuned model has alpha 1."""
     found: dict[str, list[tuple[float, Group]]] = {}
     for group in summary.groups:
         if group.alpha is not None:
@@ -58,17 +56,15 @@ def _curve(summary: Summary, families: Families, target: str) -> Rows:
     return Rows(("series", "alpha", "id", "ood"), rows)
 
 
-def _drawing(id_set: str, series: Series) -> Callable[[str], Drawn]:
-    def draw(prefix: str) -> Drawn:
-        x, y = axes(id_set)
-        points = alt.Chart(alt.NamedData(name=f"{prefix}points")).encode(x=x, y=y)
-        drawn: alt.LayerChart = alt.layer(
-            points.mark_line(strokeWidth=1.5).encode(order="alpha:Q", **series.plain_lines()),
-            points.mark_text(dy=-11, fontSize=11).encode(text=alt.Text("alpha:Q", format="~g")),
-            points.mark_point(filled=True, size=60, opacity=1).encode(
-                tooltip=tooltip(id_set, "series", "alpha"), **series.marks()
-            ),
-        ).resolve_scale(stroke="independent")
-        return drawn
-
-    return draw
+def _draw(id_set: str, series: Series, prefix: str) -> Drawn:
+    x, y = axes(id_set)
+    points = alt.Chart(alt.NamedData(name=f"{prefix}points")).encode(x=x, y=y)
+    line = points.mark_line(strokeWidth=1.5)
+    drawn: alt.LayerChart = alt.layer(
+        line.encode(order="alpha:Q", stroke=series.without_legend(alt.Stroke)),
+        points.mark_text(dy=-11, fontSize=11).encode(text=alt.Text("alpha:Q", format="~g")),
+        points.mark_point(filled=True, size=60, opacity=1).encode(
+            tooltip=tooltip(id_set, "series", "alpha"), **series.marks()
+        ),
+    ).resolve_scale(stroke="independent")
+    return drawn

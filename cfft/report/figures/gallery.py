@@ -18,9 +18,10 @@ _IN_CAPTIONS = ("mask.", "fill.", "cam.")
 
 @attrs.frozen
 class Sheet:
-    """Hold a sheet of counterfactual images: whose it is, how it came, and the image itself.
+    """Hold a sheet of counterfactual images.
 
-    `configurations`: those whose sheets look alike. `address`: a data URI. `size`: in pixels.
+    `configurations`: those whose sheets look alike. `words`: its mask, fill and cam. `address`: a
+    data URI. `size`: in pixels.
     """
 
     configurations: str
@@ -49,7 +50,6 @@ def _words(run: Run) -> str:
 
 
 def _embedded(image: bytes) -> tuple[str, tuple[int, int]]:
-    """Return a image as a data URI, far smaller than PNG, and its size."""
     with Image.open(io.BytesIO(image)) as opened:
         written = io.BytesIO()
         opened.convert("RGB").save(written, "WEBP", quality=_QUALITY)

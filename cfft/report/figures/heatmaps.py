@@ -23,9 +23,9 @@ def heat_maps(confusions: Sequence[Confusion]) -> Figure:
         "confusion",
         "Confusion",
         "configuration and set",
-        "Rows are true classes, columns what the models took them for; the stronger a cell's "
-        "colour, the larger its share of the row (by its square root, so that rare mistakes can be "
-        "seen). Over seeds, images and shares are means.",
+        "Rows are true classes, columns predicted ones; the stronger a cell's colour, the larger "
+        "its share of the row (on a square-root scale, so that rare mistakes can be seen). Images "
+        "and shares are means over seeds.",
         tuple(Panel(f.set, {"cells": _cells(f)}, part=f.group) for f in drawable),
         _draw,
         {"width": side, "height": side},

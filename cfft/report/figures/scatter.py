@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import altair as alt
 import numpy as np
 
-from cfft.report.figures.axes import SIZE, axes, percent, tooltip
+from cfft.report.figures.encodings import SIZE, Series, axes, percent, tooltip
 from cfft.report.figures.figures import Drawn, Figure, Panel, Rows
-from cfft.report.figures.series import Series
 from cfft.report.sources.records import Model
 from cfft.report.summary import Summary
 
@@ -20,7 +20,6 @@ _FIELDS = (
     *("model", "series", "seed", "id", "ood", "robustness"),
     *("id_low", "id_high", "ood_low", "ood_high", "remark"),
 )
-_ID, _OOD = _FIELDS.index("id"), _FIELDS.index("ood")
 
 
 def scatter(summary: Summary) -> Figure:
@@ -37,7 +36,7 @@ def scatter(summary: Summary) -> Figure:
         "OOD set",
         _description(summary),
         panels,
-        _drawing(summary.id_set, Series(names, names)),
+        partial(_draw, summary.id_set, Series(names, names)),
         SIZE,
     )
 
@@ -49,22 +48,21 @@ def _description(summary: Summary) -> str:
     whiskers = " with its 95 % confidence intervals" if has_intervals else ""
     line = (
         f"The dashed line is fitted through {len(summary.baseline)} models; marks above it are "
-        "more robust than their ID accuracy foretells."
+        "more robust than their ID accuracy predicts."
         if summary.lines
-        else "There is no line of effective robustness, as nobody said which models it goes "
-        "through and they are too few to take all of them: name them with --baseline-line."
+        else "No robustness line: name its models with --baseline-line."
     )
     return f"Each mark is a model{whiskers}. {line} The tables hold the same numbers."
 
 
 def _naming(summary: Summary) -> Callable[[Model], str]:
-    """Return what has a colour and shape: configurations, where they are too many, sources."""
+    """Return the name of a model's series: its configuration, of too many its source."""
     if len(summary.configurations) <= _MOST_SERIES:
         return lambda model: model.group
-    return _kind
+    return _source
 
 
-def _kind(model: Model) -> str:
+def _source(model: Model) -> str:
     if model.is_start:
         return "before fine-tuning"
     return "runs" if model.is_run else Path(model.source).stem
@@ -76,16 +74,23 @@ def _points(summary: Summary, target: str, name: Callable[[Model], str]) -> Rows
             model.label,
             name(model),
             model.seed,
-            percent(summary.value(model, summary.id_set)),
-            percent(summary.value(model, target)),
+            percent(id_),
+            percent(ood),
             percent(summary.robustness(model, target)),
             *_ends(summary, model, summary.id_set),
             *_ends(summary, model, target),
             "before" if model.is_start else "",
         )
-        for model in summary.material.models
+        for model, id_, ood in _known(summary, target)
     ]
-    return Rows(_FIELDS, [row for row in rows if None not in (row[_ID], row[_OOD])])
+    return Rows(_FIELDS, rows)
+
+
+def _known(summary: Summary, target: str) -> Iterator[tuple[Model, float, float]]:
+    for model in summary.material.models:
+        id_, ood = summary.value(model, summary.id_set), summary.value(model, target)
+        if id_ is not None and ood is not None:
+            yield model, id_, ood
 
 
 def _ends(summary: Summary, model: Model, name: str) -> tuple[float | None, float | None]:
@@ -99,40 +104,31 @@ def _ends(summary: Summary, model: Model, name: str) -> tuple[float | None, floa
 
 
 def _line(summary: Summary, target: str) -> Rows:
-    """Return the fitted line over the models' ID accuracies, without one a line of no length."""
-    pairs = [
-        (summary.value(model, summary.id_set), summary.value(model, target))
-        for model in summary.material.models
-    ]
-    known = [(id_, ood) for id_, ood in pairs if id_ is not None and ood is not None]
+    pairs = [(id_, ood) for _, id_, ood in _known(summary, target)]
     if target in summary.lines:
-        ids = np.linspace(min(known)[0], max(known)[0], _POINTS_OF_A_LINE).tolist()
-        known = [(id_, summary.lines[target].expected(id_)) for id_ in ids]
+        ids = np.linspace(min(pairs)[0], max(pairs)[0], _POINTS_OF_A_LINE).tolist()
+        pairs = [(id_, summary.lines[target].expected(id_)) for id_ in ids]
     else:
-        known = known[:1]
-    return Rows(("id", "ood"), [(percent(id_), percent(ood)) for id_, ood in known])
+        pairs = pairs[:1]  # without a line one of no length
+    return Rows(("id", "ood"), [(percent(id_), percent(ood)) for id_, ood in pairs])
 
 
-def _drawing(id_set: str, series: Series) -> Callable[[str], Drawn]:
-    def draw(prefix: str) -> Drawn:
-        points = alt.Chart(alt.NamedData(name=f"{prefix}points"))
-        x, y = axes(id_set)
-        line = alt.Chart(alt.NamedData(name=f"{prefix}line"))
-        remark = points.mark_text(align="left", dx=6, dy=-9, fontSize=12, aria=False)
-        return alt.layer(
-            line.mark_line(strokeDash=[5, 4], strokeWidth=1.5, aria=False).encode(x=x, y=y),
-            *_whiskers(points, x, y),
-            points.mark_point(filled=True, size=70, opacity=0.85).encode(
-                x=x, y=y, tooltip=tooltip(id_set, "model", "seed", "robustness"), **series.marks()
-            ),
-            remark.encode(x=x, y=y, text="remark:N"),
-        )
-
-    return draw
+def _draw(id_set: str, series: Series, prefix: str) -> Drawn:
+    points = alt.Chart(alt.NamedData(name=f"{prefix}points"))
+    x, y = axes(id_set)
+    line = alt.Chart(alt.NamedData(name=f"{prefix}line"))
+    remark = points.mark_text(align="left", dx=6, dy=-9, fontSize=12, aria=False)
+    return alt.layer(
+        line.mark_line(strokeDash=[5, 4], strokeWidth=1.5, aria=False).encode(x=x, y=y),
+        *_whiskers(points, x, y),
+        points.mark_point(filled=True, size=70, opacity=0.85).encode(
+            x=x, y=y, tooltip=tooltip(id_set, "model", "seed", "robustness"), **series.marks()
+        ),
+        remark.encode(x=x, y=y, text="remark:N"),
+    )
 
 
 def _whiskers(points: alt.Chart, x: alt.X, y: alt.Y) -> tuple[alt.Chart, alt.Chart]:
-    """Draw the confidence intervals along both axes."""
     rules = points.mark_rule(opacity=0.45, aria=False)
     return (
         rules.encode(y=y, x=alt.X("id_low:Q"), x2="id_high"),

@@ -1,4 +1,4 @@
-"""How figures look: colours from the page's style sheet, or fixed ones in files."""
+"""The looks of figures: colours from the page's style sheet, or fixed ones in files."""
 
 from __future__ import annotations
 

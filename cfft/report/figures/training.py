@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from statistics import fmean
 from typing import Any
 
 import altair as alt
 import numpy as np
 
+from cfft.report.figures.encodings import Series
 from cfft.report.figures.figures import Drawn, Figure, Panel, Rows
-from cfft.report.figures.series import Series
 from cfft.report.sources.records import Run, by_group
 
 _MOST_POINTS = 150
@@ -31,9 +32,7 @@ def curves(runs: Sequence[Run], order: Sequence[str]) -> Figure:
     """Draw each quantity that the runs wrote down, by optimiser step; `order` as in Series."""
     groups = by_group(runs)
     panels = tuple(
-        Panel(
-            _MEANINGS.get(name, f"loss {name}, without its weight"), {"points": _rows(groups, name)}
-        )
+        Panel(_MEANINGS.get(name, f"loss {name}, unweighted"), {"points": _rows(groups, name)})
         for name in _quantities(runs)
     )
     return Figure(
@@ -42,7 +41,7 @@ def curves(runs: Sequence[Run], order: Sequence[str]) -> Figure:
         "quantity",
         _description(groups),
         panels,
-        _drawing(Series(order, list(groups))),
+        partial(_draw, Series(order, list(groups))),
         {"width": 260, "height": 180},
     )
 
@@ -50,8 +49,8 @@ def curves(runs: Sequence[Run], order: Sequence[str]) -> Figure:
 def _description(groups: dict[str, list[Run]]) -> str:
     lines = "Each line is a configuration"
     if any(len(runs) > 1 for runs in groups.values()):
-        lines += ": the mean over its seeds, in a band from the smallest to the largest of them"
-    return f"{lines}. Losses are means over the steps since the point before."
+        lines += ": the mean over its seeds, in a band from the smallest to the largest value"
+    return f"{lines}. Losses are means over the steps since the previous point."
 
 
 def _quantities(runs: Sequence[Run]) -> list[str]:
@@ -70,20 +69,15 @@ def _rows(groups: dict[str, list[Run]], name: str) -> Rows:
 
 
 def _by_step(runs: Sequence[Run], name: str) -> list[tuple[int, list[tuple[Any, float]]]]:
-    """Return seeds and values at each step that a run of a configuration wrote down."""
     found: dict[int, list[tuple[Any, float]]] = {}
     for run in runs:
-        for step, value in _values(run, name):
-            found.setdefault(step, []).append((run.seed, value))
+        for line in run.metrics:
+            if name in line and "step" in line:
+                found.setdefault(line["step"], []).append((run.seed, line[name]))
     return sorted(found.items())
 
 
-def _values(run: Run, name: str) -> Iterator[tuple[int, float]]:
-    return ((line["step"], line[name]) for line in run.metrics if name in line and "step" in line)
-
-
 def _summarised(values: Sequence[tuple[Any, float]]) -> tuple[float, float, float, str]:
-    """Return mean, smallest, largest and what each seed has, in words."""
     numbers = [value for _, value in values]
     words = ", ".join(f"{'-' if seed is None else seed}: {value:.3g}" for seed, value in values)
     mean, low, high = (float(f"{n:.4g}") for n in (fmean(numbers), min(numbers), max(numbers)))
@@ -96,28 +90,26 @@ def _thinned(values: Sequence[tuple[int, Any]]) -> list[tuple[int, Any]]:
     return [values[index] for index in kept]
 
 
-def _drawing(series: Series) -> Callable[[str], Drawn]:
-    def draw(prefix: str) -> Drawn:
-        points = alt.Chart(alt.NamedData(name=f"{prefix}points")).encode(
-            x=alt.X("step:Q", title="optimiser step", axis=alt.Axis(tickMinStep=1))
-        )
-        low = alt.Y("low:Q", title=None, scale=alt.Scale(zero=False))
-        mean = alt.Y("mean:Q", title=None, scale=alt.Scale(zero=False))
-        # a line of a single point is not drawn; a filter would leave no extent where all are longer
-        counted = points.transform_joinaggregate(written="count()", groupby=["series"])
-        alone = alt.condition("datum.written === 1", alt.value(1), alt.value(0))
-        layers = (
-            points.mark_area(opacity=_BAND, aria=False).encode(y=low, y2="high", **series.bands()),
-            points.mark_line(strokeWidth=2).encode(y=mean, **series.lines()),
-            counted.mark_point(filled=True, size=60, aria=False).encode(
-                y=mean, opacity=alone, **series.bands()
-            ),
-            points.mark_point(filled=True, size=120, opacity=0).encode(y=mean, tooltip=_tooltip()),
-        )
-        drawn: alt.LayerChart = alt.layer(*layers).resolve_scale(color="independent")
-        return drawn
-
-    return draw
+def _draw(series: Series, prefix: str) -> Drawn:
+    points = alt.Chart(alt.NamedData(name=f"{prefix}points")).encode(
+        x=alt.X("step:Q", title="optimiser step", axis=alt.Axis(tickMinStep=1))
+    )
+    low = alt.Y("low:Q", title=None, scale=alt.Scale(zero=False))
+    mean = alt.Y("mean:Q", title=None, scale=alt.Scale(zero=False))
+    # a line of a single point is not drawn; a filter would leave no extent where all are longer
+    counted = points.transform_joinaggregate(written="count()", groupby=["series"])
+    alone = alt.condition("datum.written === 1", alt.value(1), alt.value(0))
+    band = series.without_legend(alt.Color)
+    layers = (
+        points.mark_area(opacity=_BAND, aria=False).encode(y=low, y2="high", color=band),
+        points.mark_line(strokeWidth=2).encode(y=mean, **series.lines()),
+        counted.mark_point(filled=True, size=60, aria=False).encode(
+            y=mean, opacity=alone, color=band
+        ),
+        points.mark_point(filled=True, size=120, opacity=0).encode(y=mean, tooltip=_tooltip()),
+    )
+    drawn: alt.LayerChart = alt.layer(*layers).resolve_scale(color="independent")
+    return drawn
 
 
 def _tooltip() -> list[alt.Tooltip]:

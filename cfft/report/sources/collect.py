@@ -17,11 +17,9 @@ from cfft.report.sources.comparable import (
     require_alike,
     require_shared_sets,
 )
-from cfft.report.sources.duplicates import without_doubles
-from cfft.report.sources.evaluations import is_evaluation, read_measured
 from cfft.report.sources.imports import read_imports, require_known
 from cfft.report.sources.records import Difference, Material, Model
-from cfft.report.sources.runs import is_run, read_runs
+from cfft.report.sources.results import is_evaluation, is_run, read_measured, read_runs
 
 _BELOW = ("*", "*/*")
 _WANTED = "run or evaluation directories, or a pattern of them in quotes"
@@ -35,21 +33,23 @@ def collect(
     Raises ConfigError for paths that are neither and for models that cannot be compared, and
     DataError for files that are not as they should be.
     """
-    runs, evaluations = _sorted_out(_expanded(patterns))
-    trained = read_runs(runs)
+    paths = _expanded(patterns)
+    evaluations = list(filter(is_evaluation, paths))
+    trained = read_runs([path for path in paths if path not in evaluations])
     others = [*map(read_measured, evaluations), read_imports(imports, id_sets)]
     everything = _joined([trained, *others])
     if not everything.models:
         raise ConfigError("nothing to report: give run or evaluation directories, or --import FILE")
     require_known(id_sets, everything.models)
     measured = [model for part in others for model in part.models]
-    once = without_doubles(trained.models, measured)
+    once = _without_doubles(trained.models, measured)
     require_alike(everything, once)
     models = _labelled(once)
     require_shared_sets(models)
+    ordered = sorted(models, key=lambda model: not model.is_start)
     return attrs.evolve(
         everything,
-        models=_grouped(_starts_first(models)),
+        models=tuple(map(_in_group, ordered, groups_without_doubles(ordered))),
         differences=tuple(_relabelled(everything.differences, once, models)),
         notes=(
             *everything.notes,
@@ -71,7 +71,6 @@ def _joined(parts: Sequence[Material]) -> Material:
 
 
 def _expanded(patterns: Sequence[str]) -> list[Path]:
-    """Return the runs and evaluations that are called or matched so, each once."""
     matched = {pattern: matching(pattern, _WANTED) for pattern in patterns}
     known = {pattern: list(filter(_is_known, paths)) for pattern, paths in matched.items()}
     wrong = [_what_it_is(pattern, matched[pattern]) for pattern in patterns if not known[pattern]]
@@ -80,37 +79,22 @@ def _expanded(patterns: Sequence[str]) -> list[Path]:
     return list({path.resolve(): path for paths in known.values() for path in paths}.values())
 
 
-def _sorted_out(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    evaluations = [path for path in paths if is_evaluation(path)]
-    return [path for path in paths if path not in evaluations], evaluations
-
-
 def _what_it_is(pattern: str, paths: Sequence[Path]) -> str:
-    """Say what was found in place of runs and evaluations, and what to give."""
-    if Path(pattern).is_file():
-        return _what_file_it_is(Path(pattern))
+    path = Path(pattern)
+    if path.is_file() and _is_known(path.parent):
+        return f"{path} is a file: give its directory, {path.parent}"
+    if path.is_file():
+        return f"{path} is a file: accuracies as JSON lines are read with --import {path}"
     inside = next((b for b in _BELOW if any(_is_known(p) for d in paths for p in d.glob(b))), None)
     remedy = "" if inside is None else f"; to report what is in it, give '{pattern}/{inside}'"
     return f"{pattern} is no run (no config.toml) and no evaluation (no evaluation.json){remedy}"
-
-
-def _what_file_it_is(path: Path) -> str:
-    if _is_known(path.parent):
-        return f"{path} is a file: give its directory, {path.parent}"
-    return f"{path} is a file: accuracies as JSON lines are read with --import {path}"
 
 
 def _is_known(path: Path) -> bool:
     return is_run(path) or is_evaluation(path)
 
 
-def _starts_first(models: Sequence[Model]) -> list[Model]:
-    """Put what others are held against at the top."""
-    return sorted(models, key=lambda model: not model.is_start)
-
-
 def _labelled(models: Sequence[Model]) -> list[Model]:
-    """Add the source to labels that several models have, then a number where that is not enough."""
     labels = _told_apart([m.label for m in models], [f"{m.label} ({m.source})" for m in models])
     numbered = [f"{label} #{labels[: i + 1].count(label)}" for i, label in enumerate(labels)]
     labels = _told_apart(labels, numbered)
@@ -132,6 +116,36 @@ def _relabelled(
         yield attrs.evolve(found, a=a, b=b)
 
 
-def _grouped(models: Sequence[Model]) -> tuple[Model, ...]:
-    named = zip(models, groups_without_doubles(models), strict=True)
-    return tuple(attrs.evolve(model, group=group) for model, group in named)
+def _in_group(model: Model, group: str) -> Model:
+    return attrs.evolve(model, group=group)
+
+
+def _without_doubles(trained: Sequence[Model], measured: Sequence[Model]) -> list[Model]:
+    """Return all models, of runs that were measured again on as many images the later ones.
+
+    These say more. A measurement of fewer images stands beside the run's own, and so does one
+    that does not say which run it is of, as in older evaluations. Those that take a run's place
+    have the name of its configuration in this report, and so have the weight ensembles of the same
+    evaluation. The model before a run is known again by its accuracies.
+    """
+    doubles = [(run, own) for run in trained for own in measured if _is_same(run, own)]
+    names = {(own.source, own.group): run.group for run, own in doubles}
+    again = [run for run, _ in doubles]
+    once = [run for run in trained if run not in again]
+    groups = (names.get((own.source, own.group), own.group) for own in measured)
+    return [*once, *map(_in_group, measured, groups)]
+
+
+def _is_same(run: Model, own: Model) -> bool:
+    if own.alpha is not None or run.is_start != own.is_start:
+        return False
+    pairs = [(found, own.sets.get(name)) for name, found in run.sets.items()]
+    if not all(again is not None and again.n == found.n for found, again in pairs):
+        return False
+    if run.is_start:  # which model it was, nobody wrote down
+        return all(again is not None and again.top1 == found.top1 for found, again in pairs)
+    return run.run_digest is not None and _run(run) == _run(own)
+
+
+def _run(model: Model) -> tuple[str | None, str | None, int | None]:
+    return model.run_digest, model.configuration, model.seed

@@ -1,4 +1,4 @@
-"""What can stand side by side in a report, and what readers must know of images that differ."""
+"""Models that can stand side by side in a report, and notes on images that differ."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def require_alike(material: Material, models: Sequence[Model]) -> None:
 
 
 def other_settings(material: Material, models: Sequence[Model]) -> Iterator[str]:
-    """Say which sources had other settings of their suite where nothing shows what it changed."""
+    """Name sources with other settings of their suite where no images show what that changed."""
     for first, source, changed in _changed_suites(material, models):
         if _shown_alike(models, first, source) is None:
             yield (
-                f"Suites of {first} and {source} have other settings ({changed}): their images may "
-                "differ."
+                f"The suites of {first} and {source} have different settings ({changed}): their "
+                "images may differ."
             )
 
 
@@ -44,13 +44,13 @@ def require_shared_sets(models: Sequence[Model]) -> None:
             others = [name for name in counts if name not in model.sets]
             raise ConfigError(
                 f"{model.label} ({model.source}) shares no set with any other model: it has "
-                f"{', '.join(model.sets)}, the others {', '.join(others)}; report them apart"
+                f"{', '.join(model.sets)}, the others {', '.join(others)}; report them separately"
             )
     _check_roles(models)
 
 
 def other_counts(models: Sequence[Model]) -> Iterator[str]:
-    """Say which sets have not as many images for all models, and where they have how many."""
+    """Name the sets whose number of images differs between sources."""
     for name in dict.fromkeys(name for model in models for name in model.sets):
         sources: dict[int, list[str]] = {}
         for model in models:
@@ -58,12 +58,11 @@ def other_counts(models: Sequence[Model]) -> Iterator[str]:
             if entry is not None and entry.n is not None:
                 sources.setdefault(entry.n, []).append(model.source)
         if len(sources) > 1:
-            found = (f"{counted(n, 'image')} in {_listed(of)}" for n, of in sources.items())
-            yield f"Accuracies on {name} are of different images: {'; '.join(found)}."
-
-
-def _listed(sources: Sequence[str]) -> str:
-    return ", ".join(dict.fromkeys(sources))
+            found = (
+                f"{counted(n, 'image')} in {', '.join(dict.fromkeys(of))}"
+                for n, of in sources.items()
+            )
+            yield f"Accuracies on {name} were measured on different images: {'; '.join(found)}."
 
 
 def _check_classes(material: Material) -> None:
@@ -73,7 +72,7 @@ def _check_classes(material: Material) -> None:
         if names != expected:
             raise ConfigError(
                 f"{first} and {source} have different classes "
-                f"({_first_difference(expected, names)}): report them apart"
+                f"({_first_difference(expected, names)}): report them separately"
             )
 
 
@@ -90,14 +89,13 @@ def _check_suites(material: Material, models: Sequence[Model]) -> None:
         if is_other or _shown_alike(models, first, source) is False:
             raise ConfigError(
                 f"{first} and {source} have different suites and images ({changed}): report them "
-                "apart"
+                "separately"
             )
 
 
 def _changed_suites(
     material: Material, models: Sequence[Model]
 ) -> Iterator[tuple[str, str, Agreement]]:
-    """Give the first source, and each whose suite differs from its, with the differences."""
     sources = {model.source for model in models}
     first, *others = [source for source in material.suites if source in sources] or [""]
     for source in others:
@@ -117,7 +115,6 @@ def _shown_alike(models: Sequence[Model], *sources: str) -> bool | None:
 
 
 def _images(models: Sequence[Model]) -> dict[tuple[int | None, str], str]:
-    """Return a digest of the images of each set by seed, where predictions tell them."""
     return {
         (model.seed, name): fingerprint(*read_images(path))
         for model in models
@@ -132,13 +129,12 @@ def _check_label_spaces(material: Material, models: Sequence[Model]) -> None:
     if full is not None and subset is not None:
         raise ConfigError(
             f"{subset} was judged among the classes of each set (label space subset), {full} among "
-            "all classes (full): report them apart, or judge one anew with cfft eval "
+            "all classes (full): report them separately, or judge one anew with cfft eval "
             f"--from-predictions {shlex.quote(full)} --label-space subset --out DIR"
         )
 
 
 def _has_all(material: Material, model: Model) -> bool:
-    """Tell whether each set of a model has all classes, where both label spaces are the same."""
     classes = len(material.classes.get(model.source, ()))
     return all(found.classes == classes for found in model.sets.values())
 
@@ -151,5 +147,5 @@ def _check_roles(models: Sequence[Model]) -> None:
             if role != accuracy.role:
                 raise ConfigError(
                     f"set '{name}' is {role.upper()} for {first} and {accuracy.role.upper()} for "
-                    f"{model.label}: report them apart (--id NAME says what is ID in imports)"
+                    f"{model.label}: report them separately (--id NAME says what is ID in imports)"
                 )

@@ -1,4 +1,4 @@
-"""What a report is made from, whatever file it was read from."""
+"""Records that a report is made from, whatever file they were read from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cfft.scoring.scores import LabelSpace
 ID: Role = "id"
 OOD: Role = "ood"
 AVERAGE = "OOD average"
-"""What the mean over all OOD sets is called, as if it were a set."""
+"""The name of the mean over all OOD sets, as if it were a set."""
 
 
 @attrs.frozen
@@ -46,7 +46,6 @@ class Model(EvaluatedModel):
 
     @property
     def is_start(self) -> bool:
-        """Whether it is the model before fine-tuning."""
         return self.kind in BEFORE
 
     @property
@@ -76,7 +75,6 @@ class Run:
 
     @property
     def seed(self) -> int | None:
-        """The seed of the run, None where its configuration does not say."""
         return self.config.get("seed")
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cfft.errors import shortened
-from cfft.report.sources.records import AVERAGE, ID, Model
-from cfft.report.summary import Group, Summary
+from cfft.report.sources.records import AVERAGE, ID
+from cfft.report.summary import Group, Summary, spread
 from cfft.report.tables.details import details
-from cfft.report.tables.tables import Cell, Column, Table, figure, text, with_best, with_rows
+from cfft.report.tables.tables import Cell, Column, Table, with_best
 
 _LOOSE = 0.5
 
@@ -16,16 +16,18 @@ _LOOSE = 0.5
 def accuracy_tables(summary: Summary) -> list[Table]:
     """Return those of the tables that have something to say."""
     made = (results, by_model, robustness, lines, details, differences)
-    return with_rows(make(summary) for make in made)
+    return [table for make in made if (table := make(summary)).rows]
 
 
 def results(summary: Summary) -> Table:
     """Tabulate top-1 by configuration: mean and standard deviation over seeds."""
     names = _names(summary)
-    has_seeds = any(len(group.models) > 1 for group in summary.groups)
-    leading = [Column("model"), *([Column("seeds", "count")] if has_seeds else [])]
+    leading = [Column("model"), Column("seeds", "count")][: 1 + summary.has_seeds]
     rows = [
-        [*_leading(group, has_seeds), *(figure(summary.spread(group, name)) for name in names)]
+        [
+            *(Cell(group.name), Cell(len(group.models)))[: len(leading)],
+            *(Cell.of(summary.spread(group, name)) for name in names),
+        ]
         for group in summary.groups
     ]
     return Table(
@@ -33,16 +35,11 @@ def results(summary: Summary) -> Table:
         "Top-1 accuracy in percent",
         (*leading, *_accuracy_columns(summary)),
         with_best(rows, range(len(leading), len(leading) + len(names))),
-        tuple(_result_notes(summary, has_seeds)),
+        tuple(_result_notes(summary)),
     )
 
 
-def _leading(group: Group, has_seeds: bool) -> list[Cell]:
-    return [text(group.name), *([Cell(len(group.models))] if has_seeds else [])]
-
-
 def _names(summary: Summary) -> list[str]:
-    """Return the columns of accuracies: ID sets, the OOD average, OOD sets."""
     return [*(name for name, role in summary.sets.items() if role == ID), *summary.targets]
 
 
@@ -51,35 +48,31 @@ def _accuracy_columns(summary: Summary) -> Iterator[Column]:
         yield Column(name, "percent", summary.sets.get(name, ""))
 
 
-def _result_notes(summary: Summary, has_seeds: bool) -> Iterator[str]:
-    yield "Bold: the best of each column as it is shown."
+def _result_notes(summary: Summary) -> Iterator[str]:
+    yield "Bold: the best value of each column, as rounded here."
     yield from summary.material.notes
-    if has_seeds:
+    if summary.has_seeds:
         yield "Mean ± standard deviation over seeds (N - 1)."
-    lacking = [m.label for m in summary.material.models if _lacks_ood(summary, m)]
+    models = summary.material.models if summary.targets else ()
+    lacking = [model.label for model in models if summary.value(model, AVERAGE) is None]
     if lacking:
         yield (
-            "The OOD average is over all OOD sets of the column headings; without one of them: "
+            "The OOD average covers all OOD sets of the column headings; these models lack one: "
             f"{shortened(lacking)}."
         )
 
 
-def _lacks_ood(summary: Summary, model: Model) -> bool:
-    return bool(summary.targets) and summary.value(model, AVERAGE) is None
-
-
 def by_model(summary: Summary) -> Table:
     """Tabulate top-1 of each model, where the table of configurations does not say it already."""
-    has_seeds = any(len(group.models) > 1 for group in summary.groups)
     names = _names(summary)
     rows = [
         [
-            *(text(model.label), text(group.name), Cell(model.seed)),
+            *(Cell(model.label), Cell(group.name), Cell(model.seed)),
             *(Cell(summary.value(model, name)) for name in names),
         ]
         for group in summary.groups
         for model in group.models
-        if has_seeds
+        if summary.has_seeds
     ]
     columns = (Column("model"), Column("configuration"), Column("seed", "count"))
     return Table(
@@ -94,7 +87,7 @@ def robustness(summary: Summary) -> Table:
     """Tabulate effective robustness by configuration, in points."""
     names = [name for name in _names(summary) if name in summary.lines]
     rows = [
-        [text(group.name), *(figure(summary.robustness_spread(group, name)) for name in names)]
+        [Cell(group.name), *(_robustness(summary, group, name) for name in names)]
         for group in summary.groups
         if names
     ]
@@ -108,24 +101,27 @@ def robustness(summary: Summary) -> Table:
     )
 
 
+def _robustness(summary: Summary, group: Group, name: str) -> Cell:
+    return Cell.of(spread(summary.robustness(model, name) for model in group.models))
+
+
 def _robustness_notes(summary: Summary) -> Iterator[str]:
     yield (
-        f"OOD accuracy minus what {summary.id_set} foretells, by a line through "
-        f"{len(summary.baseline)} models fitted between logits of accuracies (Taori et al. "
-        "2020). These models lie around zero by construction."
+        f"OOD accuracy minus what accuracy on {summary.id_set} predicts, by a line through "
+        f"{len(summary.baseline)} models, fitted to logits of accuracies (Taori et al. 2020). "
+        "These models lie around zero by construction."
     )
     loose = [name for name, line in summary.lines.items() if (line.r2 or 0) < _LOOSE]
     if loose:
         yield (
-            f"With an R² below {_LOOSE} the line foretells little, so that distances from it say "
+            f"With an R² below {_LOOSE} the line predicts little, so distances from it mean "
             f"little: {', '.join(loose)}."
         )
 
 
 def lines(summary: Summary) -> Table:
-    """Tabulate the fitted lines."""
     rows = [
-        (text(name), Cell(line.slope), Cell(line.intercept), Cell(line.r2), Cell(line.models))
+        (Cell(name), Cell(line.slope), Cell(line.intercept), Cell(line.r2), Cell(line.models))
         for name, line in summary.lines.items()
     ]
     numbers = (Column(title, "number") for title in ("slope", "intercept", "R²"))
@@ -138,9 +134,8 @@ def lines(summary: Summary) -> Table:
 
 
 def differences(summary: Summary) -> Table:
-    """Tabulate paired differences between models with their intervals."""
     rows = [
-        (text(d.a), text(d.b), text(d.set), Cell(d.difference), Cell(d.ci95[0]), Cell(d.ci95[1]))
+        (Cell(d.a), Cell(d.b), Cell(d.set), Cell(d.difference), Cell(d.ci95[0]), Cell(d.ci95[1]))
         for d in summary.material.differences
     ]
     names = (Column("model a"), Column("model b"), Column("set"))

@@ -1,4 +1,4 @@
-"""The tables of what was configured and of what was installed."""
+"""The tables of settings and of installed versions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from cfft.config import comparison
 from cfft.report.sources.records import Run, by_group
-from cfft.report.tables.tables import NOTHING, Column, Table, text
+from cfft.report.tables.tables import NOTHING, Cell, Column, Table
 
 
 def configuration(runs: Sequence[Run]) -> Table:
@@ -30,12 +30,10 @@ def _by_group(
 ) -> Table:
     groups = {name: [read(run.config) for run in own] for name, own in by_group(runs).items()}
     keys = dict.fromkeys(key for found in groups.values() for values in found for key in values)
-    rows = [(text(key), *(text(_said(key, values)) for values in groups.values())) for key in keys]
+    rows = [[key, *(_said(key, values) for values in groups.values())] for key in keys]
     columns = (Column("setting"), *map(Column, groups))
-    return Table(name, title, columns, tuple(rows))
+    return Table(name, title, columns, tuple(tuple(map(Cell, row)) for row in rows))
 
 
 def _said(key: str, found: Sequence[Mapping[str, Any]]) -> str:
-    """Write the values that the runs of a configuration have, each once."""
-    values = dict.fromkeys(str(values.get(key, NOTHING)) for values in found)
-    return ", ".join(values)
+    return ", ".join(dict.fromkeys(str(values.get(key, NOTHING)) for values in found))

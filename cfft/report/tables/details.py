@@ -1,14 +1,14 @@
-"""The table of what is known of each model on each set beyond top-1."""
+"""The table of all measurements of each model on each set."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from itertools import compress
 from typing import Literal
 
 from cfft.report.sources.records import AVERAGE, Model
 from cfft.report.summary import Summary
-from cfft.report.tables.tables import Cell, Column, Table, text
+from cfft.report.tables.tables import Cell, Column, Table
 
 Read = Callable[[Model, str], float | None]
 _UNKNOWN = (None, None)
@@ -28,13 +28,12 @@ def details(summary: Summary) -> Table:
         "details",
         "Each set in detail",
         (Column("model"), Column("set"), *columns),
-        tuple((text(label), text(name), *_cells(values, known)) for label, name, values in rows),
+        tuple((*map(Cell, row[:2]), *map(Cell, compress(row[2], known))) for row in rows),
         tuple(_notes(summary)),
     )
 
 
 def _names(summary: Summary, model: Model) -> Iterator[str]:
-    """Go through the sets of which more than top-1 is known, the OOD average among them."""
     for name, entry in model.sets.items():
         if entry.ci95 is not None or entry.n is not None:
             yield name
@@ -43,12 +42,7 @@ def _names(summary: Summary, model: Model) -> Iterator[str]:
         yield AVERAGE
 
 
-def _cells(values: Sequence[float | None], known: Sequence[bool]) -> Iterator[Cell]:
-    return map(Cell, compress(values, known))
-
-
 def _columns(summary: Summary) -> Mapping[Column, Read]:
-    """Return all columns with what stands in them for a model on a set."""
     return {
         Column("top-1", "percent"): summary.value,
         Column("95 % from", "percent"): lambda *place: (summary.interval(*place) or _UNKNOWN)[0],
@@ -67,22 +61,16 @@ def _columns(summary: Summary) -> Mapping[Column, Read]:
     }
 
 
-def _end(summary: Summary, model: Model, name: str, end: int) -> float | None:
-    found = summary.interval(model, name)
-    return None if found is None else found[end]
-
-
 def _of(entries: Literal["sets", "robustness"], field: str) -> Read:
-    """Return what reads a field of the model's entry for a set."""
     return lambda model, name: getattr(getattr(model, entries).get(name), field, None)
 
 
 def _notes(summary: Summary) -> Iterator[str]:
     models = summary.material.models
     if any(model.id_on_classes_of for model in models):
-        yield "ID top-1 on its classes: on the ID images of the classes that the set has."
+        yield "ID top-1 on its classes: accuracy on the ID images of the classes in the set."
     if any(model.robustness for model in models):
         yield (
-            "Robustness: effective robustness in points as cfft eval measured it, by the line of "
-            "its --baseline-line, with the interval for the choice of images."
+            "Robustness: effective robustness in points, as measured by cfft eval with its "
+            "--baseline-line; the interval reflects the choice of images."
         )

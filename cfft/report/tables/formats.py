@@ -5,14 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cfft.report.tables.tables import Table
 
-T = TypeVar("T")
 _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -46,22 +44,14 @@ def latex(table: Table) -> str:
 
 def comma_separated(table: Table) -> str:
     """Write a table's numbers as they are, shares as shares; a `std` column follows its mean."""
-    has_std = [
-        any(cell.std is not None for cell in column) for column in zip(*table.rows, strict=True)
-    ]
+    columns: list[list[object]] = []
+    for column, cells in zip(table.columns, zip(*table.rows, strict=True), strict=True):
+        columns.append([column.title, *(cell.value for cell in cells)])
+        if any(cell.std is not None for cell in cells):
+            columns.append([f"{column.title} std", *(cell.std for cell in cells)])
     written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(_widened(((c.title, f"{c.title} std") for c in table.columns), has_std))
-    for row in table.rows:
-        writer.writerow(_widened(((cell.value, cell.std) for cell in row), has_std))
+    csv.writer(written, lineterminator="\n").writerows(zip(*columns, strict=True))
     return written.getvalue()
-
-
-def _widened(pairs: Iterable[tuple[T, T]], has_std: Sequence[bool]) -> Iterator[T]:
-    for (value, std), is_wide in zip(pairs, has_std, strict=True):
-        yield value
-        if is_wide:
-            yield std
 
 
 WRITERS: Mapping[str, Callable[[Table], str]] = {

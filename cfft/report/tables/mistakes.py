@@ -1,11 +1,11 @@
-"""The tables of what was most often mistaken for what."""
+"""The tables of the most frequent mistakes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from cfft.report.confusion import LARGEST_MAP, Confusion, Pair
-from cfft.report.tables.tables import Cell, Column, Table, text
+from cfft.report.tables.tables import Cell, Column, Table
 
 _ROUNDING = 1e-6
 
@@ -13,12 +13,12 @@ _ROUNDING = 1e-6
 def most_frequent(confusions: Sequence[Confusion]) -> Table:
     """Tabulate the most frequent mistakes of each configuration on each OOD set."""
     rows = [
-        (text(found.group), text(found.set), *_row(pair))
+        (Cell(found.group), Cell(found.set), *_row(pair))
         for found in confusions
         for pair in found.pairs()
     ]
     columns = (Column("model"), Column("set"), *_columns(confusions))
-    notes = ("Over seeds, images and shares are means.",)
+    notes = ("Images and shares are means over seeds.",)
     return Table("confusion", "Most frequent mistakes", columns, tuple(rows), notes)
 
 
@@ -45,30 +45,25 @@ def _columns(confusions: Sequence[Confusion]) -> tuple[Column, ...]:
 
 
 def _row(pair: Pair) -> tuple[Cell, ...]:
-    return text(pair.true), text(pair.chosen), Cell(pair.images), Cell(pair.share)
+    return Cell(pair.true), Cell(pair.chosen), Cell(pair.images), Cell(pair.share)
 
 
 def _notes(confusion: Confusion, pairs: Sequence[Pair]) -> Iterator[str]:
     over = f"Mean over {confusion.models} seeds: of" if confusion.models > 1 else "Of"
-    wrong = confusion.mistaken
+    wrong = f"{confusion.mistaken:,.1f}".removesuffix(".0")
     yield (
-        f"{over} {confusion.images:,.0f} images, {_rounded(wrong)} were taken for another "
-        f"class{_named(pairs, wrong)}."
+        f"{over} {confusion.images:,.0f} images, {wrong} were taken for another class"
+        f"{_named(pairs, confusion.mistaken)}."
     )
     if not confusion.is_drawable:
         yield (
-            f"Left out: the heat map, as {len(confusion.classes):,} classes occur here and one of "
-            f"more than {LARGEST_MAP} cannot be read."
+            f"No heat map: {len(confusion.classes):,} classes occur here, and one of more than "
+            f"{LARGEST_MAP} cannot be read."
         )
 
 
 def _named(pairs: Sequence[Pair], wrong: float) -> str:
-    """Say how many mistakes the pairs hold, unless they hold all."""
     named = sum(pair.images for pair in pairs)
     if named > wrong - _ROUNDING:
         return ""
     return f"; the {len(pairs)} pairs above are {100 * named / wrong:.0f} % of these mistakes"
-
-
-def _rounded(images: float) -> str:
-    return f"{images:,.1f}".removesuffix(".0")

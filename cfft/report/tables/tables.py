@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import attrs
@@ -11,6 +11,14 @@ from cfft.scoring.spread import Spread
 
 Form = Literal["text", "percent", "points", "count", "mean", "number"]
 NOTHING = "-"
+_NUMBERS: Mapping[Form, tuple[int, str]] = {
+    "text": (1, ".3f"),
+    "percent": (100, ".1f"),
+    "points": (100, "+z.1f"),
+    "count": (1, ".0f"),
+    "mean": (1, ".1f"),
+    "number": (1, ".3f"),
+}
 
 
 @attrs.frozen
@@ -20,6 +28,11 @@ class Cell:
     value: float | str | None
     std: float | None = None
     is_best: bool = False
+
+    @classmethod
+    def of(cls, spread: Spread | None) -> Cell:
+        """Make a cell of a mean, with its standard deviation where there are seeds."""
+        return cls(None) if spread is None else cls(spread.mean, spread.std)
 
 
 @attrs.frozen
@@ -40,26 +53,13 @@ class Column:
         return f"{self.title} ({self.role.upper()})" if self.role else self.title
 
     def spell(self, cell: Cell) -> str:
-        """Write a cell as people read it."""
         if cell.value is None:
             return NOTHING
         if isinstance(cell.value, str):
             return cell.value
-        spelt = self._number(cell.value)
+        factor, form = _NUMBERS[self.form]
+        spelt = format(factor * cell.value, form)
         return spelt if cell.std is None else f"{spelt} ± {100 * cell.std:.1f}"
-
-    def _number(self, value: float) -> str:
-        match self.form:
-            case "percent":
-                return f"{100 * value:.1f}"
-            case "points":
-                return f"{100 * value:+z.1f}"
-            case "count":
-                return f"{value:.0f}"
-            case "mean":
-                return f"{value:.1f}"
-            case _:
-                return f"{value:.3f}"
 
 
 @attrs.frozen
@@ -78,21 +78,6 @@ class Table:
             [column.spell(cell) for column, cell in zip(self.columns, row, strict=True)]
             for row in self.rows
         ]
-
-
-def with_rows(tables: Iterable[Table]) -> list[Table]:
-    """Leave out tables that have nothing to say."""
-    return [table for table in tables if table.rows]
-
-
-def text(value: str) -> Cell:
-    """Make a cell of words."""
-    return Cell(value)
-
-
-def figure(spread: Spread | None) -> Cell:
-    """Make a cell of a mean, with its standard deviation where there are seeds."""
-    return Cell(None) if spread is None else Cell(spread.mean, spread.std)
 
 
 def with_best(

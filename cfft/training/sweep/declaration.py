@@ -1,4 +1,4 @@
-"""What a sweep file says: the rows, their seeds, and what is searched on validation."""
+"""A sweep file: the rows, their seeds, and what is searched on validation."""
 
 from __future__ import annotations
 
@@ -77,6 +77,9 @@ class Sweep:
         """
         named = (read_recipe(each) for each in (self.recipe, row.recipe) if each is not None)
         own = _filled(row.config, {"{out}": str(out), "{seed}": str(seed)})
+        layer = Layer(f"row '{row.name}'", seed=seed)
+        for path, value in values.items():
+            layer.set(f"{path}={value}")
         tables = [("config", self.config), (f"row '{row.name}'", own)]
         if searching:
             tables.append(("search.config", self.search.config))
@@ -84,13 +87,19 @@ class Sweep:
             read_defaults(),
             *named,
             *(layer_of(table, source) for source, table in tables),
-            _assigned(row, seed, values),
+            layer,
         ]
 
 
 def read_sweep(name: str) -> Sweep:
     """Read a sweep file, or one that cfft brings by its name; raises ConfigError."""
-    return parse_sweep(_text(name), f"sweep {name}")
+    if name.endswith(".toml"):
+        text = read_text(Path(name), "sweep file")
+    elif name in sweep_names():
+        text = files("cfft.recipes").joinpath("sweeps", f"{name}.toml").read_text("utf-8")
+    else:
+        raise ConfigError(f"{unknown('sweep', name, sweep_names())}; or give a FILE.toml")
+    return parse_sweep(text, f"sweep {name}")
 
 
 def parse_sweep(text: str, source: str) -> Sweep:
@@ -114,40 +123,25 @@ def sweep_names() -> list[str]:
     return sorted(p.name.removesuffix(".toml") for p in places if p.name.endswith(".toml"))
 
 
-def _text(name: str) -> str:
-    if name.endswith(".toml"):
-        return read_text(Path(name), "sweep file")
-    if name not in sweep_names():
-        raise ConfigError(f"{unknown('sweep', name, sweep_names())}; or give a FILE.toml")
-    return files("cfft.recipes").joinpath("sweeps", f"{name}.toml").read_text("utf-8")
-
-
 def _problems(sweep: Sweep) -> Iterator[str]:
     if not sweep.row:
         yield "no [[row]]: give at least one"
     if not sweep.seeds or len(set(sweep.seeds)) < len(sweep.seeds):
         yield f"seeds {list(sweep.seeds)}: give one or more, each once"
     folders = [row.folder.lower() for row in sweep.row]  # some file systems know no capitals
-    for row, folder in zip(sweep.row, folders, strict=True):
+    for place, (row, folder) in enumerate(zip(sweep.row, folders, strict=True)):
         if not folder or folder in _RESERVED or folders.count(folder) > 1:
             yield f"row '{row.name}': give it a name that makes a folder of its own"
         for path, values in row.search.items():
             if not isinstance(values, list) or not values:
                 yield f"row '{row.name}': search of '{path}' takes a list, as in [0.3, 0.5]"
-    yield from _wrong_order(sweep)
-
-
-def _wrong_order(sweep: Sweep) -> Iterator[str]:
-    earlier: list[str] = []
-    for row in sweep.row:
-        if row.after is not None and row.after not in earlier:
+        if row.after is not None and row.after not in [each.name for each in sweep.row[:place]]:
             yield f"row '{row.name}': after = '{row.after}' must name a row above it"
         if row.after is not None and row.search:
             yield (
                 f"row '{row.name}': values are searched before any row is run, also before "
                 f"'{row.after}': leave out search or after"
             )
-        earlier.append(row.name)
 
 
 def _filled(value: Any, places: Mapping[str, str]) -> Any:
@@ -161,15 +155,7 @@ def _filled(value: Any, places: Mapping[str, str]) -> Any:
     return value
 
 
-def _assigned(row: Row, seed: int, values: Values) -> Layer:
-    layer = Layer(f"row '{row.name}'", seed=seed)
-    for path, value in values.items():
-        layer.set(f"{path}={value}")
-    return layer
-
-
 def _said(error: BaseException, type_: Any) -> str:
-    """Tell in our words what cattrs found; it adds the place."""
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
         known = [field.name for field in attrs.fields(error.cl)]
         return "; ".join(unknown("key", key, known) for key in sorted(error.extra_fields))
@@ -181,7 +167,6 @@ def _said(error: BaseException, type_: Any) -> str:
 
 
 def _placed(line: str) -> str:
-    """Put the place where something is wrong before what is wrong."""
     said, _, place = line.rpartition(" @ ")
     place = place.removeprefix("$").removeprefix(".")
     return f"{place}: {said}" if place else said

@@ -1,4 +1,4 @@
-"""Read run directories."""
+"""Runs and evaluations on disk, as the models of a report."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from cfft.config.comparison import settings
 from cfft.errors import ConfigError
-from cfft.evaluation.files.evaluation import EvaluatedModel
+from cfft.evaluation.files.evaluation import (
+    EVALUATION,
+    EvaluatedModel,
+    EvaluationResults,
+    PairedDifferences,
+    read_evaluation,
+)
 from cfft.evaluation.files.json_lines import read_lines
 from cfft.evaluation.stored import Source, run_sources
-from cfft.report.sources.evaluations import model_of
-from cfft.report.sources.records import Material, Model, Run
+from cfft.report.sources.records import AVERAGE, Difference, Material, Model, Run
 from cfft.scoring.results import SetResult
 from cfft.training.results import RunResults
 from cfft.training.run_directory import RunDirectory
@@ -34,7 +41,7 @@ def read_runs(paths: Sequence[Path]) -> Material:
     sources = run_sources(results)
     after = [(source, model) for source in sources.values() for model in source.said.models]
     return Material(
-        models=(*_before(after, results), *(model_of(*each, is_run=True) for each in after)),
+        models=(*_before(after, results), *(_model(*each, is_run=True) for each in after)),
         classes={str(path): found.classes for path, found in results.items()},
         suites={str(path): found.suite for path, found in results.items()},
         runs=tuple(_run(model, results[source.path]) for source, model in after),
@@ -60,30 +67,27 @@ def _before(
     """
     starts = [_start(found.config) for found in results.values()]
     kinds = [start for number, start in enumerate(starts) if start not in starts[:number]]
+    names = [kind["model.name"] for kind in kinds]
     seen: list[dict[str, SetResult]] = []
     for (source, model), start in zip(after, starts, strict=True):
         sets = results[source.path].before.sets
         if sets not in seen:
             seen.append(sets)
+            name = start["model.name"]
+            number = f" #{kinds.index(start) + 1}" if names.count(name) > 1 else ""
             measured = EvaluatedModel(
                 label=f"{model.label}, before",
                 source=model.source,
                 kind="pretrained",
-                group=f"before, {start['model.name']}" + _number(kinds.index(start), kinds),
+                group=f"before, {name}{number}",
                 seed=model.seed,
                 predictions=f"{model.predictions}/before",
                 sets=sets,
             )
-            yield model_of(source, measured)
-
-
-def _number(index: int, kinds: Sequence[Mapping[str, Any]]) -> str:
-    names = [kind["model.name"] for kind in kinds]
-    return f" #{index + 1}" if names.count(names[index]) > 1 else ""
+            yield _model(source, measured)
 
 
 def _start(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that make a starting model and what it is measured on."""
     parts = ("model.", "backbone.", "suite.")
     start = {key: value for key, value in settings(config).items() if key.startswith(parts)}
     return {"model.name": "the model", **start}
@@ -99,3 +103,46 @@ def _run(model: EvaluatedModel, results: RunResults) -> Run:
         metrics=tuple(line for _, line in lines),
         sheet=directory.sheet if directory.sheet.is_file() else None,
     )
+
+
+def is_evaluation(path: Path) -> bool:
+    """Tell whether a directory is one that `cfft eval` wrote."""
+    return (path / EVALUATION).is_file()
+
+
+def read_measured(path: Path) -> Material:
+    """Read the models of an evaluation; raises DataError where it is not as cfft writes it."""
+    source = Source(path, read_evaluation(path))
+    found = source.said
+    return Material(
+        models=tuple(_model(source, measured) for measured in found.models),
+        classes={str(path): found.classes},
+        suites={str(path): found.suite},
+        differences=tuple(each for pair in found.differences for each in _differences(pair, path)),
+        notes=tuple(_notes(found, path)),
+    )
+
+
+def _notes(found: EvaluationResults, path: Path) -> Iterator[str]:
+    if found.label_space == "full":
+        yield f"{path}: arg-max over all classes, not only those of each set."
+    if found.absent:
+        yield f"{path}: not measured because absent: {', '.join(found.absent)}."
+
+
+def _model(source: Source, measured: EvaluatedModel, *, is_run: bool = False) -> Model:
+    """Return a model as reports show it; `is_run`: whether it was read from its own run."""
+    is_of_own_seed = source.said.seed in (None, measured.seed)  # on the sets that its run was
+    said = attrs.asdict(measured, recurse=False) | {"source": str(source.path)}
+    return Model(
+        **said | ({} if is_of_own_seed else {"run_digest": None}),
+        files={name: at for name, at in source.predictions(measured).items() if at.is_file()},
+        is_run=is_run,
+        label_space=source.said.label_space,
+    )
+
+
+def _differences(pair: PairedDifferences, path: Path) -> Iterator[Difference]:
+    average = {} if pair.ood_average is None else {AVERAGE: pair.ood_average}
+    for name, found in (pair.sets | average).items():
+        yield Difference(pair.a, pair.b, name, found.difference, found.ci95, str(path))
