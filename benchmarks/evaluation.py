@@ -172,7 +172,7 @@ def _own(models: list[Model], setting: Setting, images: cfft.ImageSet) -> torch.
     found = predict_together(
         [model.loaded for model in models],
         images,
-        lambda prepared: Reading(prepared, setting.batch, setting.workers),
+        Reading(models[0].loaded.preprocessing, setting.batch, setting.workers),
         make_accelerator("fp32"),
     )
     return next(iter(found)).logits

@@ -1,4 +1,4 @@
-"""What a stored model says of images without labels."""
+"""Predict the classes of images without labels."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import attrs
 
-from cfft.data.check import find_unreadable
+from cfft.data.check import find_unreadable, readable
 from cfft.data.folders import image_files
-from cfft.data.images import ImageFiles, ImageSubset
+from cfft.data.images import ImageFiles
 from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, DataError
 from cfft.runtime.devices import make_accelerator
@@ -22,7 +22,7 @@ from cfft.scoring.predictions import Predictions
 
 
 @attrs.frozen
-class Guess:
+class RankedClass:
     """Hold one of the classes that a model holds most likely, `rank` 1 being the likeliest.
 
     `class_index` tells classes apart that share a name. `probability`: softmax over all classes.
@@ -68,7 +68,9 @@ def predict(
     DataError that lists those that cannot be read. With `skip_unreadable` the reporter is warned of
     each, and it is raised where none is left.
     """
-    images = _readable(_unlabelled(paths, model), reporter, skip_unreadable)
+    labels, classes = (0,) * len(paths), tuple(range(len(model.classes)))
+    files = ImageFiles("images", Path(), tuple(paths), labels, classes, model.classes)
+    images = _readable(files, reporter, skip_unreadable)
     accelerator = make_accelerator(precision)
     reading = Reading(model.preprocessing, batch_size, workers)
     classifier = model.classifier.to(accelerator.device)
@@ -76,13 +78,13 @@ def predict(
         return evaluate(classifier, images, reading, accelerator, advance)
 
 
-def likeliest(predictions: Predictions, classes: Sequence[str], top: int) -> Iterator[Guess]:
+def likeliest(predictions: Predictions, classes: Sequence[str], top: int) -> Iterator[RankedClass]:
     """Go through the `top` likeliest classes of each image, in the images' order."""
     chosen = predictions.logits.softmax(dim=1).topk(top, dim=1)  # [N, top]
     rows = zip(predictions.names, chosen.values.tolist(), chosen.indices.tolist(), strict=True)
     for name, shares, indices in rows:
         for rank, (share, index) in enumerate(zip(shares, indices, strict=True), 1):
-            yield Guess(name, rank, classes[index], index, share)
+            yield RankedClass(name, rank, classes[index], index, share)
 
 
 def check_top(top: int, classes: Sequence[str]) -> None:
@@ -105,34 +107,16 @@ def _images_of(word: str) -> Iterator[str]:
 def _nothing(word: str) -> str:
     if Path(word).is_dir():
         return "no images in this folder"
-    return "no such file or folder" if not glob.has_magic(word) else "nothing matches this pattern"
+    return "nothing matches this pattern" if glob.has_magic(word) else "no such file or folder"
 
 
-def _unlabelled(paths: Sequence[str], model: LoadedModel) -> ImageFiles:
-    return ImageFiles(
-        name="images",
-        root=Path(),
-        paths=tuple(paths),
-        labels=(0,) * len(paths),
-        classes=tuple(range(len(model.classes))),
-        class_names=model.classes,
-    )
-
-
-def _readable(images: ImageFiles, reporter: Reporter, skip: bool) -> ImageSet:
+def _readable(images: ImageSet, reporter: Reporter, skip: bool) -> ImageSet:
     with reporter.task("checking images", len(images)) as advance:
         found = find_unreadable([images], advance)
     lines = [f"{image.path}: {image.reason}" for image in found]
     if found and not skip:
-        head = f"unreadable images: {len(found)}; mend, remove or skip them (--skip-unreadable)"
+        head = f"unreadable images: {len(found)}; fix, remove or skip them (--skip-unreadable)"
         raise DataError(head, *lines)
     for line in lines:
         reporter.warned(f"left out {line}")
-    return _without(images, {image.index for image in found})
-
-
-def _without(images: ImageFiles, bad: set[int]) -> ImageSet:
-    kept = tuple(index for index in range(len(images)) if index not in bad)
-    if not kept:
-        raise DataError(f"no image can be read ({len(bad)} tried)")
-    return ImageSubset(whole=images, indices=kept, name=images.name)
+    return readable(images, found)

@@ -98,12 +98,12 @@ def preview_sheet(
     count = max(rows, *(Refiller.of(each.fill.strategy).smallest_batch for each in combinations))
     batch = sample_batch(images, count, preprocessing, classifier.head.weight.device)
     names = [classes[label] for label in batch.labels.tolist()]
-    columns = Columns.of(classifier, batch, combinations, seed)
+    columns = SheetColumns.of(classifier, batch, combinations, seed)
     return draw_columns(columns.all, names[:rows])
 
 
 @attrs.define(eq=False)
-class Columns:
+class SheetColumns:
     """Collect the columns of combinations, each of which may need some that are there already."""
 
     view: CleanPass
@@ -115,7 +115,7 @@ class Columns:
     @classmethod
     def of(
         cls, classifier: Classifier, batch: Batch, combinations: Sequence[Combination], seed: int
-    ) -> Columns:
+    ) -> SheetColumns:
         """Make the columns out of one clean pass."""
         view = CleanPass.of(classifier, batch, None, sheet_draws(seed)[0])
         found = cls(view, seed, len({each.cam.strategy for each in combinations}) > 1)

@@ -14,18 +14,16 @@ from cfft.data.loading import Loaded, Loader, on_device
 from cfft.data.suite import ImageSet
 from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError, WeightsError
-from cfft.records import Batch, Preprocessing
+from cfft.records import Preprocessing
 from cfft.runtime.devices import processes_of
 from cfft.runtime.progress import Advance, ignore
-from cfft.scoring.gathering import Rows, own_indices
+from cfft.scoring.gathering import GatheredRows, own_indices
 from cfft.scoring.intervals import share_ci95
 from cfft.scoring.predictions import Predictions, correct_images, not_finite
 from cfft.scoring.results import Role, SetResult
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-
-"""Hears how many images are done so far, on all processes together."""
 
 
 @attrs.frozen
@@ -46,8 +44,8 @@ def evaluate(
 ) -> Predictions:
     """Return a model's predictions for every image of a set, the same on every process.
 
-    `advance` hears how many images are done. Raises DataError for an empty set and for a
-    image that cannot be read, WeightsError for logits that are not finite.
+    `advance` hears how many images are done. Raises DataError for an empty set and for an image
+    that cannot be read, WeightsError for logits that are not finite.
     """
     logits = outputs_of(
         lambda images: classifier(images).logits, image_set, reading, accelerator, advance
@@ -56,7 +54,7 @@ def evaluate(
 
 
 def predictions_of(logits: Tensor, image_set: ImageSet) -> Predictions:
-    """Put what a model said, [N, K] in the order of a set, beside what the set says.
+    """Join logits [N, K], in the order of a set, with the names and labels of the set.
 
     Raises WeightsError for logits that are not finite: their arg-max would count as an answer, and
     infinite ones leave no probabilities.
@@ -105,7 +103,7 @@ def outputs_of(
         processes.agree()
         return cast(Tensor, accelerator.gather(rows))
 
-    rows = Rows(len(image_set), processes.count, gather)
+    rows = GatheredRows(len(image_set), processes.count, gather)
     for outputs in processes.guarded(_each_batch(model, loader.load(wanted), accelerator)):
         rows.add(outputs)
         advance(rows.added)
@@ -117,20 +115,16 @@ def score(predictions: Predictions, role: Role = "id") -> SetResult:
 
     A class that stands for another label is right where that label is; see ImageSet.
     """
-    right = correct_images(predictions)
+    right, n = correct_images(predictions), len(predictions.labels)
     ends = share_ci95(right.numpy(), predictions.original)
-    share, n = int(right.sum()) / len(right), len(right)
-    return SetResult(role, share, n, len(predictions.classes), ends)
+    return SetResult(role, int(right.sum()) / n, n, len(predictions.classes), ends)
 
 
 def _each_batch(
     model: Callable[[Tensor], Tensor], loaded: Iterable[Loaded], accelerator: Accelerator
 ) -> Iterator[Tensor]:
     for images, labels, _ in loaded:
-        yield _run(model, on_device(images, labels, accelerator), accelerator)
-
-
-def _run(model: Callable[[Tensor], Tensor], batch: Batch, accelerator: Accelerator) -> Tensor:
-    with torch.no_grad(), accelerator.autocast():
-        outputs: Tensor = model(batch.images)
-    return outputs.float()
+        batch = on_device(images, labels, accelerator)
+        with torch.no_grad(), accelerator.autocast():
+            outputs = model(batch.images)
+        yield outputs.float()

@@ -1,4 +1,4 @@
-"""What a model's predictions for a set come to, beyond top-1."""
+"""Scores of predictions for a set beyond top-1: class mean, top-5, calibration."""
 
 from __future__ import annotations
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import attrs
 import numpy as np
 import pytest
 
 from cfft.evaluation.compare.baseline import baseline_line
 from cfft.evaluation.compare.comparison import compare
-from cfft.evaluation.compare.groups import group_names, groups_without_doubles
+from cfft.evaluation.compare.groups import group_names, in_groups
 from cfft.evaluation.compare.measured import MeasuredModel, MeasuredSet
 from cfft.evaluation.files.evaluation import Gap, Identity
 from cfft.runtime.json_files import as_json
-from cfft.scoring.resampling import REPLICATES, interval95, resampled_top1
+from cfft.scoring.intervals import REPLICATES, interval95, resampled_top1
 from cfft.scoring.results import Role, SetResult
 from cfft.scoring.robustness import AccuracyLine
 from cfft.scoring.spread import Spread
@@ -224,47 +223,39 @@ def test_a_run_without_masks_is_named_after_its_losses() -> None:
     assert group_names([plain, distilled]) == ["vanilla", "mine"]
 
 
-@attrs.frozen
-class Member:
-    """Hold what tells groups apart."""
-
-    source: str
-    seed: int | None = 0
-    alpha: float | None = None
-    group: str = "g"
-    label: str = "own"
-    configuration: str | None = None
+def member(source: str, seed: int | None = 0, alpha: float | None = None, **said: str) -> Identity:
+    return Identity("own", source, "run", said.pop("group", "g"), seed, alpha, **said)
 
 
 @pytest.mark.parametrize(
     ("members", "expected"),
     [
-        ([Member("a", 0), Member("b", 1)], ["g", "g"]),
-        ([Member("a", 0), Member("b", 1), Member("c", 1)], ["g", "g", "g (c)"]),
-        ([Member("a", 0), Member("a", 1), Member("b", 1), Member("b", 2)],
+        ([member("a", 0), member("b", 1)], ["g", "g"]),
+        ([member("a", 0), member("b", 1), member("c", 1)], ["g", "g", "g (c)"]),
+        ([member("a", 0), member("a", 1), member("b", 1), member("b", 2)],
          ["g", "g", "g (b)", "g (b)"]),
-        ([Member("a", 0), Member("a", 0, 0.5), Member("b", 0), Member("b", 0, 0.7)],
+        ([member("a", 0), member("a", 0, 0.5), member("b", 0), member("b", 0, 0.7)],
          ["g", "g", "g (b)", "g (b)"]),
-        ([Member("a", None), Member("a", None)], ["g", "own"]),
+        ([member("a", None), member("a", None)], ["g", "own"]),
     ],
 )  # fmt: skip
-def test_a_group_counts_every_seed_once(members: list[Member], expected: list[str]) -> None:
-    assert groups_without_doubles(members) == expected
+def test_a_group_counts_every_seed_once(members: list[Identity], expected: list[str]) -> None:
+    assert [model.group for model in in_groups(members)] == expected
 
 
 def test_configurations_that_two_evaluations_call_alike_are_not_one_group() -> None:
-    members = [Member("a", 0, configuration="slow"), Member("b", 1, configuration="fast")]
+    members = [member("a", 0, configuration="slow"), member("b", 1, configuration="fast")]
 
-    assert groups_without_doubles(members) == ["g", "g (b)"]
+    assert [model.group for model in in_groups(members)] == ["g", "g (b)"]
 
 
 def test_a_configuration_that_two_evaluations_call_differently_is_one_group() -> None:
     members = [
-        Member("a", 0, group="object, lr 1", configuration="slow"),
-        Member("b", 1, group="object", configuration="slow"),
+        member("a", 0, group="object, lr 1", configuration="slow"),
+        member("b", 1, group="object", configuration="slow"),
     ]
 
-    assert groups_without_doubles(members) == ["object, lr 1", "object, lr 1"]
+    assert [model.group for model in in_groups(members)] == ["object, lr 1", "object, lr 1"]
 
 
 def shifted(label: str, test: int, art: int) -> MeasuredModel:

@@ -180,7 +180,7 @@ def test_evaluations_of_other_images_are_not_put_side_by_side(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"label_space": "full"}, "judged in different label spaces: say --label-space subset"),
+        ({"label_space": "full"}, "different label spaces: give --label-space subset"),
         ({"classes": ["a", "b", "c"]}, "have different classes: recompute them one at a time"),
     ],
 )

@@ -153,7 +153,7 @@ def test_an_unreadable_image_stops_before_anything_is_written(
     )
 
     assert ended.code == 2
-    assert "unreadable images: 1; mend, remove or skip them (--skip-unreadable)" in ended.err
+    assert "unreadable images: 1; fix, remove or skip them (--skip-unreadable)" in ended.err
     assert f"{tmp_path / 'broken.png'}: no image in a format" in ended.err
     assert not out.exists()
 

@@ -223,11 +223,11 @@ def _measured(
     registry: Registry,
     watcher: Quiet,
 ) -> dict[str, Any]:
-    from cfft.evaluation.masks.study import Wanted, measure_models  # torch comes with it
+    from cfft.evaluation.masks.study import ObjectSource, measure_models  # torch comes with it
 
-    wanted = Wanted(tuple(request.sets), request.masks, request.mask_format, request.limit)
+    objects = ObjectSource(tuple(request.sets), request.masks, request.mask_format, request.limit)
     models = {model.text: model.path for model in found}
-    return measure_models(configs, models, runs, wanted, request.batch_size, registry, watcher)
+    return measure_models(configs, models, runs, objects, request.batch_size, registry, watcher)
 
 
 def _show(request: MaskRequest, record: Mapping[str, Any]) -> None:

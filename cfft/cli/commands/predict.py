@@ -22,7 +22,7 @@ from cfft.plugin.registry import Registry
 from cfft.runtime.files import require_free, write_text
 
 if TYPE_CHECKING:
-    from cfft.evaluation.predict import Guess
+    from cfft.evaluation.predict import RankedClass
 
 Format = Literal["csv", "jsonl"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -115,19 +115,19 @@ def _write(text: str, out: Path | None) -> None:
     typer.echo(f"wrote {out}", err=True)
 
 
-def _as_csv(guesses: Iterable[Guess]) -> str:
-    from cfft.evaluation.predict import Guess
+def _as_csv(guesses: Iterable[RankedClass]) -> str:
+    from cfft.evaluation.predict import RankedClass
 
     text = io.StringIO()
     writer = csv.DictWriter(
-        text, [field.name for field in attrs.fields(Guess)], lineterminator="\n"
+        text, [field.name for field in attrs.fields(RankedClass)], lineterminator="\n"
     )
     writer.writeheader()
     writer.writerows(map(attrs.asdict, guesses))
     return text.getvalue()
 
 
-def _as_json_lines(guesses: Iterable[Guess]) -> str:
+def _as_json_lines(guesses: Iterable[RankedClass]) -> str:
     return "".join(json.dumps(attrs.asdict(guess), ensure_ascii=False) + "\n" for guess in guesses)
 
 

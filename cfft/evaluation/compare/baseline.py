@@ -1,4 +1,4 @@
-"""What models are compared with: one of them, and the line that others lie on."""
+"""The baseline of a comparison: one of its models, and the line that others lie on."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ class BaselineLine:
         """
         if self.asked is None:
             return
-        test, ood = _by_role(roles)
+        test = next((name for name, role in roles.items() if role == "id"), None)
+        ood = [name for name, role in roles.items() if role == "ood"]
         if test is None or not ood:
             raise DataError(
                 f"--baseline-line takes an ID set and OOD sets, here are: {', '.join(roles)}"
@@ -96,7 +97,8 @@ def baseline_line(asked: str | None, models: Sequence[Identity]) -> BaselineLine
     if asked is None:
         return BaselineLine()
     points = _read_points(Path(asked))
-    labels = frozenset() if points is not None else _matching(asked, models)
+    named = [each for each in models if is_called(asked, (each.label, each.source, each.group))]
+    labels = frozenset() if points is not None else frozenset(model.label for model in named)
     count = len(points or labels)
     if count < FEWEST_ON_A_LINE:
         raise ConfigError(
@@ -107,11 +109,6 @@ def baseline_line(asked: str | None, models: Sequence[Identity]) -> BaselineLine
     return BaselineLine(asked, points or (), labels)
 
 
-def _by_role(roles: Mapping[str, Role]) -> tuple[str | None, list[str]]:
-    test = next((name for name, role in roles.items() if role == "id"), None)
-    return test, [name for name, role in roles.items() if role == "ood"]
-
-
 def _read_points(path: Path) -> list[Accuracies] | None:
     """Return the models of a file or of an evaluation, None where `path` is neither."""
     if path.suffix == _LINES:
@@ -120,14 +117,6 @@ def _read_points(path: Path) -> list[Accuracies] | None:
         measured = read_evaluation(path).models
         return [{name: each.top1 for name, each in model.sets.items()} for model in measured]
     return None
-
-
-def _matching(asked: str, models: Sequence[Identity]) -> frozenset[str]:
-    return frozenset(
-        model.label
-        for model in models
-        if is_called(asked, (model.label, model.source, model.group))
-    )
 
 
 def _named(point: Accuracies, sets: Sequence[str]) -> Accuracies:
@@ -149,11 +138,11 @@ def _named(point: Accuracies, sets: Sequence[str]) -> Accuracies:
 
 def _called(key: str, sets: Sequence[str]) -> str | None:
     """Return the set of that name, or the only one of that name but for case and punctuation."""
-    alike = [name for name in sets if _plain(name) == _plain(key)]
-    if key in alike or len(alike) != 1:
-        return key if key in alike else None
-    return alike[0]
 
+    def plain(name: str) -> str:
+        return "".join(filter(str.isalnum, name)).lower()
 
-def _plain(name: str) -> str:
-    return "".join(filter(str.isalnum, name)).lower()
+    alike = [name for name in sets if plain(name) == plain(key)]
+    if key in alike:
+        return key
+    return alike[0] if len(alike) == 1 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean
 
@@ -20,7 +21,7 @@ from cfft.evaluation.files.evaluation import (
     SeedGroup,
 )
 from cfft.scoring.averages import with_ood_average
-from cfft.scoring.resampling import Shares, interval95, resampled_top1
+from cfft.scoring.intervals import Shares, interval95, resampled_top1
 from cfft.scoring.robustness import AccuracyLine, effective_robustness
 from cfft.scoring.spread import Spread
 
@@ -47,15 +48,25 @@ class Comparison:
             lines=self.lines,
             models=tuple(map(self._model, self.models)),
             differences=tuple(self._differences()),
-            groups=tuple(
-                _group(name, members, self.ood) for name, members in _grouped(self.models).items()
-            ),
+            groups=tuple(self._groups()),
         )
 
     @property
     def ood(self) -> list[str]:
         """The names of the OOD sets that averages are over: those that any model has."""
         return ood_names(self.models)
+
+    def _groups(self) -> Iterable[SeedGroup]:
+        names = [group_name(model.identity) for model in self.models]
+        for group in dict.fromkeys(names):
+            members = [m for m, name in zip(self.models, names, strict=True) if name == group]
+            values: dict[str, list[float]] = defaultdict(list)
+            for model in members:
+                for key, accuracy in with_average(model, self.ood).items():
+                    values[key].append(accuracy)
+            spread = {key: Spread.of(found) for key, found in values.items()}
+            labels, alpha = tuple(model.label for model in members), members[0].identity.alpha
+            yield SeedGroup(group, alpha, labels, spread.pop(OOD_AVERAGE, None), spread)
 
     def _model(self, model: MeasuredModel) -> EvaluatedModel:
         return EvaluatedModel(
@@ -107,7 +118,12 @@ class Comparison:
         return [] if reference is None else [self._difference(model, reference) for model in others]
 
     def _difference(self, a: MeasuredModel, b: MeasuredModel) -> PairedDifferences:
-        shared = [name for name in a.sets if _same_images(a, b, name)]
+        shared = [
+            name
+            for name, own in a.sets.items()
+            if name in b.sets
+            and (own.images, own.originals) == (b.sets[name].images, b.sets[name].originals)
+        ]
         comparable = bool(self.ood) and set(self.ood) <= set(shared)
         return PairedDifferences(
             a.label,
@@ -126,10 +142,10 @@ def compare(
     models: Sequence[MeasuredModel], baseline: str | None, lines: Mapping[str, AccuracyLine]
 ) -> Comparison:
     """Redraw the images of every set once for all models that have the same ones."""
-    sharing: dict[tuple[str, str, str], list[MeasuredModel]] = {}
+    sharing: dict[tuple[str, str, str], list[MeasuredModel]] = defaultdict(list)
     for model in models:
         for name, each in model.sets.items():
-            sharing.setdefault((name, each.images, each.originals), []).append(model)
+            sharing[name, each.images, each.originals].append(model)
     replicates: dict[tuple[str, str], Shares] = {}
     for (name, _, originals), members in sharing.items():
         original = members[0].sets[name].original
@@ -157,27 +173,3 @@ def _interval_above(line: AccuracyLine, test: Shares, ood: Shares) -> Interval |
     redrawn = [effective_robustness(id_, shifted, line) for id_, shifted in pairs]
     known = [value for value in redrawn if value is not None]
     return interval95(np.array(known)) if len(known) == len(redrawn) else None
-
-
-def _same_images(a: MeasuredModel, b: MeasuredModel, name: str) -> bool:
-    return name in b.sets and all(
-        getattr(a.sets[name], same) == getattr(b.sets[name], same)
-        for same in ("images", "originals")
-    )
-
-
-def _grouped(models: Sequence[MeasuredModel]) -> dict[str, list[MeasuredModel]]:
-    groups: dict[str, list[MeasuredModel]] = {}
-    for model in models:
-        groups.setdefault(group_name(model.identity), []).append(model)
-    return groups
-
-
-def _group(name: str, members: Sequence[MeasuredModel], ood: Sequence[str]) -> SeedGroup:
-    values: dict[str, list[float]] = {}
-    for model in members:
-        for key, accuracy in with_average(model, ood).items():
-            values.setdefault(key, []).append(accuracy)
-    spread = {key: Spread.of(found) for key, found in values.items()}
-    labels = tuple(model.label for model in members)
-    return SeedGroup(name, members[0].identity.alpha, labels, spread.pop(OOD_AVERAGE, None), spread)

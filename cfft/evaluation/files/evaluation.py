@@ -1,4 +1,4 @@
-"""What evaluation.json says: models side by side, on which images, and how they differ."""
+"""The format of evaluation.json: models side by side, their images, their differences."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def kind_before(head: str) -> ModelKind:
 
 @attrs.frozen
 class Identity:
-    """Say which model it is.
+    """Identify a model.
 
     `label`: what tables call it, "model" in files. `source`: what the user wrote. `group`: the name
     that models of one configuration share whatever their seed. `alpha`: the share of the fine-tuned
@@ -69,7 +69,7 @@ class EvaluatedModel(Identity):
 
     @property
     def identity(self) -> Identity:
-        """Which model it is, without what was measured."""
+        """The identity alone, without what was measured."""
         return Identity(**{f.name: getattr(self, f.name) for f in attrs.fields(Identity)})
 
 

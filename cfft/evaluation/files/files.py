@@ -1,22 +1,26 @@
-"""An evaluation on disk: where it may be written, and that it is either complete or absent."""
+"""An evaluation on disk, complete or absent; names of models as names of files."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 import shlex
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import attrs
 
+from cfft.data.consistency import LONGEST_NAME, file_identity
 from cfft.evaluation.files.evaluation import EVALUATION, EvaluationResults
-from cfft.evaluation.files.file_names import own_file_name
-from cfft.runtime.files import appearing
+from cfft.runtime.files import appearing, numbered
 from cfft.runtime.json_files import write_json
 from cfft.runtime.processes import ALONE, Processes
 from cfft.scoring.predictions import Predictions
 
 _PREDICTIONS = "predictions"
+_DIGEST = 12  # hexadecimal digits
 
 
 @attrs.define
@@ -37,7 +41,7 @@ class EvaluationFiles:
         return f"{_PREDICTIONS}/{self.taken[label]}"
 
     def keep(self, label: str, name: str, predictions: Predictions) -> None:
-        """Write what a model says of a set."""
+        """Write a model's predictions for a set."""
         path = self.root / self.folder(label) / f"{name}.npz"
         self.processes.on_main(lambda: predictions.save(path))
 
@@ -65,3 +69,20 @@ def _kept(place: Path) -> str:
         f"while models were measured: this evaluation is complete in {place}; see it with "
         f"cfft eval --from-predictions {shlex.quote(str(place))}"
     )
+
+
+def own_file_name(name: str, taken: Iterable[str]) -> str:
+    """Return a name as a file name that no file system takes for one of `taken`.
+
+    What is too long ends with a digest of all of it; equal ones end with a number, from 2 on.
+    """
+    stem, known = _file_name(name), set(map(file_identity, taken))
+    return next(own for own in numbered(stem) if file_identity(own) not in known)
+
+
+def _file_name(name: str) -> str:
+    plain = re.sub(r"[^\w.=+-]+", "-", unicodedata.normalize("NFC", name)).strip("-.") or "model"
+    if len(plain.encode()) <= LONGEST_NAME:
+        return plain
+    digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]
+    return f"{plain.encode()[: LONGEST_NAME - _DIGEST - 1].decode(errors='ignore')}-{digest}"

@@ -28,10 +28,9 @@ def read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """
     try:
         lines = path.read_text("utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{path}: cannot be read: {why}") from error
     for number, line in enumerate(lines, start=1):
         if line.strip():
             yield f"{path}, line {number}", _as_object(line, f"{path}, line {number}")
@@ -61,7 +60,7 @@ def _as_object(line: str, place: str) -> dict[str, Any]:
     try:
         found = json.loads(line)
     except ValueError as error:
-        raise DataError(f"{place}: no JSON ({error}); one object a line is wanted") from error
+        raise DataError(f"{place}: no JSON ({error}); wanted one JSON object a line") from error
     if not isinstance(found, dict):
         raise DataError(f"{place}: got {line.strip()[:40]}, wanted one JSON object a line")
     return found

@@ -11,7 +11,7 @@ import attrs
 from cfft.config.comparison import configuration_digest
 from cfft.config.resolve import RunConfig
 from cfft.errors import ConfigError
-from cfft.evaluation.compare.groups import group_names, groups_without_doubles
+from cfft.evaluation.compare.groups import group_names, in_groups
 from cfft.evaluation.files.evaluation import Identity, kind_before
 from cfft.evaluation.models.builder import AUTO, PROBE, ModelBuilder, start_settings, with_model
 from cfft.evaluation.models.finding import ModelRef, labels
@@ -58,7 +58,8 @@ def evaluation_subjects(
         if ref.run is not None:
             listed += _ensembles(own, ref.run, alphas, builder)
     _require_own_labels(listed)
-    return _counted_once(listed)
+    grouped = in_groups([model.identity for model in listed])
+    return [attrs.evolve(m, identity=own) for m, own in zip(listed, grouped, strict=True)]
 
 
 def _evaluated(
@@ -136,12 +137,3 @@ def _require_own_labels(models: Sequence[EvaluationSubject]) -> None:
             f"two models would be called '{twice[0]}': give --alphas that differ in their first "
             "six digits, and directories other names"
         )
-
-
-def _counted_once(models: Sequence[EvaluationSubject]) -> list[EvaluationSubject]:
-    """Return the models in groups that count no seed twice."""
-    groups = groups_without_doubles([model.identity for model in models])
-    return [
-        attrs.evolve(model, identity=attrs.evolve(model.identity, group=group))
-        for model, group in zip(models, groups, strict=True)
-    ]

@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 
 from cfft.errors import ConfigError
-from cfft.evaluation.compare.groups import groups_without_doubles
+from cfft.evaluation.compare.groups import in_groups
 from cfft.evaluation.models.finding import matching
 from cfft.report.sources.comparable import (
     other_counts,
@@ -49,7 +49,7 @@ def collect(
     require_shared_sets(models)
     return attrs.evolve(
         everything,
-        models=_grouped(_starts_first(models)),
+        models=tuple(in_groups(_starts_first(models))),
         differences=tuple(_relabelled(everything.differences, once, models)),
         notes=(
             *everything.notes,
@@ -130,8 +130,3 @@ def _relabelled(
     for found in differences:
         a, b = (called.get((found.source, label), label) for label in (found.a, found.b))
         yield attrs.evolve(found, a=a, b=b)
-
-
-def _grouped(models: Sequence[Model]) -> tuple[Model, ...]:
-    named = zip(models, groups_without_doubles(models), strict=True)
-    return tuple(attrs.evolve(model, group=group) for model, group in named)

@@ -14,7 +14,7 @@ from cfft.evaluation.files.evaluation import (
     PairedDifferences,
     read_evaluation,
 )
-from cfft.evaluation.stored import Source
+from cfft.evaluation.stored import StoredEvaluation
 from cfft.report.sources.records import AVERAGE, Difference, Material, Model
 
 
@@ -25,7 +25,7 @@ def is_evaluation(path: Path) -> bool:
 
 def read_measured(path: Path) -> Material:
     """Read the models of an evaluation; raises DataError where it is not as cfft writes it."""
-    source = Source(path, read_evaluation(path))
+    source = StoredEvaluation(path, read_evaluation(path))
     found = source.said
     return Material(
         models=tuple(model_of(source, measured) for measured in found.models),
@@ -43,7 +43,7 @@ def _notes(found: EvaluationResults, path: Path) -> Iterator[str]:
         yield f"{path}: not measured, as they were absent: {', '.join(found.absent)}."
 
 
-def model_of(source: Source, measured: EvaluatedModel, *, is_run: bool = False) -> Model:
+def model_of(source: StoredEvaluation, measured: EvaluatedModel, *, is_run: bool = False) -> Model:
     """Return a model as reports show it; `is_run`: whether it was read from its own run."""
     is_of_own_seed = source.said.seed in (None, measured.seed)  # on the sets that its run was
     said = attrs.asdict(measured, recurse=False) | {"source": str(source.path)}

@@ -11,7 +11,7 @@ from cfft.config.comparison import settings
 from cfft.errors import ConfigError
 from cfft.evaluation.files.evaluation import EvaluatedModel
 from cfft.evaluation.files.json_lines import read_lines
-from cfft.evaluation.stored import Source, run_sources
+from cfft.evaluation.stored import StoredEvaluation, run_sources
 from cfft.report.sources.evaluations import model_of
 from cfft.report.sources.records import Material, Model, Run
 from cfft.scoring.results import SetResult
@@ -52,7 +52,7 @@ def _results(run: RunDirectory) -> RunResults:
 
 
 def _before(
-    after: Sequence[tuple[Source, EvaluatedModel]], results: Mapping[Path, RunResults]
+    after: Sequence[tuple[StoredEvaluation, EvaluatedModel]], results: Mapping[Path, RunResults]
 ) -> Iterator[Model]:
     """Go through the starting models, those that were measured alike once.
 
