@@ -119,4 +119,6 @@ def _readable(images: ImageSet, reporter: Reporter, skip: bool) -> ImageSet:
         raise DataError(head, *lines)
     for line in lines:
         reporter.warned(f"left out {line}")
+    if len(found) == len(images):
+        raise DataError(f"no image can be read ({len(found)} tried)")
     return readable(images, found)

@@ -1,4 +1,4 @@
-"""Predictions on disk, and what the evaluation or the run beside them says of their models."""
+"""Predictions on disk, with the evaluation or the run beside them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _WANTED = "an evaluation, a finished run, or a pattern of them in quotes"
 
 @attrs.frozen(eq=False)
 class StoredEvaluation:
-    """Hold what an evaluation on disk says, or of a run what its evaluation would say."""
+    """Hold an evaluation that is on disk, or for a run what its evaluation would be."""
 
     path: Path
     said: EvaluationResults
@@ -45,7 +45,8 @@ def read_sources(asked: Sequence[str]) -> list[StoredEvaluation]:
 
     Raises ConfigError for anything else, DataError for damaged files and for other classes.
     """
-    found = [_directory(path) for text in asked for path in matching(text, _WANTED)]
+    named = [path for text in asked for path in matching(text, _WANTED)]
+    found = [path.parent if path.name == EVALUATION else path for path in named]
     paths = list({path.resolve(): path for path in found}.values())
     read = {path: RunDirectory(path).read_results() for path in paths}
     runs = run_sources({path: found for path, found in read.items() if found is not None})
@@ -53,11 +54,6 @@ def read_sources(asked: Sequence[str]) -> list[StoredEvaluation]:
     for other in sources[1:]:
         _check_alike(sources[0], other)
     return sources
-
-
-def _directory(path: Path) -> Path:
-    """Return the directory of an evaluation.json; any other path is its own."""
-    return path.parent if path.name == EVALUATION else path
 
 
 def _read_evaluation(path: Path) -> StoredEvaluation:

@@ -80,7 +80,7 @@ def test_folders_that_belong_to_no_set_are_told() -> None:
     suite = Unread(lambda seed: EvaluationSets(("x", "y"), Images("test")))
 
     assert list(unmeasured(suite, open_suite(suite, [0]))) == [
-        "not measured, as no set's folder is called so: sketch, notes"
+        "ignored folders (not train, val, test or ood): sketch, notes"
     ]
 
 

@@ -57,18 +57,17 @@ def new_evaluation(out: Path, processes: Processes = ALONE) -> Iterator[Evaluati
     All `processes` have to take part. Raises ConfigError where `out` holds anything or cannot be
     made.
     """
+
+    def kept(place: Path) -> str:
+        return (
+            f"while models were measured: this evaluation is complete in {place}; see it with "
+            f"cfft eval --from-predictions {shlex.quote(str(place))}"
+        )
+
     with ExitStack() as stack:
-        root = processes.on_main(lambda: stack.enter_context(appearing(out, _kept)))
+        root = processes.on_main(lambda: stack.enter_context(appearing(out, kept)))
         yield EvaluationFiles(root or out, processes)
         processes.on_main(stack.close)
-
-
-def _kept(place: Path) -> str:
-    """Say where an evaluation is whose place another one took meanwhile."""
-    return (
-        f"while models were measured: this evaluation is complete in {place}; see it with "
-        f"cfft eval --from-predictions {shlex.quote(str(place))}"
-    )
 
 
 def own_file_name(name: str, taken: Iterable[str]) -> str:

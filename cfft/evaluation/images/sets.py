@@ -1,4 +1,4 @@
-"""The sets that models are measured on: opened once each, whichever models share them."""
+"""The sets that models are measured on, each opened once for all models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import attrs
 from cfft.data.check import Unreadable, find_unreadable, readable, stored
 from cfft.data.fingerprint import set_fingerprint
 from cfft.data.sets import evaluation_sets
-from cfft.data.suite import EvaluationSets, ImageSet, Suite
+from cfft.data.suite import ImageSet, Suite
 from cfft.errors import DataError
 from cfft.runtime.processes import Processes
 from cfft.runtime.progress import Reporter
@@ -59,7 +59,9 @@ def open_suite(suite: Suite, seeds: Sequence[Seed]) -> SuiteView:
     first = next(iter(opened.values()))
     shared: dict[tuple[str, str, str], MeasuredImages] = {}
     for seed, sets in opened.items():
-        _require_any(sets)
+        if not sets.present:
+            missing = "; ".join(f"{name}: {why}" for name, why in sets.absent.items())
+            raise DataError(f"the suite has none of its sets here ({missing})")
         for images in sets.present:
             role: Role = "id" if images is sets.test else "ood"
             key = (role, images.name, set_fingerprint(images))
@@ -81,7 +83,7 @@ def unmeasured(suite: Suite, view: SuiteView) -> Iterator[str]:
             )
     beside = Suite.of(suite).unread()
     if beside:
-        yield f"not measured, as no set's folder is called so: {', '.join(beside)}"
+        yield f"ignored folders (not train, val, test or ood): {', '.join(beside)}"
 
 
 def draws_test_set(suite: Suite, seed: Seed) -> bool:
@@ -108,9 +110,3 @@ def without_unreadable(view: SuiteView, processes: Processes, reporter: Reporter
         found = find_unreadable(sets, advance, processes)
     kept = [attrs.evolve(each, images=readable(each.images, found)) for each in view.sets]
     return attrs.evolve(view, sets=tuple(kept), skipped=tuple(found))
-
-
-def _require_any(sets: EvaluationSets) -> None:
-    if not sets.present:
-        missing = "; ".join(f"{name}: {why}" for name, why in sets.absent.items())
-        raise DataError(f"the suite has none of its sets here ({missing})")

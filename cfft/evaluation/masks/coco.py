@@ -53,11 +53,16 @@ def coco_segmentations(image_set: ImageSet, file: Path, classes: Sequence[str]) 
 
     def segment(index: int) -> Mask:
         image = images[index]
-        _require_size(image, image_size(image_set, index), file)
+        size, said = image_size(image_set, index), (image["height"], image["width"])
+        if said != size:
+            raise DataError(
+                f"--masks {file}: {image['file_name']} has {said[0]} x {said[1]} pixels there, the "
+                f"image {size[0]} x {size[1]}"
+            )
         category = categories[classes[image_set.labels[index]]]
         wanted = annotations.get((image["id"], category), [])
         try:
-            return _painted(wanted, (image["height"], image["width"]), codec)
+            return _painted(wanted, size, codec)
         except DataError as error:
             raise DataError(f"--masks {file}: {image_set.identify(index)}: {error}") from error
 
@@ -131,15 +136,6 @@ def _categories(
             f"classes are missing); it has {', '.join(sorted(ids))}"
         )
     return ids
-
-
-def _require_size(image: Entry, size: tuple[int, int], file: Path) -> None:
-    said = (image["height"], image["width"])
-    if said != size:
-        raise DataError(
-            f"--masks {file}: {image['file_name']} has {said[0]} x {said[1]} pixels there, the "
-            f"image {size[0]} x {size[1]}"
-        )
 
 
 def _painted(annotations: Sequence[Mapping[str, Any]], size: tuple[int, int], codec: Any) -> Mask:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -54,18 +54,20 @@ def measure_masks(
 
     Maps and masks come from the clean pass of training, of each image's true label; place 0 of
     the third axis is the mask itself. Pixels are those that the model sees: segmentations are
-    resized and cropped like images, by nearest neighbour. A image without object pixels has
+    resized and cropped like images, by nearest neighbour. An image without object pixels has
     NaN. `classifier` is frozen. Runs on this process alone; float64 on the CPU.
     """
     classifier.to(accelerator.device).eval().requires_grad_(False)
     count, size = len(segmented.images), reading.batch_size
     wanted = [list(range(start, min(start + size, count))) for start in range(0, count, size)]
     loader = Loader(segmented.images, reading.preprocessing, reading.workers)
-    at_model_size = _segment_reader(segmented, reading)
+    fitted = fitting(segmented.images, reading.preprocessing)
+    transform = image_transform(attrs.evolve(fitted, interpolation="nearest"))
     rows: list[Tensor] = []
     for images, labels, indices in loader.load(wanted):
         batch = on_device(images, labels, accelerator)
-        truth = torch.stack([at_model_size(index) for index in indices.tolist()])
+        segments = [Image.fromarray(segmented.segment(index)) for index in indices.tolist()]
+        truth = torch.stack([transform(segment)[0] for segment in segments])  # [B, H, W]
         with accelerator.autocast():
             hidden = list(_hidden(classifier, batch, masks, seed, step=int(indices[0])))
         keys = _keys(seed, indices.tolist(), hidden[0][0].numel())
@@ -85,16 +87,13 @@ def summary(figures: Tensor, masks: Sequence[CutMap], segmented: Segmented) -> l
         name = segmented.images.name
         raise DataError(f"no segmentation of set '{name}' has an object where the model looks")
     means = figures[has_object].mean(dim=0).tolist()  # [masks][1 + BASELINES][FIGURES]
-    counts = {
-        "n": count,
-        "without_object": len(figures) - count,
-        "without_segmentation": segmented.missing,
-    }
     return [
         {
             "cam": mask.cam_name,
             "threshold": mask.threshold,
-            **counts,
+            "n": count,
+            "without_object": len(figures) - count,
+            "without_segmentation": segmented.missing,
             **_named(own),
             "baselines": dict(zip(BASELINES, map(_named, trivial), strict=True)),
         }
@@ -104,13 +103,6 @@ def summary(figures: Tensor, masks: Sequence[CutMap], segmented: Segmented) -> l
 
 def _named(figures: Sequence[float]) -> dict[str, float]:
     return dict(zip(FIGURES, figures, strict=True))
-
-
-def _segment_reader(segmented: Segmented, reading: Reading) -> Callable[[int], Tensor]:
-    """Return the function from an index to its segmentation as the model sees it: [H, W]."""
-    preprocessing = fitting(segmented.images, reading.preprocessing)
-    transform = image_transform(attrs.evolve(preprocessing, interpolation="nearest"))
-    return lambda index: transform(Image.fromarray(segmented.segment(index)))[0]
 
 
 def _hidden(

@@ -1,4 +1,4 @@
-"""How well masks cover objects: the figures of the paper's Table 2, and trivial masks."""
+"""Coverage of objects by masks: the figures of the paper's Table 2, and trivial masks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def mask_figures(hidden: Tensor, segmentation: Tensor) -> Tensor:
     """Return n(M)/n(I), n(M & M_seg)/n(M_seg) and IoU of each image, as FIGURES names them.
 
     `hidden`: M, [B, H, W], bool. `segmentation`: M_seg, [B, H, W], integer: 1 object, 0 context,
-    IGNORED left out of every count. Returns [B, 3], float64, in 0..1; a image without object
+    IGNORED left out of every count. Returns [B, 3], float64, in 0..1; an image without object
     pixels gives a row of NaN, for nothing can be said of its object. Paper, Table 2.
     """
     counted, is_object = segmentation != IGNORED, segmentation == 1

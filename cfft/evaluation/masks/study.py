@@ -1,4 +1,4 @@
-"""Measure the masks of several models on several sets: what `cfft eval masks` shows."""
+"""Measure the masks of several models on several sets, for `cfft eval masks`."""
 
 from __future__ import annotations
 

@@ -69,17 +69,17 @@ class ModelRef:
 
     @property
     def is_bare(self) -> bool:
-        """Whether nothing beside its weights says which architecture they have."""
+        """True where nothing beside its weights names their architecture."""
         return not (self.path is None or self.run or self.description)
 
     @property
     def description(self) -> ModelDescription | None:
-        """What the file beside its weights says of it; None without one."""
+        """The description beside its weights; None without one."""
         return None if self.path is None else read_description(find_weights(self.path).parent)
 
     @property
     def layer(self) -> Layer | None:
-        """How the run was configured; of anything else, which model its description names."""
+        """The configuration of the run; of anything else, the model that its description names."""
         if self.run is not None:
             return read_file(self.run.config)
         if self.description is None:

@@ -65,17 +65,15 @@ def evaluation_subjects(
 def _evaluated(
     ref: ModelRef, runs: Sequence[RunDirectory], named: Collection[str], builder: ModelBuilder
 ) -> EvaluationSubject:
-    """Return a model before it is known what tables call it and its group."""
+    """Return a model that has neither its label nor its group yet."""
     if ref.path is None:
         return _before(ref, runs, named, builder)
-    if ref.run is None:
-        made_by = configuration_digest({"weights": str(ref.path.resolve())})
-        identity = Identity(ref.text, ref.text, "weights", "", ref.seed, configuration=made_by)
-    else:
-        made_by, run_digest = configuration_digest(ref.run.read_config()), ref.run.read_digest()
-        identity = Identity(
-            ref.text, ref.text, "run", "", ref.seed, configuration=made_by, run_digest=run_digest
-        )
+    made_by = ref.run.read_config() if ref.run else {"weights": str(ref.path.resolve())}
+    identity = Identity(
+        ref.text, ref.text, "run" if ref.run else "weights", "", ref.seed,
+        configuration=configuration_digest(made_by),
+        run_digest=ref.run.read_digest() if ref.run else None,
+    )  # fmt: skip
     return EvaluationSubject(identity, partial(builder.stored, ref.path))
 
 
