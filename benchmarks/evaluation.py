@@ -31,10 +31,9 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 
 import cfft
-from cfft.evaluation.images.side_by_side import predict_together
 from cfft.model.description import ModelDescription
 from cfft.runtime.devices import make_accelerator
-from cfft.scoring.evaluate import Reading
+from cfft.scoring.evaluate import Reading, predict_together
 from cfft.scoring.loaded_model import LoadedModel
 
 CLASSES = 100

@@ -14,7 +14,7 @@ from cfft.config.layers import Layer
 from cfft.config.resolve import RunConfig, resolve
 from cfft.config.settings import Evaluation
 from cfft.evaluation.compare.baseline import baseline_line, chosen_baseline
-from cfft.evaluation.compare.comparison import Comparison, compare
+from cfft.evaluation.compare.comparison import compare
 from cfft.evaluation.compare.measured import MeasuredModel, MeasuredSet, measure
 from cfft.evaluation.files.evaluation import EvaluationResults, Identity
 from cfft.evaluation.files.files import EvaluationFiles, new_evaluation
@@ -30,7 +30,6 @@ from cfft.evaluation.images.sets import (
     unmeasured,
     without_unreadable,
 )
-from cfft.evaluation.images.side_by_side import alike, predict_together
 from cfft.evaluation.models.builder import ModelBuilder
 from cfft.evaluation.models.finding import ModelRef, find_models, model_layers
 from cfft.evaluation.models.subjects import EvaluationSubject, evaluation_subjects
@@ -38,9 +37,8 @@ from cfft.plugin.registry import Registry
 from cfft.runtime.devices import make_accelerator, processes_of, surroundings
 from cfft.runtime.files import check_free
 from cfft.runtime.progress import Reporter, Silent
-from cfft.scoring.evaluate import Reading
+from cfft.scoring.evaluate import Reading, alike, predict_together
 from cfft.scoring.loaded_model import LoadedModel
-from cfft.scoring.predictions import Predictions
 from cfft.scoring.scores import LabelSpace
 
 if TYPE_CHECKING:
@@ -174,18 +172,6 @@ class _Evaluation:
         self, view: SuiteView, each: MeasuredImages, pairs: Sequence[Pair], files: EvaluationFiles
     ) -> Iterator[tuple[int, MeasuredSet]]:
         """Keep and score the predictions for a set; logits are gone when the next set comes."""
-        name = each.images.name
-        for position, predictions in self._predicted(each, pairs):
-            subject, _ = pairs[position]
-            files.keep(subject.identity.label, name, predictions)
-            shifts = view.shifts(self._seed_of(subject)) if each.role == "id" else {}
-            scored = partial(measure, name, predictions, each.role, self.space, shifts)
-            yield position, files.processes.from_main(scored)
-
-    def _predicted(
-        self, each: MeasuredImages, pairs: Sequence[Pair]
-    ) -> Iterator[tuple[int, Predictions]]:
-        """Give the predictions for a set by the position of the model."""
         images, batch_size, workers = each.images, self.settings.batch_size, self.settings.workers
         wanted = {i: m for i, (s, m) in enumerate(pairs) if self._seed_of(s) in each.seeds}
         for positions in alike(wanted):
@@ -193,12 +179,17 @@ class _Evaluation:
             reading = Reading(models[0].preprocessing, batch_size, workers)
             with self.reporter.task(f"evaluating {images.name}", len(images)) as advance:
                 predicted = predict_together(models, images, reading, self.accelerator, advance)
-            yield from zip(positions, predicted, strict=True)
+            for position, predictions in zip(positions, predicted, strict=True):
+                subject, _ = pairs[position]
+                files.keep(subject.identity.label, images.name, predictions)
+                shifts = view.shifts(self._seed_of(subject)) if each.role == "id" else {}
+                scored = partial(measure, images.name, predictions, each.role, self.space, shifts)
+                yield position, files.processes.from_main(scored)
 
-    def _results(self, view: SuiteView, compared: Comparison) -> EvaluationResults:
+    def _results(self, view: SuiteView, compared: EvaluationResults) -> EvaluationResults:
         seeds = sorted({seed for each in view.sets for seed in each.seeds})
         return attrs.evolve(
-            compared.results(),
+            compared,
             cfft=version("cfft"),
             suite=self.config.to_dict()["suite"],
             baseline_line=self.settings.baseline_line,

@@ -14,7 +14,7 @@ import attrs
 from cfft.config.settings import Evaluation
 from cfft.errors import ConfigError
 from cfft.evaluation.compare.baseline import baseline_line, chosen_baseline
-from cfft.evaluation.compare.comparison import Comparison, compare
+from cfft.evaluation.compare.comparison import compare
 from cfft.evaluation.compare.groups import in_groups
 from cfft.evaluation.compare.measured import MeasuredModel, measure
 from cfft.evaluation.files.evaluation import EvaluatedModel, EvaluationResults
@@ -105,7 +105,7 @@ def _stored(sources: Sequence[StoredEvaluation]) -> list[tuple[EvaluatedModel, d
     ]
 
 
-def _results(sources: Sequence[StoredEvaluation], compared: Comparison) -> EvaluationResults:
+def _results(sources: Sequence[StoredEvaluation], compared: EvaluationResults) -> EvaluationResults:
     """Return what all sources say, None where they differ in seed, precision, device, processes."""
     first, *others = (source.said for source in sources)
     shared: dict[str, Any] = {
@@ -114,7 +114,7 @@ def _results(sources: Sequence[StoredEvaluation], compared: Comparison) -> Evalu
         for value in [getattr(first, name)]
     }
     return attrs.evolve(
-        compared.results(),
+        compared,
         cfft=version("cfft"),
         suite=first.suite,
         classes=first.classes,

@@ -65,7 +65,7 @@ def test_versions_of_a_image_are_drawn_together() -> None:
 
 
 def average_interval(sets: dict[str, MeasuredSet]) -> tuple[float, float]:
-    (found,) = compare([model("m", **sets)], None, {}).results().models
+    (found,) = compare([model("m", **sets)], None, {}).models
     return found.ood_ci95
 
 
@@ -88,7 +88,7 @@ def test_paired_differences_of_sets_that_show_the_same_images_are_drawn_together
             model(label, **{n: measured("ood", right, n, originals=o) for n, o in named.items()})
             for label, right in (("a", [1, 0, 0, 0]), ("b", [1, 1, 0, 0]))
         )
-        (found,) = compare([a, b], "a", {}).results().differences
+        (found,) = compare([a, b], "a", {}).differences
         return found.ood_average
 
     assert pair(snow="test") == pair()
@@ -97,7 +97,7 @@ def test_paired_differences_of_sets_that_show_the_same_images_are_drawn_together
 def test_the_number_of_originals_stands_beside_that_of_images() -> None:
     twice = measured("ood", [1, 0, 1, 0], original=[0, 1, 0, 1])
 
-    (found,) = compare([model("m", fog=twice)], None, {}).results().models
+    (found,) = compare([model("m", fog=twice)], None, {}).models
 
     assert (found.sets["fog"].n, found.sets["fog"].originals) == (4, 2)
 
@@ -105,7 +105,7 @@ def test_the_number_of_originals_stands_beside_that_of_images() -> None:
 def test_the_ood_average_counts_every_set_once() -> None:
     sets = {"a": measured("ood", [1] * 100), "b": measured("ood", [0])}
 
-    (found,) = compare([model("m", t=measured("id", [1]), **sets)], None, {}).results().models
+    (found,) = compare([model("m", t=measured("id", [1]), **sets)], None, {}).models
 
     assert (found.ood_average, found.ood_ci95) == (0.5, (0.5, 0.5))
 
@@ -113,7 +113,7 @@ def test_the_ood_average_counts_every_set_once() -> None:
 def test_two_models_that_are_right_on_the_same_images_differ_by_exactly_nothing() -> None:
     models = [model(name, art=measured("ood", [1, 0, 1, 0])) for name in ("a", "b")]
 
-    (found,) = compare(models, "a", {}).results().differences
+    (found,) = compare(models, "a", {}).differences
 
     assert (found.a, found.b) == ("b", "a")
     assert found.ood_average == Gap(0.0, (0.0, 0.0))
@@ -123,7 +123,7 @@ def test_two_models_that_are_right_on_the_same_images_differ_by_exactly_nothing(
 def test_a_difference_is_a_model_minus_the_baseline() -> None:
     models = [model("a", art=measured("ood", [1, 1])), model("b", art=measured("ood", [0, 0]))]
 
-    (found,) = compare(models, "b", {}).results().differences
+    (found,) = compare(models, "b", {}).differences
 
     assert (found.a, found.ood_average.difference) == ("a", 1.0)
 
@@ -134,7 +134,7 @@ def test_sets_with_other_images_are_not_compared() -> None:
         model("b", photo=measured("id", [1], "split 1"), art=measured("ood", [0])),
     ]
 
-    (found,) = compare(models, "a", {}).results().differences
+    (found,) = compare(models, "a", {}).differences
 
     assert found.sets.keys() == {"art"}
     assert found.ood_average.difference == -1.0
@@ -143,7 +143,7 @@ def test_sets_with_other_images_are_not_compared() -> None:
 def test_without_an_ood_set_in_common_there_is_no_average_difference() -> None:
     models = [model("a", art=measured("ood", [1])), model("b", sketch=measured("ood", [1]))]
 
-    (found,) = compare(models, "a", {}).results().differences
+    (found,) = compare(models, "a", {}).differences
 
     assert (found.ood_average, found.sets) == (None, {})
 
@@ -154,7 +154,7 @@ def test_averages_over_different_sets_do_not_stand_side_by_side() -> None:
         model("b", "g", 1, art=measured("ood", [1]), sketch=measured("ood", [0])),
     ]
 
-    results = compare(models, "a", {}).results()
+    results = compare(models, "a", {})
 
     fewer, all_sets = results.models
     assert (fewer.ood_average, fewer.ood_ci95) == (None, None)
@@ -170,7 +170,7 @@ def test_seeds_of_one_group_become_mean_and_standard_deviation() -> None:
         model("b", "context", 0, art=measured("ood", [0, 0])),
     ]
 
-    several, single = compare(models, None, {}).results().groups
+    several, single = compare(models, None, {}).groups
 
     assert (several.group, several.models) == ("object", ("a0", "a1"))
     assert several.sets["art"] == Spread(0.75, pytest.approx(0.5**0.5 / 2), 2)
@@ -270,7 +270,7 @@ def test_models_on_the_line_have_no_effective_robustness_and_better_ones_have() 
     models = [*on_line, shifted("mine", 8, 7)]
     line = baseline_line("line*", [each.identity for each in models])
 
-    results = compare(models, None, line.fit(models)).results()
+    results = compare(models, None, line.fit(models))
 
     robust = [each.effective_robustness["art"] for each in results.models]
     assert robust == pytest.approx([0.0, 0.0, 0.0, 0.2])
@@ -290,7 +290,7 @@ def of_a_thousand(id_: int, ood: int, originals: str = "") -> MeasuredModel:
 
 
 def above_line(found: MeasuredModel, line: AccuracyLine) -> list[float] | None:
-    results = compare([found], None, {"art": line, "ood_average": line}).results().models[0]
+    results = compare([found], None, {"art": line, "ood_average": line}).models[0]
     intervals = results.effective_robustness_ci95
     assert intervals["art"] == intervals["ood_average"]
     return intervals["art"]
@@ -317,14 +317,14 @@ def test_a_model_that_is_always_right_in_distribution_has_no_effective_robustnes
     line = AccuracyLine(slope=1, intercept=0, models=3, r2=1)
     perfect = of_a_thousand(1000, 500)
 
-    (found,) = compare([perfect], None, {"art": line}).results().models
+    (found,) = compare([perfect], None, {"art": line}).models
 
     assert found.effective_robustness == {"art": None}
     assert found.effective_robustness_ci95 == {"art": None}
 
 
 def test_without_a_line_there_is_no_effective_robustness() -> None:
-    (found,) = compare([shifted("mine", 8, 7)], None, {}).results().models
+    (found,) = compare([shifted("mine", 8, 7)], None, {}).models
 
     assert found.effective_robustness is None
 

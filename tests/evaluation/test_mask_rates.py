@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cfft.evaluation.masks.rates import centred_squares, mask_figures, random_patches
+from cfft.evaluation.masks.measuring import centred_squares, mask_figures, random_patches
 from cfft.step.patches import enlarged
 
 # 4 object pixels, 7 of context, 1 left out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -62,18 +62,15 @@ class BaselineLine:
             raise DataError(
                 f"--baseline-line takes an ID set and OOD sets, here are: {', '.join(roles)}"
             )
-        if not self.labels and not any(self._on(test, name, roles) for name in ood):
+        named = [_named(point, [*roles]).keys() for point in self.points]
+        most = max(sum({test, name} <= own for own in named) for name in ood)
+        if not self.labels and most < FEWEST_ON_A_LINE:
             keys = dict.fromkeys(key for point in self.points for key in point)
             raise DataError(
                 f"--baseline-line {self.asked}: a line takes {FEWEST_ON_A_LINE} models with "
                 f"accuracies on {test} and on one of {', '.join(ood)}; its sets are called: "
                 f"{', '.join(keys)}"
             )
-
-    def _on(self, test: str, name: str, names: Iterable[str]) -> bool:
-        """Tell whether enough points of a file have both sets."""
-        found = [{test, name} <= _named(point, [*names]).keys() for point in self.points]
-        return sum(found) >= FEWEST_ON_A_LINE
 
     def fit(self, models: Sequence[MeasuredModel]) -> dict[str, AccuracyLine]:
         """Return the line of each OOD set, and of their average, where enough models make one."""

@@ -27,13 +27,11 @@ from cfft.scoring.spread import Spread
 
 
 @attrs.frozen(eq=False)
-class Comparison:
+class _Comparison:
     """Compare models on the images that they have in common.
 
-    `baseline`: the label of the model that all others are compared with, None for no differences.
-    `lines`: by OOD set and for "ood_average", what ID accuracy predicts. `replicates`: by model and
-    set, top-1 on redrawn images, 0..1: [REPLICATES] each. Models with the same images have the
-    same draws, and so have sets that show versions of the same images.
+    `replicates`: by model and set, top-1 on redrawn images, 0..1: [REPLICATES] each. Models with
+    the same images have the same draws, and so have sets that show versions of the same images.
     """
 
     models: Sequence[MeasuredModel]
@@ -42,7 +40,6 @@ class Comparison:
     replicates: Mapping[tuple[str, str], Shares]
 
     def results(self) -> EvaluationResults:
-        """Return what evaluation.json says of the models, and nothing yet of where they ran."""
         return EvaluationResults(
             baseline=self.baseline,
             lines=self.lines,
@@ -53,7 +50,6 @@ class Comparison:
 
     @property
     def ood(self) -> list[str]:
-        """The names of the OOD sets that averages are over: those that any model has."""
         return ood_names(self.models)
 
     def _groups(self) -> Iterable[SeedGroup]:
@@ -69,23 +65,19 @@ class Comparison:
             yield SeedGroup(group, alpha, labels, spread.pop(OOD_AVERAGE, None), spread)
 
     def _model(self, model: MeasuredModel) -> EvaluatedModel:
+        average = with_average(model, self.ood).get(OOD_AVERAGE)
         return EvaluatedModel(
             **attrs.asdict(model.identity, recurse=False),
             predictions=model.predictions,
             sets={name: each.score for name, each in model.sets.items()},
-            ood_average=with_average(model, self.ood).get(OOD_AVERAGE),
-            ood_ci95=self._ood_interval(model),
+            ood_average=average,
+            ood_ci95=None if average is None else interval95(self._redrawn(model, self.ood)),
             id_on_classes_of={} if model.test is None else model.sets[model.test].on_classes_of,
             effective_robustness=self._above_line(model),
             effective_robustness_ci95=self._above_line_intervals(model),
         )
 
-    def _ood_interval(self, model: MeasuredModel) -> Interval | None:
-        if OOD_AVERAGE not in with_average(model, self.ood):
-            return None
-        return interval95(self._ood_replicates(model, self.ood))
-
-    def _ood_replicates(self, model: MeasuredModel, names: Sequence[str]) -> Shares:
+    def _redrawn(self, model: MeasuredModel, names: Sequence[str]) -> Shares:
         """Return the mean over sets: [REPLICATES]."""
         redrawn: Shares = np.mean([self.replicates[model.label, name] for name in names], axis=0)
         return redrawn
@@ -107,7 +99,7 @@ class Comparison:
             return None
         test = self.replicates[model.label, model.test]
         return {
-            name: _interval_above(self.lines[name], test, self._ood_replicates(model, names))
+            name: _interval_above(self.lines[name], test, self._redrawn(model, names))
             for name in above
             for names in [self.ood if name == OOD_AVERAGE else [name]]
         }
@@ -134,14 +126,19 @@ class Comparison:
 
     def _paired(self, a: MeasuredModel, b: MeasuredModel, names: Sequence[str]) -> Gap:
         gaps = [a.sets[name].score.top1 - b.sets[name].score.top1 for name in names]
-        redrawn = self._ood_replicates(a, names) - self._ood_replicates(b, names)
+        redrawn = self._redrawn(a, names) - self._redrawn(b, names)
         return Gap(mean(gaps), interval95(redrawn))
 
 
 def compare(
     models: Sequence[MeasuredModel], baseline: str | None, lines: Mapping[str, AccuracyLine]
-) -> Comparison:
-    """Redraw the images of every set once for all models that have the same ones."""
+) -> EvaluationResults:
+    """Return what evaluation.json says of the models, and nothing yet of where they ran.
+
+    `baseline`: the label of the model that all others are compared with, None for no differences.
+    `lines`: by OOD set and for "ood_average", what ID accuracy predicts. The images of every set
+    are redrawn once for all models that have the same ones.
+    """
     sharing: dict[tuple[str, str, str], list[MeasuredModel]] = defaultdict(list)
     for model in models:
         for name, each in model.sets.items():
@@ -153,7 +150,7 @@ def compare(
         redrawn = resampled_top1(correct, original, originals)
         pairs = zip(members, redrawn, strict=True)
         replicates |= {(model.label, name): shares for model, shares in pairs}
-    return Comparison(models, baseline, lines, replicates)
+    return _Comparison(models, baseline, lines, replicates).results()
 
 
 def ood_names(models: Iterable[MeasuredModel]) -> list[str]:
@@ -164,7 +161,8 @@ def ood_names(models: Iterable[MeasuredModel]) -> list[str]:
 def with_average(model: MeasuredModel, names: Sequence[str]) -> dict[str, float]:
     """Return top-1 by set, and by "ood_average" where the OOD sets `names` have one."""
     ood = {name: each.score.top1 for name, each in model.ood.items()}
-    return model.accuracies | with_ood_average(ood, names)
+    top1 = {name: each.score.top1 for name, each in model.sets.items()}
+    return top1 | with_ood_average(ood, names)
 
 
 def _interval_above(line: AccuracyLine, test: Shares, ood: Shares) -> Interval | None:

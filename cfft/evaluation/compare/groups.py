@@ -76,36 +76,30 @@ def group_names(configs: Sequence[Config]) -> list[str]:
     name are told apart by the values that differ among them; where many do by as few as it takes.
     """
     facts = list(map(but_for_seed, configs))
-    methods = _with_further_losses(configs)
+    methods = _methods(configs)
     return [
         _distinct(name, own, [f for other, f in zip(methods, facts, strict=True) if other == name])
         for name, own in zip(methods, facts, strict=True)
     ]
 
 
-def method(config: Config) -> str:
-    """Name how a run was trained: "object + single", or its losses, or "vanilla"."""
-    losses = _losses(config)
-    pair = [config.get(kind, {}).get("use", "none") for kind in ("mask", "fill")]
-    is_masking = pair[0] != "none"
-    return " + ".join(pair if is_masking else losses) or "vanilla"
+def _methods(configs: Sequence[Config]) -> list[str]:
+    """Name how each run was trained: "object + single", or its losses, or "vanilla".
 
-
-def _with_further_losses(configs: Sequence[Config]) -> list[str]:
-    """Add to the name of each method the losses that not all of its runs have."""
-    methods = [method(config) for config in configs]
+    Losses that not all runs of one name have are added to it.
+    """
+    losses = [[loss.get("label", loss["use"]) for loss in c.get("loss", ())] for c in configs]
+    names = []
+    for config, own in zip(configs, losses, strict=True):
+        mask, fill = (config.get(kind, {}).get("use", "none") for kind in ("mask", "fill"))
+        names.append(" + ".join(own if mask == "none" else (mask, fill)) or "vanilla")
     shared: dict[str, set[str]] = {}
-    for name, config in zip(methods, configs, strict=True):
-        losses = set(_losses(config))
-        shared[name] = shared.get(name, losses) & losses
+    for name, own in zip(names, losses, strict=True):
+        shared[name] = shared.get(name, set(own)).intersection(own)
     return [
-        " + ".join([name, *(loss for loss in _losses(config) if loss not in shared[name])])
-        for name, config in zip(methods, configs, strict=True)
+        " + ".join([name, *(loss for loss in own if loss not in shared[name])])
+        for name, own in zip(names, losses, strict=True)
     ]
-
-
-def _losses(config: Config) -> list[str]:
-    return [loss.get("label", loss["use"]) for loss in config.get("loss", ())]
 
 
 def _distinct(name: str, own: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:

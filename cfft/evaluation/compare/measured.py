@@ -56,11 +56,6 @@ class MeasuredModel:
         """The OOD sets by name."""
         return {name: each for name, each in self.sets.items() if each.score.role == "ood"}
 
-    @property
-    def accuracies(self) -> dict[str, float]:
-        """Top-1 by set."""
-        return {name: each.score.top1 for name, each in self.sets.items()}
-
 
 def measure(
     name: str,

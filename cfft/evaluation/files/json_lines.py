@@ -32,8 +32,16 @@ def read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         why = error.strerror if isinstance(error, OSError) else error
         raise DataError(f"{path}: cannot be read: {why}") from error
     for number, line in enumerate(lines, start=1):
-        if line.strip():
-            yield f"{path}, line {number}", _as_object(line, f"{path}, line {number}")
+        if not line.strip():
+            continue
+        place = f"{path}, line {number}"
+        try:
+            found = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{place}: no JSON ({error}); wanted one JSON object a line") from error
+        if not isinstance(found, dict):
+            raise DataError(f"{place}: got {line.strip()[:40]}, wanted one JSON object a line")
+        yield place, found
 
 
 def accuracies(line: Mapping[str, Any], place: str) -> dict[str, float]:
@@ -53,14 +61,4 @@ def accuracies(line: Mapping[str, Any], place: str) -> dict[str, float]:
             raise DataError(f"{place}: {name} is {value}, allowed: shares from 0 to 1")
     if not found:
         raise DataError(f"{place}: no accuracies, wanted shares from 0 to 1 by name of the set")
-    return found
-
-
-def _as_object(line: str, place: str) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{place}: no JSON ({error}); wanted one JSON object a line") from error
-    if not isinstance(found, dict):
-        raise DataError(f"{place}: got {line.strip()[:40]}, wanted one JSON object a line")
     return found

@@ -18,7 +18,6 @@ from cfft.evaluation.masks.segmentations import (
     chosen,
     image_size,
     matched,
-    names_of,
     shared_file,
 )
 
@@ -102,7 +101,7 @@ def _images(image_set: ImageSet, images: Sequence[Entry], file: Path) -> Mapping
     paths = [PurePosixPath(str(image["file_name"])) for image in images]
     by_path = _places(paths)
     by_name = _places([PurePosixPath(path.name) for path in paths])
-    found = matched(image_set, names_of(image_set), by_path.get, by_name.get)
+    found = matched(image_set, by_path.get, by_name.get)
     for index, places in found.items():
         if len(places) > 1:
             several = " or ".join(repr(images[place]["file_name"]) for place in places)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -67,7 +67,7 @@ def mask_files(images: ImageSet, folder: Path, read: Callable[[Path], Mask]) -> 
         path = folder / name
         return path if path.is_file() else None
 
-    found = matched(images, [name.with_suffix(".png") for name in names_of(images)], find, find)
+    found = matched(images, find, find, ".png")
     if not found:
         example = PurePosixPath(images.identify(0)).with_suffix(".png")
         raise DataError(
@@ -94,23 +94,21 @@ def mask_files(images: ImageSet, folder: Path, read: Callable[[Path], Mask]) -> 
     return chosen(images, found, segment)
 
 
-def names_of(images: ImageSet) -> list[PurePosixPath]:
-    """Return the name of each image within its set, CLASS/NAME.jpg."""
-    return [PurePosixPath(images.identify(index)) for index in range(len(images))]
-
-
 def matched(
     images: ImageSet,
-    names: Sequence[PurePosixPath],
     by_path: Callable[[PurePosixPath], File | None],
     by_name: Callable[[PurePosixPath], File | None],
+    suffix: str | None = None,
 ) -> dict[int, File]:
-    """Return the file of each image that has one, by index; `names`: CLASS/NAME, one per image.
+    """Return the file of each image that has one, by index.
 
-    That of a set SET is SET/CLASS/NAME, else CLASS/NAME, else NAME; one of the three holds for the
-    whole set. SET may also be the set that this one is a part of. `by_path` finds a file by one of
-    the first two, `by_name` by the last.
+    That of image CLASS/NAME.jpg of a set SET is SET/CLASS/NAME.jpg, else CLASS/NAME.jpg, else
+    NAME.jpg; one of the three holds for the whole set. SET may also be the set that this one is a
+    part of. `by_path` finds a file by one of the first two, `by_name` by the last. `suffix`: the
+    ending of files, None where it is the image's own.
     """
+    own = [PurePosixPath(images.identify(index)) for index in range(len(images))]
+    names = own if suffix is None else [name.with_suffix(suffix) for name in own]
     below = [[PurePosixPath(place, name) for name in names] for place in (*_set_names(images), "")]
     bare = [PurePosixPath(name.name) for name in names]
     for keys, find in [*((keys, by_path) for keys in below), (bare, by_name)]:

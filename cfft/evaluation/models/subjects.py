@@ -1,4 +1,4 @@
-"""The models that an evaluation measures: their labels and groups, and how each is built."""
+"""The models that an evaluation measures, with labels and groups; each is built on demand."""
 
 from __future__ import annotations
 
@@ -57,7 +57,12 @@ def evaluation_subjects(
         listed.append(attrs.evolve(model, identity=own))
         if ref.run is not None:
             listed += _ensembles(own, ref.run, alphas, builder)
-    _require_own_labels(listed)
+    ((label, count),) = Counter(model.identity.label for model in listed).most_common(1)
+    if count > 1:  # alphas that are alike in six digits, or a name like theirs
+        raise ConfigError(
+            f"two models would be called '{label}': give --alphas that differ in their first "
+            "six digits, and directories other names"
+        )
     grouped = in_groups([model.identity for model in listed])
     return [attrs.evolve(m, identity=own) for m, own in zip(listed, grouped, strict=True)]
 
@@ -124,14 +129,3 @@ def _shared_start(
 def before_name(head: str) -> str:
     """Name a model before fine-tuning by its head: "zero-shot", "pre-trained (linear-probe)"."""
     return head if head == "zero-shot" else f"pre-trained ({head})"
-
-
-def _require_own_labels(models: Sequence[EvaluationSubject]) -> None:
-    """Raise ConfigError for alphas that are alike in six digits, and for names like theirs."""
-    counts = Counter(model.identity.label for model in models)
-    twice = [label for label, count in counts.items() if count > 1]
-    if twice:
-        raise ConfigError(
-            f"two models would be called '{twice[0]}': give --alphas that differ in their first "
-            "six digits, and directories other names"
-        )

@@ -11,11 +11,10 @@ from PIL import Image
 
 from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError
-from cfft.evaluation.images.side_by_side import alike, predict_together
 from cfft.model.description import ModelDescription
 from cfft.records import Preprocessing
 from cfft.runtime.devices import make_accelerator
-from cfft.scoring.evaluate import Reading, evaluate
+from cfft.scoring.evaluate import Reading, alike, evaluate, predict_together
 from cfft.scoring.loaded_model import LoadedModel
 from cfft.testing import tiny_classifier
 
