@@ -52,7 +52,7 @@ def evaluate(
     reporter: Reporter | None = None,
     **parameters: Any,
 ) -> dict[str, Any]:
-    """Measure models side by side, and return what evaluation.json holds.
+    """Measure models side by side and return the content of evaluation.json.
 
     `models`: run directories, checkpoint directories, weight files, patterns of them, or
     "zero-shot" for the model before fine-tuning. The keywords are the options of `cfft eval` with

@@ -55,7 +55,7 @@ def evaluate_models(
     out: Path,
     reporter: Reporter | None = None,
 ) -> EvaluationResults:
-    """Measure the models that `asked` names and return what evaluation.json in `out` holds.
+    """Measure the models that `asked` names and return the content of evaluation.json.
 
     `layer`: what the user says of suite, model and seed; what is missing comes from the first run
     among the models. Each model is measured on the sets of its own seed unless `layer` gives one.

@@ -23,7 +23,7 @@ from cfft.scoring.predictions import Predictions
 
 @attrs.frozen
 class RankedClass:
-    """Hold one of the classes that a model holds most likely, `rank` 1 being the likeliest.
+    """Hold one of the likeliest classes of an image; `rank` 1 is the likeliest.
 
     `class_index` tells classes apart that share a name. `probability`: softmax over all classes.
     """
@@ -90,7 +90,7 @@ def likeliest(predictions: Predictions, classes: Sequence[str], top: int) -> Ite
 def check_top(top: int, classes: Sequence[str]) -> None:
     """Raise ConfigError for more classes than there are."""
     if top > len(classes):
-        raise ConfigError(f"--top {top}: the model tells {len(classes)} classes apart")
+        raise ConfigError(f"--top {top}: the model has only {len(classes)} classes")
 
 
 def _images_of(word: str) -> Iterator[str]:

@@ -128,7 +128,7 @@ def _columns(view: CleanPass, combinations: Sequence[Combination], seed: int) ->
 
 
 def title(chosen: Chosen, values: Mapping[str, Any], notes: Sequence[str] = ()) -> str:
-    """Spell a strategy in two lines: kind and name, then those `values` that are numbers, `notes`.
+    """Describe a strategy in two lines: kind and name, then numeric `values` and `notes`.
 
     The second line is there even where it is empty, so that headings are alike in height.
     """

@@ -31,7 +31,7 @@ def recompute(
     out: Path | None = None,
     reporter: Reporter | None = None,
 ) -> EvaluationResults:
-    """Return what evaluation.json would hold, from what evaluations and runs have stored.
+    """Return the content of evaluation.json, from stored predictions of evaluations and runs.
 
     `asked`: directories of evaluations and of finished runs, or patterns of them. With `out`
     that and copies of the predictions are written there. `reporter` hears of sources that were
@@ -106,7 +106,7 @@ def _stored(sources: Sequence[StoredEvaluation]) -> list[tuple[EvaluatedModel, d
 
 
 def _results(sources: Sequence[StoredEvaluation], compared: EvaluationResults) -> EvaluationResults:
-    """Return what all sources say, None where they differ in seed, precision, device, processes."""
+    """Return what all sources share; None for a seed, precision or device that differs."""
     first, *others = (source.said for source in sources)
     shared: dict[str, Any] = {
         name: value if all(getattr(other, name) == value for other in others) else None
@@ -130,9 +130,9 @@ def _warn_of_other_precisions(sources: Sequence[StoredEvaluation], reporter: Rep
         if other.said.precision != first.said.precision:
             reporter.warned(
                 f"{first.path} was computed in {_precision(first)} and {other.path} in "
-                f"{_precision(other)}: a part of their differences may be rounding"
+                f"{_precision(other)}: some of their differences may be rounding"
             )
 
 
 def _precision(source: StoredEvaluation) -> str:
-    return source.said.precision or "a precision that it does not say"
+    return source.said.precision or "an unknown precision"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Reading:
-    """Say how images reach a model: preprocessing, images per pass, decoding processes."""
+    """Hold how images reach a model: preprocessing, images per pass, decoding processes."""
 
     preprocessing: Preprocessing
     batch_size: int

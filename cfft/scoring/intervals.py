@@ -33,7 +33,7 @@ def share_ci95(correct: NDArray[np.bool_], original: NDArray[np.int64]) -> tuple
 
 
 def effective_count(correct: NDArray[np.bool_], original: NDArray[np.int64]) -> float:
-    """Return how many independent images tell as much as these: share (1 - share) / variance.
+    """Return the number of independent images with the same variance: share (1 - share) / var.
 
     The variance is that of a ratio over originals. It is never more than N; where all are right or
     all wrong, or versions of a single original, nothing is known of the variance, and each original

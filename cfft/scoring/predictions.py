@@ -47,7 +47,7 @@ class Predictions:
 
     @property
     def original(self) -> NDArray[np.int64]:
-        """The number of the image that each is a version of, from 0 as they come: [N]."""
+        """The number of the image that each is a version of, counted from 0: [N], int64."""
         names: Sequence[Any] = self.origins or range(len(self.labels))
         numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
         return np.array([numbers[name] for name in names], dtype=np.int64)
@@ -130,7 +130,7 @@ def chosen_labels(predictions: Predictions) -> Tensor:
 
 
 def correct_images(predictions: Predictions) -> Tensor:
-    """Tell of each image whether top-1 is right: [N], bool."""
+    """Return whether top-1 is right for each image: [N], bool."""
     return chosen_labels(predictions) == predictions.labels
 
 

@@ -55,7 +55,7 @@ def test_the_interval_of_many_images_is_that_of_the_normal_distribution() -> Non
     assert (low, high) == (pytest.approx(0.8 - half, abs=4e-3), pytest.approx(0.8 + half, abs=4e-3))
 
 
-def test_versions_of_a_image_are_drawn_together() -> None:
+def test_versions_of_an_image_are_drawn_together() -> None:
     correct, versions = np.arange(100) % 5 > 0, np.tile(np.arange(100), 5)
 
     alone = resampled_top1([correct], np.arange(100), "art")

@@ -230,7 +230,7 @@ def test_both_processes_name_every_unreadable_image(
 
 
 @pytest.mark.parametrize("image", ["00.png", "01.png"])
-def test_where_one_process_cannot_read_a_image_both_end(
+def test_where_one_process_cannot_read_an_image_both_end(
     image: str, world: Path, clip: tuple[Path, Path], tmp_path: Path
 ) -> None:
     shutil.copytree(world, tmp_path / "world")

@@ -40,7 +40,7 @@ def chosen_baseline(asked: str | None, models: Sequence[Identity]) -> str | None
 
 @attrs.frozen(eq=False)
 class BaselineLine:
-    """Say which models make the line: `points` read from a file, or those among `labels`.
+    """Hold the models that make the line: `points` from a file, or those called `labels`.
 
     `asked`: what the user wrote, None without a line.
     """
@@ -60,15 +60,15 @@ class BaselineLine:
         ood = [name for name, role in roles.items() if role == "ood"]
         if test is None or not ood:
             raise DataError(
-                f"--baseline-line takes an ID set and OOD sets, here are: {', '.join(roles)}"
+                f"--baseline-line needs an ID set and OOD sets, got: {', '.join(roles)}"
             )
         named = [_named(point, [*roles]).keys() for point in self.points]
         most = max(sum({test, name} <= own for own in named) for name in ood)
         if not self.labels and most < FEWEST_ON_A_LINE:
             keys = dict.fromkeys(key for point in self.points for key in point)
             raise DataError(
-                f"--baseline-line {self.asked}: a line takes {FEWEST_ON_A_LINE} models with "
-                f"accuracies on {test} and on one of {', '.join(ood)}; its sets are called: "
+                f"--baseline-line {self.asked}: a line needs {FEWEST_ON_A_LINE} models with "
+                f"accuracies on {test} and on one of {', '.join(ood)}; its sets are: "
                 f"{', '.join(keys)}"
             )
 
@@ -85,9 +85,9 @@ class BaselineLine:
 
 
 def baseline_line(asked: str | None, models: Sequence[Identity]) -> BaselineLine:
-    """Find the models that make the line; nothing has to be measured yet.
+    """Find the models that make the line, before anything is measured.
 
-    `asked`: a .jsonl file with one JSON object of accuracies by set a line, an evaluation, or a
+    `asked`: a .jsonl file with one JSON object of accuracies by set per line, an evaluation, or a
     pattern of labels, sources or groups of `models`. Raises ConfigError for too few, DataError for
     a file that cannot be read.
     """
@@ -99,7 +99,7 @@ def baseline_line(asked: str | None, models: Sequence[Identity]) -> BaselineLine
     count = len(points or labels)
     if count < FEWEST_ON_A_LINE:
         raise ConfigError(
-            f"--baseline-line {asked}: a line takes {FEWEST_ON_A_LINE} models or more, here are "
+            f"--baseline-line {asked}: a line needs {FEWEST_ON_A_LINE} models or more, got "
             f"{count}: give a FILE{_LINES}, an evaluation, or a pattern of models measured here: "
             f"{', '.join(model.label for model in models)}"
         )
@@ -117,7 +117,7 @@ def _read_points(path: Path) -> list[Accuracies] | None:
 
 
 def _named(point: Accuracies, sets: Sequence[str]) -> Accuracies:
-    """Call the values of a file as the sets here: case and punctuation do not count.
+    """Rename the values of a file to the sets measured here, but for case and punctuation.
 
     Raises DataError where two names come to the same set.
     """

@@ -93,7 +93,7 @@ class _Comparison:
         }
 
     def _above_line_intervals(self, model: MeasuredModel) -> dict[str, Interval | None] | None:
-        """Return what redrawn images make of effective robustness; the line stays as it is."""
+        """Return intervals over redrawn images; the line stays as it is."""
         above = self._above_line(model)
         if above is None or model.test is None:
             return None
@@ -133,7 +133,7 @@ class _Comparison:
 def compare(
     models: Sequence[MeasuredModel], baseline: str | None, lines: Mapping[str, AccuracyLine]
 ) -> EvaluationResults:
-    """Return what evaluation.json says of the models, and nothing yet of where they ran.
+    """Return the part of evaluation.json that is about models, without where they ran.
 
     `baseline`: the label of the model that all others are compared with, None for no differences.
     `lines`: by OOD set and for "ood_average", what ID accuracy predicts. The images of every set

@@ -17,7 +17,7 @@ _MOST_TOLD = 4
 
 
 def group_name(model: Identity) -> str:
-    """Return what tables call the group of a model; weight ensembles of one alpha are one."""
+    """Return the name of a model's group in tables; weight ensembles of one alpha are one."""
     return model.group if model.alpha is None else f"{model.group}, alpha {model.alpha:g}"
 
 

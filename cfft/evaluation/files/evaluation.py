@@ -83,7 +83,7 @@ class Gap:
 
 @attrs.frozen
 class PairedDifferences:
-    """Hold how the model `a` differs from the model `b`, a minus b, by set."""
+    """Hold the differences of the model `a` from the model `b`, a minus b, by set."""
 
     a: str
     b: str
@@ -104,7 +104,7 @@ class SeedGroup:
 
 @attrs.frozen(kw_only=True)
 class EvaluationResults:
-    """Hold what evaluation.json says; see docs/evaluate.md.
+    """Hold the content of evaluation.json; see docs/evaluate.md.
 
     Files of older versions lack some of what has a default here.
     """
@@ -129,6 +129,6 @@ class EvaluationResults:
 
 
 def read_evaluation(path: Path) -> EvaluationResults:
-    """Return what the evaluation.json in `path`, or at it, says; raises DataError."""
+    """Read the evaluation.json in or at `path`; raises DataError."""
     file = path / EVALUATION if path.is_dir() else path
     return read_json(file, EvaluationResults, "evaluation")

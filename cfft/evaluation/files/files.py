@@ -52,7 +52,7 @@ class EvaluationFiles:
 
 @contextmanager
 def new_evaluation(out: Path, processes: Processes = ALONE) -> Iterator[EvaluationFiles]:
-    """Give files that appear in `out` when the block ends, and never where it fails.
+    """Give files that appear in `out` when the block ends, and never if it fails.
 
     All `processes` have to take part. Raises ConfigError where `out` holds anything or cannot be
     made.
@@ -71,7 +71,7 @@ def new_evaluation(out: Path, processes: Processes = ALONE) -> Iterator[Evaluati
 
 
 def own_file_name(name: str, taken: Iterable[str]) -> str:
-    """Return a name as a file name that no file system takes for one of `taken`.
+    """Return a file name for a name, distinct from all of `taken` on every file system.
 
     What is too long ends with a digest of all of it; equal ones end with a number, from 2 on.
     """

@@ -36,14 +36,14 @@ def check_one_suite(
         suite = in_terms_of(own, chosen)
         is_alike = suite != chosen and _has_images_of(config, run, registry)
         suites[name] = {"suite": chosen if is_alike else suite}
-    remedy = "say with --suite and its parameters which images are meant, or measure them apart"
+    remedy = "choose the images with --suite and its parameters, or measure them separately"
     check_agree(suites, "suite", remedy)
 
 
 def warn_of_other_settings(
     found: Sequence[ModelRef], config: RunConfig, registry: Registry, reporter: Reporter
 ) -> None:
-    """Warn of each run that was trained on the chosen data with other settings than the chosen.
+    """Warn of each run that was trained on the chosen data with other settings.
 
     `config`: what is measured. Another domain `id`, say, makes training images OOD ones. A run
     that was measured on the same sets itself is sound.

@@ -61,7 +61,7 @@ def open_suite(suite: Suite, seeds: Sequence[Seed]) -> SuiteView:
     for seed, sets in opened.items():
         if not sets.present:
             missing = "; ".join(f"{name}: {why}" for name, why in sets.absent.items())
-            raise DataError(f"the suite has none of its sets here ({missing})")
+            raise DataError(f"none of the suite's sets is here ({missing})")
         for images in sets.present:
             role: Role = "id" if images is sets.test else "ood"
             key = (role, images.name, set_fingerprint(images))
@@ -72,14 +72,14 @@ def open_suite(suite: Suite, seeds: Sequence[Seed]) -> SuiteView:
 
 
 def unmeasured(suite: Suite, view: SuiteView) -> Iterator[str]:
-    """Say which sets have fewer images than were published, and which folders belong to none."""
+    """Name sets with fewer images than were published, and folders that are ignored."""
     expected = Suite.of(suite).expected()
     for images in (each.images for each in view.sets):
         published = expected.get(images.name)
         if published is not None and len(images) < published.images:
             yield (
                 f"set '{images.name}' has {len(images):,} of {published.images:,} images; "
-                "cfft data verify says which are missing"
+                "cfft data verify lists the missing ones"
             )
     beside = Suite.of(suite).unread()
     if beside:
@@ -87,7 +87,7 @@ def unmeasured(suite: Suite, view: SuiteView) -> Iterator[str]:
 
 
 def draws_test_set(suite: Suite, seed: Seed) -> bool:
-    """Tell whether another seed than this one gives other test images; raises DataError."""
+    """Tell whether the test images depend on the seed; raises DataError."""
     tests = [evaluation_sets(suite, each).test for each in (seed, seed + 1)]
     return len({set_fingerprint(test) for test in tests if test is not None}) > 1
 

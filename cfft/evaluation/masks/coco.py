@@ -1,4 +1,4 @@
-"""Segmentations out of an instances file of COCO."""
+"""Segmentations from a COCO instances file."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, DataError
 from cfft.evaluation.masks.segmentations import (
+    IGNORED,
     Mask,
     Segmented,
     chosen,
@@ -31,7 +32,7 @@ _REMEDY = "give file_name with the folders that the images lie in"
 
 
 def coco_segmentations(image_set: ImageSet, file: Path, classes: Sequence[str]) -> Segmented:
-    """Return where an instances file of COCO (Lin et al. 2014) sees objects of each one's class.
+    """Return the segmentations of a COCO instances file (Lin et al. 2014), by each image's class.
 
     `classes`: class names by index; a category of the same name has to exist. The object is the
     union of an image's annotations of that category; crowds belong to neither. Images are found by
@@ -44,7 +45,7 @@ def coco_segmentations(image_set: ImageSet, file: Path, classes: Sequence[str]) 
     images = _images(image_set, content["images"], file)
     if not images:
         raise DataError(
-            f"--masks {file} knows no image of set '{image_set.name}': {image_set.identify(0)}, ..."
+            f"--masks {file} lists no image of set '{image_set.name}': {image_set.identify(0)}, ..."
         )
     annotations = defaultdict(list)
     for annotation in content["annotations"]:
@@ -55,8 +56,8 @@ def coco_segmentations(image_set: ImageSet, file: Path, classes: Sequence[str]) 
         size, said = image_size(image_set, index), (image["height"], image["width"])
         if said != size:
             raise DataError(
-                f"--masks {file}: {image['file_name']} has {said[0]} x {said[1]} pixels there, the "
-                f"image {size[0]} x {size[1]}"
+                f"--masks {file}: {image['file_name']} has {said[0]} x {said[1]} pixels there, but "
+                f"the image has {size[0]} x {size[1]}"
             )
         category = categories[classes[image_set.labels[index]]]
         wanted = annotations.get((image["id"], category), [])
@@ -74,24 +75,24 @@ def _content(file: Path) -> Mapping[str, Any]:
     except (OSError, ValueError) as error:
         raise DataError(f"--masks {file}: cannot be read as JSON: {error}") from error
     if not isinstance(content, dict):
-        raise DataError(f"--masks {file}: no instances file of COCO: it is no JSON object")
+        raise DataError(f"--masks {file}: not a COCO instances file: it is not a JSON object")
     for problem in _problems(content):
         raise DataError(f"--masks {file}: {problem}")
     return content
 
 
 def _problems(content: Mapping[str, Any]) -> Iterator[str]:
-    """Say why `content` is no instances file, as far as every entry of it needs."""
+    """Say why `content` is not an instances file, as far as every entry of it needs."""
     for part, keys in _NEEDED.items():
         entries = content.get(part)
         if entries is None:
-            yield f"no instances file of COCO: it lacks {part}"
+            yield f"not a COCO instances file: it lacks {part}"
         elif not isinstance(entries, list):
-            yield f"{part} is no list"
+            yield f"{part} is not a list"
         else:
             for place, entry in enumerate(entries):
                 if not isinstance(entry, dict):
-                    yield f"{part}[{place}] is {entry}, no object"
+                    yield f"{part}[{place}] is {entry}, not an object"
                 elif keys - entry.keys():
                     yield f"{part}[{place}] lacks {min(keys - entry.keys())}"
 
@@ -141,7 +142,7 @@ def _painted(annotations: Sequence[Mapping[str, Any]], size: tuple[int, int], co
     mask = np.zeros(size, np.uint8)
     for annotation in sorted(annotations, key=lambda each: -each.get("iscrowd", 0)):
         inside = _outline(annotation, size, codec)
-        mask[inside] = 255 if annotation.get("iscrowd", 0) else 1  # objects over crowds
+        mask[inside] = IGNORED if annotation.get("iscrowd", 0) else 1  # objects over crowds
     return mask
 
 

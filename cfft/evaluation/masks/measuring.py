@@ -14,7 +14,7 @@ from torch import Tensor
 from cfft.data.loading import Loader, fitting, image_transform, on_device
 from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError
-from cfft.evaluation.masks.segmentations import Segmented
+from cfft.evaluation.masks.segmentations import IGNORED, Segmented
 from cfft.records import Batch
 from cfft.runtime.progress import Advance, ignore
 from cfft.runtime.randomness import generator
@@ -25,9 +25,6 @@ from cfft.step.patches import enlarged
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-
-IGNORED = 255
-"""Value of segmentation pixels that belong to neither object nor context."""
 
 FIGURES = ("image_masking_rate", "object_masking_rate", "iou")
 BASELINES = ("everything", "square", "random_patches")
@@ -71,16 +68,18 @@ def measure_masks(
         batch = on_device(images, labels, accelerator)
         segments = [Image.fromarray(segmented.segment(index)) for index in indices.tolist()]
         truth = torch.stack([transform(segment)[0] for segment in segments])  # [B, H, W]
+        truth = truth.to(accelerator.device)
         with accelerator.autocast():
             hidden = list(_hidden(classifier, batch, masks, seed, step=int(indices[0])))
-        keys = _keys(seed, indices.tolist(), hidden[0][0].numel())
-        rows.append(_compare(hidden, truth.to(accelerator.device), keys).cpu())
+        keys = _keys(seed, indices.tolist(), hidden[0][0].numel()).to(accelerator.device)
+        figures = [_with_baselines(patches, truth, keys) for patches in hidden]
+        rows.append(torch.stack(figures, dim=1).cpu())
         advance(sum(map(len, rows)))
     return torch.cat(rows)
 
 
 def summary(figures: Tensor, masks: Sequence[CutMap], segmented: Segmented) -> list[dict[str, Any]]:
-    """Return one record a mask: the means over images with an object, with those of BASELINES.
+    """Return one record per mask: the means over images with an object, with those of BASELINES.
 
     `figures`: what `measure_masks` returned. Raises DataError where no image has an object.
     """
@@ -111,7 +110,7 @@ def _named(figures: Sequence[float]) -> dict[str, float]:
 def _hidden(
     classifier: Classifier, batch: Batch, masks: Sequence[CutMap], seed: int, step: int
 ) -> Iterator[Tensor]:
-    """Go through what each mask hides [B, gh, gw], out of one clean pass, one map a cam."""
+    """Give the patches that each mask hides [B, gh, gw], from one clean pass, one map per cam."""
     view = CleanPass.of(classifier, batch, None, generator(seed, "measured-mask", step=step))
     views = {cam: attrs.evolve(view, cam=cam) for cam in {mask.cam for mask in masks}}
     for mask in masks:
@@ -119,25 +118,17 @@ def _hidden(
 
 
 def _keys(seed: int, indices: Sequence[int], patches: int) -> Tensor:
-    """Draw numbers of each image for itself, whatever batch it is in: [B, P]."""
+    """Draw numbers for each image by its index, whatever its batch: [B, P]."""
     draw = partial(generator, seed, "random-patches")
     return torch.stack([torch.rand(patches, generator=draw(step=index)) for index in indices])
 
 
-def _compare(hidden: Sequence[Tensor], truth: Tensor, keys: Tensor) -> Tensor:
+def _with_baselines(patches: Tensor, truth: Tensor, keys: Tensor) -> Tensor:
+    """Return the figures of a mask and of its baselines: [B, 1 + BASELINES, FIGURES]."""
     size = (truth.shape[1], truth.shape[2])
-    keys = keys.to(truth.device)
-
-    def figures(patches: Tensor) -> Tensor:
-        pixels = enlarged(patches, size)
-        trivial = (
-            torch.ones_like(pixels),
-            centred_squares(pixels),
-            enlarged(random_patches(patches, keys), size),
-        )
-        return torch.stack([mask_figures(each, truth) for each in (pixels, *trivial)], dim=1)
-
-    return torch.stack([figures(patches) for patches in hidden], dim=1)
+    pixels, scattered = enlarged(patches, size), enlarged(random_patches(patches, keys), size)
+    masks = (pixels, torch.ones_like(pixels), centred_squares(pixels), scattered)
+    return torch.stack([mask_figures(each, truth) for each in masks], dim=1)
 
 
 def mask_figures(hidden: Tensor, segmentation: Tensor) -> Tensor:
@@ -145,7 +136,7 @@ def mask_figures(hidden: Tensor, segmentation: Tensor) -> Tensor:
 
     `hidden`: M, [B, H, W], bool. `segmentation`: M_seg, [B, H, W], integer: 1 object, 0 context,
     IGNORED left out of every count. Returns [B, 3], float64, in 0..1; an image without object
-    pixels gives a row of NaN, for nothing can be said of its object. Paper, Table 2.
+    pixels gives a row of NaN. Paper, Table 2.
     """
     counted, is_object = segmentation != IGNORED, segmentation == 1
     pixels, hidden_pixels, object_pixels, both, either = (

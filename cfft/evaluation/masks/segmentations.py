@@ -1,4 +1,4 @@
-"""Segmentations of images: where the object is, pixel by pixel, from the set or from files."""
+"""Segmentations of images, from the set or from files: object and context, pixel by pixel."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ Mask = NDArray[np.uint8]
 File = TypeVar("File", bound=Hashable)
 T = TypeVar("T")
 
-_OBJECT, _CONTEXT, _IGNORED = 1, 0, 255
-_TRIMAP = {1: _OBJECT, 2: _CONTEXT, 3: _IGNORED}
+IGNORED = 255
+"""Value of pixels that belong to neither object nor context."""
+
+_TRIMAP = {1: 1, 2: 0, 3: IGNORED}  # object, context, border
 _ONE_CHANNEL = ("1", "L", "P")
 _EXIF_ORIENTATION, _FIRST_SIDEWAYS = 0x0112, 5
 
@@ -42,18 +44,18 @@ class Segmented:
 
 
 def own_segmentations(images: ImageSet) -> Segmented:
-    """Return what the set itself knows of its objects; raises DataError where it knows nothing."""
+    """Return the segmentations of the set itself; raises DataError where it has none."""
     reader = ImageSet.of(images).mask
     if reader is None:
         raise DataError(
-            f"set '{images.name}' does not know where its objects are: give --masks DIR with a "
+            f"set '{images.name}' has no segmentations of its own: give --masks DIR with a "
             "PNG for each image"
         )
     return Segmented(images, lambda index: np.asarray(reader(index), np.uint8), 0)
 
 
 def mask_files(images: ImageSet, folder: Path, read: Callable[[Path], Mask]) -> Segmented:
-    """Return the PNG segmentations of a set in `folder`; `read` knows what their values mean.
+    """Return the PNG segmentations of a set in `folder`; `read` interprets their values.
 
     They are found as `matched` does, by names that end with .png. Raises DataError where no image
     has a mask, or where one file would be that of two.
@@ -165,7 +167,7 @@ def read_binary(path: Path) -> Mask:
     if len(present) > 1 and present[0] > 0 and present[-1] <= max(_TRIMAP):
         raise DataError(
             f"{path}: no pixel is 0 (context), all are {', '.join(map(str, present))}: if it is a "
-            "trimap say --mask-format trimap"
+            "trimap, give --mask-format trimap"
         )
     return (values > 0).astype(np.uint8)
 
@@ -176,8 +178,8 @@ def read_trimap(path: Path) -> Mask:
     wrong = sorted(set(np.unique(values).tolist()) - set(_TRIMAP))
     if wrong:
         raise DataError(
-            f"{path}: no trimap: it has pixels of {wrong[0]}, allowed: 1 object, 2 background, "
-            "3 border; if 0 is context say --mask-format binary"
+            f"{path}: not a trimap: it has pixels of {wrong[0]}, allowed: 1 object, 2 background, "
+            "3 border; if 0 is context, give --mask-format binary"
         )
     table = np.zeros(256, np.uint8)
     table[list(_TRIMAP)] = list(_TRIMAP.values())

@@ -34,15 +34,15 @@ from cfft.scoring.evaluate import Reading
 
 _COCO = "coco"
 _REMEDIES = {
-    "suite": "--suite and --data which images are meant",
-    "model": "--model which one is meant by zero-shot",
+    "suite": "the images with --suite and --data",
+    "model": "the model before fine-tuning with --model",
 }
 _READERS = {"binary": read_binary, "trimap": read_trimap}
 
 
 @attrs.frozen
 class ObjectSource:
-    """Say which images are measured, and who knows where their objects are.
+    """Hold the sets to measure and the source of their segmentations.
 
     `sets`: train, test, or names of sets. `masks`: PNG files or a JSON file in `form` (binary,
     trimap or coco); None where the sets know it themselves. `limit`: images a set, by class.
@@ -101,15 +101,15 @@ def _check_shared(runs: Mapping[str, RunConfig], objects: ObjectSource, before: 
     configs = {label: config.to_dict() for label, config in runs.items()}
     for table, remedy in _REMEDIES.items():
         if before or table == "suite":
-            check_agree(configs, table, f"say with {remedy}, or measure one run at a time")
+            check_agree(configs, table, f"choose {remedy}, or measure one run at a time")
     seeds = {config.seed: label for label, config in runs.items()}
     suites = [config.suite.strategy for config in runs.values()]
     name = set_that_differs(suites[0], seeds, objects.sets) if len(seeds) > 1 else None
     if name is not None:
         told = ", ".join(f"{label}: {seed}" for seed, label in seeds.items())
         raise ConfigError(
-            f"set '{name}' has other images with another seed ({told}): measure one run at a "
-            "time, or say with --seed which images are meant"
+            f"set '{name}' has different images for different seeds ({told}): measure one run at a "
+            "time, or choose the images with --seed"
         )
 
 

@@ -60,7 +60,7 @@ class ModelBuilder:
         return starting_model(config, self.classes, self.accelerator, self.reporter)
 
     def start(self, config: RunConfig, classes: tuple[str, ...]) -> LoadedModel:
-        """Build a model before fine-tuning; others get it as well, so nobody may change it."""
+        """Build a model before fine-tuning, once for all callers: nobody may change it."""
         key = json.dumps([start_settings(config), classes])
         if key not in self.built:
             self.built[key] = starting_model(config, classes, self.accelerator, self.reporter)
