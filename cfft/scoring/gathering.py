@@ -56,7 +56,7 @@ class GatheredRows:
             self._store()
 
     def all(self) -> Tensor:
-        """Return the rows of all images in their order, on the CPU: [N, ...]; nothing is added after."""
+        """Return the rows of all images in dataset order, on the CPU: [N, ...]; ends the adding."""
         if self._held:
             self._store()
         if self._all is None:
