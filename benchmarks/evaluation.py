@@ -31,10 +31,9 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 
 import cfft
-from cfft.evaluation.images.side_by_side import predict_together
 from cfft.model.description import ModelDescription
 from cfft.runtime.devices import make_accelerator
-from cfft.scoring.evaluate import Reading
+from cfft.scoring.evaluate import Reading, predict_together
 from cfft.scoring.loaded_model import LoadedModel
 
 CLASSES = 100
@@ -172,7 +171,7 @@ def _own(models: list[Model], setting: Setting, images: cfft.ImageSet) -> torch.
     found = predict_together(
         [model.loaded for model in models],
         images,
-        lambda prepared: Reading(prepared, setting.batch, setting.workers),
+        Reading(models[0].loaded.preprocessing, setting.batch, setting.workers),
         make_accelerator("fp32"),
     )
     return next(iter(found)).logits

@@ -1,4 +1,4 @@
-"""An evaluation from its keywords: what `cfft.evaluate` and the command `cfft eval` do."""
+"""An evaluation from its keywords, for `cfft.evaluate` and the command `cfft eval`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def evaluate(
     reporter: Reporter | None = None,
     **parameters: Any,
 ) -> dict[str, Any]:
-    """Measure models side by side, and return what evaluation.json holds.
+    """Measure models side by side and return the content of evaluation.json.
 
     `models`: run directories, checkpoint directories, weight files, patterns of them, or
     "zero-shot" for the model before fine-tuning. The keywords are the options of `cfft eval` with
@@ -119,27 +119,20 @@ def planned_evaluation(
     """Return the evaluation that keywords stand for; raises ConfigError with every problem."""
     if not models:
         raise ConfigError(f"no model is given: {MODELS}")
-    if from_predictions:
-        _check_recomputing(keywords)
+    wrong = [spelled(keyword) for keyword in keywords if keyword not in _RECOMPUTING]
+    if from_predictions and wrong:
+        allowed = ", ".join([*map(spelled, _RECOMPUTING), "--out", "--json"])
+        raise ConfigError(
+            f"--from-predictions measures no model and has no use for {', '.join(wrong)}: leave "
+            "that out, or measure again without --from-predictions; allowed beside it: " + allowed
+        )
     layer = Keywords(registry, KINDS, (Model, Evaluation), files=False).layer(keywords)
     values = layer.settings.pop("evaluation", {})
     settings: Evaluation = declaration(Evaluation).build(values, {})
-    wrong = [alpha for alpha in settings.alphas or () if not 0 <= alpha <= 1]
-    if wrong:
+    outside = [alpha for alpha in settings.alphas or () if not 0 <= alpha <= 1]
+    if outside:
         raise ConfigError(
-            f"--alphas: {wrong[0]:g} is out of range; allowed: 0 (start) to 1 (fine-tuned)"
+            f"--alphas: {outside[0]:g} is out of range; allowed: 0 (start) to 1 (fine-tuned)"
         )
     place = None if out is None else Path(out)
     return PlannedEvaluation(models, layer, settings, registry, place, from_predictions)
-
-
-def _check_recomputing(keywords: Mapping[str, Any]) -> None:
-    """Raise ConfigError for keywords about measuring where nothing is measured."""
-    wrong = [spelled(keyword) for keyword in keywords if keyword not in _RECOMPUTING]
-    if wrong:
-        allowed = ", ".join([*map(spelled, _RECOMPUTING), "--out", "--json"])
-        raise ConfigError(
-            "--from-predictions measures no model and has no use for "
-            f"{', '.join(wrong)}: leave that out, or measure again without --from-predictions; "
-            f"allowed beside it: {allowed}"
-        )

@@ -1,4 +1,4 @@
-"""A whole evaluation: find the models, open the images, measure, compare, write."""
+"""Run a whole evaluation: find the models, open the images, measure, compare, write."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cfft.config.layers import Layer
 from cfft.config.resolve import RunConfig, resolve
 from cfft.config.settings import Evaluation
 from cfft.evaluation.compare.baseline import baseline_line, chosen_baseline
-from cfft.evaluation.compare.comparison import Comparison, compare
+from cfft.evaluation.compare.comparison import compare
 from cfft.evaluation.compare.measured import MeasuredModel, MeasuredSet, measure
 from cfft.evaluation.files.evaluation import EvaluationResults, Identity
 from cfft.evaluation.files.files import EvaluationFiles, new_evaluation
@@ -30,18 +30,15 @@ from cfft.evaluation.images.sets import (
     unmeasured,
     without_unreadable,
 )
-from cfft.evaluation.images.side_by_side import alike, predict_together
 from cfft.evaluation.models.builder import ModelBuilder
 from cfft.evaluation.models.finding import ModelRef, find_models, model_layers
 from cfft.evaluation.models.subjects import EvaluationSubject, evaluation_subjects
 from cfft.plugin.registry import Registry
-from cfft.records import Preprocessing
 from cfft.runtime.devices import make_accelerator, processes_of, surroundings
 from cfft.runtime.files import check_free
 from cfft.runtime.progress import Reporter, Silent
-from cfft.scoring.evaluate import Reading
+from cfft.scoring.evaluate import Reading, alike, predict_together
 from cfft.scoring.loaded_model import LoadedModel
-from cfft.scoring.predictions import Predictions
 from cfft.scoring.scores import LabelSpace
 
 if TYPE_CHECKING:
@@ -58,11 +55,11 @@ def evaluate_models(
     out: Path,
     reporter: Reporter | None = None,
 ) -> EvaluationResults:
-    """Measure the models that `asked` names and return what evaluation.json in `out` holds.
+    """Measure the models that `asked` names and return the content of evaluation.json.
 
     `layer`: what the user says of suite, model and seed; what is missing comes from the first run
     among the models. Each model is measured on the sets of its own seed unless `layer` gives one.
-    Raises a CfftError for what a user can mend; `out` is then as it was.
+    Raises a CfftError for what a user can fix; `out` is then as it was.
     """
     check_free(out)
     found = find_models(asked)
@@ -84,7 +81,7 @@ def evaluate_models(
 
 
 def _configured(registry: Registry, found: Sequence[ModelRef], layer: Layer) -> RunConfig:
-    """Return which images and which model are meant; raises ConfigError with every problem."""
+    """Return the images and the model that are meant; raises ConfigError with every problem."""
     layers = model_layers(found, layer)
     bare = next((model for model in found if model.is_bare), None)
     if bare is None:
@@ -113,7 +110,9 @@ class _Evaluation:
         line = baseline_line(self.settings.baseline_line, identities)
         line.check({each.images.name: each.role for each in view.sets})
         processes = processes_of(self.accelerator)
-        self._try_all(view, subjects)
+        if len(subjects) > self.settings.models_at_once:
+            for subject in subjects:  # so that a bad one is found before the first image
+                self._loaded(view, subject)
         if self.settings.skip_unreadable:
             view = without_unreadable(view, processes, self.reporter)
         with new_evaluation(out, processes) as files:
@@ -139,12 +138,6 @@ class _Evaluation:
             return identity
         return attrs.evolve(identity, run_digest=None)
 
-    def _try_all(self, view: SuiteView, subjects: Sequence[EvaluationSubject]) -> None:
-        """Build every model once, so that a bad one is found before the first image."""
-        if len(subjects) > self.settings.models_at_once:
-            for subject in subjects:
-                self._loaded(view, subject)
-
     def _loaded(self, view: SuiteView, subject: EvaluationSubject) -> LoadedModel:
         """Load a model for the classes of the suite; raises DataError where they do not fit."""
         label, suite = subject.identity.label, self.config.suite.name
@@ -161,56 +154,42 @@ class _Evaluation:
         self, view: SuiteView, subjects: Sequence[EvaluationSubject], files: EvaluationFiles
     ) -> list[MeasuredModel]:
         """Measure models that are in memory at the same time."""
-        models = [self._loaded(view, subject) for subject in subjects]
-        pairs = list(zip(subjects, models, strict=True))
-        for model in models:
+        pairs = [(subject, self._loaded(view, subject)) for subject in subjects]
+        for _, model in pairs:
             model.classifier.to(self.accelerator.device)
         found: list[dict[str, MeasuredSet]] = [{} for _ in subjects]
         for each in view.sets:
             for position, measured in self._on_set(view, each, pairs, files):
                 found[position][each.images.name] = measured
-        for model in models:
+        for _, model in pairs:
             model.classifier.to("cpu")  # starting models are kept for weight ensembles
-        identities = [self._identity(*pair) for pair in pairs]
         return [
-            MeasuredModel(identity, sets, files.folder(identity.label))
-            for identity, sets in zip(identities, found, strict=True)
+            MeasuredModel(self._identity(*pair), sets, files.folder(pair[0].identity.label))
+            for pair, sets in zip(pairs, found, strict=True)
         ]
 
     def _on_set(
         self, view: SuiteView, each: MeasuredImages, pairs: Sequence[Pair], files: EvaluationFiles
     ) -> Iterator[tuple[int, MeasuredSet]]:
-        """Keep and score what models say of a set; logits are gone when the next set comes."""
-        for position, predictions in self._predicted(each, pairs):
-            subject, _ = pairs[position]
-            files.keep(subject.identity.label, each.images.name, predictions)
-            shifts = view.shifts(self._seed_of(subject)) if each.role == "id" else {}
-            name = each.images.name
-            scored = partial(measure, name, predictions, each.role, self.space, shifts)
-            yield position, files.processes.from_main(scored)
+        """Keep and score the predictions for a set; logits are gone when the next set comes."""
+        images, batch_size, workers = each.images, self.settings.batch_size, self.settings.workers
+        wanted = {i: m for i, (s, m) in enumerate(pairs) if self._seed_of(s) in each.seeds}
+        for positions in alike(wanted):
+            models = [wanted[position] for position in positions]
+            reading = Reading(models[0].preprocessing, batch_size, workers)
+            with self.reporter.task(f"evaluating {images.name}", len(images)) as advance:
+                predicted = predict_together(models, images, reading, self.accelerator, advance)
+            for position, predictions in zip(positions, predicted, strict=True):
+                subject, _ = pairs[position]
+                files.keep(subject.identity.label, images.name, predictions)
+                shifts = view.shifts(self._seed_of(subject)) if each.role == "id" else {}
+                scored = partial(measure, images.name, predictions, each.role, self.space, shifts)
+                yield position, files.processes.from_main(scored)
 
-    def _predicted(
-        self, each: MeasuredImages, pairs: Sequence[Pair]
-    ) -> Iterator[tuple[int, Predictions]]:
-        """Give the predictions for a set by the position of the model."""
-        wanted = [i for i, (subject, _) in enumerate(pairs) if self._seed_of(subject) in each.seeds]
-        for group in alike([pairs[i][1] for i in wanted]):
-            positions = [wanted[i] for i in group]
-            together = [pairs[i][1] for i in positions]
-            task = self.reporter.task(f"evaluating {each.images.name}", len(each.images))
-            with task as advance:
-                predicted = predict_together(
-                    together, each.images, self._reading, self.accelerator, advance
-                )
-            yield from zip(positions, predicted, strict=True)
-
-    def _reading(self, preprocessing: Preprocessing) -> Reading:
-        return Reading(preprocessing, self.settings.batch_size, self.settings.workers)
-
-    def _results(self, view: SuiteView, compared: Comparison) -> EvaluationResults:
+    def _results(self, view: SuiteView, compared: EvaluationResults) -> EvaluationResults:
         seeds = sorted({seed for each in view.sets for seed in each.seeds})
         return attrs.evolve(
-            compared.results(),
+            compared,
             cfft=version("cfft"),
             suite=self.config.to_dict()["suite"],
             baseline_line=self.settings.baseline_line,

@@ -1,4 +1,4 @@
-"""Predictions of a stored model for images without labels."""
+"""Predict the classes of images without labels."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import attrs
 
-from cfft.data.check import find_unreadable
+from cfft.data.check import find_unreadable, readable
 from cfft.data.folders import image_files
-from cfft.data.images import ImageFiles, ImageSubset
+from cfft.data.images import ImageFiles
 from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, DataError
 from cfft.runtime.devices import make_accelerator
@@ -22,8 +22,8 @@ from cfft.scoring.predictions import Predictions
 
 
 @attrs.frozen
-class Guess:
-    """Hold one of the classes that a model holds most likely, `rank` 1 being the likeliest.
+class RankedClass:
+    """Hold one of the likeliest classes of an image; `rank` 1 is the likeliest.
 
     `class_index` tells classes apart that share a name. `probability`: softmax over all classes.
     """
@@ -68,7 +68,9 @@ def predict(
     DataError that lists those that cannot be read. With `skip_unreadable` the reporter is warned of
     each, and it is raised where none is left.
     """
-    images = _readable(_unlabelled(paths, model), reporter, skip_unreadable)
+    labels, classes = (0,) * len(paths), tuple(range(len(model.classes)))
+    files = ImageFiles("images", Path(), tuple(paths), labels, classes, model.classes)
+    images = _readable(files, reporter, skip_unreadable)
     accelerator = make_accelerator(precision)
     reading = Reading(model.preprocessing, batch_size, workers)
     classifier = model.classifier.to(accelerator.device)
@@ -76,19 +78,19 @@ def predict(
         return evaluate(classifier, images, reading, accelerator, advance)
 
 
-def likeliest(predictions: Predictions, classes: Sequence[str], top: int) -> Iterator[Guess]:
+def likeliest(predictions: Predictions, classes: Sequence[str], top: int) -> Iterator[RankedClass]:
     """Go through the `top` likeliest classes of each image, in the images' order."""
     chosen = predictions.logits.softmax(dim=1).topk(top, dim=1)  # [N, top]
     rows = zip(predictions.names, chosen.values.tolist(), chosen.indices.tolist(), strict=True)
     for name, shares, indices in rows:
         for rank, (share, index) in enumerate(zip(shares, indices, strict=True), 1):
-            yield Guess(name, rank, classes[index], index, share)
+            yield RankedClass(name, rank, classes[index], index, share)
 
 
 def check_top(top: int, classes: Sequence[str]) -> None:
     """Raise ConfigError for more classes than there are."""
     if top > len(classes):
-        raise ConfigError(f"--top {top}: the model tells {len(classes)} classes apart")
+        raise ConfigError(f"--top {top}: the model has only {len(classes)} classes")
 
 
 def _images_of(word: str) -> Iterator[str]:
@@ -105,21 +107,10 @@ def _images_of(word: str) -> Iterator[str]:
 def _nothing(word: str) -> str:
     if Path(word).is_dir():
         return "no images in this folder"
-    return "no such file or folder" if not glob.has_magic(word) else "nothing matches this pattern"
+    return "nothing matches this pattern" if glob.has_magic(word) else "no such file or folder"
 
 
-def _unlabelled(paths: Sequence[str], model: LoadedModel) -> ImageFiles:
-    return ImageFiles(
-        name="images",
-        root=Path(),
-        paths=tuple(paths),
-        labels=(0,) * len(paths),
-        classes=tuple(range(len(model.classes))),
-        class_names=model.classes,
-    )
-
-
-def _readable(images: ImageFiles, reporter: Reporter, skip: bool) -> ImageSet:
+def _readable(images: ImageSet, reporter: Reporter, skip: bool) -> ImageSet:
     with reporter.task("checking images", len(images)) as advance:
         found = find_unreadable([images], advance)
     lines = [f"{image.path}: {image.reason}" for image in found]
@@ -128,11 +119,6 @@ def _readable(images: ImageFiles, reporter: Reporter, skip: bool) -> ImageSet:
         raise DataError(head, *lines)
     for line in lines:
         reporter.warned(f"left out {line}")
-    return _without(images, {image.index for image in found})
-
-
-def _without(images: ImageFiles, bad: set[int]) -> ImageSet:
-    kept = tuple(index for index in range(len(images)) if index not in bad)
-    if not kept:
-        raise DataError(f"no image can be read ({len(bad)} tried)")
-    return ImageSubset(whole=images, indices=kept, name=images.name)
+    if len(found) == len(images):
+        raise DataError(f"no image can be read ({len(found)} tried)")
+    return readable(images, found)

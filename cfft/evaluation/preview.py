@@ -15,7 +15,7 @@ from cfft.errors import ConfigError
 from cfft.evaluation.models.load import load_for_classes
 from cfft.plugin.params import declaration, values_of
 from cfft.plugin.registry import Registry
-from cfft.records import Batch, MaskSelection, Preprocessing
+from cfft.records import Preprocessing
 from cfft.runtime.devices import make_accelerator
 from cfft.runtime.progress import Reporter
 from cfft.step.engine import refilled
@@ -47,7 +47,7 @@ class Combination:
 
     @classmethod
     def of(cls, config: RunConfig) -> Combination:
-        """Take what a configuration chose; raises ConfigError where something is missing."""
+        """Return the choices of a configuration; raises ConfigError where something is missing."""
         if config.cam is None or config.mask is None or config.fill is None:
             raise ConfigError("a sheet needs a map, a mask and a fill: give --cam, --mask, --fill")
         return cls(config.cam, config.mask, config.fill)
@@ -71,12 +71,11 @@ def draw_preview(
     classes, (images,) = named_sets(config.suite.strategy, config.seed, [origin])
     found = load_for_classes(run, config, classes, registry, accelerator, reporter)
     combinations = [Combination.of(each) for each in configs]
-    classifier, preprocessing = found.classifier, found.preprocessing
+    classifier = found.classifier.to(accelerator.device)
     with accelerator.autocast():
         return preview_sheet(
-            classifier.to(accelerator.device), combinations, images, classes, preprocessing,
-            rows, config.seed,
-        )  # fmt: skip
+            classifier, combinations, images, classes, found.preprocessing, rows, config.seed
+        )
 
 
 def preview_sheet(
@@ -98,64 +97,38 @@ def preview_sheet(
     count = max(rows, *(Refiller.of(each.fill.strategy).smallest_batch for each in combinations))
     batch = sample_batch(images, count, preprocessing, classifier.head.weight.device)
     names = [classes[label] for label in batch.labels.tolist()]
-    columns = Columns.of(classifier, batch, combinations, seed)
-    return draw_columns(columns.all, names[:rows])
+    view = CleanPass.of(classifier, batch, None, sheet_draws(seed)[0])
+    return draw_columns(_columns(view, combinations, seed), names[:rows])
 
 
-@attrs.define(eq=False)
-class Columns:
-    """Collect the columns of combinations, each of which may need some that are there already."""
-
-    view: CleanPass
-    seed: int
-    several_cams: bool
-    maps: dict[Cam, Column] = attrs.field(factory=dict)
-    others: dict[tuple[Any, ...], Column] = attrs.field(factory=dict)
-
-    @classmethod
-    def of(
-        cls, classifier: Classifier, batch: Batch, combinations: Sequence[Combination], seed: int
-    ) -> Columns:
-        """Make the columns out of one clean pass."""
-        view = CleanPass.of(classifier, batch, None, sheet_draws(seed)[0])
-        found = cls(view, seed, len({each.cam.strategy for each in combinations}) > 1)
-        for each in combinations:
-            found.add(each)
-        return found
-
-    @property
-    def all(self) -> list[Column]:
-        """The columns from left to right."""
-        original = Column("original", self.view.batch.images)
-        return [original, *self.maps.values(), *self.others.values()]
-
-    def add(self, combination: Combination) -> None:
-        """Add what is new in a combination."""
-        mask_rng, fill_rng = sheet_draws(self.seed)
-        cam, mask, fill = combination.cam, combination.mask, combination.fill
-        view = attrs.evolve(self.view, cam=cam.strategy, rng=mask_rng)
-        selection = mask.strategy.select(view.batch, view)
-        hidden = self._add_hidden(selection, cam, mask)
-        key = (*hidden, fill.strategy)
-        if key not in self.others:
-            made = refilled(fill.strategy, view.batch, selection, fill_rng)
-            self.others[key] = counterfactual_column(made, title(fill, _changed(fill)))
-
-    def _add_hidden(self, selection: MaskSelection, cam: Chosen, mask: Chosen) -> tuple[Any, ...]:
-        """Add a mask and the map that it rests on; return what tells it from other masks."""
-        images, has_map = self.view.batch.images, selection.scores is not None
-        if selection.scores is not None and cam.strategy not in self.maps:
+def _columns(view: CleanPass, combinations: Sequence[Combination], seed: int) -> list[Column]:
+    """Make the columns of all combinations from left to right, each once."""
+    several_cams = len({each.cam.strategy for each in combinations}) > 1
+    images = view.batch.images
+    maps: dict[Cam, Column] = {}
+    others: dict[tuple[Any, ...], Column] = {}
+    for each in combinations:
+        mask_rng, fill_rng = sheet_draws(seed)
+        cam, mask, fill = each.cam, each.mask, each.fill
+        own_view = attrs.evolve(view, cam=cam.strategy, rng=mask_rng)
+        selection = mask.strategy.select(view.batch, own_view)
+        notes = []
+        if selection.scores is not None:
+            notes = [f"of {cam.name}"] if several_cams else []
             heading = title(cam, _changed(cam))
-            self.maps[cam.strategy] = map_column(selection.scores, images, heading)
-        notes = [f"of {cam.name}"] if self.several_cams and has_map else []
+            maps.setdefault(cam.strategy, map_column(selection.scores, images, heading))
         heading = title(mask, values_of(mask.strategy), notes)
-        key = (heading, selection.hidden.cpu().numpy().tobytes())
-        self.others.setdefault(key, hidden_column(selection, images, heading))
-        return key
+        hidden = (heading, selection.hidden.cpu().numpy().tobytes())
+        others.setdefault(hidden, hidden_column(selection, images, heading))
+        key = (*hidden, fill.strategy)
+        if key not in others:
+            made = refilled(fill.strategy, view.batch, selection, fill_rng)
+            others[key] = counterfactual_column(made, title(fill, _changed(fill)))
+    return [Column("original", images), *maps.values(), *others.values()]
 
 
 def title(chosen: Chosen, values: Mapping[str, Any], notes: Sequence[str] = ()) -> str:
-    """Spell a strategy in two lines: kind and name, then those `values` that are numbers, `notes`.
+    """Describe a strategy in two lines: kind and name, then numeric `values` and `notes`.
 
     The second line is there even where it is empty, so that headings are alike in height.
     """
@@ -168,7 +141,6 @@ def title(chosen: Chosen, values: Mapping[str, Any], notes: Sequence[str] = ()) 
 
 
 def _changed(chosen: Chosen) -> dict[str, Any]:
-    """Return the parameters that are not as they are by default."""
     usual = {param.name: param.default for param in declaration(type(chosen.strategy)).params}
     values = values_of(chosen.strategy)
     return {name: value for name, value in values.items() if value != usual[name]}

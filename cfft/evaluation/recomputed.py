@@ -1,10 +1,10 @@
-"""Every table of an evaluation again, from stored predictions and without a model."""
+"""Recompute an evaluation from stored predictions, without a model."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ import attrs
 from cfft.config.settings import Evaluation
 from cfft.errors import ConfigError
 from cfft.evaluation.compare.baseline import baseline_line, chosen_baseline
-from cfft.evaluation.compare.comparison import Comparison, compare
-from cfft.evaluation.compare.groups import groups_without_doubles
+from cfft.evaluation.compare.comparison import compare
+from cfft.evaluation.compare.groups import in_groups
 from cfft.evaluation.compare.measured import MeasuredModel, measure
 from cfft.evaluation.files.evaluation import EvaluatedModel, EvaluationResults
 from cfft.evaluation.files.files import EvaluationFiles, new_evaluation
-from cfft.evaluation.stored import Source, read_sources
+from cfft.evaluation.stored import StoredEvaluation, read_sources
 from cfft.runtime.progress import Reporter, Silent
 from cfft.scoring.predictions import Predictions
 from cfft.scoring.scores import LabelSpace
@@ -31,7 +31,7 @@ def recompute(
     out: Path | None = None,
     reporter: Reporter | None = None,
 ) -> EvaluationResults:
-    """Return what evaluation.json would hold, from what evaluations and runs have stored.
+    """Return the content of evaluation.json, from stored predictions of evaluations and runs.
 
     `asked`: directories of evaluations and of finished runs, or patterns of them. With `out`
     that and copies of the predictions are written there. `reporter` hears of sources that were
@@ -41,12 +41,12 @@ def recompute(
     _warn_of_other_precisions(sources, reporter or Silent())
     space = settings.label_space or _common_space(sources)
     known = len(sources[0].said.classes)
-    stored = _with_own_groups(_with_own_labels(sources))
-    identities = [model for _, model in stored]
+    stored = _stored(sources)
+    identities = [model for model, _ in stored]
     baseline = chosen_baseline(settings.baseline, identities)
     line = baseline_line(settings.baseline_line, identities)
     line.check({name: each.role for model in identities for name, each in model.sets.items()})
-    with _files(out) as files:
+    with nullcontext() if out is None else new_evaluation(out) as files:
         models = [_measured(*each, known, space, files) for each in stored]
         compared = compare(models, baseline, line.fit(models))
         results = attrs.evolve(
@@ -57,19 +57,14 @@ def recompute(
     return results
 
 
-def _files(out: Path | None) -> AbstractContextManager[EvaluationFiles | None]:
-    return nullcontext() if out is None else new_evaluation(out)
-
-
 def _measured(
-    source: Source,
     model: EvaluatedModel,
+    paths: Mapping[str, Path],
     known: int,
     space: LabelSpace,
     files: EvaluationFiles | None,
 ) -> MeasuredModel:
-    paths = source.predictions(model).items()
-    found = {name: Predictions.load(path, known) for name, path in paths}
+    found = {name: Predictions.load(path, known) for name, path in paths.items()}
     roles = {name: each.role for name, each in model.sets.items()}
     shifts = {name: each.classes for name, each in found.items() if roles[name] == "ood"}
     if files is not None:
@@ -82,39 +77,36 @@ def _measured(
     return MeasuredModel(model.identity, sets, files.folder(model.label) if files else None)
 
 
-def _common_space(sources: Sequence[Source]) -> LabelSpace:
-    spaces = {source.said.label_space for source in sources}
-    if len(spaces) > 1:
+def _common_space(sources: Sequence[StoredEvaluation]) -> LabelSpace:
+    space, *others = {source.said.label_space for source in sources}
+    if others:
         raise ConfigError(
-            "the evaluations were judged in different label spaces: say --label-space subset or "
+            "the evaluations use different label spaces: give --label-space subset or "
             "--label-space full"
         )
-    return spaces.pop()
+    return space
 
 
-def _with_own_labels(sources: Sequence[Source]) -> list[tuple[Source, EvaluatedModel]]:
-    """Return all models with predictions; labels that several share begin with the place."""
+def _stored(sources: Sequence[StoredEvaluation]) -> list[tuple[EvaluatedModel, dict[str, Path]]]:
+    """Return all models with their predictions; labels that several share begin with the place."""
     found = [(s, m) for s in sources for m in s.said.models if m.predictions is not None]
     counts = Counter(model.label for _, model in found)
-    return [
-        (source, attrs.evolve(model, label=f"{source.path}: {model.label}"))
-        if counts[model.label] > 1
-        else (source, model)
+    placed = [
+        attrs.evolve(
+            model,
+            label=f"{source.path}: {model.label}" if counts[model.label] > 1 else model.label,
+            source=str(source.path),
+        )
         for source, model in found
+    ]
+    return [
+        (attrs.evolve(own, source=model.source), source.predictions(model))
+        for own, (source, model) in zip(in_groups(placed), found, strict=True)
     ]
 
 
-def _with_own_groups(
-    read: Sequence[tuple[Source, EvaluatedModel]],
-) -> list[tuple[Source, EvaluatedModel]]:
-    """Return the models, in groups that count no seed twice."""
-    placed = [attrs.evolve(model, source=str(source.path)) for source, model in read]
-    named = zip(read, groups_without_doubles(placed), strict=True)
-    return [(source, attrs.evolve(model, group=group)) for (source, model), group in named]
-
-
-def _results(sources: Sequence[Source], compared: Comparison) -> EvaluationResults:
-    """Return what all sources say, None where they differ in seed, precision, device, processes."""
+def _results(sources: Sequence[StoredEvaluation], compared: EvaluationResults) -> EvaluationResults:
+    """Return what all sources share; None for a seed, precision or device that differs."""
     first, *others = (source.said for source in sources)
     shared: dict[str, Any] = {
         name: value if all(getattr(other, name) == value for other in others) else None
@@ -122,7 +114,7 @@ def _results(sources: Sequence[Source], compared: Comparison) -> EvaluationResul
         for value in [getattr(first, name)]
     }
     return attrs.evolve(
-        compared.results(),
+        compared,
         cfft=version("cfft"),
         suite=first.suite,
         classes=first.classes,
@@ -132,15 +124,15 @@ def _results(sources: Sequence[Source], compared: Comparison) -> EvaluationResul
     )
 
 
-def _warn_of_other_precisions(sources: Sequence[Source], reporter: Reporter) -> None:
+def _warn_of_other_precisions(sources: Sequence[StoredEvaluation], reporter: Reporter) -> None:
     first = sources[0]
     for other in sources[1:]:
         if other.said.precision != first.said.precision:
             reporter.warned(
                 f"{first.path} was computed in {_precision(first)} and {other.path} in "
-                f"{_precision(other)}: a part of their differences may be rounding"
+                f"{_precision(other)}: some of their differences may be rounding"
             )
 
 
-def _precision(source: Source) -> str:
-    return source.said.precision or "a precision that it does not say"
+def _precision(source: StoredEvaluation) -> str:
+    return source.said.precision or "an unknown precision"

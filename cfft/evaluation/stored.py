@@ -1,4 +1,4 @@
-"""Predictions on disk, and what the evaluation or the run beside them says of their models."""
+"""Predictions on disk, with the evaluation or the run beside them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _WANTED = "an evaluation, a finished run, or a pattern of them in quotes"
 
 
 @attrs.frozen(eq=False)
-class Source:
-    """Hold what an evaluation on disk says, or of a run what its evaluation would say."""
+class StoredEvaluation:
+    """Hold an evaluation that is on disk, or for a run what its evaluation would be."""
 
     path: Path
     said: EvaluationResults
@@ -40,12 +40,13 @@ class Source:
         return {name: folder / f"{name}.npz" for name in model.sets}
 
 
-def read_sources(asked: Sequence[str]) -> list[Source]:
+def read_sources(asked: Sequence[str]) -> list[StoredEvaluation]:
     """Read evaluations and finished runs, each once; `asked`: paths and patterns.
 
     Raises ConfigError for anything else, DataError for damaged files and for other classes.
     """
-    found = [_directory(path) for text in asked for path in matching(text, _WANTED)]
+    named = [path for text in asked for path in matching(text, _WANTED)]
+    found = [path.parent if path.name == EVALUATION else path for path in named]
     paths = list({path.resolve(): path for path in found}.values())
     read = {path: RunDirectory(path).read_results() for path in paths}
     runs = run_sources({path: found for path, found in read.items() if found is not None})
@@ -55,19 +56,14 @@ def read_sources(asked: Sequence[str]) -> list[Source]:
     return sources
 
 
-def _directory(path: Path) -> Path:
-    """Return the directory of an evaluation.json; any other path is its own."""
-    return path.parent if path.name == EVALUATION else path
-
-
-def _read_evaluation(path: Path) -> Source:
+def _read_evaluation(path: Path) -> StoredEvaluation:
     file = path / EVALUATION if path.is_dir() else path
     if not file.is_file():
         raise ConfigError(f"{path} holds neither {EVALUATION} nor results.json: give {_WANTED}")
     found = read_evaluation(file)
     for model in found.models:
         _check_places(file, model.sets, model.predictions)
-    return Source(path, found)
+    return StoredEvaluation(path, found)
 
 
 def _check_places(file: Path, sets: Collection[str], folder: str | None = None) -> None:
@@ -80,12 +76,12 @@ def _check_places(file: Path, sets: Collection[str], folder: str | None = None) 
         raise DataError(f"{file}: predictions in {folder!r}, allowed: a folder beside it")
 
 
-def run_sources(runs: Mapping[Path, RunResults]) -> dict[Path, Source]:
+def run_sources(runs: Mapping[Path, RunResults]) -> dict[Path, StoredEvaluation]:
     """Return the fine-tuned models of runs, by directory, as if they had been evaluated."""
     names = labels([ModelRef(str(path), path) for path in runs])
     groups = group_names([results.config for results in runs.values()])
     facts = zip(runs, runs.values(), names, groups, strict=True)
-    return {each[0]: Source(each[0], _of_run(*each)) for each in facts}
+    return {each[0]: StoredEvaluation(each[0], _of_run(*each)) for each in facts}
 
 
 def _of_run(root: Path, results: RunResults, label: str, group: str) -> EvaluationResults:
@@ -118,7 +114,7 @@ def _of_run(root: Path, results: RunResults, label: str, group: str) -> Evaluati
     )
 
 
-def _check_alike(one: Source, other: Source) -> None:
+def _check_alike(one: StoredEvaluation, other: StoredEvaluation) -> None:
     """Raise DataError for other classes or images; where a folder lies makes no difference."""
     if one.said.classes != other.said.classes:
         raise DataError(

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
-from cfft.evaluation.files.file_names import own_file_name
+from cfft.evaluation.files.files import own_file_name
 from cfft.report.as_json import as_json
 from cfft.report.confusion import confusions
 from cfft.report.figures.ensembles import ensembles

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 import attrs
@@ -14,23 +14,22 @@ from cfft.data.loading import Loaded, Loader, on_device
 from cfft.data.suite import ImageSet
 from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError, WeightsError
-from cfft.records import Batch, Preprocessing
+from cfft.records import Preprocessing
 from cfft.runtime.devices import processes_of
 from cfft.runtime.progress import Advance, ignore
-from cfft.scoring.gathering import Rows, own_indices
+from cfft.scoring.gathering import GatheredRows, own_indices
 from cfft.scoring.intervals import share_ci95
+from cfft.scoring.loaded_model import LoadedModel
 from cfft.scoring.predictions import Predictions, correct_images, not_finite
 from cfft.scoring.results import Role, SetResult
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-"""Hears how many images are done so far, on all processes together."""
-
 
 @attrs.frozen
 class Reading:
-    """Say how images reach a model: preprocessing, images per pass, decoding processes."""
+    """Hold how images reach a model: preprocessing, images per pass, decoding processes."""
 
     preprocessing: Preprocessing
     batch_size: int
@@ -46,8 +45,8 @@ def evaluate(
 ) -> Predictions:
     """Return a model's predictions for every image of a set, the same on every process.
 
-    `advance` hears how many images are done. Raises DataError for an empty set and for a
-    image that cannot be read, WeightsError for logits that are not finite.
+    `advance` hears how many images are done. Raises DataError for an empty set and for an image
+    that cannot be read, WeightsError for logits that are not finite.
     """
     logits = outputs_of(
         lambda images: classifier(images).logits, image_set, reading, accelerator, advance
@@ -56,7 +55,7 @@ def evaluate(
 
 
 def predictions_of(logits: Tensor, image_set: ImageSet) -> Predictions:
-    """Put what a model said, [N, K] in the order of a set, beside what the set says.
+    """Join logits [N, K], in the order of a set, with the names and labels of the set.
 
     Raises WeightsError for logits that are not finite: their arg-max would count as an answer, and
     infinite ones leave no probabilities.
@@ -105,11 +104,50 @@ def outputs_of(
         processes.agree()
         return cast(Tensor, accelerator.gather(rows))
 
-    rows = Rows(len(image_set), processes.count, gather)
+    rows = GatheredRows(len(image_set), processes.count, gather)
     for outputs in processes.guarded(_each_batch(model, loader.load(wanted), accelerator)):
         rows.add(outputs)
         advance(rows.added)
     return rows.all()
+
+
+def alike(models: Mapping[int, LoadedModel]) -> list[list[int]]:
+    """Return the positions of the models that see the same pixels, group by group.
+
+    Mean and standard deviation may differ: they are the encoder's business.
+    """
+    groups: dict[tuple[tuple[int, int], int, str], list[int]] = {}
+    for position, model in models.items():
+        prepared = model.preprocessing
+        sizing = prepared.size, prepared.resize, prepared.interpolation
+        groups.setdefault(sizing, []).append(position)
+    return list(groups.values())
+
+
+def predict_together(
+    models: Sequence[LoadedModel],
+    image_set: ImageSet,
+    reading: Reading,
+    accelerator: Accelerator,
+    advance: Advance = ignore,
+) -> Iterator[Predictions]:
+    """Return the predictions of each model for a set.
+
+    All see the same pixels and are on the device. Raises DataError naming set and
+    image where one cannot be read.
+    """
+
+    def together(images: Tensor) -> Tensor:
+        return torch.stack([model.logits(images) for model in models], dim=1)  # [B, models, K]
+
+    try:
+        logits = outputs_of(together, image_set, reading, accelerator, advance)
+    except DataError as error:
+        raise DataError(
+            f"set '{image_set.name}': {error}; fix or remove it, or leave it out with "
+            "--skip-unreadable"
+        ) from error
+    return (predictions_of(each, image_set) for each in logits.unbind(dim=1))
 
 
 def score(predictions: Predictions, role: Role = "id") -> SetResult:
@@ -117,20 +155,16 @@ def score(predictions: Predictions, role: Role = "id") -> SetResult:
 
     A class that stands for another label is right where that label is; see ImageSet.
     """
-    right = correct_images(predictions)
+    right, n = correct_images(predictions), len(predictions.labels)
     ends = share_ci95(right.numpy(), predictions.original)
-    share, n = int(right.sum()) / len(right), len(right)
-    return SetResult(role, share, n, len(predictions.classes), ends)
+    return SetResult(role, int(right.sum()) / n, n, len(predictions.classes), ends)
 
 
 def _each_batch(
     model: Callable[[Tensor], Tensor], loaded: Iterable[Loaded], accelerator: Accelerator
 ) -> Iterator[Tensor]:
     for images, labels, _ in loaded:
-        yield _run(model, on_device(images, labels, accelerator), accelerator)
-
-
-def _run(model: Callable[[Tensor], Tensor], batch: Batch, accelerator: Accelerator) -> Tensor:
-    with torch.no_grad(), accelerator.autocast():
-        outputs: Tensor = model(batch.images)
-    return outputs.float()
+        batch = on_device(images, labels, accelerator)
+        with torch.no_grad(), accelerator.autocast():
+            outputs = model(batch.images)
+        yield outputs.float()

@@ -1,4 +1,4 @@
-"""What a model says of images, row by row: from several processes into the images' order."""
+"""Gather one output row per image from all processes, in dataset order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 HELD_BYTES = 2**24
-"""Bytes of rows that wait on a device before they move to the host's memory: 16 MiB."""
+"""Bytes of rows that stay on a device before they move to the host's memory: 16 MiB."""
 
 
 def own_indices(images: int, process: int, processes: int) -> list[int]:
@@ -22,17 +22,17 @@ def own_indices(images: int, process: int, processes: int) -> list[int]:
 
 
 def in_order(gathered: Tensor, processes: int) -> Tensor:
-    """Bring rows that were gathered process by process into the images' order: [N, ...]."""
+    """Sort rows that were gathered process by process into dataset order: [N, ...]."""
     by_process: Tensor = gathered.unflatten(0, (processes, -1))  # [processes, rows, ...]
     return by_process.transpose(0, 1).flatten(0, 1)
 
 
-class Rows:
-    """Collect one row a image on the host, out of the shares that `own_indices` gives.
+class GatheredRows:
+    """Collect one row per image on the host, out of the shares that `own_indices` gives.
 
     `gather` joins a tensor of every process along its first dimension: all add equally many rows
-    at a time. Rows wait on the device until there are `held_bytes` of them, so that it need not be
-    waited for at every batch; what gathers and sorts them is as large for each process. On the host
+    at a time. Rows stay on the device until there are `held_bytes` of them, so that most batches
+    need no synchronisation; what gathers and sorts them is as large for each process. On the host
     nothing is kept twice.
     """
 
@@ -56,7 +56,7 @@ class Rows:
             self._store()
 
     def all(self) -> Tensor:
-        """Return the rows of all images in their order, on the CPU: [N, ...]; ends the taking."""
+        """Return the rows of all images in dataset order, on the CPU: [N, ...]; ends the adding."""
         if self._held:
             self._store()
         if self._all is None:
@@ -65,7 +65,7 @@ class Rows:
 
     @property
     def added(self) -> int:
-        """How many images all processes have added, at most all there are."""
+        """The number of images that all processes have added, at most all there are."""
         held = self.processes * sum(map(len, self._held))
         return min(self._stored + held, self.images)
 

@@ -1,4 +1,4 @@
-"""What a model said of the images of a set, in memory and on disk."""
+"""The predictions of a model for the images of a set, in memory and on disk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _as_tuple(values: Any) -> tuple[Any, ...]:
 
 @attrs.frozen(eq=False)
 class Predictions:
-    """Hold what a model says of a set; an .npz file has an array for each field.
+    """Hold a model's predictions for a set; an .npz file has an array for each field.
 
     `logits`: [N, K], float32. `labels`: [N], int64. `names`: one per image. `classes`: the
     indices that may occur in the set. `stands_for`: [K], int64: the label that each class stands
@@ -47,7 +47,7 @@ class Predictions:
 
     @property
     def original(self) -> NDArray[np.int64]:
-        """The number of the image that each is a version of, from 0 as they come: [N]."""
+        """The number of the image that each is a version of, counted from 0: [N], int64."""
         names: Sequence[Any] = self.origins or range(len(self.labels))
         numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
         return np.array([numbers[name] for name in names], dtype=np.int64)
@@ -111,9 +111,9 @@ def _opened(path: Path) -> Iterator[Mapping[str, NDArray[Any]]]:
 
 
 def _as_array(_: Any, field: attrs.Attribute[Any], value: Any) -> NDArray[Any]:
-    kinds = {"U": np.str_, "i": np.int64}
-    is_tensor = isinstance(value, Tensor)
-    return value.numpy() if is_tensor else np.array(value, kinds[field.metadata[_FORM][0]])
+    if isinstance(value, Tensor):
+        return value.numpy()
+    return np.array(value, {"U": np.str_, "i": np.int64}[field.metadata[_FORM][0]])
 
 
 def _read(field: attrs.Attribute[Any], stored: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
@@ -130,12 +130,12 @@ def chosen_labels(predictions: Predictions) -> Tensor:
 
 
 def correct_images(predictions: Predictions) -> Tensor:
-    """Tell of each image whether top-1 is right: [N], bool."""
+    """Return whether top-1 is right for each image: [N], bool."""
     return chosen_labels(predictions) == predictions.labels
 
 
 def not_finite(logits: Tensor, images: Sequence[str]) -> str | None:
-    """Say which logits [N, K] are no finite numbers, None where all are."""
+    """Say for which images logits [N, K] are not finite; None where all are."""
     broken = (~logits.isfinite()).any(dim=1).nonzero().flatten().tolist()
     if not broken:
         return None

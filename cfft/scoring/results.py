@@ -15,7 +15,7 @@ _Count = Annotated[int | None, override(omit_if_default=True)]
 
 @attrs.frozen
 class SetResult:
-    """Hold what a model reached on a set, shares of 0..1; None, and in no file, if not measured.
+    """Hold the scores of a model on a set, shares of 0..1; None, and in no file, if not measured.
 
     `top1`: accuracy on `n` images of `classes` classes. `ci95`: its 95 % confidence interval after
     Clopper and Pearson (1934), where versions of one image are no independent images; see

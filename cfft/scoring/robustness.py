@@ -1,4 +1,4 @@
-"""Effective robustness: what a model's OOD accuracy has beyond what its ID accuracy foretells."""
+"""Effective robustness: OOD accuracy beyond what ID accuracy predicts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from scipy.special import expit, logit
 from scipy.stats import linregress
 
 FEWEST_ON_A_LINE = 3
-"""How many models a line takes to foretell anything; two are on theirs whatever they are."""
+"""The number of models that a line needs: two always lie on one."""
 
 
 @attrs.frozen
 class AccuracyLine:
-    """Foretell OOD accuracy from ID accuracy: logit(OOD) = slope * logit(ID) + intercept.
+    """Predict OOD accuracy from ID accuracy: logit(OOD) = slope * logit(ID) + intercept.
 
     `models`: how many it was fitted on. `r2`: the share of the variance of logit(OOD) that it
     explains, None where there is none.
@@ -28,7 +28,7 @@ class AccuracyLine:
     def expected(self, id_accuracy: float) -> float:
         """Return the OOD accuracy on the line; both are shares of 0..1.
 
-        A level line foretells the same for every accuracy, also for 0 and 1, which have no logit.
+        A level line predicts the same for every accuracy, also for 0 and 1, which have no logit.
         """
         rise = self.slope * logit(id_accuracy) if self.slope else 0.0
         return float(expit(rise + self.intercept))
@@ -70,11 +70,11 @@ def fit_lines(
 def effective_robustness(
     id_accuracy: float, ood_accuracy: float, line: AccuracyLine
 ) -> float | None:
-    """Return OOD accuracy minus what `line` foretells, as a share: 0.05 is 5 points.
+    """Return OOD accuracy minus what `line` predicts, as a share: 0.05 is 5 points.
 
     The line is fitted on the logit scale; the residual is taken between accuracies, as Taori et
-    al. (2020) define it. None for an ID accuracy of 0 or 1, of which a rising line foretells 0 or 1
-    whatever its models are; a level line foretells the same of all.
+    al. (2020) define it. None for an ID accuracy of 0 or 1, of which a rising line predicts 0 or 1
+    whatever its models are; a level line predicts the same of all.
     """
     is_on_line = 0 < id_accuracy < 1 or not line.slope
     return ood_accuracy - line.expected(id_accuracy) if is_on_line else None

@@ -1,4 +1,4 @@
-"""What a model's predictions for a set come to, beyond top-1."""
+"""Scores of predictions for a set beyond top-1: class mean, top-5, calibration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BELOW_1 = math.nextafter(1, 0)
 
 
 def in_label_space(predictions: Predictions, space: LabelSpace) -> Predictions:
-    """Return predictions that are judged among the set's own classes, or among all there are."""
+    """Return predictions that are scored among the classes of the set, or among all."""
     if space == "subset":
         return predictions
     return attrs.evolve(predictions, classes=tuple(range(predictions.logits.shape[1])))

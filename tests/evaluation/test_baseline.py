@@ -51,7 +51,7 @@ def test_a_group_may_make_the_line() -> None:
 
 
 def test_two_models_make_no_line() -> None:
-    with pytest.raises(ConfigError, match="a line takes 3 models or more, here are 2"):
+    with pytest.raises(ConfigError, match="a line needs 3 models or more, got 2"):
         baseline_line("object*", [RUN, OTHER, BEFORE])
 
 
@@ -96,7 +96,7 @@ def test_sets_that_differ_in_punctuation_alone_go_by_their_own_names(tmp_path: P
 def test_a_line_takes_an_id_set() -> None:
     line = baseline_line("object*", [RUN, OTHER, THIRD])
 
-    with pytest.raises(DataError, match="takes an ID set and OOD sets, here are: art"):
+    with pytest.raises(DataError, match="needs an ID set and OOD sets, got: art"):
         line.check({"art": "ood"})
 
 

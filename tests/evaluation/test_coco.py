@@ -67,7 +67,7 @@ def test_a_name_without_folders_is_no_image_of_two_images(read: Read) -> None:
         read([image(1, "0.png")])
 
 
-def test_a_image_is_not_found_by_a_name_that_two_images_have(read: Read) -> None:
+def test_an_image_is_not_found_by_a_name_that_two_images_have(read: Read) -> None:
     with pytest.raises(DataError, match=r"dog/1.png may be 'a/1.png' or 'b/1.png': give file_name"):
         read([image(1, "a/1.png"), image(2, "b/1.png")])
 
@@ -83,8 +83,8 @@ def test_a_name_without_folders_will_do_where_it_is_the_only_one(read: Read) -> 
     ("parts", "words"),
     [
         ({"images": [{"id": 1, "height": 2, "width": 3}]}, "images.0. lacks file_name"),
-        ({"images": [3]}, "images.0. is 3, no object"),
-        ({"images": {"1": image(1, "cat/0.png")}}, "images is no list"),
+        ({"images": [3]}, "images.0. is 3, not an object"),
+        ({"images": {"1": image(1, "cat/0.png")}}, "images is not a list"),
         ({"annotations": [{"image_id": 1}]}, "annotations.0. lacks category_id"),
         ({"categories": [{"id": 1}]}, "categories.0. lacks name"),
     ],
@@ -102,7 +102,7 @@ def test_json_that_is_no_object_is_no_instances_file(
 ) -> None:
     (tmp_path / "instances.json").write_text(content)
 
-    with pytest.raises(DataError, match="no instances file of COCO: it is no JSON object"):
+    with pytest.raises(DataError, match="not a COCO instances file: it is not a JSON object"):
         coco_segmentations(pets, tmp_path / "instances.json", ("cat", "dog"))
 
 

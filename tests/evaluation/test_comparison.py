@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import attrs
 import numpy as np
 import pytest
 
 from cfft.evaluation.compare.baseline import baseline_line
 from cfft.evaluation.compare.comparison import compare
-from cfft.evaluation.compare.groups import group_names, groups_without_doubles
+from cfft.evaluation.compare.groups import group_names, in_groups
 from cfft.evaluation.compare.measured import MeasuredModel, MeasuredSet
 from cfft.evaluation.files.evaluation import Gap, Identity
 from cfft.runtime.json_files import as_json
-from cfft.scoring.resampling import REPLICATES, interval95, resampled_top1
+from cfft.scoring.intervals import REPLICATES, interval95, resampled_top1
 from cfft.scoring.results import Role, SetResult
 from cfft.scoring.robustness import AccuracyLine
 from cfft.scoring.spread import Spread
@@ -56,7 +55,7 @@ def test_the_interval_of_many_images_is_that_of_the_normal_distribution() -> Non
     assert (low, high) == (pytest.approx(0.8 - half, abs=4e-3), pytest.approx(0.8 + half, abs=4e-3))
 
 
-def test_versions_of_a_image_are_drawn_together() -> None:
+def test_versions_of_an_image_are_drawn_together() -> None:
     correct, versions = np.arange(100) % 5 > 0, np.tile(np.arange(100), 5)
 
     alone = resampled_top1([correct], np.arange(100), "art")
@@ -66,7 +65,7 @@ def test_versions_of_a_image_are_drawn_together() -> None:
 
 
 def average_interval(sets: dict[str, MeasuredSet]) -> tuple[float, float]:
-    (found,) = compare([model("m", **sets)], None, {}).results().models
+    (found,) = compare([model("m", **sets)], None, {}).models
     return found.ood_ci95
 
 
@@ -89,7 +88,7 @@ def test_paired_differences_of_sets_that_show_the_same_images_are_drawn_together
             model(label, **{n: measured("ood", right, n, originals=o) for n, o in named.items()})
             for label, right in (("a", [1, 0, 0, 0]), ("b", [1, 1, 0, 0]))
         )
-        (found,) = compare([a, b], "a", {}).results().differences
+        (found,) = compare([a, b], "a", {}).differences
         return found.ood_average
 
     assert pair(snow="test") == pair()
@@ -98,7 +97,7 @@ def test_paired_differences_of_sets_that_show_the_same_images_are_drawn_together
 def test_the_number_of_originals_stands_beside_that_of_images() -> None:
     twice = measured("ood", [1, 0, 1, 0], original=[0, 1, 0, 1])
 
-    (found,) = compare([model("m", fog=twice)], None, {}).results().models
+    (found,) = compare([model("m", fog=twice)], None, {}).models
 
     assert (found.sets["fog"].n, found.sets["fog"].originals) == (4, 2)
 
@@ -106,7 +105,7 @@ def test_the_number_of_originals_stands_beside_that_of_images() -> None:
 def test_the_ood_average_counts_every_set_once() -> None:
     sets = {"a": measured("ood", [1] * 100), "b": measured("ood", [0])}
 
-    (found,) = compare([model("m", t=measured("id", [1]), **sets)], None, {}).results().models
+    (found,) = compare([model("m", t=measured("id", [1]), **sets)], None, {}).models
 
     assert (found.ood_average, found.ood_ci95) == (0.5, (0.5, 0.5))
 
@@ -114,7 +113,7 @@ def test_the_ood_average_counts_every_set_once() -> None:
 def test_two_models_that_are_right_on_the_same_images_differ_by_exactly_nothing() -> None:
     models = [model(name, art=measured("ood", [1, 0, 1, 0])) for name in ("a", "b")]
 
-    (found,) = compare(models, "a", {}).results().differences
+    (found,) = compare(models, "a", {}).differences
 
     assert (found.a, found.b) == ("b", "a")
     assert found.ood_average == Gap(0.0, (0.0, 0.0))
@@ -124,7 +123,7 @@ def test_two_models_that_are_right_on_the_same_images_differ_by_exactly_nothing(
 def test_a_difference_is_a_model_minus_the_baseline() -> None:
     models = [model("a", art=measured("ood", [1, 1])), model("b", art=measured("ood", [0, 0]))]
 
-    (found,) = compare(models, "b", {}).results().differences
+    (found,) = compare(models, "b", {}).differences
 
     assert (found.a, found.ood_average.difference) == ("a", 1.0)
 
@@ -135,7 +134,7 @@ def test_sets_with_other_images_are_not_compared() -> None:
         model("b", photo=measured("id", [1], "split 1"), art=measured("ood", [0])),
     ]
 
-    (found,) = compare(models, "a", {}).results().differences
+    (found,) = compare(models, "a", {}).differences
 
     assert found.sets.keys() == {"art"}
     assert found.ood_average.difference == -1.0
@@ -144,7 +143,7 @@ def test_sets_with_other_images_are_not_compared() -> None:
 def test_without_an_ood_set_in_common_there_is_no_average_difference() -> None:
     models = [model("a", art=measured("ood", [1])), model("b", sketch=measured("ood", [1]))]
 
-    (found,) = compare(models, "a", {}).results().differences
+    (found,) = compare(models, "a", {}).differences
 
     assert (found.ood_average, found.sets) == (None, {})
 
@@ -155,7 +154,7 @@ def test_averages_over_different_sets_do_not_stand_side_by_side() -> None:
         model("b", "g", 1, art=measured("ood", [1]), sketch=measured("ood", [0])),
     ]
 
-    results = compare(models, "a", {}).results()
+    results = compare(models, "a", {})
 
     fewer, all_sets = results.models
     assert (fewer.ood_average, fewer.ood_ci95) == (None, None)
@@ -171,7 +170,7 @@ def test_seeds_of_one_group_become_mean_and_standard_deviation() -> None:
         model("b", "context", 0, art=measured("ood", [0, 0])),
     ]
 
-    several, single = compare(models, None, {}).results().groups
+    several, single = compare(models, None, {}).groups
 
     assert (several.group, several.models) == ("object", ("a0", "a1"))
     assert several.sets["art"] == Spread(0.75, pytest.approx(0.5**0.5 / 2), 2)
@@ -224,47 +223,39 @@ def test_a_run_without_masks_is_named_after_its_losses() -> None:
     assert group_names([plain, distilled]) == ["vanilla", "mine"]
 
 
-@attrs.frozen
-class Member:
-    """Hold what tells groups apart."""
-
-    source: str
-    seed: int | None = 0
-    alpha: float | None = None
-    group: str = "g"
-    label: str = "own"
-    configuration: str | None = None
+def member(source: str, seed: int | None = 0, alpha: float | None = None, **said: str) -> Identity:
+    return Identity("own", source, "run", said.pop("group", "g"), seed, alpha, **said)
 
 
 @pytest.mark.parametrize(
     ("members", "expected"),
     [
-        ([Member("a", 0), Member("b", 1)], ["g", "g"]),
-        ([Member("a", 0), Member("b", 1), Member("c", 1)], ["g", "g", "g (c)"]),
-        ([Member("a", 0), Member("a", 1), Member("b", 1), Member("b", 2)],
+        ([member("a", 0), member("b", 1)], ["g", "g"]),
+        ([member("a", 0), member("b", 1), member("c", 1)], ["g", "g", "g (c)"]),
+        ([member("a", 0), member("a", 1), member("b", 1), member("b", 2)],
          ["g", "g", "g (b)", "g (b)"]),
-        ([Member("a", 0), Member("a", 0, 0.5), Member("b", 0), Member("b", 0, 0.7)],
+        ([member("a", 0), member("a", 0, 0.5), member("b", 0), member("b", 0, 0.7)],
          ["g", "g", "g (b)", "g (b)"]),
-        ([Member("a", None), Member("a", None)], ["g", "own"]),
+        ([member("a", None), member("a", None)], ["g", "own"]),
     ],
 )  # fmt: skip
-def test_a_group_counts_every_seed_once(members: list[Member], expected: list[str]) -> None:
-    assert groups_without_doubles(members) == expected
+def test_a_group_counts_every_seed_once(members: list[Identity], expected: list[str]) -> None:
+    assert [model.group for model in in_groups(members)] == expected
 
 
 def test_configurations_that_two_evaluations_call_alike_are_not_one_group() -> None:
-    members = [Member("a", 0, configuration="slow"), Member("b", 1, configuration="fast")]
+    members = [member("a", 0, configuration="slow"), member("b", 1, configuration="fast")]
 
-    assert groups_without_doubles(members) == ["g", "g (b)"]
+    assert [model.group for model in in_groups(members)] == ["g", "g (b)"]
 
 
 def test_a_configuration_that_two_evaluations_call_differently_is_one_group() -> None:
     members = [
-        Member("a", 0, group="object, lr 1", configuration="slow"),
-        Member("b", 1, group="object", configuration="slow"),
+        member("a", 0, group="object, lr 1", configuration="slow"),
+        member("b", 1, group="object", configuration="slow"),
     ]
 
-    assert groups_without_doubles(members) == ["object, lr 1", "object, lr 1"]
+    assert [model.group for model in in_groups(members)] == ["object, lr 1", "object, lr 1"]
 
 
 def shifted(label: str, test: int, art: int) -> MeasuredModel:
@@ -279,7 +270,7 @@ def test_models_on_the_line_have_no_effective_robustness_and_better_ones_have() 
     models = [*on_line, shifted("mine", 8, 7)]
     line = baseline_line("line*", [each.identity for each in models])
 
-    results = compare(models, None, line.fit(models)).results()
+    results = compare(models, None, line.fit(models))
 
     robust = [each.effective_robustness["art"] for each in results.models]
     assert robust == pytest.approx([0.0, 0.0, 0.0, 0.2])
@@ -299,7 +290,7 @@ def of_a_thousand(id_: int, ood: int, originals: str = "") -> MeasuredModel:
 
 
 def above_line(found: MeasuredModel, line: AccuracyLine) -> list[float] | None:
-    results = compare([found], None, {"art": line, "ood_average": line}).results().models[0]
+    results = compare([found], None, {"art": line, "ood_average": line}).models[0]
     intervals = results.effective_robustness_ci95
     assert intervals["art"] == intervals["ood_average"]
     return intervals["art"]
@@ -326,14 +317,14 @@ def test_a_model_that_is_always_right_in_distribution_has_no_effective_robustnes
     line = AccuracyLine(slope=1, intercept=0, models=3, r2=1)
     perfect = of_a_thousand(1000, 500)
 
-    (found,) = compare([perfect], None, {"art": line}).results().models
+    (found,) = compare([perfect], None, {"art": line}).models
 
     assert found.effective_robustness == {"art": None}
     assert found.effective_robustness_ci95 == {"art": None}
 
 
 def test_without_a_line_there_is_no_effective_robustness() -> None:
-    (found,) = compare([shifted("mine", 8, 7)], None, {}).results().models
+    (found,) = compare([shifted("mine", 8, 7)], None, {}).models
 
     assert found.effective_robustness is None
 

@@ -1,4 +1,4 @@
-"""Where an evaluation is written: nothing is overwritten, and nothing complete is lost."""
+"""Writing an evaluation: nothing is overwritten, and nothing complete is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which models a user means, and what tables call them."""
+"""Models that a user names, and their names in tables."""
 
 from __future__ import annotations
 

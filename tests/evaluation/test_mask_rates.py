@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cfft.evaluation.masks.rates import centred_squares, mask_figures, random_patches
+from cfft.evaluation.masks.measuring import centred_squares, mask_figures, random_patches
 from cfft.step.patches import enlarged
 
 # 4 object pixels, 7 of context, 1 left out
@@ -31,7 +31,7 @@ def test_figures_count_what_is_hidden_of_image_and_object(columns, image_rate, o
     torch.testing.assert_close(figures, torch.tensor([[image_rate, object_rate, iou]]).double())
 
 
-def test_a_image_without_an_object_has_no_figures_and_leaves_the_others_theirs():
+def test_an_image_without_an_object_has_no_figures_and_leaves_the_others_theirs():
     hidden = torch.cat([left_columns(2), left_columns(2)])
     segmentation = torch.cat([torch.zeros_like(SEGMENTATION), SEGMENTATION])
 

@@ -59,7 +59,7 @@ def test_a_trimap_has_an_object_a_background_and_a_border_that_is_left_out(tmp_p
 @pytest.mark.parametrize(
     ("values", "read", "words"),
     [
-        (TRIMAP, read_binary, "all are 1, 2, 3: if it is a trimap say --mask-format trimap"),
+        (TRIMAP, read_binary, "all are 1, 2, 3: if it is a trimap, give --mask-format trimap"),
         ([[0, 1]], read_trimap, "it has pixels of 0, allowed: 1 object, 2 background"),
         ([[[0, 0, 0]]], read_binary, "one channel of 8 bits, this has mode RGB"),
     ],
@@ -104,7 +104,7 @@ def test_coco_in_place_of_a_folder_is_answered_with_its_format(pets, tmp_path):
 
 
 def test_a_set_that_knows_no_objects_asks_for_masks(pets):
-    with pytest.raises(DataError, match="set 'test' does not know where its objects are"):
+    with pytest.raises(DataError, match="set 'test' has no segmentations of its own"):
         own_segmentations(pets)
 
 
@@ -127,7 +127,7 @@ def test_fewer_images_than_classes_are_refused(pets, tmp_path):
         drawn(found, 1, seed=0)
 
 
-def test_the_size_of_a_image_is_that_of_the_upright_one(tmp_path):
+def test_the_size_of_an_image_is_that_of_the_upright_one(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
     (tmp_path / "cat").mkdir()
@@ -157,7 +157,7 @@ COCO = {
 
 # pycocotools 2.0.11 with NumPy 2
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_coco_gives_the_objects_of_a_images_own_class_without_crowds(pets, tmp_path):
+def test_coco_gives_the_objects_of_an_images_own_class_without_crowds(pets, tmp_path):
     (tmp_path / "instances.json").write_text(json.dumps(COCO))
 
     found = coco_segmentations(pets, tmp_path / "instances.json", ("cat", "dog"))
@@ -171,9 +171,9 @@ def test_coco_gives_the_objects_of_a_images_own_class_without_crowds(pets, tmp_p
     ("content", "words"),
     [
         ("no JSON", "cannot be read as JSON"),
-        ("{}", "no instances file of COCO: it lacks images"),
+        ("{}", "not a COCO instances file: it lacks images"),
         (json.dumps({**COCO, "categories": []}), "has no category 'cat'"),
-        (json.dumps({**COCO, "images": []}), "knows no image of set 'test'"),
+        (json.dumps({**COCO, "images": []}), "lists no image of set 'test'"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused(pets, tmp_path, content, words):
@@ -182,9 +182,11 @@ def test_a_file_that_does_not_fit_is_refused(pets, tmp_path, content, words):
         coco_segmentations(pets, tmp_path / "instances.json", ("cat", "dog"))
 
 
-def test_coco_that_speaks_of_a_image_of_another_size_is_refused(pets, tmp_path):
+def test_coco_that_speaks_of_an_image_of_another_size_is_refused(pets, tmp_path):
     image = {**COCO["images"][0], "width": 30}
     (tmp_path / "instances.json").write_text(json.dumps({**COCO, "images": [image]}))
     found = coco_segmentations(pets, tmp_path / "instances.json", ("cat", "dog"))
-    with pytest.raises(DataError, match=r"rex.jpg has 2 x 30 pixels there, the image 2 x 3"):
+    with pytest.raises(
+        DataError, match=r"rex.jpg has 2 x 30 pixels there, but the image has 2 x 3"
+    ):
         found.segment(0)

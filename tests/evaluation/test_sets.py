@@ -67,7 +67,7 @@ def test_a_set_with_fewer_images_than_were_published_is_told() -> None:
     suite = Published(lambda seed: sets)
 
     assert list(unmeasured(suite, open_suite(suite, [0]))) == [
-        "set 'art' has 2 of 30,000 images; cfft data verify says which are missing"
+        "set 'art' has 2 of 30,000 images; cfft data verify lists the missing ones"
     ]
 
 
@@ -87,5 +87,7 @@ def test_folders_that_belong_to_no_set_are_told() -> None:
 def test_a_suite_without_any_of_its_sets_says_what_was_looked_for() -> None:
     nothing = EvaluationSets(("x", "y"), None, absent={"art": "looked for art/"})
 
-    with pytest.raises(DataError, match=r"none of its sets here \(art: looked for art/\)"):
+    with pytest.raises(
+        DataError, match=r"none of the suite's sets is here \(art: looked for art/\)"
+    ):
         open_suite(Measuring(lambda seed: nothing), [0])

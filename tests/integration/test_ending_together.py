@@ -119,12 +119,12 @@ import sys
 import torch
 from cfft.cli.errors import reported
 from cfft.runtime.devices import make_accelerator
-from cfft.scoring.gathering import Rows, own_indices
+from cfft.scoring.gathering import GatheredRows, own_indices
 
 accelerator = make_accelerator("fp32")
 whole = torch.load(sys.argv[1])
 index, count = accelerator.process_index, accelerator.num_processes
-rows = Rows(len(whole), count, accelerator.gather, held_bytes=30)
+rows = GatheredRows(len(whole), count, accelerator.gather, held_bytes=30)
 with reported():
     for batch in whole[own_indices(len(whole), index, count)].split(2):
         rows.add(batch)

@@ -159,7 +159,7 @@ def test_predictions_of_another_precision_are_remarked_on(
 
     found = json.loads(ended.out)
     assert (found["precision"], found["device"], found["processes"]) == (None, "cpu", 1)
-    assert f"{tmp_path}/A was computed in fp32 and {tmp_path}/B in bf16: a part of" in ended.err
+    assert f"{tmp_path}/A was computed in fp32 and {tmp_path}/B in bf16: some of" in ended.err
 
 
 def test_evaluations_of_other_images_are_not_put_side_by_side(
@@ -180,7 +180,7 @@ def test_evaluations_of_other_images_are_not_put_side_by_side(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"label_space": "full"}, "judged in different label spaces: say --label-space subset"),
+        ({"label_space": "full"}, "different label spaces: give --label-space subset"),
         ({"classes": ["a", "b", "c"]}, "have different classes: recompute them one at a time"),
     ],
 )

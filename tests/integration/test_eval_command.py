@@ -148,7 +148,7 @@ def test_a_suite_for_another_label_space_is_refused_with_both(
 
 @pytest.fixture
 def damaged(world: Path, tmp_path: Path) -> Path:
-    """Copy the world and cut a image of the OOD set short."""
+    """Copy the world and cut an image of the OOD set short."""
     shutil.copytree(world, tmp_path / "damaged")
     image = tmp_path / "damaged" / "dark" / "red" / "02.png"
     image.write_bytes(image.read_bytes()[:-40])
@@ -201,12 +201,12 @@ def test_unreadable_images_can_be_left_out_and_are_recorded(
     [
         (["{runs}/seed0", "--alphas", "0,2"], "--alphas: 2 is out of range"),
         (["{runs}/seed0", "--out", "{runs}"], "is not empty: give another directory"),
-        (["{runs}/seed2"], "nothing is called '{runs}/seed2': give a run directory"),
-        (["{runs}/se*2"], "nothing is called '{runs}/se*2'"),
+        (["{runs}/seed2"], "found nothing at '{runs}/seed2': give a run directory"),
+        (["{runs}/se*2"], "found nothing at '{runs}/se*2'"),
         (["{runs}"], "{runs}: no weights here"),
         (["zero-shot"], "no model is chosen: give --model NAME"),
         (["{runs}/seed0", "--baseline", "x"], "--baseline: unknown model 'x'"),
-        (["{runs}/seed0", "--baseline-line", "seed0"], "a line takes 3 models or more"),
+        (["{runs}/seed0", "--baseline-line", "seed0"], "a line needs 3 models or more"),
         (["{runs}/seed0", "--head", "none"], "--head"),
         (["--from-predictions", "{runs}"], "holds neither evaluation.json nor results.json"),
         ([], "no model is given: run directories"),

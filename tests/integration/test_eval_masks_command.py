@@ -132,8 +132,8 @@ def test_test_images_of_different_seeds_need_a_word_on_which_are_meant(
 
     assert refused.code == 2
     assert (
-        f"set 'sunny' has other images with another seed ({runs}/seed0: 0, {runs}/seed1: 1): "
-        "measure one run at a time, or say with --seed"
+        f"set 'sunny' has different images for different seeds ({runs}/seed0: 0, {runs}/seed1: 1): "
+        "measure one run at a time, or choose the images with --seed"
     ) in refused.err
     assert measured(told) == [(f"{runs}/seed0", "sunny"), (f"{runs}/seed1", "sunny")]
 
@@ -157,7 +157,7 @@ def test_runs_of_other_images_need_a_word_on_which_are_meant(
 
     assert refused.code == 2
     assert f"{runs}/seed0 and {elsewhere} have another suite (suite.data: {world} ->" in refused.err
-    assert "say with --suite and --data which images are meant" in refused.err
+    assert "choose the images with --suite and --data" in refused.err
     assert len(measured(told)) == 2
 
 
@@ -169,7 +169,9 @@ def test_runs_that_start_differently_share_no_model_before(
     ended = cfft_command("eval", "masks", "zero-shot", str(runs / "seed0"), str(elsewhere), *words)
 
     assert ended.code == 2
-    assert "have another model (model.head: auto -> zero-shot): say with --model" in ended.err
+    assert (
+        "have another model (model.head: auto -> zero-shot): choose the model before" in ended.err
+    )
 
 
 def test_images_are_those_of_the_first_run_wherever_it_stands(

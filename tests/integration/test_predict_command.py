@@ -180,7 +180,7 @@ def test_unreadable_images_can_be_left_out_and_are_named(
         (["nowhere.png"], "nowhere.png: no such file or folder"),
         (["*.nix"], "*.nix: nothing matches this pattern"),
         (["empty"], "empty: no images in this folder"),
-        (["full.png", "--top", "4"], "--top 4: the model tells 3 classes apart"),
+        (["full.png", "--top", "4"], "--top 4: the model has only 3 classes"),
         (["full.png", "--out", "full.png"], "--out full.png exists: give another path"),
         (["full.png"], "no image can be read (1 tried)"),
         (["full.png", "--json", "--format", "csv"], "--json writes JSON lines and --format csv"),

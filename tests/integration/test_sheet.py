@@ -63,7 +63,7 @@ def shown(axes) -> torch.Tensor:
     return torch.from_numpy(axes.get_images()[0].get_array().copy()).permute(2, 0, 1)
 
 
-def test_a_sheet_has_a_row_an_image_and_a_column_a_stage():
+def test_a_sheet_has_a_row_for_each_image_and_a_column_for_each_stage():
     outputs = outputs_of_a_step()
     figure = draw_sheet(outputs, NAMES)
     titles = [axes.get_title() for axes in figure.axes[:4]]

@@ -101,7 +101,7 @@ def test_a_class_that_stands_for_another_label_counts_as_right() -> None:
     assert found.top1 == 0.5
 
 
-def test_the_interval_counts_versions_of_a_image_as_one() -> None:
+def test_the_interval_counts_versions_of_an_image_as_one() -> None:
     wrong = predictions([[0.0, 1.0]] * 10, [0] * 10, classes=(0, 1))
 
     found = score(attrs.evolve(wrong, origins=("a", "b") * 5))

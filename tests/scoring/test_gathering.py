@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cfft.scoring.gathering import Rows, in_order, own_indices
+from cfft.scoring.gathering import GatheredRows, in_order, own_indices
 
 
 @pytest.mark.parametrize(("images", "processes"), [(5, 1), (5, 2), (6, 3), (2, 4), (1, 3)])
@@ -21,7 +21,7 @@ def test_what_processes_share_out_comes_back_in_order_and_once(images: int, proc
     assert len({len(share) for share in shares}) == 1
 
 
-def collect(collected: Rows, batches: Iterable[Tensor]) -> list[int]:
+def collect(collected: GatheredRows, batches: Iterable[Tensor]) -> list[int]:
     """Add all batches; return how many images were added after each."""
     heard = []
     for batch in batches:
@@ -45,7 +45,7 @@ def counting(gathered: list[int]) -> Callable[[Tensor], Tensor]:
 )
 def test_rows_move_once_so_many_bytes_of_them_wait(held_bytes: int, pieces: list[int]) -> None:
     rows, gathered = torch.arange(10.0).reshape(5, 2), []
-    collected = Rows(5, 1, counting(gathered), held_bytes)
+    collected = GatheredRows(5, 1, counting(gathered), held_bytes)
 
     collect(collected, rows.split(2))  # 8 bytes a row
 
@@ -55,7 +55,7 @@ def test_rows_move_once_so_many_bytes_of_them_wait(held_bytes: int, pieces: list
 
 def test_rows_may_have_any_shape_and_are_counted_while_they_come() -> None:
     rows = torch.arange(12.0).reshape(2, 3, 2)
-    collected = Rows(2, 1, lambda rows: rows, held_bytes=0)
+    collected = GatheredRows(2, 1, lambda rows: rows, held_bytes=0)
 
     assert collected.added == 0
     assert collect(collected, [rows]) == [2]
@@ -67,7 +67,7 @@ def test_the_rows_of_two_processes_are_pieced_together() -> None:
         torch.tensor([[0.0], [2.0], [4.0]]),
         iter(torch.tensor([[[1.0]], [[3.0]], [[4.0]]])),
     )
-    collected = Rows(5, 2, lambda rows: torch.cat([rows, next(others)]), held_bytes=0)
+    collected = GatheredRows(5, 2, lambda rows: torch.cat([rows, next(others)]), held_bytes=0)
 
     heard = collect(collected, own.split(1))
 
@@ -77,4 +77,4 @@ def test_the_rows_of_two_processes_are_pieced_together() -> None:
 
 def test_without_rows_there_is_nothing_to_return() -> None:
     with pytest.raises(ValueError, match="no rows"):
-        Rows(5, 1, lambda rows: rows).all()
+        GatheredRows(5, 1, lambda rows: rows).all()

@@ -12,7 +12,7 @@ def test_images_that_stand_for_themselves_all_count() -> None:
     assert effective_count(ALTERNATING, np.arange(20)) == pytest.approx(20)
 
 
-def test_copies_of_a_image_count_once() -> None:
+def test_copies_of_an_image_count_once() -> None:
     outcome, original = np.tile(ALTERNATING, 5), np.tile(np.arange(20), 5)
 
     assert effective_count(outcome, original) == pytest.approx(20)

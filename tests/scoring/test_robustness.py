@@ -47,13 +47,13 @@ def test_a_line_through_equal_ood_accuracies_is_flat():
 
 
 @pytest.mark.parametrize("id_accuracy", [0.0, 1.0])
-def test_a_rising_line_foretells_nothing_at_the_ends_of_the_scale(id_accuracy):
+def test_a_rising_line_predicts_nothing_at_the_ends_of_the_scale(id_accuracy):
     line = AccuracyLine(slope=1, intercept=0, models=3, r2=1)
 
     assert effective_robustness(id_accuracy, 0.9, line) is None
 
 
-def test_a_level_line_foretells_the_same_at_the_ends_of_the_scale_and_explains_nothing():
+def test_a_level_line_predicts_the_same_at_the_ends_of_the_scale_and_explains_nothing():
     line = fit_line([(0.5, 0.4), (0.7, 0.4)])
 
     assert effective_robustness(1.0, 0.5, line) == pytest.approx(0.1)

@@ -1,5 +1,6 @@
 """Scores beyond top-1, worked by hand on a few images."""
 
+import attrs
 import pytest
 import torch
 
@@ -26,6 +27,20 @@ def test_the_class_mean_weighs_classes_alike_and_leaves_out_those_without_images
 
     assert found.top1 == 0.75
     assert found.class_mean == pytest.approx((3 / 3 + 0 / 1) / 2)
+
+
+def test_versions_of_one_image_count_as_one_original() -> None:
+    four = predictions(ranked([0, 1], [0, 1], [1, 0], [1, 0]), [0, 0, 0, 0], (0, 1))
+
+    found = full_score(attrs.evolve(four, origins=("a", "b", "a", "a")))
+
+    assert (found.n, found.originals) == (4, 2)
+
+
+def test_images_without_origins_are_all_originals() -> None:
+    found = full_score(predictions(ranked([0, 1], [0, 1]), [0, 0], (0, 1)))
+
+    assert (found.n, found.originals) == (2, 2)
 
 
 def test_top_5_looks_at_the_five_likeliest_classes() -> None:

@@ -85,7 +85,7 @@ def measure(
     file = None if out is None else Path(out, _FILE)
     _check(models, file)
     with starting():
-        from cfft.evaluation.masks.study import Wanted, measure_models  # torch comes with it
+        from cfft.evaluation.masks.study import ObjectSource, measure_models  # torch comes with it
         from cfft.evaluation.models.finding import find_models
     found = find_models(models)
     runs = [model for model in found if model.run is not None]
@@ -96,7 +96,7 @@ def measure(
         names = ", ".join(cut_masks(registry))
         raise ConfigError(f"mask '{mask}' has no threshold to vary: choose from {names}")
     alone = {run.text: stack((), _layers([run]))[0] for run in runs}
-    wanted = Wanted(tuple(sets), None if masks is None else Path(masks), mask_format, limit)
+    wanted = ObjectSource(tuple(sets), None if masks is None else Path(masks), mask_format, limit)
     places = {model.text: model.path for model in found}
     with reporting(as_json=as_json) as watcher:
         record = measure_models(configs, places, alone, wanted, batch_size, registry, watcher)

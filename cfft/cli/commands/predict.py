@@ -21,7 +21,7 @@ from cfft.plugin.registry import Registry
 from cfft.runtime.files import require_free, write_text
 
 if TYPE_CHECKING:
-    from cfft.evaluation.predict import Guess
+    from cfft.evaluation.predict import RankedClass
 
 Format = Literal["csv", "jsonl"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -113,7 +113,7 @@ def _write(text: str, out: Path | None) -> None:
     typer.echo(f"wrote {out}", err=True)
 
 
-def _spelled(guesses: Iterable[Guess], form: Format) -> str:
+def _spelled(guesses: Iterable[RankedClass], form: Format) -> str:
     rows = [attrs.asdict(guess) for guess in guesses]
     if form == "jsonl":
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

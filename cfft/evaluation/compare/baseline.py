@@ -1,8 +1,8 @@
-"""What models are compared with: one of them, and the line that others lie on."""
+"""The baseline of a comparison: one of its models, and the line that others lie on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -40,7 +40,7 @@ def chosen_baseline(asked: str | None, models: Sequence[Identity]) -> str | None
 
 @attrs.frozen(eq=False)
 class BaselineLine:
-    """Say which models make the line: `points` read from a file, or those among `labels`.
+    """Hold the models that make the line: `points` from a file, or those called `labels`.
 
     `asked`: what the user wrote, None without a line.
     """
@@ -56,23 +56,21 @@ class BaselineLine:
         """
         if self.asked is None:
             return
-        test, ood = _by_role(roles)
+        test = next((name for name, role in roles.items() if role == "id"), None)
+        ood = [name for name, role in roles.items() if role == "ood"]
         if test is None or not ood:
             raise DataError(
-                f"--baseline-line takes an ID set and OOD sets, here are: {', '.join(roles)}"
+                f"--baseline-line needs an ID set and OOD sets, got: {', '.join(roles)}"
             )
-        if not self.labels and not any(self._on(test, name, roles) for name in ood):
+        named = [_named(point, [*roles]).keys() for point in self.points]
+        most = max(sum({test, name} <= own for own in named) for name in ood)
+        if not self.labels and most < FEWEST_ON_A_LINE:
             keys = dict.fromkeys(key for point in self.points for key in point)
             raise DataError(
-                f"--baseline-line {self.asked}: a line takes {FEWEST_ON_A_LINE} models with "
-                f"accuracies on {test} and on one of {', '.join(ood)}; its sets are called: "
+                f"--baseline-line {self.asked}: a line needs {FEWEST_ON_A_LINE} models with "
+                f"accuracies on {test} and on one of {', '.join(ood)}; its sets are: "
                 f"{', '.join(keys)}"
             )
-
-    def _on(self, test: str, name: str, names: Iterable[str]) -> bool:
-        """Tell whether enough points of a file have both sets."""
-        found = [{test, name} <= _named(point, [*names]).keys() for point in self.points]
-        return sum(found) >= FEWEST_ON_A_LINE
 
     def fit(self, models: Sequence[MeasuredModel]) -> dict[str, AccuracyLine]:
         """Return the line of each OOD set, and of their average, where enough models make one."""
@@ -87,29 +85,25 @@ class BaselineLine:
 
 
 def baseline_line(asked: str | None, models: Sequence[Identity]) -> BaselineLine:
-    """Find the models that make the line; nothing has to be measured yet.
+    """Find the models that make the line, before anything is measured.
 
-    `asked`: a .jsonl file with one JSON object of accuracies by set a line, an evaluation, or a
+    `asked`: a .jsonl file with one JSON object of accuracies by set per line, an evaluation, or a
     pattern of labels, sources or groups of `models`. Raises ConfigError for too few, DataError for
     a file that cannot be read.
     """
     if asked is None:
         return BaselineLine()
     points = _read_points(Path(asked))
-    labels = frozenset() if points is not None else _matching(asked, models)
+    named = [each for each in models if is_called(asked, (each.label, each.source, each.group))]
+    labels = frozenset() if points is not None else frozenset(model.label for model in named)
     count = len(points or labels)
     if count < FEWEST_ON_A_LINE:
         raise ConfigError(
-            f"--baseline-line {asked}: a line takes {FEWEST_ON_A_LINE} models or more, here are "
+            f"--baseline-line {asked}: a line needs {FEWEST_ON_A_LINE} models or more, got "
             f"{count}: give a FILE{_LINES}, an evaluation, or a pattern of models measured here: "
             f"{', '.join(model.label for model in models)}"
         )
     return BaselineLine(asked, points or (), labels)
-
-
-def _by_role(roles: Mapping[str, Role]) -> tuple[str | None, list[str]]:
-    test = next((name for name, role in roles.items() if role == "id"), None)
-    return test, [name for name, role in roles.items() if role == "ood"]
 
 
 def _read_points(path: Path) -> list[Accuracies] | None:
@@ -122,16 +116,8 @@ def _read_points(path: Path) -> list[Accuracies] | None:
     return None
 
 
-def _matching(asked: str, models: Sequence[Identity]) -> frozenset[str]:
-    return frozenset(
-        model.label
-        for model in models
-        if is_called(asked, (model.label, model.source, model.group))
-    )
-
-
 def _named(point: Accuracies, sets: Sequence[str]) -> Accuracies:
-    """Call the values of a file as the sets here: case and punctuation do not count.
+    """Rename the values of a file to the sets measured here, but for case and punctuation.
 
     Raises DataError where two names come to the same set.
     """
@@ -149,11 +135,11 @@ def _named(point: Accuracies, sets: Sequence[str]) -> Accuracies:
 
 def _called(key: str, sets: Sequence[str]) -> str | None:
     """Return the set of that name, or the only one of that name but for case and punctuation."""
-    alike = [name for name in sets if _plain(name) == _plain(key)]
-    if key in alike or len(alike) != 1:
-        return key if key in alike else None
-    return alike[0]
 
+    def plain(name: str) -> str:
+        return "".join(filter(str.isalnum, name)).lower()
 
-def _plain(name: str) -> str:
-    return "".join(filter(str.isalnum, name)).lower()
+    alike = [name for name in sets if plain(name) == plain(key)]
+    if key in alike:
+        return key
+    return alike[0] if len(alike) == 1 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean
 
@@ -20,19 +21,17 @@ from cfft.evaluation.files.evaluation import (
     SeedGroup,
 )
 from cfft.scoring.averages import with_ood_average
-from cfft.scoring.resampling import Shares, interval95, resampled_top1
+from cfft.scoring.intervals import Shares, interval95, resampled_top1
 from cfft.scoring.robustness import AccuracyLine, effective_robustness
 from cfft.scoring.spread import Spread
 
 
 @attrs.frozen(eq=False)
-class Comparison:
+class _Comparison:
     """Compare models on the images that they have in common.
 
-    `baseline`: the label of the model that all others are compared with, None for no differences.
-    `lines`: by OOD set and for "ood_average", what ID accuracy predicts. `replicates`: by model and
-    set, top-1 on redrawn images, 0..1: [REPLICATES] each. Models with the same images have the
-    same draws, and so have sets that show versions of the same images.
+    `replicates`: by model and set, top-1 on redrawn images, 0..1: [REPLICATES] each. Models with
+    the same images have the same draws, and so have sets that show versions of the same images.
     """
 
     models: Sequence[MeasuredModel]
@@ -41,40 +40,44 @@ class Comparison:
     replicates: Mapping[tuple[str, str], Shares]
 
     def results(self) -> EvaluationResults:
-        """Return what evaluation.json says of the models, and nothing yet of where they ran."""
         return EvaluationResults(
             baseline=self.baseline,
             lines=self.lines,
             models=tuple(map(self._model, self.models)),
             differences=tuple(self._differences()),
-            groups=tuple(
-                _group(name, members, self.ood) for name, members in _grouped(self.models).items()
-            ),
+            groups=tuple(self._groups()),
         )
 
     @property
     def ood(self) -> list[str]:
-        """The names of the OOD sets that averages are over: those that any model has."""
         return ood_names(self.models)
 
+    def _groups(self) -> Iterable[SeedGroup]:
+        names = [group_name(model.identity) for model in self.models]
+        for group in dict.fromkeys(names):
+            members = [m for m, name in zip(self.models, names, strict=True) if name == group]
+            values: dict[str, list[float]] = defaultdict(list)
+            for model in members:
+                for key, accuracy in with_average(model, self.ood).items():
+                    values[key].append(accuracy)
+            spread = {key: Spread.of(found) for key, found in values.items()}
+            labels, alpha = tuple(model.label for model in members), members[0].identity.alpha
+            yield SeedGroup(group, alpha, labels, spread.pop(OOD_AVERAGE, None), spread)
+
     def _model(self, model: MeasuredModel) -> EvaluatedModel:
+        average = with_average(model, self.ood).get(OOD_AVERAGE)
         return EvaluatedModel(
             **attrs.asdict(model.identity, recurse=False),
             predictions=model.predictions,
             sets={name: each.score for name, each in model.sets.items()},
-            ood_average=with_average(model, self.ood).get(OOD_AVERAGE),
-            ood_ci95=self._ood_interval(model),
+            ood_average=average,
+            ood_ci95=None if average is None else interval95(self._redrawn(model, self.ood)),
             id_on_classes_of={} if model.test is None else model.sets[model.test].on_classes_of,
             effective_robustness=self._above_line(model),
             effective_robustness_ci95=self._above_line_intervals(model),
         )
 
-    def _ood_interval(self, model: MeasuredModel) -> Interval | None:
-        if OOD_AVERAGE not in with_average(model, self.ood):
-            return None
-        return interval95(self._ood_replicates(model, self.ood))
-
-    def _ood_replicates(self, model: MeasuredModel, names: Sequence[str]) -> Shares:
+    def _redrawn(self, model: MeasuredModel, names: Sequence[str]) -> Shares:
         """Return the mean over sets: [REPLICATES]."""
         redrawn: Shares = np.mean([self.replicates[model.label, name] for name in names], axis=0)
         return redrawn
@@ -90,13 +93,13 @@ class Comparison:
         }
 
     def _above_line_intervals(self, model: MeasuredModel) -> dict[str, Interval | None] | None:
-        """Return what redrawn images make of effective robustness; the line stays as it is."""
+        """Return intervals over redrawn images; the line stays as it is."""
         above = self._above_line(model)
         if above is None or model.test is None:
             return None
         test = self.replicates[model.label, model.test]
         return {
-            name: _interval_above(self.lines[name], test, self._ood_replicates(model, names))
+            name: _interval_above(self.lines[name], test, self._redrawn(model, names))
             for name in above
             for names in [self.ood if name == OOD_AVERAGE else [name]]
         }
@@ -107,7 +110,12 @@ class Comparison:
         return [] if reference is None else [self._difference(model, reference) for model in others]
 
     def _difference(self, a: MeasuredModel, b: MeasuredModel) -> PairedDifferences:
-        shared = [name for name in a.sets if _same_images(a, b, name)]
+        shared = [
+            name
+            for name, own in a.sets.items()
+            if name in b.sets
+            and (own.images, own.originals) == (b.sets[name].images, b.sets[name].originals)
+        ]
         comparable = bool(self.ood) and set(self.ood) <= set(shared)
         return PairedDifferences(
             a.label,
@@ -118,18 +126,23 @@ class Comparison:
 
     def _paired(self, a: MeasuredModel, b: MeasuredModel, names: Sequence[str]) -> Gap:
         gaps = [a.sets[name].score.top1 - b.sets[name].score.top1 for name in names]
-        redrawn = self._ood_replicates(a, names) - self._ood_replicates(b, names)
+        redrawn = self._redrawn(a, names) - self._redrawn(b, names)
         return Gap(mean(gaps), interval95(redrawn))
 
 
 def compare(
     models: Sequence[MeasuredModel], baseline: str | None, lines: Mapping[str, AccuracyLine]
-) -> Comparison:
-    """Redraw the images of every set once for all models that have the same ones."""
-    sharing: dict[tuple[str, str, str], list[MeasuredModel]] = {}
+) -> EvaluationResults:
+    """Return the part of evaluation.json that is about models, without where they ran.
+
+    `baseline`: the label of the model that all others are compared with, None for no differences.
+    `lines`: by OOD set and for "ood_average", what ID accuracy predicts. The images of every set
+    are redrawn once for all models that have the same ones.
+    """
+    sharing: dict[tuple[str, str, str], list[MeasuredModel]] = defaultdict(list)
     for model in models:
         for name, each in model.sets.items():
-            sharing.setdefault((name, each.images, each.originals), []).append(model)
+            sharing[name, each.images, each.originals].append(model)
     replicates: dict[tuple[str, str], Shares] = {}
     for (name, _, originals), members in sharing.items():
         original = members[0].sets[name].original
@@ -137,7 +150,7 @@ def compare(
         redrawn = resampled_top1(correct, original, originals)
         pairs = zip(members, redrawn, strict=True)
         replicates |= {(model.label, name): shares for model, shares in pairs}
-    return Comparison(models, baseline, lines, replicates)
+    return _Comparison(models, baseline, lines, replicates).results()
 
 
 def ood_names(models: Iterable[MeasuredModel]) -> list[str]:
@@ -148,7 +161,8 @@ def ood_names(models: Iterable[MeasuredModel]) -> list[str]:
 def with_average(model: MeasuredModel, names: Sequence[str]) -> dict[str, float]:
     """Return top-1 by set, and by "ood_average" where the OOD sets `names` have one."""
     ood = {name: each.score.top1 for name, each in model.ood.items()}
-    return model.accuracies | with_ood_average(ood, names)
+    top1 = {name: each.score.top1 for name, each in model.sets.items()}
+    return top1 | with_ood_average(ood, names)
 
 
 def _interval_above(line: AccuracyLine, test: Shares, ood: Shares) -> Interval | None:
@@ -157,27 +171,3 @@ def _interval_above(line: AccuracyLine, test: Shares, ood: Shares) -> Interval |
     redrawn = [effective_robustness(id_, shifted, line) for id_, shifted in pairs]
     known = [value for value in redrawn if value is not None]
     return interval95(np.array(known)) if len(known) == len(redrawn) else None
-
-
-def _same_images(a: MeasuredModel, b: MeasuredModel, name: str) -> bool:
-    return name in b.sets and all(
-        getattr(a.sets[name], same) == getattr(b.sets[name], same)
-        for same in ("images", "originals")
-    )
-
-
-def _grouped(models: Sequence[MeasuredModel]) -> dict[str, list[MeasuredModel]]:
-    groups: dict[str, list[MeasuredModel]] = {}
-    for model in models:
-        groups.setdefault(group_name(model.identity), []).append(model)
-    return groups
-
-
-def _group(name: str, members: Sequence[MeasuredModel], ood: Sequence[str]) -> SeedGroup:
-    values: dict[str, list[float]] = {}
-    for model in members:
-        for key, accuracy in with_average(model, ood).items():
-            values.setdefault(key, []).append(accuracy)
-    spread = {key: Spread.of(found) for key, found in values.items()}
-    labels = tuple(model.label for model in members)
-    return SeedGroup(name, members[0].identity.alpha, labels, spread.pop(OOD_AVERAGE, None), spread)

@@ -1,51 +1,28 @@
-"""Which runs differ in their seed alone, and what to call them."""
+"""Groups of models that differ in their seed alone, and their names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import attrs
 
 from cfft.config.comparison import Config, but_for_seed
+from cfft.evaluation.files.evaluation import Identity
 
 Place = tuple[str, str, str | None]
+M = TypeVar("M", bound=Identity)
 Member = tuple[float | None, int | None]
 _MOST_TOLD = 4
 
 
-class Grouped(Protocol):
-    """Describe a model that belongs to a group.
-
-    `label`: a name that no other model has. `source`: the run, evaluation or file that it was read
-    from. `group`: the name that seeds of one configuration share. `configuration`: its digest, None
-    where nothing is known. `alpha`: the share of the fine-tuned weights in a weight ensemble.
-    """
-
-    @property
-    def label(self) -> str: ...
-
-    @property
-    def source(self) -> str: ...
-
-    @property
-    def group(self) -> str: ...
-
-    @property
-    def configuration(self) -> str | None: ...
-
-    @property
-    def seed(self) -> int | None: ...
-
-    @property
-    def alpha(self) -> float | None: ...
-
-
-def group_name(model: Grouped) -> str:
-    """Return what tables call the group of a model; weight ensembles of one alpha are one."""
+def group_name(model: Identity) -> str:
+    """Return the name of a model's group in tables; weight ensembles of one alpha are one."""
     return model.group if model.alpha is None else f"{model.group}, alpha {model.alpha:g}"
 
 
-def groups_without_doubles(models: Sequence[Grouped]) -> list[str]:
-    """Return the group of each model: one configuration each, and no seed of it twice.
+def in_groups(models: Sequence[M]) -> list[M]:
+    """Return the models in groups: one configuration each, and no seed of it twice.
 
     Models of one configuration share the name that comes first, whatever their sources call it;
     two configurations of one name are told apart by their sources. A run that was measured twice is
@@ -53,47 +30,42 @@ def groups_without_doubles(models: Sequence[Grouped]) -> list[str]:
     of an earlier one has a group called after the source.
     """
     places = _groups_by_place(models)
-    found: list[str] = []
+    found: list[M] = []
     seen = set()
     for model in models:
         name = places[_place(model)]
         member = (name, model.alpha, model.seed)
-        found.append(model.label if member in seen else name)
+        found.append(attrs.evolve(model, group=model.label if member in seen else name))
         seen.add(member)
     return found
 
 
-def _groups_by_place(models: Sequence[Grouped]) -> dict[Place, str]:
+def _groups_by_place(models: Sequence[Identity]) -> dict[Place, str]:
     members: dict[Place, set[Member]] = {}
     for model in models:
         members.setdefault(_place(model), set()).add((model.alpha, model.seed))
-    shared = _names_by_configuration(members)
     taken: dict[str, set[Member]] = {}
     names: dict[Place, str] = {}
-    for place, own in members.items():
-        name, (_, source, _) = shared[place], place
+    for (place, own), name in zip(members.items(), _first_names(members), strict=True):
         earlier = taken.setdefault(name, set())
-        names[place] = f"{name} ({source})" if own & earlier else name
+        names[place] = f"{name} ({place[1]})" if own & earlier else name
         earlier |= own
     return names
 
 
-def _names_by_configuration(places: Iterable[Place]) -> dict[Place, str]:
-    """Return the name that each configuration has first, with its source if it is taken."""
+def _first_names(places: Iterable[Place]) -> Iterator[str]:
+    """Give the name that each configuration has first, with its source if it is taken."""
     known: dict[str, str] = {}
     owners: dict[str, str] = {}
-    names: dict[Place, str] = {}
-    for group, source, configuration in places:
-        name = group
+    for name, source, configuration in places:
         if configuration is not None:
-            free = owners.get(group, configuration) == configuration
-            name = known.setdefault(configuration, group if free else f"{group} ({source})")
+            free = owners.get(name, configuration) == configuration
+            name = known.setdefault(configuration, name if free else f"{name} ({source})")
             owners.setdefault(name, configuration)
-        names[group, source, configuration] = name
-    return names
+        yield name
 
 
-def _place(model: Grouped) -> Place:
+def _place(model: Identity) -> Place:
     return model.group, model.source, model.configuration
 
 
@@ -104,36 +76,30 @@ def group_names(configs: Sequence[Config]) -> list[str]:
     name are told apart by the values that differ among them; where many do by as few as it takes.
     """
     facts = list(map(but_for_seed, configs))
-    methods = _with_further_losses(configs)
+    methods = _methods(configs)
     return [
         _distinct(name, own, [f for other, f in zip(methods, facts, strict=True) if other == name])
         for name, own in zip(methods, facts, strict=True)
     ]
 
 
-def method(config: Config) -> str:
-    """Name how a run was trained: "object + single", or its losses, or "vanilla"."""
-    losses = _losses(config)
-    pair = [config.get(kind, {}).get("use", "none") for kind in ("mask", "fill")]
-    is_masking = pair[0] != "none"
-    return " + ".join(pair if is_masking else losses) or "vanilla"
+def _methods(configs: Sequence[Config]) -> list[str]:
+    """Name how each run was trained: "object + single", or its losses, or "vanilla".
 
-
-def _with_further_losses(configs: Sequence[Config]) -> list[str]:
-    """Add to the name of each method the losses that not all of its runs have."""
-    methods = [method(config) for config in configs]
+    Losses that not all runs of one name have are added to it.
+    """
+    losses = [[loss.get("label", loss["use"]) for loss in c.get("loss", ())] for c in configs]
+    names = []
+    for config, own in zip(configs, losses, strict=True):
+        mask, fill = (config.get(kind, {}).get("use", "none") for kind in ("mask", "fill"))
+        names.append(" + ".join(own if mask == "none" else (mask, fill)) or "vanilla")
     shared: dict[str, set[str]] = {}
-    for name, config in zip(methods, configs, strict=True):
-        losses = set(_losses(config))
-        shared[name] = shared.get(name, losses) & losses
+    for name, own in zip(names, losses, strict=True):
+        shared[name] = shared.get(name, set(own)).intersection(own)
     return [
-        " + ".join([name, *(loss for loss in _losses(config) if loss not in shared[name])])
-        for name, config in zip(methods, configs, strict=True)
+        " + ".join([name, *(loss for loss in own if loss not in shared[name])])
+        for name, own in zip(names, losses, strict=True)
     ]
-
-
-def _losses(config: Config) -> list[str]:
-    return [loss.get("label", loss["use"]) for loss in config.get("loss", ())]
 
 
 def _distinct(name: str, own: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:

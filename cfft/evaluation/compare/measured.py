@@ -1,4 +1,4 @@
-"""What is known of a model once its predictions are gone: scores, and which images were right."""
+"""Measured models without their predictions: scores, and whether each image was right."""
 
 from __future__ import annotations
 
@@ -12,12 +12,7 @@ from cfft.data.fingerprint import fingerprint
 from cfft.evaluation.files.evaluation import Identity
 from cfft.scoring.predictions import Predictions, correct_images
 from cfft.scoring.results import Role, SetResult
-from cfft.scoring.scores import (
-    LabelSpace,
-    full_score,
-    in_label_space,
-    top1_on_classes,
-)
+from cfft.scoring.scores import LabelSpace, full_score, in_label_space, top1_on_classes
 
 
 @attrs.frozen(eq=False)
@@ -48,7 +43,7 @@ class MeasuredModel:
 
     @property
     def label(self) -> str:
-        """What tables call the model."""
+        """The name of the model in tables."""
         return self.identity.label
 
     @property
@@ -60,11 +55,6 @@ class MeasuredModel:
     def ood(self) -> dict[str, MeasuredSet]:
         """The OOD sets by name."""
         return {name: each for name, each in self.sets.items() if each.score.role == "ood"}
-
-    @property
-    def accuracies(self) -> dict[str, float]:
-        """Top-1 by set."""
-        return {name: each.score.top1 for name, each in self.sets.items()}
 
 
 def measure(

@@ -1,4 +1,4 @@
-"""What evaluation.json says: models side by side, on which images, and how they differ."""
+"""The format of evaluation.json: models side by side, their images, their differences."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def kind_before(head: str) -> ModelKind:
 
 @attrs.frozen
 class Identity:
-    """Say which model it is.
+    """Identify a model.
 
     `label`: what tables call it, "model" in files. `source`: what the user wrote. `group`: the name
     that models of one configuration share whatever their seed. `alpha`: the share of the fine-tuned
@@ -69,7 +69,7 @@ class EvaluatedModel(Identity):
 
     @property
     def identity(self) -> Identity:
-        """Which model it is, without what was measured."""
+        """The identity alone, without what was measured."""
         return Identity(**{f.name: getattr(self, f.name) for f in attrs.fields(Identity)})
 
 
@@ -83,7 +83,7 @@ class Gap:
 
 @attrs.frozen
 class PairedDifferences:
-    """Hold how the model `a` differs from the model `b`, a minus b, by set."""
+    """Hold the differences of the model `a` from the model `b`, a minus b, by set."""
 
     a: str
     b: str
@@ -104,7 +104,7 @@ class SeedGroup:
 
 @attrs.frozen(kw_only=True)
 class EvaluationResults:
-    """Hold what evaluation.json says; see docs/evaluate.md.
+    """Hold the content of evaluation.json; see docs/evaluate.md.
 
     Files of older versions lack some of what has a default here.
     """
@@ -129,6 +129,6 @@ class EvaluationResults:
 
 
 def read_evaluation(path: Path) -> EvaluationResults:
-    """Return what the evaluation.json in `path`, or at it, says; raises DataError."""
+    """Read the evaluation.json in or at `path`; raises DataError."""
     file = path / EVALUATION if path.is_dir() else path
     return read_json(file, EvaluationResults, "evaluation")

@@ -1,4 +1,4 @@
-"""Read JSON lines and the accuracies in them, with errors that say where."""
+"""Read JSON lines and the accuracies in them, with errors that name the line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cfft.errors import DataError
 
 @attrs.frozen
 class ModelFacts:
-    """Hold what a line may say of its model beside accuracies by set and texts."""
+    """Hold the fields of a line beside accuracies by set and texts."""
 
     group: str | None = None
     seed: int | None = None
@@ -28,13 +28,20 @@ def read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """
     try:
         lines = path.read_text("utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{path}: cannot be read: {why}") from error
     for number, line in enumerate(lines, start=1):
-        if line.strip():
-            yield f"{path}, line {number}", _as_object(line, f"{path}, line {number}")
+        if not line.strip():
+            continue
+        place = f"{path}, line {number}"
+        try:
+            found = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{place}: no JSON ({error}); wanted one object per line") from error
+        if not isinstance(found, dict):
+            raise DataError(f"{place}: got {line.strip()[:40]}, wanted one JSON object per line")
+        yield place, found
 
 
 def accuracies(line: Mapping[str, Any], place: str) -> dict[str, float]:
@@ -53,15 +60,5 @@ def accuracies(line: Mapping[str, Any], place: str) -> dict[str, float]:
         if not 0 <= value <= 1:
             raise DataError(f"{place}: {name} is {value}, allowed: shares from 0 to 1")
     if not found:
-        raise DataError(f"{place}: no accuracies, wanted shares from 0 to 1 by name of the set")
-    return found
-
-
-def _as_object(line: str, place: str) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{place}: no JSON ({error}); one object a line is wanted") from error
-    if not isinstance(found, dict):
-        raise DataError(f"{place}: got {line.strip()[:40]}, wanted one JSON object a line")
+        raise DataError(f"{place}: no accuracies; wanted shares from 0 to 1 by set")
     return found

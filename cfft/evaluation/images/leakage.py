@@ -1,4 +1,4 @@
-"""Runs that may have been trained on what they are measured on, by their suites and seeds."""
+"""Leakage: runs that may have been trained on the images that they are measured on."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from cfft.training.run_directory import RunDirectory
 def check_one_suite(
     found: Sequence[ModelRef], asked: Layer, config: RunConfig, registry: Registry
 ) -> None:
-    """Raise ConfigError for runs whose suites differ, where `asked` does not say which is meant.
+    """Raise ConfigError for runs whose suites differ, where `asked` does not choose one.
 
-    `config`: which one would be measured. What `asked` settles for all may differ, and settings
+    `config`: the one that would be measured. What `asked` settles for all may differ, and settings
     that leave the sets to measure on as they are.
     """
     if "suite" in asked.chosen:
@@ -32,44 +32,40 @@ def check_one_suite(
     settled = set(asked.short).union(*full)
     chosen = _without(config.to_dict()["suite"], settled)
     suites = {}
-    for model, run in _trained(found):
-        suite = in_terms_of(_stored(run), chosen)
+    for name, run, own in _trained(found):
+        suite = in_terms_of(own, chosen)
         is_alike = suite != chosen and _has_images_of(config, run, registry)
-        suites[model.text] = {"suite": chosen if is_alike else suite}
-    remedy = "say with --suite and its parameters which images are meant, or measure them apart"
+        suites[name] = {"suite": chosen if is_alike else suite}
+    remedy = "choose the images with --suite and its parameters, or measure them separately"
     check_agree(suites, "suite", remedy)
 
 
 def warn_of_other_settings(
     found: Sequence[ModelRef], config: RunConfig, registry: Registry, reporter: Reporter
 ) -> None:
-    """Warn of each run that was trained on the chosen data with other settings than the chosen.
+    """Warn of each run that was trained on the chosen data with other settings.
 
     `config`: what is measured. Another domain `id`, say, makes training images OOD ones. A run
     that was measured on the same sets itself is sound.
     """
     unconcerned = set(Suite.of(config.suite.strategy).only_measured)
     chosen = _without(config.to_dict()["suite"], unconcerned)
-    for model, run in _trained(found):
-        own = _without(_stored(run), unconcerned)
+    for name, run, suite in _trained(found):
+        own = _without(suite, unconcerned)
         images = same_images(own, chosen)
         if not images and _may_meet(own, chosen) and not _has_images_of(config, run, registry):
             reporter.warned(
-                f"{model.text} was trained with other settings ({images}): sets that are measured "
+                f"{name} was trained with other settings ({images}): sets that are measured "
                 "may hold images that it was trained on"
             )
 
 
-def _trained(found: Sequence[ModelRef]) -> Iterator[tuple[ModelRef, RunDirectory]]:
-    """Give each model whose run is known."""
+def _trained(found: Sequence[ModelRef]) -> Iterator[tuple[str, RunDirectory, dict[str, Any]]]:
+    """Give the name, the run and its suite of each model whose run is known."""
     for model in found:
-        if model.trained_by is not None:
-            yield model, model.trained_by
-
-
-def _stored(run: RunDirectory) -> Mapping[str, Any]:
-    suite: Mapping[str, Any] = run.read_config().get("suite", {})
-    return suite
+        run = model.trained_by
+        if run is not None:
+            yield model.text, run, run.read_config().get("suite", {})
 
 
 def _has_images_of(config: RunConfig, run: RunDirectory, registry: Registry) -> bool:
@@ -77,7 +73,7 @@ def _has_images_of(config: RunConfig, run: RunDirectory, registry: Registry) -> 
 
     They are compared at the run's seed. A suite that cannot be opened any more gives none.
     """
-    if _stored(run).get("use") != config.suite.name:
+    if run.read_config().get("suite", {}).get("use") != config.suite.name:
         return False
     seed = run.read_seed()
     try:

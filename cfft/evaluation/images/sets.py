@@ -1,4 +1,4 @@
-"""The sets that models are measured on: opened once each, whichever models share them."""
+"""The sets that models are measured on, each opened once for all models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import attrs
 from cfft.data.check import Unreadable, find_unreadable, readable, stored
 from cfft.data.fingerprint import set_fingerprint
 from cfft.data.sets import evaluation_sets
-from cfft.data.suite import EvaluationSets, ImageSet, Suite
+from cfft.data.suite import ImageSet, Suite
 from cfft.errors import DataError
 from cfft.runtime.processes import Processes
 from cfft.runtime.progress import Reporter
@@ -59,7 +59,9 @@ def open_suite(suite: Suite, seeds: Sequence[Seed]) -> SuiteView:
     first = next(iter(opened.values()))
     shared: dict[tuple[str, str, str], MeasuredImages] = {}
     for seed, sets in opened.items():
-        _require_any(sets)
+        if not sets.present:
+            missing = "; ".join(f"{name}: {why}" for name, why in sets.absent.items())
+            raise DataError(f"none of the suite's sets is here ({missing})")
         for images in sets.present:
             role: Role = "id" if images is sets.test else "ood"
             key = (role, images.name, set_fingerprint(images))
@@ -70,14 +72,14 @@ def open_suite(suite: Suite, seeds: Sequence[Seed]) -> SuiteView:
 
 
 def unmeasured(suite: Suite, view: SuiteView) -> Iterator[str]:
-    """Say which sets have fewer images than were published, and which folders belong to none."""
+    """Name sets with fewer images than were published, and folders that are ignored."""
     expected = Suite.of(suite).expected()
     for images in (each.images for each in view.sets):
         published = expected.get(images.name)
         if published is not None and len(images) < published.images:
             yield (
                 f"set '{images.name}' has {len(images):,} of {published.images:,} images; "
-                "cfft data verify says which are missing"
+                "cfft data verify lists the missing ones"
             )
     beside = Suite.of(suite).unread()
     if beside:
@@ -85,7 +87,7 @@ def unmeasured(suite: Suite, view: SuiteView) -> Iterator[str]:
 
 
 def draws_test_set(suite: Suite, seed: Seed) -> bool:
-    """Tell whether another seed than this one gives other test images; raises DataError."""
+    """Tell whether the test images depend on the seed; raises DataError."""
     tests = [evaluation_sets(suite, each).test for each in (seed, seed + 1)]
     return len({set_fingerprint(test) for test in tests if test is not None}) > 1
 
@@ -108,9 +110,3 @@ def without_unreadable(view: SuiteView, processes: Processes, reporter: Reporter
         found = find_unreadable(sets, advance, processes)
     kept = [attrs.evolve(each, images=readable(each.images, found)) for each in view.sets]
     return attrs.evolve(view, sets=tuple(kept), skipped=tuple(found))
-
-
-def _require_any(sets: EvaluationSets) -> None:
-    if not sets.present:
-        missing = "; ".join(f"{name}: {why}" for name, why in sets.absent.items())
-        raise DataError(f"the suite has none of its sets here ({missing})")

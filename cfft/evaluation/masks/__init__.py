@@ -1,1 +1,1 @@
-"""How well masks cover objects: the figures, what is measured, and for which models and sets."""
+"""Coverage of objects by masks: segmentations, figures, and a study of models and sets."""

@@ -1,21 +1,28 @@
-"""Segmentations out of an instances file of COCO."""
+"""Segmentations from a COCO instances file."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, DataError
-from cfft.evaluation.masks.segmentations import Mask, Segmented, chosen, image_size, set_names
+from cfft.evaluation.masks.segmentations import (
+    IGNORED,
+    Mask,
+    Segmented,
+    chosen,
+    image_size,
+    matched,
+    shared_file,
+)
 
-K = TypeVar("K", bound=Hashable)
-Image = Mapping[str, Any]
+Entry = Mapping[str, Any]
 _NEEDED = {
     "images": frozenset(("id", "file_name", "height", "width")),
     "annotations": frozenset(("image_id", "category_id")),
@@ -25,13 +32,12 @@ _REMEDY = "give file_name with the folders that the images lie in"
 
 
 def coco_segmentations(image_set: ImageSet, file: Path, classes: Sequence[str]) -> Segmented:
-    """Return where an instances file of COCO (Lin et al. 2014) sees objects of each one's class.
+    """Return the segmentations of a COCO instances file (Lin et al. 2014), by each image's class.
 
     `classes`: class names by index; a category of the same name has to exist. The object is the
-    union of a image's annotations of that category; crowds belong to neither. The `file_name` of
-    image CLASS/NAME.jpg of a set SET is SET/CLASS/NAME.jpg, else CLASS/NAME.jpg, else ends with
-    NAME.jpg; one of the three holds for the whole set. Raises DataError, also where a name is that
-    of two images, and ConfigError without pycocotools.
+    union of an image's annotations of that category; crowds belong to neither. Images are found by
+    `file_name` as `matched` does; one of the third form may begin with any folders. Raises
+    DataError, also where a name is that of two images, and ConfigError without pycocotools.
     """
     codec = _codec()
     content = _content(file)
@@ -39,21 +45,28 @@ def coco_segmentations(image_set: ImageSet, file: Path, classes: Sequence[str]) 
     images = _images(image_set, content["images"], file)
     if not images:
         raise DataError(
-            f"--masks {file} knows no image of set '{image_set.name}': {image_set.identify(0)}, ..."
+            f"--masks {file} lists no image of set '{image_set.name}': {image_set.identify(0)}, ..."
         )
-    found, by_image = list(images.values()), _annotations(content)
+    annotations = defaultdict(list)
+    for annotation in content["annotations"]:
+        annotations[annotation["image_id"], annotation["category_id"]].append(annotation)
 
-    def segment(sample: ImageSet, index: int) -> Mask:
-        image = found[index]
-        _require_size(image, image_size(sample, index), file)
-        category = categories[classes[sample.labels[index]]]
-        wanted = [a for a in by_image.get(image["id"], ()) if a["category_id"] == category]
+    def segment(index: int) -> Mask:
+        image = images[index]
+        size, said = image_size(image_set, index), (image["height"], image["width"])
+        if said != size:
+            raise DataError(
+                f"--masks {file}: {image['file_name']} has {said[0]} x {said[1]} pixels there, but "
+                f"the image has {size[0]} x {size[1]}"
+            )
+        category = categories[classes[image_set.labels[index]]]
+        wanted = annotations.get((image["id"], category), [])
         try:
-            return _painted(wanted, (image["height"], image["width"]), codec)
+            return _painted(wanted, size, codec)
         except DataError as error:
-            raise DataError(f"--masks {file}: {sample.identify(index)}: {error}") from error
+            raise DataError(f"--masks {file}: {image_set.identify(index)}: {error}") from error
 
-    return chosen(image_set, list(images), segment)
+    return chosen(image_set, images, segment)
 
 
 def _content(file: Path) -> Mapping[str, Any]:
@@ -61,73 +74,55 @@ def _content(file: Path) -> Mapping[str, Any]:
         content = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"--masks {file}: cannot be read as JSON: {error}") from error
-    problem = next(_problems(content), None)
-    if problem is not None:
-        raise DataError(f"--masks {file}: {problem}")
-    found: Mapping[str, Any] = content
-    return found
-
-
-def _problems(content: Any) -> Iterator[str]:
-    """Say why `content` is no instances file, as far as every entry of it needs."""
     if not isinstance(content, dict):
-        yield "no instances file of COCO: it is no JSON object"
-        return
+        raise DataError(f"--masks {file}: not a COCO instances file: it is not a JSON object")
+    for problem in _problems(content):
+        raise DataError(f"--masks {file}: {problem}")
+    return content
+
+
+def _problems(content: Mapping[str, Any]) -> Iterator[str]:
+    """Say why `content` is not an instances file, as far as every entry of it needs."""
     for part, keys in _NEEDED.items():
         entries = content.get(part)
         if entries is None:
-            yield f"no instances file of COCO: it lacks {part}"
+            yield f"not a COCO instances file: it lacks {part}"
         elif not isinstance(entries, list):
-            yield f"{part} is no list"
+            yield f"{part} is not a list"
         else:
-            yield from _lacking(part, entries, keys)
+            for place, entry in enumerate(entries):
+                if not isinstance(entry, dict):
+                    yield f"{part}[{place}] is {entry}, not an object"
+                elif keys - entry.keys():
+                    yield f"{part}[{place}] lacks {min(keys - entry.keys())}"
 
 
-def _lacking(part: str, entries: Sequence[Any], keys: frozenset[str]) -> Iterator[str]:
-    for place, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            yield f"{part}[{place}] is {entry}, no object"
-        elif keys - entry.keys():
-            yield f"{part}[{place}] lacks {min(keys - entry.keys())}"
+def _images(image_set: ImageSet, images: Sequence[Entry], file: Path) -> Mapping[int, Entry]:
+    """Return the entry of each image that has one, by index; raises DataError for several."""
+    paths = [PurePosixPath(str(image["file_name"])) for image in images]
+    by_path = _places(paths)
+    by_name = _places([PurePosixPath(path.name) for path in paths])
+    found = matched(image_set, by_path.get, by_name.get)
+    for index, places in found.items():
+        if len(places) > 1:
+            several = " or ".join(repr(images[place]["file_name"]) for place in places)
+            raise DataError(
+                f"--masks {file}: {image_set.identify(index)} may be {several}: {_REMEDY}"
+            )
+    shared = shared_file(found)
+    if shared:
+        name = images[found[shared[0]][0]]["file_name"]
+        meant = " or ".join(map(image_set.identify, shared))
+        raise DataError(f"--masks {file}: {name!r} may be {meant}: {_REMEDY}")
+    return {index: images[place] for index, (place,) in found.items()}
 
 
-def _images(image_set: ImageSet, images: Sequence[Image], file: Path) -> Mapping[int, Image]:
-    """Return the image of each image that has one, by index."""
-    paths = [PurePosixPath(image_set.identify(index)) for index in range(len(image_set))]
-    listed = [(PurePosixPath(str(image["file_name"])), image) for image in images]
-    by_path, by_name = _grouped(listed), _grouped((path.name, image) for path, image in listed)
-    for folder in (*set_names(image_set), ""):
-        found = _matched([PurePosixPath(folder, path) for path in paths], paths, by_path, file)
-        if found:
-            return found
-    return _matched([path.name for path in paths], paths, by_name, file)
-
-
-def _grouped(entries: Iterable[tuple[K, Image]]) -> Mapping[K, list[Image]]:
-    found: dict[K, list[Image]] = {}
-    for key, entry in entries:
-        found.setdefault(key, []).append(entry)
+def _places(paths: Sequence[PurePosixPath]) -> Mapping[PurePosixPath, tuple[int, ...]]:
+    """Return where each path stands in a list."""
+    found: dict[PurePosixPath, tuple[int, ...]] = {}
+    for place, path in enumerate(paths):
+        found[path] = (*found.get(path, ()), place)
     return found
-
-
-def _matched(
-    keys: Sequence[K],
-    paths: Sequence[PurePosixPath],
-    images: Mapping[K, list[Image]],
-    file: Path,
-) -> Mapping[int, Image]:
-    """Return the one image of each image's key; raises DataError where a key means several."""
-    found = {index: images[key] for index, key in enumerate(keys) if key in images}
-    counts = Counter(keys[index] for index in found)
-    for index, same in found.items():
-        if len(same) > 1:
-            names = " or ".join(repr(image["file_name"]) for image in same)
-            raise DataError(f"--masks {file}: {paths[index]} may be {names}: {_REMEDY}")
-        if counts[keys[index]] > 1:
-            meant = " or ".join(str(paths[other]) for other in found if keys[other] == keys[index])
-            name = repr(same[0]["file_name"])
-            raise DataError(f"--masks {file}: {name} may be {meant}: {_REMEDY}")
-    return {index: image for index, (image,) in found.items()}
 
 
 def _categories(
@@ -143,24 +138,11 @@ def _categories(
     return ids
 
 
-def _annotations(content: Mapping[str, Any]) -> Mapping[int, list[Mapping[str, Any]]]:
-    return _grouped((annotation["image_id"], annotation) for annotation in content["annotations"])
-
-
-def _require_size(image: Image, size: tuple[int, int], file: Path) -> None:
-    said = (image["height"], image["width"])
-    if said != size:
-        raise DataError(
-            f"--masks {file}: {image['file_name']} has {said[0]} x {said[1]} pixels there, the "
-            f"image {size[0]} x {size[1]}"
-        )
-
-
 def _painted(annotations: Sequence[Mapping[str, Any]], size: tuple[int, int], codec: Any) -> Mask:
     mask = np.zeros(size, np.uint8)
     for annotation in sorted(annotations, key=lambda each: -each.get("iscrowd", 0)):
         inside = _outline(annotation, size, codec)
-        mask[inside] = 255 if annotation.get("iscrowd", 0) else 1  # objects over crowds
+        mask[inside] = IGNORED if annotation.get("iscrowd", 0) else 1  # objects over crowds
     return mask
 
 

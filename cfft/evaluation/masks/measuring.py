@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,7 @@ from torch import Tensor
 from cfft.data.loading import Loader, fitting, image_transform, on_device
 from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError
-from cfft.evaluation.masks.rates import FIGURES, centred_squares, mask_figures, random_patches
-from cfft.evaluation.masks.segmentations import Segmented
+from cfft.evaluation.masks.segmentations import IGNORED, Segmented
 from cfft.records import Batch
 from cfft.runtime.progress import Advance, ignore
 from cfft.runtime.randomness import generator
@@ -27,6 +26,7 @@ from cfft.step.patches import enlarged
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+FIGURES = ("image_masking_rate", "object_masking_rate", "iou")
 BASELINES = ("everything", "square", "random_patches")
 """Trivial masks: all is hidden; a centred square of the same area; as many patches at random."""
 
@@ -54,28 +54,32 @@ def measure_masks(
 
     Maps and masks come from the clean pass of training, of each image's true label; place 0 of
     the third axis is the mask itself. Pixels are those that the model sees: segmentations are
-    resized and cropped like images, by nearest neighbour. A image without object pixels has
+    resized and cropped like images, by nearest neighbour. An image without object pixels has
     NaN. `classifier` is frozen. Runs on this process alone; float64 on the CPU.
     """
     classifier.to(accelerator.device).eval().requires_grad_(False)
     count, size = len(segmented.images), reading.batch_size
     wanted = [list(range(start, min(start + size, count))) for start in range(0, count, size)]
     loader = Loader(segmented.images, reading.preprocessing, reading.workers)
-    at_model_size = _segment_reader(segmented, reading)
+    fitted = fitting(segmented.images, reading.preprocessing)
+    transform = image_transform(attrs.evolve(fitted, interpolation="nearest"))
     rows: list[Tensor] = []
     for images, labels, indices in loader.load(wanted):
         batch = on_device(images, labels, accelerator)
-        truth = torch.stack([at_model_size(index) for index in indices.tolist()])
+        segments = [Image.fromarray(segmented.segment(index)) for index in indices.tolist()]
+        truth = torch.stack([transform(segment)[0] for segment in segments])  # [B, H, W]
+        truth = truth.to(accelerator.device)
         with accelerator.autocast():
             hidden = list(_hidden(classifier, batch, masks, seed, step=int(indices[0])))
-        keys = _keys(seed, indices.tolist(), hidden[0][0].numel())
-        rows.append(_compare(hidden, truth.to(accelerator.device), keys).cpu())
+        keys = _keys(seed, indices.tolist(), hidden[0][0].numel()).to(accelerator.device)
+        figures = [_with_baselines(patches, truth, keys) for patches in hidden]
+        rows.append(torch.stack(figures, dim=1).cpu())
         advance(sum(map(len, rows)))
     return torch.cat(rows)
 
 
 def summary(figures: Tensor, masks: Sequence[CutMap], segmented: Segmented) -> list[dict[str, Any]]:
-    """Return one record a mask: the means over images with an object, with those of BASELINES.
+    """Return one record per mask: the means over images with an object, with those of BASELINES.
 
     `figures`: what `measure_masks` returned. Raises DataError where no image has an object.
     """
@@ -85,16 +89,13 @@ def summary(figures: Tensor, masks: Sequence[CutMap], segmented: Segmented) -> l
         name = segmented.images.name
         raise DataError(f"no segmentation of set '{name}' has an object where the model looks")
     means = figures[has_object].mean(dim=0).tolist()  # [masks][1 + BASELINES][FIGURES]
-    counts = {
-        "n": count,
-        "without_object": len(figures) - count,
-        "without_segmentation": segmented.missing,
-    }
     return [
         {
             "cam": mask.cam_name,
             "threshold": mask.threshold,
-            **counts,
+            "n": count,
+            "without_object": len(figures) - count,
+            "without_segmentation": segmented.missing,
             **_named(own),
             "baselines": dict(zip(BASELINES, map(_named, trivial), strict=True)),
         }
@@ -106,17 +107,10 @@ def _named(figures: Sequence[float]) -> dict[str, float]:
     return dict(zip(FIGURES, figures, strict=True))
 
 
-def _segment_reader(segmented: Segmented, reading: Reading) -> Callable[[int], Tensor]:
-    """Return the function from an index to its segmentation as the model sees it: [H, W]."""
-    preprocessing = fitting(segmented.images, reading.preprocessing)
-    transform = image_transform(attrs.evolve(preprocessing, interpolation="nearest"))
-    return lambda index: transform(Image.fromarray(segmented.segment(index)))[0]
-
-
 def _hidden(
     classifier: Classifier, batch: Batch, masks: Sequence[CutMap], seed: int, step: int
 ) -> Iterator[Tensor]:
-    """Go through what each mask hides [B, gh, gw], out of one clean pass, one map a cam."""
+    """Give the patches that each mask hides [B, gh, gw], from one clean pass, one map per cam."""
     view = CleanPass.of(classifier, batch, None, generator(seed, "measured-mask", step=step))
     views = {cam: attrs.evolve(view, cam=cam) for cam in {mask.cam for mask in masks}}
     for mask in masks:
@@ -124,22 +118,60 @@ def _hidden(
 
 
 def _keys(seed: int, indices: Sequence[int], patches: int) -> Tensor:
-    """Draw numbers of each image for itself, whatever batch it is in: [B, P]."""
+    """Draw numbers for each image by its index, whatever its batch: [B, P]."""
     draw = partial(generator, seed, "random-patches")
     return torch.stack([torch.rand(patches, generator=draw(step=index)) for index in indices])
 
 
-def _compare(hidden: Sequence[Tensor], truth: Tensor, keys: Tensor) -> Tensor:
+def _with_baselines(patches: Tensor, truth: Tensor, keys: Tensor) -> Tensor:
+    """Return the figures of a mask and of its baselines: [B, 1 + BASELINES, FIGURES]."""
     size = (truth.shape[1], truth.shape[2])
-    keys = keys.to(truth.device)
+    pixels, scattered = enlarged(patches, size), enlarged(random_patches(patches, keys), size)
+    masks = (pixels, torch.ones_like(pixels), centred_squares(pixels), scattered)
+    return torch.stack([mask_figures(each, truth) for each in masks], dim=1)
 
-    def figures(patches: Tensor) -> Tensor:
-        pixels = enlarged(patches, size)
-        trivial = (
-            torch.ones_like(pixels),
-            centred_squares(pixels),
-            enlarged(random_patches(patches, keys), size),
+
+def mask_figures(hidden: Tensor, segmentation: Tensor) -> Tensor:
+    """Return n(M)/n(I), n(M & M_seg)/n(M_seg) and IoU of each image, as FIGURES names them.
+
+    `hidden`: M, [B, H, W], bool. `segmentation`: M_seg, [B, H, W], integer: 1 object, 0 context,
+    IGNORED left out of every count. Returns [B, 3], float64, in 0..1; an image without object
+    pixels gives a row of NaN. Paper, Table 2.
+    """
+    counted, is_object = segmentation != IGNORED, segmentation == 1
+    pixels, hidden_pixels, object_pixels, both, either = (
+        area.sum(dim=(1, 2)).double()  # [B] each
+        for area in (
+            counted,
+            hidden & counted,
+            is_object,
+            hidden & is_object,
+            (hidden & counted) | is_object,
         )
-        return torch.stack([mask_figures(each, truth) for each in (pixels, *trivial)], dim=1)
+    )
+    figures = torch.stack([hidden_pixels / pixels, both / object_pixels, both / either], dim=1)
+    return figures.masked_fill((object_pixels == 0)[:, None], torch.nan)
 
-    return torch.stack([figures(patches) for patches in hidden], dim=1)
+
+def centred_squares(hidden: Tensor) -> Tensor:
+    """Return masks of the same area around the centre: [B, H, W], bool, like `hidden`.
+
+    The pixels nearest to the centre in the larger of the two coordinates: a square with a last
+    ring that may be incomplete, and a band where the square would be larger than the image.
+    """
+    height, width = hidden.shape[1:]
+    rows, columns = (
+        (torch.arange(n, device=hidden.device) - (n - 1) / 2).abs() for n in (height, width)
+    )
+    distance = torch.maximum(rows[:, None], columns[None])  # [H, W]
+    rank = distance.flatten().argsort(stable=True).argsort().view(height, width)
+    return rank < hidden.sum(dim=(1, 2))[:, None, None]
+
+
+def random_patches(hidden: Tensor, keys: Tensor) -> Tensor:
+    """Return masks of as many patches, those with the lowest `keys`.
+
+    `hidden`: [B, gh, gw], bool. `keys`: [B, gh * gw], drawn uniformly by the caller.
+    """
+    rank = keys.argsort(dim=1).argsort(dim=1).view(hidden.shape)  # 0 = lowest
+    return rank < hidden.sum(dim=(1, 2))[:, None, None]

@@ -14,7 +14,7 @@ from cfft.config.settings import Model
 from cfft.errors import WeightsError
 from cfft.evaluation.models.finding import run_layers
 from cfft.evaluation.models.foreign import load_foreign
-from cfft.model.description import ModelDescription, read_model
+from cfft.model.description import read_model
 from cfft.model.merge import average_weights
 from cfft.model.rebuild import rebuild
 from cfft.plugin.params import declaration, values_of
@@ -60,7 +60,7 @@ class ModelBuilder:
         return starting_model(config, self.classes, self.accelerator, self.reporter)
 
     def start(self, config: RunConfig, classes: tuple[str, ...]) -> LoadedModel:
-        """Build a model before fine-tuning; others get it as well, so nobody may change it."""
+        """Build a model before fine-tuning, once for all callers: nobody may change it."""
         key = json.dumps([start_settings(config), classes])
         if key not in self.built:
             self.built[key] = starting_model(config, classes, self.accelerator, self.reporter)
@@ -74,7 +74,8 @@ class ModelBuilder:
     def ensemble(self, run: RunDirectory, alpha: float) -> LoadedModel:
         """Return (1 - alpha) * the run's starting model + alpha * its fine-tuned one."""
         end = self.stored(run.root)
-        start = self._start_of(run, end.description)
+        config = with_model(self.config_of(run), head=end.description.head)
+        start = self.start(config, end.classes)
         problems = end.description.differences(start.description)
         if problems:
             raise WeightsError(
@@ -87,10 +88,6 @@ class ModelBuilder:
     def config_of(self, run: RunDirectory) -> RunConfig:
         """Return the suite and the model that a run was configured with."""
         return resolve(self.registry, run_layers(run.config))
-
-    def _start_of(self, run: RunDirectory, trained: ModelDescription) -> LoadedModel:
-        config = with_model(self.config_of(run), head=trained.head)
-        return self.start(config, trained.classes)
 
 
 def with_model(config: RunConfig, **changes: str) -> RunConfig:

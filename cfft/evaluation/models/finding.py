@@ -45,7 +45,7 @@ class ModelRef:
 
     @property
     def trained_by(self) -> RunDirectory | None:
-        """The run that it is, or in whose checkpoints it lies; None where nothing says it."""
+        """The run that it is, or in whose checkpoints it lies; None where unknown."""
         if self.path is None or self.run is not None:
             return self.run
         checkpoints = find_weights(self.path).resolve().parent.parent
@@ -54,7 +54,7 @@ class ModelRef:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds of the runs that trained it; empty where nothing says them.
+        """The seeds of the runs that trained it; empty where unknown.
 
         A checkpoint of an older cfft is asked for the configuration of the run that it lies in.
         """
@@ -65,22 +65,22 @@ class ModelRef:
 
     @property
     def seed(self) -> int | None:
-        """The one seed that it was trained with; None where nothing says it and for several."""
+        """The seed that it was trained with; None where unknown and for several."""
         return self.seeds[0] if len(self.seeds) == 1 else None
 
     @property
     def is_bare(self) -> bool:
-        """Whether nothing beside its weights says which architecture they have."""
+        """True where nothing beside its weights names their architecture."""
         return not (self.path is None or self.run or self.description)
 
     @property
     def description(self) -> ModelDescription | None:
-        """What the file beside its weights says of it; None without one."""
+        """The description beside its weights; None without one."""
         return None if self.path is None else read_description(find_weights(self.path).parent)
 
     @property
     def layer(self) -> Layer | None:
-        """How the run was configured; of anything else, which model its description names."""
+        """The configuration of the run; of anything else, the model that its description names."""
         if self.run is not None:
             return read_file(self.run.config)
         if self.description is None:
@@ -93,20 +93,20 @@ def find_models(asked: Sequence[str]) -> list[ModelRef]:
     """Return the models that `asked` names, each once and in order.
 
     A pattern with *, ? or [] stands for the runs, checkpoints and weight files that match it.
-    Raises ConfigError for a name that is nothing, a WeightsError for a directory without weights.
+    Raises ConfigError for a name without a match, WeightsError for a directory without weights.
     """
     found = [model for text in asked for model in _find(text)]
     return list({model.path and model.path.resolve(): model for model in found}.values())
 
 
 def matching(text: str, wanted: str) -> list[Path]:
-    """Return the path called `text`, or what it matches as a pattern, sorted.
+    """Return the path `text`, or the paths that it matches as a pattern, sorted.
 
-    Raises ConfigError, with `wanted` as what to give instead, where that is nothing.
+    Raises ConfigError where nothing is there; `wanted`: what the user should give instead.
     """
     paths = paths_called(text)
     if not paths:
-        raise ConfigError(f"nothing is called '{text}': give {wanted}")
+        raise ConfigError(f"found nothing at '{text}': give {wanted}")
     return paths
 
 
@@ -122,7 +122,7 @@ def labels(refs: Sequence[ModelRef]) -> list[str]:
 
 
 def model_layers(found: Iterable[ModelRef], asked: Layer) -> list[Layer]:
-    """Return what says which images and which model are meant, lowest first.
+    """Return the layers that choose the images and the model, lowest first.
 
     Above the defaults lies the configuration of the first run, without any the description of the
     first checkpoint, and above that `asked`. Of the objective of training nothing is left.
@@ -134,7 +134,7 @@ def model_layers(found: Iterable[ModelRef], asked: Layer) -> list[Layer]:
 
 
 def run_layers(config: Path) -> list[Layer]:
-    """Return what says which images and which model a run had, from its config.toml."""
+    """Return the layers that chose the images and the model of a run, from its config.toml."""
     return [_without_objective(layer) for layer in (read_defaults(), read_file(config))]
 
 

@@ -1,4 +1,4 @@
-"""Weight files of classifiers that say nothing of their model: head and tower by their names."""
+"""Weight files of other programs: head and tower recognised by the names of their tensors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from cfft.config.resolve import RunConfig
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError, WeightsError
 from cfft.model.description import describe
-from cfft.model.pretrained import Pretrained
 from cfft.model.rebuild import empty_classifier
 from cfft.model.weights import WeightFile, require_fit, require_same_identity
 from cfft.scoring.loaded_model import LoadedModel
@@ -33,10 +32,8 @@ def _classifier_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | No
     """
     for tower, head in _LAYOUTS:
         if f"{head}weight" in tensors and any(key.startswith(tower) for key in tensors):
-            visual = _under(tensors, tower, "visual.")
-            weight = tensors[f"{head}weight"]
-            zeros = {"head.bias": torch.zeros(len(weight))}
-            return visual | zeros | _under(tensors, head, "head.")
+            zeros = {"head.bias": torch.zeros(len(tensors[f"{head}weight"]))}
+            return _under(tensors, tower, "visual.") | zeros | _under(tensors, head, "head.")
     return None
 
 
@@ -60,25 +57,19 @@ def load_foreign(
             f"{file.path}: its head has {outputs} classes, suite '{config.suite.name}' has "
             f"{len(classes)}: take the suite that it was trained for"
         )
-    _require_said(file, pretrained, name)
+    for fact, option in pretrained.unsaid.items():
+        if not file.identity:  # cfft's own files say everything
+            raise ConfigError(
+                f"{file.path}: neither the file nor --model {name} says its {fact}, and another "
+                "one gives wrong predictions: give --pretrained with the tag of the weights that "
+                f"its training started from, or {option}"
+            )
     require_same_identity(file, pretrained.identity)
     classifier: Classifier = empty_classifier(pretrained, outputs, pretrained.normalised)
     require_fit(classifier.weights(), attrs.evolve(file, tensors=tensors), name)
     classifier.load_weights(tensors)
     described = describe(config.backbone.name, name, pretrained, classes, head="stored")
     return LoadedModel(classifier, described)
-
-
-def _require_said(file: WeightFile, pretrained: Pretrained, name: str) -> None:
-    """Raise ConfigError for facts that neither file nor options say; cfft's own files say them."""
-    if file.identity:
-        return
-    for fact, option in pretrained.unsaid.items():
-        raise ConfigError(
-            f"{file.path}: neither the file nor --model {name} says its {fact}, and another one "
-            f"gives wrong predictions: give --pretrained with the tag of the weights that its "
-            f"training started from, or {option}"
-        )
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str, new: str) -> dict[str, Tensor]:

@@ -45,14 +45,9 @@ def load_for_classes(
     """
     if path is None:
         return starting_model(config, classes, accelerator, reporter)
-    return _with_own_head(load(path, registry).for_classes(str(path), config.suite.name, classes))
-
-
-def _with_own_head(model: LoadedModel) -> LoadedModel:
-    """Return the model with a head that has no other outputs than those of its classes."""
+    model = load(path, registry).for_classes(str(path), config.suite.name, classes)
     if model.columns is None:
         return model
-    head = Head(
-        model.head.weight[model.columns], model.head.bias[model.columns], model.head.normalised
-    )
-    return LoadedModel(Classifier(model.encoder, head), model.description)
+    weight, bias = model.head.weight[model.columns], model.head.bias[model.columns]
+    classifier = Classifier(model.encoder, Head(weight, bias, model.head.normalised))
+    return LoadedModel(classifier, model.description)

@@ -1,4 +1,4 @@
-"""The models that an evaluation measures: their labels and groups, and how each is built."""
+"""The models that an evaluation measures, with labels and groups; each is built on demand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import attrs
 from cfft.config.comparison import configuration_digest
 from cfft.config.resolve import RunConfig
 from cfft.errors import ConfigError
-from cfft.evaluation.compare.groups import group_names, groups_without_doubles
+from cfft.evaluation.compare.groups import group_names, in_groups
 from cfft.evaluation.files.evaluation import Identity, kind_before
 from cfft.evaluation.models.builder import AUTO, PROBE, ModelBuilder, start_settings, with_model
 from cfft.evaluation.models.finding import ModelRef, labels
@@ -57,24 +57,28 @@ def evaluation_subjects(
         listed.append(attrs.evolve(model, identity=own))
         if ref.run is not None:
             listed += _ensembles(own, ref.run, alphas, builder)
-    _require_own_labels(listed)
-    return _counted_once(listed)
+    ((label, count),) = Counter(model.identity.label for model in listed).most_common(1)
+    if count > 1:  # alphas that are alike in six digits, or a name like theirs
+        raise ConfigError(
+            f"two models would be called '{label}': give --alphas that differ in their first "
+            "six digits, and directories other names"
+        )
+    grouped = in_groups([model.identity for model in listed])
+    return [attrs.evolve(m, identity=own) for m, own in zip(listed, grouped, strict=True)]
 
 
 def _evaluated(
     ref: ModelRef, runs: Sequence[RunDirectory], named: Collection[str], builder: ModelBuilder
 ) -> EvaluationSubject:
-    """Return a model before it is known what tables call it and its group."""
+    """Return a model that has neither its label nor its group yet."""
     if ref.path is None:
         return _before(ref, runs, named, builder)
-    if ref.run is None:
-        made_by = configuration_digest({"weights": str(ref.path.resolve())})
-        identity = Identity(ref.text, ref.text, "weights", "", ref.seed, configuration=made_by)
-    else:
-        made_by, run_digest = configuration_digest(ref.run.read_config()), ref.run.read_digest()
-        identity = Identity(
-            ref.text, ref.text, "run", "", ref.seed, configuration=made_by, run_digest=run_digest
-        )
+    made_by = ref.run.read_config() if ref.run else {"weights": str(ref.path.resolve())}
+    identity = Identity(
+        ref.text, ref.text, "run" if ref.run else "weights", "", ref.seed,
+        configuration=configuration_digest(made_by),
+        run_digest=ref.run.read_digest() if ref.run else None,
+    )  # fmt: skip
     return EvaluationSubject(identity, partial(builder.stored, ref.path))
 
 
@@ -125,23 +129,3 @@ def _shared_start(
 def before_name(head: str) -> str:
     """Name a model before fine-tuning by its head: "zero-shot", "pre-trained (linear-probe)"."""
     return head if head == "zero-shot" else f"pre-trained ({head})"
-
-
-def _require_own_labels(models: Sequence[EvaluationSubject]) -> None:
-    """Raise ConfigError for alphas that are alike in six digits, and for names like theirs."""
-    counts = Counter(model.identity.label for model in models)
-    twice = [label for label, count in counts.items() if count > 1]
-    if twice:
-        raise ConfigError(
-            f"two models would be called '{twice[0]}': give --alphas that differ in their first "
-            "six digits, and directories other names"
-        )
-
-
-def _counted_once(models: Sequence[EvaluationSubject]) -> list[EvaluationSubject]:
-    """Return the models in groups that count no seed twice."""
-    groups = groups_without_doubles([model.identity for model in models])
-    return [
-        attrs.evolve(model, identity=attrs.evolve(model.identity, group=group))
-        for model, group in zip(models, groups, strict=True)
-    ]

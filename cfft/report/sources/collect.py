@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 
 from cfft.errors import ConfigError
-from cfft.evaluation.compare.groups import groups_without_doubles
+from cfft.evaluation.compare.groups import in_groups
 from cfft.evaluation.models.finding import matching
 from cfft.report.sources.comparable import (
     other_counts,
@@ -49,7 +49,7 @@ def collect(
     ordered = sorted(models, key=lambda model: not model.is_start)
     return attrs.evolve(
         everything,
-        models=tuple(map(_in_group, ordered, groups_without_doubles(ordered))),
+        models=tuple(in_groups(ordered)),
         differences=tuple(_relabelled(everything.differences, once, models)),
         notes=(
             *everything.notes,

@@ -19,7 +19,7 @@ from cfft.evaluation.files.evaluation import (
     read_evaluation,
 )
 from cfft.evaluation.files.json_lines import read_lines
-from cfft.evaluation.stored import Source, run_sources
+from cfft.evaluation.stored import StoredEvaluation, run_sources
 from cfft.report.sources.records import AVERAGE, Difference, Material, Model, Run
 from cfft.scoring.results import SetResult
 from cfft.training.results import RunResults
@@ -59,7 +59,7 @@ def _results(run: RunDirectory) -> RunResults:
 
 
 def _before(
-    after: Sequence[tuple[Source, EvaluatedModel]], results: Mapping[Path, RunResults]
+    after: Sequence[tuple[StoredEvaluation, EvaluatedModel]], results: Mapping[Path, RunResults]
 ) -> Iterator[Model]:
     """Go through the starting models, those that were measured alike once.
 
@@ -112,7 +112,7 @@ def is_evaluation(path: Path) -> bool:
 
 def read_measured(path: Path) -> Material:
     """Read the models of an evaluation; raises DataError where it is not as cfft writes it."""
-    source = Source(path, read_evaluation(path))
+    source = StoredEvaluation(path, read_evaluation(path))
     found = source.said
     return Material(
         models=tuple(_model(source, measured) for measured in found.models),
@@ -130,7 +130,7 @@ def _notes(found: EvaluationResults, path: Path) -> Iterator[str]:
         yield f"{path}: not measured because absent: {', '.join(found.absent)}."
 
 
-def _model(source: Source, measured: EvaluatedModel, *, is_run: bool = False) -> Model:
+def _model(source: StoredEvaluation, measured: EvaluatedModel, *, is_run: bool = False) -> Model:
     """Return a model as reports show it; `is_run`: whether it was read from its own run."""
     is_of_own_seed = source.said.seed in (None, measured.seed)  # on the sets that its run was
     said = attrs.asdict(measured, recurse=False) | {"source": str(source.path)}

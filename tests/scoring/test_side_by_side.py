@@ -11,11 +11,10 @@ from PIL import Image
 
 from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError
-from cfft.evaluation.images.side_by_side import alike, predict_together
 from cfft.model.description import ModelDescription
 from cfft.records import Preprocessing
 from cfft.runtime.devices import make_accelerator
-from cfft.scoring.evaluate import Reading, evaluate
+from cfft.scoring.evaluate import Reading, alike, evaluate, predict_together
 from cfft.scoring.loaded_model import LoadedModel
 from cfft.testing import tiny_classifier
 
@@ -56,7 +55,7 @@ def reading(prepared: Preprocessing) -> Reading:
 
 
 def together(models: list[LoadedModel], images: Counted) -> list[torch.Tensor]:
-    found = predict_together(models, images, reading, make_accelerator("fp32"))
+    found = predict_together(models, images, reading(PREPARED), make_accelerator("fp32"))
     return [predictions.logits for predictions in found]
 
 
@@ -108,9 +107,11 @@ def test_models_share_pixels_where_size_and_resizing_agree_whatever_their_colour
     other_colours = attrs.evolve(PREPARED, mean=(0.1, 0.2, 0.3))
     other_resize = attrs.evolve(PREPARED, resize=9)
 
-    groups = alike([loaded(model, p) for p in (PREPARED, other_resize, other_colours)])
+    groups = alike(
+        {4: loaded(model), 2: loaded(model, other_resize), 7: loaded(model, other_colours)}
+    )
 
-    assert groups == [[0, 2], [1]]
+    assert groups == [[4, 7], [2]]
 
 
 def test_an_unreadable_image_is_named_with_its_set_and_what_to_do() -> None:
