@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import beta
 
 from cfft.runtime.randomness import generator
 
@@ -25,6 +24,8 @@ def share_ci95(correct: NDArray[np.bool_], original: NDArray[np.int64]) -> tuple
     interval; with fewer it is wider the more alike versions of one image fare (Korn and Graubard
     1998).
     """
+    from scipy.stats import beta  # it takes a second, and a plan needs no interval
+
     share, count = float(correct.mean()), effective_count(correct, original)
     right = share * count
     low = beta.ppf(_TAIL, right, count - right + 1) if share > 0 else 0.0

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 from scipy.special import expit, logit
-from scipy.stats import linregress
 
 FEWEST_ON_A_LINE = 3
 """The number of models that a line needs: two always lie on one."""
@@ -44,6 +43,8 @@ def fit_line(accuracies: Iterable[tuple[float, float]]) -> AccuracyLine | None:
     usable = [(id_, ood) for id_, ood in accuracies if 0 < id_ < 1 and 0 < ood < 1]
     if len({id_ for id_, _ in usable}) < 2:
         return None
+    from scipy.stats import linregress  # it takes a second
+
     fit = linregress(*logit(list(zip(*usable, strict=True))))
     varies = len({ood for _, ood in usable}) > 1
     r2 = float(fit.rvalue**2) if varies else None

@@ -27,7 +27,6 @@ from cfft.training.optimisation import Optimisation
 from cfft.training.prepare import Prepared, training_step
 from cfft.training.results import Gains, ModelResults, RunResults
 from cfft.training.run_directory import RunDirectory
-from cfft.training.sheet import sample_sheet
 from cfft.training.starting_model import with_starting_head
 from cfft.training.state import RunState
 from cfft.training.trainer import Metrics, Trainer
@@ -131,6 +130,8 @@ class Session:
     def _sheet(self, step: TrainingStep) -> Figure | None:
         if step.strategies is None:
             return None
+        from cfft.training.sheet import sample_sheet  # matplotlib: a plan does without
+
         sets, preprocessing = self.prepared.sets, self.prepared.pretrained.preprocessing
         return sample_sheet(step, sets.train, sets.classes, preprocessing, self.config.seed)
 

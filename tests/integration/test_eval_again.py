@@ -207,7 +207,7 @@ def test_evaluations_that_cannot_be_compared_are_refused(
     [
         (
             {"sets": {"../../victim": {"role": "ood", "top1": 0.5}}},
-            "a set is called '../../victim'.*use no /",
+            "a set is called '../../victim'.*do not use /",
         ),
         (
             {"predictions": "../elsewhere"},
