@@ -10,7 +10,11 @@ from .training.own_loop import save as save
 from .scoring.loaded_model import LoadedModel as LoadedModel
 from .scoring.loaded_model import PredictedClasses as PredictedClasses
 from .training.own_loop import CounterfactualStep as CounterfactualStep
+from .runtime.progress import Advance as Advance
+from .runtime.progress import Plan as Plan
 from .runtime.progress import Reporter as Reporter
+
+__version__: str
 
 # For users and authors of plug-ins: whatever they can put right is a CfftError.
 from .errors import CfftError as CfftError
@@ -59,13 +63,13 @@ from .encoder.encoder import Head as Head
 from .encoder.encoder import Capture as Capture
 from .encoder.relevance import relevance_scores as relevance_scores
 from .encoder.relevance import grad_cam_scores as grad_cam_scores
-from .step.patches import refill_from as refill_from
+from .step.patches import paste_patches as paste_patches
 from .model.merge import average_weights as average_weights
 
 # Image sets, and building blocks for suites.
-from .data.folders import class_table as class_table
-from .data.folders import evaluation_classes as evaluation_classes
-from .data.folders import subfolders as subfolders
+from .data.folders import training_class_names as training_class_names
+from .data.folders import evaluation_class_names as evaluation_class_names
+from .data.folders import list_subfolders as list_subfolders
 from .data.images import ImageFiles as ImageFiles
 from .data.images import ImageSubset as ImageSubset
 from .data.images import class_folders as class_folders
@@ -85,9 +89,9 @@ from .model.pretrained import Pretrained as Pretrained
 from .records import Preprocessing as Preprocessing
 from .model.weights import WeightFile as WeightFile
 from .model.description import read_weights as read_weights
-from .model.weights import require_fit as require_fit
-from .model.weights import require_same_identity as require_same_identity
+from .model.weights import require_weights_fit as require_weights_fit
+from .model.weights import require_same_model as require_same_model
 
 # For all of them: messages about names that do not exist, and long lists.
-from .errors import shortened as shortened
-from .errors import unknown as unknown
+from .errors import shortened_list as shortened_list
+from .errors import unknown_name as unknown_name

@@ -70,14 +70,14 @@ def counted(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
-def shortened(names: Iterable[object], most: int = 5) -> str:
+def shortened_list(names: Iterable[object], most: int = 5) -> str:
     """Join names, of many the first `most` and how many more there are."""
     listed = list(map(str, names))
     more = len(listed) - most
     return ", ".join(listed[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def unknown(what: str, asked: str, allowed: Iterable[str], listing: str = "allowed") -> str:
+def unknown_name(what: str, asked: str, allowed: Iterable[str], listing: str = "allowed") -> str:
     """Say that `asked` is no `what`, with the nearest allowed spelling.
 
     All allowed names follow, or of more than a dozen the nearest and how many others there are.
@@ -86,5 +86,7 @@ def unknown(what: str, asked: str, allowed: Iterable[str], listing: str = "allow
     close = get_close_matches(asked, names, n=1)
     hint = f"; did you mean '{close[0]}'?" if close else ";"
     many = len(names) > _MOST_LISTED
-    listed = shortened(get_close_matches(asked, names, len(names), 0)) if many else ", ".join(names)
+    listed = (
+        shortened_list(get_close_matches(asked, names, len(names), 0)) if many else ", ".join(names)
+    )
     return f"unknown {what} '{asked}'{hint} {listing}: {listed or 'none'}"

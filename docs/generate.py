@@ -65,6 +65,18 @@ def hooks() -> Iterator[str]:
         yield from (prose, "", "```python", example, "```", "")
 
 
+def names() -> Iterator[str]:
+    """List what authors of plug-ins import, group by group as the stub does."""
+    stub = (CORE / "__init__.pyi").read_text("utf-8")
+    for group in stub.partition("# For authors of plug-ins")[2].split("\n\n# ")[1:]:
+        title, *lines = group.splitlines()
+        yield from (f"**{title}**", "", "| name | what it is |", "|---|---|")
+        for name in (line.split(" as ")[1] for line in lines if " as " in line):
+            said = inspect.getdoc(getattr(cfft, name)) or ""
+            yield _cells(f"`cfft.{name}`", said.split("\n")[0])
+        yield ""
+
+
 def members() -> Iterator[str]:
     """Describe what the base classes ask for and what they give a default."""
     for base in BASES:
@@ -147,6 +159,7 @@ GENERATED: dict[str, Callable[[], Iterator[str]]] = {
     "rooms": rooms,
     "kinds": kinds,
     "members": members,
+    "names": names,
     "hooks": hooks,
     "commands": commands,
     "run": run,

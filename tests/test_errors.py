@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from cfft.errors import CfftError, ConfigError, Problems, counted, shortened, unknown
+from cfft.errors import CfftError, ConfigError, Problems, counted, shortened_list, unknown_name
 
 
 def test_an_error_of_several_problems_reads_as_one_a_line() -> None:
@@ -38,11 +38,11 @@ def test_problems_that_a_plug_in_joins_itself_are_told_apart() -> None:
     ],
 )
 def test_of_many_names_five_are_shown(names: Iterable[object], said: str) -> None:
-    assert shortened(names) == said
+    assert shortened_list(names) == said
 
 
 def test_few_names_are_all_listed() -> None:
-    assert unknown("mask", "objct", ["random", "object"]) == (
+    assert unknown_name("mask", "objct", ["random", "object"]) == (
         "unknown mask 'objct'; did you mean 'object'? allowed: object, random"
     )
 
@@ -50,21 +50,21 @@ def test_few_names_are_all_listed() -> None:
 def test_of_many_names_the_nearest_are_listed_first() -> None:
     names = [f"model-{letter}" for letter in "abcdefghijklm"]
 
-    assert unknown("model", "model-mm", names).startswith(
+    assert unknown_name("model", "model-mm", names).startswith(
         "unknown model 'model-mm'; did you mean 'model-m'? allowed: model-m, "
     )
-    assert unknown("model", "model-mm", names).endswith(" and 8 more")
+    assert unknown_name("model", "model-mm", names).endswith(" and 8 more")
 
 
 def test_of_many_names_some_are_listed_even_if_none_is_near() -> None:
-    message = unknown("model", "?", [f"model-{letter}" for letter in "abcdefghijklm"])
+    message = unknown_name("model", "?", [f"model-{letter}" for letter in "abcdefghijklm"])
 
     assert message.startswith("unknown model '?'; allowed: model-")
     assert message.endswith(" and 8 more")
 
 
 def test_no_names_at_all_are_said_to_be_none() -> None:
-    assert unknown("tag", "a", []) == "unknown tag 'a'; allowed: none"
+    assert unknown_name("tag", "a", []) == "unknown tag 'a'; allowed: none"
 
 
 @pytest.mark.parametrize(

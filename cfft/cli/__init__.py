@@ -1,8 +1,8 @@
 """The command line: commands, their options, and what they print.
 
-Commands collect what was asked for, call the Python API and show what it returns. No logic of its
-own: whatever a command can do, `import cfft` can do. Nothing here imports torch before a command
-needs it.
+Commands collect what was asked for, call the room below and show what it returns; `run` and `eval`
+call the functions behind `cfft.run` and `cfft.evaluate`. No logic of its own. Nothing here imports
+torch before a command needs it.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import attrs
 
 from cfft.config.layers import COMMAND_LINE, LISTS, Choice, Layer, joined
 from cfft.config.shorthand import Shorthand
-from cfft.errors import Problems, unknown
+from cfft.errors import Problems, unknown_name
 from cfft.plugin.registry import Registry
 from cfft.step.interfaces import AuxLoss
 from cfft.step.needs import needs_of
@@ -168,7 +168,7 @@ def _misplaced(registry: Registry, layers: Sequence[Layer], choices: Choices) ->
         names = {*known, *registry.names(kind)}
         chosen = choices.labels(kind)
         if label not in names and (kind not in choices.idle or source == COMMAND_LINE):
-            yield f"{source}: {unknown(kind, label, names, 'installed')}"
+            yield f"{source}: {unknown_name(kind, label, names, 'installed')}"
         elif label in names and label not in chosen and source == COMMAND_LINE:
             yield (
                 f"--{kind}.{label}: {kind} '{label}' is not chosen "

@@ -18,7 +18,7 @@ from cfft.config.layers import (
     read_recipe,
 )
 from cfft.config.settings import Model, Training
-from cfft.errors import ConfigError, Problems, unknown
+from cfft.errors import ConfigError, Problems, unknown_name
 from cfft.plugin.conversion import plain
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import Declaration, declaration
@@ -86,7 +86,7 @@ class Keywords:
         elif keyword in self._short:
             layer.short[keyword] = plain(value)
         elif not (self.files and keyword in FILES):
-            raise ConfigError(unknown("option", keyword, {*self}))
+            raise ConfigError(unknown_name("option", keyword, {*self}))
 
     def __iter__(self) -> Iterator[str]:
         """Go through all keywords but the full spellings of parameters."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from cfft.errors import ConfigError, Problems, unknown
+from cfft.errors import ConfigError, Problems, unknown_name
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import Param
 
@@ -99,7 +99,7 @@ def read_recipe(name: str) -> Layer:
     if name.endswith(".toml"):
         return read_file(Path(name), "recipe")
     if name not in recipe_names():
-        raise ConfigError(unknown("recipe", name, recipe_names()))
+        raise ConfigError(unknown_name("recipe", name, recipe_names()))
     return parse_layer(_recipe_text(name), f"recipe '{name}'")
 
 
@@ -205,7 +205,7 @@ def parse_seed(value: Any, source: str) -> int:
 def _refuse(layer: Layer, key: str, value: Any) -> None:
     tables = ["seed", *SETTINGS, *KINDS]
     if key not in tables:
-        raise ConfigError(f"{layer.source}: {unknown('key', key, tables)}")
+        raise ConfigError(f"{layer.source}: {unknown_name('key', key, tables)}")
     raise ConfigError(f"{layer.source}: '{key}' must be written as {_form(key, value)}")
 
 

@@ -15,7 +15,7 @@ import tomlkit
 from cfft.config.choices import Choices, choose, followed, strategies
 from cfft.config.layers import LISTS, Choice, Layer, joined
 from cfft.config.settings import Model, Training
-from cfft.errors import Problems, unknown
+from cfft.errors import Problems, unknown_name
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import NAME, declaration, values_of
 from cfft.plugin.registry import Registry
@@ -189,7 +189,7 @@ def _bad_teachers(
     for pick, loss in losses.items():
         if followed(loss) not in ("", *labels):
             names = {*labels, *registry.names("teacher")}
-            yield f"loss.{pick.label}.teacher: {unknown('teacher', followed(loss), names)}"
+            yield f"loss.{pick.label}.teacher: {unknown_name('teacher', followed(loss), names)}"
     idle = [label for label in labels if not any(_follows(*each, label) for each in losses.items())]
     if idle and len(losses) == len(choices.labels("loss")):
         paths = ", ".join(f"--loss.{pick.label}.teacher {idle[0]}" for pick in losses)

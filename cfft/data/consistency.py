@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cfft.data.images import whole_of
 from cfft.data.suite import EvaluationSets, ImageSet, SuiteSets
-from cfft.errors import shortened
+from cfft.errors import shortened_list
 from cfft.plugin.interface import misspelling
 
 OOD_AVERAGE = "ood_average"
@@ -111,15 +111,15 @@ def _of_classes(images: ImageSet, classes: Values, known: int) -> Iterator[str]:
     outside = classes[(classes < 0) | (classes >= known)]
     if outside.size:
         allowed = f"the suite names {known} classes, so 0 to {known - 1} are allowed"
-        yield f"has {shortened(outside.tolist())} among its classes: {allowed}"
+        yield f"has {shortened_list(outside.tolist())} among its classes: {allowed}"
     indices, counts = np.unique(classes, return_counts=True)
     if twice := indices[counts > 1].tolist():
-        yield f"has {shortened(twice)} twice among its classes: list each once"
+        yield f"has {shortened_list(twice)} twice among its classes: list each once"
     for index, label in ImageSet.of(images).counts_as.items():
         if not {index, label} <= set(indices.tolist()):
             yield (
                 f"counts class {index} as {label} (counts_as): both have to be among its classes: "
-                f"{shortened(indices.tolist())}"
+                f"{shortened_list(indices.tolist())}"
             )
 
 
@@ -131,5 +131,5 @@ def _of_labels(images: ImageSet, labels: Values) -> Iterator[str]:
         first = int(wrong[0])
         yield (
             f"has {wrong.size} of {labels.size} labels that are none of its classes, the first "
-            f"{labels[first]} of {images.identify(first)}; allowed: {shortened(allowed)}"
+            f"{labels[first]} of {images.identify(first)}; allowed: {shortened_list(allowed)}"
         )

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from cfft.errors import DataError, unknown
+from cfft.errors import DataError, unknown_name
 
 EXTENSIONS = (
     *(".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm"),
@@ -15,7 +15,7 @@ EXTENSIONS = (
 )
 
 
-def subfolders(directory: Path) -> list[str]:
+def list_subfolders(directory: Path) -> list[str]:
     """List the folders in a directory, sorted by `in_order`, without hidden ones and __MACOSX.
 
     Raises DataError where there is no such directory.
@@ -39,7 +39,7 @@ def image_files(directory: Path) -> list[str]:
     return sorted(_walk(directory, "", frozenset()))
 
 
-def class_table(root: Path, names_in: Path | None = None) -> dict[str, str]:
+def training_class_names(root: Path, names_in: Path | None = None) -> dict[str, str]:
     """Map the class folders of the training set to class names, in class-index order.
 
     The order is that of the folders (see `subfolders`), whatever the names are. A class has the
@@ -51,7 +51,7 @@ def class_table(root: Path, names_in: Path | None = None) -> dict[str, str]:
 
     Raises DataError for fewer than two classes, and for names that do not match the folders.
     """
-    folders = subfolders(root)
+    folders = list_subfolders(root)
     if not folders:
         raise DataError(no_classes(root))
     if len(folders) < 2:
@@ -60,21 +60,21 @@ def class_table(root: Path, names_in: Path | None = None) -> dict[str, str]:
         )
     path = _names_file(names_in) if names_in else None
     names = _read_names(path, folders)
-    surplus = [unknown("class folder", name, folders) for name in names if name not in folders]
+    surplus = [unknown_name("class folder", name, folders) for name in names if name not in folders]
     missing = [f"no name for class folder '{name}'" for name in folders if name not in names]
     if surplus or missing:
         raise DataError(*(f"{path}: {problem}" for problem in surplus + missing))
     return {folder: names[folder] for folder in folders}
 
 
-def evaluation_classes(roots: Sequence[Path], names_in: Path) -> dict[str, str]:
+def evaluation_class_names(roots: Sequence[Path], names_in: Path) -> dict[str, str]:
     """Map class folders to class names where there is no training set.
 
     They are the folders that `names_in` names, in a `classes.toml` or in lines `folder<TAB>name`
     of a `classes.txt`, whether or not they exist; without such a file the folders of all `roots`.
     Order and file as in `class_table`. Raises DataError for a folder without a name.
     """
-    folders = in_order({folder for root in roots for folder in subfolders(root)})
+    folders = in_order({folder for root in roots for folder in list_subfolders(root)})
     path = _names_file(names_in)
     if path is None and len(folders) == 1:
         raise DataError(

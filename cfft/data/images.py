@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from cfft.data.folders import EXTENSIONS, class_table, image_files, no_classes, subfolders
+from cfft.data.folders import (
+    EXTENSIONS,
+    image_files,
+    list_subfolders,
+    no_classes,
+    training_class_names,
+)
 from cfft.data.suite import ImageSet
 from cfft.errors import DataError
 
@@ -137,7 +143,7 @@ def class_folders(
     directory; with `classes` None also for less than two classes.
     """
     if classes is None:
-        classes = class_table(root)
+        classes = training_class_names(root)
     table = classes if isinstance(classes, Mapping) else {folder: folder for folder in classes}
     files, faults = _files_by_folder(root, name, table, only)
     index = {folder: label for label, folder in enumerate(table)}
@@ -202,7 +208,7 @@ def _read(file: Path | BytesIO, name: str) -> Image.Image:
 def _files_by_folder(
     root: Path, name: str, table: Mapping[str, str], only: Collection[str] | None
 ) -> tuple[dict[str, list[str]], list[str]]:
-    there = subfolders(root)
+    there = list_subfolders(root)
     if not there:
         return {}, [f"set '{name}': {no_classes(root)}"]
     folders = there if only is None else [folder for folder in there if folder in only]

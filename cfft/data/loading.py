@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from cfft.data.suite import ImageSet
-from cfft.errors import ConfigError, DataError, unknown
+from cfft.errors import ConfigError, DataError, unknown_name
 from cfft.records import Batch, Preprocessing
 from cfft.runtime.randomness import generator
 
@@ -37,7 +37,9 @@ def image_transform(preprocessing: Preprocessing) -> Callable[[Any], Tensor]:
     open_clip and timm. Raises ConfigError for an unknown interpolation.
     """
     if preprocessing.interpolation not in _INTERPOLATIONS:
-        raise ConfigError(unknown("interpolation", preprocessing.interpolation, _INTERPOLATIONS))
+        raise ConfigError(
+            unknown_name("interpolation", preprocessing.interpolation, _INTERPOLATIONS)
+        )
     resize = transforms.Resize(preprocessing.resize, _INTERPOLATIONS[preprocessing.interpolation])
     crop = transforms.CenterCrop(preprocessing.size)
     made: Callable[[Any], Tensor] = transforms.Compose([resize, crop, transforms.PILToTensor()])

@@ -11,7 +11,7 @@ from cfft.data.fingerprint import set_fingerprint
 from cfft.data.images import ImageSubset
 from cfft.data.splits import stratified_subset
 from cfft.data.suite import EvaluationSets, ImageSet, Suite, SuiteSets
-from cfft.errors import DataError, counted, unknown
+from cfft.errors import DataError, counted, unknown_name
 from cfft.plugin.params import declaration
 
 _TRAIN, _TEST = "train", "test"
@@ -91,7 +91,7 @@ def _named(name: str, found: EvaluationSets, suite: Suite, seed: int) -> ImageSe
         return by_name[name]
     if name in found.absent:
         raise DataError(f"set '{name}' is absent: {found.absent[name]}")
-    raise DataError(unknown("set", name, [_TRAIN, *by_name, *found.absent]))
+    raise DataError(unknown_name("set", name, [_TRAIN, *by_name, *found.absent]))
 
 
 def _require_sound(suite: Suite, sets: SuiteSets | EvaluationSets) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import attrs
+from cattrs.gen import override
 
 from cfft.plugin.interface import Interface, attribute
 
@@ -173,7 +174,7 @@ class EvaluationSets:
 class Expected:
     """Hold the size of a complete set; `per_class`: images per class, None where they differ."""
 
-    images: int
+    images: Annotated[int, override(rename="pictures")]  # in JSON
     classes: int
     per_class: int | None = None
 

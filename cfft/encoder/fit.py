@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from cfft.errors import shortened
+from cfft.errors import shortened_list
 
 _SHOWN = 3  # of names as long as parameters have
 
@@ -23,5 +23,5 @@ def differences(expected: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> st
         "missing": [key for key in expected if key not in got],
         "unexpected": [key for key in got if key not in expected],
     }
-    told = ((len(keys), sort, shortened(keys, _SHOWN)) for sort, keys in found.items() if keys)
+    told = ((len(keys), sort, shortened_list(keys, _SHOWN)) for sort, keys in found.items() if keys)
     return "; ".join(f"{count} {sort} ({names})" for count, sort, names in told)

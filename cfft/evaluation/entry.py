@@ -18,7 +18,7 @@ from cfft.plugin.params import declaration
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import reserved
 from cfft.runtime.json_files import as_json
-from cfft.runtime.progress import Reporter
+from cfft.runtime.progress import PythonWarnings, Reporter
 
 if TYPE_CHECKING:  # torch comes with it
     from cfft.evaluation.files.evaluation import EvaluationResults
@@ -69,10 +69,15 @@ def evaluate(
         {measured["model"]: measured["ood_average"] for measured in record["models"]}
     """
     keywords = given(locals(), besides=("models", "from_predictions", "out", "reporter"))
-    asked = [str(each) for each in ([models] if isinstance(models, (str, Path)) else models)]
+    listed = [models] if isinstance(models, (str, Path)) else models
+    if not isinstance(listed, Sequence) or not all(
+        isinstance(each, (str, Path)) for each in listed
+    ):
+        raise ConfigError("evaluate takes paths; store a model of your own with cfft.save first")
+    asked = list(map(str, listed))
     planned = planned_evaluation(Registry.installed(), asked, keywords, out, from_predictions)
     with planned.directory() as place:
-        return dict(as_json(planned.start(place, reporter)))
+        return dict(as_json(planned.start(place, reporter or PythonWarnings())))
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ from cfft.config.resolve import RunConfig, resolve
 from cfft.config.settings import Evaluation
 from cfft.evaluation.compare.baseline import baseline_line, chosen_baseline
 from cfft.evaluation.compare.comparison import compare
-from cfft.evaluation.compare.measured import MeasuredModel, MeasuredSet, measure
+from cfft.evaluation.compare.measured import MeasuredModel, MeasuredSet, measured_set
 from cfft.evaluation.files.evaluation import EvaluationResults, Identity
 from cfft.evaluation.files.files import EvaluationFiles, new_evaluation
 from cfft.evaluation.images.leakage import (
@@ -183,7 +183,9 @@ class _Evaluation:
                 subject, _ = pairs[position]
                 files.keep(subject.identity.label, images.name, predictions)
                 shifts = view.shifts(self._seed_of(subject)) if each.role == "id" else {}
-                scored = partial(measure, images.name, predictions, each.role, self.space, shifts)
+                scored = partial(
+                    measured_set, images.name, predictions, each.role, self.space, shifts
+                )
                 yield position, files.processes.from_main(scored)
 
     def _results(self, view: SuiteView, compared: EvaluationResults) -> EvaluationResults:

@@ -16,7 +16,7 @@ from cfft.errors import ConfigError, DataError
 from cfft.runtime.devices import make_accelerator
 from cfft.runtime.patterns import paths_called
 from cfft.runtime.progress import Reporter
-from cfft.scoring.evaluate import Reading, evaluate
+from cfft.scoring.evaluate import Reading, predictions_on
 from cfft.scoring.loaded_model import LoadedModel
 from cfft.scoring.predictions import Predictions
 
@@ -75,7 +75,7 @@ def predict(
     reading = Reading(model.preprocessing, batch_size, workers)
     classifier = model.classifier.to(accelerator.device)
     with reporter.task("predicting", len(images)) as advance:
-        return evaluate(classifier, images, reading, accelerator, advance)
+        return predictions_on(classifier, images, reading, accelerator, advance)
 
 
 def likeliest(predictions: Predictions, classes: Sequence[str], top: int) -> Iterator[RankedClass]:

@@ -16,7 +16,7 @@ from cfft.errors import ConfigError
 from cfft.evaluation.compare.baseline import baseline_line, chosen_baseline
 from cfft.evaluation.compare.comparison import compare
 from cfft.evaluation.compare.groups import in_groups
-from cfft.evaluation.compare.measured import MeasuredModel, measure
+from cfft.evaluation.compare.measured import MeasuredModel, measured_set
 from cfft.evaluation.files.evaluation import EvaluatedModel, EvaluationResults
 from cfft.evaluation.files.files import EvaluationFiles, new_evaluation
 from cfft.evaluation.stored import StoredEvaluation, read_sources
@@ -71,7 +71,7 @@ def _measured(
         for name, predictions in found.items():
             files.keep(model.label, name, predictions)
     sets = {
-        name: measure(name, each, roles[name], space, shifts if roles[name] == "id" else {})
+        name: measured_set(name, each, roles[name], space, shifts if roles[name] == "id" else {})
         for name, each in found.items()
     }
     return MeasuredModel(model.identity, sets, files.folder(model.label) if files else None)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -88,7 +89,7 @@ def save(directory: Path, checkpoint: Checkpoint) -> None:
 
 def load(directory: Path) -> Checkpoint:
     """Read a checkpoint with its training state; raises WeightsError for missing, damaged files."""
-    stored = _Stored.at(directory)
+    stored = _CheckpointFiles.at(directory)
     return Checkpoint(
         stored.tensors(WEIGHTS),
         stored.json(MODEL),
@@ -99,13 +100,13 @@ def load(directory: Path) -> Checkpoint:
 
 def load_model(directory: Path) -> Checkpoint:
     """Read weights and model alone; raises as `load` does."""
-    stored = _Stored.at(directory)
+    stored = _CheckpointFiles.at(directory)
     return Checkpoint(stored.tensors(WEIGHTS), stored.json(MODEL))
 
 
 def verify(directory: Path) -> None:
     """Compare every file of a checkpoint with its digest; raises WeightsError."""
-    stored = _Stored.at(directory)
+    stored = _CheckpointFiles.at(directory)
     for name in stored.files:
         stored.verified(name)
 
@@ -177,12 +178,12 @@ def _newest(directory: Path) -> Path | None:
 
 
 @attrs.frozen
-class _Stored:
+class _CheckpointFiles:
     directory: Path
     files: Mapping[str, StoredFile]
 
     @classmethod
-    def at(cls, directory: Path) -> _Stored:
+    def at(cls, directory: Path) -> _CheckpointFiles:
         found = located(directory)
         return cls(found, read_json(found / MANIFEST, Manifest, "manifest", WeightsError).files)
 
@@ -202,8 +203,16 @@ class _Stored:
         return path
 
     def tensors(self, name: str) -> dict[str, Tensor]:
-        return load_file(self.verified(name))
+        path = self.verified(name)
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise WeightsError(f"{path} is no safetensors file: {error}") from None
 
     def json(self, name: str) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = json.loads(self.verified(name).read_text("utf-8"))
+        path = self.verified(name)
+        try:
+            found: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
+        except ValueError as error:
+            raise WeightsError(f"{path} is no JSON file: {error}") from None
         return found

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cfft.errors import DataError, shortened
+from cfft.errors import DataError, shortened_list
 
 
 def class_columns(
@@ -42,4 +42,4 @@ def class_columns(
 
 
 def _quoted(names: Sequence[str]) -> str:
-    return shortened(f"'{name}'" for name in names)
+    return shortened_list(f"'{name}'" for name in names)

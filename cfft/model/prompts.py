@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cfft.errors import ConfigError, unknown
+from cfft.errors import ConfigError, unknown_name
 
 CLASS_NAME = "class-name"
 _PLACE = "{}"
@@ -27,7 +27,7 @@ def resolve_templates(asked: str | None, named: Mapping[str, Sequence[str]]) -> 
     if Path(asked).is_file():
         return _read_templates(Path(asked))
     names = [*named, CLASS_NAME]
-    raise ConfigError(f"{unknown('prompts', asked, names)}, or a text file of templates")
+    raise ConfigError(f"{unknown_name('prompts', asked, names)}, or a text file of templates")
 
 
 def class_prompt(template: str, class_name: str) -> str:

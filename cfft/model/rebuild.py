@@ -13,7 +13,7 @@ from cfft.errors import WeightsError
 from cfft.model.checkpoint import MODEL
 from cfft.model.description import ModelDescription, read_model
 from cfft.model.pretrained import Pretrained
-from cfft.model.weights import WeightFile, contradictions, require_fit, require_same_identity
+from cfft.model.weights import WeightFile, contradictions, require_same_model, require_weights_fit
 from cfft.plugin.registry import Registry
 
 
@@ -44,7 +44,7 @@ def rebuild(file: WeightFile, registry: Registry) -> Classifier:
             "the versions that its run names in config.toml"
         )
     classifier = empty_classifier(built, len(description.classes), description.normalised)
-    require_fit(classifier.weights(), file, description.name)
+    require_weights_fit(classifier.weights(), file, description.name)
     classifier.load_weights(file.tensors)
     return classifier
 
@@ -79,8 +79,8 @@ class TeacherSource:
         problems = self.description.differences(file.description) if file.description else []
         if problems:
             raise WeightsError(f"{file.path}: a model that does not fit: {'; '.join(problems)}")
-        require_same_identity(file, self.description.identity)
-        require_fit(self.start.weights(), file, self.description.name)
+        require_same_model(file, self.description.identity)
+        require_weights_fit(self.start.weights(), file, self.description.name)
         model = self.pretrained()
         model.load_weights(file.tensors)
         return model

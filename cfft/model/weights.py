@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from cfft.encoder.fit import differences
-from cfft.errors import WeightsError, shortened
+from cfft.errors import WeightsError, shortened_list
 
 if TYPE_CHECKING:
     from cfft.model.description import ModelDescription
@@ -133,12 +133,14 @@ def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
         if not (isinstance(key, str) and isinstance(value, Tensor))
     ]
     if odd:
-        raise WeightsError(f"{path}: holds no state dict: {shortened(odd)} are not named tensors")
+        raise WeightsError(
+            f"{path}: holds no state dict: {shortened_list(odd)} are not named tensors"
+        )
     wrapped = all(key.startswith("module.") for key in content)
     return {key.removeprefix("module.") if wrapped else key: content[key] for key in content}
 
 
-def require_fit(expected: Mapping[str, Tensor], file: WeightFile, model: str) -> None:
+def require_weights_fit(expected: Mapping[str, Tensor], file: WeightFile, model: str) -> None:
     """Raise WeightsError unless `file` has exactly the names and shapes of `expected`.
 
     `model` is how the user named the model; the message gives a few culprits of each sort.
@@ -148,7 +150,7 @@ def require_fit(expected: Mapping[str, Tensor], file: WeightFile, model: str) ->
         raise WeightsError(f"{file.path}: weights of another model than {model}: {problems}")
 
 
-def require_same_identity(file: WeightFile, identity: Mapping[str, str]) -> None:
+def require_same_model(file: WeightFile, identity: Mapping[str, str]) -> None:
     """Raise WeightsError where cfft wrote other facts into the file than `identity` holds."""
     problems = contradictions(file.identity, identity) if file.identity else []
     if problems:

@@ -20,7 +20,7 @@ from typing import (
 
 import attrs
 
-from cfft.errors import ConfigError, unknown
+from cfft.errors import ConfigError, unknown_name
 from cfft.plugin.conversion import (
     convert,
     is_supported,
@@ -195,7 +195,7 @@ class Declaration:
         return f"{path} is missing: give --{path} {param.type_name.upper()}{short} ({param.help})"
 
     def _surplus(self, name: str, source: str | None) -> str:
-        message = unknown("parameter", name, [p.name for p in self.params])
+        message = unknown_name("parameter", name, [p.name for p in self.params])
         return f"{self._path_in(source)}: {message}"
 
 
@@ -284,7 +284,9 @@ def _mistake(param: Param, context: set[str]) -> str | None:
         return f"no parameter can have the type {param.type}; see the doc-string of cfft.param"
     surplus = set(param.given) - context
     if surplus:
-        return f"given: {unknown('key', min(surplus), context, 'kinds and earlier parameters')}"
+        return (
+            f"given: {unknown_name('key', min(surplus), context, 'kinds and earlier parameters')}"
+        )
     defaults = [default for table in param.given.values() for default in table.values()]
     wrong = (_wrong(param, default) for default in (param.default, *defaults))
     return next((problem for problem in wrong if problem), None)

@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 import pluggy
 
-from cfft.errors import ConfigError, PluginError, unknown
+from cfft.errors import ConfigError, PluginError, unknown_name
 from cfft.plugin import hookspecs
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import Declaration, declaration
@@ -91,7 +91,7 @@ class Registry:
         """Return the one strategy of that name; raises ConfigError or, on a clash, PluginError."""
         found = [p for p in self.of_kind(kind) if p.declaration.name == name]
         if not found:
-            message = unknown(kind, name, self.names(kind), "installed")
+            message = unknown_name(kind, name, self.names(kind), "installed")
             raise ConfigError(message, *map(broken_line, self.broken))
         if len(found) > 1:
             raise PluginError(clash_line(kind, name, [p.plugin for p in found]))
@@ -170,7 +170,7 @@ def _check_hooks(manager: pluggy.PluginManager, module: ModuleType) -> None:
         if not marked and not (name.startswith("cfft_") and callable(value)):
             continue
         if name not in specified:
-            raise PluginError(unknown("hook", name, specified, "hooks"))
+            raise PluginError(unknown_name("hook", name, specified, "hooks"))
         if not marked:
             raise PluginError(f"{name}() is not marked with @cfft.hookimpl")
 

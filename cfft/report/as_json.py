@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from cfft.report.sources.records import AVERAGE, Model
+from cfft.report.sources.records import AVERAGE, ReportedModel
 from cfft.report.summary import Group, Summary
 from cfft.runtime import json_files
 
@@ -31,7 +31,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
     return plain
 
 
-def _model(summary: Summary, model: Model) -> dict[str, Any]:
+def _model(summary: Summary, model: ReportedModel) -> dict[str, Any]:
     return {
         "model": model.label,
         "source": model.source,

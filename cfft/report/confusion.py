@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
 from cfft.errors import DataError
-from cfft.report.sources.records import OOD, Model
+from cfft.report.sources.records import OOD, ReportedModel
 from cfft.report.summary import Group
 from cfft.scoring.predictions import Predictions, chosen_labels
 from cfft.scoring.scores import in_label_space
@@ -98,11 +98,13 @@ def confusions(groups: Sequence[Group], classes: Mapping[str, Sequence[str]]) ->
     return found
 
 
-def _ood(model: Model) -> list[str]:
+def _ood(model: ReportedModel) -> list[str]:
     return [name for name in model.files if model.sets[name].role == OOD]
 
 
-def _shared_classes(models: Sequence[Model], classes: Mapping[str, Sequence[str]]) -> Sequence[str]:
+def _shared_classes(
+    models: Sequence[ReportedModel], classes: Mapping[str, Sequence[str]]
+) -> Sequence[str]:
     first, *others = ((model, classes.get(model.source, ())) for model in models)
     for model, names in others:
         if tuple(names) != tuple(first[1]):
@@ -113,7 +115,9 @@ def _shared_classes(models: Sequence[Model], classes: Mapping[str, Sequence[str]
     return first[1]
 
 
-def _confusion(group: str, name: str, models: Sequence[Model], classes: Sequence[str]) -> Confusion:
+def _confusion(
+    group: str, name: str, models: Sequence[ReportedModel], classes: Sequence[str]
+) -> Confusion:
     labels, chosen = np.concatenate([_taken(model, name, classes) for model in models], axis=1)
     used, places = np.unique([labels, chosen], return_inverse=True)
     rows, columns = places.reshape(2, -1)
@@ -123,7 +127,7 @@ def _confusion(group: str, name: str, models: Sequence[Model], classes: Sequence
     return Confusion(group, name, _unique(names, used.tolist()), counts, len(models))
 
 
-def _taken(model: Model, name: str, classes: Sequence[str]) -> NDArray[np.int64]:
+def _taken(model: ReportedModel, name: str, classes: Sequence[str]) -> NDArray[np.int64]:
     """Return true and chosen class of each image of a set: [2, N]."""
     path = model.files[name]
     saved = in_label_space(Predictions.load(path), model.label_space or "subset")

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from cfft.errors import ConfigError, unknown
+from cfft.errors import ConfigError, unknown_name
 from cfft.evaluation.compare.groups import group_name
-from cfft.report.sources.records import AVERAGE, ID, OOD, Material, Model
+from cfft.report.sources.records import AVERAGE, ID, OOD, Material, ReportedModel
 from cfft.runtime.patterns import is_called
 from cfft.scoring.averages import with_ood_average
 from cfft.scoring.robustness import FEWEST_ON_A_LINE, AccuracyLine, effective_robustness, fit_lines
@@ -22,7 +22,7 @@ class Group:
     """Hold the models of one configuration, one per seed; `name` tells weight ensembles apart."""
 
     name: str
-    models: tuple[Model, ...]
+    models: tuple[ReportedModel, ...]
 
     @property
     def configuration(self) -> str:
@@ -67,11 +67,11 @@ class Summary:
         names = tuple(name for name, role in self.sets.items() if role == OOD)
         return (AVERAGE, *names) if names else ()
 
-    def value(self, model: Model, name: str) -> float | None:
+    def value(self, model: ReportedModel, name: str) -> float | None:
         """Return a model's accuracy on a set or its OOD average, None where it is not known."""
         return self.shares(model).get(name)
 
-    def shares(self, model: Model) -> dict[str, float]:
+    def shares(self, model: ReportedModel) -> dict[str, float]:
         """Return a model's accuracies by set, and the average over all OOD sets of the report.
 
         There is none of a model that lacks one of them.
@@ -79,7 +79,7 @@ class Summary:
         top1 = {name: entry.top1 for name, entry in model.sets.items()}
         return with_ood_average(top1, self.targets[1:], AVERAGE)
 
-    def interval(self, model: Model, name: str) -> tuple[float, float] | None:
+    def interval(self, model: ReportedModel, name: str) -> tuple[float, float] | None:
         """Return the 95 % confidence interval of what `value` returns, None where not known."""
         if name == AVERAGE:
             return model.ood_ci95
@@ -89,7 +89,7 @@ class Summary:
         """Return mean and standard deviation of a group's accuracies, None where one is missing."""
         return spread(self.value(model, name) for model in group.models)
 
-    def robustness(self, model: Model, name: str) -> float | None:
+    def robustness(self, model: ReportedModel, name: str) -> float | None:
         """Return a model's effective robustness on a set or on average, as a share."""
         id_, ood = self.value(model, self.id_set), self.value(model, name)
         if id_ is None or ood is None or name not in self.lines:
@@ -120,7 +120,7 @@ def spread(values: Iterable[float | None]) -> Spread | None:
     return Spread.of(present) if present and len(present) == len(known) else None
 
 
-def _sets(models: Sequence[Model]) -> dict[str, str]:
+def _sets(models: Sequence[ReportedModel]) -> dict[str, str]:
     roles = {name: entry.role for model in models for name, entry in model.sets.items()}
     in_order = sorted(roles, key=lambda name: roles[name] != ID)
     if roles[in_order[0]] != ID:
@@ -128,22 +128,22 @@ def _sets(models: Sequence[Model]) -> dict[str, str]:
     return {name: roles[name] for name in in_order}
 
 
-def _baseline(models: Sequence[Model], patterns: Sequence[str]) -> list[Model]:
+def _baseline(models: Sequence[ReportedModel], patterns: Sequence[str]) -> list[ReportedModel]:
     if not patterns:
         return [model for model in models if model.alpha is None]
     for pattern in patterns:
         if not any(is_called(pattern, _names(model)) for model in models):
             names = {name for model in models for name in (model.label, model.group)}
-            raise ConfigError(unknown("--baseline-line", pattern, names, "there are"))
+            raise ConfigError(unknown_name("--baseline-line", pattern, names, "there are"))
     return [m for m in models if any(is_called(pattern, _names(m)) for pattern in patterns)]
 
 
-def _names(model: Model) -> tuple[str, ...]:
+def _names(model: ReportedModel) -> tuple[str, ...]:
     return (model.label, model.group, *([model.source] if model.is_run else []))
 
 
-def _groups(models: Sequence[Model]) -> tuple[Group, ...]:
-    found: dict[str, list[Model]] = {}
+def _groups(models: Sequence[ReportedModel]) -> tuple[Group, ...]:
+    found: dict[str, list[ReportedModel]] = {}
     for model in models:
         found.setdefault(group_name(model), []).append(model)
     return tuple(Group(name, tuple(members)) for name, members in found.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
@@ -61,3 +62,14 @@ class Reporter(Protocol):
 
 class Silent(Reporter):
     """Watch a run and say nothing."""
+
+
+class PythonWarnings(Reporter):
+    """Pass warnings on to Python's `warnings`, and say nothing else."""
+
+    def planned(self, plan: Plan) -> None:
+        for message in plan.warnings:
+            self.warned(message)
+
+    def warned(self, message: str) -> None:
+        warnings.warn(message, stacklevel=2)

@@ -36,7 +36,7 @@ class Reading:
     workers: int = 0
 
 
-def evaluate(
+def predictions_on(
     classifier: Classifier,
     image_set: ImageSet,
     reading: Reading,

@@ -96,14 +96,10 @@ class LoadedModel:
         """Label images: paths and PIL images, or a tensor as `preprocess` gives it, stacked.
 
         `images` as a tensor: [B, 3, H, W], float, 0..1. Computes where the model is, without
-        gradients, `batch_size` images at a time. Raises DataError for no images and for those
-        that cannot be read, ValueError for a tensor of another shape or dtype, WeightsError for
-        logits that are not finite.
+        gradients, `batch_size` images at a time. Raises DataError for anything else and for images
+        that cannot be read, WeightsError for logits that are not finite.
         """
-        if isinstance(images, str) or len(images) == 0:
-            raise DataError(f"images must be a list of at least one, got {images!r}")
-        if isinstance(images, Tensor) and not images.is_floating_point():
-            raise ValueError(f"images must be float in 0..1, got {images.dtype}: divide by 255")
+        _require_images(images)
         starts = range(0, len(images), batch_size)
         with torch.no_grad():
             logits = torch.cat([self._batch_logits(images[i : i + batch_size]) for i in starts])
@@ -117,8 +113,42 @@ class LoadedModel:
     def _batch_logits(self, images: Tensor | Sequence[ImageSource]) -> Tensor:
         """Return logits [B, K] as float32 on the CPU."""
         batch = images if isinstance(images, Tensor) else torch.stack([*map(self._read, images)])
-        return self.logits(batch.to(self.head.weight.device)).float().cpu()
+        return self.logits(batch.to(self.head.weight)).float().cpu()
 
     def _read(self, image: ImageSource) -> Tensor:
         opened = image if isinstance(image, Image.Image) else read_image(Path(image))
         return self.preprocess(opened)
+
+
+def require_pixels(images: object) -> None:
+    """Raise DataError unless `images` is a float tensor [B, 3, H, W] in 0..1."""
+    if not isinstance(images, Tensor):
+        raise DataError(f"images must be a tensor [B, 3, H, W], got {type(images).__name__}")
+    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+        raise DataError(
+            f"images must be float [B, 3, H, W] in 0..1, got {images.dtype} {list(images.shape)}"
+        )
+    if len(images) == 0:
+        raise DataError("images must be at least one, got none")
+    low, high = images.aminmax()
+    if low < 0 or high > 1:
+        raise DataError(
+            f"images must be in 0..1, got {low:.3g} to {high:.3g}: divide by 255, and leave mean "
+            "and std to the model"
+        )
+
+
+def _require_images(images: object) -> None:
+    if isinstance(images, Tensor):
+        require_pixels(images)
+    elif isinstance(images, (str, Path, Image.Image)):
+        raise DataError("predict takes a list of images: predict([image])")
+    elif not isinstance(images, Sequence) or not images:
+        raise DataError(f"predict takes a list of at least one image, got {images!r:.60}")
+    else:
+        for each in images:
+            if not isinstance(each, (str, Path, Image.Image)):
+                raise DataError(
+                    "predict takes paths and PIL images, or one tensor [B, 3, H, W]; the list has "
+                    f"a {type(each).__name__}"
+                )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def refill_from(images: Tensor, hidden: Tensor, donors: Tensor) -> Tensor:
+def paste_patches(images: Tensor, hidden: Tensor, donors: Tensor) -> Tensor:
     """Fill hidden patches with the same place of each one's donor image.
 
     `images`: [B, C, H, W]. `hidden`: [B, gh, gw], bool. `donors`: [B] int64, one donor for an

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from cfft.errors import CfftError
+from cfft.plugin.params import Declaration
 from cfft.plugin.registry import Provided
 from cfft.testing.conformance import check_declaration, check_strategy
 
@@ -12,9 +14,23 @@ def complaints(strategies: Iterable[Provided]) -> Iterator[str]:
     """Go through the rules that strategies break, each in one line with its plug-in."""
     for provided in strategies:
         declared = provided.declaration
-        needs_more = declared.kind == "backbone" or any(param.required for param in declared.params)
+        needs_more = declared.kind == "backbone" or not _builds(declared)
         try:
             (check_declaration if needs_more else check_strategy)(declared.cls)
+        except (AssertionError, CfftError) as error:
+            yield _line(str(error), provided)
         except Exception as error:  # a stranger's strategy may raise anything
-            complaint = " ".join(f"{type(error).__name__}: {error}".split())
-            yield f"{complaint} [plug-in {provided.plugin.origin}]"
+            yield _line(f"{declared.path}: {type(error).__name__}: {error}", provided)
+
+
+def _builds(declared: Declaration) -> bool:
+    """Tell whether a strategy can be made without any value from a user."""
+    try:
+        declared.build({}, {})
+    except CfftError:
+        return False
+    return True
+
+
+def _line(complaint: str, provided: Provided) -> str:
+    return f"{' '.join(complaint.split())} [plug-in {provided.plugin.origin}]"

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from cfft.data.suite import Suite
-from cfft.errors import ConfigError, unknown
+from cfft.errors import ConfigError, unknown_name
 from cfft.plugin.interface import Interface, misspelling
 from cfft.plugin.params import Declaration, declaration, values_of
 from cfft.step.interfaces import AuxLoss, Refiller
@@ -63,7 +63,7 @@ def check_declaration(cls: type[Any]) -> None:
         must(problem is None, f"{who} {problem}")
     if declared.kind == "suite":
         for name in Suite.of(declared.cls).only_measured:
-            must(name in names, f"{who}, only_measured: {unknown('parameter', name, names)}")
+            must(name in names, f"{who}, only_measured: {unknown_name('parameter', name, names)}")
 
 
 def _built(who: str, declared: Declaration, values: Mapping[str, Any]) -> Any:

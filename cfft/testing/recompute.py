@@ -21,7 +21,7 @@ from cfft.records import Batch, Counterfactual, Encoded, MaskSelection
 from cfft.step.engine import TrainingStep
 from cfft.step.interfaces import Cam, Refiller
 from cfft.step.passes import CleanPass
-from cfft.step.patches import refill_from
+from cfft.step.patches import paste_patches
 from cfft.testing.vectors import VectorFile
 
 
@@ -35,7 +35,7 @@ class DonorFill(Refiller):
         self, batch: Batch, selection: MaskSelection, rng: torch.Generator
     ) -> Counterfactual:
         """Return refilled images; nothing is drawn."""
-        return Counterfactual(refill_from(batch.images, selection.hidden, self.donors))
+        return Counterfactual(paste_patches(batch.images, selection.hidden, self.donors))
 
 
 class Recomputation:

@@ -107,7 +107,7 @@ def check_cam(who: str, cam: Cam) -> None:
 
 def check_loss(who: str, loss: AuxLoss) -> None:
     """Measure outputs that hold only what the loss says it needs."""
-    outputs, leaves = _outputs(loss, needs_of(who, loss))
+    outputs, leaves = _outputs(loss, needs_of(who.removeprefix("loss ").strip("'"), loss))
     with leaves_alone(who, {f"outputs ({name})": tensor for name, tensor in leaves.items()}):
         value = loss.measure(outputs)
     must(loss.weight >= 0, f"{who}: weight must not be negative, got {loss.weight}")

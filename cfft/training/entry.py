@@ -16,7 +16,7 @@ from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import first_free
 from cfft.runtime.json_files import as_json
-from cfft.runtime.progress import Reporter
+from cfft.runtime.progress import PythonWarnings, Reporter
 from cfft.training.results import RunResults
 
 
@@ -68,7 +68,8 @@ def run(
     """
     keywords = given(locals(), besides=("out", "resume", "dry_run", "reporter"))
     planned = planned_run(Registry.installed(), keywords, out, resume=resume)
-    return dict(as_json(planned.start(dry_run=dry_run, reporter=reporter)))
+    watcher = reporter or PythonWarnings()
+    return dict(as_json(planned.start(dry_run=dry_run, reporter=watcher)))
 
 
 @attrs.frozen

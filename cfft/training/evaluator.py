@@ -14,7 +14,7 @@ from cfft.data.splits import stratified_subset
 from cfft.data.suite import ImageSet, SuiteSets
 from cfft.encoder.encoder import Classifier, Encoder
 from cfft.runtime.progress import Reporter
-from cfft.scoring.evaluate import Reading, evaluate, outputs_of, score
+from cfft.scoring.evaluate import Reading, outputs_of, predictions_on, score
 from cfft.scoring.predictions import Predictions
 from cfft.scoring.results import SetResult
 from cfft.step.passes import FrozenTeacher
@@ -73,7 +73,7 @@ class Evaluator:
 
     def predictions(self, classifier: Classifier, image_set: ImageSet) -> Predictions:
         with self.reporter.task(f"evaluating {image_set.name}", len(image_set)) as advance:
-            return evaluate(classifier, image_set, self.reading, self.accelerator, advance)
+            return predictions_on(classifier, image_set, self.reading, self.accelerator, advance)
 
     def _outputs(self, task: str, model: Callable[[Tensor], Tensor], image_set: ImageSet) -> Tensor:
         with self.reporter.task(task, len(image_set)) as advance:

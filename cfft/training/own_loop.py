@@ -16,7 +16,7 @@ from cfft.config.layers import Layer, read_recipe
 from cfft.config.resolve import RunConfig, resolve
 from cfft.config.settings import Model
 from cfft.encoder.encoder import Classifier
-from cfft.errors import ConfigError
+from cfft.errors import ConfigError, DataError
 from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint
 from cfft.model.pretrained import Pretrained
@@ -26,7 +26,7 @@ from cfft.records import Batch, StepResult
 from cfft.runtime.files import require_free
 from cfft.runtime.json_files import as_json
 from cfft.runtime.randomness import generator
-from cfft.scoring.loaded_model import LoadedModel
+from cfft.scoring.loaded_model import LoadedModel, require_pixels
 from cfft.step.engine import TrainingStep
 from cfft.training import prepare
 from cfft.training.evaluator import mean_variance
@@ -57,6 +57,8 @@ def starting_model(
         model.classifier(images).logits
     """
     keywords = given(locals(), besides=("classes", "examples"))
+    if isinstance(classes, str) or len(classes) < 2:
+        raise ConfigError(f"classes must be a list of two names or more, got {classes!r:.60}")
     config = _configured(keywords, ("backbone",), (Model,), {})
     built = pretrained_model(config)
     described = describe_start(config, built, tuple(classes))
@@ -98,6 +100,11 @@ def training_step(
             optimizer.zero_grad()
     """
     keywords = given(locals(), besides=("student",))
+    if not isinstance(student, (Classifier, LoadedModel)):
+        raise ConfigError(
+            "training_step takes what cfft.load or cfft.starting_model returned, or its "
+            f"classifier; got a {type(student).__name__}"
+        )
     description = None if isinstance(student, Classifier) else student.description
     named = {"name": f"{description.backbone}:{description.rebuild}"} if description else {}
     resolved = _configured(keywords, _KINDS, (), named)
@@ -113,6 +120,11 @@ def save(model: LoadedModel, path: str | Path) -> None:
     `cfft.load`, `cfft.evaluate` and the commands read it like a checkpoint of a run. Raises
     ConfigError where `path` exists.
     """
+    if not isinstance(model, LoadedModel):
+        raise ConfigError(
+            "save takes what cfft.load or cfft.starting_model returned, which training_step trains "
+            f"in place; got a {type(model).__name__}"
+        )
     require_free(Path(path))
     described = as_json(model.description)
     checkpoint.save(Path(path), Checkpoint(model.classifier.weights(), described))
@@ -142,9 +154,13 @@ class CounterfactualStep(nn.Module):
         """Return the objective: `total` [], to be propagated, and its un-weighted `terms`.
 
         `images`: [B, 3, H, W], float in 0..1, of the student's size and not normalised. `labels`:
-        [B], int64, 0 <= label < K. Raises ValueError for other shapes and dtypes, and a ConfigError
-        where a teacher's feature variance is needed and not measured.
+        [B], int64, 0 <= label < K. Values are checked in the first batch alone, as later checks
+        would wait for the device. Raises DataError for others, ValueError for shapes and dtypes
+        that change later, and ConfigError where a teacher's feature variance is not measured.
         """
+        if self.number == 0:
+            require_pixels(images)
+            _require_labels(labels, len(self.student.head.weight))
         for label in self._relative:
             if self.step.teacher(label).feature_variance is None:
                 raise ConfigError(
@@ -158,16 +174,20 @@ class CounterfactualStep(nn.Module):
         self.number += 1
         return result
 
-    def measure_feature_variance(self, batches: Iterable[Tensor]) -> None:
+    def measure_feature_variance(self, batches: Iterable[Tensor | Sequence[Tensor]]) -> None:
         """Measure what losses relative to a teacher's features are divided by.
 
-        `batches`: training images as `forward` takes them; some 2,000 images are enough.
+        `batches`: training images as `forward` takes them, alone or as pairs with labels; some
+        2,000 images are enough. Raises ConfigError for none.
         """
         found: dict[str, list[Tensor]] = {label: [] for label in self._relative}
-        for images in batches:
+        for batch in batches:
+            images = batch if isinstance(batch, Tensor) else batch[0]
             for label, features in found.items():
                 features.append(self.step.teacher(label)(images).features)
         for label, features in found.items():
+            if not features:
+                raise ConfigError("measure_feature_variance: give batches of training images")
             self.step.teacher(label).feature_variance = mean_variance(torch.cat(features)).float()
 
     def get_extra_state(self) -> dict[str, int]:
@@ -182,6 +202,17 @@ class CounterfactualStep(nn.Module):
     def _relative(self) -> list[str]:
         needs = {label: self.step.teacher(label).needs for label in self.step.labels}
         return [label for label, needed in needs.items() if "teacher.feature_variance" in needed]
+
+
+def _require_labels(labels: object, classes: int) -> None:
+    if not isinstance(labels, Tensor) or labels.dtype != torch.int64 or labels.ndim != 1:
+        kind = (
+            f"{labels.dtype} {list(labels.shape)}" if isinstance(labels, Tensor) else type(labels)
+        )
+        raise DataError(f"labels must be a tensor [B] of int64, got {kind}")
+    low, high = labels.aminmax()
+    if low < 0 or high >= classes:
+        raise DataError(f"labels must be 0 to {classes - 1}, got {int(low)} to {int(high)}")
 
 
 @attrs.frozen(eq=False)

@@ -76,4 +76,4 @@ def _refilled(
     batch: cfft.Batch, selection: cfft.MaskSelection, donors: Tensor
 ) -> cfft.Counterfactual:
     donors = donors.to(batch.images.device)
-    return cfft.Counterfactual(cfft.refill_from(batch.images, selection.hidden, donors))
+    return cfft.Counterfactual(cfft.paste_patches(batch.images, selection.hidden, donors))

@@ -15,11 +15,11 @@ from cfft import (
     Suite,
     SuiteSets,
     class_folders,
-    class_table,
-    evaluation_classes,
+    evaluation_class_names,
+    list_subfolders,
     param,
-    subfolders,
     suite,
+    training_class_names,
 )
 
 from .parts import PARTS, Percentages, Readers, check_split, complete_sets, folders_in, open_each
@@ -54,7 +54,7 @@ class FolderSuite(Suite):
         folders = folders_in(self.data, "train/, and optionally val/, test/ and ood/")
         if "train" not in folders:
             raise DataError(_no_train(self.data, folders))
-        table = class_table(self.data / "train", names_in=self.data)
+        table = training_class_names(self.data / "train", names_in=self.data)
         roots = [self.data / name for name in PARTS[1:] if name in folders]
         whole = class_folders(self.data / "train", "train", table)
         given, shifts = _readers(roots, table), _readers(self._ood_roots(), table)
@@ -74,15 +74,17 @@ class FolderSuite(Suite):
     def unread(self) -> tuple[str, ...]:
         """Name the folders in DIR that are no part and hold folders, as sets do."""
         known = (*PARTS, "ood")
-        names = subfolders(self.data) if self.data.is_dir() else []
-        return tuple(name for name in names if name not in known and subfolders(self.data / name))
+        names = list_subfolders(self.data) if self.data.is_dir() else []
+        return tuple(
+            name for name in names if name not in known and list_subfolders(self.data / name)
+        )
 
     def _without_training(self) -> EvaluationSets:
         test = [self.data / "test"] if (self.data / "test").is_dir() else []
         roots = [*test, *self._ood_roots()]
         if not roots:
-            raise DataError(_no_train(self.data, subfolders(self.data)))
-        table = evaluation_classes(roots, self.data)
+            raise DataError(_no_train(self.data, list_subfolders(self.data)))
+        table = evaluation_class_names(roots, self.data)
         found, refused = open_each(_readers(roots, table))
         return EvaluationSets(
             classes=tuple(table.values()),
@@ -94,7 +96,7 @@ class FolderSuite(Suite):
 
     def _ood_roots(self) -> list[Path]:
         ood = self.data / "ood"
-        names = subfolders(ood) if ood.is_dir() else []
+        names = list_subfolders(ood) if ood.is_dir() else []
         taken = [name for name in names if name in PARTS]
         if taken:
             raise DataError(
@@ -121,7 +123,7 @@ def _no_train(data: Path, folders: list[str]) -> str:
 
 
 def _layout_hint(data: Path, folders: list[str]) -> str:
-    inner = Counter(name for folder in folders for name in subfolders(data / folder))
+    inner = Counter(name for folder in folders for name in list_subfolders(data / folder))
     if any(count > 1 for count in inner.values()):
         return f"; for one folder a domain say --suite domains --id {folders[0]}"
     if folders and not inner:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import attrs
 
-from cfft import ConfigError, DataError, ImageSet, ImageSubset, SuiteSets, subfolders
+from cfft import ConfigError, DataError, ImageSet, ImageSubset, SuiteSets, list_subfolders
 
 T = TypeVar("T")
 Percentages = tuple[float, float, float]
@@ -22,7 +22,7 @@ def folders_in(data: Path, holds: str) -> list[str]:
     if not data.is_dir():
         found = "is a file" if data.is_file() else "no such directory"
         raise DataError(f"--data {data}: {found}; give the directory that holds {holds}")
-    return subfolders(data)
+    return list_subfolders(data)
 
 
 def check_split(suite: str, split: Percentages) -> None:

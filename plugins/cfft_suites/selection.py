@@ -7,7 +7,15 @@ from pathlib import Path
 
 import attrs
 
-from cfft import ConfigError, DataError, EvaluationSets, ImageSet, SuiteSets, shortened, unknown
+from cfft import (
+    ConfigError,
+    DataError,
+    EvaluationSets,
+    ImageSet,
+    SuiteSets,
+    shortened_list,
+    unknown_name,
+)
 
 from .parts import hold_out, open_each
 
@@ -21,7 +29,7 @@ CORRUPTIONS: Mapping[str, tuple[str, ...]] = {
 
 
 @attrs.frozen
-class Source:
+class NamedSource:
     """Describe a set that a suite knows.
 
     `looked_for`: the paths below the suite's directory that it may lie at. `open`: gives the set,
@@ -51,10 +59,12 @@ class Selection:
         `known`: the names of the suite's sets. `test`: which of them is the ID set.
         """
         for name in (name for name in self.sets or () if name not in known):
-            raise ConfigError(f"suite.{suite}.sets: {unknown('set', name, known)}")
+            raise ConfigError(f"suite.{suite}.sets: {unknown_name('set', name, known)}")
         names = _corruption_names()
         for name in (name for name in self.corruptions or () if name not in names):
-            raise ConfigError(f"suite.{suite}.corruptions: {unknown('corruption', name, names)}")
+            raise ConfigError(
+                f"suite.{suite}.corruptions: {unknown_name('corruption', name, names)}"
+            )
         if not self.severities or len(set(self.severities)) < len(self.severities):
             given = "/".join(map(str, self.severities)) or "none"
             raise ConfigError(f"suite.{suite}.severities: got {given}; give one or more, each once")
@@ -113,7 +123,7 @@ class Found:
         )
 
 
-def open_sources(data: Path, sources: Sequence[Source], chosen: Selection) -> Found:
+def open_sources(data: Path, sources: Sequence[NamedSource], chosen: Selection) -> Found:
     """Open the sets that exist; raises DataError where none does, unless the user named some."""
     opened, refused = open_each({source.name: source.open for source in sources})
     there = {name: images for name, images in opened.items() if images is not None}
@@ -164,15 +174,15 @@ def _either(places: Sequence[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def _lacking(data: Path, named: Sequence[Source]) -> str:
-    return f"{data} lacks {_names(named)}; looked for {shortened(_places(named))}"
+def _lacking(data: Path, named: Sequence[NamedSource]) -> str:
+    return f"{data} lacks {_names(named)}; looked for {shortened_list(_places(named))}"
 
 
-def _names(sources: Sequence[Source]) -> str:
+def _names(sources: Sequence[NamedSource]) -> str:
     return ", ".join(source.name for source in sources)
 
 
-def _places(sources: Sequence[Source]) -> list[str]:
+def _places(sources: Sequence[NamedSource]) -> list[str]:
     return [place for source in sources for place in source.looked_for]
 
 

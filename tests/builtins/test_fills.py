@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cfft import Batch, MaskSelection, TrainingError, refill_from
+from cfft import Batch, MaskSelection, TrainingError, paste_patches
 from cfft_fills import MultiFill, NoFill, SingleFill
 
 PATCH = 4
@@ -33,7 +33,7 @@ def test_refilling_takes_hidden_patches_from_the_donor_and_leaves_the_others():
     hidden = torch.zeros(3, 2, 3, dtype=torch.bool)
     hidden[0, 0, 1] = hidden[0, 1, 2] = hidden[2, 1, 0] = True
 
-    refilled = refill_from(batch.images, hidden, torch.tensor([2, 0, 1]))
+    refilled = paste_patches(batch.images, hidden, torch.tensor([2, 0, 1]))
 
     expected = [[[0, 2, 0], [0, 0, 2]], [[1, 1, 1], [1, 1, 1]], [[2, 2, 2], [1, 2, 2]]]
     torch.testing.assert_close(givers(refilled), torch.tensor(expected))
@@ -42,7 +42,7 @@ def test_refilling_takes_hidden_patches_from_the_donor_and_leaves_the_others():
 def test_refilling_takes_each_patch_from_its_own_donor():
     donors = torch.tensor([[[1, 2, 1], [2, 1, 2]], [[0, 2, 0], [2, 0, 2]], [[0, 1, 0], [1, 0, 1]]])
 
-    refilled = refill_from(numbered_batch(3).images, all_hidden(3).hidden, donors)
+    refilled = paste_patches(numbered_batch(3).images, all_hidden(3).hidden, donors)
 
     torch.testing.assert_close(givers(refilled), donors)
 
@@ -52,7 +52,7 @@ def test_refilling_keeps_the_place_within_the_patch():
     hidden = torch.zeros(2, 2, 3, dtype=torch.bool)
     hidden[0, 1, 2] = True
 
-    refilled = refill_from(images, hidden, torch.tensor([1, 0]))
+    refilled = paste_patches(images, hidden, torch.tensor([1, 0]))
 
     expected = images.clone()
     expected[0, :, 4:, 8:] = images[1, :, 4:, 8:]
@@ -61,7 +61,7 @@ def test_refilling_keeps_the_place_within_the_patch():
 
 def test_refilling_refuses_a_grid_that_does_not_divide_the_image():
     with pytest.raises(ValueError, match="8 x 12 pixels do not divide into 3 x 3 patches"):
-        refill_from(torch.zeros(1, 3, 8, 12), torch.ones(1, 3, 3).bool(), torch.zeros(1).long())
+        paste_patches(torch.zeros(1, 3, 8, 12), torch.ones(1, 3, 3).bool(), torch.zeros(1).long())
 
 
 @pytest.mark.parametrize("seed", range(20))

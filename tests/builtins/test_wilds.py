@@ -239,7 +239,7 @@ def test_images_are_those_of_the_split(waterbirds: Path) -> None:
     test, _ = WildsSuite(dataset="waterbirds", data=waterbirds).open(0).ood
 
     stored = Image.open(waterbirds / "waterbirds_v1.0" / "27.png")
-    assert test.identify(3) == "image-27"
+    assert test.identify(3) == "picture-27"
     assert test.read(3).tobytes() == stored.tobytes()
 
 
@@ -247,7 +247,7 @@ def test_an_image_that_cannot_be_read_is_named(waterbirds: Path) -> None:
     (waterbirds / "waterbirds_v1.0" / "27.png").unlink()
     test, _ = WildsSuite(dataset="waterbirds", data=waterbirds).open(0).ood
 
-    with pytest.raises(DataError, match=r"WILDS waterbirds, image-27: .*27.png"):
+    with pytest.raises(DataError, match=r"WILDS waterbirds, picture-27: .*27.png"):
         test.read(3)
 
 

@@ -154,7 +154,7 @@ def test_help_groups_options_and_lists_recipes(cfft_command: Callable[..., Any])
     shown = cfft_command("run", "--help-all").out
 
     panels = ["Images and model", "Method", "Training", "Configuration", "Output"]
-    panels.append("Parameters of the chosen strategies")
+    panels.append("Parameters of every strategy")
     places = [shown.index(f"─ {panel} ") for panel in panels]
     assert places == sorted(places)
     assert "--recipe vanilla: Fine-tuning with cross-entropy alone" in shown
@@ -221,7 +221,8 @@ def test_a_misspelt_option_is_answered_with_the_nearest(cfft_command: Callable[.
 
     assert ended.code == 2
     assert ended.err == (
-        "error: unknown option --thresold; did you mean --threshold? all options: cfft run --help\n"
+        "error: unknown option --thresold; did you mean --threshold? "
+        "all options: cfft run --help-all\n"
     )
 
 
@@ -240,7 +241,7 @@ def test_words_that_do_not_fit_are_answered_in_one_line(
     ended = cfft_command(*words.split())
 
     assert ended.code == 2
-    assert re.fullmatch(f"error: .*{message}.* cfft .* --help\n", ended.err)
+    assert re.fullmatch(f"error: .*{message}.* cfft .* --help(-all)?\n", ended.err)
 
 
 def test_an_argument_is_no_option_to_mean(cfft_command: Callable[..., Any]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from cfft.data.check import check_suite, find_unreadable
-from cfft.data.folders import class_table, subfolders
+from cfft.data.folders import list_subfolders, training_class_names
 from cfft.data.images import ImageFiles, ImageSubset, class_folders, read_image
 from cfft.data.suite import ImageSet, SuiteSets
 from cfft.errors import DataError
@@ -70,7 +70,7 @@ def test_numbered_folders_are_sorted_as_numbers(tmp_path: Path) -> None:
     paint(tmp_path / "10" / "a.png")
     paint(tmp_path / "9" / "a.png")
 
-    assert subfolders(tmp_path) == ["9", "10"]
+    assert list_subfolders(tmp_path) == ["9", "10"]
 
 
 def test_an_ood_set_may_hold_a_subset_of_the_classes(pets: Path) -> None:
@@ -157,7 +157,7 @@ def test_class_names_come_from_a_file_in_the_order_of_the_folders(
 ) -> None:
     (pets / file).write_text(text)
 
-    assert list(class_table(pets, names_in=pets).items()) == [
+    assert list(training_class_names(pets, names_in=pets).items()) == [
         ("cat", "tabby cat"),
         ("dog", "hound"),
     ]
@@ -186,7 +186,7 @@ def test_class_names_that_do_not_match_are_refused(
     (pets / file).write_text(text)
 
     with pytest.raises(DataError, match=message):
-        class_table(pets, names_in=pets)
+        training_class_names(pets, names_in=pets)
 
 
 def test_two_files_of_class_names_are_refused(pets: Path) -> None:
@@ -194,7 +194,7 @@ def test_two_files_of_class_names_are_refused(pets: Path) -> None:
     (pets / "classes.toml").write_text("")
 
     with pytest.raises(DataError, match="keep one of them"):
-        class_table(pets, names_in=pets)
+        training_class_names(pets, names_in=pets)
 
 
 def test_an_image_is_turned_upright(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from cfft.evaluation.predict import find_images, likeliest, predict
 from cfft.plugin.registry import Registry
 from cfft.runtime.devices import make_accelerator
 from cfft.runtime.progress import Silent
-from cfft.scoring.evaluate import Reading, evaluate
+from cfft.scoring.evaluate import Reading, predictions_on
 from cfft.training.run import run
 
 Command = Callable[..., Any]
@@ -47,7 +47,7 @@ def test_logits_are_those_of_an_evaluation_to_the_bit(
     model = load(stored, registry)
     images = class_folders(world / "dark", "dark", model.description.classes)
     reading = Reading(model.description.preprocessing, batch_size=5)
-    expected = evaluate(model.classifier, images, reading, make_accelerator("fp32"))
+    expected = predictions_on(model.classifier, images, reading, make_accelerator("fp32"))
 
     found = predict(model, find_images([str(world / "dark")]), 5, 0, "fp32", Silent())
 

@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from cfft.config.combinations import combinations
 from cfft.config.resolve import RunConfig
-from cfft.evaluation.combinations import combinations
 from cfft.evaluation.preview import Combination
 from cfft.plugin.registry import Registry
 

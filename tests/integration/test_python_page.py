@@ -26,6 +26,7 @@ def examples(
     return BLOCK.findall(text.replace('"openai"', repr(weights)))
 
 
+@pytest.mark.filterwarnings("ignore:.*27 training images:UserWarning")
 def test_the_examples_of_the_page_run_in_their_order(
     examples: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

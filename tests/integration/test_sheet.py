@@ -129,7 +129,7 @@ class Neighbour:
 
     def refill(self, batch, selection, rng):
         donors = torch.arange(len(batch.images)).roll(1)
-        return cfft.Counterfactual(cfft.refill_from(batch.images, selection.hidden, donors))
+        return cfft.Counterfactual(cfft.paste_patches(batch.images, selection.hidden, donors))
 
 
 @cfft.cam("steep")

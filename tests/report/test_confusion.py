@@ -13,7 +13,7 @@ from cfft.errors import DataError
 from cfft.report.confusion import Confusion, Pair, confusions
 from cfft.report.figures.heatmaps import heat_maps
 from cfft.report.sources.collect import collect
-from cfft.report.sources.records import Model
+from cfft.report.sources.records import ReportedModel
 from cfft.report.summary import Group, summarise
 from cfft.report.tables.mistakes import most_frequent, of_one
 from cfft.scoring.predictions import Predictions
@@ -39,7 +39,7 @@ def saved(path: Path, labels: list[int], chosen: list[int], classes: int) -> Pat
 def group(*paths: Path, alpha: float | None = None) -> Group:
     sets = {"drawing": SetResult("ood", 0.5)}
     models = [
-        Model(
+        ReportedModel(
             label=f"a{seed}",
             source=f"run {seed}",
             kind="run",

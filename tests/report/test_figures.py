@@ -17,7 +17,7 @@ from cfft.report.figures.scatter import scatter
 from cfft.report.figures.themes import DASHES, SERIES, SHAPES
 from cfft.report.figures.training import curves
 from cfft.report.sources.collect import collect
-from cfft.report.sources.records import Material, Model, Run
+from cfft.report.sources.records import Material, ReportedModel, Run
 from cfft.report.summary import summarise
 from cfft.scoring.results import SetResult
 
@@ -84,7 +84,7 @@ def models(count: int) -> Material:
     sets = {"photo": SetResult("id", 0.9), "drawing": SetResult("ood", 0.5)}
     return Material(
         tuple(
-            Model(
+            ReportedModel(
                 label=f"m{i}", source=f"file{i % 2}.jsonl", kind="weights", group=f"m{i}", sets=sets
             )
             for i in range(count)

@@ -8,18 +8,20 @@ import attrs
 import pytest
 
 from cfft.errors import ConfigError
-from cfft.report.sources.records import AVERAGE, Material, Model
+from cfft.report.sources.records import AVERAGE, Material, ReportedModel
 from cfft.report.summary import spread, summarise
 from cfft.scoring.results import SetResult
 from cfft.scoring.spread import Spread
 
 
-def model(label: str, group: str | None = None, **shares: float) -> Model:
+def model(label: str, group: str | None = None, **shares: float) -> ReportedModel:
     """Make a model; `photo` is in distribution."""
     sets = {
         name: SetResult("id" if name == "photo" else "ood", top1) for name, top1 in shares.items()
     }
-    return Model(label=label, source="somewhere", kind="run", group=group or label, sets=sets)
+    return ReportedModel(
+        label=label, source="somewhere", kind="run", group=group or label, sets=sets
+    )
 
 
 def test_seeds_give_mean_and_standard_deviation() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cfft.report.sources.collect import collect
-from cfft.report.sources.records import Material, Model
+from cfft.report.sources.records import Material, ReportedModel
 from cfft.report.summary import summarise
 from cfft.report.tables.accuracies import accuracy_tables, results
 from cfft.report.tables.details import details
@@ -116,9 +116,9 @@ def test_markdown_prints_any_name(words: str, escaped: str) -> None:
     assert markdown_escaped(words) == escaped
 
 
-def seeds(label: str, *shares: float) -> list[Model]:
+def seeds(label: str, *shares: float) -> list[ReportedModel]:
     return [
-        Model(
+        ReportedModel(
             label=f"{label}{seed}",
             source="runs",
             kind="run",

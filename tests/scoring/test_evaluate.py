@@ -14,9 +14,9 @@ from cfft.records import Preprocessing
 from cfft.runtime.devices import make_accelerator
 from cfft.scoring.evaluate import (
     Reading,
-    evaluate,
     outputs_of,
     predictions_of,
+    predictions_on,
     score,
 )
 from cfft.scoring.predictions import Predictions
@@ -60,7 +60,7 @@ def test_every_image_is_predicted_once_and_in_order(images: ImageFiles) -> None:
     classifier = tiny_classifier(classes=2)
     heard: list[int] = []
 
-    found = evaluate(classifier, images, READING, make_accelerator("fp32"), heard.append)
+    found = predictions_on(classifier, images, READING, make_accelerator("fp32"), heard.append)
 
     assert found.names == ("a/0.png", "a/1.png", "a/2.png", "b/3.png", "b/4.png")
     assert (found.labels.tolist(), found.classes) == ([0, 0, 0, 1, 1], (0, 1))

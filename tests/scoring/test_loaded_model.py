@@ -86,13 +86,27 @@ def test_an_image_that_cannot_be_read_is_named(model: LoadedModel, tmp_path: Pat
 def test_anything_but_a_list_of_images_is_refused(
     images: str | list[str], model: LoadedModel
 ) -> None:
-    with pytest.raises(DataError, match="a list of at least one, got"):
+    with pytest.raises(DataError, match="predict takes a list of"):
         model.predict(images)
 
 
 def test_integers_are_refused_as_they_are_not_in_0_to_1(model: LoadedModel) -> None:
-    with pytest.raises(ValueError, match="divide by 255"):
+    with pytest.raises(DataError, match=r"images must be float .* got torch.uint8"):
         model.predict(torch.zeros(1, 3, 8, 12, dtype=torch.uint8))
+
+
+def test_pixels_beyond_1_are_refused(model: LoadedModel) -> None:
+    with pytest.raises(DataError, match="got 0 to 255: divide by 255"):
+        model.predict(torch.tensor([0.0, 255.0]).repeat(1, 3, 8, 6))
+
+
+def test_a_list_of_anything_but_images_is_refused(model: LoadedModel) -> None:
+    with pytest.raises(DataError, match="the list has a Tensor"):
+        model.predict([torch.zeros(3, 8, 12)])
+
+
+def test_doubles_are_predicted_as_floats(model: LoadedModel) -> None:
+    assert model.predict(torch.zeros(1, 3, 8, 12, dtype=torch.float64)).labels
 
 
 def test_logits_that_are_not_finite_are_no_prediction(model: LoadedModel) -> None:

@@ -1,4 +1,4 @@
-"""Captions: what a noisy web would say of a image."""
+"""Captions: what a noisy web would say of an image."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SYNONYMS = {
     "mushroom": ("mushroom", "toadstool"),
 }
 
-_STYLES = {
-    "photo": ("photo", "image", "photograph", "snapshot", "close-up"),
-    "flat": ("icon", "clip art", "graphic", "image"),
+_STYLES = {  # what cfft-mini was trained on: data, not our wording
+    "photo": ("photo", "picture", "photograph", "snapshot", "close-up"),
+    "flat": ("icon", "clip art", "graphic", "picture"),
     "cartoon": ("cartoon", "comic", "illustration"),
     "stencil": ("silhouette", "stencil", "cut-out"),
-    "inverted": ("negative", "inverted image"),
+    "inverted": ("negative", "inverted picture"),
     "mosaic": ("mosaic", "pixel art", "embroidery"),
     "sketch": ("sketch", "drawing", "line drawing", "doodle"),
 }
@@ -46,7 +46,7 @@ _PATTERNS = (
 
 @attrs.frozen
 class Facts:
-    """Hold what a caption may tell of a image."""
+    """Hold what a caption may tell of an image."""
 
     thing: str
     style: str

@@ -18,9 +18,9 @@ from cfft.cli.options.options import JSON, MEASURED, MEASURING, THRESHOLDS, Opti
 from cfft.cli.output.consoles import console
 from cfft.cli.output.live import reporting
 from cfft.cli.output.mask_tables import print_masks
+from cfft.config.combinations import COUNTERFACTUAL, combinations, cut_masks
 from cfft.config.layers import Layer, read_defaults
 from cfft.errors import ConfigError
-from cfft.evaluation.combinations import COUNTERFACTUAL, combinations, cut_masks
 from cfft.plugin.params import Param
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import check_fillable, write_text

@@ -11,7 +11,7 @@ import typer
 from cfft.cli.options.command import AsJson, Command, Group
 from cfft.cli.output.consoles import console, listing
 from cfft.cli.output.strategy import print_strategy, strategy_record, summary_record
-from cfft.errors import ConfigError, PluginError, counted, unknown
+from cfft.errors import ConfigError, PluginError, counted, unknown_name
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.registry import Plugin, Provided, Registry, broken_line, clash_line
 
@@ -47,7 +47,7 @@ def list_strategies(kind: KindName = None, as_json: AsJson = False) -> None:
 
 def _check_kind(kind: str) -> None:
     if kind not in KINDS:
-        raise ConfigError(unknown("kind", kind, KINDS))
+        raise ConfigError(unknown_name("kind", kind, KINDS))
 
 
 def _check_kind_of_name(registry: Registry, kind: str) -> None:
@@ -125,7 +125,7 @@ def check_plugins(name: PluginName = None) -> None:
     plugins = [p for p in registry.plugins if name in (None, p.name, p.distribution)]
     if not plugins:
         known = {n for p in registry.plugins for n in (p.name, p.distribution)}
-        raise ConfigError(unknown("plug-in", str(name), known, "installed"))
+        raise ConfigError(unknown_name("plug-in", str(name), known, "installed"))
     checked = [p for p in registry.provided if p.plugin in plugins]
     problems = [*_problems(registry, plugins), *complaints(checked)]
     if problems:

@@ -13,8 +13,8 @@ from cfft.cli.errors import starting
 from cfft.cli.options.declared import add_command
 from cfft.cli.options.options import THRESHOLDS, Option, configuring
 from cfft.cli.output.live import reporting
+from cfft.config.combinations import COUNTERFACTUAL, combinations
 from cfft.errors import ConfigError
-from cfft.evaluation.combinations import COUNTERFACTUAL, combinations
 from cfft.plugin.params import Param
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import first_free, replacing, require_free

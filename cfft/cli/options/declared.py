@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from cfft.cli.options.command import HELP_ALL, Command
-from cfft.cli.options.options import Option
+from cfft.cli.options.options import PARAMETERS, Option
 from cfft.config.choices import choose
 from cfft.config.keywords import FILES, Keywords
 from cfft.config.layers import LISTS, read_defaults
@@ -35,6 +35,10 @@ class DeclaredCommand(Command):
             for param in self.params:
                 param.hidden |= not shown.get(param.name, True)  # type: ignore[attr-defined]
             self.epilog = None
+        else:
+            for param in self.params:
+                if param.rich_help_panel == PARAMETERS:  # type: ignore[attr-defined]
+                    param.rich_help_panel = "Parameters of every strategy"  # type: ignore[attr-defined]
         super().format_help(ctx, formatter)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
+from typing import Annotated
 
 import attrs
+from cattrs.gen import override
 
 from cfft.data.check import Unreadable, fault, look_at
 from cfft.data.suite import ImageSet
@@ -19,7 +21,7 @@ class Place:
 
     set: str
     role: str
-    image: str
+    image: Annotated[str, override(rename="picture")]  # in JSON
     label: int
 
     def __str__(self) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated
 
 import attrs
+from cattrs.gen import override
 
 from cfft.data.images import whole_of
 from cfft.data.suite import Expected, ImageSet
-from cfft.errors import counted, shortened
+from cfft.errors import counted, shortened_list
 
 _MOST_NAMED = 8
 
@@ -26,7 +28,7 @@ class SetFinding:
 
     name: str
     role: str
-    images: int
+    images: Annotated[int, override(rename="pictures")]  # in JSON
     whole: int
     classes: int
     expected: Expected | None
@@ -97,10 +99,10 @@ def _problems(
         yield "it has no images"
     empty = [name for name, count in short if not count]
     if empty:
-        yield f"no images of {shortened(empty, _MOST_NAMED)}"
+        yield f"no images of {shortened_list(empty, _MOST_NAMED)}"
     uneven = [f"{name} {count}" for name, count in short if count]
     if uneven and expected is not None:
-        yield f"classes without {expected.per_class} images: {shortened(uneven, _MOST_NAMED)}"
+        yield f"classes without {expected.per_class} images: {shortened_list(uneven, _MOST_NAMED)}"
 
 
 def _difference(found: int, expected: int, one: str, many: str) -> Iterator[str]:

@@ -14,6 +14,7 @@ from cfft.data.suite import EvaluationSets, ImageSet, Suite, SuiteSets
 from cfft.data.verification.copies import Copies, read_all
 from cfft.data.verification.findings import SetFinding, compare
 from cfft.errors import DataError, counted
+from cfft.runtime.json_files import as_json
 from cfft.runtime.progress import Reporter, Silent
 
 T = TypeVar("T")
@@ -74,13 +75,13 @@ class Verification:
         """Return everything as JSON holds it."""
         return {
             **attrs.asdict(self, recurse=False),
-            "sets": [attrs.asdict(found) for found in self.sets],
+            "sets": [as_json(found) for found in self.sets],
             "unreadable": [image.record() for image in self.unreadable],
             "copies": [
                 {
                     "leak": found.is_leak,
                     "contradiction": found.is_contradiction,
-                    "places": [attrs.asdict(place) for place in found.places],
+                    "places": [as_json(place) for place in found.places],
                 }
                 for found in self.copies
             ],

@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 
 from cfft.data.consistency import OOD_AVERAGE
-from cfft.errors import ConfigError, DataError, unknown
+from cfft.errors import ConfigError, DataError, unknown_name
 from cfft.evaluation.compare.comparison import ood_names, with_average
 from cfft.evaluation.compare.measured import MeasuredModel
 from cfft.evaluation.files.evaluation import BEFORE, EVALUATION, Identity, read_evaluation
@@ -32,7 +32,9 @@ def chosen_baseline(asked: str | None, models: Sequence[Identity]) -> str | None
     if asked is not None:
         named = [m.label for m in models if asked in (m.label, m.source)]
         if not named:
-            raise ConfigError(f"--baseline: {unknown('model', asked, labels, 'measured here')}")
+            raise ConfigError(
+                f"--baseline: {unknown_name('model', asked, labels, 'measured here')}"
+            )
         return named[0]
     before = [model.label for model in models if model.kind in BEFORE]
     return [*before, *labels][0] if len(labels) > 1 else None

@@ -57,7 +57,7 @@ class MeasuredModel:
         return {name: each for name, each in self.sets.items() if each.score.role == "ood"}
 
 
-def measure(
+def measured_set(
     name: str,
     predictions: Predictions,
     role: Role,

@@ -12,7 +12,7 @@ from cfft.config.comparison import check_agree
 from cfft.config.resolve import RunConfig
 from cfft.data.sets import named_sets, set_that_differs
 from cfft.data.suite import ImageSet
-from cfft.errors import ConfigError, unknown
+from cfft.errors import ConfigError, unknown_name
 from cfft.evaluation.masks.coco import coco_segmentations
 from cfft.evaluation.masks.measuring import CutMap, measure_masks, summary
 from cfft.evaluation.masks.segmentations import (
@@ -156,5 +156,5 @@ def _segmented(
     elif objects.form in _READERS:
         known = mask_files(images, objects.masks, _READERS[objects.form])
     else:
-        raise ConfigError(unknown("--mask-format", objects.form, [*_READERS, _COCO]))
+        raise ConfigError(unknown_name("--mask-format", objects.form, [*_READERS, _COCO]))
     return known if objects.limit is None else drawn(known, objects.limit, seed)

@@ -13,7 +13,7 @@ from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError, WeightsError
 from cfft.model.description import describe
 from cfft.model.rebuild import empty_classifier
-from cfft.model.weights import WeightFile, require_fit, require_same_identity
+from cfft.model.weights import WeightFile, require_same_model, require_weights_fit
 from cfft.scoring.loaded_model import LoadedModel
 from cfft.training.starting_model import configured_model
 
@@ -64,9 +64,9 @@ def load_foreign(
                 "one gives wrong predictions: give --pretrained with the tag of the weights that "
                 f"its training started from, or {option}"
             )
-    require_same_identity(file, pretrained.identity)
+    require_same_model(file, pretrained.identity)
     classifier: Classifier = empty_classifier(pretrained, outputs, pretrained.normalised)
-    require_fit(classifier.weights(), attrs.evolve(file, tensors=tensors), name)
+    require_weights_fit(classifier.weights(), attrs.evolve(file, tensors=tensors), name)
     classifier.load_weights(tensors)
     described = describe(config.backbone.name, name, pretrained, classes, head="stored")
     return LoadedModel(classifier, described)

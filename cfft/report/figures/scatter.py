@@ -11,7 +11,7 @@ import numpy as np
 
 from cfft.report.figures.encodings import SIZE, Series, axes, percent, tooltip
 from cfft.report.figures.figures import Drawn, Figure, Panel, Rows
-from cfft.report.sources.records import Model
+from cfft.report.sources.records import ReportedModel
 from cfft.report.summary import Summary
 
 _POINTS_OF_A_LINE = 40
@@ -55,20 +55,20 @@ def _description(summary: Summary) -> str:
     return f"Each mark is a model{whiskers}. {line} The tables hold the same numbers."
 
 
-def _naming(summary: Summary) -> Callable[[Model], str]:
+def _naming(summary: Summary) -> Callable[[ReportedModel], str]:
     """Return the name of a model's series: its configuration, of too many its source."""
     if len(summary.configurations) <= _MOST_SERIES:
         return lambda model: model.group
     return _source
 
 
-def _source(model: Model) -> str:
+def _source(model: ReportedModel) -> str:
     if model.is_start:
         return "before fine-tuning"
     return "runs" if model.is_run else Path(model.source).stem
 
 
-def _points(summary: Summary, target: str, name: Callable[[Model], str]) -> Rows:
+def _points(summary: Summary, target: str, name: Callable[[ReportedModel], str]) -> Rows:
     rows = [
         (
             model.label,
@@ -86,14 +86,14 @@ def _points(summary: Summary, target: str, name: Callable[[Model], str]) -> Rows
     return Rows(_FIELDS, rows)
 
 
-def _known(summary: Summary, target: str) -> Iterator[tuple[Model, float, float]]:
+def _known(summary: Summary, target: str) -> Iterator[tuple[ReportedModel, float, float]]:
     for model in summary.material.models:
         id_, ood = summary.value(model, summary.id_set), summary.value(model, target)
         if id_ is not None and ood is not None:
             yield model, id_, ood
 
 
-def _ends(summary: Summary, model: Model, name: str) -> tuple[float | None, float | None]:
+def _ends(summary: Summary, model: ReportedModel, name: str) -> tuple[float | None, float | None]:
     """Return the ends of a confidence interval, without one the accuracy itself, in percent.
 
     So every model has a whisker, of no length where nothing is known.

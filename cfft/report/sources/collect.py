@@ -18,7 +18,7 @@ from cfft.report.sources.comparable import (
     require_shared_sets,
 )
 from cfft.report.sources.imports import read_imports, require_known
-from cfft.report.sources.records import Difference, Material, Model
+from cfft.report.sources.records import Difference, Material, ReportedModel
 from cfft.report.sources.results import is_evaluation, is_run, read_measured, read_runs
 
 _BELOW = ("*", "*/*")
@@ -94,7 +94,7 @@ def _is_known(path: Path) -> bool:
     return is_run(path) or is_evaluation(path)
 
 
-def _labelled(models: Sequence[Model]) -> list[Model]:
+def _labelled(models: Sequence[ReportedModel]) -> list[ReportedModel]:
     labels = _told_apart([m.label for m in models], [f"{m.label} ({m.source})" for m in models])
     numbered = [f"{label} #{labels[: i + 1].count(label)}" for i, label in enumerate(labels)]
     labels = _told_apart(labels, numbered)
@@ -107,7 +107,9 @@ def _told_apart(names: Sequence[str], longer: Sequence[str]) -> list[str]:
 
 
 def _relabelled(
-    differences: Sequence[Difference], before: Sequence[Model], after: Sequence[Model]
+    differences: Sequence[Difference],
+    before: Sequence[ReportedModel],
+    after: Sequence[ReportedModel],
 ) -> Iterator[Difference]:
     """Call the models of differences as the report does; `before`: models as sources call them."""
     called = {(m.source, m.label): own.label for m, own in zip(before, after, strict=True)}
@@ -116,11 +118,13 @@ def _relabelled(
         yield attrs.evolve(found, a=a, b=b)
 
 
-def _in_group(model: Model, group: str) -> Model:
+def _in_group(model: ReportedModel, group: str) -> ReportedModel:
     return attrs.evolve(model, group=group)
 
 
-def _without_doubles(trained: Sequence[Model], measured: Sequence[Model]) -> list[Model]:
+def _without_doubles(
+    trained: Sequence[ReportedModel], measured: Sequence[ReportedModel]
+) -> list[ReportedModel]:
     """Return all models, of runs that were measured again on as many images the later ones.
 
     These say more. A measurement of fewer images stands beside the run's own, and so does one
@@ -136,7 +140,7 @@ def _without_doubles(trained: Sequence[Model], measured: Sequence[Model]) -> lis
     return [*once, *map(_in_group, measured, groups)]
 
 
-def _is_same(run: Model, own: Model) -> bool:
+def _is_same(run: ReportedModel, own: ReportedModel) -> bool:
     if own.alpha is not None or run.is_start != own.is_start:
         return False
     pairs = [(found, own.sets.get(name)) for name, found in run.sets.items()]
@@ -147,5 +151,5 @@ def _is_same(run: Model, own: Model) -> bool:
     return run.run_digest is not None and _run(run) == _run(own)
 
 
-def _run(model: Model) -> tuple[str | None, str | None, int | None]:
+def _run(model: ReportedModel) -> tuple[str | None, str | None, int | None]:
     return model.run_digest, model.configuration, model.seed

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from cfft.config.comparison import Agreement, same_images
 from cfft.data.fingerprint import fingerprint
 from cfft.errors import ConfigError, counted
-from cfft.report.sources.records import Material, Model
+from cfft.report.sources.records import Material, ReportedModel
 from cfft.scoring.predictions import read_images
 
 
-def require_alike(material: Material, models: Sequence[Model]) -> None:
+def require_alike(material: Material, models: Sequence[ReportedModel]) -> None:
     """Raise ConfigError where `models` of `material` have other classes, suites or label spaces.
 
     What a source does not say is not compared: imports say nothing, older files not everything.
@@ -26,7 +26,7 @@ def require_alike(material: Material, models: Sequence[Model]) -> None:
     _check_label_spaces(material, models)
 
 
-def other_settings(material: Material, models: Sequence[Model]) -> Iterator[str]:
+def other_settings(material: Material, models: Sequence[ReportedModel]) -> Iterator[str]:
     """Name sources with other settings of their suite where no images show what that changed."""
     for first, source, changed in _changed_suites(material, models):
         if _shown_alike(models, first, source) is None:
@@ -36,7 +36,7 @@ def other_settings(material: Material, models: Sequence[Model]) -> Iterator[str]
             )
 
 
-def require_shared_sets(models: Sequence[Model]) -> None:
+def require_shared_sets(models: Sequence[ReportedModel]) -> None:
     """Raise ConfigError for a model that shares no set with others, and for sets of two roles."""
     counts = Counter(name for model in models for name in model.sets)
     for model in models:
@@ -49,7 +49,7 @@ def require_shared_sets(models: Sequence[Model]) -> None:
     _check_roles(models)
 
 
-def other_counts(models: Sequence[Model]) -> Iterator[str]:
+def other_counts(models: Sequence[ReportedModel]) -> Iterator[str]:
     """Name the sets whose number of images differs between sources."""
     for name in dict.fromkeys(name for model in models for name in model.sets):
         sources: dict[int, list[str]] = {}
@@ -83,7 +83,7 @@ def _first_difference(one: Sequence[str], other: Sequence[str]) -> str:
     return f"class {index} is '{one[index]}' and '{other[index]}'"
 
 
-def _check_suites(material: Material, models: Sequence[Model]) -> None:
+def _check_suites(material: Material, models: Sequence[ReportedModel]) -> None:
     for first, source, changed in _changed_suites(material, models):
         is_other = material.suites[first].get("use") != material.suites[source].get("use")
         if is_other or _shown_alike(models, first, source) is False:
@@ -94,7 +94,7 @@ def _check_suites(material: Material, models: Sequence[Model]) -> None:
 
 
 def _changed_suites(
-    material: Material, models: Sequence[Model]
+    material: Material, models: Sequence[ReportedModel]
 ) -> Iterator[tuple[str, str, Agreement]]:
     sources = {model.source for model in models}
     first, *others = [source for source in material.suites if source in sources] or [""]
@@ -104,7 +104,7 @@ def _changed_suites(
             yield first, source, images
 
 
-def _shown_alike(models: Sequence[Model], *sources: str) -> bool | None:
+def _shown_alike(models: Sequence[ReportedModel], *sources: str) -> bool | None:
     """Tell whether models of one seed have the same images; None where nothing shows it.
 
     Other seeds may have other test images by rights.
@@ -114,7 +114,7 @@ def _shown_alike(models: Sequence[Model], *sources: str) -> bool | None:
     return all(one[key] == other[key] for key in shared) if shared else None
 
 
-def _images(models: Sequence[Model]) -> dict[tuple[int | None, str], str]:
+def _images(models: Sequence[ReportedModel]) -> dict[tuple[int | None, str], str]:
     return {
         (model.seed, name): fingerprint(*read_images(path))
         for model in models
@@ -122,7 +122,7 @@ def _images(models: Sequence[Model]) -> dict[tuple[int | None, str], str]:
     }
 
 
-def _check_label_spaces(material: Material, models: Sequence[Model]) -> None:
+def _check_label_spaces(material: Material, models: Sequence[ReportedModel]) -> None:
     full = next((model.source for model in models if model.label_space == "full"), None)
     narrower = (m for m in models if m.label_space == "subset" and not _has_all(material, m))
     subset = next((model.source for model in narrower), None)
@@ -134,12 +134,12 @@ def _check_label_spaces(material: Material, models: Sequence[Model]) -> None:
         )
 
 
-def _has_all(material: Material, model: Model) -> bool:
+def _has_all(material: Material, model: ReportedModel) -> bool:
     classes = len(material.classes.get(model.source, ()))
     return all(found.classes == classes for found in model.sets.values())
 
 
-def _check_roles(models: Sequence[Model]) -> None:
+def _check_roles(models: Sequence[ReportedModel]) -> None:
     roles: dict[str, tuple[str, str]] = {}
     for model in models:
         for name, accuracy in model.sets.items():

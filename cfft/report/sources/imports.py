@@ -8,7 +8,7 @@ from typing import Any
 
 from cfft.errors import ConfigError, DataError
 from cfft.evaluation.files.json_lines import ModelFacts, accuracies, read_lines
-from cfft.report.sources.records import ID, OOD, Material, Model
+from cfft.report.sources.records import ID, OOD, Material, ReportedModel
 from cfft.runtime.json_files import structured
 from cfft.scoring.results import SetResult
 
@@ -27,13 +27,13 @@ def read_imports(paths: Sequence[Path], id_sets: Sequence[str]) -> Material:
     return Material(models=tuple(m for path in paths for m in _read_file(path, id_sets)))
 
 
-def _read_file(path: Path, id_sets: Sequence[str]) -> list[Model]:
+def _read_file(path: Path, id_sets: Sequence[str]) -> list[ReportedModel]:
     lines = list(read_lines(path))
     if not lines:
         raise DataError(f"{path}: no models, wanted one JSON object a line")
     shares = [accuracies(line, place) for place, line in lines]
     ids = _in_distribution(list(dict.fromkeys(name for own in shares for name in own)), id_sets)
-    models: dict[str, Model] = {}
+    models: dict[str, ReportedModel] = {}
     for (place, line), own in zip(lines, shares, strict=True):
         name = _model_name(line, place)
         if name in models:
@@ -59,10 +59,10 @@ def _model_name(line: Mapping[str, Any], place: str) -> str:
 
 def _model(
     name: str, known: ModelFacts, own: Mapping[str, float], ids: Sequence[str], path: Path
-) -> Model:
+) -> ReportedModel:
     sets = {key: SetResult(ID if key in ids else OOD, share) for key, share in own.items()}
     first = {key: sets[key] for key in ids if key in sets}
-    return Model(
+    return ReportedModel(
         label=name,
         source=str(path),
         kind="weights",
@@ -73,7 +73,7 @@ def _model(
     )
 
 
-def require_known(id_sets: Sequence[str], models: Sequence[Model]) -> None:
+def require_known(id_sets: Sequence[str], models: Sequence[ReportedModel]) -> None:
     """Raise ConfigError for an ID set that was asked for and that no model has."""
     known = dict.fromkeys(name for model in models for name in model.sets)
     for name in id_sets:

@@ -32,7 +32,7 @@ class Robustness:
 
 
 @attrs.frozen(kw_only=True)
-class Model(EvaluatedModel):
+class ReportedModel(EvaluatedModel):
     """Hold a model with the place that it was read from, its `source`; its label is unique.
 
     `files`: the predictions that are there, by set. `is_run`: whether it was read from the run that
@@ -109,7 +109,7 @@ class Material:
     the source too. `notes`: sentences that a reader of the accuracies must know.
     """
 
-    models: tuple[Model, ...] = ()
+    models: tuple[ReportedModel, ...] = ()
     classes: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     suites: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     runs: tuple[Run, ...] = ()

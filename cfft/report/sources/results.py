@@ -20,7 +20,7 @@ from cfft.evaluation.files.evaluation import (
 )
 from cfft.evaluation.files.json_lines import read_lines
 from cfft.evaluation.stored import StoredEvaluation, run_sources
-from cfft.report.sources.records import AVERAGE, Difference, Material, Model, Run
+from cfft.report.sources.records import AVERAGE, Difference, Material, ReportedModel, Run
 from cfft.scoring.results import SetResult
 from cfft.training.results import RunResults
 from cfft.training.run_directory import RunDirectory
@@ -60,7 +60,7 @@ def _results(run: RunDirectory) -> RunResults:
 
 def _before(
     after: Sequence[tuple[StoredEvaluation, EvaluatedModel]], results: Mapping[Path, RunResults]
-) -> Iterator[Model]:
+) -> Iterator[ReportedModel]:
     """Go through the starting models, those that were measured alike once.
 
     Runs with the same model and suite have one group of starting models, over their seeds.
@@ -130,11 +130,13 @@ def _notes(found: EvaluationResults, path: Path) -> Iterator[str]:
         yield f"{path}: not measured because absent: {', '.join(found.absent)}."
 
 
-def _model(source: StoredEvaluation, measured: EvaluatedModel, *, is_run: bool = False) -> Model:
+def _model(
+    source: StoredEvaluation, measured: EvaluatedModel, *, is_run: bool = False
+) -> ReportedModel:
     """Return a model as reports show it; `is_run`: whether it was read from its own run."""
     is_of_own_seed = source.said.seed in (None, measured.seed)  # on the sets that its run was
     said = attrs.asdict(measured, recurse=False) | {"source": str(source.path)}
-    return Model(
+    return ReportedModel(
         **said | ({} if is_of_own_seed else {"run_digest": None}),
         files={name: at for name, at in source.predictions(measured).items() if at.is_file()},
         is_run=is_run,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cfft.errors import shortened
+from cfft.errors import shortened_list
 from cfft.report.sources.records import AVERAGE, ID
 from cfft.report.summary import Group, Summary, spread
 from cfft.report.tables.details import details
@@ -58,7 +58,7 @@ def _result_notes(summary: Summary) -> Iterator[str]:
     if lacking:
         yield (
             "The OOD average covers all OOD sets of the column headings; these models lack one: "
-            f"{shortened(lacking)}."
+            f"{shortened_list(lacking)}."
         )
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import compress
 from typing import Literal
 
-from cfft.report.sources.records import AVERAGE, Model
+from cfft.report.sources.records import AVERAGE, ReportedModel
 from cfft.report.summary import Summary
 from cfft.report.tables.tables import Cell, Column, Table
 
-Read = Callable[[Model, str], float | None]
+Read = Callable[[ReportedModel, str], float | None]
 _UNKNOWN = (None, None)
 
 
@@ -33,7 +33,7 @@ def details(summary: Summary) -> Table:
     )
 
 
-def _names(summary: Summary, model: Model) -> Iterator[str]:
+def _names(summary: Summary, model: ReportedModel) -> Iterator[str]:
     for name, entry in model.sets.items():
         if entry.ci95 is not None or entry.n is not None:
             yield name

@@ -15,7 +15,7 @@ import cattrs
 from cattrs import transform_error
 
 from cfft.config.layers import Layer, layer_of, read_defaults, read_recipe, read_text
-from cfft.errors import ConfigError, unknown
+from cfft.errors import ConfigError, unknown_name
 
 Values = Mapping[str, Any]
 _RESERVED = ("search", "logs")
@@ -98,7 +98,7 @@ def read_sweep(name: str) -> Sweep:
     elif name in sweep_names():
         text = files("cfft.recipes").joinpath("sweeps", f"{name}.toml").read_text("utf-8")
     else:
-        raise ConfigError(f"{unknown('sweep', name, sweep_names())}; or give a FILE.toml")
+        raise ConfigError(f"{unknown_name('sweep', name, sweep_names())}; or give a FILE.toml")
     return parse_sweep(text, f"sweep {name}")
 
 
@@ -158,7 +158,7 @@ def _filled(value: Any, places: Mapping[str, str]) -> Any:
 def _said(error: BaseException, type_: Any) -> str:
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
         known = [field.name for field in attrs.fields(error.cl)]
-        return "; ".join(unknown("key", key, known) for key in sorted(error.extra_fields))
+        return "; ".join(unknown_name("key", key, known) for key in sorted(error.extra_fields))
     if isinstance(error, KeyError):
         return "missing"
     if isinstance(error, ValueError):

@@ -9,7 +9,7 @@ import cfft
 from cfft_backbones.open_clip.configs import Architecture, find_architecture
 from cfft_backbones.open_clip.facts import identity, preprocessing
 from cfft_backbones.open_clip.models import build_model, load_weights
-from cfft_backbones.open_clip.sources import Source, locate, settle_activation
+from cfft_backbones.open_clip.sources import WeightSource, locate, settle_activation
 from cfft_backbones.open_clip.text import text_parts
 from cfft_backbones.shared import make_encoder
 
@@ -60,11 +60,11 @@ class OpenClipBackbone:
             **(text_parts(model, architecture) if has_text else {}),
         )
 
-    def _says_activation(self, architecture: Architecture, source: Source | None) -> bool:
+    def _says_activation(self, architecture: Architecture, source: WeightSource | None) -> bool:
         by_weights = source is not None and source.quick_gelu is not None
         return by_weights or self.quick_gelu is not None or "quick_gelu" in architecture.model
 
-    def _settled(self, architecture: Architecture, source: Source | None) -> Architecture:
+    def _settled(self, architecture: Architecture, source: WeightSource | None) -> Architecture:
         quick_gelu = settle_activation(architecture, source, self.quick_gelu)
         chosen = architecture.with_quick_gelu(quick_gelu)
         if source is not None:
@@ -73,11 +73,14 @@ class OpenClipBackbone:
 
 
 def _load(
-    model: nn.Module, source: Source | None, architecture: Architecture, facts: Mapping[str, str]
+    model: nn.Module,
+    source: WeightSource | None,
+    architecture: Architecture,
+    facts: Mapping[str, str],
 ) -> bool:
     """Copy the weights into the model; return whether it has a text tower with weights."""
     if source is None:
         return architecture.reads_text
     file = source.read()
-    cfft.require_same_identity(file, facts)
+    cfft.require_same_model(file, facts)
     return load_weights(model, file, architecture)

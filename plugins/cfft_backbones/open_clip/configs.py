@@ -101,7 +101,7 @@ def _from_library(name: str) -> Architecture:
     if model is None:
         allowed = "give a local config FILE.json, or one of"
         raise cfft.ConfigError(
-            cfft.unknown("model", name, [*shipped_models(), *_usable_models()], allowed)
+            cfft.unknown_name("model", name, [*shipped_models(), *_usable_models()], allowed)
         )
     tags = open_clip.list_pretrained_tags_by_model(known)
     return Architecture(known, model, tags={t: get_pretrained_cfg(known, t) for t in tags})

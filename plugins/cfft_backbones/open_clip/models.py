@@ -60,7 +60,7 @@ def load_weights(model: nn.Module, file: cfft.WeightFile, architecture: Architec
     else:
         tensors, wanted = layouts.vision_part(tensors), layouts.vision_part(wanted)
     try:
-        cfft.require_fit(wanted, attrs.evolve(file, tensors=tensors), architecture.label)
+        cfft.require_weights_fit(wanted, attrs.evolve(file, tensors=tensors), architecture.label)
     except cfft.WeightsError as error:
         hint = "; looks like a timm model: use --model timm:NAME"
         raise cfft.WeightsError(

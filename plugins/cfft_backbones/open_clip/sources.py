@@ -20,7 +20,7 @@ _PREPROCESS = ("mean", "std", "interpolation", "resize_mode")
 
 
 @attrs.frozen(eq=False)
-class Source:
+class WeightSource:
     """Name weights before they are loaded.
 
     `read`: download what is not here yet, and read it. `quick_gelu`: the activation that the
@@ -35,7 +35,7 @@ class Source:
     preprocess: Mapping[str, Any] = attrs.field(factory=dict)
 
 
-def locate(architecture: Architecture, weights: str | None) -> Source | None:
+def locate(architecture: Architecture, weights: str | None) -> WeightSource | None:
     """Return where `weights` (a tag or a path) come from; None stands for random values.
 
     Without `weights`, a folder or hub name gives its own. Raises ConfigError for an unknown tag,
@@ -48,12 +48,14 @@ def locate(architecture: Architecture, weights: str | None) -> Source | None:
         return _tag_source(architecture, tag)
     if looks_like_path(weights):
         return _file_source(Path(weights))
-    message = cfft.unknown(f"weights of {architecture.label}", weights, architecture.tags, "tags")
+    message = cfft.unknown_name(
+        f"weights of {architecture.label}", weights, architecture.tags, "tags"
+    )
     raise cfft.ConfigError(f"{message}; or a path to a weight file")
 
 
 def settle_activation(
-    architecture: Architecture, source: Source | None, asked: bool | None
+    architecture: Architecture, source: WeightSource | None, asked: bool | None
 ) -> bool:
     """Return whether the model is to be built with QuickGELU.
 
@@ -72,21 +74,21 @@ def settle_activation(
     return chosen
 
 
-def _own_source(architecture: Architecture) -> Source:
+def _own_source(architecture: Architecture) -> WeightSource:
     place, _, rest = (architecture.own_weights or "").partition(":")
     if place == "local-dir":
         return _file_source(local_weights(Path(rest)))
-    return Source(
+    return WeightSource(
         architecture.label,
         lambda: cfft.read_weights(fetch(rest, WEIGHT_NAMES, f"weights of {architecture.label}")),
     )
 
 
-def _tag_source(architecture: Architecture, tag: str) -> Source:
+def _tag_source(architecture: Architecture, tag: str) -> WeightSource:
     facts = architecture.tags[tag]
     repo, name = os.path.split(facts["hf_hub"])
     asked = f"weights '{tag}' of {architecture.label}"
-    return Source(
+    return WeightSource(
         asked,
         lambda: cfft.read_weights(fetch(repo, [name] if name else WEIGHT_NAMES, asked)),
         quick_gelu=facts.get("quick_gelu", architecture.quick_gelu),
@@ -95,9 +97,9 @@ def _tag_source(architecture: Architecture, tag: str) -> Source:
     )
 
 
-def _file_source(path: Path) -> Source:
+def _file_source(path: Path) -> WeightSource:
     file = cfft.read_weights(path)
-    return Source(str(path), lambda: file, quick_gelu=_activation_of(file))
+    return WeightSource(str(path), lambda: file, quick_gelu=_activation_of(file))
 
 
 def _activation_of(file: cfft.WeightFile) -> bool | None:

@@ -34,7 +34,7 @@ def full_name(name: str, tag: str | None) -> str:
     wanted = named_tag if tag in (None, _DEFAULT_TAG) else tag
     tags = [full.partition(".")[2] for full in timm.list_pretrained(f"{architecture}.*")]
     if wanted and wanted not in tags:
-        message = cfft.unknown(f"weights of timm:{architecture}", wanted, tags, "tags")
+        message = cfft.unknown_name(f"weights of timm:{architecture}", wanted, tags, "tags")
         raise cfft.ConfigError(f"{message}; or a path to a weight file")
     return f"{architecture}.{wanted}" if wanted else architecture
 
@@ -67,11 +67,13 @@ def load_file(name: str, path: Path, facts: Mapping[str, str]) -> Any:
     WeightsError where anything does not fit.
     """
     file = cfft.read_weights(path)
-    cfft.require_same_identity(file, facts)
+    cfft.require_same_model(file, facts)
     tensors = {key.removeprefix("visual."): file.tensors[key] for key in file.tensors}
     model = create(name, num_classes=_classes(tensors))
     try:
-        cfft.require_fit(model.state_dict(), attrs.evolve(file, tensors=tensors), f"timm:{name}")
+        cfft.require_weights_fit(
+            model.state_dict(), attrs.evolve(file, tensors=tensors), f"timm:{name}"
+        )
     except cfft.WeightsError as error:
         hint = "; looks like an open_clip model: use --model NAME, without timm:"
         raise cfft.WeightsError(f"{error}{hint if is_clip(file.tensors) else ''}") from error
@@ -112,5 +114,5 @@ def _unknown_model(name: str) -> str:
     import timm
 
     close = get_close_matches(name, timm.list_models(), n=5)
-    message = cfft.unknown("timm model", name, close, "similar")
+    message = cfft.unknown_name("timm model", name, close, "similar")
     return f"{message}; timm.list_models() gives all {len(timm.list_models())}"

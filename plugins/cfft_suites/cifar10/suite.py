@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from cfft import DataError, EvaluationSets, Expected, ImageSet, Suite, SuiteSets, param, suite
 from cfft_suites.parts import folders_in
-from cfft_suites.selection import Selection, Source, around, open_sources
+from cfft_suites.selection import NamedSource, Selection, around, open_sources
 
 from .files import read_corruption
 from .images import CLASSES
@@ -94,12 +94,12 @@ class Cifar10Suite(Suite):
     def _selection(self) -> Selection:
         return Selection(self.sets, self.corruptions, self.severities)
 
-    def _source(self, name: str) -> Source:
-        return Source(name, looked_for(name), partial(find_set, self.data, name))
+    def _source(self, name: str) -> NamedSource:
+        return NamedSource(name, looked_for(name), partial(find_set, self.data, name))
 
-    def _corruption(self, name: str) -> Source:
+    def _corruption(self, name: str) -> NamedSource:
         def find() -> ImageSet | None:
             folder = folder_with(self.data, CORRUPTED, f"{name}.npy")
             return read_corruption(folder, name, self.severities) if folder else None
 
-        return Source(name, (f"CIFAR-10-C/{name}.npy", f"{name}.npy"), find)
+        return NamedSource(name, (f"CIFAR-10-C/{name}.npy", f"{name}.npy"), find)

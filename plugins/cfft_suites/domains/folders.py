@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from cfft import ImageFiles, class_folders, subfolders
+from cfft import ImageFiles, class_folders, list_subfolders
 
 _PARTS = ("train", "crossval", "full", "test")
 _FULL = ("train", "crossval")  # VLCS has these two together in `full`, and `test` beside it
@@ -21,9 +21,9 @@ def class_roots(domain: Path) -> tuple[Path, ...]:
     of them is left out. Parts are told from classes of that name by the folders in them; DomainNet
     has a class `train`.
     """
-    inner = subfolders(domain)
+    inner = list_subfolders(domain)
     divided = inner and set(_PARTS).issuperset(inner)
-    if not divided or not all(subfolders(domain / part) for part in inner):
+    if not divided or not all(list_subfolders(domain / part) for part in inner):
         return (domain,)
     repeated = {"full"} if set(_FULL).issubset(inner) else set(_FULL) if "full" in inner else set()
     return tuple(domain / part for part in _PARTS if part in inner and part not in repeated)

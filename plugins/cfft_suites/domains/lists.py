@@ -8,7 +8,7 @@ from typing import Literal
 
 import attrs
 
-from cfft import DataError, ImageFiles, shortened, subfolders
+from cfft import DataError, ImageFiles, list_subfolders, shortened_list
 
 Use = Literal["train", "test", "shift"]
 _FILES: Mapping[Use, tuple[str, str]] = {
@@ -86,7 +86,7 @@ def _find(places: Sequence[Path], domain: str, use: Use) -> ImageList:
 
 def holds_lists(folder: Path) -> bool:
     """Tell whether a folder beside the domains holds lists, not class folders."""
-    return not subfolders(folder) and any(folder.glob("*_train*.txt"))
+    return not list_subfolders(folder) and any(folder.glob("*_train*.txt"))
 
 
 def read_list(path: Path) -> ImageList:
@@ -131,7 +131,7 @@ def _missing(wanted: ImageList, missing: Sequence[str]) -> Iterator[str]:
     if missing:
         yield (
             f"{wanted.path} lists {len(wanted.numbers)} images, {len(missing)} of them not there: "
-            f"{shortened(missing)}"
+            f"{shortened_list(missing)}"
         )
 
 

@@ -14,11 +14,11 @@ from cfft import (
     ImageSet,
     Suite,
     SuiteSets,
-    class_table,
+    list_subfolders,
     param,
-    subfolders,
     suite,
-    unknown,
+    training_class_names,
+    unknown_name,
 )
 from cfft_suites.parts import Percentages, check_split, draw_parts, folders_in, open_parts
 
@@ -65,7 +65,7 @@ class DomainsSuite(Suite):
         """Return the published counts of the benchmark's domains; lists of files check the rest."""
         if self.benchmark is None or self.lists:
             return {}
-        there = subfolders(self.data) if self.data.is_dir() else []
+        there = list_subfolders(self.data) if self.data.is_dir() else []
         return complete_domains(self.benchmark, there)
 
     def open(self, seed: int) -> SuiteSets:
@@ -84,7 +84,7 @@ class DomainsSuite(Suite):
         return SuiteSets(tuple(table.values()), train, val, test, ood, refused)
 
     def _table(self, chosen: str, domains: Collection[str]) -> dict[str, str]:
-        table = class_table(class_roots(self.data / chosen)[0], names_in=self.data)
+        table = training_class_names(class_roots(self.data / chosen)[0], names_in=self.data)
         unnamed = all(folder == name for folder, name in table.items())
         return {**table, **names_of_numbers(domains, table)} if unnamed else table
 
@@ -112,4 +112,4 @@ class DomainsSuite(Suite):
         listing = f"domains in {self.data}"
         if self.id is None:
             raise ConfigError(f"no domain chosen (--id); {listing}: {', '.join(domains) or 'none'}")
-        raise ConfigError(unknown("domain", self.id, domains, listing))
+        raise ConfigError(unknown_name("domain", self.id, domains, listing))

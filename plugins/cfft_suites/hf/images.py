@@ -9,7 +9,15 @@ from typing import Any
 import attrs
 from PIL.Image import Image
 
-from cfft import ConfigError, DataError, ImageSet, decode_image, read_image, shortened, unknown
+from cfft import (
+    ConfigError,
+    DataError,
+    ImageSet,
+    decode_image,
+    read_image,
+    shortened_list,
+    unknown_name,
+)
 
 
 @attrs.frozen
@@ -110,7 +118,7 @@ def _column(name: str, split: Any, wanted: str, asked: str | None, lenient: bool
     if asked in possible:
         return str(asked)
     if asked is not None and not lenient:
-        raise ConfigError(f"set '{name}': {unknown('column', asked, possible)} ({option})")
+        raise ConfigError(f"set '{name}': {unknown_name('column', asked, possible)} ({option})")
     if len(found) != 1:
         listed = ", ".join(f"{column} ({kind})" for column, kind in kinds.items())
         raise ConfigError(
@@ -161,7 +169,7 @@ def _renamed(name: str, own: tuple[str, ...], wanted: tuple[str, ...] | None) ->
     if len(wanted) != len(own):
         raise DataError(
             f"set '{name}': --classes has {len(wanted)} names, but the label column has "
-            f"{len(own)} classes: {shortened(own)}"
+            f"{len(own)} classes: {shortened_list(own)}"
         )
     return wanted
 
@@ -174,7 +182,7 @@ def _relabelled(read: HfImages, first: HfImages) -> tuple[int, ...]:
     if strange:
         listing = f"{len(strange)} such classes; classes of training"
         raise DataError(
-            f"set '{read.name}': {unknown('class', strange[0], first.own_names, listing)}"
+            f"set '{read.name}': {unknown_name('class', strange[0], first.own_names, listing)}"
         )
     return tuple(place[own[label]] for label in read.labels)
 

@@ -8,7 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from cfft import ConfigError, DataError, EvaluationSets, Suite, SuiteSets, param, suite, unknown
+from cfft import (
+    ConfigError,
+    DataError,
+    EvaluationSets,
+    Suite,
+    SuiteSets,
+    param,
+    suite,
+    unknown_name,
+)
 from cfft_suites.extras import extra_module, named_sources, read_class_names
 from cfft_suites.parts import PARTS, Percentages, Readers, check_split, complete_sets, open_each
 
@@ -149,5 +158,5 @@ def _like(first: HfImages, name: str, find: Callable[[], Any]) -> HfImages:
 
 def _split(splits: Mapping[str, Any], name: str) -> Any:
     if name not in splits:
-        raise DataError(f"suite hf: {unknown('split', name, splits)}")
+        raise DataError(f"suite hf: {unknown_name('split', name, splits)}")
     return splits[name]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from cfft import DataError, ImageFiles, subfolders
+from cfft import DataError, ImageFiles, list_subfolders
 
 from .facts import facts
 from .layouts import COMPLETE, PLACES, TEST, TRAIN, layout_of
@@ -43,7 +43,7 @@ def read_bare(data: Path, asked: bool) -> ImageFiles | None:
 
 def _ids(data: Path) -> list[str]:
     """List the folders named like classes, or none if none of them is a class of ImageNet."""
-    named = [folder for folder in subfolders(data) if _WNID.fullmatch(folder)]
+    named = [folder for folder in list_subfolders(data) if _WNID.fullmatch(folder)]
     return [] if facts().names.keys().isdisjoint(named) else named
 
 

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from cfft import DataError, ImageFiles, shortened
+from cfft import DataError, ImageFiles, shortened_list
 
 from .facts import facts
 
@@ -71,4 +71,4 @@ def _labels(paths: Sequence[str], answers: Mapping[str, str], file: Path) -> tup
 
 def _require_none(found: Sequence[str], problem: str) -> None:
     if found:
-        raise DataError(f"{problem}: {shortened(found)}")
+        raise DataError(f"{problem}: {shortened_list(found)}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from cfft import Expected, ImageFiles, class_folders, subfolders
+from cfft import Expected, ImageFiles, class_folders, list_subfolders
 
 from .facts import facts
 
@@ -60,7 +60,7 @@ class Layout:
         """
         folders = tuple(self.table)
         allowed = [folders[index] for index in self.classes]
-        there = subfolders(root) if among is None else among
+        there = list_subfolders(root) if among is None else among
         strangers = sorted(set(there).difference(allowed))
         told = [f"set '{name}': {root}: {_stranger(strangers, allowed)}"] if strangers else []
         images = class_folders(root, name, self.table, only=allowed)

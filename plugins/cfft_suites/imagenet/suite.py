@@ -17,12 +17,12 @@ from cfft import (
     ImageSet,
     Suite,
     SuiteSets,
+    list_subfolders,
     param,
-    subfolders,
     suite,
 )
 from cfft_suites.parts import folders_in
-from cfft_suites.selection import Selection, Source, around, first_folder, open_sources
+from cfft_suites.selection import NamedSource, Selection, around, first_folder, open_sources
 
 from .bare import read_bare, require_no_single_set
 from .corruptions import CorruptedImages, corruption_library
@@ -100,8 +100,8 @@ class ImageNetSuite(Suite):
     def _selection(self) -> Selection:
         return Selection(self.sets, self.corruptions, self.severities)
 
-    def _source(self, name: str) -> Source:
-        return Source(name, PLACES[name], partial(self._open_set, name))
+    def _source(self, name: str) -> NamedSource:
+        return NamedSource(name, PLACES[name], partial(self._open_set, name))
 
     def _open_set(self, name: str) -> ImageSet | None:
         root = first_folder(self.data, PLACES[name])
@@ -142,7 +142,7 @@ class ImageNetSuite(Suite):
 def _lacking(root: Path) -> Iterator[str]:
     """List the classes without training images."""
     names = facts().names
-    missing = sorted(set(names).difference(subfolders(root)))
+    missing = sorted(set(names).difference(list_subfolders(root)))
     if missing:
         yield (
             f"{root} lacks {len(missing)} of ImageNet's {len(names)} classes, such as "

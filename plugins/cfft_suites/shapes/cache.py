@@ -21,7 +21,7 @@ from .world import CLASS_NAMES, RULES, WORLD, Image, draw_image
 
 
 @attrs.frozen(eq=False)
-class Stored:
+class DrawnImages:
     """Hold the images of a set.
 
     `pixels`: [N, 64, 64, 3]. `masks`: [N, 64, 64], True = object. `labels`: [N].
@@ -40,7 +40,7 @@ def cache_folder(chosen: Path | None) -> Path:
     return (chosen or user_cache_path("cfft", appauthor=False)) / WORLD
 
 
-def stored_set(name: str, indices: Sequence[int], confounding: float, folder: Path) -> Stored:
+def stored_set(name: str, indices: Sequence[int], confounding: float, folder: Path) -> DrawnImages:
     """Return images `indices` of a set, from `folder` or drawn and put there.
 
     A file that is damaged is drawn again. Raises DataError where the folder cannot be written.
@@ -73,11 +73,11 @@ def _intact(file: Path) -> bool:
         return False
 
 
-def _read(file: Path) -> Stored:
+def _read(file: Path) -> DrawnImages:
     with np.load(file) as arrays:
         masks = np.unpackbits(arrays["masks"], axis=-1, count=SIZE).astype(bool)
         families, styles = (tuple(arrays[key].tolist()) for key in ("families", "styles"))
-        return Stored(arrays["pixels"], masks, arrays["labels"], families, styles)
+        return DrawnImages(arrays["pixels"], masks, arrays["labels"], families, styles)
 
 
 def _write(file: Path, images: Sequence[Image]) -> None:

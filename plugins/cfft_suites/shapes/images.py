@@ -9,7 +9,7 @@ from PIL import Image
 
 from cfft import MaskedImageSet
 
-from .cache import Stored
+from .cache import DrawnImages
 from .raster import Mask
 from .world import CLASS_NAMES
 
@@ -19,7 +19,7 @@ class ShapesImages(MaskedImageSet):
     """Hold one set, image by image, with exact object masks."""
 
     name: str
-    stored: Stored
+    stored: DrawnImages
     indices: Sequence[int]
     labels: Sequence[int] = attrs.field(init=False)
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import attrs
 from platformdirs import user_cache_path
 
-from cfft import ConfigError, DataError, shortened
+from cfft import ConfigError, DataError, shortened_list
 from cfft_suites.extras import extra_module
 
 REQUIRES: Mapping[str, str] = {"webdataset": "cfft[webdataset]"}
@@ -67,7 +67,7 @@ def _require(name: str, files: Sequence[str], folder: Path) -> None:
     if missing:
         raise DataError(
             f"set '{name}': {len(missing)} of {len(files)} tars are not in {folder}: "
-            f"{shortened(missing)}"
+            f"{shortened_list(missing)}"
         )
 
 

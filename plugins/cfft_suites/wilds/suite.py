@@ -139,7 +139,7 @@ class WildsImages(ImageSet):
 
     def identify(self, index: int) -> str:
         """Return the image's place in the dataset, counted from 0."""
-        return f"image-{self.indices[index]}"
+        return f"picture-{self.indices[index]}"  # stored by runs: it cannot change
 
 
 def _images(dataset: Any, split: str, class_names: tuple[str, ...]) -> WildsImages:

@@ -14,7 +14,7 @@ from cfft.errors import DataError
 from cfft.model.description import ModelDescription
 from cfft.records import Preprocessing
 from cfft.runtime.devices import make_accelerator
-from cfft.scoring.evaluate import Reading, alike, evaluate, predict_together
+from cfft.scoring.evaluate import Reading, alike, predict_together, predictions_on
 from cfft.scoring.loaded_model import LoadedModel
 from cfft.testing import tiny_classifier
 
@@ -79,7 +79,7 @@ def test_every_image_is_read_once_for_all_models() -> None:
 def test_each_model_says_what_it_says_alone() -> None:
     first, second = models(0, 1)
     alone = [
-        evaluate(model, Counted(), reading(PREPARED), make_accelerator("fp32")).logits
+        predictions_on(model, Counted(), reading(PREPARED), make_accelerator("fp32")).logits
         for model in (first, second)
     ]
 
