@@ -65,7 +65,7 @@ def test_a_dry_run_writes_nothing(cfft_command: Command, words: list[str], tmp_p
     ended = cfft_command("run", *words, "--dry-run")
 
     assert ended.code == 0
-    assert ended.out.endswith("Nothing was trained: leave --dry-run out to start.\n")
+    assert ended.out.endswith("Nothing was trained. Run again without --dry-run to start.\n")
     assert list(tmp_path.iterdir()) == []
 
 

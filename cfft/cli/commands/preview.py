@@ -73,7 +73,7 @@ def _own_options(registry: Registry) -> Iterator[Option]:
     for kind in COUNTERFACTUAL:
         words = f"{kind} to draw; may be repeated: {', '.join(registry.names(kind))}"
         yield Option(kind, words, _PANEL, "NAME", repeated=True)
-    thresholds = "thresholds to cut maps at, one after another [default that of the mask]"
+    thresholds = "draw one mask per threshold [default that of the mask]"
     yield Option("thresholds", thresholds, _PANEL, "X,...", param=THRESHOLDS)
     rows = Param("pictures", int, 6, "rows", ge=1)
     yield Option("pictures", "rows of images [default 6]", _PANEL, "N", param=rows)

@@ -55,7 +55,7 @@ class Lines(Quiet):
         self.epochs = plan.data["config"]["training"]["epochs"]
 
     def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
-        self.console.print(f"{name}: {total} to do")
+        self.console.print(f"{name}: {total:,}")
         return super().task(name, total)
 
     def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
