@@ -172,7 +172,8 @@ def test_runs_that_start_differently_share_no_model_before(
 
     assert ended.code == 2
     assert (
-        "have another model (model.head: auto -> zero-shot): choose the model before" in ended.err
+        "used different models (model.head: auto -> zero-shot): choose the model before"
+        in ended.err
     )
 
 

@@ -78,8 +78,8 @@ def test_checkpoints_of_different_models_are_not_averaged(
     )
 
     assert ended.code == 2
-    assert "b is a different model from " in ended.err
-    assert "a: class 1 is 'cow', not 'dog'" in ended.err
+    assert "weights.safetensors is a different model from " in ended.err
+    assert ": class 1 is 'cow', not 'dog'" in ended.err
 
 
 @pytest.mark.parametrize(

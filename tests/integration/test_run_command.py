@@ -96,7 +96,7 @@ def test_resuming_a_finished_run_shows_its_results(cfft_command: Command, words:
     again = cfft_command("run", "--resume", "--out", "RUN", "--json")
 
     assert again.out == first.out
-    assert "is already finished" in again.err
+    assert again.err.startswith("the run in RUN is already finished")
 
 
 @pytest.fixture

@@ -132,8 +132,8 @@ def _own_options(registry: Registry) -> Iterator[Option]:
     yield from _image_options()
     cuts = f"measure one mask per threshold [default {','.join(_THRESHOLDS)}]"
     yield Option("thresholds", cuts, MEASURING, "X,...", param=THRESHOLDS)
-    mask = f"which side of the map to hide: {', '.join(cut_masks(registry))} [default {_usual('mask')}]"
-    yield Option("mask", mask, MEASURING, "NAME")
+    sides = f"{', '.join(cut_masks(registry))} [default {_usual('mask')}]"
+    yield Option("mask", f"which side of the map to hide: {sides}", MEASURING, "NAME")
     maps = f"{', '.join(registry.names('cam'))} [default {_usual('cam')}]"
     yield Option(
         "cam",
