@@ -22,6 +22,7 @@ from cfft.runtime.files import first_free, replacing, require_free
 _PANEL = "Drawing"
 _KINDS = ("suite", *COUNTERFACTUAL, "backbone")
 _SETTINGS = ("model", "pretrained", "head", "prompts", "precision", "workers")
+_WORDS = {"suite": "images to draw: {suites}", "precision": "", "workers": ""}
 _FORMATS = (".png", ".pdf", ".svg")
 _HELP = """{summary}
 
@@ -35,7 +36,7 @@ before anything is trained. Maps are of the true label, as in training.
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command, with options for everything that is installed."""
     registry = Registry.installed()
-    options = configuring(registry, list(_own_options(registry)), _KINDS, _SETTINGS)
+    options = configuring(registry, list(_own_options(registry)), _KINDS, _SETTINGS, _WORDS)
     text = _HELP.format(summary=summary)
     add_command(app, name, options, partial(preview, registry), registry, help=text)
 

@@ -107,8 +107,8 @@ def _list_runs(sweep: Sweep, registry: Registry, out: Path, as_json: bool) -> No
         return
     for job in jobs:
         typer.echo(f"{job.directory.root}: {job.name}")
-    listed = counted(len(jobs), "run")
-    typer.echo(f"{listed}. Nothing was trained. Run again without --dry-run to start.")
+    runs = counted(len(jobs), "run")
+    typer.echo(f"{runs}. Nothing was trained. Run again without --dry-run to start.")
 
 
 def _columns(rows: Sequence[Outcome]) -> list[str]:
