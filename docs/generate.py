@@ -50,7 +50,7 @@ BASES = (cfft.AuxLoss, cfft.Refiller, cfft.Suite, cfft.ImageSet)
 
 def kinds() -> Iterator[str]:
     """Describe every kind of strategy: its hook and its one method."""
-    yield "| kind | hook | what a strategy does | its method |"
+    yield "| kind | hook | purpose | its method |"
     yield "|---|---|---|---|"
     for kind in KINDS.values():
         method = f"`{kind.method}{_signature(_method(kind))}`".replace("|", "\\|")

@@ -59,7 +59,7 @@ def _common(
         bool,
         typer.Option(
             "--version",
-            help="Print the version and stop.",
+            help="print the version and stop",
             metavar="",
             is_eager=True,
             callback=_print_version,

@@ -117,7 +117,9 @@ def check_agree(configs: Mapping[str, Config], table: str, remedy: str) -> None:
     for (first, one), (second, other) in pairwise(configs.items()):
         agreement = _agreement(*(flattened({table: each[table]}) for each in (one, other)))
         if not agreement:
-            raise ConfigError(f"{first} and {second} have another {table} ({agreement}): {remedy}")
+            raise ConfigError(
+                f"{first} and {second} used different {table}s ({agreement}): {remedy}"
+            )
 
 
 def _agreement(before: Config, now: Config) -> Agreement:

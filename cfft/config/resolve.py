@@ -113,7 +113,7 @@ def _table(chosen: Chosen) -> dict[str, Any]:
 def resolve(
     registry: Registry, layers: Sequence[Layer], without_model: str = _NO_MODEL
 ) -> RunConfig:
-    """Check and join layers, lowest first; raises ConfigError with every problem, one a line.
+    """Check and join layers, lowest first; raises ConfigError with every problem, one per line.
 
     `without_model`: the problem where no layer names a model.
     """

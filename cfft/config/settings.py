@@ -48,7 +48,7 @@ class Training:
         help="cosine: linear warm-up, then cosine to 0 (paper); one-cycle: as in the reference",
     )
     warmup_steps: int | None = param(
-        None, help="warm-up in optimiser steps; none: warmup_share of all steps", ge=0
+        None, help="warm-up in optimiser steps; none: --warmup-share of all steps", ge=0
     )
     warmup_share: float = param(0.05, help="share of all steps spent on warm-up", ge=0, lt=1)
     clip_norm: float | None = param(
@@ -62,15 +62,15 @@ class Training:
     )
     train: Literal["all", "head"] = param("all", help="parameters that are trained")
     patience: int | None = param(
-        None, help="stop after this many epochs without a better validation accuracy", ge=1
+        None, help="stop after N epochs without a better validation accuracy", ge=1
     )
-    limit_train: int | None = param(
-        None, help="train on this many images only, drawn by class", ge=1
-    )
+    limit_train: int | None = param(None, help="train on at most N images, sampled per class", ge=1)
     skip_unreadable: bool = param(
         False, help="leave unreadable images out and record them, instead of stopping"
     )
-    workers: int = param(2, help="image-decoding workers per process; 0: none", ge=0)
+    workers: int = param(
+        2, help="decoding workers per process; 0 decodes in the main process", ge=0
+    )
     checkpoint_every: str | None = param(
         None,
         help="checkpoints every N steps (N) or N minutes (Nm), besides one per epoch",
@@ -94,8 +94,8 @@ class Evaluation:
     )
     baseline: str | None = param(
         None,
-        help="model that all others are compared with, image by image; none: the one before "
-        "fine-tuning, else the first",
+        help="model that all others are compared with, image by image; none: the model "
+        "before fine-tuning, else the first",
     )
     baseline_line: str | None = param(
         None,
@@ -107,7 +107,9 @@ class Evaluation:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = param(
         "auto", help="auto: bf16 on an accelerator that has it, else fp32"
     )
-    workers: int = param(2, help="image-decoding workers per process; 0: none", ge=0)
+    workers: int = param(
+        2, help="decoding workers per process; 0 decodes in the main process", ge=0
+    )
     skip_unreadable: bool = param(
         False, help="find unreadable images first, leave them out and record them"
     )

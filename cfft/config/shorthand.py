@@ -57,7 +57,7 @@ class Shorthand:
     def _homeless(self, param: str) -> str:
         spellings = ", ".join(f"--{d.path}.{param}" for d in self._having(param))
         chosen = ", ".join(f"{kind} {pick.use}" for kind, pick in self._picks()) or "nothing"
-        return f"{short_option(param)} fits no chosen strategy ({chosen}); it exists as {spellings}"
+        return f"no chosen strategy has {short_option(param)} ({chosen}); it exists as {spellings}"
 
 
 def _full(kind: str, pick: Choice, param: str) -> str:

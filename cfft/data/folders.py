@@ -45,9 +45,9 @@ def training_class_names(root: Path, names_in: Path | None = None) -> dict[str, 
     The order is that of the folders (see `subfolders`), whatever the names are. A class has the
     name of its folder unless the directory `names_in` holds one of these, in UTF-8:
 
-    - `classes.txt`: one name a line in the order of the folders, or `folder<TAB>name` on every
+    - `classes.txt`: one name per line in the order of the folders, or `folder<TAB>name` on every
       line in any order;
-    - `classes.toml`: one `folder = "name"` a line.
+    - `classes.toml`: one `folder = "name"` per line.
 
     Raises DataError for fewer than two classes, and for names that do not match the folders.
     """

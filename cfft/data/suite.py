@@ -55,8 +55,9 @@ class ImageSet(Interface):
     def counts_as(self) -> Mapping[int, int]:
         """The label of a class index where several are right, as for ObjectNet's folders.
 
-        A prediction of the class counts as that label, the one in `labels`. Default: empty; a class
-        that the mapping lacks counts as itself.
+        With `{5: 3}` a prediction of class 5 is right for images that `labels` give the label 3,
+        as is a prediction of class 3. Default: empty; a class that the mapping lacks counts as
+        itself.
         """
         return {}
 
@@ -72,8 +73,8 @@ class ImageSet(Interface):
     def origins(self) -> Sequence[str]:
         """The name of the image that each one is a version of, as in CIFAR-10-C.
 
-        Confidence intervals treat versions of one image, in this set or others, as one. Default:
-        empty, each image is its own origin. A set with `made_from` needs no `origins`.
+        Confidence intervals treat versions of one image, in this set or others, as a single image.
+        Default: empty, each image is its own origin. A set with `made_from` needs no `origins`.
         """
         return ()
 
@@ -197,7 +198,7 @@ class Suite(Interface):
     """
 
     only_measured: ClassVar[tuple[str, ...]] = ()
-    """Parameters that do not change the training images, only the sets that are measured.
+    """Parameters that affect only what is measured, not the training images.
 
     Where another parameter differs from that of a run, `cfft eval` warns that the run may have been
     trained on the measured images. Default: none.

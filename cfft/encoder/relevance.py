@@ -37,7 +37,7 @@ def relevance_scores(
 
 
 def grad_cam_scores(capture: Capture, logits: Tensor, labels: Tensor) -> Tensor:
-    """Weigh the last block's normalised input by the mean direction of its gradient.
+    """Weight the last block's normalised input by the mean direction of its gradient.
 
     Selvaraju et al. 2017, Grad-CAM, with activations a = output of the last block's first norm
     [B, T, C] and weights dS/da summed over tokens: max(0, sum over C of weight * a).

@@ -53,6 +53,6 @@ def _common(first: WeightFile, second: WeightFile) -> WeightFile:
         problems = contradictions(second.identity, first.identity)
     if problems:
         raise WeightsError(
-            f"{first.path} and {second.path} are of different models: {'; '.join(problems)}"
+            f"{second.path} is a different model from {first.path}: {'; '.join(problems)}"
         )
     return max(first, second, key=lambda stored: (bool(stored.description), bool(stored.identity)))

@@ -143,7 +143,7 @@ def _newest(file: Path) -> Path:
 
 def _class_differences(theirs: tuple[str, ...], ours: tuple[str, ...]) -> list[str]:
     if len(theirs) != len(ours):
-        return [f"it has {len(theirs)} classes, here {len(ours)}"]
+        return [f"it has {len(theirs)} classes, not {len(ours)}"]
     pairs = enumerate(zip(theirs, ours, strict=True))
-    other = [f"class {i} is '{their}', here '{our}'" for i, (their, our) in pairs if their != our]
+    other = [f"class {i} is '{their}', not '{our}'" for i, (their, our) in pairs if their != our]
     return other[:3]

@@ -15,7 +15,7 @@ def resolve_templates(asked: str | None, named: Mapping[str, Sequence[str]]) -> 
     """Return the prompt templates that `asked` stands for.
 
     `asked`: a name among `named` (the backbone's own), "class-name" for the bare class name, or a
-    text file with one template a line, each with `{}` where the class name goes. A name goes
+    text file with one template per line, each with `{}` where the class name goes. A name goes
     before a file that is called the same; None takes the first of `named`. Raises ConfigError.
     """
     if asked is None:
@@ -42,7 +42,7 @@ def _read_templates(path: Path) -> list[str]:
         raise ConfigError(f"prompts file {path} cannot be read: {error}") from error
     templates = {number: line.strip() for number, line in enumerate(lines, 1) if line.strip()}
     if not templates:
-        raise ConfigError(f"prompts file {path} is empty; write one template with {{}} a line")
+        raise ConfigError(f"prompts file {path} is empty; write one template with {{}} per line")
     wrong = [
         f"prompts file {path}, line {number}: '{template}' has no {{}} for the class name"
         for number, template in templates.items()

@@ -161,10 +161,10 @@ def require_same_model(file: WeightFile, identity: Mapping[str, str]) -> None:
 
 
 def contradictions(theirs: Mapping[str, str], ours: Mapping[str, str]) -> list[str]:
-    """Name each fact that differs, as '<fact> is <theirs>, here <ours>'."""
+    """Name each fact that differs, as '<fact> is <theirs>, not <ours>'."""
     facts = dict.fromkeys([*theirs, *ours])
     return [
-        f"{fact} is {theirs.get(fact, 'not given')}, here {ours.get(fact, 'not given')}"
+        f"{fact} is {theirs.get(fact, 'not given')}, not {ours.get(fact, 'not given')}"
         for fact in facts
         if theirs.get(fact) != ours.get(fact)
     ]

@@ -147,7 +147,7 @@ def cfft_suites() -> Sequence[type[Any]]:
 
 @hookspec
 def cfft_run_started(config: Any, out: Path) -> None:
-    """Hear that a run starts; `config` is the resolved RunConfig, `out` the run directory.
+    """Called when a run starts; `config` is the resolved RunConfig, `out` the run directory.
 
     >>> import cfft
     >>> @cfft.hookimpl
@@ -158,7 +158,7 @@ def cfft_run_started(config: Any, out: Path) -> None:
 
 @hookspec
 def cfft_epoch_ended(epoch: int, metrics: Mapping[str, float]) -> None:
-    """Hear that epoch `epoch`, counted from 1, has ended, with its measurements.
+    """Called when epoch `epoch`, counted from 1, ends, with its measurements.
 
     >>> import cfft
     >>> @cfft.hookimpl
@@ -169,7 +169,7 @@ def cfft_epoch_ended(epoch: int, metrics: Mapping[str, float]) -> None:
 
 @hookspec
 def cfft_run_ended(results: Mapping[str, Any]) -> None:
-    """Hear that a run has ended; `results` is what results.json holds.
+    """Called when a run ends; `results` is what results.json holds.
 
     >>> import cfft
     >>> @cfft.hookimpl

@@ -20,12 +20,12 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("mask", "cfft_masks", "select", "choose the patches to hide"),
-        Kind("fill", "cfft_fills", "refill", "put something in their place"),
-        Kind("cam", "cfft_cams", "explain", "score patches by their part in the prediction"),
-        Kind("teacher", "cfft_teachers", "load", "give the frozen model that the student follows"),
-        Kind("loss", "cfft_losses", "measure", "measure one auxiliary term of the objective"),
-        Kind("backbone", "cfft_backbones", "build", "build a pre-trained encoder"),
-        Kind("suite", "cfft_suites", "open", "give training, validation, test and OOD images"),
+        Kind("mask", "cfft_masks", "select", "which patches to hide"),
+        Kind("fill", "cfft_fills", "refill", "what replaces hidden patches"),
+        Kind("cam", "cfft_cams", "explain", "how patches are scored"),
+        Kind("teacher", "cfft_teachers", "load", "frozen model that the student follows"),
+        Kind("loss", "cfft_losses", "measure", "auxiliary loss"),
+        Kind("backbone", "cfft_backbones", "build", "library that builds the model"),
+        Kind("suite", "cfft_suites", "open", "images to train and test on"),
     )
 }

@@ -55,6 +55,10 @@ class Reporter(Protocol):
         """Take the measurements at the end of epoch `epoch`, counted from 1."""
         return
 
+    def noted(self, message: str) -> None:
+        """Take a note about the run that is no warning."""
+        return
+
     def warned(self, message: str) -> None:
         """Take a warning, which does not stop the run."""
         return

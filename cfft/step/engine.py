@@ -71,7 +71,7 @@ class TrainingStep(nn.Module):
         return self.objective(self.outputs(batch, mask_rng, fill_rng))
 
     def objective(self, outputs: StepOutputs) -> StepResult:
-        """Weigh the terms: cross-entropy on the original images, then every loss."""
+        """Weight and sum the terms: cross-entropy on the original images, then every loss."""
         labels = outputs.batch.labels
         values = {CLASSIFICATION: cross_entropy(outputs.student_original.logits, labels)}
         values |= {label: loss.measure(outputs) for label, loss in self.losses.items()}

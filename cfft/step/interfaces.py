@@ -138,6 +138,7 @@ class AuxLoss(Interface):
         """The outputs that the loss looks at; nothing else is computed for it.
 
         Out of `student.counterfactual`, `teacher.original`, `teacher.counterfactual` and
-        `teacher.feature_variance`. Default: all of them.
+        `teacher.feature_variance`; the student's outputs on the original images are always
+        available. Default: all of them.
         """
         return NEEDS

@@ -55,7 +55,7 @@ def run(
     (`rate=0.5`) or in full (`**{"mask.object.threshold": 0.5}` or `set={"mask.object.threshold":
     0.5}`). Values are Python's or text as on the command line. None in the signature means not
     given; a parameter that may be none takes None or "none". Without `suite` and `model` the run
-    uses the world and the model that cfft brings.
+    trains the built-in model on the built-in images.
 
     `out`: the run directory, by default a new one in runs/. `resume`: go on with the interrupted
     run in `out`. `dry_run`: check everything, write nothing, and return the plan. `reporter`

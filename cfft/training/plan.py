@@ -96,14 +96,14 @@ def _warnings(config: RunConfig, prepared: Prepared) -> Iterator[str]:
     asked = config.training.batch_size
     if batches.batch < asked:
         yield (
-            f"the {batches.images} training images do not fill one batch of {asked}: "
+            f"only {batches.images} training images, less than one batch of {asked}: "
             f"every step uses {batches.batch}"
         )
     left_out = batches.images - steps.per_epoch * batches.batch
     if left_out > batches.images // NEGLIGIBLE:
         yield (
-            f"every epoch leaves out {left_out} of {batches.images} training images, different "
-            f"ones each time, because only full batches are used{_remedy(config, prepared)}"
+            f"each epoch skips {left_out} of {batches.images} training images (different ones each "
+            f"time), because only full batches are used{_remedy(config, prepared)}"
         )
     if config.training.schedule != "one-cycle" and 0 < steps.total <= steps.warmup:
         yield (

@@ -39,7 +39,7 @@ def run(
     hears = reporter if reporter is not None and accelerator.is_main_process else Silent()
     finished = directory.read_results() if resume else None
     if finished is not None:
-        hears.warned(f"the run in {out} is already finished; these are its results")
+        hears.noted(f"the run in {out} is already finished; these are its results")
         return finished
     for note in notes:
         hears.warned(note)

@@ -28,7 +28,7 @@ def _within(*parts: str) -> Any:
 class RunDirectory:
     """Name the files of a run.
 
-    `config`: the resolved configuration. `metrics`: one JSON object a line, per interval of steps
+    `config`: the resolved configuration. `metrics`: one JSON object per line, per interval of steps
     and per epoch. `sheet`: images of what the mask hides and the fill makes, before fine-tuning.
     `last`: the checkpoint to resume from. `best`: that with the best validation accuracy.
     `results`: a run that has them is finished.

@@ -101,7 +101,7 @@ class Session:
             )
         state = structured(kept["run"], RunState, str(self.directory.last))
         done = f"{state.step} of {self.prepared.steps.total} steps are done"
-        self.reporter.warned(f"resuming the run in {self.directory.root}: {done}")
+        self.reporter.noted(f"resuming the run in {self.directory.root}: {done}")
         return state
 
     def _begin(self, trainer: Trainer, step: TrainingStep) -> None:

@@ -35,7 +35,7 @@ def sample_sheet(
 ) -> Figure:
     """Draw what `step` makes of some images, of as many of the `classes` as fit.
 
-    One row an image: the original, the student's map where the mask rests on one, the hidden
+    One row per image: the original, the student's map where the mask rests on one, the hidden
     patches (dark), and the counterfactual image with dropped patches in grey. Draws from
     generators of its own, so that training is the same with and without it.
     """

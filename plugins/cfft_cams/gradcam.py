@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @cfft.cam("gradcam")
 class GradCam:
-    """Weigh what the last block reads by the gradient of the true label's logit.
+    """Weight the last block's input by the gradient of the true label's logit.
 
     Selvaraju et al. 2017, on the output of the last block's first norm.
     """

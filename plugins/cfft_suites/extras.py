@@ -42,12 +42,12 @@ def named_sources(suite: str, text: str) -> dict[str, str]:
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
-    """Read one class name a line, in the order of the labels; raises DataError."""
+    """Read one class name per line, in the order of the labels; raises DataError."""
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:  # ValueError: no UTF-8
         raise DataError(f"class names {path}: {error}") from error
     names = tuple(line.strip() for line in lines if line.strip())
     if len(names) < 2:
-        raise DataError(f"class names {path}: got {len(names)}, expected two or more, one a line")
+        raise DataError(f"class names {path}: got {len(names)}, expected two or more, one per line")
     return names

@@ -125,7 +125,7 @@ def _no_train(data: Path, folders: list[str]) -> str:
 def _layout_hint(data: Path, folders: list[str]) -> str:
     inner = Counter(name for folder in folders for name in list_subfolders(data / folder))
     if any(count > 1 for count in inner.values()):
-        return f"; for one folder a domain say --suite domains --id {folders[0]}"
+        return f"; for one folder per domain say --suite domains --id {folders[0]}"
     if folders and not inner:
         return f"; if {folders[0]} is a class, move the class folders into {data}/train"
     return ""

@@ -7,7 +7,7 @@ import cfft
 
 @cfft.teacher("clip")
 class ClipTeacher:
-    """Follow the pre-trained model, of any backbone.
+    """Follow the pre-trained model, whatever its backbone.
 
     f_hat of Eq. 2: the encoder as it was before fine-tuning, with the starting head.
     """

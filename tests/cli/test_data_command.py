@@ -98,10 +98,10 @@ def test_verify_ends_with_2_and_a_summary_where_it_is_not(
 
     assert ended.code == 2
     assert "sketch/cat/0.png: no image in a format" in ended.out
-    assert ": cat/1.png = sketch: cat/copy.png" in ended.out
+    assert "same image in photo (cat/1.png) and sketch (cat/copy.png)" in ended.out
     assert ended.err.splitlines()[-2:] == [
-        "error: 1 image that cannot be read",
-        "error: 1 image shared by sets of different roles",
+        "error: 1 image cannot be read",
+        "error: 1 image is shared by sets that must be disjoint",
     ]
 
 
@@ -124,7 +124,7 @@ def test_verify_as_json_prints_nothing_else_on_stdout(cfft_command: Command, dat
 
     assert ended.code == 2
     assert found["suite"]["use"] == "domains"
-    assert found["problems"] == ["1 image that cannot be read"]
+    assert found["problems"] == ["1 image cannot be read"]
     assert [image["set"] for image in found["unreadable"]] == ["sketch"]
 
 
@@ -224,7 +224,7 @@ def test_a_suite_that_opens_nothing_says_why(cfft_command: Command, install: Ins
             ("domains", "a", "--suite.folder.data", "b"),
             "suite 'folder' is not chosen (chosen: domains)",
         ),
-        (("shapes", "a"), "--data fits no chosen strategy (suite shapes)"),
+        (("shapes", "a"), "no chosen strategy has --data (suite shapes)"),
         (("domains", "a", "--seed", "x"), "--seed: got 'x', allowed: a whole number >= 0"),
     ],
 )

@@ -54,7 +54,7 @@ def test_a_pipe_gets_plain_lines() -> None:
     ]
     assert said(err).splitlines() == [
         "warning: few images",
-        "epoch 1/1: 4 to do",
+        "epoch 1/1: 4",
         "step 1: loss 0.5, lr 3e-05, 12.3 images/s",
         "epoch 1/3: validation 75.0 % (best so far), 2.0 s",
     ]

@@ -36,7 +36,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--loss", "a", "--loss", "a"], "--loss a is given twice"),
         (["--threshold", "1.5"], "mask.object.threshold: got '1.5', allowed: a number from 0 to 1"),
         (["--threshold", "high"], "mask.object.threshold: got 'high'"),
-        (["--rate", "0.5"], "--rate fits no chosen strategy"),
+        (["--rate", "0.5"], "no chosen strategy has --rate"),
         (
             ["--epochs", "1.5"],
             "--epochs (training.epochs): got '1.5', allowed: a whole number",

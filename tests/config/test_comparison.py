@@ -150,6 +150,6 @@ def test_tables_that_differ_are_an_error_that_names_both_and_the_remedy() -> Non
     check_agree({"a": suites["a"]}, "suite", "measure one")
     with pytest.raises(
         ConfigError,
-        match=r"^a and b have another suite \(suite.data: .*\): measure one",
+        match=r"^a and b used different suites \(suite.data: .*\): measure one",
     ):
         check_agree(suites, "suite", "measure one")

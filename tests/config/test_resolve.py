@@ -218,7 +218,7 @@ def test_a_short_option_goes_to_the_chosen_strategy_that_has_it(toys: Registry) 
 def test_a_short_option_that_nothing_chosen_has_names_who_has_it(toys: Registry) -> None:
     message = problems(toys, command_line(rate="0.5"))
 
-    assert message.startswith("--rate fits no chosen strategy (")
+    assert message.startswith("no chosen strategy has --rate (")
     assert "mask object" in message
     assert message.endswith("it exists as --mask.random.rate")
 

@@ -254,7 +254,7 @@ def test_every_unreadable_image_is_listed(data: Path) -> None:
         str(data / "test" / "cat" / "10.png"),
         str(data / "snow" / "dog" / "25.png"),
     ]
-    assert found.problems == ("2 images that cannot be read",)
+    assert found.problems == ("2 images cannot be read",)
 
 
 def places(found: Verification) -> list[list[str]]:
@@ -268,14 +268,14 @@ def test_a_training_image_in_a_test_set_is_found_under_another_name_and_format(
 
     found = verify(Folders(data), 0)
 
-    assert places(found) == [["train: dog/5.png", "snow: cat/new.bmp"]]
-    assert found.problems == ("1 image shared by sets of different roles",)
+    assert places(found) == [["train (dog/5.png)", "snow (cat/new.bmp)"]]
+    assert found.problems == ("1 image is shared by sets that must be disjoint",)
 
 
 def test_a_test_image_in_an_ood_set_is_found(data: Path) -> None:
     Image.open(data / "test" / "dog" / "15.png").save(data / "snow" / "dog" / "again.png")
 
-    assert places(verify(Folders(data), 0)) == [["test: dog/15.png", "snow: dog/again.png"]]
+    assert places(verify(Folders(data), 0)) == [["test (dog/15.png)", "snow (dog/again.png)"]]
 
 
 def test_an_image_twice_in_one_set_is_reported_but_no_problem(data: Path) -> None:

@@ -201,8 +201,8 @@ def test_unreadable_images_can_be_left_out_and_are_recorded(
     [
         (["{runs}/seed0", "--alphas", "0,2"], "--alphas: 2 is out of range"),
         (["{runs}/seed0", "--out", "{runs}"], "is not empty: give another directory"),
-        (["{runs}/seed2"], "found nothing at '{runs}/seed2': give a run directory"),
-        (["{runs}/se*2"], "found nothing at '{runs}/se*2'"),
+        (["{runs}/seed2"], "'{runs}/seed2' not found: give a run directory"),
+        (["{runs}/se*2"], "'{runs}/se*2' not found"),
         (["{runs}"], "{runs}: no weights here"),
         (["zero-shot"], "no model is chosen: give --model NAME"),
         (["{runs}/seed0", "--baseline", "x"], "--baseline: unknown model 'x'"),

@@ -156,7 +156,9 @@ def test_runs_of_other_images_need_a_word_on_which_are_meant(
     told = cfft_command("eval", "masks", *words, "--data", str(world), "--json")
 
     assert refused.code == 2
-    assert f"{runs}/seed0 and {elsewhere} have another suite (suite.data: {world} ->" in refused.err
+    assert (
+        f"{runs}/seed0 and {elsewhere} used different suites (suite.data: {world} ->" in refused.err
+    )
     assert "choose the images with --suite and --data" in refused.err
     assert len(measured(told)) == 2
 
@@ -170,7 +172,8 @@ def test_runs_that_start_differently_share_no_model_before(
 
     assert ended.code == 2
     assert (
-        "have another model (model.head: auto -> zero-shot): choose the model before" in ended.err
+        "used different models (model.head: auto -> zero-shot): choose the model before"
+        in ended.err
     )
 
 

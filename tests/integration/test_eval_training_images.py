@@ -65,7 +65,7 @@ def test_runs_of_other_images_are_not_measured_on_those_of_the_first(
 
     assert (ended.code, ended.out) == (2, "")
     assert (
-        f"{runs}/seed0 and {other / place} have another suite (suite.id: sunny -> dark): choose "
+        f"{runs}/seed0 and {other / place} used different suites (suite.id: sunny -> dark): choose "
         "the images with --suite and its parameters, or measure them separately"
     ) in ended.err
     assert not (tmp_path / "E").exists()

@@ -146,14 +146,14 @@ def test_the_plan_warns_of_small_sets_and_long_warm_ups(configure, registry, tmp
 
     data = run(config, registry, tmp_path / "run", dry_run=True)
 
-    assert "the 27 training images do not fill one batch of 32" in data["warnings"][0]
+    assert "only 27 training images, less than one batch of 32" in data["warnings"][0]
     assert "warm-up of 5 steps does not end before the run" in data["warnings"][1]
 
 
 def test_the_plan_names_a_batch_that_leaves_fewer_images_out(configure, registry, tmp_path) -> None:
     data = run(configure(batch_size=20), registry, tmp_path / "run", dry_run=True)
 
-    assert "leaves out 7 of 27 training images" in data["warnings"][0]
+    assert "skips 7 of 27 training images" in data["warnings"][0]
     assert data["warnings"][0].endswith(": --batch-size 13 would fit better")
 
 

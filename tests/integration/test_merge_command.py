@@ -78,7 +78,8 @@ def test_checkpoints_of_different_models_are_not_averaged(
     )
 
     assert ended.code == 2
-    assert "are of different models: class 1 is 'cow', here 'dog'" in ended.err
+    assert "weights.safetensors is a different model from " in ended.err
+    assert ": class 1 is 'cow', not 'dog'" in ended.err
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,7 @@ def test_files_that_say_they_are_of_different_models_are_not_averaged(
     ended = cfft_command("merge", *map(str, paths), "--out", str(tmp_path / "c.safetensors"))
 
     assert ended.code == 2
-    assert "different models: activation is QuickGELU, here GELU" in ended.err
+    assert f"is a different model from {paths[0]}: activation is QuickGELU, not GELU" in ended.err
 
 
 def test_a_damaged_checkpoint_is_not_averaged(cfft_command: Command, tmp_path: Path) -> None:

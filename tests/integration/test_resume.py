@@ -63,13 +63,13 @@ class Stopping(Silent):
             raise StopError
 
 
-class Warned(Silent):
-    """Remember the warnings of a run."""
+class Noting(Silent):
+    """Remember the notes about a run."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
 
-    def warned(self, message: str) -> None:
+    def noted(self, message: str) -> None:
         self.messages.append(message)
 
 
@@ -199,12 +199,12 @@ def test_an_interrupted_run_stores_its_step_and_goes_on_from_there(
 def test_a_finished_run_returns_its_results_and_says_so(
     config: RunConfig, registry: Registry, unbroken: Path
 ) -> None:
-    warned = Warned()
+    noting = Noting()
 
-    found = run(config, registry, unbroken, resume=True, reporter=warned)
+    found = run(config, registry, unbroken, resume=True, reporter=noting)
 
     assert as_json(found) == json.loads((unbroken / "results.json").read_text())
-    assert "is already finished" in warned.messages[0]
+    assert "is already finished" in noting.messages[0]
 
 
 def test_a_resumed_run_must_have_the_same_configuration(

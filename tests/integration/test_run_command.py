@@ -65,7 +65,7 @@ def test_a_dry_run_writes_nothing(cfft_command: Command, words: list[str], tmp_p
     ended = cfft_command("run", *words, "--dry-run")
 
     assert ended.code == 0
-    assert ended.out.endswith("Nothing was trained: leave --dry-run out to start.\n")
+    assert ended.out.endswith("Nothing was trained. Run again without --dry-run to start.\n")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -96,7 +96,7 @@ def test_resuming_a_finished_run_shows_its_results(cfft_command: Command, words:
     again = cfft_command("run", "--resume", "--out", "RUN", "--json")
 
     assert again.out == first.out
-    assert "is already finished" in again.err
+    assert again.err.startswith("the run in RUN is already finished")
 
 
 @pytest.fixture

@@ -131,17 +131,17 @@ def test_a_weight_file_that_was_copied_away_still_says_whose_it_is(
     _save(tmp_path / "stored", TeacherSource(models.start, older))
     copied = (tmp_path / "stored" / "weights.safetensors").rename(tmp_path / "w.safetensors")
 
-    with pytest.raises(cfft.WeightsError, match=r"w\.safetensors: .* width is 9, here 8"):
+    with pytest.raises(cfft.WeightsError, match=r"w\.safetensors: .* width is 9, not 8"):
         models.load(copied)
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"identity": {"library": "mine", "width": "16"}}, "width is 16, here 8"),
-        ({"classes": ("cat", "dog", "cow")}, "it has 3 classes, here 2"),
-        ({"classes": ("cat", "cow")}, "class 1 is 'cow', here 'dog'"),
-        ({"normalised": False}, "head on normalised features is False, here True"),
+        ({"identity": {"library": "mine", "width": "16"}}, "width is 16, not 8"),
+        ({"classes": ("cat", "dog", "cow")}, "it has 3 classes, not 2"),
+        ({"classes": ("cat", "cow")}, "class 1 is 'cow', not 'dog'"),
+        ({"normalised": False}, "head on normalised features is False, not True"),
         ({"preprocessing": attrs.evolve(PREPARED, resize=30)}, "preprocessing resize is 30"),
     ],
 )

@@ -170,11 +170,11 @@ def test_an_unfinished_run_is_named_with_the_way_to_finish_it(write_run: Write) 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("missing", "found nothing at"),
+        ("missing", "missing' not found: give"),
         ("empty", r"is no run \(no config.toml\) and no evaluation \(no evaluation.json\)"),
         ("run/config.toml", "is a file: give its directory, .*run"),
         ("file.jsonl", "is a file: accuracies as JSON lines are read with --import"),
-        ("none*", "found nothing at"),
+        ("none*", r"none\*' not found: give"),
     ],
 )
 def test_paths_that_hold_nothing_to_report_are_named(tmp_path: Path, name: str, words: str) -> None:

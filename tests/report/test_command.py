@@ -88,7 +88,7 @@ def test_the_published_form_of_a_name_reaches_table_and_page_unharmed(
     ("words", "line"),
     [
         ([], "nothing to report: give run or evaluation directories, or --import FILE"),
-        (["no-run"], "found nothing at 'no-run': give run or evaluation directories"),
+        (["no-run"], "'no-run' not found: give run or evaluation directories"),
         (["--import", "no.jsonl"], "no.jsonl: cannot be read"),
         (["--import", "models.jsonl", "--id", "z"], "--id z: no model has it; there are: x"),
         (

@@ -58,7 +58,7 @@ model that the runs beside it started from, or --model with --pretrained.
 Each parameter of a suite has a full spelling, listed below once the suite is chosen, and a short \
 one: --data DIR goes to the chosen suite.
 
-To compare masks with segmentations: cfft eval masks --help
+To measure masks against segmentations: cfft eval masks --help
 """
 
 

@@ -130,12 +130,18 @@ def _own_options(registry: Registry) -> Iterator[Option]:
     )
     yield Option("models", models, "", "RUN", repeated=True, is_argument=True)
     yield from _image_options()
-    cuts = f"thresholds to cut maps at [default {','.join(_THRESHOLDS)}]"
+    cuts = f"measure one mask per threshold [default {','.join(_THRESHOLDS)}]"
     yield Option("thresholds", cuts, MEASURING, "X,...", param=THRESHOLDS)
-    mask = f"mask to cut them with:  {', '.join(cut_masks(registry))} [default {_usual('mask')}]"
-    yield Option("mask", mask, MEASURING, "NAME")
+    sides = f"{', '.join(cut_masks(registry))} [default {_usual('mask')}]"
+    yield Option("mask", f"which side of the map to hide: {sides}", MEASURING, "NAME")
     maps = f"{', '.join(registry.names('cam'))} [default {_usual('cam')}]"
-    yield Option("cam", f"map to cut; may be repeated: {maps}", MEASURING, "NAME", repeated=True)
+    yield Option(
+        "cam",
+        f"map that masks are made of; may be repeated: {maps}",
+        MEASURING,
+        "NAME",
+        repeated=True,
+    )
     images = Param("batch_size", int, 32, "images per pass", ge=1)
     yield Option("batch_size", "images per pass [default 32]", MEASURING, "N", param=images)
     yield Option("out", f"write DIR/{_FILE}", MEASURING, "DIR")
@@ -160,4 +166,6 @@ def _image_options() -> Iterator[Option]:
     )
     yield Option("mask_format", form, MEASURING, "NAME")
     limit = Param("limit", int, None, "images per set", ge=1)
-    yield Option("limit", "images per set, drawn by class", MEASURING, "N", param=limit)
+    yield Option(
+        "limit", "at most N images per set, sampled per class", MEASURING, "N", param=limit
+    )

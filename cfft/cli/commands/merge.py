@@ -19,14 +19,14 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
 
 
 def merge(
-    a: Annotated[Path, typer.Argument(help=f"First model: {_ARGUMENT}.", metavar="A")],
-    b: Annotated[Path, typer.Argument(help=f"Second model: {_ARGUMENT}.", metavar="B")],
+    a: Annotated[Path, typer.Argument(help=f"first model: {_ARGUMENT}", metavar="A")],
+    b: Annotated[Path, typer.Argument(help=f"second model: {_ARGUMENT}", metavar="B")],
     out: Annotated[
         Path,
-        typer.Option(help="FILE.safetensors, or a new checkpoint directory.", metavar="PATH"),
+        typer.Option(help="FILE.safetensors, or a new checkpoint directory", metavar="PATH"),
     ],
     alpha: Annotated[
-        float, typer.Option(help="Share of B: 0 gives A, 1 gives B.", metavar="X")
+        float, typer.Option(help="share of B: 0 gives A, 1 gives B", metavar="X")
     ] = 0.5,
 ) -> None:
     """Write (1 - alpha) * A + alpha * B; a directory also describes the model."""

@@ -16,11 +16,11 @@ from cfft.plugin.kinds import KINDS
 from cfft.plugin.registry import Plugin, Provided, Registry, broken_line, clash_line
 
 KindName = Annotated[
-    str | None, typer.Option("--kind", help=f"One kind: {', '.join(KINDS)}.", metavar="KIND")
+    str | None, typer.Option("--kind", help=f"one kind: {', '.join(KINDS)}", metavar="KIND")
 ]
-Words = Annotated[list[str], typer.Argument(help="KIND NAME or KIND.NAME.", metavar="KIND NAME")]
+Words = Annotated[list[str], typer.Argument(help="KIND NAME or KIND.NAME", metavar="KIND NAME")]
 PluginName = Annotated[
-    str | None, typer.Argument(help="Plug-in or distribution [default all].", metavar="[NAME]")
+    str | None, typer.Argument(help="plug-in or distribution \\[default all]", metavar="NAME")
 ]
 
 
@@ -118,7 +118,7 @@ def show_strategy(words: Words, as_json: AsJson = False) -> None:
 
 
 def check_plugins(name: PluginName = None) -> None:
-    """Check that plug-ins load, share no names and keep the rules of their kind."""
+    """Check that plug-ins load, do not share names and keep the rules of their kind."""
     from cfft.testing.complaints import complaints  # torch comes with it; listings do without
 
     registry = Registry.installed()

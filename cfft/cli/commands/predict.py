@@ -31,7 +31,7 @@ _HELP = """{summary}
 
 For example: cfft predict runs/object holiday/ > labels.csv
 
-A line holds path, rank, label, class_index and probability; with --top K each image has K lines.
+Each line holds path, rank, label, class_index and probability; with --top K each image has K lines.
 """
 
 
@@ -42,39 +42,40 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
 
 def predict(
     model: Annotated[
-        Path, typer.Argument(help="Run directory or checkpoint directory.", metavar="RUN")
+        Path, typer.Argument(help="run directory or checkpoint directory", metavar="RUN")
     ],
     images: Annotated[
         list[str],
-        typer.Argument(help="Image files, folders or 'patterns/**/*.jpg'.", metavar="IMAGES"),
+        typer.Argument(help="image files, folders or 'patterns/**/*.jpg'", metavar="IMAGES"),
     ],
-    top: Annotated[int, typer.Option(help="Classes per image.", metavar="K", min=1)] = 1,
+    top: Annotated[int, typer.Option(help="classes per image", metavar="K", min=1)] = 1,
     form: Annotated[
         Format | None,
         typer.Option(
             "--format",
-            help="csv (default) or jsonl, one JSON object per line.",
+            help="csv (default) or jsonl, one JSON object per line",
             metavar="NAME",
         ),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="The same as --format jsonl.", metavar="")
+        bool, typer.Option("--json", help="the same as --format jsonl", metavar="")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="New file, instead of stdout.", metavar="FILE")
+        Path | None, typer.Option(help="new file, instead of stdout", metavar="FILE")
     ] = None,
-    batch_size: Annotated[int, typer.Option(help="Images per pass.", metavar="N", min=1)] = 64,
+    batch_size: Annotated[int, typer.Option(help="images per pass", metavar="N", min=1)] = 64,
     workers: Annotated[
-        int, typer.Option(help="Image-decoding workers; 0: none.", metavar="N", min=0)
+        int,
+        typer.Option(help="decoding workers; 0 decodes in the main process", metavar="N", min=0),
     ] = 2,
     precision: Annotated[
-        Precision, typer.Option(help="auto, fp32, bf16 or fp16, as in a run.", metavar="NAME")
+        Precision, typer.Option(help="auto, fp32, bf16 or fp16, as in a run", metavar="NAME")
     ] = "auto",
     skip_unreadable: Annotated[
         bool,
         typer.Option(
             "--skip-unreadable",
-            help="Leave unreadable images out and say so on stderr.",
+            help="leave unreadable images out and say so on stderr",
             metavar="",
         ),
     ] = False,

@@ -22,6 +22,7 @@ from cfft.runtime.files import first_free, replacing, require_free
 _PANEL = "Drawing"
 _KINDS = ("suite", *COUNTERFACTUAL, "backbone")
 _SETTINGS = ("model", "pretrained", "head", "prompts", "precision", "workers")
+_WORDS = {"suite": "images to draw: {suites}", "precision": "", "workers": ""}
 _FORMATS = (".png", ".pdf", ".svg")
 _HELP = """{summary}
 
@@ -35,7 +36,7 @@ before anything is trained. Maps are of the true label, as in training.
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command, with options for everything that is installed."""
     registry = Registry.installed()
-    options = configuring(registry, list(_own_options(registry)), _KINDS, _SETTINGS)
+    options = configuring(registry, list(_own_options(registry)), _KINDS, _SETTINGS, _WORDS)
     text = _HELP.format(summary=summary)
     add_command(app, name, options, partial(preview, registry), registry, help=text)
 
@@ -73,7 +74,7 @@ def _own_options(registry: Registry) -> Iterator[Option]:
     for kind in COUNTERFACTUAL:
         words = f"{kind} to draw; may be repeated: {', '.join(registry.names(kind))}"
         yield Option(kind, words, _PANEL, "NAME", repeated=True)
-    thresholds = "thresholds to cut maps at, one after another [default that of the mask]"
+    thresholds = "draw one mask per threshold [default that of the mask]"
     yield Option("thresholds", thresholds, _PANEL, "X,...", param=THRESHOLDS)
     rows = Param("pictures", int, 6, "rows", ge=1)
     yield Option("pictures", "rows of images [default 6]", _PANEL, "N", param=rows)

@@ -34,8 +34,8 @@ def report(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Directories of finished runs (cfft run --out) and of evaluations "
-            "(cfft eval --out), or patterns of them in quotes.",
+            help="directories of finished runs (cfft run --out) and of evaluations "
+            "(cfft eval --out), or patterns of them in quotes",
             metavar="RUN|EVAL ...",
             show_default=False,
         ),
@@ -44,8 +44,8 @@ def report(
         list[Path] | None,
         typer.Option(
             "--import",
-            help="Accuracies measured elsewhere: one JSON object per line and model, such as "
-            '{"name": "a", "ImageNet": 0.75, "ImageNetV2": 0.63}; may be repeated.',
+            help="accuracies measured elsewhere: one JSON object per line and model, such as "
+            '{"name": "a", "ImageNet": 0.75, "ImageNetV2": 0.63}; may be repeated',
             metavar="FILE.jsonl",
         ),
     ] = None,
@@ -53,30 +53,30 @@ def report(
         list[str] | None,
         typer.Option(
             "--id",
-            help="Set of imported files that is in distribution (ID), all others are OOD; may be "
-            "repeated; the first is the x-axis of figures. Without it ImageNet where a file "
-            "has it, else its first set.",
+            help="set of imported files that is in distribution (ID), all others are OOD; may be "
+            "repeated; the first is the x-axis of figures; without it ImageNet where a file "
+            "has it, else its first set",
             metavar="SET",
         ),
     ] = None,
     baseline_line: Annotated[
         list[str] | None,
         typer.Option(
-            help="Model or configuration, or a pattern of them, that the line of effective "
-            "robustness is fitted to; it takes 3 models; may be repeated. Without it all models "
-            "but weight ensembles, if there are 10 or more.",
+            help="model or configuration, or a pattern of them, that the line of effective "
+            "robustness is fitted to; it takes 3 models; may be repeated; without it all models "
+            "but weight ensembles, if there are 10 or more",
             metavar="NAME",
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Directory to write.", metavar="DIR", show_default="a new one, report*"),
+        typer.Option(help="directory to write", metavar="DIR", show_default="a new one, report*"),
     ] = None,
     as_json: Annotated[
         bool,
         typer.Option(
             "--json",
-            help="Print the numbers as JSON; without --out nothing is written.",
+            help="print the numbers as JSON; without --out nothing is written",
             metavar="",
         ),
     ] = False,

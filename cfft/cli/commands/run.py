@@ -28,7 +28,8 @@ _HELP = """{summary}
 
 For example: cfft run --suite NAME --data DIR --model ViT-B-32 --pretrained openai
 
-Without images and model, cfft run uses its embedded images and model and takes two minutes.
+Without --suite and --model, cfft trains its built-in model on its built-in images, in about two \
+minutes.
 
 Each parameter has a full spelling, listed below, and a short one: --PARAM goes to the chosen \
 strategy that has it. More about each: cfft plugins show KIND NAME
@@ -76,7 +77,7 @@ def _show(results: RunResults | Mapping[str, Any], out: Path, *, as_json: bool) 
     if as_json:
         typer.echo(json_text(results))
     elif not isinstance(results, RunResults):
-        typer.echo("Nothing was trained: leave --dry-run out to start.")
+        typer.echo("Nothing was trained. Run again without --dry-run to start.")
     else:
         print_results(console(), results)
         print_whereabouts(console(), out)

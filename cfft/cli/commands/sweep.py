@@ -40,18 +40,20 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
 
 
 def sweep(
-    file: Annotated[str, typer.Argument(help="FILE.toml, or a name.", metavar="SWEEP")],
+    file: Annotated[str, typer.Argument(help="FILE.toml, or a name", metavar="SWEEP")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of all runs.", metavar="DIR", show_default="runs/SWEEP"),
+        typer.Option(help="folder of all runs", metavar="DIR", show_default="runs/SWEEP"),
     ] = None,
     jobs: Annotated[
-        int, typer.Option(help="Runs at the same time; they share the cores.", metavar="N", min=1)
+        int, typer.Option(help="runs at the same time; they share the cores", metavar="N", min=1)
     ] = 1,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check and list the runs; train nothing.", metavar="")
+        bool, typer.Option("--dry-run", help="check and list the runs; train nothing", metavar="")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print sweep.json.", metavar="")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print sweep.json and nothing else", metavar="")
+    ] = False,
 ) -> None:
     """Do the runs of a sweep and show their table."""
     declared, registry = read_sweep(file), Registry.installed()
@@ -105,7 +107,8 @@ def _list_runs(sweep: Sweep, registry: Registry, out: Path, as_json: bool) -> No
         return
     for job in jobs:
         typer.echo(f"{job.directory.root}: {job.name}")
-    typer.echo(f"{counted(len(jobs), 'run')}; nothing was trained: leave --dry-run out to start.")
+    runs = counted(len(jobs), "run")
+    typer.echo(f"{runs}. Nothing was trained. Run again without --dry-run to start.")
 
 
 def _columns(rows: Sequence[Outcome]) -> list[str]:

@@ -13,7 +13,7 @@ from cfft.cli.errors import RunInterruptedError
 from cfft.errors import ConfigError, unknown_name
 
 HELP, HELP_ALL = "--help", "--help-all"
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.", metavar="")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON and nothing else", metavar="")]
 
 
 class Command(TyperCommand):
@@ -60,7 +60,7 @@ def _in_one_line(command: str, words: Sequence[str], everything: str) -> Iterato
     except typer.TyperException as error:
         if hasattr(error, "possibilities"):  # an unknown option
             raise ConfigError(_unknown(error, f"{command} {everything}", words)) from None
-        message = error.format_message().rstrip(".")
+        message = error.format_message().rstrip(".").replace("Value error, ", "")
         raise ConfigError(f"{message[:1].lower()}{message[1:]}; see {command} {HELP}") from None
 
 

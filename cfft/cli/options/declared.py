@@ -76,7 +76,7 @@ def as_function(named: Mapping[str, Option], action: Callable[..., None]) -> Cal
         )
 
     parameters = [_parameter(name, option) for name, option in named.items()]
-    everything = Annotated[bool, typer.Option(HELP_ALL, help="Show every option.", metavar="")]
+    everything = Annotated[bool, typer.Option(HELP_ALL, help="show every option", metavar="")]
     last = inspect.Parameter("all", inspect.Parameter.KEYWORD_ONLY, default=False)
     parameters.append(last.replace(annotation=everything))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -93,7 +93,7 @@ JSON = Option("as_json", "print results as JSON and nothing else", OUTPUT, spell
 def run_options(registry: Registry) -> list[Option]:
     """Return the options of `cfft run` in the order of its help."""
     out = "run directory [default a new one in runs/]"
-    resume = "continue the interrupted run in --out with its own configuration"
+    resume = "resume the interrupted run in --out with its stored configuration"
     plan = "show the plan and check everything, but do not train"
     own = [
         Option("out", out, OUTPUT, "DIR"),
@@ -199,9 +199,11 @@ def _kind_options(registry: Registry) -> Iterator[Option]:
 
 
 def _kind_words(kind: Kind, names: tuple[str, ...]) -> str:
-    default = [choice.use for choice in read_defaults().chosen.get(kind.name, ())]
-    notes = [f"default {', '.join(default)}"] if default else []
-    notes += ["may be repeated", f"none for no {kind.name}"] if kind.name in LISTS else []
+    default = ", ".join(choice.use for choice in read_defaults().chosen.get(kind.name, ()))
+    if kind.name == "teacher":
+        default = default or "those that the losses follow"
+    notes = [f"default {default}"] if default else []
+    notes += ["may be repeated", "none turns all off"] if kind.name in LISTS else []
     brackets = f" [{'; '.join(notes)}]" if notes else ""
     return f"{kind.purpose}: {', '.join(names)}{brackets}"
 

@@ -53,7 +53,7 @@ def listing(*columns: str) -> Table:
 
 
 def print_whole(console: Console, table: Table) -> None:
-    """Print a table of a name and numbers a row; numbers are never cut, nor names left out.
+    """Print a table of a name and numbers per row; numbers are never cut, nor names left out.
 
     Where the terminal is too narrow for that its lines are longer.
     """

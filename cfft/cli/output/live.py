@@ -21,7 +21,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class Quiet(Silent):
-    """Print warnings alone, on stderr, so that stdout holds nothing but JSON."""
+    """Print notes and warnings alone, on stderr, so that stdout holds nothing but JSON."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -32,6 +32,9 @@ class Quiet(Silent):
 
     def close(self) -> None:
         """Leave the screen as it was found; safe to repeat."""
+
+    def noted(self, message: str) -> None:
+        self.console.print(message, soft_wrap=True)
 
     def warned(self, message: str) -> None:
         self.console.print(f"warning: {message}", style="yellow", soft_wrap=True)
@@ -55,7 +58,7 @@ class Lines(Quiet):
         self.epochs = plan.data["config"]["training"]["epochs"]
 
     def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
-        self.console.print(f"{name}: {total} to do")
+        self.console.print(f"{name}: {total:,}")
         return super().task(name, total)
 
     def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -122,7 +125,7 @@ class Clock:
 
 
 def reporter(out: Console, console: Console, *, as_json: bool) -> Quiet:
-    """Return warnings alone for JSON, a bar in a terminal, lines in pipes and files."""
+    """Return notes and warnings alone for JSON, a bar in a terminal, lines in pipes and files."""
     if as_json:
         return Quiet(console)
     return Bar(out, console) if console.is_terminal else Lines(out, console)

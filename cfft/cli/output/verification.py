@@ -28,9 +28,9 @@ def print_verification(console: Console, found: Verification) -> None:
     for image in found.unreadable:
         where = f"{image.images.name}: {image.path}"
         console.print(f"cannot be read: {where}: {image.reason}", soft_wrap=True)
-    for line in _repeated("the same image", found.leaks):
+    for line in _repeated("same image", found.leaks):
         console.print(line, soft_wrap=True)
-    for line in _repeated("one image, several labels", found.contradictions):
+    for line in _repeated("same image with several labels", found.contradictions):
         console.print(line, soft_wrap=True)
 
 
@@ -86,6 +86,6 @@ def _notes(found: Verification) -> Iterator[str]:
 
 def _repeated(what: str, images: Sequence[Copies]) -> Iterator[str]:
     for copies in images[:_MOST_SHOWN]:
-        yield f"{what}: {' = '.join(map(str, copies.places))}"
+        yield f"{what} in {' and '.join(map(str, copies.places))}"
     if len(images) > _MOST_SHOWN:
         yield f"... and {len(images) - _MOST_SHOWN:,} more, listed by --json"

@@ -25,7 +25,7 @@ class Place:
     label: int
 
     def __str__(self) -> str:
-        return f"{self.set}: {self.image}"
+        return f"{self.set} ({self.image})"
 
 
 @attrs.frozen

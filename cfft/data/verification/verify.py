@@ -67,8 +67,8 @@ class Verification:
             *self.failures,
             *(line for reason in reasons for line in reason.splitlines()),
             *(line for found in self.sets for line in found.lines),
-            *_images(len(self.unreadable), "that cannot be read"),
-            *_images(len(self.leaks), "shared by sets of different roles"),
+            *_images(len(self.unreadable), "cannot", "cannot", "be read"),
+            *_images(len(self.leaks), "is", "are", "shared by sets that must be disjoint"),
         )
 
     def record(self) -> dict[str, Any]:
@@ -159,6 +159,6 @@ def _lacking(sets: Sets, expected: Iterable[str], refused: Mapping[str, str]) ->
     return {name: "it was not found" for name in expected if name not in given | refused.keys()}
 
 
-def _images(count: int, which: str) -> Iterator[str]:
+def _images(count: int, one: str, many: str, rest: str) -> Iterator[str]:
     if count:
-        yield f"{counted(count, 'image')} {which}"
+        yield f"{counted(count, f'image {one}', f'images {many}')} {rest}"

@@ -45,7 +45,7 @@ class ObjectSource:
     """Hold the sets to measure and the source of their segmentations.
 
     `sets`: train, test, or names of sets. `masks`: PNG files or a JSON file in `form` (binary,
-    trimap or coco); None where the sets know it themselves. `limit`: images a set, by class.
+    trimap or coco); None where the sets know it themselves. `limit`: images per set, by class.
     """
 
     sets: tuple[str, ...]

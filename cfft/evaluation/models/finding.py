@@ -106,7 +106,7 @@ def matching(text: str, wanted: str) -> list[Path]:
     """
     paths = paths_called(text)
     if not paths:
-        raise ConfigError(f"found nothing at '{text}': give {wanted}")
+        raise ConfigError(f"'{text}' not found: give {wanted}")
     return paths
 
 

@@ -30,7 +30,7 @@ def read_imports(paths: Sequence[Path], id_sets: Sequence[str]) -> Material:
 def _read_file(path: Path, id_sets: Sequence[str]) -> list[ReportedModel]:
     lines = list(read_lines(path))
     if not lines:
-        raise DataError(f"{path}: no models, wanted one JSON object a line")
+        raise DataError(f"{path}: no models, wanted one JSON object per line")
     shares = [accuracies(line, place) for place, line in lines]
     ids = _in_distribution(list(dict.fromkeys(name for own in shares for name in own)), id_sets)
     models: dict[str, ReportedModel] = {}

@@ -1,4 +1,4 @@
-"""The suite `domains`: one folder a domain, one of them in-distribution."""
+"""The suite `domains`: one folder per domain, one of them in-distribution."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class DomainsSuite(Suite):
     _kfold.txt; its test lists hold whole domains, so that the ID test set is <domain>_crossval.
     """
 
-    data: Path = param(help="folder that holds one folder a domain")
+    data: Path = param(help="folder that holds one folder per domain")
     id: str | None = param(
         None, help="required: the in-distribution domain, which is trained on; the others are OOD"
     )
@@ -70,7 +70,7 @@ class DomainsSuite(Suite):
 
     def open(self, seed: int) -> SuiteSets:
         """Return the sets; raises ConfigError for an unknown domain, DataError without classes."""
-        folders = folders_in(self.data, "one folder a domain")
+        folders = folders_in(self.data, "one folder per domain")
         of_lists = [folder for folder in folders if holds_lists(self.data / folder)]
         domains = [folder for folder in folders if folder not in of_lists]
         chosen = self._chosen(domains)

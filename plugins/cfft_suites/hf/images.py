@@ -150,8 +150,8 @@ def _labels(
 def _require_labels(name: str, column: str, values: Sequence[Any], names: Sequence[str]) -> None:
     if not names:
         raise ConfigError(
-            f"set '{name}': labels in column '{column}' have no names: give a file with one a line "
-            "(--classes)"
+            f"set '{name}': labels in column '{column}' have no names: give a file with one "
+            "per line (--classes)"
         )
     wrong = [
         value for value in values if not isinstance(value, int) or value not in range(len(names))

@@ -53,7 +53,7 @@ class HfSuite(Suite):
     image_column: str | None = param(None, help="column of images; none: found by its type")
     label_column: str | None = param(None, help="column of labels; none: found by its type")
     classes: Path | None = param(
-        None, help="file with one class name a line, for labels without names or with others"
+        None, help="file with one class name per line, for labels without names or with others"
     )
     requires: ClassVar[Mapping[str, str]] = _REQUIRES
     known_sets: ClassVar[tuple[str, ...]] = (*PARTS, "every name in ood")

@@ -25,7 +25,7 @@ class WebDatasetSuite(Suite):
     `train`, each class for itself, from the run's seed.
     """
 
-    classes: Path = param(help="file with one class name a line, in the order of the labels")
+    classes: Path = param(help="file with one class name per line, in the order of the labels")
     data: Path | None = param(None, help="folder that patterns without a URL start from")
     train_tars: str | None = param(None, help="tars to train on; none: only measure")
     val_tars: str | None = param(None, help="tars to validate on; none: drawn from train")

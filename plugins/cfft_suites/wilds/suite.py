@@ -41,7 +41,7 @@ class WildsSuite(Suite):
         (70.0, 10.0, 20.0), help="train/val/test, for ID parts that WILDS lacks"
     )
     classes: Path | None = param(
-        None, help="file with one class name a line; none: as WILDS calls them, else numbers"
+        None, help="file with one class name per line; none: as WILDS calls them, else numbers"
     )
     requires: ClassVar[Mapping[str, str]] = _REQUIRES
     known_sets: ClassVar[tuple[str, ...]] = (*_ID_PARTS, "val (OOD)", "test (OOD)")

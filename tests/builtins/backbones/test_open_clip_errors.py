@@ -187,7 +187,7 @@ def test_weights_of_a_run_with_another_activation_are_refused(
     written = tmp_path / "run" / "best" / "weights.safetensors"
     (tmp_path / copied_to).write_bytes(written.read_bytes())
 
-    with pytest.raises(cfft.WeightsError, match="activation is QuickGELU, here GELU"):
+    with pytest.raises(cfft.WeightsError, match="activation is QuickGELU, not GELU"):
         _build(config, tmp_path / copied_to)
 
 

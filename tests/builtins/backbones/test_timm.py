@@ -86,7 +86,7 @@ def test_weights_of_a_run_with_other_facts_are_refused(copied_to: str, tmp_path:
     written = tmp_path / "run" / "best" / "weights.safetensors"
     (tmp_path / copied_to).write_bytes(written.read_bytes())
 
-    with pytest.raises(cfft.WeightsError, match="activation is QuickGELU, here GELU"):
+    with pytest.raises(cfft.WeightsError, match="activation is QuickGELU, not GELU"):
         TimmBackbone().build(NAME, str(tmp_path / copied_to))
 
 
