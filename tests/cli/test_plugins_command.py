@@ -151,6 +151,14 @@ def test_unknown_names_are_answered_with_the_nearest(
     assert line in ended.err
 
 
+@pytest.mark.parametrize("plugin", ["masks", "losses", "suites", "backbones"])
+def test_check_finds_nothing_wrong_with_the_built_ins(cfft_command: Command, plugin: str) -> None:
+    ended = cfft_command("plugins", "check", plugin)
+
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.endswith(": all is well\n")
+
+
 def test_check_runs_the_conformance_kit_on_one_distribution(
     cfft_command: Command, install: Install
 ) -> None:

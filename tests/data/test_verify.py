@@ -187,6 +187,16 @@ def test_of_many_faults_the_first_are_told(data: Path) -> None:
     assert found.problems[-1] == "set 'snow': 2 more faults, which --json lists"
 
 
+def test_json_keeps_the_keys_that_scripts_read(data: Path) -> None:
+    found = verify(Folders(data, {"snow": Expected(2, 2)}), 0).record()
+
+    (snow,) = (each for each in found["sets"] if each["name"] == "snow")
+    assert isinstance(snow["pictures"], int)
+    assert snow["expected"] == {"pictures": 2, "classes": 2, "per_class": None}
+    places = [place for copies in found["copies"] for place in copies["places"]]
+    assert all(place.keys() == {"set", "role", "picture", "label"} for place in places)
+
+
 def test_a_set_that_cannot_be_opened_hides_no_other_one(data: Path) -> None:
     @attrs.frozen
     class Torn(Folders):

@@ -27,6 +27,7 @@ def examples(
 
 
 @pytest.mark.filterwarnings("ignore:.*27 training images:UserWarning")
+@pytest.mark.filterwarnings("ignore:mine does not say:UserWarning")
 def test_the_examples_of_the_page_run_in_their_order(
     examples: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,5 +1,7 @@
 """Checkpoints: complete or refused, replaced in one stroke, free of pickles."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,24 @@ def test_the_newer_checkpoint_replaces_the_older_and_leaves_nothing_beside_it(
 
     assert load_model(tmp_path / "last").weights["head.weight"].unique().item() == 2.0
     assert [path.name for path in tmp_path.iterdir()] == ["last"]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("weights.safetensors", "is no safetensors file"), ("state.json", "is no JSON file")],
+)
+def test_a_file_that_was_replaced_together_with_its_digest_is_named(
+    tmp_path: Path, name: str, says: str
+) -> None:
+    save(tmp_path / "last", checkpoint())
+    manifest = tmp_path / "last" / "manifest.json"
+    content = json.loads(manifest.read_text())
+    content["files"][name]["sha256"] = hashlib.sha256(b"odd").hexdigest()
+    manifest.write_text(json.dumps(content))
+    (tmp_path / "last" / name).write_bytes(b"odd")
+
+    with pytest.raises(WeightsError, match=says):
+        load(tmp_path / "last")
 
 
 def test_the_older_checkpoint_counts_where_the_machine_stopped_between_two_renames(

@@ -325,3 +325,16 @@ def test_no_loss_may_take_the_label_of_another_term(label: str):
 def test_a_misspelt_need_is_the_plug_ins_error():
     with pytest.raises(PluginError, match=r"unknown need 'teacher\.orignal'.*'teacher\.original'"):
         step_of(ScoreMask(), DropFill(), {"odd": Misspelt()})
+
+
+@cfft.loss("weightless")
+class WeightlessLoss:
+    """Measure without a weight."""
+
+    def measure(self, outputs):
+        return outputs.student_original.logits.mean()
+
+
+def test_a_loss_without_a_weight_is_refused():
+    with pytest.raises(PluginError, match="loss 'weightless' has no weight: declare weight"):
+        TrainingStep(tiny_classifier(), None, None, None, {"weightless": WeightlessLoss()}, {})

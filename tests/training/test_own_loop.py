@@ -140,3 +140,46 @@ def test_a_saved_model_is_the_same_when_it_is_read(tmp_path: Path) -> None:
     assert read_model(tmp_path / "mine").description == model.description
     with pytest.raises(cfft.ConfigError, match="mine exists"):
         cfft.save(model, tmp_path / "mine")
+
+
+@pytest.mark.parametrize("classes", ["cat", [], ["cat"]])
+def test_classes_are_a_list_of_two_or_more(classes: str | list[str]) -> None:
+    with pytest.raises(cfft.ConfigError, match="classes must be a list of two names or more"):
+        cfft.starting_model(model="cfft-mini", classes=classes)
+
+
+@pytest.mark.parametrize("student", ["runs/a", torch.nn.Linear(2, 2)])
+def test_a_student_that_is_no_model_of_cfft_is_refused(student: object) -> None:
+    with pytest.raises(cfft.ConfigError, match="training_step takes what"):
+        cfft.training_step(student)
+
+
+def test_what_is_saved_is_the_model_and_not_the_step(tmp_path: Path) -> None:
+    with pytest.raises(cfft.ConfigError, match="got a CounterfactualStep"):
+        cfft.save(step_of(), tmp_path / "mine")
+
+
+def test_the_first_batch_is_checked() -> None:
+    images, labels = images_and_labels()
+    step = step_of(mask="random", fill="multi")
+
+    with pytest.raises(cfft.DataError, match=r"images must be in 0\.\.1, got .*: divide by 255"):
+        step(images * 255, labels)
+    with pytest.raises(cfft.DataError, match=r"labels must be 0 to \d+, got "):
+        step(images, labels + 1000)
+    with pytest.raises(cfft.DataError, match=r"labels must be a tensor \[B\] of int64"):
+        step(images, labels.tolist())
+    assert step.number == 0
+
+
+def test_the_variance_is_measured_on_batches_with_or_without_labels() -> None:
+    images, labels = images_and_labels()
+    alone, paired = (step_of(**{"loss.feature-mse.scale": "relative"}) for _ in range(2))
+
+    alone.measure_feature_variance([images])
+    paired.measure_feature_variance([(images, labels)])
+
+    variances = [each.step.teacher("clip").feature_variance for each in (alone, paired)]
+    torch.testing.assert_close(*variances)
+    with pytest.raises(cfft.ConfigError, match="give batches of training images"):
+        alone.measure_feature_variance([])
