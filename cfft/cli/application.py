@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cfft.cli.options.command import Group
+from cfft.cli.options.command import CommandGroup
 
 COMMANDS: Mapping[str, str] = {
     "run": "Fine-tune a model; measure its robustness before and after.",
@@ -29,7 +29,7 @@ def application(words: Sequence[str]) -> typer.Typer:
     """Make the commands; `words` are the arguments, the first of which names a command."""
     asked = words[0] if words else ""
     app = typer.Typer(
-        cls=Group,
+        cls=CommandGroup,
         help="Fine-tune vision transformers on your own images without losing robustness.",
         epilog="Start with: cfft run --help",
         add_completion=False,

@@ -45,7 +45,6 @@ class Layer:
     loose: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     short: dict[str, Any] = attrs.field(factory=dict)
     settings: dict[str, dict[str, Any]] = attrs.field(factory=dict)
-    warnings: list[str] = attrs.field(factory=list)
 
     def choose(self, kind: str, names: Iterable[str]) -> None:
         """Choose strategies of a kind by name; `none` in a list means an empty list."""

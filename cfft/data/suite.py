@@ -189,7 +189,10 @@ class Suite(Interface):
     """
 
     known_sets: ClassVar[tuple[str, ...]] = ()
-    """Names of the sets, or a description where they depend on the data, for `cfft data list`."""
+    """Names of the sets, or a description where they depend on the data, for `cfft data list`.
+
+    Default: none.
+    """
 
     requires: ClassVar[Mapping[str, str]] = {}
     """Optional modules that the suite needs, each with the requirement to give to pip.

@@ -22,7 +22,7 @@ from cfft.step.engine import refilled
 from cfft.step.interfaces import Cam, Refiller
 from cfft.step.passes import CleanPass
 from cfft.training.sheet import (
-    Column,
+    SheetColumn,
     counterfactual_column,
     draw_columns,
     hidden_column,
@@ -101,12 +101,12 @@ def preview_sheet(
     return draw_columns(_columns(view, combinations, seed), names[:rows])
 
 
-def _columns(view: CleanPass, combinations: Sequence[Combination], seed: int) -> list[Column]:
+def _columns(view: CleanPass, combinations: Sequence[Combination], seed: int) -> list[SheetColumn]:
     """Make the columns of all combinations from left to right, each once."""
     several_cams = len({each.cam.strategy for each in combinations}) > 1
     images = view.batch.images
-    maps: dict[Cam, Column] = {}
-    others: dict[tuple[Any, ...], Column] = {}
+    maps: dict[Cam, SheetColumn] = {}
+    others: dict[tuple[Any, ...], SheetColumn] = {}
     for each in combinations:
         mask_rng, fill_rng = sheet_draws(seed)
         cam, mask, fill = each.cam, each.mask, each.fill
@@ -124,7 +124,7 @@ def _columns(view: CleanPass, combinations: Sequence[Combination], seed: int) ->
         if key not in others:
             made = refilled(fill.strategy, view.batch, selection, fill_rng)
             others[key] = counterfactual_column(made, title(fill, _changed(fill)))
-    return [Column("original", images), *maps.values(), *others.values()]
+    return [SheetColumn("original", images), *maps.values(), *others.values()]
 
 
 def title(chosen: Chosen, values: Mapping[str, Any], notes: Sequence[str] = ()) -> str:

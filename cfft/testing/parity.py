@@ -23,7 +23,7 @@ _FLOOR = 1e-6
 
 
 @attrs.frozen
-class Row:
+class ComparedQuantity:
     """Compare one quantity: `relative` has to stay within `tolerance`, 0 for masks.
 
     For masks `absolute` counts patches that differ and `relative` is their share; of a drawn mask
@@ -41,7 +41,7 @@ class Row:
 class Report:
     """Hold the rows of a file, and the names of its inputs and of unknown quantities."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ComparedQuantity, ...]
     inputs: tuple[str, ...]
     unknown: tuple[str, ...]
 
@@ -61,7 +61,7 @@ def check(path: Path) -> Report:
     return Report(tuple(rows), tuple(vectors.inputs), tuple(unknown))
 
 
-def compare(quantity: str, computed: Tensor, expected: Tensor) -> Row:
+def compare(quantity: str, computed: Tensor, expected: Tensor) -> ComparedQuantity:
     """Compare a recomputed quantity with the file's; raises DataError where shapes differ.
 
     Relative errors of tensors [B, ...] are the largest absolute error over the largest absolute
@@ -74,13 +74,15 @@ def compare(quantity: str, computed: Tensor, expected: Tensor) -> Row:
     computed = computed.detach().reshape(expected.shape)
     if not expected.is_floating_point():
         differ = int((computed != expected).sum())
-        return Row(quantity, differ, differ / expected.numel(), 0.0, differ == 0)
+        return ComparedQuantity(quantity, differ, differ / expected.numel(), 0.0, differ == 0)
     error, size = (computed - expected).abs().double(), expected.abs().double()
     share = _FLOOR if expected.ndim == 1 else 1.0
     least = (share * size.max()).clamp(min=torch.finfo(torch.double).tiny)
     relative = (error / size.clamp(min=least)).max().item()
     tolerance = _NORMS if quantity.endswith(".grad_norms") else _NUMBERS
-    return Row(quantity, error.max().item(), relative, tolerance, relative <= tolerance)
+    return ComparedQuantity(
+        quantity, error.max().item(), relative, tolerance, relative <= tolerance
+    )
 
 
 def as_table(report: Report) -> str:

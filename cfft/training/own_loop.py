@@ -243,7 +243,8 @@ def _configured(
     named = {"model": dict(model or ({} if asks_model else embedded.settings["model"]))}
     below = Layer("caller", chosen={"suite": embedded.chosen["suite"]}, settings=named)
     asked = Keywords(registry, kinds, tables, not asks_model)
-    return resolve(registry, asked.layers(keywords, [below]))
+    above = [] if asks_model else [below]  # whatever a recipe or file says of images and model
+    return resolve(registry, [*asked.layers(keywords, [below]), *above])
 
 
 def _features(

@@ -71,7 +71,7 @@ def one_of_each_class(labels: Sequence[int], count: int) -> list[int]:
 
 
 @attrs.frozen(eq=False)
-class Column:
+class SheetColumn:
     """Hold one column of a sheet.
 
     `images`: [B, 3, H, W] in 0..1, of which the first rows are drawn. `notes`: a line under each,
@@ -92,7 +92,7 @@ def draw_sheet(outputs: StepOutputs, names: Sequence[str]) -> Figure:
         raise ValueError("no sheet can be drawn of a step without mask and fill")
     images, selection = outputs.batch.images, outputs.selection
     columns = [
-        Column("original", images),
+        SheetColumn("original", images),
         *([map_column(selection.scores, images)] if selection.scores is not None else []),
         hidden_column(selection, images),
         counterfactual_column(outputs.counterfactual),
@@ -100,7 +100,7 @@ def draw_sheet(outputs: StepOutputs, names: Sequence[str]) -> Figure:
     return draw_columns(columns, names)
 
 
-def draw_columns(columns: Sequence[Column], names: Sequence[str]) -> Figure:
+def draw_columns(columns: Sequence[SheetColumn], names: Sequence[str]) -> Figure:
     """Draw `columns` side by side, with a row for each of `names`."""
     rows = len(names)
     figure = Figure(figsize=(_INCH * len(columns), _INCH * rows), layout="constrained", dpi=120)
@@ -116,27 +116,29 @@ def draw_columns(columns: Sequence[Column], names: Sequence[str]) -> Figure:
     return figure
 
 
-def map_column(scores: Tensor, images: Tensor, title: str = "map") -> Column:
+def map_column(scores: Tensor, images: Tensor, title: str = "map") -> SheetColumn:
     """Return a map [B, gh, gw] in 0..1 in colours."""
     heat = colormaps["magma"](enlarged(scores, _size(images)).float().cpu().numpy())  # [B, H, W, 4]
-    return Column(title, torch.from_numpy(heat)[..., :3].permute(0, 3, 1, 2))
+    return SheetColumn(title, torch.from_numpy(heat)[..., :3].permute(0, 3, 1, 2))
 
 
-def hidden_column(selection: MaskSelection, images: Tensor, title: str = "hidden") -> Column:
+def hidden_column(selection: MaskSelection, images: Tensor, title: str = "hidden") -> SheetColumn:
     """Return the images with hidden patches darkened, and how much that is."""
     hidden = enlarged(selection.hidden, _size(images))[:, None]  # [B, 1, H, W]
     shares = selection.hidden.float().mean(dim=(1, 2)).tolist()
     notes = tuple(f"{100 * share:.0f} % hidden" for share in shares)
-    return Column(title, torch.where(hidden, _DARK * images, images), notes)
+    return SheetColumn(title, torch.where(hidden, _DARK * images, images), notes)
 
 
-def counterfactual_column(counterfactual: Counterfactual, title: str = "counterfactual") -> Column:
+def counterfactual_column(
+    counterfactual: Counterfactual, title: str = "counterfactual"
+) -> SheetColumn:
     """Return counterfactual images, dropped patches in grey."""
     images = counterfactual.images
     if counterfactual.dropped is not None:
         dropped = enlarged(counterfactual.dropped, _size(images))[:, None]
         images = images.masked_fill(dropped, _GREY)
-    return Column(title, images)
+    return SheetColumn(title, images)
 
 
 def _size(images: Tensor) -> tuple[int, int]:

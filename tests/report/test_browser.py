@@ -301,7 +301,7 @@ def test_a_theme_is_remembered(open_page: Callable[..., Page]) -> None:
     assert page.get_by_label("dark").is_checked()
 
 
-def test_a_image_is_enlarged_and_closed_by_keyboard(open_page: Callable[..., Page]) -> None:
+def test_an_image_is_enlarged_and_closed_by_keyboard(open_page: Callable[..., Page]) -> None:
     page = open_page()
     image = page.locator(".enlarge").first
 

@@ -183,3 +183,12 @@ def test_the_variance_is_measured_on_batches_with_or_without_labels() -> None:
     torch.testing.assert_close(*variances)
     with pytest.raises(cfft.ConfigError, match="give batches of training images"):
         alone.measure_feature_variance([])
+
+
+def test_what_a_file_says_of_images_and_model_has_no_effect(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('[suite]\nuse = "folder"\ndata = "nowhere"\n[model]\nname = "timm:vit"\n')
+
+    step = step_of(config=file, mask="random", fill="multi")
+
+    assert step.step.losses["feature-mse"].scale == "raw"

@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 from cfft.cli.errors import starting
-from cfft.cli.options.command import AsJson, Command, Group
+from cfft.cli.options.command import AsJson, Command, CommandGroup
 from cfft.cli.options.declared import add_command
 from cfft.cli.options.options import JSON, Option, parameter_options
 from cfft.cli.output.consoles import console
@@ -42,7 +42,7 @@ For example: cfft data verify domains DIR --id photo
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command with its two sub-commands."""
     registry = Registry.installed()
-    data = typer.Typer(cls=Group, help=summary, no_args_is_help=True)
+    data = typer.Typer(cls=CommandGroup, help=summary, no_args_is_help=True)
     data.command("list", cls=Command)(list_suites)
     own = list(_own_options())
     options = [*own, *parameter_options(registry, ("suite",), own)]

@@ -12,7 +12,7 @@ import attrs
 import typer
 
 from cfft.cli.errors import starting
-from cfft.cli.options.command import Group
+from cfft.cli.options.command import CommandGroup
 from cfft.cli.options.declared import add_command
 from cfft.cli.options.options import JSON, MEASURED, MEASURING, THRESHOLDS, Option, configuring
 from cfft.cli.output.consoles import console
@@ -61,7 +61,7 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
     registry = Registry.installed()
     own = list(_own_options(registry))
     options = configuring(registry, own, _KINDS, _SETTINGS, _WORDS)
-    group = typer.Typer(cls=Group, help=summary, no_args_is_help=True)
+    group = typer.Typer(cls=CommandGroup, help=summary, no_args_is_help=True)
     add_command(group, "masks", options, partial(measure, registry), registry, help=_HELP)
     app.add_typer(group, name=name)
 

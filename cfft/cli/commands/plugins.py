@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cfft.cli.options.command import AsJson, Command, Group
+from cfft.cli.options.command import AsJson, Command, CommandGroup
 from cfft.cli.output.consoles import console, listing
 from cfft.cli.output.strategy import print_strategy, strategy_record, summary_record
 from cfft.errors import ConfigError, PluginError, counted, unknown_name
@@ -26,7 +26,7 @@ PluginName = Annotated[
 
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command with its three sub-commands."""
-    plugins = typer.Typer(cls=Group, help=summary, no_args_is_help=True)
+    plugins = typer.Typer(cls=CommandGroup, help=summary, no_args_is_help=True)
     plugins.command("list", cls=Command)(list_strategies)
     plugins.command("show", cls=Command)(show_strategy)
     plugins.command("check", cls=Command)(check_plugins)

@@ -35,7 +35,7 @@ class Command(TyperCommand):
             raise RunInterruptedError("interrupted") from None
 
 
-class Group(TyperGroup):
+class CommandGroup(TyperGroup):
     """Report an unknown command, and an unknown option before it."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -159,7 +159,8 @@ def settings_option(declared: Declaration, param: Param, panel: str) -> Option:
     keyword, rare = setting_keyword(declared, param.name), param.name in _RARE
     if param.type is bool:
         return Option(keyword, param.help, panel, rare=rare)
-    return Option(keyword, f"{param.help} {facts(param)}", panel, metavar(param), rare=rare)
+    known = "" if param.required else f" {facts(param)}"  # the embedded recipe gives it
+    return Option(keyword, f"{param.help}{known}", panel, metavar(param), rare=rare)
 
 
 def short_options(registry: Registry) -> set[str]:
