@@ -21,6 +21,7 @@ from cfft.config.resolve import RunConfig
 from cfft.config.settings import Evaluation
 from cfft.evaluation.job import evaluate_models
 from cfft.plugin.registry import Registry
+from cfft.runtime.json_files import as_json
 
 pytestmark = pytest.mark.slow
 
@@ -266,7 +267,7 @@ def test_two_processes_write_one_evaluation_with_the_scores_of_one(
     world: Path, clip: tuple[Path, Path], layer: Layer, registry: Registry, tmp_path: Path
 ) -> None:
     settings = Evaluation(precision="fp32", workers=0)
-    one = evaluate_models(["zero-shot"], layer, settings, registry, tmp_path / "ONE")
+    one = as_json(evaluate_models(["zero-shot"], layer, settings, registry, tmp_path / "ONE"))
 
     ended = on_two(EVALUATION, world, *clip, tmp_path / "TWO")
 
