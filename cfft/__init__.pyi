@@ -32,6 +32,10 @@ from .plugin.params import fill as fill
 from .plugin.params import cam as cam
 from .plugin.params import teacher as teacher
 from .plugin.params import loss as loss
+from .plugin.params import task as task
+from .plugin.params import adaptation as adaptation
+from .plugin.params import average as average
+from .plugin.params import merge as merge
 from .plugin.params import backbone as backbone
 from .plugin.params import suite as suite
 
@@ -40,18 +44,25 @@ from .step.interfaces import MaskSelector as MaskSelector
 from .step.interfaces import Refiller as Refiller
 from .step.interfaces import Cam as Cam
 from .step.interfaces import Teacher as Teacher
+from .step.interfaces import Task as Task
 from .step.interfaces import AuxLoss as AuxLoss
+from .model.interfaces import Adaptation as Adaptation
+from .model.interfaces import Average as Average
+from .model.interfaces import Merge as Merge
 from .model.pretrained import Backbone as Backbone
 from .data.suite import Suite as Suite
 from .step.interfaces import StudentView as StudentView
 from .step.interfaces import ModelSource as ModelSource
+from .model.interfaces import Score as Score
 
 # The records of a training step.
 from .records import Batch as Batch
 from .records import MaskSelection as MaskSelection
 from .records import Counterfactual as Counterfactual
 from .records import Encoded as Encoded
+from .records import ViewOutputs as ViewOutputs
 from .records import TeacherOutputs as TeacherOutputs
+from .records import StepText as StepText
 from .records import StepOutputs as StepOutputs
 from .records import LossTerm as LossTerm
 from .records import StepResult as StepResult

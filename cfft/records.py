@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeVar
 
 import attrs
 import torch
 from torch import Tensor
 
 T = TypeVar("T")
-View = Literal["original", "counterfactual"]
+ORIGINAL = "original"
+"""The label of the images as the data set gives them, among the views that a loss can follow."""
+
+COUNTERFACTUAL = "counterfactual"
+"""The label of the view that the run's own mask, fill and map make."""
 
 
 def _check(holds: bool, message: str) -> None:
@@ -106,52 +110,118 @@ class Encoded:
 
 
 @attrs.frozen(eq=False)
-class TeacherOutputs:
-    """Hold a frozen teacher's outputs by view; a view that no loss asked for is None.
+class ViewOutputs:
+    """Hold one view of a batch: what is hidden, the images made of it, and the student's outputs.
 
-    `feature_variance`: [], mean over features of their variance on the training set, or None.
-    No gradient flows into a teacher.
+    `student` is None where no term of the objective asked for it.
+    """
+
+    selection: MaskSelection
+    counterfactual: Counterfactual
+    student: Encoded | None = None
+
+
+@attrs.frozen(eq=False)
+class TeacherOutputs:
+    """Hold a teacher's outputs; a view that no term of the objective asked for is missing.
+
+    `views`: by label. `feature_variance`: [], mean over features of their variance on the training
+    set, or None. `weights`: its parameters by name, or None. No gradient flows into a teacher.
     """
 
     original: Encoded | None = None
-    counterfactual: Encoded | None = None
+    views: Mapping[str, Encoded] = attrs.field(factory=dict)
     feature_variance: Tensor | None = None
+    weights: Mapping[str, Tensor] | None = None
+
+
+class StepText(Protocol):
+    """Give a step the features of prompts, by the student's text tower and the pre-trained one.
+
+    `classes`: class names by index. `templates`: prompts with `{}` for the class name.
+    """
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def templates(self) -> tuple[str, ...]: ...
+
+    def __call__(self, prompts: Sequence[str]) -> Tensor:
+        """Return the student's text features [n, D], un-normalised, in the graph."""
+
+    def pretrained(self, prompts: Sequence[str]) -> Tensor:
+        """Return those of the pre-trained text tower, computed once for each prompt."""
+
+    def averaged(self, prompts: Sequence[str]) -> Tensor:
+        """Return those of the average of the student's text tower over steps: [n, D].
+
+        Raises ValueError in a run that keeps up no such average.
+        """
+
+    def prompt(self, template: str, label: int) -> str:
+        """Fill a template with the name of a class."""
+
+    @property
+    def logit_scale(self) -> Tensor:
+        """The student's factor of cosine similarities: [], exp of the learnt logarithm."""
+
+    @property
+    def rng(self) -> torch.Generator:
+        """CPU generator for drawing prompts, seeded again at every step."""
 
 
 @attrs.frozen(eq=False)
 class StepOutputs:
-    """Hold everything that a loss may look at.
+    """Hold everything that a term of the objective may look at.
 
-    `student_counterfactual` is None where no loss asked for it. Gradients flow through the
-    student's outputs only.
+    `views`: by label. `weights`: the student's parameters by name, or None. `text`: None where no
+    term needs a text tower. Gradients flow through what is the student's only.
     """
 
     batch: Batch
-    selection: MaskSelection | None
-    counterfactual: Counterfactual | None
     student_original: Encoded
-    student_counterfactual: Encoded | None
-    teachers: Mapping[str, TeacherOutputs]
+    views: Mapping[str, ViewOutputs] = attrs.field(factory=dict)
+    teachers: Mapping[str, TeacherOutputs] = attrs.field(factory=dict)
+    weights: Mapping[str, Tensor] | None = None
+    text: StepText | None = None
 
-    def student(self, view: View) -> Encoded:
-        """Return the student's outputs on a view; raises ValueError where none were computed."""
-        own = {"original": self.student_original, "counterfactual": self.student_counterfactual}
-        return _computed(own[view], f"student.{view}")
+    def student(self, view: str) -> Encoded:
+        """Return the student's outputs on a view, by its label; "original" names the images.
 
-    def teacher(self, label: str, view: View) -> Encoded:
+        Raises ValueError where none were computed.
+        """
+        if view == ORIGINAL:
+            return self.student_original
+        return _computed(self.views[view].student if view in self.views else None, "student.view")
+
+    def teacher(self, label: str, view: str) -> Encoded:
         """Return a teacher's outputs on a view; raises ValueError where none were computed."""
         teacher = self.teachers[label]
-        own = {"original": teacher.original, "counterfactual": teacher.counterfactual}
-        return _computed(own[view], f"teacher.{view}")
+        if view == ORIGINAL:
+            return _computed(teacher.original, "teacher.original")
+        return _computed(teacher.views.get(view), "teacher.view")
 
     def feature_variance(self, label: str) -> Tensor:
         """Return a teacher's feature variance []; raises ValueError where it was not measured."""
         return _computed(self.teachers[label].feature_variance, "teacher.feature_variance")
 
+    def student_weights(self) -> Mapping[str, Tensor]:
+        """Return the student's parameters by name, in the graph; raises ValueError without."""
+        return _computed(self.weights, "student.weights")
+
+    def teacher_weights(self, label: str) -> Mapping[str, Tensor]:
+        """Return a teacher's parameters by name; raises ValueError where nothing asked for them."""
+        return _computed(self.teachers[label].weights, "teacher.weights")
+
+    def prompts(self) -> StepText:
+        """Return the features of prompts; raises ValueError where no term needs a text tower."""
+        return _computed(self.text, "student.text or teacher.text")
+
 
 def _computed(outputs: T | None, what: str) -> T:
     if outputs is None:
-        raise ValueError(f"{what} was not computed: the loss has to name it in `needs`")
+        raise ValueError(f"{what} was not computed: the loss or task has to name it in `needs`")
     return outputs
 
 

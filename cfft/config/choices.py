@@ -7,26 +7,38 @@ from typing import Any
 
 import attrs
 
-from cfft.config.layers import COMMAND_LINE, LISTS, Choice, Layer, joined
+from cfft.config.layers import (
+    COMMAND_LINE,
+    LISTS,
+    VIEW_KINDS,
+    Choice,
+    Layer,
+    ViewTable,
+    joined,
+)
 from cfft.config.shorthand import Shorthand
+from cfft.config.views import listed_views, made_views, view_problems
 from cfft.errors import Problems, unknown_name
+from cfft.plugin.kinds import OPTIONAL
 from cfft.plugin.registry import Registry
-from cfft.step.interfaces import AuxLoss
-from cfft.step.needs import needs_of
+from cfft.records import COUNTERFACTUAL, ORIGINAL
+from cfft.step.interfaces import AuxLoss, Cam, Task, Term
+from cfft.step.needs import followed_views
 
-_COUNTERFACTUAL = {"student.counterfactual", "teacher.counterfactual"}
-_COUNTERFACTUAL_KINDS = ("mask", "fill", "cam")
+_TERMS = ("task", "loss")
 
 
 @attrs.frozen
 class Choices:
     """Hold the strategies of each kind that a run uses.
 
-    `picks`: none of the `idle` kinds, whose results no loss looks at.
+    `picks`: none of the `idle` kinds, whose results no term of the objective looks at. `views`: the
+    further views that some term looks at.
     """
 
     picks: Mapping[str, tuple[Choice, ...]]
     idle: Sequence[str] = ()
+    views: Sequence[ViewTable] = ()
 
     @property
     def context(self) -> Mapping[str, str]:
@@ -41,18 +53,63 @@ class Choices:
 def choose(registry: Registry, layers: Sequence[Layer], problems: Problems) -> Choices:
     """Choose the strategies of a run, and note what is wrong with what layers choose.
 
-    Losses are made for it: their parameters say which teachers and other kinds they look at.
+    Task and losses are made for it: their parameters say which teachers, views and other kinds they
+    look at; and masks and maps, which may look at teachers.
     """
     listed = Choices(_listed(registry, layers))
-    losses = strategies(registry, layers, listed, "loss", problems)
-    idle = () if _use_counterfactuals(listed, losses) else _COUNTERFACTUAL_KINDS
+    terms = _terms(registry, layers, listed, problems)
+    lacking = len(terms) < sum(len(listed.labels(kind)) for kind in _TERMS)
+    followed = followed_views({pick.label: term for pick, term in terms.items()})
+    idle = () if lacking or COUNTERFACTUAL in followed else VIEW_KINDS
     picks = {kind: picks for kind, picks in listed.picks.items() if kind not in idle}
-    teachers = _unlisted_teachers(registry, listed, losses)
-    picks["teacher"] = (*picks.get("teacher", ()), *teachers)
-    choices = Choices(picks, idle)
-    problems += _surplus(layers, idle, losses)
+    views = _views(layers, followed, lacking, problems)
+    choices = Choices(picks, idle, views)
+    teachers = [*map(followed_teacher, terms.values()), *_followed(registry, layers, choices)]
+    picks["teacher"] = (*picks.get("teacher", ()), *_unlisted(registry, listed, teachers))
+    problems += _surplus(layers, idle, [pick for pick in terms if pick in listed.picks["loss"]])
     _check(registry, layers, choices, problems)
     return choices
+
+
+def _terms(
+    registry: Registry, layers: Sequence[Layer], listed: Choices, problems: Problems
+) -> dict[Choice, Term]:
+    """Make the task and the losses."""
+    bases = ((Task, "task"), (AuxLoss, "loss"))
+    return {
+        pick: base.of(made)
+        for base, kind in bases
+        for pick, made in strategies(registry, layers, listed, kind, problems).items()
+    }
+
+
+def _views(
+    layers: Sequence[Layer], followed: frozenset[str], lacking: bool, problems: Problems
+) -> list[ViewTable]:
+    """Return the further views that terms look at; refuse those that nothing looks at."""
+    tables, replaced = listed_views(layers)
+    problems += view_problems(layers, tables)
+    known = {table.label for table in tables} | {ORIGINAL, COUNTERFACTUAL}
+    for label in sorted(followed - known):
+        problems.append(unknown_name("view", label, known, "in the configuration"))
+    for table in tables:
+        if not (table.label in followed or lacking or replaced):
+            problems.append(
+                f"view '{table.label}' is not followed by any loss: give one view = "
+                f'"{table.label}", or leave the view out'
+            )
+    return [table for table in tables if table.label in followed]
+
+
+def _followed(registry: Registry, layers: Sequence[Layer], choices: Choices) -> Iterator[str]:
+    """Give the labels of teachers that masks and maps follow; problems are noted later."""
+    ignored = Problems()
+    views = made_views(registry, layers, choices.views, choices.context, ignored)
+    for kind in (kind for kind in ("mask", "cam") if kind not in choices.idle or views):
+        main = {} if kind in choices.idle else strategies(registry, layers, choices, kind, ignored)
+        further = [view.strategies[kind] for view in views if kind in view.strategies]
+        for strategy in (*main.values(), *further):
+            yield followed_by_map(strategy) or ""
 
 
 def strategies(
@@ -69,7 +126,7 @@ def strategies(
             values, sources = joined(_said(registry, layers, choices, kind, pick.label))
             with problems.noted():
                 made[pick] = registry.build(kind, pick.use, values, choices.context, sources)
-    if kind not in (*LISTS, *choices.idle) and not choices.picks.get(kind):
+    if kind not in (*LISTS, *OPTIONAL, *choices.idle) and not choices.picks.get(kind):
         names = ", ".join(registry.names(kind)) or "none"
         problems.append(f"no {kind} is chosen: give --{kind} NAME; installed: {names}")
     return made
@@ -84,9 +141,14 @@ def only_strategy(registry: Registry, layer: Layer, kind: str) -> Any:
     return made.popitem()[1]
 
 
-def followed(loss: Any) -> str:
-    """Return the label of the teacher that a loss follows, empty where it names none."""
-    return AuxLoss.of(loss).teacher or ""
+def followed_teacher(term: Any) -> str:
+    """Return the label of the teacher that a task or loss follows, empty where it names none."""
+    return AuxLoss.of(term).teacher or ""
+
+
+def followed_by_map(strategy: Any) -> str | None:
+    """Return the label of the teacher that a map or a mask follows, or None."""
+    return Cam.of(strategy).follows  # a mask has the same default
 
 
 def _said(
@@ -117,24 +179,15 @@ def _backbone_of(registry: Registry, model: Any) -> tuple[Choice, ...]:
     return (Choice(prefix, prefix),) if colon and prefix in registry.names("backbone") else ()
 
 
-def _use_counterfactuals(choices: Choices, losses: Mapping[Choice, Any]) -> bool:
-    """Tell whether a loss looks at counterfactual images; one that cannot be made may."""
-    needed = (needs_of(pick.label, loss) for pick, loss in losses.items())
-    lacking = len(losses) < len(choices.labels("loss"))
-    return lacking or any(map(_COUNTERFACTUAL.intersection, needed))
-
-
-def _unlisted_teachers(
-    registry: Registry, choices: Choices, losses: Mapping[Choice, Any]
-) -> Iterator[Choice]:
-    """Give the teachers that losses follow and that nobody listed."""
-    for name in dict.fromkeys(map(followed, losses.values())):
+def _unlisted(registry: Registry, choices: Choices, followed: Sequence[str]) -> Iterator[Choice]:
+    """Give the teachers that are followed and that nobody listed."""
+    for name in dict.fromkeys(followed):
         if name not in choices.labels("teacher") and name in registry.names("teacher"):
             yield Choice(name, name)
 
 
 def _surplus(
-    layers: Sequence[Layer], idle: Sequence[str], losses: Mapping[Choice, Any]
+    layers: Sequence[Layer], idle: Sequence[str], losses: Sequence[Choice]
 ) -> Iterator[str]:
     """Refuse idle kinds that a command line asks for."""
     own = [layer for layer in layers if layer.source == COMMAND_LINE]

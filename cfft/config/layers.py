@@ -11,11 +11,15 @@ from typing import Any
 import attrs
 
 from cfft.errors import ConfigError, Problems, unknown_name
-from cfft.plugin.kinds import KINDS
+from cfft.plugin.kinds import KINDS, OPTIONAL, SEVERAL
 from cfft.plugin.params import Param
 
 SETTINGS = ("model", "training")
-LISTS = ("loss", "teacher")
+VIEW_KINDS = ("mask", "fill", "cam")
+"""The kinds that make a view of the images."""
+
+_OLD_TRAIN = "training.train"  # what chose the adaptation before there was that kind
+LISTS = SEVERAL
 COMMAND_LINE = "command line"
 SEED = Param("seed", int, 0, "seed of every draw: order of images, splits, masks, fills", ge=0)
 _IGNORED = ("cfft", "plugins")
@@ -29,6 +33,15 @@ class Choice:
     use: str
 
 
+@attrs.frozen
+class ViewTable:
+    """Hold a table [[view]]: the names of its mask, fill and map, and their raw parameters."""
+
+    label: str
+    uses: Mapping[str, str]
+    values: Mapping[str, Mapping[str, Any]]
+
+
 @attrs.define
 class Layer:
     """Hold what one source says.
@@ -36,6 +49,8 @@ class Layer:
     `chosen`: the strategies of a kind, absent where the source says nothing of it. `values`: raw
     parameters by (kind, label). `loose`: parameters of a kind for whichever strategy is chosen.
     `short`: parameters without a kind. `settings`: raw values of the tables [model], [training].
+    `views`: further views, None where the source says nothing of them. `view_values`: raw
+    parameters by (label of a view, kind).
     """
 
     source: str
@@ -45,6 +60,14 @@ class Layer:
     loose: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     short: dict[str, Any] = attrs.field(factory=dict)
     settings: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    views: tuple[ViewTable, ...] | None = None
+    view_values: dict[tuple[str, str], dict[str, Any]] = attrs.field(factory=dict)
+
+    @property
+    def loose_cam(self) -> str | None:
+        """Return the map that the source chooses for the run, or None."""
+        picks = self.chosen.get("cam", ())
+        return picks[0].use if picks else None
 
     def choose(self, kind: str, names: Iterable[str]) -> None:
         """Choose strategies of a kind by name; `none` in a list means an empty list."""
@@ -55,7 +78,7 @@ class Layer:
                 f"--{kind} {twice[0]} is given twice: two of the same name need labels, "
                 f'which a TOML file gives them: [[{kind}]] use = "{twice[0]}" label = "other"'
             )
-        if kind in LISTS and listed == ["none"]:
+        if kind in (*LISTS, *OPTIONAL) and listed == ["none"]:
             listed = []
         self.chosen[kind] = tuple(Choice(name, name) for name in listed)
 
@@ -69,10 +92,14 @@ class Layer:
     def assign(self, path: str, value: Any) -> None:
         """Give a value to `KIND.NAME.PARAM` or `TABLE.PARAM`; raises ConfigError."""
         parts = path.split(".")
-        if len(parts) == 2 and parts[0] in SETTINGS:
+        if path == _OLD_TRAIN:
+            self.chosen["adaptation"] = (Choice(value, value),)
+        elif len(parts) == 2 and parts[0] in SETTINGS:
             self.settings.setdefault(parts[0], {})[parts[1]] = value
         elif len(parts) == 3 and parts[0] in KINDS:
             self.values.setdefault((parts[0], parts[1]), {})[parts[2]] = value
+        elif len(parts) == 4 and parts[0] == "view" and parts[2] in VIEW_KINDS:
+            self.view_values.setdefault((parts[1], parts[2]), {})[parts[3]] = value
         else:
             raise ConfigError(_bad_assignment(f"{path}={value}"))
 
@@ -83,13 +110,16 @@ class Layer:
             chosen={kind: picks for kind, picks in self.chosen.items() if kind not in kinds},
             values={key: values for key, values in self.values.items() if key[0] not in kinds},
             loose={kind: values for kind, values in self.loose.items() if kind not in kinds},
+            views=None if "loss" in kinds else self.views,
+            view_values={} if "loss" in kinds else self.view_values,
         )
 
 
 def _bad_assignment(text: str) -> str:
     return (
         f"--set {text}: write KIND.NAME.PARAM=VALUE with a kind out of "
-        f"{', '.join(KINDS)}, or {' or '.join(f'{t}.PARAM=VALUE' for t in SETTINGS)}"
+        f"{', '.join(KINDS)}, {' or '.join(f'{t}.PARAM=VALUE' for t in SETTINGS)}, or "
+        f"view.LABEL.KIND.PARAM=VALUE with a kind out of {', '.join(VIEW_KINDS)}"
     )
 
 
@@ -184,7 +214,11 @@ def _take(layer: Layer, key: str, value: Any) -> None:
     if key == "seed":
         layer.seed = parse_seed(value, f"{layer.source}: seed")
     elif key in SETTINGS and isinstance(value, Mapping):
-        layer.settings[key] = dict(value)
+        for name, inner in value.items():
+            layer.assign(f"{key}.{name}", inner)
+        layer.settings.setdefault(key, {})
+    elif key == "view" and isinstance(value, list):
+        _take_views(layer, value)
     elif key in LISTS and isinstance(value, list):
         _take_list(layer, key, value)
     elif key in KINDS and isinstance(value, Mapping):
@@ -202,7 +236,7 @@ def parse_seed(value: Any, source: str) -> int:
 
 
 def _refuse(layer: Layer, key: str, value: Any) -> None:
-    tables = ["seed", *SETTINGS, *KINDS]
+    tables = ["seed", *SETTINGS, *KINDS, "view"]
     if key not in tables:
         raise ConfigError(f"{layer.source}: {unknown_name('key', key, tables)}")
     raise ConfigError(f"{layer.source}: '{key}' must be written as {_form(key, value)}")
@@ -213,6 +247,8 @@ def _form(key: str, value: Any) -> str:
     if key in SETTINGS:
         return f"[{key}] and, on lines of their own, NAME = VALUE"
     use = f'use = "{value if isinstance(value, str) else "NAME"}"'
+    if key == "view":
+        return '[[view]] and, on lines of their own, label = "NAME", mask and fill'
     if key in LISTS:
         return f"[[{key}]] and, on the next line, {use}; or {key} = [] for none"
     return f"[{key}] and, on the next line, {use}"
@@ -228,6 +264,9 @@ def _take_table(layer: Layer, kind: str, table: Mapping[str, Any]) -> None:
         layer.loose[kind] = plain
         return
     _check_name(layer, f"{kind}.use", use)
+    if kind in OPTIONAL and use == "none":
+        layer.chosen[kind] = ()
+        return
     layer.chosen[kind] = (Choice(use, use),)
     layer.values.setdefault((kind, use), {}).update(plain)
 
@@ -255,6 +294,38 @@ def _take_listed(layer: Layer, kind: str, table: Any) -> None:
         )
     layer.chosen[kind] += (Choice(label, use),)
     layer.values[kind, label] = plain
+
+
+def _take_views(layer: Layer, tables: list[Any]) -> None:
+    layer.views, problems = (), Problems()
+    for table in tables:
+        with problems.noted():
+            layer.views += (_view_table(layer, table),)
+    problems.check()
+
+
+def _view_table(layer: Layer, table: Any) -> ViewTable:
+    if not isinstance(table, Mapping) or not {"label", "mask", "fill"} <= table.keys():
+        raise ConfigError(
+            f'{layer.source}: every [[view]] needs label = "NAME", mask = "NAME" and fill = "NAME"'
+        )
+    label = table["label"]
+    _check_name(layer, "view.label", label)
+    if label in [view.label for view in layer.views or ()]:
+        raise ConfigError(f"{layer.source}: two [[view]] are called '{label}': rename one")
+    for surplus in table.keys() - {"label", *VIEW_KINDS}:
+        raise ConfigError(
+            f"{layer.source}: view '{label}': "
+            f"{unknown_name('key', surplus, ('label', *VIEW_KINDS))}"
+        )
+    uses, values = {}, {}
+    for kind in (kind for kind in VIEW_KINDS if kind in table):
+        given = table[kind]
+        inner = dict(given) if isinstance(given, Mapping) else {"use": given}
+        use = inner.pop("use", None)
+        _check_name(layer, f"view '{label}', {kind}.use", use)
+        uses[kind], values[kind] = use, inner
+    return ViewTable(label, uses, values)
 
 
 def _check_name(layer: Layer, path: str, name: Any) -> None:

@@ -12,14 +12,16 @@ from typing import Any
 import attrs
 import tomlkit
 
-from cfft.config.choices import Choices, choose, followed, strategies
+from cfft.config.choices import Choices, choose, followed_by_map, followed_teacher, strategies
 from cfft.config.layers import LISTS, Choice, Layer, joined
 from cfft.config.settings import Model, Training
+from cfft.config.views import MadeView, made_views
 from cfft.errors import Problems, unknown_name
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import NAME, declaration, values_of
 from cfft.plugin.registry import Registry
-from cfft.step.interfaces import RESERVED_LABELS
+from cfft.records import COUNTERFACTUAL
+from cfft.step.interfaces import RESERVED_LABELS, Task, Teacher
 from cfft.step.needs import needs_of
 
 _FILES = ("name", "pretrained", "prompts")
@@ -39,10 +41,29 @@ class Chosen:
 
 
 @attrs.frozen
+class ChosenView:
+    """Hold the strategies of a view; `label` is what losses refer to it by."""
+
+    label: str
+    mask: Chosen
+    fill: Chosen
+    cam: Chosen | None
+
+    def strategies(self) -> Iterator[Chosen]:
+        """Go through the strategies that make the view."""
+        yield from (chosen for chosen in (self.mask, self.fill, self.cam) if chosen is not None)
+
+    def table(self) -> dict[str, Any]:
+        """Return a table [[view]] as TOML holds it."""
+        return {"label": self.label, **{c.kind: _table(c) for c in self.strategies()}}
+
+
+@attrs.frozen
 class RunConfig:
     """Hold everything that determines a run, resolved and checked.
 
-    `mask`, `fill` and `cam` are None where no loss looks at counterfactual images.
+    `mask`, `fill` and `cam` are None where no loss looks at counterfactual images. `views`: further
+    ones, by label. `average` and `merge` are None where none is chosen.
     """
 
     seed: int
@@ -53,8 +74,13 @@ class RunConfig:
     mask: Chosen | None
     fill: Chosen | None
     cam: Chosen | None
+    task: Chosen
     losses: tuple[Chosen, ...]
     teachers: tuple[Chosen, ...]
+    views: tuple[ChosenView, ...]
+    adaptation: Chosen
+    average: Chosen | None
+    merge: Chosen | None
 
     @property
     def architecture(self) -> str:
@@ -63,9 +89,27 @@ class RunConfig:
 
     def strategies(self) -> Iterator[Chosen]:
         """Go through every strategy that the run uses."""
-        single = (self.backbone, self.suite, self.mask, self.fill, self.cam)
-        yield from (chosen for chosen in single if chosen is not None)
+        yield from self._single()
         yield from (*self.losses, *self.teachers)
+        yield from (chosen for view in self.views for chosen in view.strategies())
+
+    def main_view(self) -> ChosenView | None:
+        """Return the view that the run's own mask, fill and map make, or None."""
+        if self.mask is None or self.fill is None:
+            return None
+        return ChosenView(COUNTERFACTUAL, self.mask, self.fill, self.cam)
+
+    def all_views(self) -> tuple[ChosenView, ...]:
+        """Return every view that some loss looks at."""
+        main = self.main_view()
+        return (*([] if main is None else [main]), *self.views)
+
+    def _single(self) -> Iterator[Chosen]:
+        single = (
+            *(self.backbone, self.suite, self.mask, self.fill, self.cam),
+            *(self.task, self.adaptation, self.average, self.merge),
+        )
+        yield from (chosen for chosen in single if chosen is not None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as TOML and JSON hold it; what is None is left out."""
@@ -73,9 +117,11 @@ class RunConfig:
         tables["cfft"] = {"version": version("cfft")}
         tables["model"] = _portable(values_of(self.model))
         tables["training"] = values_of(self.training)
-        tables.update({c.kind: _table(c) for c in self.strategies() if c.kind not in LISTS})
+        tables.update({c.kind: _table(c) for c in self._single()})
         tables["loss"] = [_table(chosen) for chosen in self.losses]
         tables["teacher"] = [_table(chosen) for chosen in self.teachers]
+        if self.views:
+            tables["view"] = [view.table() for view in self.views]
         tables["plugins"] = {c.plugin: c.version for c in self.strategies()}
         return tables
 
@@ -132,7 +178,15 @@ def build(
     """Make what a run uses of what layers say; raises as `resolve` does, `problems` among all."""
     made = {kind: strategies(registry, layers, choices, kind, problems) for kind in KINDS}
     problems += _bad_labels(choices)
-    problems += _bad_teachers(registry, choices, made["loss"])
+    views = made_views(registry, layers, choices.views, choices.context, problems)
+    looking = [*made["mask"].values(), *made["cam"].values()]
+    looking += [
+        found for view in views for kind, found in view.strategies.items() if kind != "fill"
+    ]
+    followers = [followed_by_map(each) for each in looking]
+    problems += _bad_teachers(registry, choices, {**made["task"], **made["loss"]}, followers)
+    problems += _bad_averages(made["teacher"], made["average"])
+    problems += _nothing_learnt(choices, made["task"])
     model = _settings(layers, Model, problems, without_model)
     training = _settings(layers, Training, problems)
     problems.check()
@@ -145,8 +199,22 @@ def build(
     }
     seed = next((layer.seed for layer in reversed(layers) if layer.seed is not None), 0)
     return RunConfig(
-        seed, model, training, losses=chosen["loss"], teachers=chosen["teacher"], **single
+        seed=seed,
+        model=model,
+        training=training,
+        losses=chosen["loss"],
+        teachers=chosen["teacher"],
+        views=tuple(_chosen_view(registry, view) for view in views),
+        **single,
     )
+
+
+def _chosen_view(registry: Registry, view: MadeView) -> ChosenView:
+    chosen = {
+        kind: _chosen(registry, kind, Choice(use, use), view.strategies[kind])
+        for kind, use in view.uses.items()
+    }
+    return ChosenView(view.label, chosen["mask"], chosen["fill"], chosen.get("cam"))
 
 
 def _chosen(registry: Registry, kind: str, pick: Choice, strategy: Any) -> Chosen:
@@ -182,16 +250,32 @@ def _bad_labels(choices: Choices) -> Iterator[str]:
 
 
 def _bad_teachers(
-    registry: Registry, choices: Choices, losses: Mapping[Choice, Any]
+    registry: Registry,
+    choices: Choices,
+    terms: Mapping[Choice, Any],
+    followers: Sequence[str | None],
 ) -> Iterator[str]:
-    """Refuse teachers that losses follow and that do not exist, and those that none follows."""
+    """Refuse teachers that are followed and do not exist, and those that nothing follows.
+
+    `followers`: the labels that masks and maps follow, or None.
+    """
     labels = choices.labels("teacher")
-    for pick, loss in losses.items():
-        if followed(loss) not in ("", *labels):
-            names = {*labels, *registry.names("teacher")}
-            yield f"loss.{pick.label}.teacher: {unknown_name('teacher', followed(loss), names)}"
-    idle = [label for label in labels if not any(_follows(*each, label) for each in losses.items())]
-    if idle and len(losses) == len(choices.labels("loss")):
+    names = {*labels, *registry.names("teacher")}
+    for pick, term in terms.items():
+        kind = "task" if pick in choices.picks.get("task", ()) else "loss"
+        if followed_teacher(term) not in ("", *labels):
+            path = f"{kind}.{pick.label}.teacher"
+            yield f"{path}: {unknown_name('teacher', followed_teacher(term), names)}"
+    for label in followers:
+        if label not in (None, *labels):
+            yield f"mask or cam: {unknown_name('teacher', str(label), names)}"
+    idle = [
+        label
+        for label in labels
+        if label not in followers and not any(_follows(*each, label) for each in terms.items())
+    ]
+    losses = choices.picks.get("loss", ())
+    if idle and set(losses) <= set(terms):
         paths = ", ".join(f"--loss.{pick.label}.teacher {idle[0]}" for pick in losses)
         yield (
             f"teacher '{idle[0]}' is not followed by any loss: give {paths or 'a --loss'}, "
@@ -199,7 +283,24 @@ def _bad_teachers(
         )
 
 
-def _follows(pick: Choice, loss: Any, teacher: str) -> bool:
-    """Tell whether a loss looks at a teacher; one that names none looks at each."""
-    looks = any(need.startswith("teacher.") for need in needs_of(pick.label, loss))
-    return looks and followed(loss) in ("", teacher)
+def _follows(pick: Choice, term: Any, teacher: str) -> bool:
+    """Tell whether a term looks at a teacher; one that names none looks at each."""
+    looks = any(need.startswith("teacher.") for need in needs_of(pick.label, term))
+    return looks and followed_teacher(term) in ("", teacher)
+
+
+def _bad_averages(teachers: Mapping[Choice, Any], averages: Mapping[Choice, Any]) -> Iterator[str]:
+    """Refuse teachers that follow an average that nobody chose."""
+    for pick, teacher in teachers.items():
+        if Teacher.of(teacher).follows_average and not averages:
+            yield (
+                f"teacher '{pick.label}' follows an average of the student's weights, and none is "
+                "chosen: give --average NAME"
+            )
+
+
+def _nothing_learnt(choices: Choices, tasks: Mapping[Choice, Any]) -> Iterator[str]:
+    if choices.labels("loss") or any(Task.of(task).weight > 0 for task in tasks.values()):
+        return
+    if tasks:
+        yield f"nothing is learnt: task '{next(iter(tasks)).use}' has no weight, and no --loss"

@@ -60,7 +60,6 @@ class Training:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = param(
         "auto", help="mixed precision; auto: bf16 on an accelerator that has it, else fp32"
     )
-    train: Literal["all", "head"] = param("all", help="parameters that are trained")
     patience: int | None = param(
         None, help="stop after N epochs without a better validation accuracy", ge=1
     )

@@ -8,7 +8,9 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
+from cfft.encoder.adapters import is_of_adapter, plain
 from cfft.encoder.blocks import Capture, LayerCapture, gather_kept, key_mask, run_block, with_graph
 from cfft.encoder.fit import differences
 from cfft.encoder.towers import Parts, reader
@@ -188,13 +190,47 @@ class Classifier(nn.Module):
     def weights(self) -> dict[str, Tensor]:
         """Return parameters and persistent buffers, detached and not copied.
 
-        Keys are `visual.` with the tower's own names, `head.weight` and `head.bias`.
+        Keys are `visual.` with the tower's own names, `head.weight` and `head.bias`. A weight with
+        an adapter is computed: it is what a plain model needs to give the same features.
         """
-        tower = {f"visual.{key}": value for key, value in self.encoder.tower.state_dict().items()}
-        return tower | {f"head.{key}": value for key, value in self.head.state_dict().items()}
+        parts = {"visual": self.encoder.tower, "head": self.head}
+        return {f"{p}.{key}": value for p, m in parts.items() for key, value in plain(m).items()}
+
+    @property
+    def is_adapted(self) -> bool:
+        """Tell whether some weight has an adapter, a parametrization of torch."""
+        return any(map(parametrize.is_parametrized, self.modules()))
+
+    def adapters(self) -> dict[str, Tensor]:
+        """Return what `weights` does not show: adapters, and what they rest on."""
+        return {key: value for key, value in self.state_dict().items() if is_of_adapter(key)}
+
+    def load_adapters(self, weights: Mapping[str, Tensor], adapters: Mapping[str, Tensor]) -> None:
+        """Copy values into a model with adapters: what `weights` and `adapters` returned.
+
+        Raises WeightsError unless every name and shape is the same.
+        """
+        plain_part = self._names(weights)
+        state = {**plain_part, **adapters}
+        own = self.state_dict()
+        if problems := differences(own, {key: value for key, value in state.items() if key in own}):
+            raise WeightsError(f"adapters of another model: {problems}")
+        with torch.no_grad():
+            for key, value in own.items():
+                value.copy_(state[key])
+
+    def _names(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        within = {"visual": "encoder.tower", "head": "head"}
+        split = ((*key.partition("."), value) for key, value in weights.items())
+        return {f"{within[part]}.{rest}": value for part, _, rest, value in split}
 
     def load_weights(self, weights: Mapping[str, Tensor]) -> None:
-        """Copy values in place; raises WeightsError unless every name and shape is the same."""
+        """Copy values in place; raises WeightsError unless every name and shape is the same.
+
+        A model with adapters has no place for plain weights: WeightsError.
+        """
+        if self.is_adapted:
+            raise WeightsError("weights cannot be loaded into a model with adapters")
         own = self.weights()
         if problems := differences(own, weights):
             raise WeightsError(f"weights of another model: {problems}")

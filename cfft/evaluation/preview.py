@@ -97,21 +97,21 @@ def preview_sheet(
     count = max(rows, *(Refiller.of(each.fill.strategy).smallest_batch for each in combinations))
     batch = sample_batch(images, count, preprocessing, classifier.head.weight.device)
     names = [classes[label] for label in batch.labels.tolist()]
-    view = CleanPass.of(classifier, batch, None, sheet_draws(seed)[0])
-    return draw_columns(_columns(view, combinations, seed), names[:rows])
+    clean = CleanPass.of(classifier, batch)
+    return draw_columns(_columns(clean, combinations, seed), names[:rows])
 
 
-def _columns(view: CleanPass, combinations: Sequence[Combination], seed: int) -> list[SheetColumn]:
+def _columns(clean: CleanPass, combinations: Sequence[Combination], seed: int) -> list[SheetColumn]:
     """Make the columns of all combinations from left to right, each once."""
     several_cams = len({each.cam.strategy for each in combinations}) > 1
-    images = view.batch.images
+    batch, images = clean.batch, clean.batch.images
     maps: dict[Cam, SheetColumn] = {}
     others: dict[tuple[Any, ...], SheetColumn] = {}
     for each in combinations:
-        mask_rng, fill_rng = sheet_draws(seed)
+        draw = sheet_draws(seed)
         cam, mask, fill = each.cam, each.mask, each.fill
-        own_view = attrs.evolve(view, cam=cam.strategy, rng=mask_rng)
-        selection = mask.strategy.select(view.batch, own_view)
+        seen = clean.seen_by(cam.strategy, draw("mask"))
+        selection = mask.strategy.select(batch, seen)
         notes = []
         if selection.scores is not None:
             notes = [f"of {cam.name}"] if several_cams else []
@@ -122,7 +122,7 @@ def _columns(view: CleanPass, combinations: Sequence[Combination], seed: int) ->
         others.setdefault(hidden, hidden_column(selection, images, heading))
         key = (*hidden, fill.strategy)
         if key not in others:
-            made = refilled(fill.strategy, view.batch, selection, fill_rng)
+            made = refilled(fill.strategy, batch, selection, draw("fill"))
             others[key] = counterfactual_column(made, title(fill, _changed(fill)))
     return [SheetColumn("original", images), *maps.values(), *others.values()]
 

@@ -27,6 +27,7 @@ WEIGHTS = "weights.safetensors"
 MODEL = "model.json"
 OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
+TRAINED = "training.safetensors"
 MANIFEST = "manifest.json"
 
 
@@ -60,13 +61,15 @@ class Checkpoint:
     `weights`: tensors by name, as `Classifier.weights()` gives them. `model`: how to rebuild what
     they belong to; its `identity` is also written into the weight file, which may be copied away
     alone. `optimizer`: the optimiser's tensors by "parameter.name". `state`: everything
-    else that a run remembers, as JSON has it.
+    else that a run remembers, as JSON has it. `trained`: tensors besides the model's that training
+    changes, such as adapters, a text tower and the average of the weights.
     """
 
     weights: Mapping[str, Tensor]
     model: Mapping[str, Any]
     optimizer: Mapping[str, Tensor] | None = None
     state: Mapping[str, Any] | None = None
+    trained: Mapping[str, Tensor] = attrs.field(factory=dict)
 
 
 def save(directory: Path, checkpoint: Checkpoint) -> None:
@@ -95,6 +98,7 @@ def load(directory: Path) -> Checkpoint:
         stored.json(MODEL),
         stored.tensors(OPTIMIZER) if OPTIMIZER in stored.files else None,
         stored.json(STATE) if STATE in stored.files else None,
+        stored.tensors(TRAINED) if TRAINED in stored.files else {},
     )
 
 
@@ -139,6 +143,8 @@ def _write_files(directory: Path, checkpoint: Checkpoint) -> None:
     _write_json(directory / MODEL, checkpoint.model)
     if checkpoint.optimizer is not None:
         _write_tensors(directory / OPTIMIZER, checkpoint.optimizer)
+    if checkpoint.trained:
+        _write_tensors(directory / TRAINED, checkpoint.trained)
     if checkpoint.state is not None:
         _write_json(directory / STATE, checkpoint.state)
     written = sorted(directory.iterdir())

@@ -60,11 +60,25 @@ def zero_shot_head(
             "head 'zero-shot' needs a text tower, which this model or its weight file lacks; "
             "use --head linear-probe"
         )
+    return prompts_head(pretrained.encode_text, pretrained.logit_scale, class_names, templates)
+
+
+@torch.no_grad()
+def prompts_head(
+    encode_text: Callable[[Sequence[str]], Tensor],
+    logit_scale: float,
+    class_names: Sequence[str],
+    templates: Sequence[str],
+) -> Head:
+    """Return the head that a text tower makes of prompts, as `zero_shot_head` does.
+
+    `encode_text`: list of n prompts -> [n, D]. `logit_scale`: the learnt logarithm.
+    """
     prompts = [class_prompt(template, name) for name in class_names for template in templates]
-    features = F.normalize(pretrained.encode_text(prompts), dim=-1)  # [K * templates, D]
+    features = F.normalize(encode_text(prompts), dim=-1)  # [K * templates, D]
     means = features.unflatten(0, (len(class_names), len(templates))).mean(dim=1)  # [K, D]
-    scale = torch.tensor(pretrained.logit_scale, dtype=means.dtype).exp()
-    weight = scale * F.normalize(means, dim=-1)
+    scale = torch.tensor(logit_scale, dtype=means.dtype).exp()
+    weight = scale.to(means.device) * F.normalize(means, dim=-1)
     return Head(weight, torch.zeros(len(class_names)), normalised=True)
 
 

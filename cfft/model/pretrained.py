@@ -20,6 +20,9 @@ class Pretrained:
     """Hold a pre-trained model and everything that must stay together with its weights.
 
     `encode_text`: list of n prompts -> [n, D] un-normalised, or None without a text tower.
+    `text`: the text tower, for objectives that read prompts: a module that turns a list of n
+    prompts into features [n, D], un-normalised and in the graph, on the device of its parameters,
+    one of which is `logit_scale`; None without one.
     `templates`: named lists of prompt templates with `{}` for the class name.
     `own_head`: the backbone's own classifier, or None. `normalised`: whether heads act on
     L2-normalised features. `identity`: facts that two weight files must share to be
@@ -41,6 +44,7 @@ class Pretrained:
     logit_scale: float | None = None
     templates: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
     own_head: nn.Linear | None = None
+    text: nn.Module | None = None
     trained: bool = True
     unsaid: Mapping[str, str] = attrs.field(factory=dict)
 

@@ -101,11 +101,81 @@ def cfft_losses() -> Sequence[type[Any]]:
     ...     weight: float = cfft.param(1.0, help="factor in the objective", ge=0)
     ...     teacher: str = cfft.param("clip", help="label of the teacher to follow")
     ...     def measure(self, outputs):
-    ...         target = outputs.teachers[self.teacher].original
+    ...         target = outputs.teacher(self.teacher, "original")
     ...         return (outputs.student_original.features - target.features).abs().mean()
     >>> @cfft.hookimpl
     ... def cfft_losses():
     ...     return [FeatureL1]
+    """
+
+
+@hookspec
+def cfft_tasks() -> Sequence[type[Any]]:
+    """Return tasks: each says what is learnt from the labels.
+
+    >>> import torch
+    >>> import cfft
+    >>> @cfft.task("squared-error")
+    ... class SquaredError(cfft.Task):
+    ...     '''Squared error of class probabilities (Brier score).'''
+    ...     def measure(self, outputs):
+    ...         logits = outputs.student_original.logits
+    ...         right = torch.nn.functional.one_hot(outputs.batch.labels, logits.shape[1])
+    ...         return (logits.softmax(dim=-1) - right).square().sum(dim=-1).mean()
+    >>> @cfft.hookimpl
+    ... def cfft_tasks():
+    ...     return [SquaredError]
+    """
+
+
+@hookspec
+def cfft_adaptations() -> Sequence[type[Any]]:
+    """Return adaptations: each chooses which weights are trained.
+
+    >>> import cfft
+    >>> @cfft.adaptation("biases")
+    ... class Biases(cfft.Adaptation):
+    ...     '''Train the biases and the head.'''
+    ...     def attach(self, model, rng):
+    ...         named = model.named_parameters()
+    ...         return [p for name, p in named if "bias" in name or name.startswith("head")]
+    >>> @cfft.hookimpl
+    ... def cfft_adaptations():
+    ...     return [Biases]
+    """
+
+
+@hookspec
+def cfft_averages() -> Sequence[type[Any]]:
+    """Return averages of weights over steps: each weighs the newest weights.
+
+    >>> import cfft
+    >>> @cfft.average("late")
+    ... class LateAverage(cfft.Average):
+    ...     '''Average the weights of the last steps.'''
+    ...     share: float = cfft.param(0.5, help="share of the steps that count", gt=0, le=1)
+    ...     def weigh(self, step, steps):
+    ...         counted = step - round((1 - self.share) * steps)
+    ...         return 1.0 if counted <= 1 else 1 / counted
+    >>> @cfft.hookimpl
+    ... def cfft_averages():
+    ...     return [LateAverage]
+    """
+
+
+@hookspec
+def cfft_merges() -> Sequence[type[Any]]:
+    """Return merges: each makes one model of several after training.
+
+    >>> import cfft
+    >>> @cfft.merge("half-way")
+    ... class HalfWay(cfft.Merge):
+    ...     '''Go half of the way from the pre-trained model to the first fine-tuned one.'''
+    ...     def merge(self, start, tuned, score):
+    ...         return cfft.average_weights(start, tuned[0], 0.5)
+    >>> @cfft.hookimpl
+    ... def cfft_merges():
+    ...     return [HalfWay]
     """
 
 

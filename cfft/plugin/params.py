@@ -31,13 +31,13 @@ from cfft.plugin.conversion import (
     union_parts,
     words,
 )
-from cfft.plugin.kinds import KINDS
+from cfft.plugin.kinds import KINDS, OPTIONAL, SEVERAL
 
 T = TypeVar("T")
 _METADATA = "cfft"
 _DECLARATION = "__cfft_declaration__"
 NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
-_TAKEN = (("loss", "none"), ("teacher", "none"))
+_TAKEN = tuple((kind, "none") for kind in (*SEVERAL, *OPTIONAL))
 _RESERVED = ("use", "label")
 
 
@@ -336,6 +336,30 @@ def teacher(name: str) -> Callable[[type[T]], type[T]]:
 def loss(name: str) -> Callable[[type[T]], type[T]]:
     """Declare an auxiliary loss: a class with `measure(outputs) -> scalar`, and a `weight`."""
     return lambda cls: _declare("loss", name, cls)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
+def task(name: str) -> Callable[[type[T]], type[T]]:
+    """Declare a task, learnt from the labels: a class with `measure(outputs) -> scalar`."""
+    return lambda cls: _declare("task", name, cls)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
+def adaptation(name: str) -> Callable[[type[T]], type[T]]:
+    """Declare an adaptation: a class with `attach(model, rng) -> parameters to train`."""
+    return lambda cls: _declare("adaptation", name, cls)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
+def average(name: str) -> Callable[[type[T]], type[T]]:
+    """Declare an average of weights: a class with `weigh(step, steps) -> share of the newest`."""
+    return lambda cls: _declare("average", name, cls)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
+def merge(name: str) -> Callable[[type[T]], type[T]]:
+    """Declare a merge of models: a class with `merge(start, tuned, score) -> weights`."""
+    return lambda cls: _declare("merge", name, cls)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))

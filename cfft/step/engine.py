@@ -1,108 +1,180 @@
-"""One training step: clean pass, mask, fill, second passes, terms."""
+"""One training step: clean pass, masks, fills, second passes, terms."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
+import attrs
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from cfft.encoder.encoder import Classifier
-from cfft.errors import ConfigError
-from cfft.records import Batch, Counterfactual, LossTerm, MaskSelection, StepOutputs, StepResult
-from cfft.step.interfaces import AuxLoss, Cam, MaskSelector, Refiller
-from cfft.step.needs import CLASSIFICATION, all_needs, check_losses, teacher_needs
+from cfft.errors import ConfigError, unknown_name
+from cfft.records import (
+    COUNTERFACTUAL,
+    ORIGINAL,
+    Batch,
+    Counterfactual,
+    LossTerm,
+    MaskSelection,
+    StepOutputs,
+    StepResult,
+    ViewOutputs,
+)
+from cfft.step.interfaces import TEXT_NEEDS, AuxLoss, Cam, MaskSelector, Refiller, Task
+from cfft.step.needs import (
+    all_needs,
+    check_losses,
+    followed_views,
+    student_views,
+    task_and_losses,
+    teacher_needs,
+    teacher_views,
+)
 from cfft.step.passes import CleanPass, FrozenTeacher, second_pass
+from cfft.step.text import TextSide
+
+Draw = Callable[[str], torch.Generator]
+"""Gives a CPU generator for a purpose, always the same one at the same step."""
+
+
+@attrs.frozen(eq=False)
+class View:
+    """Hold the strategies that make one view of the images; `cam` None where nothing needs one."""
+
+    mask: MaskSelector
+    fill: Refiller
+    cam: Cam | None = None
 
 
 class TrainingStep(nn.Module):
-    """Compute the objective of one batch: cross-entropy plus weighted auxiliary losses.
+    """Compute the objective of one batch: the task plus weighted auxiliary losses.
 
-    `losses` and `teachers` are keyed by label; a loss follows the teacher that its parameter
-    `teacher` names. Only passes that some loss needs are made: where none looks at counterfactual
-    images, neither mask nor fill runs, and both may be None. Generators are on the CPU and made
-    again for each step. Raises ConfigError for a loss without its teacher, mask or fill.
+    `losses`, `teachers` and `views` are keyed by label; a term follows the teacher and the view
+    that its parameters name. Only passes that some term needs are made: neither mask nor fill of a
+    view runs that no term looks at. `text`: the text towers, where a term needs them. Generators
+    are on the CPU and made again for each step. Raises ConfigError for a term without its teacher,
+    view or text.
     """
 
     def __init__(
         self,
         student: Classifier,
-        mask: MaskSelector | None,
-        fill: Refiller | None,
-        cam: Cam | None,
+        task: Task,
         losses: Mapping[str, AuxLoss],
         teachers: Mapping[str, Classifier],
+        views: Mapping[str, View],
+        text: TextSide | None = None,
     ) -> None:
         super().__init__()
-        check_losses(losses, teachers)
-        self.student, self.cam, self.losses = student, cam, dict(losses)
-        self.needs = all_needs(losses)
+        check_losses(losses, task, teachers)
+        self.student, self.task, self.losses = student, Task.of(task), dict(losses)
+        self.terms = task_and_losses(task, losses)
+        self.needs = all_needs(self.terms)
         self.labels = tuple(teachers)
-        self.strategies = _needed(mask, fill, self.needs)
+        self.views = _needed(views, followed_views(self.terms))
+        self.text = _checked_text(text, self.needs)
+        self._second = student_views(self.terms)
         self.teachers = nn.ModuleDict(
             {
-                f"teacher {label}": FrozenTeacher(model, teacher_needs(label, losses))
+                f"teacher {label}": FrozenTeacher(
+                    model, teacher_needs(label, self.terms), teacher_views(label, self.terms)
+                )
                 for label, model in teachers.items()
             }
         )
+        for view in self.views.values():
+            _check_followed(view, self.labels)
 
     @property
     def weights(self) -> dict[str, float]:
         """Name every term of the objective with its weight."""
-        return {CLASSIFICATION: 1.0, **{label: loss.weight for label, loss in self.losses.items()}}
+        return {label: AuxLoss.of(term).weight for label, term in self.terms.items()}
+
+    @property
+    def main_view(self) -> View | None:
+        """The view that the run's own mask and fill make, None where no term looks at it."""
+        return self.views.get(COUNTERFACTUAL)
 
     def teacher(self, label: str) -> FrozenTeacher:
         """Return the teacher of that label, to set its `feature_variance` on."""
         return cast(FrozenTeacher, self.teachers[f"teacher {label}"])
 
-    def forward(
-        self, images: Tensor, labels: Tensor, mask_rng: torch.Generator, fill_rng: torch.Generator
-    ) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, labels: Tensor, draw: Draw) -> dict[str, Tensor]:
         """Return "total" and every un-weighted term by name: scalar tensors in the graph."""
-        result = self.measure(Batch(images, labels), mask_rng, fill_rng)
+        result = self.measure(Batch(images, labels), draw)
         return {"total": result.total, **{term.name: term.value for term in result.terms}}
 
-    def measure(
-        self, batch: Batch, mask_rng: torch.Generator, fill_rng: torch.Generator
-    ) -> StepResult:
+    def measure(self, batch: Batch, draw: Draw) -> StepResult:
         """Return the objective of `batch` and its terms."""
-        return self.objective(self.outputs(batch, mask_rng, fill_rng))
+        return self.objective(self.outputs(batch, draw))
 
     def objective(self, outputs: StepOutputs) -> StepResult:
-        """Weight and sum the terms: cross-entropy on the original images, then every loss."""
-        labels = outputs.batch.labels
-        values = {CLASSIFICATION: cross_entropy(outputs.student_original.logits, labels)}
-        values |= {label: loss.measure(outputs) for label, loss in self.losses.items()}
+        """Weight and sum the terms: the task, then every loss."""
+        values = {label: term.measure(outputs) for label, term in self.terms.items()}
         terms = tuple(LossTerm(name, values[name], w) for name, w in self.weights.items())
         return StepResult(torch.stack([t.weight * t.value for t in terms]).sum(), terms)
 
-    def outputs(
-        self, batch: Batch, mask_rng: torch.Generator, fill_rng: torch.Generator
-    ) -> StepOutputs:
-        """Return everything that the losses look at; one clean pass serves head and map."""
-        if self.strategies is None:
-            clean, selection, counterfactual = self.student(batch.images), None, None
-        else:
-            view = CleanPass.of(self.student, batch, self.cam, mask_rng)
-            clean, selection = view.clean, self.strategies[0].select(batch, view)
-            counterfactual = refilled(self.strategies[1], batch, selection, fill_rng)
-        second = None
-        if counterfactual is not None and "student.counterfactual" in self.needs:
-            second = second_pass(self.student, batch, counterfactual, clean)
-        taught = {k: self.teacher(k).outputs(batch, counterfactual) for k in self.labels}
-        return StepOutputs(batch, selection, counterfactual, clean, second, taught)
+    def outputs(self, batch: Batch, draw: Draw) -> StepOutputs:
+        """Return everything that the terms look at; one clean pass serves head and maps."""
+        clean, views = self._views(batch, draw)
+        taught = {label: self.teacher(label).outputs(batch, views) for label in self.labels}
+        weights = dict(self.student.named_parameters()) if "student.weights" in self.needs else None
+        text = None if self.text is None else self.text.at(draw("text"))
+        return StepOutputs(batch, clean.clean, views, taught, weights, text)
+
+    def _views(self, batch: Batch, draw: Draw) -> tuple[CleanPass, dict[str, ViewOutputs]]:
+        if not self.views:
+            return CleanPass.without_maps(self.student, batch), {}
+        teachers = {label: self.teacher(label) for label in self.labels}
+        clean = CleanPass.of(self.student, batch, teachers)
+        made: dict[str, ViewOutputs] = {}
+        for label, view in self.views.items():
+            mask_rng, fill_rng = (draw(_purpose(kind, label)) for kind in ("mask", "fill"))
+            selection = view.mask.select(batch, clean.seen_by(view.cam, mask_rng))
+            counterfactual = refilled(view.fill, batch, selection, fill_rng)
+            made[label] = ViewOutputs(selection, counterfactual)
+        outputs = clean.clean
+        return clean.released(), {
+            label: attrs.evolve(view, student=second_pass(self.student, batch, view, outputs))
+            if label in self._second
+            else view
+            for label, view in made.items()
+        }
 
 
-def _needed(
-    mask: MaskSelector | None, fill: Refiller | None, needs: frozenset[str]
-) -> tuple[MaskSelector, Refiller] | None:
-    if needs.isdisjoint({"student.counterfactual", "teacher.counterfactual"}):
+def _purpose(kind: str, view: str) -> str:
+    return kind if view == COUNTERFACTUAL else f"{kind} {view}"
+
+
+def _needed(views: Mapping[str, View], followed: frozenset[str]) -> dict[str, View]:
+    for label in sorted(followed - {ORIGINAL, *views}):
+        if label == COUNTERFACTUAL:
+            raise ConfigError("a loss looks at counterfactual images: choose a mask and a fill")
+        raise ConfigError(unknown_name("view", label, {ORIGINAL, *views}, "chosen"))
+    return {label: view for label, view in views.items() if label in followed}
+
+
+def _check_followed(view: View, teachers: tuple[str, ...]) -> None:
+    for what, strategy in (("mask", view.mask), ("cam", view.cam)):
+        followed = None if strategy is None else _followed(strategy)
+        if followed is not None and followed not in teachers:
+            raise ConfigError(f"{what}: {unknown_name('teacher', followed, teachers, 'chosen')}")
+
+
+def _followed(strategy: MaskSelector | Cam) -> str | None:
+    return Cam.of(strategy).follows  # a mask has the same default
+
+
+def _checked_text(text: TextSide | None, needs: frozenset[str]) -> TextSide | None:
+    if needs.isdisjoint(TEXT_NEEDS):
         return None
-    if mask is None or fill is None:
-        raise ConfigError("a loss looks at counterfactual images: choose a mask and a fill")
-    return mask, fill
+    if text is None:
+        raise ConfigError(
+            "a task or loss compares images with prompts, which needs a model with a text tower"
+        )
+    return text
 
 
 def refilled(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 from cfft.plugin.interface import Interface, attribute
+from cfft.records import COUNTERFACTUAL
 
 if TYPE_CHECKING:
     import torch
@@ -38,16 +39,27 @@ class StudentView(Protocol):
     def scores(self, cam: Cam | None = None) -> Tensor:
         """Class activation map of the true labels: [B, gh, gw] in 0..1, detached.
 
-        `cam` defaults to the map that the run chose. Computed once per step and map.
+        `cam` defaults to the map that the view chose. Computed once per step and map.
+        """
+
+    def teacher(self, label: str) -> StudentView:
+        """A teacher's pass on the original images, in its place: `capture`, `clean`, `scores`.
+
+        Only of a teacher that the map, or the mask, says it `follows`. Computed once per step.
         """
 
 
-@runtime_checkable
-class MaskSelector(Protocol):
+class MaskSelector(Interface):
     """Choose which patches to hide."""
 
+    @abstractmethod
     def select(self, batch: Batch, view: StudentView) -> MaskSelection:
         """Return the selection; never write into `batch`."""
+
+    @attribute
+    def follows(self) -> str | None:
+        """The label of the teacher that `select` looks at, by `view.teacher`. Default: None."""
+        return None
 
 
 class Refiller(Interface):
@@ -68,12 +80,17 @@ class Refiller(Interface):
         return 1
 
 
-@runtime_checkable
-class Cam(Protocol):
+class Cam(Interface):
     """Score patches by their part in the logit of the true label."""
 
+    @abstractmethod
     def explain(self, batch: Batch, view: StudentView) -> Tensor:
         """Return raw scores [B, gh, gw], not negative; the engine divides by each maximum."""
+
+    @attribute
+    def follows(self) -> str | None:
+        """The label of the teacher that `explain` looks at, by `view.teacher`. Default: None."""
+        return None
 
 
 class ModelSource(Protocol):
@@ -89,37 +106,41 @@ class ModelSource(Protocol):
         """
 
 
-@runtime_checkable
-class Teacher(Protocol):
-    """Give the frozen model that the student follows."""
+class Teacher(Interface):
+    """Give the model that the student follows."""
 
+    @abstractmethod
     def load(self, source: ModelSource) -> Classifier:
         """Return the model; cfft freezes it."""
+
+    @attribute
+    def follows_average(self) -> bool:
+        """Whether the teacher is the average of the student's weights that the run keeps up.
+
+        `load` then gives no more than its first values; a run without an average is refused.
+        Default: False, the teacher never changes.
+        """
+        return False
 
 
 _METRICS = ("loss", "grad_norm", "lr", "images_per_second", "step", "epoch", "val_top1", "seconds")
 RESERVED_LABELS = frozenset(("ce", "total", *_METRICS))
 """Names that metrics have already, so that no auxiliary loss can have them."""
 
-
-NEEDS = frozenset(
-    {
-        "student.counterfactual",
-        "teacher.original",
-        "teacher.counterfactual",
-        "teacher.feature_variance",
-    }
+USUAL_NEEDS = frozenset(
+    {"student.view", "teacher.view", "teacher.original", "teacher.feature_variance"}
 )
-"""Outputs that a loss can ask for besides the student's on the original images."""
+"""Outputs that a loss looks at unless it says otherwise."""
+
+TEXT_NEEDS = frozenset({"student.text", "teacher.text"})
+"""Outputs that a model without a text tower cannot give."""
+
+NEEDS = USUAL_NEEDS | TEXT_NEEDS | {"student.weights", "teacher.weights"}
+"""Outputs that a term can ask for besides the student's on the original images."""
 
 
-class AuxLoss(Interface):
-    """Measure one auxiliary term of the objective."""
-
-    @attribute
-    @abstractmethod
-    def weight(self) -> float:
-        """The factor of the term in the objective: a parameter, not negative."""
+class Term(Interface):
+    """Measure one term of the objective: what is shared by tasks and auxiliary losses."""
 
     @abstractmethod
     def measure(self, outputs: StepOutputs) -> Tensor:
@@ -127,18 +148,68 @@ class AuxLoss(Interface):
 
     @attribute
     def teacher(self) -> str | None:
-        """The label of the teacher that the loss follows: a parameter.
+        """The label of the teacher that the term follows: a parameter.
 
         Default: None, it looks at every teacher of the run.
         """
         return None
 
     @attribute
+    def view(self) -> str:
+        """The label of the view that the term follows: a parameter.
+
+        "counterfactual" is what the run's own mask and fill make, "original" the images as they
+        are; a configuration file may have further ones. Default: counterfactual.
+        """
+        return COUNTERFACTUAL
+
+
+class Task(Term):
+    """Measure what is learnt from the labels, on the original images unless it says otherwise."""
+
+    @attribute
+    def weight(self) -> float:
+        """The factor of the term in the objective. Default: 1."""
+        return 1.0
+
+    @attribute
+    def term(self) -> str:
+        """The name of the term in metrics. Default: task."""
+        return "task"
+
+    @attribute
+    def needs(self) -> frozenset[str]:
+        """The outputs that the task looks at besides the student's on the original images.
+
+        The names are those of AuxLoss. Default: none.
+        """
+        return frozenset()
+
+    @attribute
+    def head_from_text(self) -> bool:
+        """Whether the head is made of the text tower's class prompts, not trained.
+
+        cfft then makes it anew before every validation. Default: False.
+        """
+        return False
+
+
+class AuxLoss(Term):
+    """Measure one auxiliary term of the objective."""
+
+    @attribute
+    @abstractmethod
+    def weight(self) -> float:
+        """The factor of the term in the objective: a parameter, not negative."""
+
+    @attribute
     def needs(self) -> frozenset[str]:
         """The outputs that the loss looks at; nothing else is computed for it.
 
-        Out of `student.counterfactual`, `teacher.original`, `teacher.counterfactual` and
-        `teacher.feature_variance`; the student's outputs on the original images are always
-        available. Default: all of them.
+        Out of `student.view` and `teacher.view`, on the view that the loss follows;
+        `teacher.original`, `teacher.feature_variance`; `student.weights` and `teacher.weights`,
+        the parameters; `student.text`, features of prompts by a text tower that is trained,
+        and `teacher.text`, by the pre-trained one. The student's outputs on the original images
+        are always available. Default: the first four.
         """
-        return NEEDS
+        return USUAL_NEEDS

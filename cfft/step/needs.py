@@ -1,49 +1,89 @@
-"""Forward passes that the losses of a run need, known before training."""
+"""Forward passes that the terms of a run's objective need, known before training."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 from cfft.errors import ConfigError, PluginError, unknown_name
-from cfft.step.interfaces import NEEDS, RESERVED_LABELS, AuxLoss
+from cfft.records import ORIGINAL
+from cfft.step.interfaces import NEEDS, RESERVED_LABELS, AuxLoss, Task, Term
 
-CLASSIFICATION = "ce"
-
-
-def all_needs(losses: Mapping[str, AuxLoss]) -> frozenset[str]:
-    """Join what losses, keyed by label, look at; raises PluginError for names that do not exist."""
-    return frozenset[str]().union(*(needs_of(label, loss) for label, loss in losses.items()))
+_VIEWS = frozenset({"student.view", "teacher.view"})
 
 
-def teacher_needs(teacher: str, losses: Mapping[str, AuxLoss]) -> frozenset[str]:
-    """Join what losses look at in one teacher; a loss that names no teacher looks at each."""
-    own = {k: loss for k, loss in losses.items() if AuxLoss.of(loss).teacher in (None, teacher)}
-    return all_needs(own)
+def task_and_losses(task: Task, losses: Mapping[str, AuxLoss]) -> dict[str, Term]:
+    """Name every term of the objective."""
+    return {Task.of(task).term: Task.of(task), **{k: AuxLoss.of(v) for k, v in losses.items()}}
 
 
-def needs_of(label: str, loss: AuxLoss) -> frozenset[str]:
-    """Return what one loss looks at: everything, unless it says so in `needs`."""
-    needs = frozenset(AuxLoss.of(loss).needs)
+def needs_of(label: str, term: Term) -> frozenset[str]:
+    """Return what one term looks at; raises PluginError for names that do not exist."""
+    needs = frozenset(AuxLoss.of(term).needs)
     for surplus in sorted(needs - NEEDS):
-        raise PluginError(f"loss '{label}': {unknown_name('need', surplus, NEEDS)}")
+        raise PluginError(f"term '{label}': {unknown_name('need', surplus, NEEDS)}")
     return needs
 
 
-def check_losses(losses: Mapping[str, AuxLoss], teachers: Iterable[str]) -> None:
-    """Raise ConfigError where a loss follows a teacher that is absent or has a reserved label.
+def all_needs(terms: Mapping[str, Term]) -> frozenset[str]:
+    """Join what terms, keyed by label, look at."""
+    return frozenset[str]().union(*(needs_of(label, term) for label, term in terms.items()))
+
+
+def followed_views(terms: Mapping[str, Term]) -> frozenset[str]:
+    """Return the labels of the views that terms look at, the original images among them."""
+    return frozenset(
+        Term.of(term).view for label, term in terms.items() if needs_of(label, term) & _VIEWS
+    )
+
+
+def student_views(terms: Mapping[str, Term]) -> frozenset[str]:
+    """Return the labels of the views that the student has to see."""
+    return frozenset(
+        Term.of(term).view
+        for label, term in terms.items()
+        if "student.view" in needs_of(label, term)
+    )
+
+
+def teacher_needs(teacher: str, terms: Mapping[str, Term]) -> frozenset[str]:
+    """Join what terms look at in one teacher; one that names no teacher looks at each."""
+    return all_needs(_followers(teacher, terms))
+
+
+def teacher_views(teacher: str, terms: Mapping[str, Term]) -> frozenset[str]:
+    """Return the labels of the views that one teacher has to see."""
+    own = _followers(teacher, terms)
+    views = {Term.of(t).view for label, t in own.items() if "teacher.view" in needs_of(label, t)}
+    original = {ORIGINAL} if "teacher.original" in all_needs(own) else set[str]()
+    return frozenset(views | original)
+
+
+def _followers(teacher: str, terms: Mapping[str, Term]) -> dict[str, Term]:
+    return {k: term for k, term in terms.items() if Term.of(term).teacher in (None, teacher)}
+
+
+def check_losses(losses: Mapping[str, AuxLoss], task: Task, teachers: Iterable[str]) -> None:
+    """Raise ConfigError where a term follows a teacher that is absent or has a reserved label.
 
     Raises PluginError for a loss without a weight.
     """
     labels = set(teachers)
+    taken = {*RESERVED_LABELS, Task.of(task).term}
     for label, loss in losses.items():
-        followed = AuxLoss.of(loss).teacher
         if not hasattr(loss, "weight"):
             raise PluginError(
                 f"loss '{label}' has no weight: declare weight: float = cfft.param(1.0, help=...)"
             )
-        if label in RESERVED_LABELS:
+        if label in taken:
             raise ConfigError(f"no loss can be labelled '{label}': the name is reserved")
-        if followed is not None and followed not in labels:
-            raise ConfigError(
-                f"loss '{label}': {unknown_name('teacher', followed, labels, 'chosen')}"
-            )
+    for label, term in task_and_losses(task, losses).items():
+        followed = term.teacher
+        looks = label in losses or _looks_at_a_teacher(label, term)
+        if followed is not None and followed not in labels and looks:
+            kind = "task" if label not in losses else f"loss '{label}'"
+            raise ConfigError(f"{kind}: {unknown_name('teacher', followed, labels, 'chosen')}")
+
+
+def _looks_at_a_teacher(label: str, term: Term) -> bool:
+    own = needs_of(label, term) - {"teacher.text"}  # that is the pre-trained model's
+    return any(need.startswith("teacher.") for need in own)

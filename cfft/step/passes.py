@@ -1,56 +1,112 @@
-"""Forward passes of a step: the student on clean images, frozen teachers on either view."""
+"""Forward passes of a step: the student on clean images, frozen teachers on every view."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import attrs
 import torch
 from torch import Tensor, nn
 
 from cfft.encoder.encoder import Capture, Classifier
-from cfft.records import Batch, Counterfactual, Encoded, TeacherOutputs
+from cfft.records import ORIGINAL, Batch, Encoded, TeacherOutputs, ViewOutputs
 from cfft.step.interfaces import Cam
 
 
 @attrs.frozen(eq=False)
 class CleanPass:
-    """Hold the student's pass on the original images: the StudentView of masks and maps.
+    """Hold a model's pass on the original images, from which views of the batch are made.
 
     `clean`: its outputs, in the graph. `capture`: what that pass kept for maps; it holds on to the
-    graph, so let go of it once the mask is chosen. `cam`: the run's map, None where nothing asks
-    for one. `rng`: CPU generator of the mask.
+    graph, so let go of it once the masks are chosen. `teachers`: by label.
     """
 
     batch: Batch
     clean: Encoded
     capture: Capture
-    cam: Cam | None
-    rng: torch.Generator
+    teachers: Mapping[str, FrozenTeacher] = attrs.field(factory=dict)
     _maps: dict[Cam, Tensor] = attrs.field(factory=dict, init=False)
+    _taught: dict[str, CleanPass] = attrs.field(factory=dict, init=False)
 
     @classmethod
     def of(
-        cls, student: nn.Module, batch: Batch, cam: Cam | None, rng: torch.Generator
+        cls,
+        model: nn.Module,
+        batch: Batch,
+        teachers: Mapping[str, FrozenTeacher] = MappingProxyType({}),
     ) -> CleanPass:
-        """Run `student` on the images of `batch`; maps need gradients to be enabled."""
+        """Run `model` on the images of `batch`; maps need gradients to be enabled."""
         capture = Capture()
-        return cls(batch, student(batch.images, capture=capture), capture, cam, rng)
+        return cls(batch, model(batch.images, capture=capture), capture, teachers)
+
+    @classmethod
+    def without_maps(cls, model: nn.Module, batch: Batch) -> CleanPass:
+        """Run `model` where nothing is masked."""
+        return cls(batch, model(batch.images), Capture())
+
+    def released(self) -> CleanPass:
+        """Return the pass without what holds on to graphs for maps."""
+        return CleanPass(self.batch, self.clean, Capture())
+
+    def seen_by(self, cam: Cam | None, rng: torch.Generator) -> CleanView:
+        """Return the StudentView of masks and maps: `cam` is the view's map, `rng` the mask's."""
+        return CleanView(self, cam, rng)
+
+    def map(self, cam: Cam, rng: torch.Generator) -> Tensor:
+        """Return the map `cam`, divided by each maximum: [B, gh, gw], computed once."""
+        if cam not in self._maps:
+            scores = cam.explain(self.batch, self.seen_by(cam, rng))
+            self._maps[cam] = divided_by_maximum(scores)
+        return self._maps[cam]
+
+    def teacher(self, label: str) -> CleanPass:
+        """Return a teacher's pass on the same images, computed once."""
+        if label not in self.teachers:
+            raise ValueError(
+                f"no teacher '{label}' takes part: the map has to name it in `follows`"
+            )
+        if label not in self._taught:
+            self._taught[label] = CleanPass.of(self.teachers[label].classifier, self.batch)
+        return self._taught[label]
+
+
+@attrs.frozen(eq=False)
+class CleanView:
+    """Show a pass on the original images to a mask or a map: the StudentView of a step."""
+
+    _of: CleanPass
+    cam: Cam | None
+    rng: torch.Generator
 
     @property
     def grid(self) -> tuple[int, int]:
         """Patches per column and per row: (gh, gw)."""
         return self.capture.grid
 
+    @property
+    def capture(self) -> Capture:
+        """Tensors that the pass kept for maps."""
+        return self._of.capture
+
+    @property
+    def clean(self) -> Encoded:
+        """The outputs on the original images, in the graph."""
+        return self._of.clean
+
     def scores(self, cam: Cam | None = None) -> Tensor:
         """Class activation map of the true labels: [B, gh, gw] in 0..1, detached.
 
-        Computed once per map. Raises ValueError where neither the caller nor the run names a map.
+        Computed once per map. Raises ValueError where neither the caller nor the view names a map.
         """
         chosen = cam or self.cam
         if chosen is None:
             raise ValueError("scores() needs a map: the run chose none and none was given")
-        if chosen not in self._maps:
-            self._maps[chosen] = divided_by_maximum(chosen.explain(self.batch, self))
-        return self._maps[chosen]
+        return self._of.map(chosen, self.rng)
+
+    def teacher(self, label: str) -> CleanView:
+        """Return the view of a teacher's pass on the same images."""
+        return self._of.teacher(label).seen_by(self.cam, self.rng)
 
 
 def divided_by_maximum(scores: Tensor) -> Tensor:
@@ -63,32 +119,34 @@ def divided_by_maximum(scores: Tensor) -> Tensor:
 
 
 def second_pass(
-    model: nn.Module, batch: Batch, counterfactual: Counterfactual, first: Encoded | None
+    model: nn.Module, batch: Batch, view: ViewOutputs, first: Encoded | None
 ) -> Encoded:
-    """Run `model` on counterfactual images, or reuse `first` where they are the originals."""
-    unchanged = counterfactual.images is batch.images and counterfactual.dropped is None
+    """Run `model` on the images of a view, or reuse `first` where they are the originals."""
+    made = view.counterfactual
+    unchanged = made.images is batch.images and made.dropped is None
     if first is not None and unchanged:
         return first
-    encoded: Encoded = model(
-        counterfactual.images, counterfactual.dropped, counterfactual.dropped_per_image
-    )
+    encoded: Encoded = model(made.images, made.dropped, made.dropped_per_image)
     return encoded
 
 
 class FrozenTeacher(nn.Module):
-    """Run a teacher that never changes, on the views that losses look at.
+    """Run a teacher that no gradient changes, on the views that terms look at.
 
-    `needs`: what they look at, see AuxLoss. `feature_variance`: [], mean over features of their
-    variance on the training set, or None until it is measured and set. The classifier is frozen in
-    place: give each teacher a separate model.
+    `needs`: what they look at, see AuxLoss. `views`: the labels of those views, the original images
+    among them. `feature_variance`: [], mean over features of their variance on the training set, or
+    None until it is measured and set. The classifier is frozen in place: give each teacher a
+    separate model.
     """
 
     feature_variance: Tensor | None
 
-    def __init__(self, classifier: Classifier, needs: frozenset[str]) -> None:
+    def __init__(
+        self, classifier: Classifier, needs: frozenset[str], views: frozenset[str]
+    ) -> None:
         super().__init__()
         self.classifier = classifier.requires_grad_(False)
-        self.needs = needs
+        self.needs, self.views = needs, views
         self.register_buffer("feature_variance", None)
         self.eval()
 
@@ -104,10 +162,14 @@ class FrozenTeacher(nn.Module):
             encoded = self.classifier(images, dropped, dropped_per_image)
         return Encoded(encoded.features.clone(), encoded.logits.clone())
 
-    def outputs(self, batch: Batch, counterfactual: Counterfactual | None) -> TeacherOutputs:
-        """Return the outputs on the views that are needed; the others are None."""
-        original = self(batch.images) if "teacher.original" in self.needs else None
-        second = None
-        if counterfactual is not None and "teacher.counterfactual" in self.needs:
-            second = second_pass(self, batch, counterfactual, original)
-        return TeacherOutputs(original, second, self.feature_variance)
+    def outputs(self, batch: Batch, views: Mapping[str, ViewOutputs]) -> TeacherOutputs:
+        """Return the outputs on the views that are needed; the others are missing."""
+        original = self(batch.images) if ORIGINAL in self.views else None
+        seen = {
+            label: second_pass(self, batch, view, original)
+            for label, view in views.items()
+            if label in self.views
+        }
+        wanted = "teacher.weights" in self.needs
+        weights = dict(self.classifier.named_parameters()) if wanted else None
+        return TeacherOutputs(original, seen, self.feature_variance, weights)

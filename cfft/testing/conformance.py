@@ -9,24 +9,41 @@ import attrs
 
 from cfft.data.suite import Suite
 from cfft.errors import ConfigError, unknown_name
+from cfft.model.interfaces import Adaptation, Average, Merge
 from cfft.plugin.interface import Interface, misspelling
 from cfft.plugin.params import Declaration, declaration, values_of
-from cfft.step.interfaces import AuxLoss, Refiller
+from cfft.step.interfaces import AuxLoss, Cam, MaskSelector, Refiller, Task, Teacher
 from cfft.testing.guard import must
 from cfft.testing.model_kinds import check_backbone, check_suite, check_teacher
-from cfft.testing.step_kinds import check_cam, check_fill, check_loss, check_mask
+from cfft.testing.step_kinds import check_cam, check_fill, check_loss, check_mask, check_task
+from cfft.testing.weight_kinds import check_adaptation, check_average, check_merge
 
 _SUMMARY_LENGTH = 80
 _BEHAVIOUR: Mapping[str, Callable[..., None]] = {
     "mask": check_mask,
     "fill": check_fill,
     "cam": check_cam,
+    "task": check_task,
     "loss": check_loss,
+    "adaptation": check_adaptation,
+    "average": check_average,
+    "merge": check_merge,
     "teacher": check_teacher,
     "backbone": check_backbone,
     "suite": check_suite,
 }
-_BASES: Mapping[str, type[Interface]] = {"fill": Refiller, "loss": AuxLoss, "suite": Suite}
+_BASES: Mapping[str, type[Interface]] = {
+    "mask": MaskSelector,
+    "fill": Refiller,
+    "cam": Cam,
+    "teacher": Teacher,
+    "task": Task,
+    "loss": AuxLoss,
+    "adaptation": Adaptation,
+    "average": Average,
+    "merge": Merge,
+    "suite": Suite,
+}
 
 
 def check_strategy(cls: type[Any], values: Mapping[str, Any] | None = None, **inputs: Any) -> None:

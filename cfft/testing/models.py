@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
@@ -49,6 +50,29 @@ def tiny_batch(
     pixels = (size, 3, grid[0] * PATCH, grid[1] * PATCH)
     images = torch.rand(pixels, generator=generator(seed, "order"))
     return Batch(images, torch.arange(size) % classes)
+
+
+class TinyText(torch.nn.Module):
+    """A text tower for a `tiny_classifier`: features of prompts by their letters.
+
+    `forward` takes n prompts and returns features [n, 8], un-normalised, in the graph. Its values
+    are those of `seed`.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        values = torch.randn(256, 8, generator=generator(seed, "text"))
+        self.letters = torch.nn.Parameter(values)
+        self.logit_scale = torch.nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, prompts: Sequence[str]) -> Tensor:
+        """Return the mean over the bytes of each prompt, shifted by their places."""
+        rows = []
+        for prompt in prompts:
+            codes = torch.tensor(list(prompt.encode() or b" "), device=self.letters.device)
+            places = torch.linspace(1, 2, len(codes), device=self.letters.device)
+            rows.append((self.letters[codes] * places[:, None]).mean(dim=0))
+        return torch.stack(rows)
 
 
 @attrs.frozen

@@ -13,14 +13,15 @@ import attrs
 import torch
 from torch import Tensor
 
+from cfft.config.layers import read_defaults
 from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError
 from cfft.model.merge import average_weights
 from cfft.plugin.registry import Registry
 from cfft.records import Batch, Counterfactual, Encoded, MaskSelection
-from cfft.step.engine import TrainingStep
-from cfft.step.interfaces import Cam, Refiller
-from cfft.step.passes import CleanPass
+from cfft.step.engine import TrainingStep, View
+from cfft.step.interfaces import Cam, Refiller, Task
+from cfft.step.passes import CleanPass, CleanView
 from cfft.step.patches import paste_patches
 from cfft.testing.vectors import VectorFile
 
@@ -66,17 +67,20 @@ class Recomputation:
 
     @cached_property
     def _clean(self) -> CleanPass:
-        cam = self._cam(self.meaning["mask"]["cam"])
-        return CleanPass.of(self.student, self.batch, cam, torch.Generator())
+        return CleanPass.of(self.student, self.batch)
+
+    @cached_property
+    def _seen(self) -> CleanView:
+        return self._clean.seen_by(self._cam(self.meaning["mask"]["cam"]), torch.Generator())
 
     def features_of_mask(self, mask: str, fill: str, value: str) -> Tensor:
-        hidden = self.vectors[f"mask.{mask}.{value}"].view(-1, *self._clean.grid)
+        hidden = self.vectors[f"mask.{mask}.{value}"].view(-1, *self._seen.grid)
         counterfactual = self._refilled(fill, MaskSelection(hidden))
         encoded: Encoded = self.student(counterfactual.images, counterfactual.dropped)
         return encoded.features
 
     def cam(self, name: str) -> Tensor:
-        return self._cam(name).explain(self.batch, self._clean)
+        return self._cam(name).explain(self.batch, self._seen)
 
     def mask(self, mask: str, value: str) -> Tensor:
         selection = self._selection(mask, value)
@@ -97,25 +101,25 @@ class Recomputation:
         meaning = self.meaning["kd"]
         loss = self._strategy("loss", meaning["loss"], {"temperature": temperature})
         teachers = {loss.teacher: self._ensemble(meaning["alpha"])}
-        step = TrainingStep(self.student, None, None, None, {"kd": loss}, teachers)
-        return step.measure(self.batch, torch.Generator(), torch.Generator()).terms[-1].value
+        step = TrainingStep(self.student, self._task, {"kd": loss}, teachers, {})
+        return step.measure(self.batch, _draw).terms[-1].value
 
     def _run_step(self, fill: str, mask: str, value: str) -> dict[str, Tensor]:
         meaning = self.meaning["step"]
         loss = self._strategy("loss", meaning["loss"], meaning["values"])
+        selector = self._strategy("mask", mask, self._mask_values(mask, value))
         step = TrainingStep(
             self.student,
-            self._strategy("mask", mask, self._mask_values(mask, value)),
-            self._fill(fill),
-            self._clean.cam,
+            self._task,
             {"mse": loss},
             {loss.teacher: self.teacher},
+            {loss.view: View(selector, self._fill(fill), self._seen.cam)},
         )
-        outputs = step.outputs(self.batch, torch.Generator(), torch.Generator())
+        outputs = step.outputs(self.batch, _draw)
         result = step.objective(outputs)
         return {
-            "student_features": outputs.student("counterfactual").features,
-            "teacher_features": outputs.teacher(loss.teacher, "counterfactual").features,
+            "student_features": outputs.student(loss.view).features,
+            "teacher_features": outputs.teacher(loss.teacher, loss.view).features,
             "losses": torch.stack([*(term.value for term in result.terms), result.total]),
             "grad_norms": self._grad_norms(result.total),
         }
@@ -129,7 +133,7 @@ class Recomputation:
 
     def _selection(self, name: str, value: str) -> MaskSelection:
         mask = self._strategy("mask", name, self._mask_values(name, value))
-        selection: MaskSelection = mask.select(self.batch, self._clean)
+        selection: MaskSelection = mask.select(self.batch, self._seen)
         return selection
 
     def _mask_values(self, name: str, value: str) -> dict[str, str]:
@@ -144,7 +148,12 @@ class Recomputation:
             filler: Refiller = self._strategy("fill", name, {})
             return filler
         donors = self.vectors[f"donor.{name}"]
-        return DonorFill(donors if donors.ndim == 1 else donors.view(-1, *self._clean.grid))
+        return DonorFill(donors if donors.ndim == 1 else donors.view(-1, *self._seen.grid))
+
+    @property
+    def _task(self) -> Task:
+        task: Task = self._strategy("task", read_defaults().chosen["task"][0].use, {})
+        return task
 
     def _cam(self, name: str) -> Cam:
         cam: Cam = self._strategy("cam", name, {})
@@ -157,6 +166,10 @@ class Recomputation:
         model = self.vectors.model("student")
         model.load_weights(average_weights(self.teacher.weights(), self.student.weights(), alpha))
         return model
+
+
+def _draw(purpose: str) -> torch.Generator:
+    return torch.Generator()
 
 
 _NAME, _NUMBER = r"[\w-]+", r"\d+(\.\d+)?"

@@ -1,6 +1,8 @@
-"""Rules of the kinds that act within a step: mask, fill, cam and loss."""
+"""Rules of the kinds that act within a step: mask, fill, cam, task and loss."""
 
 from __future__ import annotations
+
+import re
 
 import attrs
 import torch
@@ -8,25 +10,29 @@ from torch import Tensor
 
 from cfft.encoder.relevance import relevance_scores
 from cfft.errors import CfftError
+from cfft.plugin.params import NAME
 from cfft.records import (
+    ORIGINAL,
     Batch,
     Counterfactual,
     Encoded,
     MaskSelection,
     StepOutputs,
     TeacherOutputs,
+    ViewOutputs,
 )
-from cfft.step.interfaces import AuxLoss, Cam, MaskSelector, Refiller, StudentView
+from cfft.step.interfaces import AuxLoss, Cam, MaskSelector, Refiller, StudentView, Task, Term
 from cfft.step.needs import needs_of
-from cfft.step.passes import CleanPass
+from cfft.step.passes import CleanPass, CleanView, FrozenTeacher
+from cfft.step.text import PromptFeatures, TextSide
 from cfft.testing.guard import leaves_alone, must
-from cfft.testing.models import tiny_batch, tiny_classifier
+from cfft.testing.models import TinyText, tiny_batch, tiny_classifier
 
 _GRIDS = ((2, 3), (3, 2))
 
 
 @attrs.frozen
-class _Relevance:
+class _Relevance(Cam):
     def explain(self, batch: Batch, view: StudentView) -> Tensor:
         return relevance_scores(view.capture, view.clean.logits, batch.labels)
 
@@ -36,8 +42,8 @@ def check_mask(who: str, mask: MaskSelector) -> None:
     for grid in _GRIDS:
         student, batch = tiny_classifier(grid), tiny_batch(grid=grid)
         with leaves_alone(who, _tensors(batch), student):
-            first = mask.select(batch, _view(student, batch))
-        again = mask.select(batch, _view(student, batch))
+            first = mask.select(batch, _view(student, batch, grid, mask))
+        again = mask.select(batch, _view(student, batch, grid, mask))
         _check_selection(who, first, (len(batch.images), *grid))
         must(torch.equal(first.hidden, again.hidden), f"{who} must draw from view.rng alone")
 
@@ -91,12 +97,12 @@ def check_cam(who: str, cam: Cam) -> None:
     """Explain twice on two grids, compare, and use the graph once more."""
     for grid in _GRIDS:
         student, batch = tiny_classifier(grid), tiny_batch(grid=grid)
-        view = _view(student, batch)
+        view = _view(student, batch, grid, cam)
         with leaves_alone(who, _tensors(batch), student):
             first = cam.explain(batch, view)
         _check_tensor(who, "scores", first, (len(batch.images), *grid))
         must(bool((first >= 0).all()), f"{who}: scores must not be negative")
-        again = cam.explain(batch, _view(student, batch))
+        again = cam.explain(batch, _view(student, batch, grid, cam))
         must(torch.equal(first, again), f"{who} must give the same scores again")
         try:
             torch.autograd.grad(view.clean.logits.sum(), list(student.parameters()))
@@ -105,43 +111,78 @@ def check_cam(who: str, cam: Cam) -> None:
             raise AssertionError(message) from error
 
 
+def check_task(who: str, task: Task) -> None:
+    """Measure outputs that hold only what the task says it needs."""
+    term = Task.of(task)
+    must(term.weight >= 0, f"{who}: weight must not be negative, got {term.weight}")
+    must(bool(re.fullmatch(NAME, term.term)), f"{who}: term '{term.term}' is no name for metrics")
+    _check_term(who, term, learns=term.weight > 0)
+
+
 def check_loss(who: str, loss: AuxLoss) -> None:
     """Measure outputs that hold only what the loss says it needs."""
-    outputs, leaves = _outputs(loss, needs_of(who.removeprefix("loss ").strip("'"), loss))
-    with leaves_alone(who, {f"outputs ({name})": tensor for name, tensor in leaves.items()}):
-        value = loss.measure(outputs)
     must(loss.weight >= 0, f"{who}: weight must not be negative, got {loss.weight}")
+    _check_term(who, AuxLoss.of(loss), learns=True)
+
+
+def _check_term(who: str, term: Term, *, learns: bool) -> None:
+    outputs, leaves = _outputs(term, needs_of(who.split(" ", 1)[1].strip("'"), term))
+    with leaves_alone(who, {f"outputs ({name})": tensor for name, tensor in leaves.items()}):
+        value = term.measure(_drawing_again(outputs))
     _check_tensor(who, "the term", value, ())
+    again = term.measure(_drawing_again(outputs))
+    must(torch.equal(value, again), f"{who} must give the same value again")
+    if not learns:
+        return
     must(value.requires_grad, f"{who}: no gradient flows into the student")
-    must(torch.equal(value, loss.measure(outputs)), f"{who} must give the same value again")
     found = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
     finite = all(bool(g.isfinite().all()) for g in found if g is not None)
     must(finite, f"{who}: gradients must be finite")
 
 
-def _outputs(loss: AuxLoss, needs: frozenset[str]) -> tuple[StepOutputs, dict[str, Tensor]]:
+def _outputs(term: Term, needs: frozenset[str]) -> tuple[StepOutputs, dict[str, Tensor]]:
     batch = tiny_batch()
     original, second = _encoded(0, trained=True), _encoded(1, trained=True)
-    refilled = not needs.isdisjoint({"student.counterfactual", "teacher.counterfactual"})
-    teacher = TeacherOutputs(
-        _encoded(2) if "teacher.original" in needs else None,
-        _encoded(3) if "teacher.counterfactual" in needs else None,
-        torch.tensor(2.0) if "teacher.feature_variance" in needs else None,
+    model = tiny_classifier()
+    view = term.view
+    seen = not needs.isdisjoint({"student.view", "teacher.view"}) and view != ORIGINAL
+    made = ViewOutputs(
+        _even(len(batch.images), (2, 3)),
+        Counterfactual(batch.images),
+        second if "student.view" in needs else None,
     )
+    sees_original = "teacher.original" in needs or ("teacher.view" in needs and view == ORIGINAL)
+    teacher = TeacherOutputs(
+        _encoded(2) if sees_original else None,
+        {view: _encoded(3)} if seen and "teacher.view" in needs else {},
+        torch.tensor(2.0) if "teacher.feature_variance" in needs else None,
+        dict(tiny_classifier(seed=1).named_parameters()) if "teacher.weights" in needs else None,
+    )
+    text = TextSide(TinyText(), ("cat", "dog", "cow"), ("a photo of a {}.", "{}"), trained=True)
     outputs = StepOutputs(
         batch,
-        _even(len(batch.images), (2, 3)) if refilled else None,
-        Counterfactual(batch.images) if refilled else None,
         original,
-        second if "student.counterfactual" in needs else None,
-        {AuxLoss.of(loss).teacher or "teacher": teacher},
+        {view: made} if seen else {},
+        {term.teacher or "teacher": teacher},
+        dict(model.named_parameters()) if "student.weights" in needs else None,
+        None if needs.isdisjoint({"student.text", "teacher.text"}) else text.at(_rng()),
     )
-    return outputs, {
+    leaves = {
         "original features": original.features,
         "original logits": original.logits,
         "counterfactual features": second.features,
         "counterfactual logits": second.logits,
     }
+    leaves |= {f"weight {k}": v for k, v in (outputs.weights or {}).items()}
+    if "student.text" in needs:
+        leaves |= {f"text {name}": value for name, value in text.tower.named_parameters()}
+    return outputs, leaves
+
+
+def _drawing_again(outputs: StepOutputs) -> StepOutputs:
+    if not isinstance(outputs.text, PromptFeatures):
+        return outputs
+    return attrs.evolve(outputs, text=attrs.evolve(outputs.text, rng=_rng()))
 
 
 def _encoded(seed: int, trained: bool = False) -> Encoded:
@@ -150,8 +191,14 @@ def _encoded(seed: int, trained: bool = False) -> Encoded:
     return Encoded(features.requires_grad_(trained), logits.requires_grad_(trained))
 
 
-def _view(student: torch.nn.Module, batch: Batch) -> CleanPass:
-    return CleanPass.of(student, batch, _Relevance(), _rng())
+def _view(
+    student: torch.nn.Module, batch: Batch, grid: tuple[int, int], strategy: MaskSelector | Cam
+) -> CleanView:
+    followed = Cam.of(strategy).follows  # a mask has the same default
+    none: frozenset[str] = frozenset()
+    teacher = FrozenTeacher(tiny_classifier(grid, seed=1), none, none)
+    teachers = {} if followed is None else {followed: teacher}
+    return CleanPass.of(student, batch, teachers).seen_by(_Relevance(), _rng())
 
 
 def _rng(seed: int = 0) -> torch.Generator:

@@ -109,7 +109,7 @@ def planned_run(
 def _free_directory(config: RunConfig) -> Path:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("several processes need one run directory: give --out DIR")
-    method = [c.name for c in (config.mask, config.fill) if c is not None]
+    method = [c.name for view in config.all_views() for c in (view.mask, view.fill)]
     method = method or [loss.name for loss in config.losses] or ["vanilla"]
     stem = "-".join([config.suite.name, *method, f"seed{config.seed}"])
     return first_free(str(Path("runs", stem)))

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.optim import AdamW
 
 from cfft.config.settings import Training
 from cfft.data.loading import Loaded, on_device
+from cfft.model.interfaces import Adaptation
 from cfft.runtime.randomness import generator
 from cfft.step.engine import TrainingStep
 from cfft.training.batches import BatchPlan
@@ -35,12 +37,12 @@ class Optimisation:
         steps: Steps,
         seed: int,
         accelerator: Accelerator,
+        adaptation: Adaptation,
     ) -> None:
         self.training, self.batches, self.seed = training, batches, seed
-        self.accelerator = accelerator
-        if training.train == "head":
-            step.student.encoder.requires_grad_(False)
-        self.parameters = [p for p in step.student.parameters() if p.requires_grad]
+        self.accelerator, self.student = accelerator, step.student
+        self.adaptation = Adaptation.of(adaptation)
+        self.parameters = _trained(step, self.adaptation, seed)
         betas = (training.beta1, training.beta2)
         self.optimizer = AdamW(
             self.parameters, training.lr, betas, weight_decay=training.weight_decay
@@ -77,6 +79,10 @@ class Optimisation:
             self.scheduler.step()
         return {"loss": sums.pop("total"), **sums, "grad_norm": norm}
 
+    def settle(self) -> None:
+        """End what the adaptation does in training alone, before weights are read or measured."""
+        self.adaptation.end_training(self.student)
+
     def tensors(self) -> dict[str, Tensor]:
         """Return the optimiser's tensors as "parameter.name", the parameter by its place."""
         state = self.optimizer.state_dict()["state"]
@@ -107,9 +113,12 @@ class Optimisation:
 
     def _measure(self, images: Tensor, labels: Tensor, number: int) -> dict[str, Tensor]:
         batch = on_device(images, labels, self.accelerator)
-        process = self.accelerator.process_index
-        rngs = (generator(self.seed, purpose, process, number) for purpose in ("mask", "fill"))
-        values: dict[str, Tensor] = self._step(batch.images, batch.labels, *rngs)
+
+        def draw(purpose: str) -> torch.Generator:
+            return generator(self.seed, purpose, self.accelerator.process_index, number)
+
+        self.adaptation.begin_step(self.student, draw("adaptation"))
+        values: dict[str, Tensor] = self._step(batch.images, batch.labels, draw)
         return values
 
     def _clip(self) -> Tensor:
@@ -118,3 +127,17 @@ class Optimisation:
         if self.accelerator.scaler is not None:  # the scaler skips steps that overflow
             norm = norm.nan_to_num(nan=0.0, posinf=0.0)
         return norm
+
+
+def _trained(step: TrainingStep, adaptation: Adaptation, seed: int) -> list[nn.Parameter]:
+    """Attach the adaptation and return the parameters that are trained; the others are frozen.
+
+    The text tower is trained where a term needs it so; a head made of prompts is not.
+    """
+    chosen = {id(p) for p in adaptation.attach(step.student, generator(seed, "adapters"))}
+    if step.task.head_from_text:
+        chosen -= {id(parameter) for parameter in step.student.head.parameters()}
+    for parameter in step.student.parameters():
+        parameter.requires_grad_(id(parameter) in chosen)
+    text = [] if step.text is None else [*step.text.parameters()]
+    return [p for p in (*step.student.parameters(), *text) if p.requires_grad]

@@ -32,7 +32,7 @@ from cfft.training import prepare
 from cfft.training.evaluator import mean_variance
 from cfft.training.starting_model import describe_start, pretrained_model, with_starting_head
 
-_KINDS = ("mask", "fill", "cam", "loss", "teacher")
+_KINDS = ("mask", "fill", "cam", "task", "loss", "teacher")
 
 
 def starting_model(
@@ -169,8 +169,11 @@ class CounterfactualStep(nn.Module):
                 )
         is_distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
         process = torch.distributed.get_rank() if is_distributed else 0
-        rngs = (generator(self.seed, name, process, self.number) for name in ("mask", "fill"))
-        result = self.step.measure(Batch(images, labels), *rngs)
+        number = self.number
+        result = self.step.measure(
+            Batch(images, labels),
+            lambda purpose: generator(self.seed, purpose, process, number),
+        )
         self.number += 1
         return result
 

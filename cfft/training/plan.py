@@ -12,6 +12,7 @@ from cfft.config.resolve import Chosen, RunConfig
 from cfft.data.suite import ImageSet, Suite
 from cfft.errors import counted
 from cfft.plugin.params import values_of
+from cfft.records import COUNTERFACTUAL
 from cfft.runtime.progress import Plan
 from cfft.training.batches import NEGLIGIBLE, fuller_batch
 from cfft.training.prepare import Prepared
@@ -63,11 +64,11 @@ def _image_facts(suite: Suite, prepared: Prepared) -> Iterator[Fact]:
 
 
 def _objective_facts(config: RunConfig) -> Iterator[Fact]:
-    for kind in ("mask", "fill", "cam"):
-        chosen: Chosen | None = getattr(config, kind)
-        if chosen is not None:
-            yield "objective", kind, _spelled(chosen)
-    yield "objective", "loss", "cross-entropy"
+    for view in config.all_views():
+        own = "" if view.label == COUNTERFACTUAL else f"{view.label}: "
+        for chosen in view.strategies():
+            yield "objective", f"{own}{chosen.kind}", _spelled(chosen)
+    yield "objective", "task", _spelled(config.task)
     for chosen in (*config.losses, *config.teachers):
         yield "objective", chosen.kind, _spelled(chosen)
 
@@ -81,7 +82,9 @@ def _training_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
     epochs = counted(training.epochs, "epoch")
     yield "training", "steps", f"{epochs} x {steps.per_epoch} = {steps.total}"
     yield "training", "learning rate", f"{training.lr:g}, {_schedule(training.schedule, steps)}"
-    yield "training", "trained", "everything" if training.train == "all" else "the head alone"
+    for chosen in (config.adaptation, config.average, config.merge):
+        if chosen is not None:
+            yield "training", chosen.kind, _spelled(chosen)
     yield "training", "seed", str(config.seed)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 
-from cfft.config.resolve import RunConfig
+from cfft.config.resolve import ChosenView, RunConfig
 from cfft.data.check import check_suite, stored
 from cfft.data.consistency import every_set
 from cfft.data.fingerprint import sets_fingerprint
@@ -15,12 +15,16 @@ from cfft.data.suite import SuiteSets
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError
 from cfft.model.description import ModelDescription
+from cfft.model.heads import require_words
 from cfft.model.pretrained import Pretrained
+from cfft.model.prompts import resolve_templates
 from cfft.model.rebuild import TeacherSource, empty_classifier
 from cfft.runtime.processes import Processes
 from cfft.runtime.progress import Reporter
-from cfft.step.engine import TrainingStep
-from cfft.step.interfaces import ModelSource, Refiller
+from cfft.step.engine import TrainingStep, View
+from cfft.step.interfaces import TEXT_NEEDS, ModelSource, Refiller, Teacher
+from cfft.step.needs import all_needs, needs_of, task_and_losses
+from cfft.step.text import TextSide
 from cfft.training.batches import BatchPlan, plan_batches
 from cfft.training.schedule import Steps, count_steps, parse_interval
 from cfft.training.starting_model import check_head, describe_start, pretrained_model
@@ -62,7 +66,8 @@ def prepare(config: RunConfig, processes: Processes, reporter: Reporter) -> Prep
     check_head(pretrained, description)
     # teachers are loaded once with an empty head: their files may be missing or not fit
     empty = empty_classifier(pretrained, len(description.classes), description.normalised)
-    training_step(config, TeacherSource(empty, description))
+    text = text_side(config, pretrained, description.classes)
+    training_step(config, TeacherSource(empty, description), text=text)
     readable, skipped = _readable_sets(opened, config, processes, reporter)
     sets = limited(readable, limit, config.seed)
     batches = _batches(config, sets, processes.count)
@@ -71,22 +76,60 @@ def prepare(config: RunConfig, processes: Processes, reporter: Reporter) -> Prep
 
 
 def training_step(
-    config: RunConfig, models: ModelSource, student: Classifier | None = None
+    config: RunConfig,
+    models: ModelSource,
+    student: Classifier | None = None,
+    text: TextSide | None = None,
+    average: Classifier | None = None,
 ) -> TrainingStep:
     """Put student, strategies and teachers together; raises WeightsError for a bad teacher.
 
-    `student`: None for a model of its own, as training starts from.
+    `student`: None for a model of its own, as training starts from. `text`: the text towers, needed
+    where the task or a loss reads prompts. `average`: the model of the average of the student's
+    weights, which whoever trains keeps up; teachers that follow it are that very model.
     """
-    chosen = (config.mask, config.fill, config.cam)
-    mask, fill, cam = (None if each is None else each.strategy for each in chosen)
+
+    def load(teacher: Teacher) -> Classifier:
+        if average is not None and Teacher.of(teacher).follows_average:
+            return average
+        return teacher.load(models)
+
     return TrainingStep(
         models.pretrained() if student is None else student,
-        mask,
-        fill,
-        cam,
+        config.task.strategy,
         {loss.label: loss.strategy for loss in config.losses},
-        {teacher.label: teacher.strategy.load(models) for teacher in config.teachers},
+        {teacher.label: load(teacher.strategy) for teacher in config.teachers},
+        {view.label: _view(view) for view in config.all_views()},
+        text,
     )
+
+
+def _view(chosen: ChosenView) -> View:
+    cam = None if chosen.cam is None else chosen.cam.strategy
+    return View(chosen.mask.strategy, chosen.fill.strategy, cam)
+
+
+def text_side(config: RunConfig, pretrained: Pretrained, classes: Sequence[str]) -> TextSide | None:
+    """Return the text towers that the objective needs, None where it needs none.
+
+    Raises ConfigError where the model has no text tower.
+    """
+    terms = task_and_losses(config.task.strategy, {c.label: c.strategy for c in config.losses})
+    reading = [label for label, term in terms.items() if needs_of(label, term) & TEXT_NEEDS]
+    if not reading:
+        return None
+    if pretrained.text is None:
+        kind = "loss" if reading[0] in [c.label for c in config.losses] else "task"
+        name = config.task.name if kind == "task" else reading[0]
+        raise ConfigError(
+            f"{kind} '{name}' compares images with prompts, and '{config.model.name}' has no text "
+            "tower, or its weight file has none: choose a CLIP model with both towers, or another "
+            f"--{kind}"
+        )
+    require_words(classes)
+    templates = resolve_templates(config.model.prompts, pretrained.templates)
+    trained = "student.text" in all_needs(terms)
+    return TextSide(pretrained.text, classes, templates, trained=trained)
 
 
 def _readable_sets(
@@ -101,10 +144,12 @@ def _readable_sets(
 
 def _batches(config: RunConfig, sets: SuiteSets, processes: int) -> BatchPlan:
     batches = plan_batches(config.training, len(sets.train), processes)
-    wanted = Refiller.of(config.fill.strategy).smallest_batch if config.fill else 1
-    if config.fill is not None and batches.smallest_micro < wanted:
+    for fill in (view.fill for view in config.all_views()):
+        wanted = Refiller.of(fill.strategy).smallest_batch
+        if batches.smallest_micro >= wanted:
+            continue
         raise ConfigError(
-            f"fill '{config.fill.name}' needs {wanted} images in every micro-batch, got "
+            f"fill '{fill.name}' needs {wanted} images in every micro-batch, got "
             f"{batches.smallest_micro} ({batches.images} training images, batch "
             f"{batches.batch} / {batches.processes} processes / {batches.accumulation} "
             "accumulated): raise --batch-size or --micro-batch, or choose another --fill"

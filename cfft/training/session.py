@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from cfft.config.resolve import RunConfig
+from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError
 from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint, is_checkpoint
 from cfft.model.description import ModelDescription
-from cfft.model.rebuild import TeacherSource
+from cfft.model.rebuild import TeacherSource, empty_classifier
 from cfft.plugin.registry import Registry
 from cfft.runtime.devices import processes_of, surroundings
 from cfft.runtime.files import replacing, write_text
@@ -22,9 +24,11 @@ from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading
 from cfft.scoring.predictions import Predictions
 from cfft.step.engine import TrainingStep
+from cfft.step.text import TextSide
+from cfft.training.averaging import WeightAverage
 from cfft.training.evaluator import Evaluator
 from cfft.training.optimisation import Optimisation
-from cfft.training.prepare import Prepared, training_step
+from cfft.training.prepare import Prepared, text_side, training_step
 from cfft.training.results import Gains, ModelResults, RunResults
 from cfft.training.run_directory import RunDirectory
 from cfft.training.starting_model import with_starting_head
@@ -64,9 +68,13 @@ class Session:
         step = self._step(state)
         config, prepared = self.config, self.prepared
         optimisation = Optimisation(
-            step, config.training, prepared.batches, prepared.steps, config.seed, self.accelerator
+            *(step, config.training, prepared.batches, prepared.steps, config.seed),
+            *(self.accelerator, config.adaptation.strategy),
         )
-        trainer = Trainer(prepared, step, optimisation, self.directory, self.reporter, state)
+        trainer = Trainer(
+            *(prepared, step, optimisation, self.directory, self.reporter, state, self.average)
+        )
+        final = self._plain(step.student)
         if stored is None:
             self._begin(trainer, step)
         else:
@@ -74,13 +82,12 @@ class Session:
         started = self.hook.cfft_run_started
         self.processes.on_main(lambda: started(config=self.config, out=self.directory.root))
         if state.before is None:
-            state.before = self._results(trainer, before=True)
-        validate = partial(self.measuring.validation_top1, step.student)
-        trainer.train(validate, self._epoch_ended)
+            state.before = self._results(final, before=True)
+        trainer.train(self.measuring.validation_top1, self._epoch_ended)
         if not state.best_epoch:
             trainer.save_best()  # a run of no epochs: the model that it started from
-        step.student.load_weights(checkpoint.load_model(self.directory.best).weights)
-        return self._finish(state, state.before, self._results(trainer, before=False))
+        final.load_weights(checkpoint.load_model(self.directory.best).weights)
+        return self._finish(state, state.before, self._results(final, before=False))
 
     def _restored(self, stored: Checkpoint) -> RunState:
         found = ModelDescription.of(stored.model, self.directory.last)
@@ -104,6 +111,14 @@ class Session:
         self.reporter.noted(f"resuming the run in {self.directory.root}: {done}")
         return state
 
+    def _plain(self, student: Classifier) -> Classifier:
+        """Return a model that takes plain weights: the student, unless it has adapters."""
+        if not student.is_adapted:
+            return student
+        pretrained, described = self.prepared.pretrained, self.prepared.description
+        plain = deepcopy(empty_classifier(pretrained, len(described.classes), described.normalised))
+        return plain.to(self.accelerator.device)
+
     def _begin(self, trainer: Trainer, step: TrainingStep) -> None:
         sheet = self.processes.on_main(lambda: self._sheet(step))
         config = self.config.to_toml()
@@ -122,13 +137,26 @@ class Session:
         features = partial(self.measuring.training_features, pretrained.encoder)
         start = with_starting_head(pretrained, description, features)
         source = TeacherSource(start.classifier, description)
-        step = training_step(self.config, source).to(self.accelerator.device)
+        text = text_side(self.config, pretrained, description.classes)
+        self.average = self._average(source, text)
+        averaged = None if self.average is None else self.average.model
+        step = training_step(self.config, source, text=text, average=averaged)
+        step.to(self.accelerator.device)
         for label in step.labels:
             self._set_variance(step, label, state.feature_variances)
         return step
 
+    def _average(self, source: TeacherSource, text: TextSide | None) -> WeightAverage | None:
+        if self.config.average is None:
+            return None
+        model = source.pretrained().to(self.accelerator.device).requires_grad_(False)
+        if text is not None and text.trained:
+            text.averaged = deepcopy(text.tower).requires_grad_(False)
+        tower = None if text is None else text.averaged
+        return WeightAverage(self.config.average.strategy, model, tower)
+
     def _sheet(self, step: TrainingStep) -> Figure | None:
-        if step.strategies is None:
+        if not step.views:
             return None
         from cfft.training.sheet import sample_sheet  # matplotlib: a plan does without
 
@@ -143,12 +171,12 @@ class Session:
             known[label] = self.measuring.feature_variance(label, teacher, self.config.seed)
         teacher.feature_variance = torch.tensor(known[label], device=self.accelerator.device)
 
-    def _results(self, trainer: Trainer, *, before: bool) -> ModelResults:
+    def _results(self, classifier: Classifier, *, before: bool) -> ModelResults:
         def keep(name: str, predictions: Predictions) -> None:
             path = self.directory.predictions(name, before=before)
             self.processes.on_main(lambda: predictions.save(path))
 
-        return self.measuring.results(trainer.student, keep)
+        return self.measuring.results(classifier, keep)
 
     def _epoch_ended(self, epoch: int, metrics: Metrics) -> None:
         self.processes.on_main(lambda: self.hook.cfft_epoch_ended(epoch=epoch, metrics=metrics))

@@ -15,9 +15,16 @@ from torch import Tensor
 from cfft.data.images import ImageSubset
 from cfft.data.loading import Loader, to_batch
 from cfft.data.suite import ImageSet
-from cfft.records import Batch, Counterfactual, MaskSelection, Preprocessing, StepOutputs
+from cfft.records import (
+    COUNTERFACTUAL,
+    Batch,
+    Counterfactual,
+    MaskSelection,
+    Preprocessing,
+    StepOutputs,
+)
 from cfft.runtime.randomness import generator
-from cfft.step.engine import TrainingStep
+from cfft.step.engine import Draw, TrainingStep
 from cfft.step.interfaces import Refiller
 from cfft.step.patches import enlarged
 
@@ -39,15 +46,15 @@ def sample_sheet(
     patches (dark), and the counterfactual image with dropped patches in grey. Draws from
     generators of its own, so that training is the same with and without it.
     """
-    least = Refiller.of(step.strategies[1]).smallest_batch if step.strategies else 1
+    least = max((Refiller.of(view.fill).smallest_batch for view in step.views.values()), default=1)
     batch = sample_batch(images, max(ROWS, least), preprocessing, step.student.head.weight.device)
     names = [classes[label] for label in batch.labels.tolist()]
-    return draw_sheet(step.outputs(batch, *sheet_draws(seed)), names[:ROWS])
+    return draw_sheet(step.outputs(batch, sheet_draws(seed)), names[:ROWS])
 
 
-def sheet_draws(seed: int) -> tuple[torch.Generator, torch.Generator]:
-    """Return the generators of a sheet's masks and fills, which no training draws from."""
-    return generator(seed, "sheet-mask"), generator(seed, "sheet-fill")
+def sheet_draws(seed: int) -> Draw:
+    """Return what gives a sheet its generators, which no training draws from."""
+    return lambda purpose: generator(seed, f"sheet-{purpose}")
 
 
 def sample_batch(
@@ -88,15 +95,17 @@ def draw_sheet(outputs: StepOutputs, names: Sequence[str]) -> Figure:
 
     Raises ValueError for a step without a mask.
     """
-    if outputs.selection is None or outputs.counterfactual is None:
+    if not outputs.views:
         raise ValueError("no sheet can be drawn of a step without mask and fill")
-    images, selection = outputs.batch.images, outputs.selection
-    columns = [
-        SheetColumn("original", images),
-        *([map_column(selection.scores, images)] if selection.scores is not None else []),
-        hidden_column(selection, images),
-        counterfactual_column(outputs.counterfactual),
-    ]
+    images = outputs.batch.images
+    columns = [SheetColumn("original", images)]
+    for label, view in outputs.views.items():
+        selection, name = view.selection, "" if label == COUNTERFACTUAL else f"{label}: "
+        if selection.scores is not None:
+            columns.append(map_column(selection.scores, images, f"{name}map"))
+        columns.append(hidden_column(selection, images, f"{name}hidden"))
+        made = f"{name}{COUNTERFACTUAL}" if not name else label
+        columns.append(counterfactual_column(view.counterfactual, made))
     return draw_columns(columns, names)
 
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import cast
 
 import torch
+from torch import Tensor, nn
 
 from cfft.data.loading import Loader
+from cfft.encoder.encoder import Classifier
 from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint
+from cfft.model.heads import prompts_head
 from cfft.runtime.devices import processes_of, surroundings
 from cfft.runtime.interrupts import StopWish, listening
 from cfft.runtime.json_files import as_json
 from cfft.runtime.progress import Reporter
 from cfft.step.engine import TrainingStep
+from cfft.training.averaging import WeightAverage
 from cfft.training.metrics import MetricsLog, Window
 from cfft.training.optimisation import Optimisation
 from cfft.training.prepare import Prepared
@@ -24,6 +29,7 @@ from cfft.training.schedule import parse_interval
 from cfft.training.state import RunState
 
 Metrics = dict[str, float]
+_ADAPTERS, _AVERAGE, _TEXT, _AVERAGED_TEXT = "adapters", "average", "text", "averaged-text"
 
 
 class Trainer:
@@ -37,7 +43,10 @@ class Trainer:
         directory: RunDirectory,
         reporter: Reporter,
         state: RunState,
+        average: WeightAverage | None = None,
     ) -> None:
+        self.average, self.text = average, step.text
+        self.head_from_text = step.task.head_from_text
         self.prepared, self.student, self.optimisation = prepared, step.student, optimisation
         self.directory, self.reporter, self.state = directory, reporter, state
         self.training, self.accelerator = optimisation.training, optimisation.accelerator
@@ -53,14 +62,21 @@ class Trainer:
         """Tell whether all epochs are done or patience is at its end."""
         return self.state.stopped_early or self.state.epoch >= self.training.epochs
 
+    @property
+    def kept(self) -> Classifier:
+        """Return the model that is validated and stored: the student, or the average."""
+        if self.average is None or not self.average.is_kept:
+            return self.student
+        return self.average.model
+
     def train(
-        self, validate: Callable[[], float], epoch_ended: Callable[[int, Metrics], None]
+        self, validate: Callable[[Classifier], float], epoch_ended: Callable[[int, Metrics], None]
     ) -> None:
         """Train to the end; raises TrainingError where a loss is not finite.
 
-        `validate` returns the validation accuracy; `epoch_ended` hears of each epoch, counted
-        from 1, once it is stored. SIGINT and SIGTERM let the optimiser step end, store everything
-        and raise KeyboardInterrupt; several processes agree on that at a log line.
+        `validate` returns the validation accuracy of a model; `epoch_ended` hears of each epoch,
+        counted from 1, once it is stored. SIGINT and SIGTERM let the optimiser step end, store
+        everything and raise KeyboardInterrupt; several processes agree on that at a log line.
         """
         preprocessing = self.prepared.pretrained.preprocessing
         pin = self.accelerator.device.type == "cuda"
@@ -69,18 +85,21 @@ class Trainer:
             while not self.is_finished:
                 began = time.monotonic()
                 self._train_epoch(loader, wish)
-                metrics = {"val_top1": validate(), "seconds": time.monotonic() - began}
+                self._settle()
+                metrics = {"val_top1": validate(self.kept), "seconds": time.monotonic() - began}
                 self._end_epoch(metrics)
                 epoch_ended(self.state.epoch, metrics)
                 self._stop_if(wish)
 
     def save_best(self) -> None:
         """Store the student as it stands as the best model."""
+        self._settle()
         model = as_json(self.prepared.description)
-        self._write(self.directory.best, Checkpoint(self.student.weights(), model))
+        self._write(self.directory.best, Checkpoint(self.kept.weights(), model))
 
     def save_last(self) -> None:
         """Store everything that a resumed run needs; raises TrainingError if it is not finite."""
+        self.optimisation.settle()
         content = Checkpoint(
             self.student.weights(),
             as_json(self.prepared.description),
@@ -94,6 +113,7 @@ class Trainer:
                 "window": self.window.record(),
                 "optimisation": self.optimisation.record(),
             },
+            self._trained(),
         )
         self._write(self.directory.last, content)
         self._saved = (self.state.step, time.monotonic())
@@ -101,10 +121,53 @@ class Trainer:
     def restore(self, stored: Checkpoint) -> None:
         """Go on from what `save_last` stored, all but the state, which is the caller's."""
         kept = stored.state or {}
-        self.student.load_weights(stored.weights)
+        trained = stored.trained
+        if self.student.is_adapted:
+            self.student.load_adapters(stored.weights, _part(trained, _ADAPTERS))
+        else:
+            self.student.load_weights(stored.weights)
+        if self.average is not None:
+            self.average.model.load_weights(_part(trained, _AVERAGE))
+        for name, tower in self._towers().items():
+            tower.load_state_dict(_part(trained, name))
         self.optimisation.restore(stored.optimizer or {}, kept["optimisation"])
         self.window.restore(kept["window"])
         self.processes.on_main(lambda: self.log.rewind(self.state.step, self.state.epoch))
+
+    def _trained(self) -> dict[str, Tensor]:
+        """Return the tensors besides the model's that a resumed run needs."""
+        parts = {_ADAPTERS: self.student.adapters()}
+        if self.average is not None:
+            parts[_AVERAGE] = self.average.model.weights()
+        parts |= {name: tower.state_dict() for name, tower in self._towers().items()}
+        return {f"{part}.{key}": value for part, own in parts.items() for key, value in own.items()}
+
+    def _towers(self) -> dict[str, nn.Module]:
+        """Return the text towers that training changes."""
+        if self.text is None or not self.text.trained:
+            return {}
+        averaged = {} if self.text.averaged is None else {_AVERAGED_TEXT: self.text.averaged}
+        return {_TEXT: self.text.tower, **averaged}
+
+    def _settle(self) -> None:
+        """Bring the model into the state in which it is measured and stored."""
+        self.optimisation.settle()
+        if not self.head_from_text or self.text is None:
+            return
+        averaged = self.text.averaged if self.kept is not self.student else None
+        tower = self.text.tower if averaged is None else averaged
+        scale = float(cast(Tensor, tower.logit_scale))
+        head = prompts_head(tower, scale, self.text.classes, self.text.templates)
+        with torch.no_grad():
+            self.kept.head.weight.copy_(head.weight)
+
+    def _take_in(self) -> None:
+        if self.average is None:
+            return
+        self.optimisation.settle()
+        tower = None if self.text is None else self.text.tower
+        weights, steps = self.student.weights(), self.prepared.steps.total
+        self.average.update(weights, tower, self.state.step + 1, steps)
 
     def _train_epoch(self, loader: Loader, wish: StopWish) -> None:
         state, per_epoch = self.state, self.prepared.steps.per_epoch
@@ -120,6 +183,7 @@ class Trainer:
             for position in range(first + 1, per_epoch + 1):
                 lr = self.optimisation.lr
                 self.window.add(state.step + 1, self.optimisation.take(state.step, loaded))
+                self._take_in()
                 now = time.monotonic()
                 self.window.seconds += now - began
                 state.count_step(self.prepared.batches.batch, now - began)
@@ -167,3 +231,8 @@ class Trainer:
 
     def _write(self, directory: Path, content: Checkpoint) -> None:
         self.processes.on_main(lambda: checkpoint.save(directory, content))
+
+
+def _part(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    start = f"{part}."
+    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}

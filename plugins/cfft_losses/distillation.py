@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import cfft
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-View = Literal["original", "counterfactual"]
 
 
 @cfft.loss("logit-kl")
@@ -20,16 +18,14 @@ class LogitKl(cfft.AuxLoss):
     summed over classes and averaged over the batch. Gradients flow into the student alone.
     """
 
-    view: View = cfft.param("original", help="images on which student and teacher are compared")
+    needs: ClassVar[frozenset[str]] = frozenset({"student.view", "teacher.view"})
+
+    view: str = cfft.param(
+        "original", help="label of the view to compare on; original: the images as they are"
+    )
     temperature: float = cfft.param(10.0, help="divisor of the logits of both", gt=0)
     weight: float = cfft.param(1.0, help="factor in the objective", ge=0)
     teacher: str = cfft.param("clip", help="label of the teacher to follow")
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """Name the passes that this loss looks at."""
-        own = {"student.counterfactual"} if self.view == "counterfactual" else set[str]()
-        return frozenset({f"teacher.{self.view}", *own})
 
     def measure(self, outputs: cfft.StepOutputs) -> Tensor:
         """Return the un-weighted divergence []."""
@@ -55,7 +51,7 @@ class WiseKd(cfft.AuxLoss):
         return _tempered_kl(outputs, self.teacher, "original", self.temperature)
 
 
-def _tempered_kl(outputs: cfft.StepOutputs, teacher: str, view: View, temperature: float) -> Tensor:
+def _tempered_kl(outputs: cfft.StepOutputs, teacher: str, view: str, temperature: float) -> Tensor:
     from torch.nn.functional import kl_div, log_softmax
 
     student_logits = outputs.student(view).logits  # [B, K]

@@ -30,19 +30,22 @@ class FeatureMse(cfft.AuxLoss):
         6.0, help="factor in the objective (beta)", ge=0, given={"scale": {"raw": 30.0}}
     )
     teacher: str = cfft.param("clip", help="label of the teacher to follow")
+    view: str = cfft.param(
+        "counterfactual", help="label of the view to compare on; original: the images as they are"
+    )
 
     @property
     def needs(self) -> frozenset[str]:
         """Name the passes that this loss looks at."""
-        passes = frozenset({"student.counterfactual", "teacher.counterfactual"})
+        passes = frozenset({"student.view", "teacher.view"})
         return passes | ({"teacher.feature_variance"} if self.scale == "relative" else frozenset())
 
     def measure(self, outputs: cfft.StepOutputs) -> Tensor:
         """Return the un-weighted error []."""
         from torch.nn.functional import mse_loss
 
-        student = outputs.student("counterfactual").features
-        error = mse_loss(student, outputs.teacher(self.teacher, "counterfactual").features)
+        student = outputs.student(self.view).features
+        error = mse_loss(student, outputs.teacher(self.teacher, self.view).features)
         if self.scale == "raw":
             return error
         return error / outputs.feature_variance(self.teacher)

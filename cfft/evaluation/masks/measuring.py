@@ -111,10 +111,10 @@ def _hidden(
     classifier: Classifier, batch: Batch, masks: Sequence[CutMap], seed: int, step: int
 ) -> Iterator[Tensor]:
     """Give the patches that each mask hides [B, gh, gw], from one clean pass, one map per cam."""
-    view = CleanPass.of(classifier, batch, None, generator(seed, "measured-mask", step=step))
-    views = {cam: attrs.evolve(view, cam=cam) for cam in {mask.cam for mask in masks}}
+    clean = CleanPass.of(classifier, batch)
+    rng = generator(seed, "measured-mask", step=step)
     for mask in masks:
-        yield mask.mask.select(batch, views[mask.cam]).hidden
+        yield mask.mask.select(batch, clean.seen_by(mask.cam, rng)).hidden
 
 
 def _keys(seed: int, indices: Sequence[int], patches: int) -> Tensor:

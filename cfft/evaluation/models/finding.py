@@ -22,6 +22,7 @@ _WANTED = (
     f"{STARTS[0]} for the model before fine-tuning"
 )
 _KINDS = frozenset(("suite", "backbone"))
+_ALWAYS = ("task", "adaptation")  # a configuration has them; the defaults do
 _CHECKPOINTS = "checkpoints"
 _SUFFIXES = frozenset((".safetensors", ".pt", ".pth", ".bin"))
 
@@ -130,12 +131,13 @@ def model_layers(found: Iterable[ModelRef], asked: Layer) -> list[Layer]:
     runs_first = sorted(found, key=lambda model: model.run is None)
     layers = ((model.layer, model.seed) for model in runs_first)
     own = next((attrs.evolve(layer, seed=seed) for layer, seed in layers if layer), None)
-    return [_without_objective(layer) for layer in (read_defaults(), own, asked) if layer]
+    above = (_without_objective(layer) for layer in (own, asked) if layer)
+    return [_without_objective(read_defaults(), *_ALWAYS), *above]
 
 
 def run_layers(config: Path) -> list[Layer]:
     """Return the layers that chose the images and the model of a run, from its config.toml."""
-    return [_without_objective(layer) for layer in (read_defaults(), read_file(config))]
+    return [_without_objective(read_defaults(), *_ALWAYS), _without_objective(read_file(config))]
 
 
 def _find(text: str) -> Iterator[ModelRef]:
@@ -157,8 +159,8 @@ def _is_model(path: Path) -> bool:
     return path.suffix in _SUFFIXES
 
 
-def _without_objective(layer: Layer) -> Layer:
-    kept = layer.without(KINDS.keys() - _KINDS)
+def _without_objective(layer: Layer, *besides: str) -> Layer:
+    kept = layer.without(KINDS.keys() - _KINDS - {*besides})
     kept.chosen["loss"] = ()
     return kept
 

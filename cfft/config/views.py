@@ -1,0 +1,94 @@
+"""Further views of a batch: tables [[view]], each with a mask, a fill and a map of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from cfft.config.layers import COMMAND_LINE, VIEW_KINDS, Layer, ViewTable
+from cfft.errors import Problems, unknown_name
+from cfft.plugin.params import NAME
+from cfft.plugin.registry import Registry
+from cfft.records import COUNTERFACTUAL, ORIGINAL
+
+_RESERVED = (ORIGINAL, COUNTERFACTUAL)
+
+
+@attrs.frozen
+class MadeView:
+    """Hold the strategies of one view by kind: mask, fill and, where one is chosen, cam."""
+
+    label: str
+    strategies: Mapping[str, Any]
+    uses: Mapping[str, str]
+
+
+def listed_views(layers: Sequence[Layer]) -> tuple[tuple[ViewTable, ...], bool]:
+    """Return the tables of the topmost layer that has any, and whether losses above replace it.
+
+    Where a layer above says which losses there are, those views need not be followed.
+    """
+    tables: tuple[ViewTable, ...] = ()
+    replaced = False
+    for layer in layers:
+        if layer.views is not None:
+            tables, replaced = layer.views, False
+        elif "loss" in layer.chosen:
+            replaced = True
+    return tables, replaced
+
+
+def view_problems(layers: Sequence[Layer], tables: Sequence[ViewTable]) -> Iterator[str]:
+    """Go through wrong labels, and values for views or kinds that do not exist."""
+    labels = [table.label for table in tables]
+    for label in labels:
+        if not re.fullmatch(NAME, label) or label in _RESERVED:
+            yield (
+                f"no view can be labelled '{label}': labels are letters, digits, - and _, other "
+                f"than {' and '.join(_RESERVED)}"
+            )
+    for layer in layers:
+        for label in (label for label, _ in layer.view_values if label not in labels):
+            if layer.source == COMMAND_LINE:
+                yield f"--set view.{label}: {unknown_name('view', label, labels, 'in the file')}"
+
+
+def made_views(
+    registry: Registry,
+    layers: Sequence[Layer],
+    tables: Sequence[ViewTable],
+    context: Mapping[str, str],
+    problems: Problems,
+) -> list[MadeView]:
+    """Make the strategies of each view, and note what is wrong; a map is the run's unless given."""
+    usual = next((layer.loose_cam for layer in reversed(layers) if layer.loose_cam), None)
+    made = []
+    for table in tables:
+        uses = dict(table.uses)
+        if "cam" not in uses and usual is not None:
+            uses["cam"] = usual
+        strategies: dict[str, Any] = {}
+        for kind in (kind for kind in VIEW_KINDS if kind in uses):
+            values = {**_main_values(layers, kind, uses, table), **table.values.get(kind, {})}
+            for layer in layers:
+                values.update(layer.view_values.get((table.label, kind), {}))
+            with problems.noted(f"view '{table.label}': "):
+                strategies[kind] = registry.build(kind, uses[kind], values, {**context, **uses})
+        if len(strategies) == len(uses):
+            made.append(MadeView(table.label, strategies, uses))
+    return made
+
+
+def _main_values(
+    layers: Sequence[Layer], kind: str, uses: Mapping[str, str], table: ViewTable
+) -> dict[str, Any]:
+    """Return what layers say of the run's own map, where the view takes it."""
+    values: dict[str, Any] = {}
+    if kind == "cam" and "cam" not in table.uses:
+        for layer in layers:
+            values.update(layer.loose.get(kind, {}))
+            values.update(layer.values.get((kind, uses[kind]), {}))
+    return values
