@@ -41,11 +41,18 @@ INTERFACES = {
     "fill": cfft.Refiller,
     "cam": cfft.Cam,
     "teacher": cfft.Teacher,
+    "task": cfft.Task,
     "loss": cfft.AuxLoss,
+    "adaptation": cfft.Adaptation,
+    "average": cfft.Average,
+    "merge": cfft.Merge,
     "backbone": cfft.Backbone,
     "suite": cfft.Suite,
 }
-BASES = (cfft.AuxLoss, cfft.Refiller, cfft.Suite, cfft.ImageSet)
+BASES = (
+    *(cfft.MaskSelector, cfft.Refiller, cfft.Cam, cfft.Teacher, cfft.Task, cfft.AuxLoss),
+    *(cfft.Adaptation, cfft.Average, cfft.Merge, cfft.Suite, cfft.ImageSet),
+)
 
 
 def kinds() -> Iterator[str]:

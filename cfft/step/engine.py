@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError, unknown_name
 from cfft.records import (
-    COUNTERFACTUAL,
-    ORIGINAL,
     Batch,
     Counterfactual,
     LossTerm,
@@ -22,7 +20,16 @@ from cfft.records import (
     StepResult,
     ViewOutputs,
 )
-from cfft.step.interfaces import TEXT_NEEDS, AuxLoss, Cam, MaskSelector, Refiller, Task
+from cfft.step.interfaces import (
+    COUNTERFACTUAL,
+    ORIGINAL,
+    TEXT_NEEDS,
+    AuxLoss,
+    Cam,
+    MaskSelector,
+    Refiller,
+    Task,
+)
 from cfft.step.needs import (
     all_needs,
     check_losses,

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cfft.plugin.interface import Interface, attribute
-from cfft.records import COUNTERFACTUAL
 
 if TYPE_CHECKING:
     import torch
@@ -15,6 +14,13 @@ if TYPE_CHECKING:
 
     from cfft.encoder.encoder import Capture, Classifier
     from cfft.records import Batch, Counterfactual, Encoded, MaskSelection, StepOutputs
+
+
+ORIGINAL = "original"
+"""The label of the images as the data set gives them, among the views that a term can follow."""
+
+COUNTERFACTUAL = "counterfactual"
+"""The label of the view that the run's own mask, fill and map make."""
 
 
 class StudentView(Protocol):

@@ -12,7 +12,6 @@ from cfft.encoder.relevance import relevance_scores
 from cfft.errors import CfftError
 from cfft.plugin.params import NAME
 from cfft.records import (
-    ORIGINAL,
     Batch,
     Counterfactual,
     Encoded,
@@ -21,7 +20,16 @@ from cfft.records import (
     TeacherOutputs,
     ViewOutputs,
 )
-from cfft.step.interfaces import AuxLoss, Cam, MaskSelector, Refiller, StudentView, Task, Term
+from cfft.step.interfaces import (
+    ORIGINAL,
+    AuxLoss,
+    Cam,
+    MaskSelector,
+    Refiller,
+    StudentView,
+    Task,
+    Term,
+)
 from cfft.step.needs import needs_of
 from cfft.step.passes import CleanPass, CleanView, FrozenTeacher
 from cfft.step.text import PromptFeatures, TextSide

@@ -34,7 +34,7 @@ def run(
     KeyboardInterrupt on SIGINT or SIGTERM, once a checkpoint to resume from is written.
     """
     directory = RunDirectory(out)
-    notes = check_directory(directory, config, resume=resume)
+    notes = check_directory(directory, config, registry, resume=resume)
     accelerator = make_accelerator(config.training.precision)
     hears = reporter if reporter is not None and accelerator.is_main_process else Silent()
     finished = directory.read_results() if resume else None
