@@ -81,6 +81,7 @@ TOYS = """
             6.0, help="factor", ge=0, given={"backbone": {"open_clip": 30.0}}
         )
         teacher: str = cfft.param("clip", help="label of the teacher")
+        view: str = cfft.param("counterfactual", help="label of the view")
 
     @cfft.loss("logit-kl")
     class LogitKl(Measuring):
