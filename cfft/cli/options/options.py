@@ -30,8 +30,8 @@ _PANELS = {
 _RARE = frozenset(
     (
         "micro_batch", "weight_decay", "beta1", "beta2", "warmup_steps", "warmup_share",
-        "clip_norm", "clip_at", "schedule", "patience", "skip_unreadable", "workers", "log_every",
-        "models_at_once", "checkpoint_every",
+        "clip_norm", "clip_at", "schedule", "patience", "ties", "skip_unreadable", "workers",
+        "log_every", "models_at_once", "checkpoint_every",
     )
 )  # fmt: skip
 """Settings that --help-all alone shows."""
