@@ -1,14 +1,16 @@
-"""Built-in auxiliary losses: feature-mse, logit-kl and wise-kd."""
+"""Built-in auxiliary losses: they compare features, logits, similarities or weights."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import cfft
 from cfft_losses.distillation import LogitKl, WiseKd
-from cfft_losses.features import FeatureMse
+from cfft_losses.features import FeatureCosine, FeatureMse
+from cfft_losses.relations import Relational
+from cfft_losses.weights import L2Sp
 
 
 @cfft.hookimpl
 def cfft_losses() -> Sequence[type[Any]]:
     """Return the losses that come with cfft."""
-    return [FeatureMse, LogitKl, WiseKd]
+    return [FeatureCosine, FeatureMse, L2Sp, LogitKl, Relational, WiseKd]
