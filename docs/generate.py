@@ -296,9 +296,7 @@ def _default(param: Param) -> str:
         return "(required)"
     others = [
         f"{param.spell(value)} if {key} is {choice}"
-        for key, table in param.given.items()
-        for choice, value in table.items()
-        if value != param.default
+        for key, choice, value in param.other_defaults()
     ]
     return "; ".join([param.spell(param.default), *others])
 

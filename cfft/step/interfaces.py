@@ -67,6 +67,14 @@ class MaskSelector(Interface):
         """The label of the teacher that `select` looks at, by `view.teacher`. Default: None."""
         return None
 
+    def hidden_per_image(self, patches: int) -> int | None:
+        """Return how many of `patches` are hidden in every image, None where that is not fixed.
+
+        What is known before training stands in the plan; `select` says the same of its selection.
+        Default: None.
+        """
+        return None
+
 
 class Refiller(Interface):
     """Turn images and a selection into counterfactual images."""

@@ -53,6 +53,8 @@ def check_mask(who: str, mask: MaskSelector) -> None:
             first = mask.select(batch, _view(student, batch, grid, mask))
         again = mask.select(batch, _view(student, batch, grid, mask))
         _check_selection(who, first, (len(batch.images), *grid))
+        declared = MaskSelector.of(mask).hidden_per_image(grid[0] * grid[1])
+        _check_count(who, "hidden_per_image()", first.hidden, declared)
         must(torch.equal(first.hidden, again.hidden), f"{who} must draw from view.rng alone")
 
 
