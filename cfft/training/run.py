@@ -10,6 +10,7 @@ from cfft.config.resolve import RunConfig
 from cfft.plugin.registry import Registry
 from cfft.runtime.devices import make_accelerator, precision_of, processes_of
 from cfft.runtime.progress import Reporter, Silent
+from cfft.training.merging import require_enough
 from cfft.training.plan import make_plan
 from cfft.training.prepare import prepare
 from cfft.training.results import RunResults
@@ -41,6 +42,8 @@ def run(
     if finished is not None:
         hears.noted(f"the run in {out} is already finished; these are its results")
         return finished
+    if config.merge is not None:
+        require_enough(config.merge.name, config.merge.strategy, 1)
     for note in notes:
         hears.warned(note)
     prepared = prepare(config, processes_of(accelerator), hears)

@@ -31,8 +31,9 @@ class RunDirectory:
 
     `config`: the resolved configuration. `metrics`: one JSON object per line, per interval of steps
     and per epoch. `sheet`: images of what the mask hides and the fill makes, before fine-tuning.
-    `last`: the checkpoint to resume from. `best`: that with the best validation accuracy.
-    `results`: a run that has them is finished.
+    `last`: the checkpoint to resume from. `best`: that with the best validation accuracy, or what
+    was merged with it, and then `unmerged` is the one before the merge. `results`: a run that has
+    them is finished.
     """
 
     root: Path
@@ -41,6 +42,7 @@ class RunDirectory:
     sheet: Path = attrs.field(init=False, default=_within("counterfactuals.png"))
     last: Path = attrs.field(init=False, default=_within("checkpoints", "last"))
     best: Path = attrs.field(init=False, default=_within("checkpoints", "best"))
+    unmerged: Path = attrs.field(init=False, default=_within("checkpoints", "unmerged"))
     results: Path = attrs.field(init=False, default=_within("results.json"))
 
     def predictions(self, name: str, *, before: bool = False) -> Path:
