@@ -120,7 +120,7 @@ class TrainingStep(nn.Module):
         """Return everything that the terms look at; one clean pass serves head and maps."""
         clean, views = self._views(batch, draw)
         taught = {label: self.teacher(label).outputs(batch, views) for label in self.labels}
-        weights = dict(self.student.named_parameters()) if "student.weights" in self.needs else None
+        weights = self.student.named_weights() if "student.weights" in self.needs else None
         text = None if self.text is None else self.text.at(draw("text"))
         return StepOutputs(batch, clean.clean, views, taught, weights, text)
 
