@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 from torch.optim import AdamW
 
 from cfft.config.settings import Training
@@ -120,7 +121,8 @@ class Optimisation:
             return generator(self.seed, purpose, self.accelerator.process_index, number)
 
         self.adaptation.begin_step(self.student, draw("adaptation"))
-        values: dict[str, Tensor] = self._step(batch.images, batch.labels, draw)
+        with parametrize.cached():  # adapters compute their weights once for all passes of the step
+            values: dict[str, Tensor] = self._step(batch.images, batch.labels, draw)
         return values
 
     def _clip(self) -> Tensor:
