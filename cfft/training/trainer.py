@@ -158,8 +158,7 @@ class Trainer:
         tower = self.text.tower if averaged is None else averaged
         scale = float(cast(Tensor, tower.logit_scale))
         head = prompts_head(tower, scale, self.text.classes, self.text.templates)
-        with torch.no_grad():
-            self.kept.head.weight.copy_(head.weight)
+        self.kept.head.take_weight(head.weight)
 
     def _take_in(self) -> None:
         if self.average is None:
