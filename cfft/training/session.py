@@ -28,11 +28,12 @@ from cfft.step.text import TextSide
 from cfft.training.averaging import WeightAverage
 from cfft.training.evaluator import Evaluator
 from cfft.training.optimisation import Optimisation
-from cfft.training.prepare import Prepared, text_side, training_step
+from cfft.training.prepare import Prepared, training_step
 from cfft.training.results import Gains, ModelResults, RunResults
 from cfft.training.run_directory import RunDirectory
 from cfft.training.starting_model import with_starting_head
 from cfft.training.state import RunState
+from cfft.training.text_towers import text_side
 from cfft.training.trainer import Metrics, Trainer
 
 if TYPE_CHECKING:
