@@ -62,10 +62,10 @@ def prepare(config: RunConfig, processes: Processes, reporter: Reporter) -> Prep
     pretrained = pretrained_model(config)
     description = describe_start(config, pretrained, opened.classes, (config.seed,))
     check_head(pretrained, description)
-    check_text_head(config, description)
     # teachers are loaded once with an empty head: their files may be missing or not fit
     empty = empty_classifier(pretrained, len(description.classes), description.normalised)
     text = text_side(config, pretrained, description.classes)
+    check_text_head(config, description)
     training_step(config, TeacherSource(empty, description), text=text)
     readable, skipped = _readable_sets(opened, config, processes, reporter)
     sets = limited(readable, limit, config.seed)
