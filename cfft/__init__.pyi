@@ -62,6 +62,7 @@ from .records import Counterfactual as Counterfactual
 from .records import Encoded as Encoded
 from .records import ViewOutputs as ViewOutputs
 from .records import TeacherOutputs as TeacherOutputs
+from .records import TextFeatures as TextFeatures
 from .records import StepText as StepText
 from .records import StepOutputs as StepOutputs
 from .records import LossTerm as LossTerm

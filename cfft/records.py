@@ -131,10 +131,26 @@ class TeacherOutputs:
     weights: Mapping[str, Tensor] | None = None
 
 
-class StepText(Protocol):
-    """Give a step the features of prompts, by the student's text tower and the pre-trained one.
+class TextFeatures(Protocol):
+    """Turn prompts into the features of one text tower."""
 
-    `classes`: class names by index. `templates`: prompts with `{}` for the class name.
+    @property
+    def logit_scale(self) -> Tensor:
+        """The tower's factor of cosine similarities: [], exp of the learnt logarithm."""
+
+    def __call__(self, prompts: Sequence[str]) -> Tensor:
+        """Return features [n, D] of n prompts, un-normalised."""
+
+    def of_classes(self) -> Tensor:
+        """Return features [K, M, D] of the K classes in each of the M templates."""
+
+
+class StepText(TextFeatures, Protocol):
+    """Give a step the features of prompts: by the student's text tower, in the graph, and others.
+
+    `classes`: class names by index. `templates`: prompts with `{}` for the class name. `words`:
+    words that the tower reads as one token each, for random texts; single letters where the tower
+    does not name any.
     """
 
     @property
@@ -143,14 +159,16 @@ class StepText(Protocol):
     @property
     def templates(self) -> tuple[str, ...]: ...
 
-    def __call__(self, prompts: Sequence[str]) -> Tensor:
-        """Return the student's text features [n, D], un-normalised, in the graph."""
+    @property
+    def words(self) -> tuple[str, ...]: ...
 
-    def pretrained(self, prompts: Sequence[str]) -> Tensor:
-        """Return those of the pre-trained text tower, computed once for each prompt."""
+    @property
+    def pretrained(self) -> TextFeatures:
+        """The pre-trained text tower, without gradients; what is asked for again is kept."""
 
-    def averaged(self, prompts: Sequence[str]) -> Tensor:
-        """Return those of the average of the student's text tower over steps: [n, D].
+    @property
+    def averaged(self) -> TextFeatures:
+        """The average of the student's text tower over steps, without gradients.
 
         Raises ValueError in a run that keeps up no such average.
         """
@@ -158,9 +176,11 @@ class StepText(Protocol):
     def prompt(self, template: str, label: int) -> str:
         """Fill a template with the name of a class."""
 
-    @property
-    def logit_scale(self) -> Tensor:
-        """The student's factor of cosine similarities: [], exp of the learnt logarithm."""
+    def captions(self, labels: Tensor) -> list[str]:
+        """Return one prompt for each of the labels [B], in templates drawn at random.
+
+        All terms of a step get the same ones. The labels are read on the host.
+        """
 
     @property
     def rng(self) -> torch.Generator:
@@ -212,7 +232,7 @@ class StepOutputs:
 
     def prompts(self) -> StepText:
         """Return the features of prompts; raises ValueError where no term needs a text tower."""
-        return _computed(self.text, "student.text or teacher.text")
+        return _computed(self.text, "student.text, teacher.text or average.text")
 
 
 def _computed(outputs: T | None, what: str) -> T:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cfft.encoder.encoder import Classifier
-from cfft.errors import ConfigError, unknown_name
+from cfft.errors import ConfigError, PluginError, unknown_name
 from cfft.records import (
     Batch,
     Counterfactual,
@@ -34,6 +34,7 @@ from cfft.step.needs import (
     all_needs,
     check_losses,
     followed_views,
+    needs_of,
     student_views,
     task_and_losses,
     teacher_needs,
@@ -82,6 +83,7 @@ class TrainingStep(nn.Module):
         self.labels = tuple(teachers)
         self.views = _needed(views, followed_views(self.terms))
         self.text = _checked_text(text, self.needs)
+        _check_head(self.task)
         self._second = student_views(self.terms)
         self.teachers = nn.ModuleDict(
             {
@@ -172,6 +174,13 @@ def _check_followed(view: View, teachers: tuple[str, ...]) -> None:
 
 def _followed(strategy: MaskSelector | Cam) -> str | None:
     return Cam.of(strategy).follows  # a mask has the same default
+
+
+def _check_head(task: Task) -> None:
+    if task.head_from_text and "student.text" not in needs_of(task.term, task):
+        raise PluginError(
+            f"task '{task.term}' makes the head from text, so it has to name student.text in needs"
+        )
 
 
 def _checked_text(text: TextSide | None, needs: frozenset[str]) -> TextSide | None:

@@ -146,7 +146,7 @@ USUAL_NEEDS = frozenset(
 )
 """Outputs that a loss looks at unless it says otherwise."""
 
-TEXT_NEEDS = frozenset({"student.text", "teacher.text"})
+TEXT_NEEDS = frozenset({"student.text", "teacher.text", "average.text"})
 """Outputs that a model without a text tower cannot give."""
 
 NEEDS = USUAL_NEEDS | TEXT_NEEDS | {"student.weights", "teacher.weights"}
@@ -223,7 +223,8 @@ class AuxLoss(Term):
         Out of `student.view` and `teacher.view`, on the view that the loss follows;
         `teacher.original`, `teacher.feature_variance`; `student.weights` and `teacher.weights`,
         the parameters; `student.text`, features of prompts by a text tower that is trained,
-        and `teacher.text`, by the pre-trained one. The student's outputs on the original images
-        are always available. Default: the first four.
+        `teacher.text`, by the pre-trained one, and `average.text`, by the average of the trained
+        one. The student's outputs on the original images are always available. Default: the first
+        four.
         """
         return USUAL_NEEDS

@@ -22,6 +22,7 @@ from cfft.records import (
 )
 from cfft.step.interfaces import (
     ORIGINAL,
+    TEXT_NEEDS,
     AuxLoss,
     Cam,
     MaskSelector,
@@ -32,9 +33,9 @@ from cfft.step.interfaces import (
 )
 from cfft.step.needs import needs_of
 from cfft.step.passes import CleanPass, CleanView, FrozenTeacher
-from cfft.step.text import PromptFeatures, TextSide
+from cfft.step.text import PromptFeatures
 from cfft.testing.guard import leaves_alone, must
-from cfft.testing.models import TinyText, tiny_batch, tiny_classifier
+from cfft.testing.models import tiny_batch, tiny_classifier, tiny_text_side
 
 _GRIDS = ((2, 3), (3, 2))
 
@@ -126,6 +127,8 @@ def check_task(who: str, task: Task) -> None:
     term = Task.of(task)
     must(term.weight >= 0, f"{who}: weight must not be negative, got {term.weight}")
     must(bool(re.fullmatch(NAME, term.term)), f"{who}: term '{term.term}' is no name for metrics")
+    trains = "student.text" in needs_of(who, term)
+    must(trains or not term.head_from_text, f"{who}: head_from_text needs student.text")
     _check_term(who, term, learns=term.weight > 0)
 
 
@@ -168,14 +171,14 @@ def _outputs(term: Term, needs: frozenset[str]) -> tuple[StepOutputs, dict[str, 
         torch.tensor(2.0) if "teacher.feature_variance" in needs else None,
         dict(tiny_classifier(seed=1).named_parameters()) if "teacher.weights" in needs else None,
     )
-    text = TextSide(TinyText(), ("cat", "dog", "cow"), ("a photo of a {}.", "{}"), trained=True)
+    text = tiny_text_side(needs)
     outputs = StepOutputs(
         batch,
         original,
         {view: made} if seen else {},
         {term.teacher or "teacher": teacher},
         dict(model.named_parameters()) if "student.weights" in needs else None,
-        None if needs.isdisjoint({"student.text", "teacher.text"}) else text.at(_rng()),
+        None if needs.isdisjoint(TEXT_NEEDS) else text.at(_rng()),
     )
     leaves = {
         "original features": original.features,

@@ -46,6 +46,7 @@ class Optimisation:
         self.accelerator, self.student = accelerator, step.student
         self.adaptation = Adaptation.of(adaptation)
         self.parameters = _trained(step, adaptation, seed)
+        self._text = step.text
         betas = (training.beta1, training.beta2)
         self.optimizer = AdamW(
             self.parameters, training.lr, betas, weight_decay=training.weight_decay
@@ -78,6 +79,8 @@ class Optimisation:
                 norm = self._clip()
         self._stepper.step()
         self._stepper.zero_grad()
+        if self._text is not None:
+            self._text.limit_scale()
         if not self.accelerator.optimizer_step_was_skipped:
             self.scheduler.step()
         return {"loss": sums.pop("total"), **sums, "grad_norm": norm}

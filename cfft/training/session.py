@@ -30,11 +30,12 @@ from cfft.training.averaging import WeightAverage
 from cfft.training.evaluator import Evaluator
 from cfft.training.merging import merge_best
 from cfft.training.optimisation import Optimisation
-from cfft.training.prepare import Prepared, text_side, training_step
+from cfft.training.prepare import Prepared, training_step
 from cfft.training.results import Gains, MergeResults, ModelResults, RunResults
 from cfft.training.run_directory import RunDirectory
 from cfft.training.starting_model import with_starting_head
 from cfft.training.state import RunState
+from cfft.training.text_towers import text_side
 from cfft.training.trainer import Metrics, Trainer
 
 if TYPE_CHECKING:
