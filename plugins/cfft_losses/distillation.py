@@ -21,7 +21,9 @@ class LogitKl(cfft.AuxLoss):
     needs: ClassVar[frozenset[str]] = frozenset({"student.view", "teacher.view"})
 
     view: str = cfft.param(
-        "original", help="label of the view to compare on; original: the images as they are", rare=True
+        "original",
+        help="label of the view to compare on; original: the images as they are",
+        rare=True,
     )
     temperature: float = cfft.param(10.0, help="divisor of the logits of both", gt=0)
     weight: float = cfft.param(1.0, help="factor in the objective", ge=0)

@@ -31,7 +31,9 @@ class FeatureMse(cfft.AuxLoss):
     )
     teacher: str = cfft.param("clip", help="label of the teacher to follow", rare=True)
     view: str = cfft.param(
-        "counterfactual", help="label of the view to compare on; original: the images as they are", rare=True
+        "counterfactual",
+        help="label of the view to compare on; original: the images as they are",
+        rare=True,
     )
 
     @property
@@ -66,7 +68,9 @@ class FeatureCosine(cfft.AuxLoss):
     weight: float = cfft.param(1.0, help="factor in the objective", ge=0)
     teacher: str = cfft.param("clip", help="label of the teacher to follow", rare=True)
     view: str = cfft.param(
-        "counterfactual", help="label of the view to compare on; original: the images as they are", rare=True
+        "counterfactual",
+        help="label of the view to compare on; original: the images as they are",
+        rare=True,
     )
 
     def measure(self, outputs: cfft.StepOutputs) -> Tensor:

@@ -38,7 +38,9 @@ class ShapesSuite(Suite):
     confounding: float = param(
         0.95, help="probability of the background tied to the class", ge=0, le=1
     )
-    cache: Path | None = param(None, help="folder for drawn images; none: the user's cache", rare=True)
+    cache: Path | None = param(
+        None, help="folder for drawn images; none: the user's cache", rare=True
+    )
 
     known_sets: ClassVar[tuple[str, ...]] = (
         *("train", "val", "test", "resample", "rendition", "sketch", "relocated", "adversarial"),
