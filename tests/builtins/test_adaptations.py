@@ -164,6 +164,16 @@ def test_every_trained_parameter_has_an_effect(classifier, images, adaptation):
     assert same == []
 
 
+@pytest.mark.parametrize("adaptation", WITH_ADAPTERS, ids=spelled)
+def test_half_precision_computes_with_the_weights_that_are_stored(classifier, images, adaptation):
+    model, trained = attached(classifier, adaptation)
+    train(model, trained, adaptation, images)
+    plain = folded(classifier, model)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        assert_close(outputs(plain, images), outputs(model, images), rtol=0, atol=0)
+
+
 def test_the_last_blocks_are_trained_with_what_follows_them(classifier):
     model, trained = attached(classifier, LastBlocks(blocks=2))
     blocks = model.encoder.layers().blocks

@@ -82,6 +82,22 @@ def test_the_suite_of_the_page_is_complete():
     assert [each.name for each in found.sets if each.expected] == ["light"]
 
 
+ADAPTATIONS = re.findall(
+    r"```python\n(.*?def cfft_adaptations.*?)```",
+    (DOCS / "write-an-adaptation.md").read_text("utf-8"),
+    re.DOTALL,
+)
+
+
+@pytest.mark.parametrize("source", ADAPTATIONS)
+def test_the_adaptations_of_their_page_keep_the_rules(source):
+    names = {}
+    exec(source, names)
+    (strategy,) = names["cfft_adaptations"]()
+
+    check_strategy(strategy)
+
+
 def test_the_example_package_is_the_example_of_its_hook():
     shown = "".join(part.source for part in example_of("cfft_masks").examples)
 

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.utils.parametrize import register_parametrization
 
 from cfft.config.layers import Layer
 from cfft.config.resolve import RunConfig
@@ -121,6 +123,10 @@ def test_a_stored_model_is_a_plain_one_with_the_accuracies_of_its_run(
     np.testing.assert_allclose(again, own, atol=1e-4)
 
 
+def with_adaptation(config: RunConfig, strategy: Adaptation) -> RunConfig:
+    return attrs.evolve(config, adaptation=attrs.evolve(config.adaptation, strategy=strategy))
+
+
 @adaptation("nothing")
 class Nothing(Adaptation):
     """Choose what it was given."""
@@ -152,10 +158,54 @@ def test_an_adaptation_that_trains_nothing_of_the_model_is_refused(
     error: type[Exception],
     says: str,
 ) -> None:
-    import attrs
-
-    config = configure()
-    config = attrs.evolve(config, adaptation=attrs.evolve(config.adaptation, strategy=strategy))
+    config = with_adaptation(configure(), strategy)
 
     with pytest.raises(error, match=says):
         run(config, registry, tmp_path / "out")
+
+
+class Counted(torch.nn.Module):
+    """Shift a weight by a trained number, and count how often that is computed with gradients."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shift = torch.nn.Parameter(torch.zeros(1))
+        self.calls: list[int] = []
+
+    def forward(self, weight: Tensor) -> Tensor:
+        if self.calls and torch.is_grad_enabled():
+            self.calls[-1] += 1
+        return weight + self.shift
+
+
+@adaptation("counting")
+class Counting(Adaptation):
+    """Put a counting adapter on one weight of the encoder."""
+
+    def attach(self, model, rng):  # type: ignore[no-untyped-def]
+        weight = model.encoder.layers().blocks[0].weights[1]
+        register_parametrization(weight.module, weight.weight, Counted())
+        return [adapter_of(model).shift]
+
+    def begin_step(self, model, rng):  # type: ignore[no-untyped-def]
+        adapter_of(model).calls.append(0)
+        CALLS[:] = adapter_of(model).calls
+
+
+CALLS: list[int] = []
+
+
+def adapter_of(model: torch.nn.Module) -> Counted:
+    (found,) = (each for each in model.modules() if isinstance(each, Counted))
+    return found
+
+
+def test_an_adapted_weight_is_computed_once_for_all_passes_of_a_step(
+    configure: Configure, layer: Layer, registry: Registry, tmp_path: Path
+) -> None:
+    layer.choose("mask", ["random"])
+    config = configure(micro_batch=4)
+
+    run(with_adaptation(config, Counting()), registry, tmp_path / "out")
+
+    assert CALLS[:-1] == [1] * (2 * 3 * 2 - 1)  # epochs, steps, micro-batches; not the last
