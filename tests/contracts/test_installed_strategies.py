@@ -5,7 +5,7 @@ import pytest
 from cfft.plugin.registry import Registry
 from cfft.testing import check_declaration, check_strategy
 
-STEP_KINDS = ("mask", "fill", "cam", "loss", "teacher")
+STEP_KINDS = ("mask", "fill", "cam", "loss", "adaptation", "teacher")
 VALUES = {
     ("teacher", "checkpoint"): {"path": "fine-tuned"},
     ("teacher", "wise"): {"fine_tuned": "fine-tuned"},

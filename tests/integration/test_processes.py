@@ -48,12 +48,18 @@ def run_on_two(config: Path, out: Path, script: Path) -> None:
     subprocess.run([*launcher, *places], check=True, env=surroundings, timeout=300)
 
 
-@pytest.fixture
+@pytest.fixture(params=["all", "r-adapter"])
 def on_one_and_two(
-    configure: Callable[..., RunConfig], layer: Layer, registry: Registry, tmp_path: Path
+    request: pytest.FixtureRequest,
+    configure: Callable[..., RunConfig],
+    layer: Layer,
+    registry: Registry,
+    tmp_path: Path,
 ) -> tuple[Path, Path]:
     """Run without anything random on one process and on two, with 9 images in the test set."""
     layer.choose("mask", ["none"])
+    layer.choose("adaptation", [request.param])
+    layer.values["adaptation", "r-adapter"] = {"drop": 0.0}
     layer.values["suite", "domains"]["split"] = "65/10/25"
     config = configure(epochs=2, batch_size=8, micro_batch=2, lr=1e-4)
     run(config, registry, tmp_path / "one")
