@@ -32,6 +32,7 @@ from cfft.step.interfaces import Teacher
 from cfft.training import prepare
 from cfft.training.evaluator import mean_variance
 from cfft.training.starting_model import describe_start, pretrained_model, with_starting_head
+from cfft.training.text_towers import terms_with_text
 
 _KINDS = ("mask", "fill", "cam", "task", "loss", "teacher")
 
@@ -110,6 +111,11 @@ def training_step(
     named = {"name": f"{description.backbone}:{description.rebuild}"} if description else {}
     resolved = _configured(keywords, _KINDS, (), named)
     _refuse_what_only_runs_have(resolved)
+    for who in terms_with_text(resolved):
+        raise ConfigError(
+            f"{who} compares images with prompts, which training_step cannot do, as the model that "
+            "it takes has no text tower any more: train with cfft.run or `cfft run`"
+        )
     classifier = student if isinstance(student, Classifier) else student.classifier
     source = TeacherSource(classifier, description) if description else _Copies(classifier)
     step = prepare.training_step(resolved, source, classifier)

@@ -14,12 +14,13 @@ from cfft.plugin.registry import Registry
 from cfft.runtime.devices import make_accelerator, precision_of, processes_of
 from cfft.runtime.files import write_text
 from cfft.runtime.progress import Plan, Reporter, Silent
+from cfft.training.merging import require_enough
 from cfft.training.plan import make_plan, without_facts
 from cfft.training.prepare import CheckedImages, Prepared, prepare
 from cfft.training.results import RunResults
 from cfft.training.run_directory import RunDirectory, check_directory
 from cfft.training.session import Session
-from cfft.training.stages import StagePlaces, planned_stages
+from cfft.training.stages import StagePlaces, merged_stages, planned_stages
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -43,17 +44,21 @@ def run(
     KeyboardInterrupt on SIGINT or SIGTERM, once a checkpoint to resume from is written.
     """
     directory = RunDirectory(out)
-    notes = check_directory(directory, config, resume=resume)
+    notes = check_directory(directory, config, registry, resume=resume)
     accelerator = make_accelerator(config.training.precision)
     hears = reporter if reporter is not None and accelerator.is_main_process else Silent()
     finished = directory.read_results() if resume else None
     if finished is not None:
         hears.noted(f"the run in {out} is already finished; these are its results")
         return finished
+    for run_config in (config, *(stage.config for stage in config.stages)):
+        if run_config.merge is not None:
+            count = len(merged_stages(run_config, directory)) + 1
+            require_enough(run_config.merge.name, run_config.merge.strategy, count)
     for note in notes:
         hears.warned(note)
     runs = _Runs(registry, directory, hears)
-    stages = planned_stages(config, directory)
+    stages = planned_stages(config, directory, registry)
     pending = StagePlaces(directory.stages, [e.name for e in stages if e.results is None])
     plans = {
         each.name: runs.planned(each.config, each.directory, pending, accelerator)[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 import attrs
@@ -12,6 +12,7 @@ from cfft.config.stages import stage_of
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError
 from cfft.model.rebuild import TeacherSource
+from cfft.plugin.registry import Registry
 from cfft.training.results import RunResults
 from cfft.training.run_directory import RunDirectory, check_run
 
@@ -62,7 +63,9 @@ class PlannedStage:
     results: RunResults | None
 
 
-def planned_stages(config: RunConfig, directory: RunDirectory) -> tuple[PlannedStage, ...]:
+def planned_stages(
+    config: RunConfig, directory: RunDirectory, registry: Registry
+) -> tuple[PlannedStage, ...]:
     """Return the stages of a run in order; raises ConfigError where a directory holds another run.
 
     A stage goes on from its last checkpoint, where it has one.
@@ -71,7 +74,7 @@ def planned_stages(config: RunConfig, directory: RunDirectory) -> tuple[PlannedS
     for stage in config.stages:
         own = directory.stage(stage.name)
         try:
-            check_run(own, stage.config)
+            check_run(own, stage.config, registry)
         except ConfigError as error:
             raise ConfigError(*(f"stage '{stage.name}': {line}" for line in error.problems)) from (
                 error
@@ -80,10 +83,6 @@ def planned_stages(config: RunConfig, directory: RunDirectory) -> tuple[PlannedS
     return tuple(planned)
 
 
-def merged_weights(config: RunConfig, directory: RunDirectory) -> Sequence[Path]:
-    """Return the best checkpoints that a merge takes: those of stages that are merged, and its own.
-
-    They are in the order of the configuration, the run's own last.
-    """
-    merged = [directory.stage(stage.name).best for stage in config.stages if stage.merged]
-    return (*merged, directory.best)
+def merged_stages(config: RunConfig, directory: RunDirectory) -> tuple[Path, ...]:
+    """Return the best checkpoints of the stages that a run's merge takes, in their order."""
+    return tuple(directory.stage(stage.name).best for stage in config.stages if stage.merged)

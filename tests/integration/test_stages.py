@@ -22,7 +22,7 @@ from cfft.runtime.progress import Advance, Plan, Silent
 from cfft.testing import tiny_classifier
 from cfft.training.run import run
 from cfft.training.run_directory import RunDirectory
-from cfft.training.stages import merged_weights
+from cfft.training.stages import merged_stages
 
 Configure = Callable[..., RunConfig]
 VANILLA = {"name": "vanilla", "recipe": "vanilla", "merged": True}
@@ -176,15 +176,10 @@ def test_a_run_without_resume_refuses_the_directory_of_an_interrupted_stage(
         run(config, registry, tmp_path / "run")
 
 
-def test_a_merge_takes_the_stages_that_are_marked_and_the_runs_own_model(
-    config: RunConfig, tmp_path: Path
-) -> None:
-    found = merged_weights(config, RunDirectory(tmp_path))
+def test_a_merge_takes_the_stages_that_are_marked(config: RunConfig, tmp_path: Path) -> None:
+    found = merged_stages(config, RunDirectory(tmp_path))
 
-    assert found == (
-        tmp_path / "stages" / "vanilla" / "checkpoints" / "best",
-        tmp_path / "checkpoints" / "best",
-    )
+    assert found == (tmp_path / "stages" / "vanilla" / "checkpoints" / "best",)
 
 
 def test_an_own_loop_has_no_stages(tmp_path: Path) -> None:
