@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -19,13 +20,23 @@ from cfft.training.prepare import Prepared
 from cfft.training.schedule import Steps
 
 Fact = tuple[str, str, str]
+_OF_A_STAGE = ("objective", "training")  # the rest is that of the main run
 
 
 def make_plan(
-    config: RunConfig, prepared: Prepared, out: Path, device: str, precision: str
+    config: RunConfig,
+    prepared: Prepared,
+    out: Path,
+    device: str,
+    precision: str,
+    stages: Mapping[str, Plan] = MappingProxyType({}),
 ) -> Plan:
-    """Say what a run is going to do; `device` and `precision` are the ones found, not asked for."""
+    """Say what a run is going to do; `device` and `precision` are the ones found, not asked for.
+
+    `stages`: the plans of the runs that are trained before it, by name.
+    """
     facts = (
+        *_stage_facts(stages),
         *_model_facts(config, prepared),
         *_image_facts(config.suite.strategy, prepared),
         *_objective_facts(config),
@@ -33,8 +44,28 @@ def make_plan(
         ("machine", "device", f"{device}, {precision}"),
         ("machine", "out", str(out)),
     )
-    warnings = tuple(_warnings(config, prepared))
-    return Plan(facts, warnings, _data(config, prepared, out, device, precision, warnings))
+    warnings = (*_stage_warnings(stages), *_warnings(config, prepared))
+    data = _data(config, prepared, out, device, precision, warnings)
+    if stages:
+        data["stages"] = [{"name": name, **plan.data} for name, plan in stages.items()]
+    return Plan(facts, warnings, data)
+
+
+def without_facts(plan: Plan) -> Plan:
+    """Return a plan whose facts and warnings have been shown already, for its numbers."""
+    return Plan((), (), plan.data)
+
+
+def _stage_facts(stages: Mapping[str, Plan]) -> Iterator[Fact]:
+    for name, plan in stages.items():
+        for group, key, value in plan.facts:
+            if group in _OF_A_STAGE:
+                yield f"stage '{name}'", key, value
+
+
+def _stage_warnings(stages: Mapping[str, Plan]) -> Iterator[str]:
+    for name, plan in stages.items():
+        yield from (f"stage '{name}': {warning}" for warning in plan.warnings)
 
 
 def _model_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:

@@ -16,7 +16,7 @@ from cfft.errors import ConfigError
 from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint, is_checkpoint
 from cfft.model.description import ModelDescription
-from cfft.model.rebuild import TeacherSource, empty_classifier
+from cfft.model.rebuild import empty_classifier
 from cfft.plugin.registry import Registry
 from cfft.runtime.devices import processes_of, surroundings
 from cfft.runtime.files import replacing, write_text
@@ -25,14 +25,16 @@ from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading
 from cfft.scoring.predictions import Predictions
 from cfft.step.engine import TrainingStep
+from cfft.step.interfaces import ModelSource
 from cfft.step.text import TextSide
 from cfft.training.averaging import WeightAverage
 from cfft.training.evaluator import Evaluator
 from cfft.training.merging import merge_best
 from cfft.training.optimisation import Optimisation
-from cfft.training.prepare import Prepared, training_step
+from cfft.training.prepare import Prepared, model_source, training_step
 from cfft.training.results import Gains, MergeResults, ModelResults, RunResults
 from cfft.training.run_directory import RunDirectory
+from cfft.training.stages import StagePlaces, merged_stages
 from cfft.training.starting_model import with_starting_head
 from cfft.training.state import RunState
 from cfft.training.text_towers import text_side
@@ -54,7 +56,9 @@ class Session:
         prepared: Prepared,
         accelerator: Accelerator,
         reporter: Reporter,
+        places: StagePlaces | None = None,
     ) -> None:
+        self.places = places
         self.config, self.directory, self.prepared = config, directory, prepared
         self.accelerator, self.reporter = accelerator, reporter
         self.processes = processes_of(accelerator)
@@ -103,8 +107,10 @@ class Session:
             final.load_weights(weights)
             return self.measuring.validation_top1(final)
 
+        stages = merged_stages(self.config, self.directory)
         return merge_best(
-            *(self.config.merge, self.start.weights, (), self.directory, measure, self.processes)
+            *(self.config.merge, self.start.weights, stages, self.directory, measure),
+            self.processes,
         )
 
     def _restored(self, stored: Checkpoint) -> RunState:
@@ -156,7 +162,7 @@ class Session:
         features = partial(self.measuring.training_features, pretrained.encoder)
         start = with_starting_head(pretrained, description, features)
         self.start = start.classifier  # it shares the encoder with what was prepared
-        source = TeacherSource(start.classifier, description)
+        source = model_source(start.classifier, description, self.places)
         text = text_side(self.config, pretrained, description.classes)
         self.average = self._average(source, text)
         averaged = None if self.average is None else self.average.model
@@ -166,7 +172,7 @@ class Session:
             self._set_variance(step, label, state.feature_variances)
         return step
 
-    def _average(self, source: TeacherSource, text: TextSide | None) -> WeightAverage | None:
+    def _average(self, source: ModelSource, text: TextSide | None) -> WeightAverage | None:
         if self.config.average is None:
             return None
         model = source.pretrained().to(self.accelerator.device).requires_grad_(False)

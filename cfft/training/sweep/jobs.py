@@ -14,13 +14,12 @@ import attrs
 from cfft.config.comparison import same_run
 from cfft.config.resolve import RunConfig, in_current_terms, resolve
 from cfft.errors import ConfigError, Problems, TrainingError
-from cfft.model.checkpoint import is_checkpoint
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import write_text
 from cfft.runtime.interrupts import Terminated
 from cfft.runtime.progress import Reporter
 from cfft.training.results import RunResults
-from cfft.training.run_directory import RunDirectory
+from cfft.training.run_directory import RunDirectory, is_begun
 from cfft.training.sweep.children import Children
 from cfft.training.sweep.declaration import Row, Sweep, Values
 
@@ -203,7 +202,7 @@ def _command(job: Job, threads: int) -> list[str]:
 
 
 def _source(job: Job) -> list[str]:
-    if is_checkpoint(job.directory.last):
+    if is_begun(job.directory):
         return ["--resume"]
     config = job.log.with_suffix(".toml")
     write_text(config, job.config.to_toml())
