@@ -10,11 +10,7 @@ import torch
 from torch import Tensor
 
 T = TypeVar("T")
-ORIGINAL = "original"
-"""The label of the images as the data set gives them, among the views that a loss can follow."""
-
-COUNTERFACTUAL = "counterfactual"
-"""The label of the view that the run's own mask, fill and map make."""
+_ORIGINAL = "original"  # as step.interfaces has it, which does without torch
 
 
 def _check(holds: bool, message: str) -> None:
@@ -135,10 +131,26 @@ class TeacherOutputs:
     weights: Mapping[str, Tensor] | None = None
 
 
-class StepText(Protocol):
-    """Give a step the features of prompts, by the student's text tower and the pre-trained one.
+class TextFeatures(Protocol):
+    """Turn prompts into the features of one text tower."""
 
-    `classes`: class names by index. `templates`: prompts with `{}` for the class name.
+    @property
+    def logit_scale(self) -> Tensor:
+        """The tower's factor of cosine similarities: [], exp of the learnt logarithm."""
+
+    def __call__(self, prompts: Sequence[str]) -> Tensor:
+        """Return features [n, D] of n prompts, un-normalised."""
+
+    def of_classes(self) -> Tensor:
+        """Return features [K, M, D] of the K classes in each of the M templates."""
+
+
+class StepText(TextFeatures, Protocol):
+    """Give a step the features of prompts: by the student's text tower, in the graph, and others.
+
+    `classes`: class names by index. `templates`: prompts with `{}` for the class name. `words`:
+    words that the tower reads as one token each, for random texts; single letters where the tower
+    does not name any.
     """
 
     @property
@@ -147,14 +159,16 @@ class StepText(Protocol):
     @property
     def templates(self) -> tuple[str, ...]: ...
 
-    def __call__(self, prompts: Sequence[str]) -> Tensor:
-        """Return the student's text features [n, D], un-normalised, in the graph."""
+    @property
+    def words(self) -> tuple[str, ...]: ...
 
-    def pretrained(self, prompts: Sequence[str]) -> Tensor:
-        """Return those of the pre-trained text tower, computed once for each prompt."""
+    @property
+    def pretrained(self) -> TextFeatures:
+        """The pre-trained text tower, without gradients; what is asked for again is kept."""
 
-    def averaged(self, prompts: Sequence[str]) -> Tensor:
-        """Return those of the average of the student's text tower over steps: [n, D].
+    @property
+    def averaged(self) -> TextFeatures:
+        """The average of the student's text tower over steps, without gradients.
 
         Raises ValueError in a run that keeps up no such average.
         """
@@ -162,9 +176,11 @@ class StepText(Protocol):
     def prompt(self, template: str, label: int) -> str:
         """Fill a template with the name of a class."""
 
-    @property
-    def logit_scale(self) -> Tensor:
-        """The student's factor of cosine similarities: [], exp of the learnt logarithm."""
+    def captions(self, labels: Tensor) -> list[str]:
+        """Return one prompt for each of the labels [B], in templates drawn at random.
+
+        All terms of a step get the same ones. The labels are read on the host.
+        """
 
     @property
     def rng(self) -> torch.Generator:
@@ -191,14 +207,14 @@ class StepOutputs:
 
         Raises ValueError where none were computed.
         """
-        if view == ORIGINAL:
+        if view == _ORIGINAL:
             return self.student_original
         return _computed(self.views[view].student if view in self.views else None, "student.view")
 
     def teacher(self, label: str, view: str) -> Encoded:
         """Return a teacher's outputs on a view; raises ValueError where none were computed."""
         teacher = self.teachers[label]
-        if view == ORIGINAL:
+        if view == _ORIGINAL:
             return _computed(teacher.original, "teacher.original")
         return _computed(teacher.views.get(view), "teacher.view")
 
@@ -216,7 +232,7 @@ class StepOutputs:
 
     def prompts(self) -> StepText:
         """Return the features of prompts; raises ValueError where no term needs a text tower."""
-        return _computed(self.text, "student.text or teacher.text")
+        return _computed(self.text, "student.text, teacher.text or average.text")
 
 
 def _computed(outputs: T | None, what: str) -> T:

@@ -82,13 +82,20 @@ def prompts_head(
     return Head(weight, torch.zeros(len(class_names)), normalised=True)
 
 
-def require_words(class_names: Sequence[str]) -> None:
-    """Raise ConfigError where all classes are called by numbers, which prompts cannot describe."""
+def require_words(
+    class_names: Sequence[str],
+    who: str = "head 'zero-shot'",
+    instead: str = "--head linear-probe",
+) -> None:
+    """Raise ConfigError where all classes are called by numbers, which prompts cannot describe.
+
+    `who` needs words, and `instead` is what does without.
+    """
     if class_names and all(name.strip().isdecimal() for name in class_names):
         raise ConfigError(
-            f"head 'zero-shot' describes classes in words, got only numbers: {class_names[0]} to "
+            f"{who} describes classes in words, got only numbers: {class_names[0]} to "
             f"{class_names[-1]}; name them (classes.toml beside the images, or --classes FILE "
-            "where the suite has it), or use --head linear-probe"
+            f"where the suite has it), or use {instead}"
         )
 
 

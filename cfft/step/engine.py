@@ -10,10 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from cfft.encoder.encoder import Classifier
-from cfft.errors import ConfigError, unknown_name
+from cfft.errors import ConfigError, PluginError, unknown_name
 from cfft.records import (
-    COUNTERFACTUAL,
-    ORIGINAL,
     Batch,
     Counterfactual,
     LossTerm,
@@ -22,11 +20,21 @@ from cfft.records import (
     StepResult,
     ViewOutputs,
 )
-from cfft.step.interfaces import TEXT_NEEDS, AuxLoss, Cam, MaskSelector, Refiller, Task
+from cfft.step.interfaces import (
+    COUNTERFACTUAL,
+    ORIGINAL,
+    TEXT_NEEDS,
+    AuxLoss,
+    Cam,
+    MaskSelector,
+    Refiller,
+    Task,
+)
 from cfft.step.needs import (
     all_needs,
     check_losses,
     followed_views,
+    needs_of,
     student_views,
     task_and_losses,
     teacher_needs,
@@ -75,6 +83,7 @@ class TrainingStep(nn.Module):
         self.labels = tuple(teachers)
         self.views = _needed(views, followed_views(self.terms))
         self.text = _checked_text(text, self.needs)
+        _check_head(self.task)
         self._second = student_views(self.terms)
         self.teachers = nn.ModuleDict(
             {
@@ -120,7 +129,7 @@ class TrainingStep(nn.Module):
         """Return everything that the terms look at; one clean pass serves head and maps."""
         clean, views = self._views(batch, draw)
         taught = {label: self.teacher(label).outputs(batch, views) for label in self.labels}
-        weights = dict(self.student.named_parameters()) if "student.weights" in self.needs else None
+        weights = self.student.named_weights() if "student.weights" in self.needs else None
         text = None if self.text is None else self.text.at(draw("text"))
         return StepOutputs(batch, clean.clean, views, taught, weights, text)
 
@@ -165,6 +174,13 @@ def _check_followed(view: View, teachers: tuple[str, ...]) -> None:
 
 def _followed(strategy: MaskSelector | Cam) -> str | None:
     return Cam.of(strategy).follows  # a mask has the same default
+
+
+def _check_head(task: Task) -> None:
+    if task.head_from_text and "student.text" not in needs_of(task.term, task):
+        raise PluginError(
+            f"task '{task.term}' makes the head from text, so it has to name student.text in needs"
+        )
 
 
 def _checked_text(text: TextSide | None, needs: frozenset[str]) -> TextSide | None:

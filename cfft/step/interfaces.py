@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cfft.plugin.interface import Interface, attribute
-from cfft.records import COUNTERFACTUAL
 
 if TYPE_CHECKING:
     import torch
@@ -15,6 +14,13 @@ if TYPE_CHECKING:
 
     from cfft.encoder.encoder import Capture, Classifier
     from cfft.records import Batch, Counterfactual, Encoded, MaskSelection, StepOutputs
+
+
+ORIGINAL = "original"
+"""The label of the images as the data set gives them, among the views that a term can follow."""
+
+COUNTERFACTUAL = "counterfactual"
+"""The label of the view that the run's own mask, fill and map make."""
 
 
 class StudentView(Protocol):
@@ -59,6 +65,14 @@ class MaskSelector(Interface):
     @attribute
     def follows(self) -> str | None:
         """The label of the teacher that `select` looks at, by `view.teacher`. Default: None."""
+        return None
+
+    def hidden_per_image(self, patches: int) -> int | None:
+        """Return how many of `patches` are hidden in every image, None where that is not fixed.
+
+        What is known before training stands in the plan; `select` says the same of its selection.
+        Default: None.
+        """
         return None
 
 
@@ -132,7 +146,7 @@ USUAL_NEEDS = frozenset(
 )
 """Outputs that a loss looks at unless it says otherwise."""
 
-TEXT_NEEDS = frozenset({"student.text", "teacher.text"})
+TEXT_NEEDS = frozenset({"student.text", "teacher.text", "average.text"})
 """Outputs that a model without a text tower cannot give."""
 
 NEEDS = USUAL_NEEDS | TEXT_NEEDS | {"student.weights", "teacher.weights"}
@@ -209,7 +223,8 @@ class AuxLoss(Term):
         Out of `student.view` and `teacher.view`, on the view that the loss follows;
         `teacher.original`, `teacher.feature_variance`; `student.weights` and `teacher.weights`,
         the parameters; `student.text`, features of prompts by a text tower that is trained,
-        and `teacher.text`, by the pre-trained one. The student's outputs on the original images
-        are always available. Default: the first four.
+        `teacher.text`, by the pre-trained one, and `average.text`, by the average of the trained
+        one. The student's outputs on the original images are always available. Default: the first
+        four.
         """
         return USUAL_NEEDS

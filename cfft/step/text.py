@@ -1,51 +1,104 @@
-"""The text towers of a step: the one that is trained, and the pre-trained one."""
+"""The text towers of a step: the one that is trained, the pre-trained one, and an average."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from math import log
+from string import ascii_lowercase
 from typing import cast
 
 import attrs
 import torch
 from torch import Tensor, nn
 
+LARGEST_SCALE = 100.0
+"""The largest factor of cosine similarities (CLIP, Radford et al. 2021, 2.5)."""
+
 _PLACE = "{}"
+_KEPT_PROMPTS = 8192
 
 
 class TextSide(nn.Module):
     """Hold the text tower of the student and, apart from it, the pre-trained one.
 
     `tower`: turns a list of n prompts into features [n, D], un-normalised and in the graph, and has
-    a parameter `logit_scale` [], the learnt logarithm. `trained`: whether a term trains it; else
-    both are one and it is frozen. `classes`: names by index. `templates`: with `{}` for the name.
-    `averaged`: the average of the trained tower over steps, where a run keeps one up, else None.
+    a parameter `logit_scale`, the learnt logarithm; it may name `words` that are one token each. It
+    is frozen and otherwise left as it is. `needs`: what terms look at, see AuxLoss; with
+    "student.text" a copy of the tower is trained, with "teacher.text" the pre-trained one stays.
+    `classes`: names by index. `templates`: with `{}` for the name. `averaged`: the average of the
+    trained tower over steps, where a run keeps one up, else None.
     """
 
     averaged: nn.Module | None
 
     def __init__(
-        self, tower: nn.Module, classes: Sequence[str], templates: Sequence[str], *, trained: bool
+        self,
+        tower: nn.Module,
+        classes: Sequence[str],
+        templates: Sequence[str],
+        needs: frozenset[str],
     ) -> None:
         super().__init__()
-        self.frozen = deepcopy(tower).requires_grad_(False) if trained else tower
-        self.tower = tower.requires_grad_(trained)
-        self.trained, self.averaged = trained, None
+        frozen = tower.requires_grad_(False)
+        self.student = deepcopy(tower).requires_grad_(True) if "student.text" in needs else None
+        self.frozen = frozen if "teacher.text" in needs else None
+        self.averaged = None
         self.classes, self.templates = tuple(classes), tuple(templates)
+        self.words = tuple(getattr(tower, "words", ascii_lowercase))
         self._kept: dict[str, Tensor] = {}
+        self._kept_classes: Tensor | None = None
+
+    @property
+    def tower(self) -> nn.Module:
+        """The text tower that is trained; raises ValueError where no term trains one."""
+        return _present(self.student, "student.text")
+
+    @property
+    def trained(self) -> bool:
+        """Tell whether some term trains a text tower."""
+        return self.student is not None
 
     def at(self, rng: torch.Generator) -> PromptFeatures:
         """Return the StepText of one step, with its generator."""
         return PromptFeatures(self, rng)
 
-    def pretrained(self, prompts: Sequence[str]) -> Tensor:
-        """Return features [n, D] of the pre-trained tower, each prompt encoded once."""
+    def class_prompts(self) -> list[str]:
+        """List each class in each template, class by class: K * M prompts."""
+        return [filled(template, name) for name in self.classes for template in self.templates]
+
+    def by_class(self, features: Tensor) -> Tensor:
+        """Bring the features [K * M, D] of `class_prompts` into the shape [K, M, D]."""
+        return features.reshape(len(self.classes), len(self.templates), -1)
+
+    @torch.no_grad()
+    def limit_scale(self) -> None:
+        """Bring the trained factor of similarities down to 100, as CLIP does after each step."""
+        if self.student is not None:
+            cast(Tensor, self.student.logit_scale).clamp_(max=log(LARGEST_SCALE))
+
+    @torch.no_grad()
+    def kept(self, prompts: Sequence[str]) -> Tensor:
+        """Return features [n, D] of the pre-trained tower; some thousands of prompts are kept."""
+        frozen = _present(self.frozen, "teacher.text")
         new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._kept]
         if new:
-            with torch.no_grad():
-                self._kept.update(zip(new, self.frozen(new), strict=True))
-        device = next(self.frozen.parameters()).device
-        return torch.stack([self._kept[prompt] for prompt in prompts]).to(device)
+            self._kept.update(zip(new, frozen(new), strict=True))
+        device = next(frozen.parameters()).device
+        features = torch.stack([self._kept[prompt] for prompt in prompts]).to(device)
+        for oldest in list(self._kept)[: max(0, len(self._kept) - _KEPT_PROMPTS)]:
+            del self._kept[oldest]
+        return features
+
+    @torch.no_grad()
+    def kept_classes(self) -> Tensor:
+        """Return features [K, M, D] of all class prompts by the pre-trained tower, made once."""
+        frozen = _present(self.frozen, "teacher.text")
+        device = next(frozen.parameters()).device
+        if self._kept_classes is None:
+            self._kept_classes = self.by_class(frozen(self.class_prompts()))
+        self._kept_classes = self._kept_classes.to(device)
+        return self._kept_classes
 
 
 @attrs.frozen(eq=False)
@@ -54,6 +107,8 @@ class PromptFeatures:
 
     _side: TextSide
     rng: torch.Generator
+    _made: dict[tuple[str, ...], Tensor] = attrs.field(factory=dict, init=False)
+    _captions: dict[tuple[int, ...], list[str]] = attrs.field(factory=dict, init=False)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -66,31 +121,119 @@ class PromptFeatures:
         return self._side.templates
 
     @property
+    def words(self) -> tuple[str, ...]:
+        """Words that the tower reads as one token each."""
+        return self._side.words
+
+    @property
     def logit_scale(self) -> Tensor:
-        """The student's factor of cosine similarities: []."""
-        scale = cast(Tensor, self._side.tower.logit_scale)
-        return scale.exp()
+        """The student's factor of cosine similarities: [], in the graph."""
+        return _factor(self._side.tower)
 
     def __call__(self, prompts: Sequence[str]) -> Tensor:
-        """Return the student's text features [n, D], un-normalised, in the graph."""
-        features: Tensor = self._side.tower(list(prompts))
-        return features
+        """Return the student's text features [n, D], un-normalised, in the graph.
 
-    def pretrained(self, prompts: Sequence[str]) -> Tensor:
-        """Return those of the pre-trained text tower: [n, D], computed once for each prompt."""
-        return self._side.pretrained(prompts)
-
-    def averaged(self, prompts: Sequence[str]) -> Tensor:
-        """Return those of the average of the student's text tower over steps: [n, D].
-
-        Raises ValueError in a run that keeps up no such average.
+        A prompt that occurs several times is encoded once, and so is a list that is asked for again
+        in the same step.
         """
+        asked = tuple(prompts)
+        if asked not in self._made:
+            places = {prompt: place for place, prompt in enumerate(dict.fromkeys(asked))}
+            features: Tensor = self._side.tower(list(places))
+            if len(places) < len(asked):
+                rows = torch.tensor([places[prompt] for prompt in asked], device=features.device)
+                features = features[rows]  # [n, D]
+            self._made[asked] = features
+        return self._made[asked]
+
+    def of_classes(self) -> Tensor:
+        """Return the student's features of all class prompts: [K, M, D], in the graph."""
+        return self._side.by_class(self(self._side.class_prompts()))
+
+    @property
+    def pretrained(self) -> PretrainedFeatures:
+        """The pre-trained text tower."""
+        return PretrainedFeatures(self._side)
+
+    @property
+    def averaged(self) -> AveragedFeatures:
+        """The average of the student's text tower over steps; raises ValueError without one."""
         if self._side.averaged is None:
             raise ValueError("no text tower is averaged in this run: it needs --average")
-        with torch.no_grad():
-            features: Tensor = self._side.averaged(list(prompts))
-        return features
+        return AveragedFeatures(self._side, self._side.averaged)
 
     def prompt(self, template: str, label: int) -> str:
         """Fill a template with the name of a class; underscores in it become spaces."""
-        return template.replace(_PLACE, self.classes[label].replace("_", " "))
+        return filled(template, self.classes[label])
+
+    def captions(self, labels: Tensor) -> list[str]:
+        """Return one prompt for each of the labels [B], in templates drawn at random.
+
+        All terms of a step get the same ones. The labels are read on the host.
+        """
+        asked = tuple(labels.tolist())
+        if asked not in self._captions:
+            drawn = torch.randint(len(self.templates), (len(asked),), generator=self.rng).tolist()
+            self._captions[asked] = [
+                self.prompt(self.templates[template], label)
+                for template, label in zip(drawn, asked, strict=True)
+            ]
+        return self._captions[asked]
+
+
+@attrs.frozen(eq=False)
+class PretrainedFeatures:
+    """Give the features of prompts by the pre-trained tower: TextFeatures without gradients."""
+
+    _side: TextSide
+
+    @property
+    def logit_scale(self) -> Tensor:
+        """The pre-trained factor of cosine similarities: []."""
+        return _factor(_present(self._side.frozen, "teacher.text"))
+
+    def __call__(self, prompts: Sequence[str]) -> Tensor:
+        """Return features [n, D], un-normalised."""
+        return self._side.kept(prompts)
+
+    def of_classes(self) -> Tensor:
+        """Return features of all class prompts [K, M, D], computed once in a run."""
+        return self._side.kept_classes()
+
+
+@attrs.frozen(eq=False)
+class AveragedFeatures:
+    """Give the features of prompts by an averaged tower: TextFeatures without gradients."""
+
+    _side: TextSide
+    _tower: nn.Module
+
+    @property
+    def logit_scale(self) -> Tensor:
+        """The averaged factor of cosine similarities: []."""
+        return _factor(self._tower).detach()
+
+    @torch.no_grad()
+    def __call__(self, prompts: Sequence[str]) -> Tensor:
+        """Return features [n, D], un-normalised."""
+        features: Tensor = self._tower(list(prompts))
+        return features
+
+    def of_classes(self) -> Tensor:
+        """Return features of all class prompts [K, M, D]."""
+        return self._side.by_class(self(self._side.class_prompts()))
+
+
+def filled(template: str, name: str) -> str:
+    """Fill a template with a class name; underscores in it become spaces."""
+    return template.replace(_PLACE, name.replace("_", " "))
+
+
+def _factor(tower: nn.Module) -> Tensor:
+    return cast(Tensor, tower.logit_scale).exp().squeeze()
+
+
+def _present(tower: nn.Module | None, need: str) -> nn.Module:
+    if tower is None:
+        raise ValueError(f"{need} was not computed: the loss or task has to name it in `needs`")
+    return tower

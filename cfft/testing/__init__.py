@@ -5,7 +5,13 @@ reference vectors of the method. It may not know any built-in strategy.
 """
 
 from cfft.testing.conformance import check_declaration, check_strategy
-from cfft.testing.models import FixedView, TinySource, tiny_batch, tiny_classifier
+from cfft.testing.models import (
+    FixedView,
+    TinySource,
+    tiny_batch,
+    tiny_classifier,
+    tiny_text_side,
+)
 
 __all__ = [
     "FixedView",
@@ -14,4 +20,5 @@ __all__ = [
     "check_strategy",
     "tiny_batch",
     "tiny_classifier",
+    "tiny_text_side",
 ]

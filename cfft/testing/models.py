@@ -15,6 +15,7 @@ from cfft.encoder.towers import open_clip_tower
 from cfft.records import Batch, Encoded, Preprocessing
 from cfft.runtime.randomness import generator
 from cfft.step.interfaces import Cam
+from cfft.step.text import TextSide
 
 PATCH = 4
 """Height and width of a tiny model's patches in pixels."""
@@ -56,7 +57,7 @@ class TinyText(torch.nn.Module):
     """A text tower for a `tiny_classifier`: features of prompts by their letters.
 
     `forward` takes n prompts and returns features [n, 8], un-normalised, in the graph. Its values
-    are those of `seed`.
+    are those of `seed`; it names no `words`.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -73,6 +74,16 @@ class TinyText(torch.nn.Module):
             places = torch.linspace(1, 2, len(codes), device=self.letters.device)
             rows.append((self.letters[codes] * places[:, None]).mean(dim=0))
         return torch.stack(rows)
+
+
+def tiny_text_side(needs: frozenset[str], seed: int = 0) -> TextSide:
+    """Build the text towers of a step for three classes and two templates, an average included.
+
+    `needs`: what a term looks at, as in AuxLoss; the towers of others are missing.
+    """
+    side = TextSide(TinyText(seed), ("cat", "dog", "cow"), ("a photo of a {}.", "{}"), needs)
+    side.averaged = TinyText(seed + 1).requires_grad_(False) if "average.text" in needs else None
+    return side
 
 
 @attrs.frozen

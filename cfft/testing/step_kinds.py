@@ -12,7 +12,6 @@ from cfft.encoder.relevance import relevance_scores
 from cfft.errors import CfftError
 from cfft.plugin.params import NAME
 from cfft.records import (
-    ORIGINAL,
     Batch,
     Counterfactual,
     Encoded,
@@ -21,12 +20,22 @@ from cfft.records import (
     TeacherOutputs,
     ViewOutputs,
 )
-from cfft.step.interfaces import AuxLoss, Cam, MaskSelector, Refiller, StudentView, Task, Term
+from cfft.step.interfaces import (
+    ORIGINAL,
+    TEXT_NEEDS,
+    AuxLoss,
+    Cam,
+    MaskSelector,
+    Refiller,
+    StudentView,
+    Task,
+    Term,
+)
 from cfft.step.needs import needs_of
 from cfft.step.passes import CleanPass, CleanView, FrozenTeacher
-from cfft.step.text import PromptFeatures, TextSide
+from cfft.step.text import PromptFeatures
 from cfft.testing.guard import leaves_alone, must
-from cfft.testing.models import TinyText, tiny_batch, tiny_classifier
+from cfft.testing.models import tiny_batch, tiny_classifier, tiny_text_side
 
 _GRIDS = ((2, 3), (3, 2))
 
@@ -45,6 +54,8 @@ def check_mask(who: str, mask: MaskSelector) -> None:
             first = mask.select(batch, _view(student, batch, grid, mask))
         again = mask.select(batch, _view(student, batch, grid, mask))
         _check_selection(who, first, (len(batch.images), *grid))
+        declared = MaskSelector.of(mask).hidden_per_image(grid[0] * grid[1])
+        _check_count(who, "hidden_per_image()", first.hidden, declared)
         must(torch.equal(first.hidden, again.hidden), f"{who} must draw from view.rng alone")
 
 
@@ -116,6 +127,8 @@ def check_task(who: str, task: Task) -> None:
     term = Task.of(task)
     must(term.weight >= 0, f"{who}: weight must not be negative, got {term.weight}")
     must(bool(re.fullmatch(NAME, term.term)), f"{who}: term '{term.term}' is no name for metrics")
+    trains = "student.text" in needs_of(who, term)
+    must(trains or not term.head_from_text, f"{who}: head_from_text needs student.text")
     _check_term(who, term, learns=term.weight > 0)
 
 
@@ -158,14 +171,14 @@ def _outputs(term: Term, needs: frozenset[str]) -> tuple[StepOutputs, dict[str, 
         torch.tensor(2.0) if "teacher.feature_variance" in needs else None,
         dict(tiny_classifier(seed=1).named_parameters()) if "teacher.weights" in needs else None,
     )
-    text = TextSide(TinyText(), ("cat", "dog", "cow"), ("a photo of a {}.", "{}"), trained=True)
+    text = tiny_text_side(needs)
     outputs = StepOutputs(
         batch,
         original,
         {view: made} if seen else {},
         {term.teacher or "teacher": teacher},
         dict(model.named_parameters()) if "student.weights" in needs else None,
-        None if needs.isdisjoint({"student.text", "teacher.text"}) else text.at(_rng()),
+        None if needs.isdisjoint(TEXT_NEEDS) else text.at(_rng()),
     )
     leaves = {
         "original features": original.features,

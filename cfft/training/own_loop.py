@@ -28,9 +28,11 @@ from cfft.runtime.json_files import as_json
 from cfft.runtime.randomness import generator
 from cfft.scoring.loaded_model import LoadedModel, require_pixels
 from cfft.step.engine import TrainingStep
+from cfft.step.interfaces import Teacher
 from cfft.training import prepare
 from cfft.training.evaluator import mean_variance
 from cfft.training.starting_model import describe_start, pretrained_model, with_starting_head
+from cfft.training.text_towers import terms_with_text
 
 _KINDS = ("mask", "fill", "cam", "task", "loss", "teacher")
 
@@ -108,6 +110,12 @@ def training_step(
     description = None if isinstance(student, Classifier) else student.description
     named = {"name": f"{description.backbone}:{description.rebuild}"} if description else {}
     resolved = _configured(keywords, _KINDS, (), named)
+    _refuse_what_only_runs_have(resolved)
+    for who in terms_with_text(resolved):
+        raise ConfigError(
+            f"{who} compares images with prompts, which training_step cannot do, as the model that "
+            "it takes has no text tower any more: train with cfft.run or `cfft run`"
+        )
     classifier = student if isinstance(student, Classifier) else student.classifier
     source = TeacherSource(classifier, description) if description else _Copies(classifier)
     step = prepare.training_step(resolved, source, classifier)
@@ -248,6 +256,15 @@ def _configured(
     asked = Keywords(registry, kinds, tables, not asks_model)
     above = [] if asks_model else [below]  # whatever a recipe or file says of images and model
     return resolve(registry, [*asked.layers(keywords, [below]), *above])
+
+
+def _refuse_what_only_runs_have(config: RunConfig) -> None:
+    for teacher in config.teachers:
+        if Teacher.of(teacher.strategy).follows_average:
+            raise ConfigError(
+                f"teacher '{teacher.label}' follows an average that cfft.run keeps up: "
+                "training_step has none, choose another teacher"
+            )
 
 
 def _features(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import attrs
 
@@ -15,19 +15,17 @@ from cfft.data.suite import SuiteSets
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError
 from cfft.model.description import ModelDescription
-from cfft.model.heads import require_words
 from cfft.model.pretrained import Pretrained
-from cfft.model.prompts import resolve_templates
 from cfft.model.rebuild import TeacherSource, empty_classifier
 from cfft.runtime.processes import Processes
 from cfft.runtime.progress import Reporter
 from cfft.step.engine import TrainingStep, View
-from cfft.step.interfaces import TEXT_NEEDS, ModelSource, Refiller, Teacher
-from cfft.step.needs import all_needs, needs_of, task_and_losses
+from cfft.step.interfaces import ModelSource, Refiller, Teacher
 from cfft.step.text import TextSide
 from cfft.training.batches import BatchPlan, plan_batches
 from cfft.training.schedule import Steps, count_steps, parse_interval
 from cfft.training.starting_model import check_head, describe_start, pretrained_model
+from cfft.training.text_towers import check_text_head, text_side
 
 
 @attrs.frozen(eq=False)
@@ -67,6 +65,7 @@ def prepare(config: RunConfig, processes: Processes, reporter: Reporter) -> Prep
     # teachers are loaded once with an empty head: their files may be missing or not fit
     empty = empty_classifier(pretrained, len(description.classes), description.normalised)
     text = text_side(config, pretrained, description.classes)
+    check_text_head(config, description)
     training_step(config, TeacherSource(empty, description), text=text)
     readable, skipped = _readable_sets(opened, config, processes, reporter)
     sets = limited(readable, limit, config.seed)
@@ -107,29 +106,6 @@ def training_step(
 def _view(chosen: ChosenView) -> View:
     cam = None if chosen.cam is None else chosen.cam.strategy
     return View(chosen.mask.strategy, chosen.fill.strategy, cam)
-
-
-def text_side(config: RunConfig, pretrained: Pretrained, classes: Sequence[str]) -> TextSide | None:
-    """Return the text towers that the objective needs, None where it needs none.
-
-    Raises ConfigError where the model has no text tower.
-    """
-    terms = task_and_losses(config.task.strategy, {c.label: c.strategy for c in config.losses})
-    reading = [label for label, term in terms.items() if needs_of(label, term) & TEXT_NEEDS]
-    if not reading:
-        return None
-    if pretrained.text is None:
-        kind = "loss" if reading[0] in [c.label for c in config.losses] else "task"
-        name = config.task.name if kind == "task" else reading[0]
-        raise ConfigError(
-            f"{kind} '{name}' compares images with prompts, and '{config.model.name}' has no text "
-            "tower, or its weight file has none: choose a CLIP model with both towers, or another "
-            f"--{kind}"
-        )
-    require_words(classes)
-    templates = resolve_templates(config.model.prompts, pretrained.templates)
-    trained = "student.text" in all_needs(terms)
-    return TextSide(pretrained.text, classes, templates, trained=trained)
 
 
 def _readable_sets(

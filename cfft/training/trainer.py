@@ -156,16 +156,16 @@ class Trainer:
             return
         averaged = self.text.averaged if self.kept is not self.student else None
         tower = self.text.tower if averaged is None else averaged
-        scale = float(cast(Tensor, tower.logit_scale))
+        scale = float(cast(Tensor, tower.logit_scale).detach())
         head = prompts_head(tower, scale, self.text.classes, self.text.templates)
-        with torch.no_grad():
-            self.kept.head.weight.copy_(head.weight)
+        self.kept.head.take_weight(head.weight)
+        self.kept.head.bias.detach().zero_()
 
     def _take_in(self) -> None:
         if self.average is None:
             return
         self.optimisation.settle()
-        tower = None if self.text is None else self.text.tower
+        tower = None if self.text is None else self.text.student
         weights, steps = self.student.weights(), self.prepared.steps.total
         self.average.update(weights, tower, self.state.step + 1, steps)
 

@@ -112,7 +112,7 @@ def _show(results: SweepResults, tables: Sequence[tuple[str, Lines]], out: Path)
 def _list_runs(sweep: Sweep, registry: Registry, out: Path, as_json: bool) -> None:
     """List the runs; searched values are not chosen yet."""
     searching, others = planned_jobs(sweep, registry, out)
-    check_jobs(searching)
+    check_jobs(searching, registry)
     jobs = [*searching, *map(_undecided, others)]
     if as_json:
         listed = [{"run": str(job.directory.root), "name": job.name} for job in jobs]

@@ -7,59 +7,50 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-import cfft
-
 if TYPE_CHECKING:
     from torch import Tensor
 
     from cfft_backbones.open_clip.configs import Architecture
-
-_PROMPTS_AT_ONCE = 256
+    from cfft_backbones.open_clip.text_tower import TextTower
 
 
 @attrs.frozen(eq=False)
 class TextEncoder:
-    """Turn prompts into features; holds the text tower, which goes when this goes."""
+    """Turn prompts into features for heads; holds the text tower, which goes when this goes."""
 
-    model: Any
-    tokenizer: Any
-    label: str
+    tower: TextTower
 
     def __call__(self, prompts: Sequence[str]) -> Tensor:
         """Return features [n, D] of n prompts, un-normalised, float32, on the CPU.
 
-        It runs on the accelerator where there is one. Prompts that are too long for the tower
-        are cut. Raises ConfigError where the tower knows other tokens than open_clip's.
+        It runs on the accelerator where there is one, and goes back to where it was. Prompts that
+        are too long for the tower are cut. Raises ConfigError where the tower knows other tokens
+        than open_clip's.
         """
         import torch
 
-        tokens = self.tokenizer(list(prompts))  # [n, context length]
-        self._check_vocabulary(int(tokens.max()))
+        self.tower.tokens(prompts[:1])  # raises before anything is moved
+        before = self.tower.logit_scale.device
         found = (
             torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
         )
-        device = found or torch.device("cpu")
-        self.model.to(device)
+        self.tower.to(found or before)
         with torch.no_grad():
-            parts = tokens.split(_PROMPTS_AT_ONCE)
-            features = [self.model.encode_text(part.to(device)).float().cpu() for part in parts]
-        self.model.to("cpu")
-        return torch.cat(features)
-
-    def _check_vocabulary(self, largest: int) -> None:
-        if largest >= self.model.vocab_size:
-            raise cfft.ConfigError(
-                f"the text tower of {self.label} knows {self.model.vocab_size} tokens, open_clip's "
-                f"tokenizer has {self.tokenizer.vocab_size}; use another head (--head linear-probe)"
-            )
+            features: Tensor = self.tower(prompts).float().cpu()
+        self.tower.to(before)
+        return features
 
 
 def text_parts(model: Any, architecture: Architecture) -> dict[str, Any]:
     """Take the text tower out of `model`, with its scale and the templates that suit CLIP."""
-    del model.visual
+    from cfft_backbones.open_clip.text_tower import TextTower, Tokens
+
+    tokens = Tokens(_tokenizer(architecture), model.vocab_size, architecture.label)
+    tower = TextTower(model, tokens)
     return {
-        "encode_text": TextEncoder(model, _tokenizer(architecture), architecture.label),
-        "logit_scale": float(model.logit_scale.item()),
+        "encode_text": TextEncoder(tower),
+        "text": tower,
+        "logit_scale": float(tower.logit_scale.item()),
         "templates": _templates(),
     }
 
