@@ -134,14 +134,14 @@ def run_jobs(jobs: Sequence[Job], at_once: int, reporter: Reporter, done: _Done)
             _run_side_by_side(together, at_once, hear)
 
 
-def _run_place(row: Row, point: Values, seed: int) -> Path:
+def run_place(row: Row, point: Values, seed: int) -> Path:
     """Return where a run lies in the folder of its sweep."""
     return Path(row.folder, *([point_folder(point)] if point else []), f"seed-{seed}")
 
 
 def _final(sweep: Sweep, chosen: Mapping[str, Values]) -> list[_Wanted]:
     return [
-        (row, seed, {**chosen.get(row.name, {}), **point}, _run_place(row, point, seed))
+        (row, seed, {**chosen.get(row.name, {}), **point}, run_place(row, point, seed))
         for seed in sweep.seeds
         for row in sweep.row
         for point in row.points()

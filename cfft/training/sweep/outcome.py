@@ -17,6 +17,7 @@ from cfft.training.sweep.declaration import Sweep, Values, point_name
 from cfft.training.sweep.jobs import Job, check_jobs, final_jobs, planned_jobs, run_jobs
 
 BEFORE = "before fine-tuning"
+SWEEP = "sweep.json"
 
 
 @attrs.frozen
@@ -34,6 +35,11 @@ class Outcome:
     ood_average: Spread | None
     row: str = ""
     values: Values = attrs.field(factory=dict)
+
+    def places(self, sweep: Path) -> list[Path]:
+        """Return the folders of its runs below that of the sweep, wherever it was moved."""
+        depth = 3 if self.values else 2  # as in run_place
+        return [sweep.joinpath(*Path(run).parts[-depth:]) for run in self.runs]
 
 
 @attrs.frozen
@@ -77,7 +83,7 @@ def run_sweep(
     final = final_jobs(sweep, registry, out, chosen)
     run_jobs(final, at_once, reporter, done)
     results = SweepResults(searched=searched, chosen=chosen, rows=outcomes(final))
-    write_json(out / "sweep.json", results)
+    write_json(out / SWEEP, results)
     return results
 
 
