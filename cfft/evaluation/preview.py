@@ -94,7 +94,8 @@ def preview_sheet(
 
     Maps are of the true label, from a pass like that of training. A mask that several fills or maps
     share is drawn once. With one combination, the image is that of a run's own sheet with as many
-    rows. `teachers`: by label, those that maps or masks follow. Raises what fills raise where there are too few images for them.
+    rows. `teachers`: by label, those that maps or masks follow. Raises what fills raise where there
+    are too few images for them.
     """
     classifier.eval().requires_grad_(False)
     count = max(rows, *(Refiller.of(each.fill.strategy).smallest_batch for each in combinations))

@@ -101,9 +101,14 @@ class TrainingStep(nn.Module):
         """Return the teacher of that label, to set its `feature_variance` on."""
         return cast(FrozenTeacher, self.teachers[f"teacher {label}"])
 
-    def forward(self, images: Tensor, labels: Tensor, draw: Draw) -> dict[str, Tensor]:
-        """Return "total" and every un-weighted term by name: scalar tensors in the graph."""
-        result = self.measure(Batch(images, labels), draw)
+    def forward(
+        self, images: Tensor, labels: Tensor, draw: Draw, progress: float | None = None
+    ) -> dict[str, Tensor]:
+        """Return "total" and every un-weighted term by name: scalar tensors in the graph.
+
+        `progress`: as in Batch, for strategies that change over training.
+        """
+        result = self.measure(Batch(images, labels, progress), draw)
         return {"total": result.total, **{term.name: term.value for term in result.terms}}
 
     def measure(self, batch: Batch, draw: Draw) -> StepResult:

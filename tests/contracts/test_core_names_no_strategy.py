@@ -17,7 +17,8 @@ BUILT_IN = {
 }
 ALLOWED = {
     # "none" is what the command line and messages call an absent value
-    "*": {"none"},
+    # and "mean" a number in reports
+    "*": {"none", "mean"},
     # there they are the names of the libraries whose transformers that file reads
     "encoder/towers.py": {"open_clip", "timm"},
     # there it is what users write for weights that no training has made

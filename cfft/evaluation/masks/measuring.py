@@ -56,7 +56,8 @@ def measure_masks(
     Maps and masks come from the clean pass of training, of each image's true label; place 0 of
     the third axis is the mask itself. Pixels are those that the model sees: segmentations are
     resized and cropped like images, by nearest neighbour. An image without object pixels has
-    NaN. `classifier` is frozen. `teachers`: by label, those that maps or masks follow. Runs on this process alone; float64 on the CPU.
+    NaN. `classifier` is frozen. `teachers`: by label, those that maps or masks follow. Runs on this
+    process alone; float64 on the CPU.
     """
     classifier.to(accelerator.device).eval().requires_grad_(False)
     count, size = len(segmented.images), reading.batch_size
