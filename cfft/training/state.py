@@ -19,7 +19,8 @@ class RunState:
     `step`: optimiser steps done. `epoch`: epochs done, validation included. `best_epoch`: counted
     from 1, 0 before the first. `best_top1`: its validation accuracy. `waited`: epochs since then.
     `images_seen` and `training_seconds`: of all optimiser steps, over all processes.
-    `feature_variances`: by teacher. `before`: the accuracies before fine-tuning.
+    `feature_variances`: by teacher. `hidden`: the share of an image that each view hides, by label.
+    `before`: the accuracies before fine-tuning.
     `past_seconds`: what earlier sessions took.
     """
 
@@ -32,6 +33,7 @@ class RunState:
     images_seen: Annotated[int, override(rename="pictures_seen")] = 0  # in files of all versions
     training_seconds: float = 0.0
     feature_variances: dict[str, float] = attrs.field(factory=dict)
+    hidden: dict[str, float] = attrs.field(factory=dict)
     before: ModelResults | None = None
     past_seconds: float = 0.0
     _began: float = attrs.field(factory=time.monotonic, init=False)

@@ -73,12 +73,9 @@ def test_blurring_weighs_pixels_by_a_gaussian_that_adds_up_to_one():
 
     found = blurred(point, torch.tensor([1.0]))
 
-    near, far = torch.exp(torch.tensor(-0.5)), torch.exp(torch.tensor(-2.0))
-    whole = 1 + 2 * near + 2 * far
-    assert found[0, 0, 0, 2].item() == pytest.approx((1 / whole).item())
-    assert found[0, 0, 0, 1].item() == pytest.approx(
-        (near / (1 + 2 * near + far + 0.0111)).item(), abs=1e-3
-    )
+    near, far, farther = torch.exp(torch.tensor([-0.5, -2.0, -4.5])).tolist()
+    assert found[0, 0, 0, 2].item() == pytest.approx(1 / (1 + 2 * near + 2 * far))
+    assert found[0, 0, 0, 1].item() == pytest.approx(near / (1 + 2 * near + far + farther))
 
 
 def test_a_convolution_keeps_brightness_and_contrast():
