@@ -10,11 +10,7 @@ import torch
 from torch import Tensor
 
 T = TypeVar("T")
-ORIGINAL = "original"
-"""The label of the images as the data set gives them, among the views that a loss can follow."""
-
-COUNTERFACTUAL = "counterfactual"
-"""The label of the view that the run's own mask, fill and map make."""
+_ORIGINAL = "original"  # as step.interfaces has it, which does without torch
 
 
 def _check(holds: bool, message: str) -> None:
@@ -211,14 +207,14 @@ class StepOutputs:
 
         Raises ValueError where none were computed.
         """
-        if view == ORIGINAL:
+        if view == _ORIGINAL:
             return self.student_original
         return _computed(self.views[view].student if view in self.views else None, "student.view")
 
     def teacher(self, label: str, view: str) -> Encoded:
         """Return a teacher's outputs on a view; raises ValueError where none were computed."""
         teacher = self.teachers[label]
-        if view == ORIGINAL:
+        if view == _ORIGINAL:
             return _computed(teacher.original, "teacher.original")
         return _computed(teacher.views.get(view), "teacher.view")
 

@@ -41,11 +41,18 @@ INTERFACES = {
     "fill": cfft.Refiller,
     "cam": cfft.Cam,
     "teacher": cfft.Teacher,
+    "task": cfft.Task,
     "loss": cfft.AuxLoss,
+    "adaptation": cfft.Adaptation,
+    "average": cfft.Average,
+    "merge": cfft.Merge,
     "backbone": cfft.Backbone,
     "suite": cfft.Suite,
 }
-BASES = (cfft.AuxLoss, cfft.Refiller, cfft.Suite, cfft.ImageSet)
+BASES = (
+    *(cfft.MaskSelector, cfft.Refiller, cfft.Cam, cfft.Teacher, cfft.Task, cfft.AuxLoss),
+    *(cfft.Adaptation, cfft.Average, cfft.Merge, cfft.Suite, cfft.ImageSet),
+)
 
 
 def kinds() -> Iterator[str]:
@@ -289,9 +296,7 @@ def _default(param: Param) -> str:
         return "(required)"
     others = [
         f"{param.spell(value)} if {key} is {choice}"
-        for key, table in param.given.items()
-        for choice, value in table.items()
-        if value != param.default
+        for key, choice, value in param.other_defaults()
     ]
     return "; ".join([param.spell(param.default), *others])
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from cfft_suites.shapes.adversarial import adversarial_indices
 from cfft_suites.shapes.raster import Bytes
-from cfft_suites.shapes.suite import adversarial_indices
 from cfft_suites.shapes.world import CLASS_NAMES, RULES, draw_image
 
 _COLUMNS = 12

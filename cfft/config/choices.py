@@ -21,8 +21,7 @@ from cfft.config.views import listed_views, made_views, view_problems
 from cfft.errors import Problems, unknown_name
 from cfft.plugin.kinds import OPTIONAL
 from cfft.plugin.registry import Registry
-from cfft.records import COUNTERFACTUAL, ORIGINAL
-from cfft.step.interfaces import AuxLoss, Cam, Task, Term
+from cfft.step.interfaces import COUNTERFACTUAL, ORIGINAL, AuxLoss, Cam, Task, Term
 from cfft.step.needs import followed_views
 
 _TERMS = ("task", "loss")

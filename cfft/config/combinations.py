@@ -71,8 +71,14 @@ def _variant(
     )
     top = Layer(COMMAND_LINE, chosen={kind: (Choice(n, n),) for kind, n in chosen.items()})
     if threshold is not None:
-        top.values["mask", chosen["mask"]] = {"threshold": threshold}
+        top.values["mask", chosen["mask"]] = {"threshold": threshold, **_no_share(registry, chosen)}
     return resolve(registry, [*kept, top])
+
+
+def _no_share(registry: Registry, chosen: Mapping[str, str]) -> dict[str, Any]:
+    """Take back the share that a run's mask may have in place of a threshold."""
+    mask = registry.declaration("mask", chosen["mask"])
+    return {} if mask.param("share") is None else {"share": None}
 
 
 def _parameters(registry: Registry, strategies: Iterable[tuple[str, str]]) -> set[str]:

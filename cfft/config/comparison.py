@@ -153,7 +153,7 @@ def _is_list(value: Any) -> bool:
 
 
 def _label(table: Config) -> str:
-    return str(table.get("label", table["use"]))
+    return str(table["label"] if "label" in table else table["use"])
 
 
 def _shown(value: Any) -> str:

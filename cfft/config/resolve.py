@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,14 @@ import attrs
 import tomlkit
 
 from cfft.config.choices import Choices, choose, followed_by_map, followed_teacher, strategies
-from cfft.config.layers import LISTS, Choice, Layer, joined
+from cfft.config.layers import LISTS, Choice, Layer, joined, layer_of, read_defaults
 from cfft.config.settings import Model, Training
 from cfft.config.views import MadeView, made_views
-from cfft.errors import Problems, unknown_name
+from cfft.errors import ConfigError, PluginError, Problems, unknown_name
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import NAME, declaration, values_of
 from cfft.plugin.registry import Registry
-from cfft.records import COUNTERFACTUAL
-from cfft.step.interfaces import RESERVED_LABELS, Task, Teacher
+from cfft.step.interfaces import COUNTERFACTUAL, RESERVED_LABELS, Task, Teacher
 from cfft.step.needs import needs_of
 
 _FILES = ("name", "pretrained", "prompts")
@@ -168,6 +168,18 @@ def resolve(
     return build(registry, layers, choices, problems, without_model)
 
 
+def in_current_terms(config: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+    """Return what a stored configuration means now: with the settings that came after it.
+
+    They have their defaults. Versions stay; one that is not understood any more stays as it is.
+    """
+    with suppress(ConfigError, PluginError):
+        layers = [read_defaults(), layer_of(config, "config.toml")]
+        versions = {key: config[key] for key in ("cfft", "plugins") if key in config}
+        return {**resolve(registry, layers).to_dict(), **versions}
+    return dict(config)
+
+
 def build(
     registry: Registry,
     layers: Sequence[Layer],
@@ -184,7 +196,8 @@ def build(
         found for view in views for kind, found in view.strategies.items() if kind != "fill"
     ]
     followers = [followed_by_map(each) for each in looking]
-    problems += _bad_teachers(registry, choices, {**made["task"], **made["loss"]}, followers)
+    tasks = {pick: Task.of(task) for pick, task in made["task"].items()}
+    problems += _bad_teachers(registry, choices, {**tasks, **made["loss"]}, followers)
     problems += _bad_averages(made["teacher"], made["average"])
     problems += _nothing_learnt(choices, made["task"])
     model = _settings(layers, Model, problems, without_model)

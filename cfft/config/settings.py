@@ -63,6 +63,9 @@ class Training:
     patience: int | None = param(
         None, help="stop after N epochs without a better validation accuracy", ge=1
     )
+    ties: Literal["later", "earlier"] = param(
+        "later", help="epoch to keep of those with equal validation accuracy (earlier: paper)"
+    )
     limit_train: int | None = param(None, help="train on at most N images, sampled per class", ge=1)
     skip_unreadable: bool = param(
         False, help="leave unreadable images out and record them, instead of stopping"

@@ -12,7 +12,7 @@ from cfft.config.layers import COMMAND_LINE, VIEW_KINDS, Layer, ViewTable
 from cfft.errors import Problems, unknown_name
 from cfft.plugin.params import NAME
 from cfft.plugin.registry import Registry
-from cfft.records import COUNTERFACTUAL, ORIGINAL
+from cfft.step.interfaces import COUNTERFACTUAL, ORIGINAL
 
 _RESERVED = (ORIGINAL, COUNTERFACTUAL)
 

@@ -26,3 +26,18 @@ def plain(module: nn.Module) -> dict[str, Tensor]:
                 for name in owner.parametrizations:
                     state[f"{path}.{name}" if path else name] = getattr(owner, name).detach()
     return state
+
+
+def named_weights(module: nn.Module) -> dict[str, Tensor]:
+    """Return the parameters of `module` under a plain model's names, in the graph.
+
+    In the place of adapters stand the weights that they compute.
+    """
+    found: dict[str, Tensor] = {
+        key: value for key, value in module.named_parameters() if not is_of_adapter(key)
+    }
+    for path, owner in module.named_modules():
+        if parametrize.is_parametrized(owner):
+            for name in owner.parametrizations:
+                found[f"{path}.{name}" if path else name] = getattr(owner, name)
+    return found

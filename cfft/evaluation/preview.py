@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -12,6 +13,7 @@ from cfft.config.resolve import Chosen, RunConfig
 from cfft.data.sets import named_sets
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError
+from cfft.evaluation.models.followed import followed_teachers
 from cfft.evaluation.models.load import load_for_classes
 from cfft.plugin.params import declaration, values_of
 from cfft.plugin.registry import Registry
@@ -20,7 +22,7 @@ from cfft.runtime.devices import make_accelerator
 from cfft.runtime.progress import Reporter
 from cfft.step.engine import refilled
 from cfft.step.interfaces import Cam, Refiller
-from cfft.step.passes import CleanPass
+from cfft.step.passes import CleanPass, FrozenTeacher
 from cfft.training.sheet import (
     SheetColumn,
     counterfactual_column,
@@ -72,10 +74,10 @@ def draw_preview(
     found = load_for_classes(run, config, classes, registry, accelerator, reporter)
     combinations = [Combination.of(each) for each in configs]
     classifier = found.classifier.to(accelerator.device)
+    teachers = followed_teachers(configs, classes, accelerator, reporter)
+    drawn = (combinations, images, classes, found.preprocessing, rows, config.seed)
     with accelerator.autocast():
-        return preview_sheet(
-            classifier, combinations, images, classes, found.preprocessing, rows, config.seed
-        )
+        return preview_sheet(classifier, *drawn, teachers)
 
 
 def preview_sheet(
@@ -86,18 +88,20 @@ def preview_sheet(
     preprocessing: Preprocessing,
     rows: int,
     seed: int,
+    teachers: Mapping[str, FrozenTeacher] = MappingProxyType({}),
 ) -> Figure:
     """Draw `rows` images of as many classes as possible: original, maps, masks, counterfactuals.
 
     Maps are of the true label, from a pass like that of training. A mask that several fills or maps
     share is drawn once. With one combination, the image is that of a run's own sheet with as many
-    rows. Raises what fills raise where there are too few images for them.
+    rows. `teachers`: by label, those that maps or masks follow. Raises what fills raise where there
+    are too few images for them.
     """
     classifier.eval().requires_grad_(False)
     count = max(rows, *(Refiller.of(each.fill.strategy).smallest_batch for each in combinations))
     batch = sample_batch(images, count, preprocessing, classifier.head.weight.device)
     names = [classes[label] for label in batch.labels.tolist()]
-    clean = CleanPass.of(classifier, batch)
+    clean = CleanPass.of(classifier, batch, teachers)
     return draw_columns(_columns(clean, combinations, seed), names[:rows])
 
 

@@ -84,6 +84,14 @@ class Merge(Interface):
         return 1
 
     @attribute
+    def uses_start(self) -> bool:
+        """Whether `merge` looks at `start`, which `cfft merge` then takes as its first model.
+
+        Default: True.
+        """
+        return True
+
+    @attribute
     def averages_heads(self) -> bool:
         """Whether heads are averaged, which is meaningless where they started from random values.
 

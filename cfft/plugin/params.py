@@ -46,7 +46,8 @@ class Param:
     """Describe one parameter of a strategy.
 
     `given`: other defaults by context. A key is a kind ("fill") or an earlier parameter of the
-    same strategy; its value maps the chosen name or value to the default that then holds.
+    same strategy; its value maps the chosen name or value to the default that then holds, `...`
+    standing for every value but none.
     """
 
     name: str
@@ -125,7 +126,18 @@ class Param:
         for key, table in self.given.items():
             if key in context and context[key] in table:
                 return table[context[key]]
+            if ... in table and context.get(key) is not None:
+                return table[...]
         return self.default
+
+    def other_defaults(self) -> list[tuple[str, str, Any]]:
+        """List key, choice in words and default of what `given` says, where it differs."""
+        return [
+            (key, "given" if choice is ... else str(choice), value)
+            for key, table in self.given.items()
+            for choice, value in table.items()
+            if value != self.default
+        ]
 
 
 @attrs.frozen
@@ -213,7 +225,8 @@ def param(
 
     Without a default the user has to give a value. Allowed types: bool, int, float, str, Path,
     Literal, tuples of these, and any of them or None. `given` holds other defaults by context:
-    `given={"fill": {"multi": 0.6}}`.
+    `given={"fill": {"multi": 0.6}}`, or by an earlier parameter of the same strategy that is not
+    none: `given={"share": {...: None}}`.
     """
     limits = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "given": given or {}}
     return attrs.field(default=default, kw_only=True, metadata={_METADATA: limits})

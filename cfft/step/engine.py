@@ -9,11 +9,10 @@ import attrs
 import torch
 from torch import Tensor, nn
 
+from cfft.encoder.adapters import named_weights
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError, PluginError, unknown_name
 from cfft.records import (
-    COUNTERFACTUAL,
-    ORIGINAL,
     Batch,
     Counterfactual,
     LossTerm,
@@ -22,7 +21,16 @@ from cfft.records import (
     StepResult,
     ViewOutputs,
 )
-from cfft.step.interfaces import TEXT_NEEDS, AuxLoss, Cam, MaskSelector, Refiller, Task
+from cfft.step.interfaces import (
+    COUNTERFACTUAL,
+    ORIGINAL,
+    TEXT_NEEDS,
+    AuxLoss,
+    Cam,
+    MaskSelector,
+    Refiller,
+    Task,
+)
 from cfft.step.needs import (
     all_needs,
     check_losses,
@@ -122,7 +130,7 @@ class TrainingStep(nn.Module):
         """Return everything that the terms look at; one clean pass serves head and maps."""
         clean, views = self._views(batch, draw)
         taught = {label: self.teacher(label).outputs(batch, views) for label in self.labels}
-        weights = dict(self.student.named_parameters()) if "student.weights" in self.needs else None
+        weights = named_weights(self.student) if "student.weights" in self.needs else None
         text = None if self.text is None else self.text.at(draw("text"))
         return StepOutputs(batch, clean.clean, views, taught, weights, text)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cfft.plugin.interface import Interface, attribute
-from cfft.records import COUNTERFACTUAL
 
 if TYPE_CHECKING:
     import torch
@@ -15,6 +14,13 @@ if TYPE_CHECKING:
 
     from cfft.encoder.encoder import Capture, Classifier
     from cfft.records import Batch, Counterfactual, Encoded, MaskSelection, StepOutputs
+
+
+ORIGINAL = "original"
+"""The label of the images as the data set gives them, among the views that a term can follow."""
+
+COUNTERFACTUAL = "counterfactual"
+"""The label of the view that the run's own mask, fill and map make."""
 
 
 class StudentView(Protocol):
@@ -59,6 +65,14 @@ class MaskSelector(Interface):
     @attribute
     def follows(self) -> str | None:
         """The label of the teacher that `select` looks at, by `view.teacher`. Default: None."""
+        return None
+
+    def hidden_per_image(self, patches: int) -> int | None:
+        """Return how many of `patches` are hidden in every image, None where that is not fixed.
+
+        What is known before training stands in the plan; `select` says the same of its selection.
+        Default: None.
+        """
         return None
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from cfft.errors import ConfigError, PluginError, unknown_name
-from cfft.records import ORIGINAL
-from cfft.step.interfaces import NEEDS, RESERVED_LABELS, AuxLoss, Task, Term
+from cfft.step.interfaces import NEEDS, ORIGINAL, RESERVED_LABELS, AuxLoss, Task, Term
 
 _VIEWS = frozenset({"student.view", "teacher.view"})
 

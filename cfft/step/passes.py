@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from cfft.encoder.encoder import Capture, Classifier
-from cfft.records import ORIGINAL, Batch, Encoded, TeacherOutputs, ViewOutputs
-from cfft.step.interfaces import Cam
+from cfft.records import Batch, Encoded, TeacherOutputs, ViewOutputs
+from cfft.step.interfaces import ORIGINAL, Cam
 
 
 @attrs.frozen(eq=False)

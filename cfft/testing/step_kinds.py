@@ -12,7 +12,6 @@ from cfft.encoder.relevance import relevance_scores
 from cfft.errors import CfftError
 from cfft.plugin.params import NAME
 from cfft.records import (
-    ORIGINAL,
     Batch,
     Counterfactual,
     Encoded,
@@ -22,6 +21,7 @@ from cfft.records import (
     ViewOutputs,
 )
 from cfft.step.interfaces import (
+    ORIGINAL,
     TEXT_NEEDS,
     AuxLoss,
     Cam,
@@ -54,6 +54,8 @@ def check_mask(who: str, mask: MaskSelector) -> None:
             first = mask.select(batch, _view(student, batch, grid, mask))
         again = mask.select(batch, _view(student, batch, grid, mask))
         _check_selection(who, first, (len(batch.images), *grid))
+        declared = MaskSelector.of(mask).hidden_per_image(grid[0] * grid[1])
+        _check_count(who, "hidden_per_image()", first.hidden, declared)
         must(torch.equal(first.hidden, again.hidden), f"{who} must draw from view.rng alone")
 
 

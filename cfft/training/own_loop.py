@@ -28,6 +28,7 @@ from cfft.runtime.json_files import as_json
 from cfft.runtime.randomness import generator
 from cfft.scoring.loaded_model import LoadedModel, require_pixels
 from cfft.step.engine import TrainingStep
+from cfft.step.interfaces import Teacher
 from cfft.training import prepare
 from cfft.training.evaluator import mean_variance
 from cfft.training.starting_model import describe_start, pretrained_model, with_starting_head
@@ -109,11 +110,7 @@ def training_step(
     description = None if isinstance(student, Classifier) else student.description
     named = {"name": f"{description.backbone}:{description.rebuild}"} if description else {}
     resolved = _configured(keywords, _KINDS, (), named)
-    for who in terms_with_text(resolved):
-        raise ConfigError(
-            f"{who} compares images with prompts, which training_step cannot do, as the model that "
-            "it takes has no text tower any more: train with cfft.run or `cfft run`"
-        )
+    _refuse_what_only_runs_have(resolved)
     classifier = student if isinstance(student, Classifier) else student.classifier
     source = TeacherSource(classifier, description) if description else _Copies(classifier)
     step = prepare.training_step(resolved, source, classifier)
@@ -254,6 +251,20 @@ def _configured(
     asked = Keywords(registry, kinds, tables, not asks_model)
     above = [] if asks_model else [below]  # whatever a recipe or file says of images and model
     return resolve(registry, [*asked.layers(keywords, [below]), *above])
+
+
+def _refuse_what_only_runs_have(config: RunConfig) -> None:
+    for teacher in config.teachers:
+        if Teacher.of(teacher.strategy).follows_average:
+            raise ConfigError(
+                f"teacher '{teacher.label}' follows an average that cfft.run keeps up: "
+                "training_step has none, choose another teacher"
+            )
+    for who in terms_with_text(config):
+        raise ConfigError(
+            f"{who} compares images with prompts, which training_step cannot do, as the model that "
+            "it takes has no text tower any more: train with cfft.run or `cfft run`"
+        )
 
 
 def _features(

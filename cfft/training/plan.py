@@ -12,8 +12,8 @@ from cfft.config.resolve import Chosen, RunConfig
 from cfft.data.suite import ImageSet, Suite
 from cfft.errors import counted
 from cfft.plugin.params import values_of
-from cfft.records import COUNTERFACTUAL
 from cfft.runtime.progress import Plan
+from cfft.step.interfaces import COUNTERFACTUAL
 from cfft.training.batches import NEGLIGIBLE, fuller_batch
 from cfft.training.prepare import Prepared
 from cfft.training.schedule import Steps

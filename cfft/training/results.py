@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
+from cattrs.gen import override
 
 from cfft.runtime.json_files import SCHEMA
 from cfft.scoring.averages import ood_average
@@ -42,6 +43,30 @@ class Gains:
         return cls(sets, after.ood_average - before.ood_average)
 
 
+@attrs.frozen
+class MergeCandidate:
+    """Hold the validation accuracy of weights that a merge tried, 0..1."""
+
+    candidate: str
+    val_top1: float
+
+
+@attrs.frozen(kw_only=True)
+class MergeResults:
+    """Hold how models were merged: what was tried, and what was taken.
+
+    `merge`: name of the strategy. `chosen`: the candidate whose weights were taken, None where the
+    merged weights are none of them. `val_top1`: their validation accuracy, None where it was not
+    measured. `unmerged_val_top1`: that of the best checkpoint of a run before the merge.
+    """
+
+    merge: str
+    candidates: tuple[MergeCandidate, ...] = ()
+    chosen: str | None = None
+    val_top1: float | None = None
+    unmerged_val_top1: Annotated[float | None, override(omit_if_default=True)] = None
+
+
 @attrs.frozen(kw_only=True)
 class RunResults:
     """Hold what a finished run says in results.json; see docs/on-disk.md for each key.
@@ -63,6 +88,7 @@ class RunResults:
     best_epoch: int = 0
     best_val_top1: float | None = None
     stopped_early: bool = False
+    merge: Annotated[MergeResults | None, override(omit_if_default=True)] = None
     precision: str | None = None
     device: str | None = None
     processes: int | None = None

@@ -10,6 +10,7 @@ from cfft.config.resolve import RunConfig
 from cfft.plugin.registry import Registry
 from cfft.runtime.devices import make_accelerator, precision_of, processes_of
 from cfft.runtime.progress import Reporter, Silent
+from cfft.training.merging import require_enough
 from cfft.training.plan import make_plan
 from cfft.training.prepare import prepare
 from cfft.training.results import RunResults
@@ -34,13 +35,15 @@ def run(
     KeyboardInterrupt on SIGINT or SIGTERM, once a checkpoint to resume from is written.
     """
     directory = RunDirectory(out)
-    notes = check_directory(directory, config, resume=resume)
+    notes = check_directory(directory, config, registry, resume=resume)
     accelerator = make_accelerator(config.training.precision)
     hears = reporter if reporter is not None and accelerator.is_main_process else Silent()
     finished = directory.read_results() if resume else None
     if finished is not None:
         hears.noted(f"the run in {out} is already finished; these are its results")
         return finished
+    if config.merge is not None:
+        require_enough(config.merge.name, config.merge.strategy, 1)
     for note in notes:
         hears.warned(note)
     prepared = prepare(config, processes_of(accelerator), hears)

@@ -10,9 +10,10 @@ import attrs
 
 from cfft.config.comparison import same_run, same_versions
 from cfft.config.layers import SEED, parse_seed, parse_toml, read_text
-from cfft.config.resolve import RunConfig
+from cfft.config.resolve import RunConfig, in_current_terms
 from cfft.errors import ConfigError
 from cfft.model.checkpoint import is_checkpoint, verify
+from cfft.plugin.registry import Registry
 from cfft.runtime.files import check_free
 from cfft.runtime.json_files import read_json
 from cfft.training.results import RunResults
@@ -30,8 +31,9 @@ class RunDirectory:
 
     `config`: the resolved configuration. `metrics`: one JSON object per line, per interval of steps
     and per epoch. `sheet`: images of what the mask hides and the fill makes, before fine-tuning.
-    `last`: the checkpoint to resume from. `best`: that with the best validation accuracy.
-    `results`: a run that has them is finished.
+    `last`: the checkpoint to resume from. `best`: that with the best validation accuracy, or what
+    was merged with it, and then `unmerged` is the one before the merge. `results`: a run that has
+    them is finished.
     """
 
     root: Path
@@ -40,6 +42,7 @@ class RunDirectory:
     sheet: Path = attrs.field(init=False, default=_within("counterfactuals.png"))
     last: Path = attrs.field(init=False, default=_within("checkpoints", "last"))
     best: Path = attrs.field(init=False, default=_within("checkpoints", "best"))
+    unmerged: Path = attrs.field(init=False, default=_within("checkpoints", "unmerged"))
     results: Path = attrs.field(init=False, default=_within("results.json"))
 
     def predictions(self, name: str, *, before: bool = False) -> Path:
@@ -74,26 +77,28 @@ class RunDirectory:
         return hashlib.sha256(self.results.read_bytes()).hexdigest()
 
 
-def check_directory(run: RunDirectory, config: RunConfig, *, resume: bool) -> list[str]:
+def check_directory(
+    run: RunDirectory, config: RunConfig, registry: Registry, *, resume: bool
+) -> list[str]:
     """Check that a run may write to its directory, and return what is unusual about it.
 
     A new run needs one that is empty or does not exist; a resumed one its checkpoint and the
     configuration that it was started with. Raises ConfigError.
     """
     if resume:
-        return _check_resumable(run, config)
+        return _check_resumable(run, config, registry)
     remedy = ", or --resume to continue the run in it" if is_checkpoint(run.last) else ""
     check_free(run.root, remedy)
     return []
 
 
-def _check_resumable(run: RunDirectory, config: RunConfig) -> list[str]:
+def _check_resumable(run: RunDirectory, config: RunConfig, registry: Registry) -> list[str]:
     if not is_checkpoint(run.last) or not run.config.is_file():
         raise ConfigError(
             f"--resume: {run.root} holds no run to resume (no {run.last.relative_to(run.root)} "
             "or no config.toml): omit --resume to start one"
         )
-    before, now = run.read_config(), config.to_dict()
+    before, now = in_current_terms(run.read_config(), registry), config.to_dict()
     settings = same_run(before, now)
     if not settings:
         head = f"--resume: the run in {run.root} was started with another configuration:"

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from cfft.config.resolve import RunConfig
 from cfft.encoder.encoder import Classifier
@@ -27,9 +28,10 @@ from cfft.step.engine import TrainingStep
 from cfft.step.text import TextSide
 from cfft.training.averaging import WeightAverage
 from cfft.training.evaluator import Evaluator
+from cfft.training.merging import merge_best
 from cfft.training.optimisation import Optimisation
 from cfft.training.prepare import Prepared, training_step
-from cfft.training.results import Gains, ModelResults, RunResults
+from cfft.training.results import Gains, MergeResults, ModelResults, RunResults
 from cfft.training.run_directory import RunDirectory
 from cfft.training.starting_model import with_starting_head
 from cfft.training.state import RunState
@@ -87,8 +89,22 @@ class Session:
         trainer.train(self.measuring.validation_top1, self._epoch_ended)
         if not state.best_epoch:
             trainer.save_best()  # a run of no epochs: the model that it started from
+        merged = self._merged(final)
         final.load_weights(checkpoint.load_model(self.directory.best).weights)
-        return self._finish(state, state.before, self._results(final, before=False))
+        return self._finish(state, state.before, self._results(final, before=False), merged)
+
+    def _merged(self, final: Classifier) -> MergeResults | None:
+        """Merge the best checkpoint as configured; `final` measures what is tried."""
+        if self.config.merge is None:
+            return None
+
+        def measure(weights: Mapping[str, Tensor]) -> float:
+            final.load_weights(weights)
+            return self.measuring.validation_top1(final)
+
+        return merge_best(
+            *(self.config.merge, self.start.weights, (), self.directory, measure, self.processes)
+        )
 
     def _restored(self, stored: Checkpoint) -> RunState:
         found = ModelDescription.of(stored.model, self.directory.last)
@@ -118,6 +134,7 @@ class Session:
             return student
         pretrained, described = self.prepared.pretrained, self.prepared.description
         plain = deepcopy(empty_classifier(pretrained, len(described.classes), described.normalised))
+        plain.load_weights(student.weights())  # no step has been taken
         return plain.to(self.accelerator.device)
 
     def _begin(self, trainer: Trainer, step: TrainingStep) -> None:
@@ -137,6 +154,7 @@ class Session:
         pretrained, description = self.prepared.pretrained, self.prepared.description
         features = partial(self.measuring.training_features, pretrained.encoder)
         start = with_starting_head(pretrained, description, features)
+        self.start = start.classifier  # it shares the encoder with what was prepared
         source = TeacherSource(start.classifier, description)
         text = text_side(self.config, pretrained, description.classes)
         self.average = self._average(source, text)
@@ -182,7 +200,13 @@ class Session:
     def _epoch_ended(self, epoch: int, metrics: Metrics) -> None:
         self.processes.on_main(lambda: self.hook.cfft_epoch_ended(epoch=epoch, metrics=metrics))
 
-    def _finish(self, state: RunState, before: ModelResults, after: ModelResults) -> RunResults:
+    def _finish(
+        self,
+        state: RunState,
+        before: ModelResults,
+        after: ModelResults,
+        merged: MergeResults | None,
+    ) -> RunResults:
         sets = self.prepared.sets
         results = RunResults(
             run=self.directory.root.resolve().name,
@@ -198,6 +222,7 @@ class Session:
             best_epoch=state.best_epoch,
             best_val_top1=state.best_top1,
             stopped_early=state.stopped_early,
+            merge=merged,
             **surroundings(self.accelerator),
             seconds=state.seconds,
             images_per_second=state.images_per_second,

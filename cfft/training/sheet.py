@@ -15,17 +15,10 @@ from torch import Tensor
 from cfft.data.images import ImageSubset
 from cfft.data.loading import Loader, to_batch
 from cfft.data.suite import ImageSet
-from cfft.records import (
-    COUNTERFACTUAL,
-    Batch,
-    Counterfactual,
-    MaskSelection,
-    Preprocessing,
-    StepOutputs,
-)
+from cfft.records import Batch, Counterfactual, MaskSelection, Preprocessing, StepOutputs
 from cfft.runtime.randomness import generator
 from cfft.step.engine import Draw, TrainingStep
-from cfft.step.interfaces import Refiller
+from cfft.step.interfaces import COUNTERFACTUAL, Refiller
 from cfft.step.patches import enlarged
 
 ROWS = 6

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import attrs
 from cattrs.gen import override
@@ -11,13 +11,16 @@ from cattrs.gen import override
 from cfft.runtime.json_files import as_json
 from cfft.training.results import ModelResults
 
+Ties = Literal["later", "earlier"]
+
 
 @attrs.define
 class RunState:
     """Hold where a run stands.
 
     `step`: optimiser steps done. `epoch`: epochs done, validation included. `best_epoch`: counted
-    from 1, 0 before the first. `best_top1`: its validation accuracy. `waited`: epochs since then.
+    from 1, 0 before the first. `best_top1`: its validation accuracy. `waited`: epochs since that
+    accuracy was first reached.
     `images_seen` and `training_seconds`: of all optimiser steps, over all processes.
     `feature_variances`: by teacher. `before`: the accuracies before fine-tuning.
     `past_seconds`: what earlier sessions took.
@@ -55,15 +58,17 @@ class RunState:
         self.images_seen += images
         self.training_seconds += seconds
 
-    def take_validation(self, top1: float, patience: int | None) -> bool:
+    def take_validation(self, top1: float, patience: int | None, ties: Ties) -> bool:
         """Count an epoch with that validation accuracy; tell whether it is the best so far.
 
-        Only a strictly higher accuracy is better, so that the earliest of equals is kept.
+        `ties`: which of equally good epochs is the best one. `patience` waits for a strictly higher
+        accuracy either way.
         """
         self.epoch += 1
-        is_best = self.best_top1 is None or top1 > self.best_top1
+        is_higher = self.best_top1 is None or top1 > self.best_top1
+        is_best = is_higher or (ties == "later" and top1 == self.best_top1)
         if is_best:
             self.best_epoch, self.best_top1 = self.epoch, top1
-        self.waited = 0 if is_best else self.waited + 1
+        self.waited = 0 if is_higher else self.waited + 1
         self.stopped_early = patience is not None and self.waited >= patience
         return is_best

@@ -223,7 +223,8 @@ class Trainer:
         return bool(self.accelerator.gather(wishes).any())
 
     def _end_epoch(self, metrics: Metrics) -> None:
-        if self.state.take_validation(metrics["val_top1"], self.training.patience):
+        patience, ties = self.training.patience, self.training.ties
+        if self.state.take_validation(metrics["val_top1"], patience, ties):
             self.save_best()
         line = {"epoch": self.state.epoch, "step": self.state.step, **metrics}
         self.processes.on_main(lambda: self.log.write(line))

@@ -12,8 +12,9 @@ import cfft
 class EmaAverage(cfft.Average):
     """Average exponentially: each step has `decay` times the next one's weight.
 
-    average <- decay * average + (1 - decay) * student (Polyak and Juditsky 1992; Tarvainen and
-    Valpola 2017). `warmup` uses min(decay, (1 + step) / (10 + step)), as timm does, so that a
+    average <- decay * average + (1 - decay) * student, the model that training starts from being
+    the first average (Tarvainen and Valpola 2017, section 2). `warmup` uses
+    min(decay, (1 + step) / (10 + step)) as TensorFlow's ExponentialMovingAverage does, so that a
     short run forgets its start.
     """
 
@@ -24,7 +25,7 @@ class EmaAverage(cfft.Average):
     kept: bool = cfft.param(True, help="validate and store the average instead of the student")
 
     def weigh(self, step: int, steps: int) -> float:
-        """Return 1 - decay."""
+        """Return 1 - decay; with warm-up more in the first steps."""
         decay = min(self.decay, (1 + step) / (10 + step)) if self.warmup else self.decay
         return 1 - decay
 
@@ -33,7 +34,9 @@ class EmaAverage(cfft.Average):
 class SwaAverage(cfft.Average):
     """Average the weights of the last part of training equally, every few steps.
 
-    Stochastic weight averaging (Izmailov et al. 2018). Until it begins the average is the student.
+    Stochastic weight averaging (Izmailov et al. 2018, algorithm 1): average <- (n * average +
+    student) / (n + 1) at the n-th step that counts after the first one. Until it begins the average
+    is the student. The paper's learning rate stays constant or is cycled meanwhile: see --schedule.
     """
 
     start: float = cfft.param(0.5, help="share of all steps before averaging begins", ge=0, lt=1)
@@ -52,9 +55,10 @@ class SwaAverage(cfft.Average):
 class BetaAverage(cfft.Average):
     """Average the whole trajectory with the weights of a beta distribution.
 
-    Beta moving average (Shu et al. 2023, CLIPood, Eq. 6): step t of T, the pre-trained model being
-    t = 0, weighs as the density of Beta(beta, beta) at (t + 0.5) / (T + 1). A `beta` below 1
-    favours both ends, the pre-trained model above all others.
+    Beta moving average of CLIPood (Shu et al. 2023), the kernel that TRACER's teacher takes
+    (Asadollahzadeh et al. 2026, definition C.4): step t of T, the pre-trained model being t = 0,
+    weighs as the density of Beta(beta, beta) at (t + 0.5) / (T + 1). A `beta` below 1 favours both
+    ends: the pre-trained model and the last steps.
     """
 
     beta: float = cfft.param(0.5, help="both parameters of the distribution", gt=0)

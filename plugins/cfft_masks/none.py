@@ -12,6 +12,10 @@ class NoMask:
     The paper's no-masking baseline: student and teacher are compared on clean images.
     """
 
+    def hidden_per_image(self, patches: int) -> int:
+        """Return 0."""
+        return 0
+
     def select(self, batch: cfft.Batch, view: cfft.StudentView) -> cfft.MaskSelection:
         """Return `hidden` [B, gh, gw], all False; the number 0 spares the step a second pass."""
         import torch

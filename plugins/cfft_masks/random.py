@@ -35,20 +35,21 @@ class RandomMask:
         given={"fill": {"none": False}},
     )
 
+    def hidden_per_image(self, patches: int) -> int | None:
+        """Return the exact number of hidden patches, None where each is drawn alone."""
+        if self.draw == "paper":
+            return round(self.rate * patches)
+        return None if self.refilled else patches - int(patches * (1 - self.rate))
+
     def select(self, batch: cfft.Batch, view: cfft.StudentView) -> cfft.MaskSelection:
         """Return `hidden` [B, gh, gw]; its number per image is static unless drawn by patch."""
         import torch
 
         keys = torch.rand(len(batch.images), view.grid[0] * view.grid[1], generator=view.rng)
-        count = self._count(keys.shape[1])
+        count = self.hidden_per_image(keys.shape[1])
         hidden = keys < self.rate if count is None else _lowest(keys, count)  # [B, P]
         hidden = hidden.view(-1, *view.grid).to(batch.images.device)
         return cfft.MaskSelection(hidden, hidden_per_image=count)
-
-    def _count(self, patches: int) -> int | None:
-        if self.draw == "paper":
-            return round(self.rate * patches)
-        return None if self.refilled else patches - int(patches * (1 - self.rate))
 
 
 def _lowest(keys: Tensor, count: int) -> Tensor:

@@ -1,9 +1,10 @@
-"""Built-in teachers of cfft: the pre-trained model, a checkpoint, and an average of two."""
+"""Built-in teachers: the pre-trained model, a checkpoint, averages of two and over steps."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import cfft
+from cfft_teachers.average import AverageTeacher
 from cfft_teachers.checkpoint import CheckpointTeacher
 from cfft_teachers.clip import ClipTeacher
 from cfft_teachers.wise import WiseTeacher
@@ -12,4 +13,4 @@ from cfft_teachers.wise import WiseTeacher
 @cfft.hookimpl
 def cfft_teachers() -> Sequence[type[Any]]:
     """Offer the built-in teachers."""
-    return [CheckpointTeacher, ClipTeacher, WiseTeacher]
+    return [AverageTeacher, CheckpointTeacher, ClipTeacher, WiseTeacher]

@@ -6,11 +6,18 @@ from torch.testing import assert_close
 import cfft
 import cfft_cams
 from cfft.plugin.params import declaration
+from cfft.step.engine import TrainingStep, View
+from cfft.step.passes import CleanPass, FrozenTeacher
+from cfft.testing import tiny_batch, tiny_classifier
 from cfft_cams import GradCam, Relevance
+from cfft_fills import NoFill
+from cfft_losses import FeatureMse
+from cfft_masks import ObjectMask
+from cfft_tasks import CrossEntropy
 
 
 @attrs.frozen
-class View:
+class SeenByMaps:
     """The part of the student's view that a map reads."""
 
     capture: cfft.Capture
@@ -33,7 +40,7 @@ def view(batch):
     head = cfft.Head(torch.randn(4, 8, generator=draws), torch.zeros(4), normalised=True)
     capture = cfft.Capture()
     student = cfft.Classifier(cfft.Encoder(tower, preprocessing), head)
-    return View(capture, student(batch.images, capture=capture))
+    return SeenByMaps(capture, student(batch.images, capture=capture))
 
 
 def test_both_maps_are_offered_by_name():
@@ -66,3 +73,72 @@ def test_a_negative_start_layer_is_refused():
 def test_a_start_layer_beyond_the_model_is_refused(batch, view):
     with pytest.raises(cfft.ConfigError, match="the encoder has 2 layers"):
         Relevance(start_layer=2).explain(batch, view)
+
+
+MAPS = [Relevance, GradCam]
+
+
+def frozen(seed: int) -> FrozenTeacher:
+    return FrozenTeacher(tiny_classifier(seed=seed), frozenset(), frozenset())
+
+
+def scores_of(cam, student, teacher: FrozenTeacher):
+    rng = torch.Generator()
+    return CleanPass.of(student, tiny_batch(), {"clip": teacher}).seen_by(cam, rng).scores()
+
+
+@pytest.mark.parametrize("cam", MAPS)
+def test_only_a_map_of_a_teacher_follows_one(cam):
+    assert cam().follows is None
+    assert cam(of="teacher").follows == "clip"
+    assert cam(of="teacher", teacher="wise").follows == "wise"
+
+
+@pytest.mark.parametrize("cam", MAPS)
+def test_a_teachers_map_is_the_students_where_both_are_the_same_model(cam):
+    student = tiny_classifier(seed=3)
+
+    assert_close(
+        scores_of(cam(of="teacher"), student, frozen(3)), scores_of(cam(), student, frozen(3))
+    )
+
+
+@pytest.mark.parametrize("cam", MAPS)
+def test_a_teachers_map_stays_the_same_whatever_the_student_has_become(cam):
+    first = scores_of(cam(of="teacher"), tiny_classifier(seed=3), frozen(5))
+    later = scores_of(cam(of="teacher"), tiny_classifier(seed=4), frozen(5))
+
+    assert torch.equal(first, later)
+    assert_close(first, scores_of(cam(), tiny_classifier(seed=5), frozen(0)))
+
+
+@pytest.mark.parametrize("cam", MAPS)
+def test_a_teachers_map_leaves_no_gradient_in_either_model(cam):
+    student, teacher = tiny_classifier(seed=3), frozen(5)
+    step = TrainingStep(
+        student,
+        CrossEntropy(),
+        {"feature-mse": FeatureMse(scale="raw")},
+        {"clip": teacher.classifier},
+        {"counterfactual": View(ObjectMask(), NoFill(), cam(of="teacher"))},
+    )
+    batch = tiny_batch()
+
+    outputs = step.outputs(batch, lambda purpose: torch.Generator().manual_seed(0))
+
+    assert not outputs.views["counterfactual"].selection.scores.requires_grad
+    assert all(p.grad is None for model in (student, teacher) for p in model.parameters())
+    step.objective(outputs).total.backward()
+    assert all(p.grad is None for p in teacher.parameters())
+
+
+@pytest.mark.parametrize("cam", MAPS)
+def test_a_map_of_a_teacher_that_takes_no_part_is_refused_before_training(cam):
+    view = View(ObjectMask(), NoFill(), cam(of="teacher", teacher="wise"))
+    losses = {"feature-mse": FeatureMse(scale="raw")}
+
+    with pytest.raises(cfft.ConfigError, match="cam: unknown teacher 'wise'"):
+        TrainingStep(
+            *(tiny_classifier(), CrossEntropy(), losses),
+            *({"clip": tiny_classifier()}, {"counterfactual": view}),
+        )

@@ -1,7 +1,15 @@
 import pytest
 import torch
 
-from cfft import Batch, Encoded, StepOutputs, TeacherOutputs
+from cfft import (
+    Batch,
+    Counterfactual,
+    Encoded,
+    MaskSelection,
+    StepOutputs,
+    TeacherOutputs,
+    ViewOutputs,
+)
 from cfft.plugin.params import declaration
 from cfft_losses import FeatureMse, LogitKl, WiseKd
 
@@ -13,19 +21,23 @@ OTHER = Encoded(torch.full((2, 2), 9.0), torch.tensor([[0.0, 5.0], [0.0, 5.0]]))
 
 def outputs(teacher: str, teaching: TeacherOutputs, student: Encoded = STUDENT) -> StepOutputs:
     """Let the student say `student` on counterfactual images and OTHER on the originals."""
-    return StepOutputs(BATCH, None, None, OTHER, student, {teacher: teaching})
+    nothing = MaskSelection(torch.zeros(2, 2, 3, dtype=torch.bool))
+    view = ViewOutputs(nothing, Counterfactual(BATCH.images), student)
+    return StepOutputs(BATCH, OTHER, {"counterfactual": view}, {teacher: teaching})
 
 
 def test_feature_mse_is_the_mean_over_batch_and_features():
     loss = FeatureMse(scale="raw")
 
-    value = loss.measure(outputs("clip", TeacherOutputs(counterfactual=TEACHER)))
+    value = loss.measure(outputs("clip", TeacherOutputs(views={"counterfactual": TEACHER})))
 
     torch.testing.assert_close(value, torch.tensor((0 + 4 + 9 + 0) / 4))
 
 
 def test_relative_feature_mse_is_divided_by_the_teachers_variance():
-    teaching = TeacherOutputs(counterfactual=TEACHER, feature_variance=torch.tensor(13.0))
+    teaching = TeacherOutputs(
+        views={"counterfactual": TEACHER}, feature_variance=torch.tensor(13.0)
+    )
 
     value = FeatureMse(scale="relative").measure(outputs("clip", teaching))
 
@@ -35,7 +47,7 @@ def test_relative_feature_mse_is_divided_by_the_teachers_variance():
 def test_relative_feature_mse_without_a_variance_says_what_is_missing():
     with pytest.raises(ValueError, match=r"teacher\.feature_variance was not computed"):
         FeatureMse(scale="relative").measure(
-            outputs("clip", TeacherOutputs(counterfactual=TEACHER))
+            outputs("clip", TeacherOutputs(views={"counterfactual": TEACHER}))
         )
 
 
@@ -56,7 +68,7 @@ def test_feature_mse_scales_and_weighs_by_backbone(values, backbone, scale, weig
 
 
 def test_feature_mse_asks_for_a_variance_only_where_it_divides_by_it():
-    passes = {"student.counterfactual", "teacher.counterfactual"}
+    passes = {"student.view", "teacher.view"}
 
     assert FeatureMse(scale="raw").needs == passes
     assert FeatureMse(scale="relative").needs == passes | {"teacher.feature_variance"}
@@ -65,7 +77,7 @@ def test_feature_mse_asks_for_a_variance_only_where_it_divides_by_it():
 def test_logit_kl_at_temperature_one_is_the_mean_divergence_of_the_batch():
     loss = LogitKl(view="counterfactual", temperature=1.0)
 
-    value = loss.measure(outputs("clip", TeacherOutputs(counterfactual=TEACHER)))
+    value = loss.measure(outputs("clip", TeacherOutputs(views={"counterfactual": TEACHER})))
 
     share = torch.tensor(1.0).sigmoid()
     first = share * (share / 0.5).log() + (1 - share) * ((1 - share) / 0.5).log()
@@ -74,8 +86,10 @@ def test_logit_kl_at_temperature_one_is_the_mean_divergence_of_the_batch():
 
 def test_logit_kl_is_multiplied_by_the_squared_temperature():
     tempered = Encoded(STUDENT.features, STUDENT.logits * 10)
-    teaching = TeacherOutputs(counterfactual=Encoded(TEACHER.features, TEACHER.logits * 10))
-    plain = TeacherOutputs(counterfactual=TEACHER)
+    teaching = TeacherOutputs(
+        views={"counterfactual": Encoded(TEACHER.features, TEACHER.logits * 10)}
+    )
+    plain = TeacherOutputs(views={"counterfactual": TEACHER})
 
     hot = LogitKl(view="counterfactual").measure(outputs("clip", teaching, tempered))
     cold = LogitKl(view="counterfactual", temperature=1.0).measure(outputs("clip", plain))
@@ -94,20 +108,17 @@ def test_wise_kd_is_logit_kl_on_original_images_by_the_wise_teacher():
 
 
 def test_logit_kl_asks_for_the_view_that_it_compares():
-    assert LogitKl().needs == {"teacher.original"}
-    assert LogitKl(view="counterfactual").needs == {
-        "student.counterfactual",
-        "teacher.counterfactual",
-    }
+    assert LogitKl().view == "original"
+    assert LogitKl().needs == {"student.view", "teacher.view"}
 
 
 @pytest.mark.parametrize("loss", [FeatureMse(scale="raw"), LogitKl(view="counterfactual")])
 def test_a_student_that_agrees_with_its_teacher_has_no_loss(loss):
-    value = loss.measure(outputs("clip", TeacherOutputs(counterfactual=STUDENT)))
+    value = loss.measure(outputs("clip", TeacherOutputs(views={"counterfactual": STUDENT})))
 
     torch.testing.assert_close(value, torch.tensor(0.0))
 
 
 def test_a_pass_that_was_not_made_is_named():
-    with pytest.raises(ValueError, match=r"teacher\.counterfactual was not computed.*`needs`"):
+    with pytest.raises(ValueError, match=r"teacher\.view was not computed.*`needs`"):
         FeatureMse(scale="raw").measure(outputs("clip", TeacherOutputs(original=TEACHER)))

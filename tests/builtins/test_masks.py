@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from cfft import Batch
-from cfft.plugin.params import declaration
-from cfft.testing import FixedView
-from cfft_masks import ContextMask, NoMask, ObjectMask, RandomMask
+from cfft import Batch, ConfigError
+from cfft.plugin.params import declaration, values_of
+from cfft.testing import FixedView, tiny_batch, tiny_classifier
+from cfft_masks import AllMask, ContextMask, NoMask, ObjectMask, RandomMask
 
 SCORES = torch.tensor([[[0.0, 0.3, 0.31], [1.0, 0.6, 0.2]], [[0.5, 0.5, 0.5], [0.0, 0.0, 1.0]]])
 
@@ -119,3 +119,67 @@ def test_defaults_follow_the_fill_as_in_the_papers_examples(mask, param, fill, d
 @pytest.mark.parametrize(("fill", "refilled"), [("none", False), ("single", True)])
 def test_random_mask_knows_from_the_fill_whether_patches_are_refilled(fill: str, refilled: bool):
     assert declaration(RandomMask).build({}, {"fill": fill}).refilled is refilled
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.25, 2), (0.5, 3), (0.75, 4), (1.0, 6)])
+@pytest.mark.parametrize("mask", [ObjectMask, ContextMask])
+def test_masks_by_share_hide_exactly_the_rounded_share_of_six_patches(mask, share, count):
+    selection = mask(share=share, threshold=None).select(batch_of(2), FixedView(SCORES))
+
+    assert selection.hidden.sum(dim=(1, 2)).tolist() == [count] * 2
+    assert selection.hidden_per_image == count
+    assert mask(share=share, threshold=None).hidden_per_image(6) == count
+
+
+def test_object_by_share_hides_the_highest_scores_and_of_equal_ones_the_first():
+    selection = ObjectMask(share=0.5, threshold=None).select(batch_of(2), FixedView(SCORES))
+
+    expected = [[[0, 0, 1], [1, 1, 0]], [[1, 1, 0], [0, 0, 1]]]
+    torch.testing.assert_close(selection.hidden, torch.tensor(expected, dtype=torch.bool))
+    torch.testing.assert_close(selection.scores, SCORES)
+
+
+@pytest.mark.parametrize("share", [0.0, 1 / 3, 0.5, 1.0])
+def test_object_and_context_hide_complements_where_their_shares_add_up_to_one(share: float):
+    view = FixedView(SCORES)
+
+    salient = ObjectMask(share=share, threshold=None).select(batch_of(2), view)
+    context = ContextMask(share=1 - share, threshold=None).select(batch_of(2), view)
+
+    assert torch.equal(context.hidden, ~salient.hidden)
+
+
+@pytest.mark.parametrize("mask", [ObjectMask, ContextMask])
+@pytest.mark.parametrize("fill", ["none", "single", "multi", "my-fill"])
+def test_a_share_takes_the_place_of_the_default_threshold(mask, fill: str):
+    built = declaration(mask).build({"share": "0.4"}, {"fill": fill})
+
+    assert (built.share, built.threshold) == (0.4, None)
+    assert declaration(mask).build(values_of(built), {"fill": fill}) == built
+
+
+@pytest.mark.parametrize("mask", [ObjectMask, ContextMask])
+def test_share_and_threshold_together_are_refused(mask):
+    with pytest.raises(ConfigError, match=r"share 0.5 and threshold 0.3 exclude each other"):
+        declaration(mask).build({"share": 0.5, "threshold": 0.3}, {})
+    with pytest.raises(ConfigError, match="share and threshold are both none"):
+        declaration(mask).build({"threshold": "none"}, {})
+
+
+def test_the_mask_all_hides_every_patch_and_says_so_on_the_host():
+    selection = AllMask().select(batch_of(2), blank_view())
+
+    assert selection.hidden.all()
+    assert selection.hidden_per_image == AllMask().hidden_per_image(6) == 6
+
+
+def test_dropping_every_patch_leaves_the_class_token_and_one_output_for_all_images():
+    student, batch = tiny_classifier(), tiny_batch()
+    selection = AllMask().select(batch, blank_view(3))
+
+    encoded = student(batch.images, selection.hidden, selection.hidden_per_image)
+    counted = student(batch.images, selection.hidden)
+
+    torch.testing.assert_close(encoded.features, counted.features)
+    torch.testing.assert_close(encoded.features[0], encoded.features[1])
+    assert not torch.equal(encoded.features, student(batch.images).features)

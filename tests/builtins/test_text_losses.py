@@ -204,7 +204,7 @@ def test_similarity_kd_asks_for_the_text_tower_of_its_teacher():
     assert SimilarityKd(text="pretrained").needs == passes | {"teacher.text"}
 
 
-@pytest.mark.parametrize("text", ["average", "pretrained"])
+@pytest.mark.parametrize("text", ["averaged", "pretrained"])
 def test_similarity_kd_keeps_the_rules_with_either_tower(text: str):
     check_strategy(SimilarityKd, {"text": text})
 

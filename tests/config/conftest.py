@@ -76,11 +76,12 @@ TOYS = """
     @cfft.loss("feature-mse")
     class FeatureMse(Measuring):
         '''Compare features.'''
-        needs = frozenset({"student.counterfactual", "teacher.counterfactual"})
+        needs = frozenset({"student.view", "teacher.view"})
         weight: float = cfft.param(
             6.0, help="factor", ge=0, given={"backbone": {"open_clip": 30.0}}
         )
         teacher: str = cfft.param("clip", help="label of the teacher")
+        view: str = cfft.param("counterfactual", help="label of the view")
 
     @cfft.loss("logit-kl")
     class LogitKl(Measuring):
@@ -89,6 +90,20 @@ TOYS = """
         weight: float = cfft.param(1.0, help="factor", ge=0)
         teacher: str = cfft.param("clip", help="label of the teacher")
         temperature: float = cfft.param(10.0, help="divisor of the logits", gt=0)
+
+    @cfft.task("cross-entropy")
+    class CrossEntropy(Measuring):
+        '''Learn the labels.'''
+
+    @cfft.adaptation("all")
+    class AllWeights:
+        '''Train everything.'''
+        def attach(self, model, rng): ...
+
+    @cfft.average("ema")
+    class Ema:
+        '''Average exponentially.'''
+        def weigh(self, step, steps): ...
 
     @cfft.backbone("open_clip")
     class OpenClip(Building):
@@ -125,6 +140,18 @@ TOYS = """
     @cfft.hookimpl
     def cfft_losses():
         return [FeatureMse, LogitKl]
+
+    @cfft.hookimpl
+    def cfft_tasks():
+        return [CrossEntropy]
+
+    @cfft.hookimpl
+    def cfft_adaptations():
+        return [AllWeights]
+
+    @cfft.hookimpl
+    def cfft_averages():
+        return [Ema]
 
     @cfft.hookimpl
     def cfft_backbones():

@@ -153,6 +153,11 @@ def test_every_recipe_can_be_read_and_says_what_it_is(name: str) -> None:
     assert 10 < len(recipe_summary(name)) < 110
 
 
+@pytest.mark.parametrize("name", ["paper", "reference"])
+def test_recipes_of_the_paper_keep_the_earlier_of_equally_good_epochs(name: str) -> None:
+    assert read_recipe(name).settings["training"]["ties"] == "earlier"
+
+
 def test_the_defaults_are_no_recipe() -> None:
     assert "defaults" not in recipe_names()
     assert read_defaults().seed == 0

@@ -27,6 +27,8 @@ CHOSEN = {
     "backbone": "open_clip",
     "suite": "domains",
     "mask": "object",
+    "task": "cross-entropy",
+    "adaptation": "all",
     "teacher": "wise",
 }
 BASE = """
@@ -92,6 +94,8 @@ def test_defaults_choose_the_papers_method(toys: Registry) -> None:
         ("mask", "object"),
         ("fill", "single"),
         ("cam", "relevance"),
+        ("task", "cross-entropy"),
+        ("adaptation", "all"),
         ("loss", "feature-mse"),
         ("teacher", "clip"),
     ]
@@ -365,6 +369,8 @@ def test_choosing_tells_what_is_used_and_what_no_loss_needs(toys: Registry) -> N
     assert {kind: choices.labels(kind) for kind in choices.picks} == {
         "backbone": ["open_clip"],
         "suite": ["domains"],
+        "task": ["cross-entropy"],
+        "adaptation": ["all"],
         "loss": ["logit-kl"],
         "teacher": ["wise"],
     }
@@ -414,7 +420,10 @@ def test_no_auxiliary_loss_means_no_mask_fill_map_and_teacher(toys: Registry) ->
 def test_a_run_without_counterfactuals_needs_no_mask_to_be_installed(
     toys: Registry, install: Callable[..., Distribution]
 ) -> None:
-    hooks = ["cfft_cams", "cfft_teachers", "cfft_losses", "cfft_backbones", "cfft_suites"]
+    hooks = [
+        *("cfft_cams", "cfft_teachers", "cfft_losses", "cfft_tasks", "cfft_adaptations"),
+        *("cfft_backbones", "cfft_suites"),
+    ]
     others = install("others", f"from toys import {', '.join(hooks)}")
     registry = Registry.installed(others.entry_points)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import cfft
+from cfft.plugin.kinds import KINDS
 from cfft.plugin.registry import Registry
 
 CORE = Path(cfft.__file__).parent
@@ -14,10 +15,10 @@ BUILT_IN = {
     provided.declaration.name
     for provided in Registry.installed().provided
     if provided.plugin.distribution == "cfft"
-}
+} - set(KINDS)
 ALLOWED = {
-    # "none" is what the command line and messages call an absent value
-    "*": {"none"},
+    # "none" is what the command line and messages call an absent value; "all" and "head" are words
+    "*": {"none", "all", "head"},
     # there they are the names of the libraries whose transformers that file reads
     "encoder/towers.py": {"open_clip", "timm"},
     # there it is what users write for weights that no training has made

@@ -13,6 +13,8 @@ import pytest
 from typer.main import get_command
 
 from cfft.cli.application import COMMANDS, application
+from cfft.config.layers import parse_layer, read_defaults, read_recipe
+from cfft.config.resolve import resolve
 from cfft.plugin import hookspecs
 from cfft.plugin.registry import Registry
 
@@ -110,3 +112,15 @@ def test_the_architecture_names_every_module_of_the_core():
     modules = {path.name for path in ROOT.glob("cfft/*.py") if not path.name.startswith("__")}
 
     assert {name for name in modules if name not in page} == set()
+
+
+COMPOSED = FENCE.findall((ROOT / "docs" / "compose.md").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("text", [text for language, text in COMPOSED if language == "toml"])
+def test_a_configuration_of_the_page_on_composing_makes_a_run(text: str):
+    layers = [read_defaults(), read_recipe("embedded"), parse_layer(text, "compose.md")]
+
+    config = resolve(Registry.installed(), layers)
+
+    assert config.losses

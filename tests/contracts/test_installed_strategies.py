@@ -33,3 +33,16 @@ def test_every_installed_strategy_keeps_the_rules_of_its_kind(declared):
 )
 def test_both_ways_of_drawing_keep_the_rules(mask: str, values: dict):
     check_strategy(Registry.installed().declaration("mask", mask).cls, values)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "values"),
+    [
+        ("mask", "object", {"share": 0.5}),
+        ("mask", "context", {"share": 0.5}),
+        ("cam", "relevance", {"of": "teacher"}),
+        ("cam", "gradcam", {"of": "teacher"}),
+    ],
+)
+def test_other_parameters_keep_the_rules(kind: str, name: str, values: dict):
+    check_strategy(Registry.installed().declaration(kind, name).cls, values)

@@ -143,7 +143,7 @@ class VectorLoss:
 class ForgetfulLoss:
     """Look at a pass that it does not ask for."""
 
-    needs = frozenset({"student.counterfactual"})
+    needs = frozenset({"student.view"})
     weight: float = cfft.param(1.0, help="factor")
 
     def measure(self, outputs):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cfft.plugin.registry import Registry
 from cfft.runtime.randomness import generator
-from cfft.step.engine import TrainingStep
+from cfft.step.engine import TrainingStep, View
 from cfft.testing import tiny_batch, tiny_classifier
 
 COMBINATIONS = [
@@ -33,19 +33,19 @@ def paper_step(registry: Registry, mask: str, fill: str, execution: str = "auto"
     models = [tiny_classifier(seed=seed) for seed in (0, 1, 2)]
     for model in models:
         model.encoder.execution = execution
+    view = View(build("mask", mask), build("fill", fill), build("cam", "relevance"))
     return TrainingStep(
         models[0],
-        build("mask", mask),
-        build("fill", fill),
-        build("cam", "relevance"),
+        build("task", "cross-entropy"),
         {"feature-mse": build("loss", "feature-mse"), "wise-kd": build("loss", "wise-kd")},
         {"clip": models[1], "wise": models[2]},
+        {"counterfactual": view},
     )
 
 
 def run(step: TrainingStep, size: int = 4) -> dict[str, Tensor]:
     batch = tiny_batch(size)
-    return step(batch.images, batch.labels, generator(0, "mask"), generator(0, "fill"))
+    return step(batch.images, batch.labels, lambda purpose: generator(0, purpose))
 
 
 @pytest.mark.parametrize(("mask", "fill"), COMBINATIONS)
@@ -89,7 +89,7 @@ def test_no_masking_equals_dropping_no_token(registry):
     unmasked = paper_step(registry, "none", "none")
     batch = tiny_batch()
 
-    outputs = unmasked.outputs(batch, generator(0, "mask"), generator(0, "fill"))
+    outputs = unmasked.outputs(batch, lambda purpose: generator(0, purpose))
 
     nothing = torch.zeros(3, 2, 3, dtype=torch.bool)
     again = unmasked.student(batch.images, nothing)

@@ -107,7 +107,7 @@ def test_the_mask_is_that_of_the_clean_pass_of_training_for_the_true_label():
     student = tiny_classifier(GRID)
     images = torch.stack([torch.from_numpy(np.array(Noise().read(i))) for i in range(2)])
     batch = cfft.Batch(images[:, :, 4:16].permute(0, 3, 1, 2) / 255, torch.tensor([0, 1]))
-    view = CleanPass.of(student, batch, Logit(), torch.Generator())
+    view = CleanPass.of(student, batch).seen_by(Logit(), torch.Generator())
     share = Above(threshold=0.3).select(batch, view).hidden[0].float().mean()
 
     figures = figures_of([CutMap("logit", 0.3, Logit(), Above(threshold=0.3))])

@@ -9,9 +9,10 @@ import cfft
 from cfft.config.resolve import Chosen
 from cfft.evaluation.preview import Combination, preview_sheet
 from cfft.plugin.params import declaration
-from cfft.step.engine import TrainingStep
+from cfft.step.engine import TrainingStep, View
 from cfft.testing import tiny_batch, tiny_classifier
-from cfft.training.sheet import draw_sheet, one_of_each_class, sample_sheet
+from cfft.training.sheet import draw_sheet, one_of_each_class, sample_sheet, sheet_draws
+from cfft_tasks import CrossEntropy
 
 
 @cfft.mask("first-column")
@@ -44,19 +45,21 @@ class Flat:
 class Length:
     """Shorten the features of counterfactual images."""
 
-    needs = frozenset({"student.counterfactual"})
+    needs = frozenset({"student.view"})
     weight: float = cfft.param(1.0, help="factor")
 
     def measure(self, outputs):
-        return outputs.student_counterfactual.features.square().mean()
+        return outputs.student("counterfactual").features.square().mean()
 
 
 NAMES = ("cat", "dog", "fish")
 
 
 def outputs_of_a_step():
-    step = TrainingStep(tiny_classifier(), FirstColumn(), Drop(), Flat(), {"length": Length()}, {})
-    return step.outputs(tiny_batch(), torch.Generator(), torch.Generator())
+    view = View(FirstColumn(), Drop(), Flat())
+    losses, views = {"length": Length()}, {"counterfactual": view}
+    step = TrainingStep(tiny_classifier(), CrossEntropy(), losses, {}, views)
+    return step.outputs(tiny_batch(), sheet_draws(0))
 
 
 def shown(axes) -> torch.Tensor:
@@ -74,7 +77,9 @@ def test_a_sheet_has_a_row_for_each_image_and_a_column_for_each_stage():
 
 def test_a_sheet_shows_dropped_patches_in_grey_and_leaves_the_others():
     outputs = outputs_of_a_step()
-    width = outputs.batch.images.shape[-1] // outputs.selection.hidden.shape[-1]
+    width = (
+        outputs.batch.images.shape[-1] // outputs.views["counterfactual"].selection.hidden.shape[-1]
+    )
     counterfactual = shown(draw_sheet(outputs, NAMES).axes[3])
     original = outputs.batch.images[0]
     torch.testing.assert_close(
@@ -84,8 +89,8 @@ def test_a_sheet_shows_dropped_patches_in_grey_and_leaves_the_others():
 
 
 def test_a_step_without_mask_and_fill_has_no_sheet():
-    step = TrainingStep(tiny_classifier(), None, None, None, {}, {})
-    outputs = step.outputs(tiny_batch(), torch.Generator(), torch.Generator())
+    step = TrainingStep(tiny_classifier(), CrossEntropy(), {}, {}, {})
+    outputs = step.outputs(tiny_batch(), sheet_draws(0))
     with pytest.raises(ValueError, match="without mask and fill"):
         draw_sheet(outputs, NAMES)
 
@@ -194,7 +199,8 @@ def test_a_mask_is_drawn_with_the_share_that_it_hides():
 
 
 def test_a_preview_shows_the_images_that_the_sheet_of_a_run_shows():
-    step = TrainingStep(tiny_classifier(), Coin(), Neighbour(), Flat(), {"length": Length()}, {})
+    views = {"counterfactual": View(Coin(), Neighbour(), Flat())}
+    step = TrainingStep(tiny_classifier(), CrossEntropy(), {"length": Length()}, {}, views)
     of_run = sample_sheet(step, Noise(), NAMES, PREPROCESSING, seed=3)
 
     figure = preview([combination(Flat(), Coin(), Neighbour())], rows=5)

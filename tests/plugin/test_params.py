@@ -178,9 +178,29 @@ class Given:
         "relative", help="scale", given={"backbone": {"open_clip": "raw"}}
     )
     weight: float = param(6.0, help="weight", given={"scale": {"raw": 30.0}})
-    threshold: float = param(0.3, help="threshold", given={"fill": {"multi": 0.6}})
+    share: float | None = param(None, help="share")
+    threshold: float | None = param(
+        0.3, help="threshold", given={"share": {...: None}, "fill": {"multi": 0.6}}
+    )
 
     def select(self, batch: Any, view: Any) -> Any: ...
+
+
+@pytest.mark.parametrize(
+    ("values", "fill", "threshold"),
+    [({}, "none", 0.3), ({}, "multi", 0.6), ({"share": 0.0}, "multi", None)],
+)
+def test_a_default_may_hold_wherever_an_earlier_parameter_is_given(
+    values: dict[str, Any], fill: str, threshold: float | None
+) -> None:
+    assert declaration(Given).build(values, {"fill": fill}).threshold == threshold
+
+
+def test_other_defaults_are_spelt_with_what_they_depend_on() -> None:
+    found = declaration(Given).param("threshold")
+
+    assert found is not None
+    assert found.other_defaults() == [("share", "given", None), ("fill", "multi", 0.6)]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +258,9 @@ def test_parameters_of_a_declared_class_are_inherited() -> None:
 
         border: int = param(1, help="border")
 
-    assert [p.name for p in declaration(Wider).params] == ["scale", "weight", "threshold", "border"]
+    assert [p.name for p in declaration(Wider).params] == [
+        *("scale", "weight", "share", "threshold", "border")
+    ]
     assert declaration(Wider).summary == "Add one parameter."
 
 

@@ -5,8 +5,10 @@ from torch import Tensor, nn
 
 import cfft
 from cfft import Batch, ConfigError, Counterfactual, MaskSelection, PluginError, StepOutputs
-from cfft.step.engine import TrainingStep
+from cfft.runtime.randomness import generator
+from cfft.step.engine import TrainingStep, View
 from cfft.testing import tiny_batch, tiny_classifier
+from cfft_tasks import CrossEntropy
 
 
 @attrs.frozen
@@ -60,7 +62,7 @@ class NeverUsed:
 
 @attrs.frozen
 class FeatureGap:
-    needs = frozenset({"student.counterfactual", "teacher.counterfactual"})
+    needs = frozenset({"student.view", "teacher.view"})
     weight: float = 30.0
     teacher: str = "first"
 
@@ -102,17 +104,18 @@ class Misspelt:
 
 def step_of(mask=None, fill=None, losses=None, teachers=None, student=None) -> TrainingStep:
     chosen = {"first": tiny_classifier(seed=1)} if teachers is None else teachers
-    return TrainingStep(
-        student or tiny_classifier(), mask, fill, RelevanceMap(), losses or {}, chosen
+    views = (
+        {} if mask is None or fill is None else {"counterfactual": View(mask, fill, RelevanceMap())}
     )
+    return TrainingStep(student or tiny_classifier(), CrossEntropy(), losses or {}, chosen, views)
 
 
-def rngs(seed: int = 0) -> tuple[torch.Generator, torch.Generator]:
-    return torch.Generator().manual_seed(seed), torch.Generator().manual_seed(seed + 1)
+def draw(purpose: str, seed: int = 0) -> torch.Generator:
+    return generator(seed, purpose)
 
 
 def run(step: TrainingStep, batch: Batch) -> dict[str, Tensor]:
-    return step(batch.images, batch.labels, *rngs())
+    return step(batch.images, batch.labels, draw)
 
 
 def calls_of(model: nn.Module) -> list[bool]:
@@ -129,7 +132,7 @@ def test_total_is_the_weighted_sum_of_terms_with_two_teachers():
     teachers = {"first": tiny_classifier(seed=1), "second": tiny_classifier(seed=2)}
     step = step_of(ScoreMask(), DropFill(), losses, teachers)
 
-    result = step.measure(tiny_batch(), *rngs())
+    result = step.measure(tiny_batch(), draw)
 
     ce, gap, logits = result.terms
     assert [(t.name, t.weight) for t in result.terms] == [("ce", 1), ("gap", 30), ("logits", 0.5)]
@@ -208,7 +211,7 @@ def test_the_parameters_that_learn_are_the_students_alone():
 
 def test_a_step_with_a_map_gives_the_gradients_of_one_with_the_mask_given():
     mapped = step_of(ScoreMask(), DropFill(), {"gap": FeatureGap()})
-    hidden = mapped.outputs(tiny_batch(), *rngs()).selection.hidden
+    hidden = mapped.outputs(tiny_batch(), draw).views["counterfactual"].selection.hidden
     given = step_of(GivenMask(hidden), DropFill(), {"gap": FeatureGap()})
 
     run(mapped, tiny_batch())["total"].backward()
@@ -238,7 +241,7 @@ def test_vanilla_fine_tuning_makes_one_pass_and_asks_no_strategy():
 
 
 def test_vanilla_fine_tuning_needs_neither_mask_nor_fill_nor_map():
-    step = TrainingStep(tiny_classifier(), None, None, None, {}, {})
+    step = TrainingStep(tiny_classifier(), CrossEntropy(), {}, {}, {})
 
     assert list(run(step, tiny_batch())) == ["total", "ce"]
 
@@ -258,11 +261,12 @@ def test_hiding_nothing_makes_no_second_pass_and_no_fill():
     step = step_of(FirstPatchMask(count=0), NeverUsed(), {"gap": FeatureGap(), "all": LooksAtAll()})
     student, teacher = calls_of(step.student), calls_of(step.teacher("first").classifier)
 
-    outputs = step.outputs(set_variance(step), *rngs())
+    outputs = step.outputs(set_variance(step), draw)
 
     assert (student, teacher) == ([False], [False])
-    assert outputs.student_counterfactual is outputs.student_original
-    assert outputs.teachers["first"].counterfactual is outputs.teachers["first"].original
+    assert outputs.student("counterfactual") is outputs.student_original
+    taught = outputs.teachers["first"]
+    assert taught.views["counterfactual"] is taught.original
 
 
 def set_variance(step: TrainingStep) -> Batch:
@@ -279,10 +283,10 @@ def test_hiding_nothing_works_with_a_batch_of_one():
 def test_a_loss_without_declared_needs_gets_every_pass():
     step = step_of(FirstPatchMask(), DropFill(), {"all": LooksAtAll()})
 
-    teacher = step.outputs(set_variance(step), *rngs()).teachers["first"]
+    teacher = step.outputs(set_variance(step), draw).teachers["first"]
 
     assert teacher.original is not None
-    assert teacher.counterfactual is not None
+    assert teacher.views["counterfactual"] is not None
     torch.testing.assert_close(teacher.feature_variance, torch.tensor(2.0))
 
 
@@ -293,13 +297,18 @@ def test_the_feature_variance_moves_with_the_step():
     assert step.double().teacher("first").feature_variance.dtype == torch.float64
 
 
+def filled_images(step: TrainingStep, seed: int) -> Tensor:
+    """Return counterfactual images of a step whose fill, alone, draws from `seed`."""
+    seeds = {"mask": 0, "fill": seed}
+    outputs = step.outputs(tiny_batch(), lambda purpose: generator(seeds[purpose], purpose))
+    return outputs.views["counterfactual"].counterfactual.images
+
+
 def test_mask_and_fill_follow_their_own_generators():
     step = step_of(FirstPatchMask(), NoiseFill(), {"gap": FeatureGap()})
-    batch, mask_rng = tiny_batch(), torch.Generator()
+    seeds = (3, 3, 4)
 
-    first = step.outputs(batch, mask_rng, rngs(3)[1]).counterfactual.images
-    again = step.outputs(batch, mask_rng, rngs(3)[1]).counterfactual.images
-    other = step.outputs(batch, mask_rng, rngs(4)[1]).counterfactual.images
+    first, again, other = (filled_images(step, seed) for seed in seeds)
 
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -337,4 +346,4 @@ class WeightlessLoss:
 
 def test_a_loss_without_a_weight_is_refused():
     with pytest.raises(PluginError, match="loss 'weightless' has no weight: declare weight"):
-        TrainingStep(tiny_classifier(), None, None, None, {"weightless": WeightlessLoss()}, {})
+        TrainingStep(tiny_classifier(), CrossEntropy(), {"weightless": WeightlessLoss()}, {}, {})

@@ -33,7 +33,7 @@ def test_the_map_leaves_gradients_buffers_mode_and_global_randomness_alone():
     values = {n: v.clone() for n, v in student.state_dict().items()}
     random_state = torch.get_rng_state()
 
-    CleanPass.of(student, batch, RelevanceMap(), rng()).scores()
+    CleanPass.of(student, batch).seen_by(RelevanceMap(), rng()).scores()
 
     torch.testing.assert_close({n: p.grad for n, p in student.named_parameters()}, gradients)
     torch.testing.assert_close(dict(student.state_dict()), values, rtol=0, atol=0)
@@ -52,7 +52,7 @@ def test_scores_are_divided_by_each_images_maximum_and_nothing_is_subtracted():
 
 def test_a_map_is_computed_once_per_step_however_often_it_is_asked_for():
     counting = CountingMap()
-    view = CleanPass.of(tiny_classifier(), tiny_batch(), counting, rng())
+    view = CleanPass.of(tiny_classifier(), tiny_batch()).seen_by(counting, rng())
 
     first, again, named = view.scores(), view.scores(), view.scores(counting)
 
@@ -61,13 +61,13 @@ def test_a_map_is_computed_once_per_step_however_often_it_is_asked_for():
 
 
 def test_another_map_than_the_runs_has_its_own_scores():
-    view = CleanPass.of(tiny_classifier(), tiny_batch(), CountingMap(), rng())
+    view = CleanPass.of(tiny_classifier(), tiny_batch()).seen_by(CountingMap(), rng())
 
     assert not torch.equal(view.scores(), view.scores(RelevanceMap()))
 
 
 def test_a_view_without_a_map_says_so():
-    view = CleanPass.of(tiny_classifier(), tiny_batch(), None, rng())
+    view = CleanPass.of(tiny_classifier(), tiny_batch()).seen_by(None, rng())
 
     with pytest.raises(ValueError, match="needs a map"):
         view.scores()

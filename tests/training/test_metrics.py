@@ -78,21 +78,26 @@ def test_rewinding_forgets_later_steps_later_epochs_and_a_broken_line(tmp_path: 
     ]
 
 
-def test_the_earliest_of_equally_good_epochs_is_the_best() -> None:
+@pytest.mark.parametrize(
+    ("ties", "kept", "best_epoch"),
+    [("later", [True, True, True, False], 3), ("earlier", [True, True, False, False], 2)],
+)
+def test_ties_say_which_of_equally_good_epochs_is_the_best(ties, kept, best_epoch) -> None:
     state = RunState()
 
-    is_best = [state.take_validation(top1, patience=None) for top1 in (0.5, 0.7, 0.7, 0.6)]
+    is_best = [state.take_validation(top1, None, ties) for top1 in (0.5, 0.7, 0.7, 0.6)]
 
-    assert is_best == [True, True, False, False]
-    assert (state.best_epoch, state.best_top1, state.waited) == (2, 0.7, 2)
+    assert is_best == kept
+    assert (state.best_epoch, state.best_top1, state.waited) == (best_epoch, 0.7, 2)
 
 
-def test_patience_ends_after_so_many_epochs_without_a_better_one() -> None:
+@pytest.mark.parametrize("ties", ["later", "earlier"])
+def test_patience_ends_after_so_many_epochs_without_a_better_one(ties) -> None:
     state = RunState()
 
     stopped = []
     for top1 in (0.5, 0.4, 0.5):
-        state.take_validation(top1, patience=2)
+        state.take_validation(top1, patience=2, ties=ties)
         stopped.append(state.stopped_early)
 
     assert stopped == [False, False, True]

@@ -98,7 +98,7 @@ def _show(results: SweepResults, out: Path) -> None:
 def _list_runs(sweep: Sweep, registry: Registry, out: Path, as_json: bool) -> None:
     """List the runs; searched values are not chosen yet."""
     searching, others = planned_jobs(sweep, registry, out)
-    check_jobs(searching)
+    check_jobs(searching, registry)
     undecided = (attrs.evolve(j, values=dict.fromkeys(j.values, "to be chosen")) for j in others)
     jobs = [*searching, *undecided]
     if as_json:

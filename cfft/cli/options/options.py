@@ -30,8 +30,8 @@ _PANELS = {
 _RARE = frozenset(
     (
         "micro_batch", "weight_decay", "beta1", "beta2", "warmup_steps", "warmup_share",
-        "clip_norm", "clip_at", "schedule", "patience", "skip_unreadable", "workers", "log_every",
-        "models_at_once", "checkpoint_every",
+        "clip_norm", "clip_at", "schedule", "patience", "ties", "skip_unreadable", "workers",
+        "log_every", "models_at_once", "checkpoint_every",
     )
 )  # fmt: skip
 """Settings that --help-all alone shows."""
@@ -179,10 +179,7 @@ def facts(param: Param) -> str:
     """Spell the allowed values and the defaults, in brackets."""
     default = "required" if param.required else f"default {param.spell(param.default)}"
     others = [
-        f"{param.spell(value)} with {key} {choice}"
-        for key, table in param.given.items()
-        for choice, value in table.items()
-        if value != param.default
+        f"{param.spell(value)} with {key} {choice}" for key, choice, value in param.other_defaults()
     ]
     allowed = " | ".join(map(str, param.choices)) or param.bounds
     return f"[{'; '.join(filter(None, [allowed, default, *others]))}]"

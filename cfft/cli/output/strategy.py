@@ -35,7 +35,10 @@ def strategy_record(registry: Registry, provided: Provided) -> dict[str, Any]:
                 "required": param.required,
                 "default": None if param.required else plain(param.default),
                 "given": {
-                    key: {str(choice): plain(value) for choice, value in table.items()}
+                    key: {
+                        "given" if choice is ... else str(choice): plain(value)
+                        for choice, value in table.items()
+                    }
                     for key, table in param.given.items()
                 },
                 "allowed": param.allowed,

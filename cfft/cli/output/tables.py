@@ -14,9 +14,10 @@ from rich.text import Text
 
 from cfft.cli.output.consoles import table
 from cfft.cli.output.numbers import interval, percent, points
+from cfft.errors import counted
 from cfft.runtime.progress import Plan
 from cfft.scoring.results import SetResult
-from cfft.training.results import RunResults
+from cfft.training.results import MergeResults, RunResults
 
 
 def print_plan(console: Console, plan: Plan) -> None:
@@ -59,6 +60,17 @@ def _in_words(results: RunResults) -> Iterator[str]:
     yield f"{said}."
     if all(_overlap(before.sets[name], after[name]) for name in after):
         yield "For every set the 95 % intervals before and after overlap."
+    if results.merge is not None:
+        yield _of_merge(results.merge)
+
+
+def _of_merge(merge: MergeResults) -> str:
+    unmerged, top1 = percent(merge.unmerged_val_top1), percent(merge.val_top1)
+    tried = counted(len(merge.candidates), "candidate")
+    return (
+        f"Merged with {merge.merge}: {merge.chosen} of {tried}, {top1} on validation instead of "
+        f"{unmerged}; the best checkpoint before is kept in checkpoints/unmerged."
+    )
 
 
 def _overlap(one: SetResult, other: SetResult) -> bool:

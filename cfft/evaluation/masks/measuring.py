@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -15,12 +16,11 @@ from cfft.data.loading import Loader, fitting, image_transform, on_device
 from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError
 from cfft.evaluation.masks.segmentations import IGNORED, Segmented
-from cfft.records import Batch
 from cfft.runtime.progress import Advance, ignore
 from cfft.runtime.randomness import generator
 from cfft.scoring.evaluate import Reading
 from cfft.step.interfaces import Cam, MaskSelector
-from cfft.step.passes import CleanPass
+from cfft.step.passes import CleanPass, FrozenTeacher
 from cfft.step.patches import enlarged
 
 if TYPE_CHECKING:
@@ -49,13 +49,15 @@ def measure_masks(
     accelerator: Accelerator,
     seed: int,
     advance: Advance = ignore,
+    teachers: Mapping[str, FrozenTeacher] = MappingProxyType({}),
 ) -> Tensor:
     """Return the figures of every image, mask and baseline: [N, masks, 1 + BASELINES, FIGURES].
 
     Maps and masks come from the clean pass of training, of each image's true label; place 0 of
     the third axis is the mask itself. Pixels are those that the model sees: segmentations are
     resized and cropped like images, by nearest neighbour. An image without object pixels has
-    NaN. `classifier` is frozen. Runs on this process alone; float64 on the CPU.
+    NaN. `classifier` is frozen. `teachers`: by label, those that maps or masks follow. Runs on this
+    process alone; float64 on the CPU.
     """
     classifier.to(accelerator.device).eval().requires_grad_(False)
     count, size = len(segmented.images), reading.batch_size
@@ -70,7 +72,8 @@ def measure_masks(
         truth = torch.stack([transform(segment)[0] for segment in segments])  # [B, H, W]
         truth = truth.to(accelerator.device)
         with accelerator.autocast():
-            hidden = list(_hidden(classifier, batch, masks, seed, step=int(indices[0])))
+            clean = CleanPass.of(classifier, batch, teachers)
+            hidden = list(_hidden(clean, masks, seed, step=int(indices[0])))
         keys = _keys(seed, indices.tolist(), hidden[0][0].numel()).to(accelerator.device)
         figures = [_with_baselines(patches, truth, keys) for patches in hidden]
         rows.append(torch.stack(figures, dim=1).cpu())
@@ -107,14 +110,11 @@ def _named(figures: Sequence[float]) -> dict[str, float]:
     return dict(zip(FIGURES, figures, strict=True))
 
 
-def _hidden(
-    classifier: Classifier, batch: Batch, masks: Sequence[CutMap], seed: int, step: int
-) -> Iterator[Tensor]:
+def _hidden(clean: CleanPass, masks: Sequence[CutMap], seed: int, step: int) -> Iterator[Tensor]:
     """Give the patches that each mask hides [B, gh, gw], from one clean pass, one map per cam."""
-    clean = CleanPass.of(classifier, batch)
     rng = generator(seed, "measured-mask", step=step)
     for mask in masks:
-        yield mask.mask.select(batch, clean.seen_by(mask.cam, rng)).hidden
+        yield mask.mask.select(clean.batch, clean.seen_by(mask.cam, rng)).hidden
 
 
 def _keys(seed: int, indices: Sequence[int], patches: int) -> Tensor:

@@ -23,6 +23,7 @@ from cfft.evaluation.masks.segmentations import (
     read_binary,
     read_trimap,
 )
+from cfft.evaluation.models.followed import followed_teachers
 from cfft.evaluation.models.load import load_for_classes
 from cfft.evaluation.models.subjects import before_name
 from cfft.plugin.registry import Registry
@@ -76,6 +77,7 @@ def measure_models(
     classes, images = named_sets(config.suite.strategy, config.seed, objects.sets)
     sets = [_segmented(each, objects, classes, config.seed) for each in images]
     masks = [_cut_map(each) for each in configs]
+    teachers = followed_teachers(configs, classes, accelerator, reporter)
     records: list[dict[str, Any]] = []
     for label, path in models.items():
         model = load_for_classes(path, config, classes, registry, accelerator, reporter)
@@ -83,10 +85,9 @@ def measure_models(
         reading = Reading(model.preprocessing, batch_size, config.training.workers)
         for segmented in sets:
             own, count = segmented.images.name, len(segmented.images)
+            measured = (model.classifier, segmented, masks, reading, accelerator, config.seed)
             with reporter.task(f"measuring masks on {own}", count) as advance:
-                figures = measure_masks(
-                    model.classifier, segmented, masks, reading, accelerator, config.seed, advance
-                )
+                figures = measure_masks(*measured, advance, teachers)
             found = summary(figures, masks, segmented)
             records += [{"model": name, "set": own, **record} for record in found]
     return {"schema": SCHEMA, **_settings(configs, objects), "masks": records}

@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 
 from cfft.config.comparison import same_run
-from cfft.config.resolve import RunConfig, resolve
+from cfft.config.resolve import RunConfig, in_current_terms, resolve
 from cfft.errors import ConfigError, Problems, TrainingError
 from cfft.model.checkpoint import is_checkpoint
 from cfft.plugin.registry import Registry
@@ -50,10 +50,11 @@ class Job:
         """Return the results of the finished run, None of any other."""
         return self.directory.read_results()
 
-    def check(self) -> None:
+    def check(self, registry: Registry) -> None:
         """Raise ConfigError where the folder holds a run, finished or not, of another one."""
         own = self.config.to_dict()
         stored = self.directory.read_config() if self.directory.config.is_file() else own
+        stored = in_current_terms(stored, registry)
         settings = same_run(stored, own)
         if not settings:
             raise ConfigError(
@@ -93,16 +94,16 @@ def final_jobs(
     problems = Problems()
     jobs = _jobs(sweep, registry, out, _final(sweep, chosen), problems, searching=False)
     problems.check()
-    check_jobs(jobs)
+    check_jobs(jobs, registry)
     return jobs
 
 
-def check_jobs(jobs: Iterable[Job]) -> None:
+def check_jobs(jobs: Iterable[Job], registry: Registry) -> None:
     """Raise ConfigError, with every one, for folders that hold runs of other configurations."""
     problems = Problems()
     for job in jobs:
         with problems.noted(f"row '{job.row.name}': "):
-            job.check()
+            job.check(registry)
     problems.check()
 
 

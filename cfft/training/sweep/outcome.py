@@ -64,7 +64,7 @@ def run_sweep(
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out {out} is a file: give the folder of the sweep")
     searching, _ = planned_jobs(sweep, registry, out)
-    check_jobs(searching)
+    check_jobs(searching, registry)
     run_jobs(searching, at_once, reporter, done)
     searched = searched_values(searching)
     chosen = best_values(searched)

@@ -17,7 +17,7 @@ from platformdirs import user_cache_path
 from cfft import DataError
 
 from .raster import SIZE, Bytes, Mask
-from .world import CLASS_NAMES, RULES, WORLD, Image, draw_image
+from .world import CLASS_NAMES, WORLD, Image, SetRule, draw_image
 
 
 @attrs.frozen(eq=False)
@@ -40,16 +40,18 @@ def cache_folder(chosen: Path | None) -> Path:
     return (chosen or user_cache_path("cfft", appauthor=False)) / WORLD
 
 
-def stored_set(name: str, indices: Sequence[int], confounding: float, folder: Path) -> DrawnImages:
+def stored_set(
+    rule: SetRule, indices: Sequence[int], confounding: float, folder: Path
+) -> DrawnImages:
     """Return images `indices` of a set, from `folder` or drawn and put there.
 
     A file that is damaged is drawn again. Raises DataError where the folder cannot be written.
     """
-    file = folder / f"{name}-{len(indices)}-{_key(name, indices, confounding)}.npz"
+    file = folder / f"{rule.name}-{len(indices)}-{_key(rule, indices, confounding)}.npz"
     if _intact(file):
         return _read(file)
-    sys.stderr.write(f"drawing {len(indices)} images of shapes/{name} into {file}\n")
-    images = [draw_image(RULES[name], index, confounding) for index in indices]
+    sys.stderr.write(f"drawing {len(indices)} images of shapes/{rule.name} into {file}\n")
+    images = [draw_image(rule, index, confounding) for index in indices]
     try:
         _write(file, images)
     except OSError as error:
@@ -60,8 +62,8 @@ def stored_set(name: str, indices: Sequence[int], confounding: float, folder: Pa
     return _read(file)
 
 
-def _key(name: str, indices: Sequence[int], confounding: float) -> str:
-    facts = repr((WORLD, CLASS_NAMES, RULES[name], tuple(indices), confounding))
+def _key(rule: SetRule, indices: Sequence[int], confounding: float) -> str:
+    facts = repr((WORLD, CLASS_NAMES, rule, tuple(indices), confounding))
     return sha256(facts.encode()).hexdigest()[:12]
 
 

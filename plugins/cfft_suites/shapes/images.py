@@ -16,11 +16,16 @@ from .world import CLASS_NAMES
 
 @attrs.frozen(eq=False)
 class ShapesImages(MaskedImageSet):
-    """Hold one set, image by image, with exact object masks."""
+    """Hold one set, image by image, with exact object masks.
+
+    `draw`: what the images' names end with, so that two draws are never taken for one set; "" for
+    the published one.
+    """
 
     name: str
     stored: DrawnImages
     indices: Sequence[int]
+    draw: str = ""
     labels: Sequence[int] = attrs.field(init=False)
 
     @labels.default
@@ -45,5 +50,5 @@ class ShapesImages(MaskedImageSet):
         return mask
 
     def identify(self, index: int) -> str:
-        """Return the number that the image is drawn from, within its set."""
-        return f"{self.indices[index]:06d}"
+        """Return the number that the image is drawn from, within its set, and the draw."""
+        return f"{self.indices[index]:06d}{self.draw}"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from cfft import Suite, SuiteSets, param, suite
 
+from .adversarial import adversarial_indices
+
 if TYPE_CHECKING:
     from .images import ShapesImages
+    from .world import SetRule
 
 
 @suite("shapes")
@@ -23,13 +24,17 @@ class ShapesSuite(Suite):
     are confounded: an image's background is the one tied to its class with probability
     `confounding`. The OOD sets are resample, rendition, sketch, relocated and adversarial; the
     last one holds images that a small convolutional network, trained on the default training
-    set, gets wrong.
+    set, gets wrong. Test and OOD sets exist twice, as two draws of the same distribution: choose
+    between methods on `development`, report on `published`.
     """
 
     train_pictures: int = param(3000, help="training images", ge=24)
     val_pictures: int = param(500, help="validation images", ge=24)
     test_pictures: int = param(1000, help="test images", ge=24)
-    ood_pictures: int = param(1000, help="images of each OOD set", ge=24, le=1000)
+    ood_pictures: int = param(1000, help="images of each OOD set", ge=24, le=5000)
+    draw: Literal["published", "development"] = param(
+        "published", help="images of the test and OOD sets: those of reports, or others"
+    )
     confounding: float = param(
         0.95, help="probability of the background tied to the class", ge=0, le=1
     )
@@ -38,38 +43,35 @@ class ShapesSuite(Suite):
     known_sets: ClassVar[tuple[str, ...]] = (
         *("train", "val", "test", "resample", "rendition", "sketch", "relocated", "adversarial"),
     )
-    only_measured: ClassVar[tuple[str, ...]] = ("test_pictures", "ood_pictures", "cache")
+    only_measured: ClassVar[tuple[str, ...]] = (
+        *("test_pictures", "ood_pictures", "draw", "cache"),
+    )
 
     def open(self, seed: int) -> SuiteSets:
         """Return the sets, drawn first where they are not in the cache; `seed` changes nothing.
 
         Raises DataError where the cache cannot be written.
         """
-        from .world import CLASS_NAMES  # draws with NumPy and Pillow, which a listing can spare
+        from .world import CLASS_NAMES, RULES, measured_rule  # NumPy and Pillow, spared a listing
 
-        train, val, test, *ood = (
-            self._set(name, range(count))
-            for name, count in (
-                ("train", self.train_pictures),
-                ("val", self.val_pictures),
-                ("test", self.test_pictures),
-                ("resample", self.ood_pictures),
-                ("rendition", self.ood_pictures),
-                ("sketch", self.ood_pictures),
-                ("relocated", self.ood_pictures),
+        train = self._set("train", RULES["train"], range(self.train_pictures))
+        val = self._set("val", RULES["val"], range(self.val_pictures))
+        test, *ood = (
+            self._set(name, measured_rule(name, self.draw), indices)
+            for name, indices in (
+                ("test", range(self.test_pictures)),
+                ("resample", range(self.ood_pictures)),
+                ("rendition", range(self.ood_pictures)),
+                ("sketch", range(self.ood_pictures)),
+                ("relocated", range(self.ood_pictures)),
+                ("adversarial", adversarial_indices(self.draw)[: self.ood_pictures]),
             )
         )
-        adversarial = self._set("adversarial", adversarial_indices()[: self.ood_pictures])
-        return SuiteSets(CLASS_NAMES, train, val, test, (*ood, adversarial))
+        return SuiteSets(CLASS_NAMES, train, val, test, tuple(ood))
 
-    def _set(self, name: str, indices: Sequence[int]) -> ShapesImages:
+    def _set(self, name: str, rule: SetRule, indices: Sequence[int]) -> ShapesImages:
         from .cache import cache_folder, stored_set
         from .images import ShapesImages
 
-        stored = stored_set(name, indices, self.confounding, cache_folder(self.cache))
-        return ShapesImages(name, stored, indices)
-
-
-def adversarial_indices() -> tuple[int, ...]:
-    """Return the numbers that `python -m benchmarks.embedded.adversary` chose."""
-    return tuple(json.loads(files(__package__).joinpath("adversarial.json").read_text())["indices"])
+        stored = stored_set(rule, indices, self.confounding, cache_folder(self.cache))
+        return ShapesImages(name, stored, indices, rule.name.removeprefix(name))

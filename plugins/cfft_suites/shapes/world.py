@@ -104,6 +104,16 @@ RULES: Mapping[str, SetRule] = {
 }
 
 
+def measured_rule(name: str, draw: str) -> SetRule:
+    """Return the rule of a set that is measured: the published draw of it, or `draw`'s.
+
+    Another draw has the same distribution and, as every image depends on its set's name, other
+    images.
+    """
+    rule = RULES[name]
+    return rule if draw == "published" else attrs.evolve(rule, name=f"{name}-{draw}")
+
+
 def draw_image(rule: SetRule, index: int, confounding: float) -> Image:
     """Draw image `index` of a set; its class is `index` modulo the number of classes."""
     label = index % len(CLASS_NAMES)
