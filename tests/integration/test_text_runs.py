@@ -12,8 +12,8 @@ import torch
 from torch.testing import assert_close
 
 import cfft
-from cfft.config.layers import Layer, read_defaults
-from cfft.config.resolve import RunConfig, resolve
+from cfft.config.layers import Layer
+from cfft.config.resolve import RunConfig
 from cfft.errors import ConfigError
 from cfft.model import checkpoint
 from cfft.plugin.registry import Registry
@@ -21,22 +21,6 @@ from cfft.runtime.json_files import as_json
 from cfft.runtime.progress import Silent
 from cfft.testing import tiny_classifier
 from cfft.training.run import run
-
-FOLLOWING = """
-    import cfft
-
-    @cfft.teacher("moving")
-    class Moving(cfft.Teacher):
-        '''Follow the average of the student.'''
-        follows_average = True
-
-        def load(self, source):
-            return source.pretrained()
-
-    @cfft.hookimpl
-    def cfft_teachers():
-        return [Moving]
-"""
 
 
 class StopError(Exception):
@@ -138,20 +122,15 @@ def test_the_head_of_an_average_is_made_by_the_averaged_tower(
     assert not torch.equal(stored["averaged-text.logit_scale"], stored["text.logit_scale"])
 
 
-@pytest.mark.usefixtures("contrastive")
 def test_a_teacher_that_follows_the_average_gives_carots_self_distillation(
-    layer: Layer, install, tmp_path: Path
+    contrastive, layer: Layer, registry: Registry, tmp_path: Path
 ) -> None:
-    install("cfft-moving", FOLLOWING)
-    layer.choose("teacher", ["moving"])
+    layer.choose("teacher", ["average"])
     layer.choose("loss", ["similarity-kd", "orthogonality"])
-    layer.values["loss", "similarity-kd"] = {"teacher": "moving"}
     layer.choose("average", ["ema"])
     layer.values["average", "ema"] = {"kept": False}
 
-    layer.settings["training"].update(epochs=1, lr=1e-2, log_every=1)
-    registry = Registry.installed()
-    run(resolve(registry, [read_defaults(), layer]), registry, tmp_path / "run")
+    run(contrastive(epochs=1, lr=1e-2), registry, tmp_path / "run")
 
     lines = map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
     terms = [line["similarity-kd"] for line in lines if "similarity-kd" in line]
