@@ -68,11 +68,14 @@ from .records import StepOutputs as StepOutputs
 from .records import LossTerm as LossTerm
 from .records import StepResult as StepResult
 
-# The parts of a model, and building blocks for masks, maps, fills and teachers.
+# The parts of a model, and building blocks for masks, maps, fills, teachers and adaptations.
 from .encoder.encoder import Classifier as Classifier
 from .encoder.encoder import Encoder as Encoder
 from .encoder.encoder import Head as Head
 from .encoder.encoder import Capture as Capture
+from .encoder.layers import EncoderLayers as EncoderLayers
+from .encoder.layers import EncoderBlock as EncoderBlock
+from .encoder.layers import BlockWeight as BlockWeight
 from .encoder.relevance import relevance_scores as relevance_scores
 from .encoder.relevance import grad_cam_scores as grad_cam_scores
 from .step.patches import paste_patches as paste_patches

@@ -18,7 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "eval": "Measure models side by side; cfft eval masks measures masks.",
     "predict": "Label images with a fine-tuned model.",
     "preview": "Draw maps, masks and counterfactuals of your images.",
-    "merge": "Average the weights of two models.",
+    "merge": "Merge models by their weights: averages, soups and others.",
     "sweep": "Run a table of configurations and seeds; choose parameters on validation.",
     "report": "Show models side by side: one page, tables and figures.",
 }

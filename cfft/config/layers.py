@@ -22,7 +22,7 @@ VIEW_KINDS = ("mask", "fill", "cam")
 _OLD_TRAIN = "training.train"  # what chose the adaptation before there was that kind
 LISTS = SEVERAL
 COMMAND_LINE = "command line"
-SEED = Param("seed", int, 0, "seed of every draw: order of images, splits, masks, fills", ge=0)
+SEED = Param("seed", int, 0, "seed of every draw: image order, splits, masks, fills", ge=0)
 _IGNORED = ("cfft", "plugins")
 
 

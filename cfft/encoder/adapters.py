@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -21,23 +24,24 @@ def plain(module: nn.Module) -> dict[str, Tensor]:
     """
     state = {key: value for key, value in module.state_dict().items() if not is_of_adapter(key)}
     with torch.no_grad():
-        for path, owner in module.named_modules():
-            if parametrize.is_parametrized(owner):
-                for name in owner.parametrizations:
-                    state[f"{path}.{name}" if path else name] = getattr(owner, name).detach()
-    return state
+        return {**state, **{key: value.detach() for key, value in _computed(module)}}
 
 
-def named_weights(module: nn.Module) -> dict[str, Tensor]:
-    """Return the parameters of `module` under a plain model's names, in the graph.
+def in_graph(module: nn.Module) -> dict[str, Tensor]:
+    """Return the parameters of `module` with computed weights in the place of adapters."""
+    own = {key: value for key, value in module.named_parameters() if not is_of_adapter(key)}
+    return {**own, **dict(_computed(module))}
 
-    In the place of adapters stand the weights that they compute.
-    """
-    found: dict[str, Tensor] = {
-        key: value for key, value in module.named_parameters() if not is_of_adapter(key)
-    }
+
+def own_tensor(module: nn.Module, name: str) -> Tensor:
+    """Return the tensor of `module` called `name`, or the one that its adapter rests on."""
+    if parametrize.is_parametrized(module, name):
+        return cast(Tensor, module.parametrizations[name].original)  # type: ignore[index, union-attr]
+    return cast(Tensor, getattr(module, name))
+
+
+def _computed(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     for path, owner in module.named_modules():
         if parametrize.is_parametrized(owner):
             for name in owner.parametrizations:
-                found[f"{path}.{name}" if path else name] = getattr(owner, name)
-    return found
+                yield f"{path}.{name}" if path else name, getattr(owner, name)

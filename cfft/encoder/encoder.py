@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from cfft.encoder.adapters import is_of_adapter, plain
+from cfft.encoder.adapters import in_graph, is_of_adapter, own_tensor, plain
 from cfft.encoder.blocks import Capture, LayerCapture, gather_kept, key_mask, run_block, with_graph
 from cfft.encoder.fit import differences
+from cfft.encoder.layers import EncoderLayers
 from cfft.encoder.towers import Parts, reader
 from cfft.errors import WeightsError
 from cfft.records import Encoded, Preprocessing
@@ -66,6 +67,10 @@ class Encoder(nn.Module):
     def dim(self) -> int:
         """Length D of the feature vector."""
         return self._parts.dim
+
+    def layers(self) -> EncoderLayers:
+        """Return blocks with their linear weights, norms and output under common names."""
+        return self._parts.layers()
 
     def forward(
         self,
@@ -155,6 +160,11 @@ class Head(nn.Module):
         self.bias = nn.Parameter(bias.detach().clone())
         self.normalised = normalised
 
+    @torch.no_grad()
+    def take_weight(self, weight: Tensor) -> None:
+        """Copy `weight`, [K, D], in place, under an adapter where it has one."""
+        own_tensor(self, "weight").copy_(weight)
+
     def forward(self, features: Tensor) -> Tensor:
         """Return logits [B, K] of features [B, D]."""
         with torch.autocast(features.device.type, enabled=False):
@@ -195,6 +205,13 @@ class Classifier(nn.Module):
         """
         parts = {"visual": self.encoder.tower, "head": self.head}
         return {f"{p}.{key}": value for p, m in parts.items() for key, value in plain(m).items()}
+
+    def named_weights(self) -> dict[str, Tensor]:
+        """Return parameters by the names that they have in a plain model, in the graph.
+
+        A weight with an adapter is computed, so that gradients reach the adapter.
+        """
+        return in_graph(self)
 
     @property
     def is_adapted(self) -> bool:

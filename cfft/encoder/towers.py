@@ -8,6 +8,14 @@ from typing import Any, Protocol
 import attrs
 from torch import Tensor, nn
 
+from cfft.encoder.layers import (
+    BlockWeight,
+    EncoderBlock,
+    EncoderLayers,
+    encoder_block,
+    linear,
+    with_parameters,
+)
 from cfft.errors import WeightsError
 
 _WORKING = (
@@ -67,6 +75,9 @@ class Parts(Protocol):
     def pool(self, class_token: Tensor) -> Tensor:
         """Turn the last block's class token [B, C] into features [B, D]."""
 
+    def layers(self) -> EncoderLayers:
+        """Return the parts that adaptations choose from."""
+
 
 @attrs.frozen(eq=False)
 class OpenClipParts:
@@ -102,6 +113,16 @@ class OpenClipParts:
         pooled: Tensor = self.tower.ln_post(class_token)
         return pooled if self.tower.proj is None else pooled @ self.tower.proj
 
+    def layers(self) -> EncoderLayers:
+        tower, blocks = self.tower, self.tower.transformer.resblocks
+        within = (norm for block in blocks for norm in (block.ln_1, block.ln_2))
+        projection = () if tower.proj is None else (tower.proj,)
+        return EncoderLayers(
+            tuple(map(_open_clip_layers, blocks)),
+            with_parameters(tower.ln_pre, *within, tower.ln_post),
+            (*tower.ln_post.parameters(), *projection),
+        )
+
 
 @attrs.frozen(eq=False)
 class TimmParts:
@@ -136,6 +157,15 @@ class TimmParts:
     def pool(self, class_token: Tensor) -> Tensor:
         features: Tensor = self.tower.fc_norm(self.tower.norm(class_token))
         return features
+
+    def layers(self) -> EncoderLayers:
+        tower = self.tower
+        within = (norm for block in tower.blocks for norm in _timm_norms(block))
+        return EncoderLayers(
+            tuple(map(_timm_layers, tower.blocks)),
+            with_parameters(tower.norm_pre, *within, tower.norm, tower.fc_norm),
+            (*tower.norm.parameters(), *tower.fc_norm.parameters()),
+        )
 
 
 def reader(tower: nn.Module) -> type[OpenClipParts] | type[TimmParts]:
@@ -276,6 +306,24 @@ def _timm_block(block: Any) -> Block:
         key_norm=block.attn.k_norm,
         inner_norm=block.attn.norm,
     )
+
+
+def _open_clip_layers(block: Any) -> EncoderBlock:
+    attention = block.attn
+    bias = None if attention.in_proj_bias is None else "in_proj_bias"
+    stacked = BlockWeight("attention-in", attention, "in_proj_weight", bias, stacked=3)
+    return encoder_block(block, stacked, attention.out_proj, block.mlp)
+
+
+def _timm_layers(block: Any) -> EncoderBlock:
+    stacked = linear("attention-in", block.attn.qkv, stacked=3)
+    return encoder_block(block, stacked, block.attn.proj, block.mlp)
+
+
+def _timm_norms(block: Any) -> Sequence[Any]:
+    attention, inner = block.attn, getattr(block.mlp, "norm", None)
+    own = (attention.q_norm, attention.k_norm, attention.norm)
+    return block.norm1, *own, block.norm2, inner
 
 
 def _pair(value: Sequence[int]) -> tuple[int, int]:

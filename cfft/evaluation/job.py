@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -45,6 +45,11 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 Pair = tuple[EvaluationSubject, LoadedModel]
+Further = Callable[[ModelBuilder], Sequence[EvaluationSubject]]
+
+
+def _nothing(builder: ModelBuilder) -> Sequence[EvaluationSubject]:
+    return ()
 
 
 def evaluate_models(
@@ -54,11 +59,13 @@ def evaluate_models(
     registry: Registry,
     out: Path,
     reporter: Reporter | None = None,
+    further: Further = _nothing,
 ) -> EvaluationResults:
     """Measure the models that `asked` names and return the content of evaluation.json.
 
     `layer`: what the user says of suite, model and seed; what is missing comes from the first run
     among the models. Each model is measured on the sets of its own seed unless `layer` gives one.
+    `further`: returns more models to be measured, with labels of their own.
     Raises a CfftError for what a user can fix; `out` is then as it was.
     """
     check_free(out)
@@ -76,6 +83,7 @@ def evaluate_models(
     named = frozenset(layer.settings.get("model", {}))
     builder = ModelBuilder(registry, config, view.classes, accelerator, hears)
     listed = evaluation_subjects(found, settings.alphas or (), named, builder)
+    listed += further(builder)
     job = _Evaluation(config, settings, layer.seed, accelerator, hears)
     return job.run(view, listed, out)
 

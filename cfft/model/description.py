@@ -11,7 +11,7 @@ import attrs
 from cfft.errors import WeightsError
 from cfft.model.checkpoint import MODEL, WEIGHTS, is_checkpoint, load_model, located
 from cfft.model.pretrained import Pretrained
-from cfft.model.weights import WeightFile, contradictions, read_weight_file
+from cfft.model.weights import WeightFile, contradictions, read_weight_file, weight_identity
 from cfft.records import Preprocessing
 from cfft.runtime.json_files import read_json, structured
 
@@ -135,6 +135,15 @@ def read_model(path: Path) -> WeightFile:
     found = read_description(file.path.parent)
     identity = file.identity if found is None else found.identity
     return attrs.evolve(file, identity=identity, description=found)
+
+
+def read_identity(path: Path) -> Mapping[str, str]:
+    """Return what a weight file, or the description beside it, says of its architecture.
+
+    Empty where neither says anything. Tensors are not read.
+    """
+    found = read_description(path.parent)
+    return weight_identity(path) if found is None else found.identity
 
 
 def _newest(file: Path) -> Path:

@@ -83,7 +83,7 @@ def shapes_of(path: Path) -> Weights:
     if path.suffix != _LAZY:
         return {name: value.to("meta") for name, value in read_weights(path).tensors.items()}
     try:
-        with safe_open(path, framework="pt") as file:
+        with _open(path) as file:
             sizes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError):
         read_weights(path)  # says what is wrong with it
@@ -96,8 +96,8 @@ class _FileWeights(Mapping[str, Tensor]):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file: Any = safe_open(path, framework="pt")
-        self._names = list(self._file.keys())
+        self._file = _open(path)
+        self._names: list[str] = list(self._file.keys())
 
     def __getitem__(self, name: str) -> Tensor:
         try:
@@ -111,3 +111,8 @@ class _FileWeights(Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+def _open(path: Path) -> Any:
+    """Open a safetensors file, whose methods have no types."""
+    return safe_open(path, framework="pt")

@@ -6,7 +6,8 @@ import json
 import pickle
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,19 +73,41 @@ def identity_metadata(identity: Mapping[str, str]) -> dict[str, str] | None:
     return {IDENTITY_KEY: json.dumps(identity)} if identity else None
 
 
+def weight_identity(path: Path) -> Mapping[str, str]:
+    """Return the facts that cfft wrote into a safetensors file, empty for other files.
+
+    Raises WeightsError for a file that cannot be read.
+    """
+    if path.suffix != ".safetensors":
+        return {}
+    with _readable(path):
+        return _identity(path)
+
+
 def _read_safetensors(path: Path) -> WeightFile:
+    with _readable(path):
+        tensors, identity = load_file(path), _identity(path)
+    return WeightFile(path, _tensors(tensors, path), identity)
+
+
+def _identity(path: Path) -> Mapping[str, str]:
+    with safe_open(path, framework="pt") as file:
+        identity = json.loads((file.metadata() or {}).get(IDENTITY_KEY, "{}"))
+    if not isinstance(identity, dict):
+        raise ValueError(f"{IDENTITY_KEY} is no JSON object")
+    return identity
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Raise WeightsError for what cannot be read of a safetensors file."""
     try:
-        tensors = load_file(path)
-        with safe_open(path, framework="pt") as file:
-            identity = json.loads((file.metadata() or {}).get(IDENTITY_KEY, "{}"))
-        if not isinstance(identity, dict):
-            raise ValueError(f"{IDENTITY_KEY} is no JSON object")
+        yield
     except (SafetensorError, OSError, ValueError) as error:
         is_cut_off = any(sign in str(error) for sign in _CUT_OFF)
         reason = f"not a readable safetensors file ({error})"
         told = "incomplete download or copy: fetch it again" if is_cut_off else reason
         raise WeightsError(f"{path}: {told}") from error
-    return WeightFile(path, _tensors(tensors, path), identity)
 
 
 def _unpickle(path: Path) -> Any:

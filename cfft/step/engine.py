@@ -9,7 +9,6 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from cfft.encoder.adapters import named_weights
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError, PluginError, unknown_name
 from cfft.records import (
@@ -130,7 +129,7 @@ class TrainingStep(nn.Module):
         """Return everything that the terms look at; one clean pass serves head and maps."""
         clean, views = self._views(batch, draw)
         taught = {label: self.teacher(label).outputs(batch, views) for label in self.labels}
-        weights = named_weights(self.student) if "student.weights" in self.needs else None
+        weights = self.student.named_weights() if "student.weights" in self.needs else None
         text = None if self.text is None else self.text.at(draw("text"))
         return StepOutputs(batch, clean.clean, views, taught, weights, text)
 

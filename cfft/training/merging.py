@@ -44,13 +44,18 @@ class RecordedScore:
         measured = self._known.get(digest)
         top1 = self.measure(weights) if measured is None else measured.val_top1
         found = MergeCandidate(f"{self.prefix}{candidate}", top1)
-        self.candidates.append(found)
+        if found not in self.candidates:
+            self.candidates.append(found)
         self._known.setdefault(digest, found)
         return top1
 
-    def with_prefix(self, prefix: str) -> RecordedScore:
-        """Return a score that notes in the same list, with another prefix."""
+    def within(self, prefix: str) -> RecordedScore:
+        """Return a score that notes in the same list, with a prefix before every name."""
         return attrs.evolve(self, prefix=prefix)
+
+    def unrecorded(self) -> RecordedScore:
+        """Return a score that knows what was measured and notes nothing here."""
+        return attrs.evolve(self, candidates=[])
 
     def known(self, weights: Weights) -> MergeCandidate | None:
         """Return the first candidate that had these weights, None where none had them."""

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 from torch.optim import AdamW
 
 from cfft.config.settings import Training
 from cfft.data.loading import Loaded, on_device
+from cfft.errors import ConfigError, PluginError
 from cfft.model.interfaces import Adaptation
+from cfft.plugin.params import declaration
 from cfft.runtime.randomness import generator
 from cfft.step.engine import TrainingStep
 from cfft.training.batches import BatchPlan
@@ -42,7 +45,7 @@ class Optimisation:
         self.training, self.batches, self.seed = training, batches, seed
         self.accelerator, self.student = accelerator, step.student
         self.adaptation = Adaptation.of(adaptation)
-        self.parameters = _trained(step, self.adaptation, seed)
+        self.parameters = _trained(step, adaptation, seed)
         self._text = step.text
         betas = (training.beta1, training.beta2)
         self.optimizer = AdamW(
@@ -121,7 +124,8 @@ class Optimisation:
             return generator(self.seed, purpose, self.accelerator.process_index, number)
 
         self.adaptation.begin_step(self.student, draw("adaptation"))
-        values: dict[str, Tensor] = self._step(batch.images, batch.labels, draw)
+        with parametrize.cached():  # adapters compute their weights once for all passes of the step
+            values: dict[str, Tensor] = self._step(batch.images, batch.labels, draw)
         return values
 
     def _clip(self) -> Tensor:
@@ -135,12 +139,24 @@ class Optimisation:
 def _trained(step: TrainingStep, adaptation: Adaptation, seed: int) -> list[nn.Parameter]:
     """Attach the adaptation and return the parameters that are trained; the others are frozen.
 
-    The text tower is trained where a term needs it so; a head made of prompts is not.
+    The text tower is trained where a term needs it so; a head made of prompts is not. Raises
+    ConfigError where nothing is left to train, PluginError for parameters of another model.
     """
-    chosen = {id(p) for p in adaptation.attach(step.student, generator(seed, "adapters"))}
+    student, name = step.student, declaration(type(adaptation)).name
+    returned = Adaptation.of(adaptation).attach(student, generator(seed, "adapters"))
+    chosen = {id(parameter) for parameter in returned}
+    if not chosen <= {id(parameter) for parameter in student.parameters()}:
+        raise PluginError(f"adaptation '{name}' returned parameters that are not the model's")
     if step.task.head_from_text:
-        chosen -= {id(parameter) for parameter in step.student.head.parameters()}
-    for parameter in step.student.parameters():
+        chosen -= {id(parameter) for parameter in student.head.parameters()}
+    for parameter in student.parameters():
         parameter.requires_grad_(id(parameter) in chosen)
     text = [] if step.text is None else [*step.text.parameters()]
-    return [p for p in (*step.student.parameters(), *text) if p.requires_grad]
+    trained = [p for p in (*student.parameters(), *text) if p.requires_grad]
+    if not trained:
+        why = ", and the head is made of prompts" if step.task.head_from_text else ""
+        raise ConfigError(
+            f"adaptation '{name}' leaves nothing to train: it chose {len(returned)} of the model's "
+            f"parameters{why}; choose another --adaptation or its parameters"
+        )
+    return trained

@@ -85,6 +85,7 @@ class Session:
         started = self.hook.cfft_run_started
         self.processes.on_main(lambda: started(config=self.config, out=self.directory.root))
         if state.before is None:
+            final.load_weights(step.student.weights())
             state.before = self._results(final, before=True)
         trainer.train(self.measuring.validation_top1, self._epoch_ended)
         if not state.best_epoch:

@@ -158,9 +158,8 @@ class Trainer:
         tower = self.text.tower if averaged is None else averaged
         scale = float(cast(Tensor, tower.logit_scale).detach())
         head = prompts_head(tower, scale, self.text.classes, self.text.templates)
-        with torch.no_grad():
-            self.kept.head.weight.copy_(head.weight)
-            self.kept.head.bias.zero_()
+        self.kept.head.take_weight(head.weight)
+        self.kept.head.bias.detach().zero_()
 
     def _take_in(self) -> None:
         if self.average is None:

@@ -1,4 +1,4 @@
-"""Built-in auxiliary losses: of features, logits, similarities, prompts or weights."""
+"""Built-in auxiliary losses: of features, logits, similarities, prompts and weights."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +16,6 @@ from cfft_losses.weights import L2Sp
 def cfft_losses() -> Sequence[type[Any]]:
     """Return the losses that come with cfft."""
     return [
-        *(FeatureCosine, FeatureMse, L2Sp, LogitKl, Relational, WiseKd),
+        *(FeatureMse, FeatureCosine, LogitKl, WiseKd, Relational, L2Sp),
         *(CarFt, LipsumFt, TextSimilarity, Orthogonality, SimilarityKd),
     ]

@@ -9,7 +9,6 @@ from torch.nn.utils import parametrize
 from torch.testing import assert_close
 
 from cfft import Encoded, StepOutputs, TeacherOutputs
-from cfft.encoder.adapters import named_weights
 from cfft.step.engine import TrainingStep
 from cfft.testing import tiny_batch, tiny_classifier
 from cfft_losses import L2Sp
@@ -75,4 +74,4 @@ def test_weights_of_an_adapted_model_have_a_plain_models_names() -> None:
     student = tiny_classifier()
     parametrize.register_parametrization(student.encoder.tower.ln_post, "weight", Shift())
 
-    assert named_weights(student).keys() == dict(tiny_classifier().named_parameters()).keys()
+    assert student.named_weights().keys() == dict(tiny_classifier().named_parameters()).keys()

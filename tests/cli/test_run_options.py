@@ -206,7 +206,17 @@ def test_all_help_shows_what_nobody_chose_and_what_few_set(
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "eval", "eval masks", "preview", "data verify", "predict", "report", "sweep", "merge"],
+    [
+        "run",
+        "eval",
+        "eval masks",
+        "preview",
+        "data verify",
+        "predict",
+        "report",
+        "sweep",
+        "merge wise",
+    ],
 )
 def test_help_of_a_command_fits_two_screens(command: str, cfft_command: Callable[..., Any]) -> None:
     short, whole = (cfft_command(*command.split(), word) for word in ("--help", "--help-all"))

@@ -202,7 +202,7 @@ def test_an_average_of_two_seeds_has_no_test_images_of_its_own(
     runs: Path, world: Path, cfft_command: Command, tmp_path: Path
 ) -> None:
     soup, words = str(tmp_path / "soup"), ("--suite", "domains", "--data", str(world))
-    merged = cfft_command("merge", str(runs / "seed0"), str(runs / "seed1"), "--out", soup)
+    merged = cfft_command("merge", "wise", str(runs / "seed0"), str(runs / "seed1"), "--out", soup)
     out = ("--out", str(tmp_path / "E"), "--workers", "0", "--json")
 
     ended = cfft_command("eval", soup, *words, "--id", "sunny", *out)

@@ -1,11 +1,13 @@
-"""`cfft merge`: the weight average of two models, from files and from checkpoints."""
+"""`cfft merge NAME`: models from files, checkpoints and runs."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -14,8 +16,12 @@ from torch import Tensor
 from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint
 from cfft.model.description import read_weights
+from cfft.report.figures.ensembles import ensembles
+from cfft.report.sources.collect import collect
+from cfft.report.summary import summarise
 
 Command = Callable[..., Any]
+Evaluate = Callable[..., dict[str, Any]]
 
 
 def weights(value: float) -> dict[str, Tensor]:
@@ -38,7 +44,7 @@ def test_two_files_give_their_average(
 ) -> None:
     out = tmp_path / "new" / "mean.safetensors"
 
-    ended = cfft_command("merge", *files, *alpha, "--out", str(out))
+    ended = cfft_command("merge", "wise", *files, *alpha, "--out", str(out))
 
     assert (ended.code, ended.out) == (0, f"wrote {out}\n")
     torch.testing.assert_close(load_file(out), weights(expected))
@@ -60,7 +66,9 @@ def test_two_checkpoints_give_a_checkpoint_that_says_which_model_it_is(
     checkpoint.save(tmp_path / "a", Checkpoint(weights(1.0), described(["cat", "dog"])))
     checkpoint.save(tmp_path / "b", Checkpoint(weights(3.0), described(["cat", "dog"])))
 
-    cfft_command("merge", str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(tmp_path / "c"))
+    cfft_command(
+        "merge", "wise", str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(tmp_path / "c")
+    )
 
     merged = checkpoint.load(tmp_path / "c")
     assert merged.model == described(["cat", "dog"])
@@ -74,18 +82,18 @@ def test_checkpoints_of_different_models_are_not_averaged(
     checkpoint.save(tmp_path / "b", Checkpoint(weights(3.0), described(["cat", "cow"])))
 
     ended = cfft_command(
-        "merge", str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(tmp_path / "c")
+        "merge", "wise", str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(tmp_path / "c")
     )
 
     assert ended.code == 2
-    assert "weights.safetensors is a different model from " in ended.err
-    assert ": class 1 is 'cow', not 'dog'" in ended.err
+    a, b = tmp_path / "a", tmp_path / "b"
+    assert ended.err == f"error: {b} cannot be merged with {a}: class 1 is 'cow', not 'dog'\n"
 
 
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (["--alpha", "1.5"], "alpha 1.5 is out of range"),
+        (["--alpha", "1.5"], "merge.wise.alpha: got '1.5', allowed: a number from 0 to 1"),
         (["--out", "a.safetensors"], "--out a.safetensors exists: give another path"),
         (["--out", "folder"], "does not say which model it is: give --out NAME.safetensors"),
     ],
@@ -100,7 +108,7 @@ def test_what_cannot_be_averaged_ends_with_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    ended = cfft_command("merge", *files, "--out", "new.safetensors", *change)
+    ended = cfft_command("merge", "wise", *files, "--out", "new.safetensors", *change)
 
     assert ended.code == 2
     assert line in ended.err
@@ -110,7 +118,7 @@ def test_what_cannot_be_averaged_ends_with_one_line(
 def test_a_file_beneath_a_file_cannot_be_written(
     cfft_command: Command, files: tuple[str, str]
 ) -> None:
-    ended = cfft_command("merge", *files, "--out", f"{files[0]}/mean.safetensors")
+    ended = cfft_command("merge", "wise", *files, "--out", f"{files[0]}/mean.safetensors")
 
     assert ended.code == 2
     assert "a.safetensors is a file: give another path" in ended.err
@@ -121,7 +129,7 @@ def test_a_place_that_the_system_refuses_is_named_with_the_reason(
 ) -> None:
     out = tmp_path / f"{'long' * 100}.safetensors"
 
-    ended = cfft_command("merge", *files, "--out", str(out))
+    ended = cfft_command("merge", "wise", *files, "--out", str(out))
 
     assert ended.code == 2
     assert ended.err.count("\n") == 1
@@ -136,7 +144,9 @@ def test_a_merged_file_says_whose_weights_it_holds_and_others_may_read_it(
     (tmp_path / "ordinary").touch()
     out = tmp_path / "mean.safetensors"
 
-    cfft_command("merge", str(tmp_path / "b.safetensors"), str(tmp_path / "a"), "--out", str(out))
+    cfft_command(
+        "merge", "wise", str(tmp_path / "b.safetensors"), str(tmp_path / "a"), "--out", str(out)
+    )
 
     assert read_weights(out).identity == {"width": "3"}
     assert out.stat().st_mode == (tmp_path / "ordinary").stat().st_mode
@@ -150,10 +160,13 @@ def test_files_that_say_they_are_of_different_models_are_not_averaged(
     checkpoint.write_weights(paths[0], weights(1.0), {"activation": "GELU"})
     checkpoint.write_weights(paths[1], weights(3.0), {"activation": "QuickGELU"})
 
-    ended = cfft_command("merge", *map(str, paths), "--out", str(tmp_path / "c.safetensors"))
+    ended = cfft_command(
+        "merge", "wise", *map(str, paths), "--out", str(tmp_path / "c.safetensors")
+    )
 
     assert ended.code == 2
-    assert f"is a different model from {paths[0]}: activation is QuickGELU, not GELU" in ended.err
+    told = f"{paths[1]} cannot be merged with {paths[0]}: activation is QuickGELU, not GELU"
+    assert told in ended.err
 
 
 def test_a_damaged_checkpoint_is_not_averaged(cfft_command: Command, tmp_path: Path) -> None:
@@ -161,21 +174,216 @@ def test_a_damaged_checkpoint_is_not_averaged(cfft_command: Command, tmp_path: P
     broken = tmp_path / "a" / "weights.safetensors"
     broken.write_bytes(broken.read_bytes()[:-1] + b"!")
 
-    ended = cfft_command("merge", str(tmp_path / "a"), str(broken), "--out", str(tmp_path / "c"))
+    ended = cfft_command(
+        "merge", "wise", str(tmp_path / "a"), str(broken), "--out", str(tmp_path / "c")
+    )
 
     assert ended.code == 2
     assert "weights.safetensors is damaged" in ended.err
 
 
 def test_alpha_is_checked_before_any_file_is_read(cfft_command: Command) -> None:
-    ended = cfft_command("merge", "nowhere", "nowhere", "--alpha", "2", "--out", "c.safetensors")
+    ended = cfft_command(
+        "merge", "wise", "nowhere", "nowhere", "--alpha", "2", "--out", "c.safetensors"
+    )
 
     assert ended.code == 2
-    assert "alpha 2 is out of range" in ended.err
+    assert "merge.wise.alpha: got '2', allowed: a number from 0 to 1" in ended.err
 
 
 def test_a_missing_model_is_named(cfft_command: Command, files: tuple[str, str]) -> None:
-    ended = cfft_command("merge", files[0], "nowhere", "--out", "new.safetensors")
+    ended = cfft_command("merge", "wise", files[0], "nowhere", "--out", "new.safetensors")
 
     assert ended.code == 2
     assert "nowhere" in ended.err
+
+
+def test_everything_that_differs_is_listed_before_any_weight_is_read(
+    cfft_command: Command, tmp_path: Path
+) -> None:
+    other = {"head.weight": torch.zeros(3, 3), "extra": torch.zeros(1)}
+    checkpoint.save(tmp_path / "a", Checkpoint(weights(1.0), described(["cat", "dog"])))
+    changed = {**described(["cat", "dog", "cow"]), "identity": {"width": "5"}}
+    checkpoint.save(tmp_path / "b", Checkpoint(other, changed))
+
+    ended = cfft_command(
+        "merge", "wise", str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(tmp_path / "c")
+    )
+
+    start = f"error: {tmp_path / 'b'} cannot be merged with {tmp_path / 'a'}: "
+    assert ended.code == 2
+    assert ended.err.splitlines() == [
+        f"{start}width is 5, not 3",
+        f"{start}it has 3 classes, not 2",
+        f"{start}1 of another shape (head.weight is [3, 3] instead of [2, 3]); "
+        "1 missing (head.bias); 1 unexpected (extra)",
+    ]
+
+
+def test_a_merge_that_is_not_named_is_answered_with_all_names(
+    cfft_command: Command, files: tuple[str, str]
+) -> None:
+    ended = cfft_command("merge", *files, "--out", "mean.safetensors")
+
+    assert ended.code == 2
+    assert ended.err.count("\n") == 1
+    assert "; installed: greedy-soup, layer-wise, " in ended.err
+    assert "write cfft merge NAME MODEL... --out PATH" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--alpha", "0:1:0"], "got '0:1:0', allowed: a number from 0 to 1, or none, X,X,... or "),
+        (["--alpha", "0:2:0.5"], "merge.wise.alpha: got '1.5', allowed: a number from 0 to 1"),
+        (["--alpha", "1:0:0.5"], "--alpha 1:0:0.5 has 0 values, allowed: 1 to 1,000"),
+        (["--alpha", "0,1"], "none of the models says its architecture: give a run or checkpoint"),
+        (["--validate"], "none of the models says its architecture: give a run or checkpoint"),
+        (["--suite", "nothing"], "unknown suite 'nothing'"),
+    ],
+)
+def test_a_path_that_cannot_be_measured_ends_with_one_line(
+    cfft_command: Command, files: tuple[str, str], tmp_path: Path, words: list[str], line: str
+) -> None:
+    out = tmp_path / "new.safetensors"
+
+    ended = cfft_command("merge", "wise", *files, "--out", str(out), "--alpha", "0,1", *words)
+
+    assert ended.code == 2
+    assert line in ended.err
+    assert not out.exists()
+
+
+def test_too_few_models_are_counted(cfft_command: Command, files: tuple[str, str]) -> None:
+    ended = cfft_command("merge", "model-stock", *files, "--out", "new.safetensors")
+
+    assert ended.code == 2
+    assert "'model-stock' needs 2 fine-tuned models or more, got 1" in ended.err
+
+
+def test_a_model_that_a_merge_leaves_out_is_named(
+    cfft_command: Command, files: tuple[str, str], tmp_path: Path
+) -> None:
+    out = tmp_path / "new.safetensors"
+
+    ended = cfft_command("merge", "wise", *files, files[0], "--out", str(out))
+
+    assert ended.code == 0
+    assert f"merge 'wise' did not use {files[1]}" in ended.err
+
+
+def test_a_uniform_soup_of_copies_is_the_model(
+    cfft_command: Command, files: tuple[str, str], tmp_path: Path
+) -> None:
+    out = tmp_path / "soup.safetensors"
+
+    ended = cfft_command("merge", "uniform-soup", *[files[1]] * 3, "--out", str(out))
+
+    assert (ended.code, ended.out) == (0, f"wrote {out}\n")
+    torch.testing.assert_close(load_file(out), weights(3.0), rtol=0, atol=0)
+
+
+def test_heads_that_started_from_probes_of_their_own_are_warned_of(
+    cfft_command: Command, tmp_path: Path
+) -> None:
+    for seed in (0, 1):
+        own = {**described(["cat", "dog"]), "seeds": [seed]}
+        checkpoint.save(tmp_path / str(seed), Checkpoint(weights(1.0), own))
+
+    ended = cfft_command(
+        "merge", "uniform-soup", str(tmp_path / "0"), str(tmp_path / "1"),
+        "--out", str(tmp_path / "c"),
+    )  # fmt: skip
+
+    assert ended.code == 0
+    assert "the heads did not start from the same values" in ended.err
+    assert checkpoint.load(tmp_path / "c").model["seeds"] == [0, 1]
+
+
+@pytest.fixture
+def merged(cfft_command: Command, tmp_path: Path) -> Command:
+    """Return `merged(*words)`, which returns the record of a merge that must succeed."""
+
+    def made(*words: object) -> Any:
+        out = ("--out", str(tmp_path / "merged"), "--workers", "0", "--json")
+        ended = cfft_command("merge", *map(str, words), *out)
+        assert ended.code == 0, ended.err
+        return json.loads(ended.out)
+
+    return made
+
+
+def test_a_path_takes_the_alpha_with_the_best_validation_accuracy(
+    runs: Path, merged: Command, tmp_path: Path
+) -> None:
+    record = merged("wise", "zero-shot", runs / "seed0", "--alpha", "0:1:0.25")
+
+    tops = {each["candidate"]: each["val_top1"] for each in record["candidates"]}
+    names = ["alpha=0", "alpha=0.25", "alpha=0.5", "alpha=0.75", "alpha=1"]
+    assert list(tops) == names
+    assert record["chosen"] == max(names, key=lambda name: tops[name])
+    assert record["val_top1"] == tops[record["chosen"]]
+    assert json.loads((tmp_path / "merged" / "merge.json").read_text()) == record
+
+
+@pytest.mark.parametrize(("alpha", "position"), [("0", 0), ("1", 1)])
+def test_the_ends_of_wise_predict_exactly_as_the_two_models(
+    runs: Path, merged: Command, evaluate: Evaluate, tmp_path: Path, alpha: str, position: int
+) -> None:
+    merged("wise", "zero-shot", runs / "seed0", "--alpha", alpha)
+
+    measured = evaluate("zero-shot", runs / "seed0", tmp_path / "merged")
+
+    files = [tmp_path / "EVAL" / m["predictions"] / "sunny.npz" for m in measured["models"]]
+    logits = [np.load(file)["logits"] for file in files]
+    assert np.array_equal(logits[2], logits[position])
+
+
+def test_a_path_that_is_evaluated_is_a_curve_in_the_report(
+    runs: Path, merged: Command, cfft_command: Command, tmp_path: Path
+) -> None:
+    place = tmp_path / "path"
+
+    merged("wise", "zero-shot", runs / "seed0", "--alpha", "0,0.5,1", "--evaluate", place)
+
+    found = json.loads((place / "evaluation.json").read_text())["models"]
+    curve = ensembles(summarise(collect([str(place)], [])))
+    points = [(row[0], row[1]) for row in curve.panels[0].data["points"].rows]
+    alphas = [(m["group"], m["alpha"]) for m in found if m["alpha"] is not None]
+    assert points == alphas == [("merge wise", 0.0), ("merge wise", 0.5), ("merge wise", 1.0)]
+    by_alpha = {m["alpha"]: m["sets"]["dark"]["top1"] for m in found}
+    assert by_alpha[0.0] == found[0]["sets"]["dark"]["top1"]
+
+
+def test_a_greedy_soup_reports_every_candidate_and_is_not_below_its_best_model(
+    runs: Path, merged: Command
+) -> None:
+    record = merged("greedy-soup", runs / "seed0", runs / "seed1")
+
+    tops = {each["candidate"]: each["val_top1"] for each in record["candidates"]}
+    assert {"model 1", "model 2"} < set(tops)
+    assert record["val_top1"] >= max(tops["model 1"], tops["model 2"])
+    assert record["models"] == [str(runs / "seed0"), str(runs / "seed1")]
+
+
+def test_a_table_shows_every_candidate_and_what_validation_chooses(
+    runs: Path, cfft_command: Command, tmp_path: Path
+) -> None:
+    words = ("--validate", "--workers", "0", "--out", str(tmp_path / "soup"))
+
+    ended = cfft_command("merge", "uniform-soup", str(runs / "seed0"), str(runs / "seed1"), *words)
+
+    assert ended.code == 0
+    assert f"model 1  {runs / 'seed0'}" in ended.out
+    assert "validation of 3 images chooses merged:" in ended.out
+    assert f"wrote {tmp_path / 'soup'}" in ended.out
+
+
+def test_a_member_of_another_seed_is_warned_of_where_its_validation_images_differ(
+    runs: Path, cfft_command: Command, tmp_path: Path
+) -> None:
+    words = ("--workers", "0", "--out", str(tmp_path / "soup"))
+
+    ended = cfft_command("merge", "greedy-soup", str(runs / "seed0"), str(runs / "seed1"), *words)
+
+    assert f"{runs / 'seed1'} was trained with seed 1: validation images drawn with" in ended.err

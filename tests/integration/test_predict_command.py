@@ -135,7 +135,7 @@ def test_a_merged_checkpoint_serves_as_well(
     cfft_command: Command, stored: Path, world: Path, tmp_path: Path
 ) -> None:
     merged, red = tmp_path / "merged", str(world / "dark" / "red")
-    cfft_command("merge", str(stored), str(stored), "--out", str(merged))
+    cfft_command("merge", "wise", str(stored), str(stored), "--out", str(merged))
 
     ended = cfft_command("predict", str(merged), red, "--workers", "0")
 

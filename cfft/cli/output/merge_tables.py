@@ -1,0 +1,40 @@
+"""The candidates of a merge with their validation accuracies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from cfft.cli.output.consoles import print_whole, table
+from cfft.cli.output.numbers import percent
+from cfft.errors import counted
+
+if TYPE_CHECKING:  # torch comes with it
+    from cfft.evaluation.merging.record import MergeRecord
+
+
+def print_merge(console: Console, record: MergeRecord) -> None:
+    """Print every candidate, the chosen one in bold, and what was chosen; nothing if unmeasured."""
+    if not record.candidates:
+        return
+    for number, name in enumerate(record.models, 1):
+        console.print(f"model {number}  {name}", soft_wrap=True)
+    rows = (
+        (Text(each.candidate, "bold" if each.candidate == record.chosen else ""),
+         percent(each.val_top1))
+        for each in record.candidates
+    )  # fmt: skip
+    title = "top-1 in percent on validation images"
+    print_whole(console, table(("candidate", "validation"), rows, title=title))
+    for line in _in_words(record):
+        console.print(line, soft_wrap=True)
+
+
+def _in_words(record: MergeRecord) -> Iterator[str]:
+    images = "" if record.images is None else f" of {counted(record.images, 'image')}"
+    yield f"validation{images} chooses {record.chosen}: {percent(record.val_top1)} %"
+    if record.evaluation is not None:
+        yield f"test sets: {record.evaluation}; draw them with cfft report {record.evaluation}"
