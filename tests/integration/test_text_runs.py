@@ -12,8 +12,8 @@ import torch
 from torch.testing import assert_close
 
 import cfft
-from cfft.config.layers import Layer
-from cfft.config.resolve import RunConfig
+from cfft.config.layers import Layer, read_defaults, read_recipe
+from cfft.config.resolve import RunConfig, resolve
 from cfft.errors import ConfigError
 from cfft.model import checkpoint
 from cfft.plugin.registry import Registry
@@ -149,6 +149,26 @@ def test_losses_with_a_frozen_text_tower_train_the_image_tower_alone(
 
     assert results.epochs == 1
     assert checkpoint.load(tmp_path / "run" / "checkpoints" / "last").trained == {}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "terms"),
+    [
+        ("flyp", ["contrastive"]),
+        ("car-ft", ["cross-entropy", "car-ft"]),
+        ("lipsum-ft", ["cross-entropy", "lipsum-ft"]),
+        ("carot", ["contrastive", "orthogonality", "similarity-kd"]),
+    ],
+)
+def test_the_recipes_with_text_are_complete(
+    layer: Layer, registry: Registry, tmp_path: Path, recipe: str, terms: list[str]
+) -> None:
+    layer.settings["model"]["prompts"] = "simple"
+    config = resolve(registry, [read_defaults(), read_recipe(recipe), layer])
+
+    run(config, registry, tmp_path / "run", dry_run=True)
+
+    assert [config.task.name, *(loss.name for loss in config.losses)] == terms
 
 
 @pytest.mark.parametrize(
