@@ -58,10 +58,10 @@ def test_the_example_of_a_hook_keeps_the_rules_of_its_kind(hook):
     check_strategy(strategy)
 
 
-def written_example():
-    """Return what the one example of hooks.md that stands there alone defines."""
+def written_example(start: str = "from PIL"):
+    """Return what the one example of hooks.md that begins so defines."""
     page = (DOCS / "hooks.md").read_text("utf-8")
-    (source,) = re.findall(r"```python\n(from PIL .*?)```", page, re.DOTALL)
+    (source,) = re.findall(rf"```python\n({start} .*?)```", page, re.DOTALL)
     names = {}
     exec(source, names)
     return names
@@ -71,6 +71,12 @@ def test_the_suite_of_the_page_keeps_the_rules_of_its_kind():
     (suite,) = written_example()["cfft_suites"]()
 
     check_strategy(suite)
+
+
+def test_the_loss_of_the_page_that_reads_prompts_keeps_the_rules_of_its_kind():
+    (loss,) = written_example("from torch.nn.functional")["cfft_losses"]()
+
+    check_strategy(loss)
 
 
 def test_the_suite_of_the_page_is_complete():
