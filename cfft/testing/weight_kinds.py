@@ -38,6 +38,10 @@ def check_merge(who: str, merge: Merge) -> None:
     must(finite, f"{who} must return finite weights")
     again = merge.merge(start, tuned, _score)
     must(all(torch.equal(merged[k], again[k]) for k in merged), f"{who} must merge the same again")
+    if not Merge.of(merge).uses_start:
+        other = merge.merge(tuned[0], tuned, _score)
+        same = all(torch.equal(merged[k], other[k]) for k in merged)
+        must(same, f"{who} looks at start: leave uses_start out")
     itself = merge.merge(start, [start] * count, _score)
     gaps = [float((itself[k] - start[k]).abs().max()) for k in start]
     must(max(gaps) <= 1e-5, f"{who}: copies of one model must give that model")

@@ -10,10 +10,10 @@ import torch
 from cfft.config.resolve import ChosenView, RunConfig
 from cfft.data.suite import ImageSet
 from cfft.plugin.params import declaration
-from cfft.records import COUNTERFACTUAL, Batch, MaskSelection, Preprocessing
+from cfft.records import Batch, MaskSelection, Preprocessing
 from cfft.runtime.randomness import generator
 from cfft.step.engine import Draw, TrainingStep
-from cfft.step.interfaces import MaskSelector
+from cfft.step.interfaces import COUNTERFACTUAL, MaskSelector
 
 SAMPLE = 32
 """Training images that a measurement looks at, of as many classes as possible."""

@@ -12,6 +12,9 @@ from cfft.runtime.json_files import SCHEMA
 from cfft.scoring.averages import ood_average
 from cfft.scoring.results import SetResult
 
+MERGED = "merged"
+"""The candidate that merged weights are where they were not tried under another name."""
+
 
 @attrs.frozen
 class ModelResults:
