@@ -19,8 +19,13 @@ class CrossEntropy(cfft.Task):
 
     term: ClassVar[str] = "ce"
 
+    label_smoothing: float = cfft.param(
+        0.0, help="share of probability spread over all classes", ge=0, lt=1, rare=True
+    )
+
     def measure(self, outputs: cfft.StepOutputs) -> Tensor:
         """Return the mean cross-entropy []."""
         from torch.nn.functional import cross_entropy
 
-        return cross_entropy(outputs.student_original.logits, outputs.batch.labels)
+        logits, labels = outputs.student_original.logits, outputs.batch.labels
+        return cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
