@@ -19,9 +19,7 @@ class GradCam:
     """
 
     of: Literal["student", "teacher"] = cfft.param("student", help="model whose map it is")
-    teacher: str = cfft.param(
-        "clip", help="label of the teacher, where the map is of one", rare=True
-    )
+    teacher: str = cfft.param("clip", help="the teacher whose map it is", rare=True)
 
     @property
     def follows(self) -> str | None:

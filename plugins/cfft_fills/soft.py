@@ -24,10 +24,10 @@ class PixelFill(cfft.Refiller):
     """
 
     strength: float = cfft.param(
-        1.0, help="share of the new pixels in hidden patches, the rest is the original", ge=0, le=1
+        1.0, help="share of new pixels, the rest being original", ge=0, le=1
     )
     strength_start: float | None = cfft.param(
-        None, help="strength as training begins, changing evenly; none: always the same", ge=0, le=1
+        None, help="strength as training begins, changing evenly", ge=0, le=1
     )
 
     def refill(

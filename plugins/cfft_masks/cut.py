@@ -22,7 +22,7 @@ class ObjectMask:
     """
 
     share: float | None = cfft.param(
-        None, help="share of patches to hide, highest scores first; none: use threshold", ge=0, le=1
+        None, help="share of patches to hide, highest scores first", ge=0, le=1
     )
     threshold: float | None = cfft.param(
         0.3,
@@ -60,7 +60,7 @@ class ContextMask:
     """
 
     share: float | None = cfft.param(
-        None, help="share of patches to hide, lowest scores first; none: use threshold", ge=0, le=1
+        None, help="share of patches to hide, lowest scores first", ge=0, le=1
     )
     threshold: float | None = cfft.param(
         0.5,
