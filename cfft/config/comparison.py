@@ -74,7 +74,7 @@ def but_for_seed(config: Config) -> dict[str, Any]:
     return {
         path: seed.sub(r"\1{seed}", value) if isinstance(value, str) else value
         for path, value in settings(config).items()
-        if path != "seed" and path not in _UNTRAINED
+        if path not in ("seed", "split_seed", *_UNTRAINED)
     }
 
 
@@ -153,7 +153,7 @@ def _is_list(value: Any) -> bool:
 
 
 def _label(table: Config) -> str:
-    return str(table["label"] if "label" in table else table["use"])
+    return str(next(table[key] for key in ("label", "use", "name") if key in table))
 
 
 def _shown(value: Any) -> str:

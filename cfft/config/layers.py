@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from cfft.config.stages import StageTable, stage_tables
 from cfft.errors import ConfigError, Problems, unknown_name
 from cfft.plugin.kinds import KINDS, OPTIONAL, SEVERAL
 from cfft.plugin.params import Param
@@ -51,7 +52,8 @@ class Layer:
     parameters by (kind, label). `loose`: parameters of a kind for whichever strategy is chosen.
     `short`: parameters without a kind. `settings`: raw values of the tables [model], [training].
     `views`: further views, None where the source says nothing of them. `view_values`: raw
-    parameters by (label of a view, kind).
+    parameters by (label of a view, kind). `stages`: runs to train before, None where the source
+    says nothing of them. `split_seed`: the seed of the images alone, None for that of all draws.
     """
 
     source: str
@@ -63,6 +65,8 @@ class Layer:
     settings: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     views: tuple[ViewTable, ...] | None = None
     view_values: dict[tuple[str, str], dict[str, Any]] = attrs.field(factory=dict)
+    stages: tuple[StageTable, ...] | None = None
+    split_seed: int | None = None
 
     @property
     def loose_cam(self) -> str | None:
@@ -221,6 +225,10 @@ def joined(
 def _take(layer: Layer, key: str, value: Any) -> None:
     if key == "seed":
         layer.seed = parse_seed(value, f"{layer.source}: seed")
+    elif key == "split_seed":
+        layer.split_seed = parse_seed(value, f"{layer.source}: split_seed")
+    elif key == "stage" and isinstance(value, list):
+        layer.stages = stage_tables(value, layer.source)
     elif key in SETTINGS and isinstance(value, Mapping):
         for name, inner in value.items():
             layer.assign(f"{key}.{name}", inner)
@@ -244,7 +252,7 @@ def parse_seed(value: Any, source: str) -> int:
 
 
 def _refuse(layer: Layer, key: str, value: Any) -> None:
-    tables = ["seed", *SETTINGS, *KINDS, "view"]
+    tables = ["seed", *SETTINGS, *KINDS, "view", "stage"]
     if key not in tables:
         raise ConfigError(f"{layer.source}: {unknown_name('key', key, tables)}")
     raise ConfigError(f"{layer.source}: '{key}' must be written as {_form(key, value)}")
@@ -257,6 +265,8 @@ def _form(key: str, value: Any) -> str:
     use = f'use = "{value if isinstance(value, str) else "NAME"}"'
     if key == "view":
         return '[[view]] and, on lines of their own, label = "NAME", mask and fill'
+    if key == "stage":
+        return '[[stage]] and, on lines of their own, name = "NAME" and recipe = "NAME"'
     if key in LISTS:
         return f"[[{key}]] and, on the next line, {use}; or {key} = [] for none"
     return f"[{key}] and, on the next line, {use}"

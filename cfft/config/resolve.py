@@ -16,6 +16,8 @@ import tomlkit
 from cfft.config.choices import Choices, choose, followed_by_map, followed_teacher, strategies
 from cfft.config.layers import LISTS, Choice, Layer, joined, layer_of, read_defaults
 from cfft.config.settings import Model, Training
+from cfft.config.stages import StageTable, stage_of
+from cfft.config.staging import declared_stages, stage_layers
 from cfft.config.views import MadeView, made_views
 from cfft.errors import ConfigError, PluginError, Problems, unknown_name
 from cfft.plugin.kinds import KINDS
@@ -25,6 +27,7 @@ from cfft.step.interfaces import COUNTERFACTUAL, RESERVED_LABELS, Task, Teacher
 from cfft.step.needs import needs_of
 
 _FILES = ("name", "pretrained", "prompts")
+_OF_THE_WHOLE = ("seed", "split_seed", "cfft", "plugins")
 _NO_MODEL = "no model is chosen: give --model NAME, as in --model ViT-B-32 --pretrained openai"
 
 
@@ -59,11 +62,28 @@ class ChosenView:
 
 
 @attrs.frozen
+class Stage:
+    """Hold a run that is trained before the main one; see StageTable."""
+
+    name: str
+    config: RunConfig
+    seed: int
+    merged: bool
+
+    def table(self) -> dict[str, Any]:
+        """Return a table [[stage]] as TOML holds it; the seed is the main run's plus `seed`."""
+        said = self.config.to_dict()
+        config = {key: value for key, value in said.items() if key not in _OF_THE_WHOLE}
+        return {"name": self.name, "seed": self.seed, "merged": self.merged, "config": config}
+
+
+@attrs.frozen
 class RunConfig:
     """Hold everything that determines a run, resolved and checked.
 
     `mask`, `fill` and `cam` are None where no loss looks at counterfactual images. `views`: further
-    ones, by label. `average` and `merge` are None where none is chosen.
+    ones, by label. `average` and `merge` are None where none is chosen. `split_seed`: the seed that
+    images are split with, None for `seed`. `stages`: runs to train before this one.
     """
 
     seed: int
@@ -81,6 +101,13 @@ class RunConfig:
     adaptation: Chosen
     average: Chosen | None
     merge: Chosen | None
+    split_seed: int | None = None
+    stages: tuple[Stage, ...] = ()
+
+    @property
+    def images_seed(self) -> int:
+        """Return the seed that images are split and sampled with."""
+        return self.seed if self.split_seed is None else self.split_seed
 
     @property
     def architecture(self) -> str:
@@ -114,6 +141,8 @@ class RunConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as TOML and JSON hold it; what is None is left out."""
         tables: dict[str, Any] = {"seed": self.seed}
+        if self.split_seed is not None:
+            tables["split_seed"] = self.split_seed
         tables["cfft"] = {"version": version("cfft")}
         tables["model"] = _portable(values_of(self.model))
         tables["training"] = values_of(self.training)
@@ -122,6 +151,8 @@ class RunConfig:
         tables["teacher"] = [_table(chosen) for chosen in self.teachers]
         if self.views:
             tables["view"] = [view.table() for view in self.views]
+        if self.stages:
+            tables["stage"] = [stage.table() for stage in self.stages]
         tables["plugins"] = {c.plugin: c.version for c in self.strategies()}
         return tables
 
@@ -151,7 +182,7 @@ def _table(chosen: Chosen) -> dict[str, Any]:
     paths = {
         key: str(value.resolve())
         for key, value in attrs.asdict(chosen.strategy, recurse=False).items()
-        if isinstance(value, Path)
+        if isinstance(value, Path) and stage_of(value) is None
     }
     return {**head, **values_of(chosen.strategy), **paths}
 
@@ -163,9 +194,57 @@ def resolve(
 
     `without_model`: the problem where no layer names a model.
     """
+    return _resolved(registry, layers, without_model)
+
+
+def _resolved(
+    registry: Registry,
+    layers: Sequence[Layer],
+    without_model: str = _NO_MODEL,
+    earlier: Sequence[str] = (),
+) -> RunConfig:
+    """Resolve a run, or a stage of one: `earlier` are the stages that are trained before it."""
     problems = Problems()
     choices = choose(registry, layers, problems)
-    return build(registry, layers, choices, problems, without_model)
+    config = build(registry, layers, choices, problems, without_model)
+    tables, place = declared_stages(layers)
+    stages: list[Stage] = []
+    for table in tables:
+        with problems.noted(f"stage '{table.name}': "):
+            own = stage_layers(registry, layers, place, choices.picks, table)
+            known = [stage.name for stage in stages]
+            stages.append(_stage(registry, own, config, table, known))
+    problems += _unknown_stages(config, [*earlier, *(table.name for table in tables)])
+    problems.check()
+    return attrs.evolve(config, stages=tuple(stages))
+
+
+def _stage(
+    registry: Registry,
+    layers: Sequence[Layer],
+    main: RunConfig,
+    table: StageTable,
+    earlier: Sequence[str],
+) -> Stage:
+    """Resolve a stage; other draws than the main run's still split the images as it does."""
+    split = main.images_seed if table.seed else main.split_seed
+    seeds = Layer("main run", seed=main.seed + table.seed, split_seed=split)
+    config = _resolved(registry, [*layers, seeds], earlier=earlier)
+    if _table(config.suite) != _table(main.suite):
+        raise ConfigError("it has other images than the main run: leave its suite out")
+    if (config.model.name, config.model.pretrained) != (main.model.name, main.model.pretrained):
+        raise ConfigError("it starts from another model than the main run: leave its model out")
+    return Stage(table.name, config, table.seed, table.merged)
+
+
+def _unknown_stages(config: RunConfig, names: Sequence[str]) -> Iterator[str]:
+    """Refuse paths in stages that do not exist, or are not trained before."""
+    for chosen in config.strategies():
+        for name, value in attrs.asdict(chosen.strategy, recurse=False).items():
+            stage = stage_of(value) if isinstance(value, Path) else None
+            if stage is not None and stage not in names:
+                path = f"{chosen.kind}.{chosen.label}.{name}"
+                yield f"{path}: {unknown_name('stage', stage, names, 'trained before')}"
 
 
 def in_current_terms(config: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
@@ -210,9 +289,11 @@ def build(
     single: dict[str, Any] = {
         kind: next(iter(each), None) for kind, each in chosen.items() if kind not in LISTS
     }
-    seed = next((layer.seed for layer in reversed(layers) if layer.seed is not None), 0)
+    seeds = [layer.seed for layer in layers if layer.seed is not None]
+    splits = [layer.split_seed for layer in layers if layer.split_seed is not None]
     return RunConfig(
-        seed=seed,
+        seed=seeds[-1] if seeds else 0,
+        split_seed=splits[-1] if splits else None,
         model=model,
         training=training,
         losses=chosen["loss"],

@@ -254,6 +254,12 @@ def _configured(
 
 
 def _refuse_what_only_runs_have(config: RunConfig) -> None:
+    if config.stages:
+        names = ", ".join(stage.name for stage in config.stages)
+        raise ConfigError(
+            f"this recipe or file has stages ({names}), which cfft.run trains first: training_step "
+            "trains none, choose another one"
+        )
     for teacher in config.teachers:
         if Teacher.of(teacher.strategy).follows_average:
             raise ConfigError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
@@ -24,8 +25,12 @@ from cfft.step.interfaces import ModelSource, Refiller, Teacher
 from cfft.step.text import TextSide
 from cfft.training.batches import BatchPlan, plan_batches
 from cfft.training.schedule import Steps, count_steps, parse_interval
+from cfft.training.stages import StagedSource, StagePlaces
 from cfft.training.starting_model import check_head, describe_start, pretrained_model
 from cfft.training.text_towers import check_text_head, text_side
+
+Skipped = tuple[Mapping[str, str], ...]
+"""Records of unreadable images that were left out."""
 
 
 @attrs.frozen(eq=False)
@@ -37,7 +42,7 @@ class Prepared:
     """
 
     sets: SuiteSets
-    skipped: tuple[Mapping[str, str], ...]
+    skipped: Skipped
     batches: BatchPlan
     steps: Steps
     pretrained: Pretrained
@@ -49,29 +54,62 @@ class Prepared:
         return sets_fingerprint(every_set(self.sets))
 
 
-def prepare(config: RunConfig, processes: Processes, reporter: Reporter) -> Prepared:
+@attrs.frozen(eq=False)
+class CheckedImages:
+    """Remember images that were decoded once, so that runs on the same images share that."""
+
+    _found: dict[Any, tuple[SuiteSets, Skipped]] = attrs.field(factory=dict)
+
+    def readable(
+        self, sets: SuiteSets, config: RunConfig, processes: Processes, reporter: Reporter
+    ) -> tuple[SuiteSets, Skipped]:
+        """Decode every image, the one slow check; what is quick to find out comes before it."""
+        key = (config.suite.strategy, config.images_seed, config.training.skip_unreadable)
+        if key not in self._found:
+            self._found[key] = _readable_sets(sets, config, processes, reporter)
+        return self._found[key]
+
+
+def prepare(
+    config: RunConfig,
+    processes: Processes,
+    reporter: Reporter,
+    places: StagePlaces | None = None,
+    images: CheckedImages | None = None,
+) -> Prepared:
     """Open the images, check that everything fits together and build the pre-trained model.
 
-    `processes` share the decoding of the images; all return the same.
+    `processes` share the decoding of the images; all return the same. `places`: where the models of
+    stages lie. `images`: those that earlier calls have decoded.
     Raises ConfigError, DataError or WeightsError.
     """
     parse_interval(config.training.checkpoint_every)
-    opened = training_sets(config.suite.strategy, config.seed)
+    seed = config.images_seed
+    opened = training_sets(config.suite.strategy, seed)
     limit = config.training.limit_train
-    _batches(config, limited(opened, limit, config.seed), processes.count)
+    _batches(config, limited(opened, limit, seed), processes.count)
     pretrained = pretrained_model(config)
-    description = describe_start(config, pretrained, opened.classes, (config.seed,))
+    description = describe_start(config, pretrained, opened.classes, (seed,))
     check_head(pretrained, description)
     # teachers are loaded once with an empty head: their files may be missing or not fit
     empty = empty_classifier(pretrained, len(description.classes), description.normalised)
     text = text_side(config, pretrained, description.classes)
     check_text_head(config, description)
-    training_step(config, TeacherSource(empty, description), text=text)
-    readable, skipped = _readable_sets(opened, config, processes, reporter)
-    sets = limited(readable, limit, config.seed)
+    training_step(config, model_source(empty, description, places), text=text)
+    checked = images or CheckedImages()
+    readable, skipped = checked.readable(opened, config, processes, reporter)
+    sets = limited(readable, limit, seed)
     batches = _batches(config, sets, processes.count)
     steps = count_steps(config.training, batches.steps_per_epoch)
     return Prepared(sets, skipped, batches, steps, pretrained, description)
+
+
+def model_source(
+    start: Classifier, description: ModelDescription, places: StagePlaces | None
+) -> ModelSource:
+    """Return what gives teachers their models; `places`: where those of stages lie."""
+    source = TeacherSource(start, description)
+    return source if places is None else StagedSource(source, places)
 
 
 def training_step(
@@ -110,8 +148,7 @@ def _view(chosen: ChosenView) -> View:
 
 def _readable_sets(
     sets: SuiteSets, config: RunConfig, processes: Processes, reporter: Reporter
-) -> tuple[SuiteSets, tuple[Mapping[str, str], ...]]:
-    """Decode every image, the one slow check; what is quick to find out comes before it."""
+) -> tuple[SuiteSets, Skipped]:
     on_disk = stored((sets.train, sets.val, sets.test, *sets.ood))
     with reporter.task("checking images", sum(map(len, on_disk))) as advance:
         sets, found = check_suite(sets, config.training.skip_unreadable, advance, processes)

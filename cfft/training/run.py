@@ -1,21 +1,29 @@
-"""A run from its configuration to results.json: prepare, evaluate, train, evaluate again."""
+"""A run from its configuration to results.json, after the stages that it builds on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from cfft.config.resolve import RunConfig
 from cfft.plugin.registry import Registry
 from cfft.runtime.devices import make_accelerator, precision_of, processes_of
-from cfft.runtime.progress import Reporter, Silent
+from cfft.runtime.files import write_text
+from cfft.runtime.progress import Plan, Reporter, Silent
 from cfft.training.merging import require_enough
-from cfft.training.plan import make_plan
-from cfft.training.prepare import prepare
+from cfft.training.plan import make_plan, without_facts
+from cfft.training.prepare import CheckedImages, Prepared, prepare
 from cfft.training.results import RunResults
 from cfft.training.run_directory import RunDirectory, check_directory
 from cfft.training.session import Session
+from cfft.training.stages import StagePlaces, merged_stages, planned_stages
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 
 def run(
@@ -29,7 +37,8 @@ def run(
 ) -> RunResults | Mapping[str, Any]:
     """Fine-tune and evaluate as `config` says; return what results.json holds.
 
-    `out`: the run directory, new or, to resume, that of a run with the same configuration. With
+    `out`: the run directory, new or, to resume, that of a run with the same configuration. Stages
+    are complete runs in its folder `stages`, done first; everything is checked before that. With
     `dry_run` nothing is written and the plan's data is returned. `reporter` and run hooks are
     called in the main process only. Raises a CfftError that the user can fix, and
     KeyboardInterrupt on SIGINT or SIGTERM, once a checkpoint to resume from is written.
@@ -42,13 +51,85 @@ def run(
     if finished is not None:
         hears.noted(f"the run in {out} is already finished; these are its results")
         return finished
-    if config.merge is not None:
-        require_enough(config.merge.name, config.merge.strategy, 1)
+    for run_config in (config, *(stage.config for stage in config.stages)):
+        if run_config.merge is not None:
+            count = len(merged_stages(run_config, directory)) + 1
+            require_enough(run_config.merge.name, run_config.merge.strategy, count)
     for note in notes:
         hears.warned(note)
-    prepared = prepare(config, processes_of(accelerator), hears)
-    plan = make_plan(config, prepared, out, accelerator.device.type, precision_of(accelerator))
+    runs = _Runs(registry, directory, hears)
+    stages = planned_stages(config, directory, registry)
+    pending = StagePlaces(directory.stages, [e.name for e in stages if e.results is None])
+    plans = {
+        each.name: runs.planned(each.config, each.directory, pending, accelerator)[1]
+        for each in stages
+    }
+    prepared, plan = runs.planned(config, directory, pending, accelerator, plans)
     hears.planned(plan)
     if dry_run:
         return plan.data
-    return Session(config, registry, directory, prepared, accelerator, hears).run()
+    if not stages:
+        return runs.session(config, directory, prepared, accelerator).run()
+    del prepared
+    toml = config.to_toml()
+    processes_of(accelerator).on_main(lambda: _write_anew(directory, toml))
+    for number, each in enumerate(stages, start=1):
+        hears.noted(f"stage '{each.name}', {number} of {len(stages)}: {each.directory.root}")
+        if each.results is not None:
+            hears.noted("it is already finished")
+        else:
+            runs.do(each.config, each.directory)
+    hears.noted(f"all stages are finished; the run itself: {out}")
+    return runs.do(config, directory)
+
+
+@attrs.frozen(eq=False)
+class _Runs:
+    """Do the runs of one run directory: the main one and its stages, on images decoded once."""
+
+    registry: Registry
+    main: RunDirectory
+    reporter: Reporter
+    images: CheckedImages = attrs.field(factory=CheckedImages)
+
+    def planned(
+        self,
+        config: RunConfig,
+        directory: RunDirectory,
+        places: StagePlaces,
+        accelerator: Accelerator,
+        stages: Mapping[str, Plan] = MappingProxyType({}),
+    ) -> tuple[Prepared, Plan]:
+        """Check that a run can be done, and plan it."""
+        processes = processes_of(accelerator)
+        prepared = prepare(config, processes, self.reporter, places, self.images)
+        device, precision = accelerator.device.type, precision_of(accelerator)
+        plan = make_plan(config, prepared, directory.root, device, precision, stages)
+        return prepared, plan
+
+    def do(self, config: RunConfig, directory: RunDirectory) -> RunResults:
+        """Do a run whose plan has been shown."""
+        accelerator = make_accelerator(config.training.precision)
+        places = StagePlaces(self.main.stages)
+        prepared, plan = self.planned(config, directory, places, accelerator)
+        self.reporter.planned(without_facts(plan))
+        return self.session(config, directory, prepared, accelerator).run()
+
+    def session(
+        self,
+        config: RunConfig,
+        directory: RunDirectory,
+        prepared: Prepared,
+        accelerator: Accelerator,
+    ) -> Session:
+        """Return the session of a run that is prepared."""
+        places = StagePlaces(self.main.stages)
+        return Session(
+            config, self.registry, directory, prepared, accelerator, self.reporter, places
+        )
+
+
+def _write_anew(directory: RunDirectory, config: str) -> None:
+    """Store what the stages belong to, so that they can be resumed."""
+    directory.stages.mkdir(parents=True, exist_ok=True)
+    write_text(directory.config, config)

@@ -32,8 +32,8 @@ class RunDirectory:
     `config`: the resolved configuration. `metrics`: one JSON object per line, per interval of steps
     and per epoch. `sheet`: images of what the mask hides and the fill makes, before fine-tuning.
     `last`: the checkpoint to resume from. `best`: that with the best validation accuracy, or what
-    was merged with it, and then `unmerged` is the one before the merge. `results`: a run that has
-    them is finished.
+    was merged with it, and then `unmerged` is the one before the merge. `stages`: the folder of
+    the runs that this one builds on. `results`: a run that has them is finished.
     """
 
     root: Path
@@ -44,6 +44,11 @@ class RunDirectory:
     best: Path = attrs.field(init=False, default=_within("checkpoints", "best"))
     unmerged: Path = attrs.field(init=False, default=_within("checkpoints", "unmerged"))
     results: Path = attrs.field(init=False, default=_within("results.json"))
+    stages: Path = attrs.field(init=False, default=_within("stages"))
+
+    def stage(self, name: str) -> RunDirectory:
+        """Return the directory of a run that this one builds on."""
+        return RunDirectory(self.stages / name)
 
     def predictions(self, name: str, *, before: bool = False) -> Path:
         """Predictions for a set, of the final model or of the one before fine-tuning."""
@@ -56,8 +61,10 @@ class RunDirectory:
         return parse_toml(read_text(self.config, what), f"{what} {self.config}")
 
     def read_seed(self) -> int:
-        """Return the seed of its configuration; raises ConfigError."""
-        return parse_seed(self.read_config().get(SEED.name, SEED.default), f"{self.config}: seed")
+        """Return the seed that its images are split with; raises ConfigError."""
+        config = self.read_config()
+        found = config.get("split_seed", config.get(SEED.name, SEED.default))
+        return parse_seed(found, f"{self.config}: seed")
 
     def read_results(self) -> RunResults | None:
         """Return the results of a finished run, None of any other.
@@ -77,33 +84,44 @@ class RunDirectory:
         return hashlib.sha256(self.results.read_bytes()).hexdigest()
 
 
+def is_begun(run: RunDirectory) -> bool:
+    """Tell whether a directory holds a run to resume: one with a checkpoint, or with stages."""
+    return run.config.is_file() and (is_checkpoint(run.last) or run.stages.is_dir())
+
+
 def check_directory(
     run: RunDirectory, config: RunConfig, registry: Registry, *, resume: bool
 ) -> list[str]:
     """Check that a run may write to its directory, and return what is unusual about it.
 
-    A new run needs one that is empty or does not exist; a resumed one its checkpoint and the
-    configuration that it was started with. Raises ConfigError.
+    A new run needs one that is empty or does not exist; a resumed one its checkpoint, or that of
+    its stages, and the configuration that it was started with. Raises ConfigError.
     """
-    if resume:
-        return _check_resumable(run, config, registry)
-    remedy = ", or --resume to continue the run in it" if is_checkpoint(run.last) else ""
-    check_free(run.root, remedy)
-    return []
-
-
-def _check_resumable(run: RunDirectory, config: RunConfig, registry: Registry) -> list[str]:
-    if not is_checkpoint(run.last) or not run.config.is_file():
+    if not resume:
+        check_free(run.root, ", or --resume to continue the run in it" if is_begun(run) else "")
+        return []
+    if not is_begun(run):
         raise ConfigError(
             f"--resume: {run.root} holds no run to resume (no {run.last.relative_to(run.root)} "
             "or no config.toml): omit --resume to start one"
         )
+    return check_run(run, config, registry)
+
+
+def check_run(run: RunDirectory, config: RunConfig, registry: Registry) -> list[str]:
+    """Check that a directory holds no other run than `config` says; return what is unusual.
+
+    Raises ConfigError for another one, WeightsError for a damaged checkpoint.
+    """
+    if not run.config.is_file():
+        return []
     before, now = in_current_terms(run.read_config(), registry), config.to_dict()
     settings = same_run(before, now)
     if not settings:
         head = f"--resume: the run in {run.root} was started with another configuration:"
         tail = "leave these options out, or start a new run in another --out"
         raise ConfigError(head, *(f"  {line}" for line in settings.differences), tail)
-    verify(run.last)
+    if is_checkpoint(run.last):
+        verify(run.last)
     versions = same_versions(before, now).differences
     return [f"the run was started with another version: {line}" for line in versions]

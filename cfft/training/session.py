@@ -16,7 +16,7 @@ from cfft.errors import ConfigError
 from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint, is_checkpoint
 from cfft.model.description import ModelDescription
-from cfft.model.rebuild import TeacherSource, empty_classifier
+from cfft.model.rebuild import empty_classifier
 from cfft.plugin.registry import Registry
 from cfft.runtime.devices import processes_of, surroundings
 from cfft.runtime.files import replacing, write_text
@@ -25,14 +25,17 @@ from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading
 from cfft.scoring.predictions import Predictions
 from cfft.step.engine import TrainingStep
+from cfft.step.interfaces import ModelSource
 from cfft.step.text import TextSide
 from cfft.training.averaging import WeightAverage
+from cfft.training.coverage import coverage_notes, coverage_warnings, measure_coverage
 from cfft.training.evaluator import Evaluator
 from cfft.training.merging import merge_best
 from cfft.training.optimisation import Optimisation
-from cfft.training.prepare import Prepared, training_step
+from cfft.training.prepare import Prepared, model_source, training_step
 from cfft.training.results import Gains, MergeResults, ModelResults, RunResults
 from cfft.training.run_directory import RunDirectory
+from cfft.training.stages import StagePlaces, merged_stages
 from cfft.training.starting_model import with_starting_head
 from cfft.training.state import RunState
 from cfft.training.text_towers import text_side
@@ -54,7 +57,9 @@ class Session:
         prepared: Prepared,
         accelerator: Accelerator,
         reporter: Reporter,
+        places: StagePlaces | None = None,
     ) -> None:
+        self.places = places
         self.config, self.directory, self.prepared = config, directory, prepared
         self.accelerator, self.reporter = accelerator, reporter
         self.processes = processes_of(accelerator)
@@ -79,6 +84,7 @@ class Session:
         )
         final = self._plain(step.student)
         if stored is None:
+            state.hidden = self._hidden(step)
             self._begin(trainer, step)
         else:
             trainer.restore(stored)
@@ -103,8 +109,10 @@ class Session:
             final.load_weights(weights)
             return self.measuring.validation_top1(final)
 
+        stages = merged_stages(self.config, self.directory)
         return merge_best(
-            *(self.config.merge, self.start.weights, (), self.directory, measure, self.processes)
+            *(self.config.merge, self.start.weights, stages, self.directory, measure),
+            self.processes,
         )
 
     def _restored(self, stored: Checkpoint) -> RunState:
@@ -156,7 +164,7 @@ class Session:
         features = partial(self.measuring.training_features, pretrained.encoder)
         start = with_starting_head(pretrained, description, features)
         self.start = start.classifier  # it shares the encoder with what was prepared
-        source = TeacherSource(start.classifier, description)
+        source = model_source(start.classifier, description, self.places)
         text = text_side(self.config, pretrained, description.classes)
         self.average = self._average(source, text)
         averaged = None if self.average is None else self.average.model
@@ -166,7 +174,7 @@ class Session:
             self._set_variance(step, label, state.feature_variances)
         return step
 
-    def _average(self, source: TeacherSource, text: TextSide | None) -> WeightAverage | None:
+    def _average(self, source: ModelSource, text: TextSide | None) -> WeightAverage | None:
         if self.config.average is None:
             return None
         model = source.pretrained().to(self.accelerator.device).requires_grad_(False)
@@ -182,6 +190,18 @@ class Session:
 
         sets, preprocessing = self.prepared.sets, self.prepared.pretrained.preprocessing
         return sample_sheet(step, sets.train, sets.classes, preprocessing, self.config.seed)
+
+    def _hidden(self, step: TrainingStep) -> dict[str, float]:
+        """Measure what the views hide; say so, and warn of what is likely to be a mistake."""
+        sets, preprocessing = self.prepared.sets, self.prepared.pretrained.preprocessing
+        measured = (step, sets.train, preprocessing, self.prepared.batches.micro, self.config.seed)
+        found = self.processes.from_main(lambda: measure_coverage(*measured))
+        warnings = [*coverage_warnings(self.config, found)]
+        for message in warnings:
+            self.reporter.warned(message)
+        for message in () if warnings else coverage_notes(self.config, found):
+            self.reporter.noted(message)
+        return {label: coverage.share for label, coverage in found.items()}
 
     def _set_variance(self, step: TrainingStep, label: str, known: dict[str, float]) -> None:
         teacher = step.teacher(label)
@@ -219,6 +239,7 @@ class Session:
             classes=tuple(sets.classes),
             absent=dict(sets.absent),
             skipped=self.prepared.skipped,
+            hidden=state.hidden,
             epochs=state.epoch,
             best_epoch=state.best_epoch,
             best_val_top1=state.best_top1,

@@ -17,6 +17,7 @@ from cfft.errors import ConfigError
 from cfft.model import checkpoint
 from cfft.plugin.registry import Registry
 from cfft.runtime.progress import Silent
+from cfft.testing import tiny_classifier
 from cfft.training import session
 from cfft.training.run import run
 
@@ -114,4 +115,4 @@ def test_an_own_loop_has_no_average_to_follow(tmp_path: Path) -> None:
     config.write_text('[average]\nuse = "ema"\n[[loss]]\nuse = "logit-kl"\nteacher = "average"\n')
 
     with pytest.raises(ConfigError, match="training_step has none"):
-        cfft.training_step(cfft.testing.tiny_classifier(), config=config)
+        cfft.training_step(tiny_classifier(), config=config)

@@ -68,7 +68,9 @@ def run(
 
 
 def _how_to_resume(out: Path) -> str:
-    if not (out / "checkpoints" / "last").exists():
+    from cfft.training.run_directory import RunDirectory, is_begun  # torch comes with it
+
+    if not is_begun(RunDirectory(out)):
         return "interrupted before there was anything to save"
     return f"interrupted; continue with: cfft run --resume --out {shlex.quote(str(out))}"
 

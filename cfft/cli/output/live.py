@@ -54,7 +54,7 @@ class Lines(Quiet):
     def planned(self, plan: Plan) -> None:
         print_plan(self.out, plan)
         super().planned(plan)
-        self.clock.total = plan.data["steps"]["total"]
+        self.clock, self.best = Clock(plan.data["steps"]["total"]), float("inf")
         self.epochs = plan.data["config"]["training"]["epochs"]
 
     def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
