@@ -21,8 +21,9 @@ class Pretrained:
 
     `encode_text`: list of n prompts -> [n, D] un-normalised, or None without a text tower.
     `text`: the text tower, for objectives that read prompts: a module that turns a list of n
-    prompts into features [n, D], un-normalised and in the graph, on the device of its parameters,
-    one of which is `logit_scale`; None without one.
+    prompts, however many, into features [n, D], un-normalised and in the graph, on the device of
+    its parameters, one of which is `logit_scale`; a deep copy has weights of its own. It may have
+    `words`, a tuple of those that are one token each. None without a text tower.
     `templates`: named lists of prompt templates with `{}` for the class name.
     `own_head`: the backbone's own classifier, or None. `normalised`: whether heads act on
     L2-normalised features. `identity`: facts that two weight files must share to be

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cfft.config.layers import Layer
 from cfft.config.resolve import RunConfig
@@ -85,6 +86,24 @@ def test_two_processes_train_and_evaluate_as_one_does(on_one_and_two: tuple[Path
     assert kept[0]["names"].tolist() == kept[1]["names"].tolist()
     np.testing.assert_allclose(kept[0]["logits"], kept[1]["logits"], atol=2e-2)
     np.testing.assert_allclose(heads[0], heads[1], atol=1e-3)
+
+
+def test_two_processes_train_a_text_tower_as_one_does(
+    configure: Callable[..., RunConfig], layer: Layer, registry: Registry, tmp_path: Path
+) -> None:
+    layer.choose("task", ["contrastive"])
+    layer.choose("loss", [])
+    layer.choose("average", ["ema"])
+    one, two = tmp_path / "one", tmp_path / "two"
+    config = configure(epochs=1, batch_size=8, micro_batch=2, lr=1e-4)
+
+    run(config, registry, one)
+    run_on_two(one / "config.toml", two, tmp_path / "script.py")
+
+    towers = [checkpoint.load(out / "checkpoints" / "last").trained for out in (one, two)]
+    assert towers[0].keys() == towers[1].keys()
+    assert {"text.logit_scale", "averaged-text.logit_scale"} <= towers[0].keys()
+    torch.testing.assert_close(*towers, rtol=1e-3, atol=1e-3)
 
 
 def test_two_processes_merge_the_same_after_training(
