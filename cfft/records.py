@@ -36,11 +36,13 @@ class Batch:
     """Hold images and labels as the data set gives them.
 
     `images`: [B, 3, H, W], floating point in 0..1, before the model's normalisation.
-    `labels`: [B], int64, 0 <= label < K.
+    `labels`: [B], int64, 0 <= label < K. `progress`: share of the optimiser steps of training that
+    are done, 0 at the first one and less than 1 at the last, None outside a run.
     """
 
     images: Tensor
     labels: Tensor
+    progress: float | None = None
 
     def __attrs_post_init__(self) -> None:
         _check(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ VIEW_KINDS = ("mask", "fill", "cam")
 _OLD_TRAIN = "training.train"  # what chose the adaptation before there was that kind
 LISTS = SEVERAL
 COMMAND_LINE = "command line"
-SEED = Param("seed", int, 0, "seed of every draw: order of images, splits, masks, fills", ge=0)
+SEED = Param("seed", int, 0, "seed of every draw: image order, splits, masks, fills", ge=0)
 _IGNORED = ("cfft", "plugins")
 
 
@@ -150,6 +151,13 @@ def recipe_summary(name: str) -> str:
 def read_defaults() -> Layer:
     """Read the defaults that lie below every recipe."""
     return parse_layer(_recipe_text("defaults"), "defaults")
+
+
+@cache
+def usual(kind: str) -> str:
+    """Return the strategy that a run uses where nothing is said."""
+    (choice,) = read_defaults().chosen[kind]
+    return choice.use
 
 
 def _recipe_text(name: str) -> str:

@@ -17,9 +17,9 @@ from cfft.evaluation.models.followed import followed_teachers
 from cfft.evaluation.models.load import load_for_classes
 from cfft.plugin.params import declaration, values_of
 from cfft.plugin.registry import Registry
-from cfft.records import Preprocessing
+from cfft.records import MaskSelection, Preprocessing
 from cfft.runtime.devices import make_accelerator
-from cfft.runtime.progress import Reporter
+from cfft.runtime.progress import Reporter, Silent
 from cfft.step.engine import refilled
 from cfft.step.interfaces import Cam, Refiller
 from cfft.step.passes import CleanPass, FrozenTeacher
@@ -77,7 +77,7 @@ def draw_preview(
     teachers = followed_teachers(configs, classes, accelerator, reporter)
     drawn = (combinations, images, classes, found.preprocessing, rows, config.seed)
     with accelerator.autocast():
-        return preview_sheet(classifier, *drawn, teachers)
+        return preview_sheet(classifier, *drawn, teachers, reporter)
 
 
 def preview_sheet(
@@ -89,24 +89,31 @@ def preview_sheet(
     rows: int,
     seed: int,
     teachers: Mapping[str, FrozenTeacher] = MappingProxyType({}),
+    reporter: Reporter | None = None,
 ) -> Figure:
     """Draw `rows` images of as many classes as possible: original, maps, masks, counterfactuals.
 
     Maps are of the true label, from a pass like that of training. A mask that several fills or maps
     share is drawn once. With one combination, the image is that of a run's own sheet with as many
     rows. `teachers`: by label, those that maps or masks follow. Raises what fills raise where there
-    are too few images for them.
+    are too few images for them. `reporter`: hears how much each mask hides on average.
     """
     classifier.eval().requires_grad_(False)
     count = max(rows, *(Refiller.of(each.fill.strategy).smallest_batch for each in combinations))
     batch = sample_batch(images, count, preprocessing, classifier.head.weight.device)
     names = [classes[label] for label in batch.labels.tolist()]
     clean = CleanPass.of(classifier, batch, teachers)
-    return draw_columns(_columns(clean, combinations, seed), names[:rows])
+    columns = _columns(clean, combinations, seed, reporter or Silent())
+    return draw_columns(columns, names[:rows])
 
 
-def _columns(clean: CleanPass, combinations: Sequence[Combination], seed: int) -> list[SheetColumn]:
-    """Make the columns of all combinations from left to right, each once."""
+def _columns(
+    clean: CleanPass, combinations: Sequence[Combination], seed: int, reporter: Reporter
+) -> list[SheetColumn]:
+    """Make the columns of all combinations from left to right, each once.
+
+    The reporter hears how much each mask hides on average.
+    """
     several_cams = len({each.cam.strategy for each in combinations}) > 1
     batch, images = clean.batch, clean.batch.images
     maps: dict[Cam, SheetColumn] = {}
@@ -123,12 +130,20 @@ def _columns(clean: CleanPass, combinations: Sequence[Combination], seed: int) -
             maps.setdefault(cam.strategy, map_column(selection.scores, images, heading))
         heading = title(mask, values_of(mask.strategy), notes)
         hidden = (heading, selection.hidden.cpu().numpy().tobytes())
-        others.setdefault(hidden, hidden_column(selection, images, heading))
+        if hidden not in others:
+            others[hidden] = hidden_column(selection, images, heading)
+            reporter.noted(_hides(heading, selection))
         key = (*hidden, fill.strategy)
         if key not in others:
             made = refilled(fill.strategy, batch, selection, draw("fill"))
             others[key] = counterfactual_column(made, title(fill, _changed(fill)))
     return [SheetColumn("original", images), *maps.values(), *others.values()]
+
+
+def _hides(heading: str, selection: MaskSelection) -> str:
+    name = ", ".join(filter(None, heading.split("\n")))
+    share, count = 100 * selection.hidden.float().mean().item(), len(selection.hidden)
+    return f"{name}: hides {share:.0f} % of an image on average ({count} images)"
 
 
 def title(chosen: Chosen, values: Mapping[str, Any], notes: Sequence[str] = ()) -> str:

@@ -57,6 +57,17 @@ def recompute(
     return results
 
 
+def measured_runs(runs: Sequence[str]) -> dict[str, MeasuredModel]:
+    """Return the models of finished runs by directory, from their stored predictions.
+
+    Raises ConfigError, DataError as `recompute` does.
+    """
+    sources = read_sources(runs)
+    known, space = len(sources[0].said.classes), _common_space(sources)
+    models = [_measured(*each, known, space, None) for each in _stored(sources)]
+    return {model.identity.source: model for model in models}
+
+
 def _measured(
     model: EvaluatedModel,
     paths: Mapping[str, Path],

@@ -20,22 +20,30 @@ class Adaptation(Interface):
 
     @abstractmethod
     def attach(self, model: Classifier, rng: torch.Generator) -> Sequence[nn.Parameter]:
-        """Return the parameters to train, in a fixed order; cfft freezes all others.
+        """Return the parameters to train; cfft freezes all others.
 
-        Adapters are parametrizations (torch.nn.utils.parametrize) of the model's own parameters,
-        so that every stored model has plain weights: cfft stores what they compute. They start as
-        the identity. `rng`: CPU generator for their first values.
+        `model.encoder.layers()` names blocks, their linear weights, norms and output, whichever
+        library built the encoder. Adapters are parametrizations (torch.nn.utils.parametrize) of the
+        model's own parameters, so that every stored model has plain weights: cfft stores what they
+        compute. They start as the identity, and only once is a tensor registered that they share.
+        Weight decay acts on what is returned like on any parameter: it pulls adapters towards the
+        model that training started from. `rng`: CPU generator for their first values.
         """
 
     def begin_step(self, model: Classifier, rng: torch.Generator) -> None:
         """Draw what changes from step to step, such as which adapters are dropped.
 
-        Called before every forward pass over a micro-batch in training. `rng`: CPU generator of
-        the step. Default: nothing.
+        Called before every forward pass over a micro-batch in training, in each process with draws
+        of its own. `rng`: CPU generator of that micro-batch, on which everything drawn depends:
+        nothing is kept from step to step. Default: nothing.
         """
 
     def end_training(self, model: Classifier) -> None:
-        """Undo what holds in training alone; called before weights are read. Default: nothing."""
+        """Undo what holds in training alone; default: nothing.
+
+        Called before weights are read, often and in any state: after it they must not depend on
+        what the last `begin_step` drew.
+        """
 
 
 class Average(Interface):

@@ -43,7 +43,7 @@ _RESERVED = ("use", "label")
 
 @attrs.frozen
 class Param:
-    """Describe one parameter of a strategy.
+    """Describe one parameter of a strategy; --help leaves those that are `rare` to --help-all.
 
     `given`: other defaults by context. A key is a kind ("fill") or an earlier parameter of the
     same strategy; its value maps the chosen name or value to the default that then holds, `...`
@@ -59,6 +59,7 @@ class Param:
     le: float | None = None
     lt: float | None = None
     given: Mapping[str, Mapping[Any, Any]] = attrs.field(factory=dict)
+    rare: bool = False
 
     @property
     def required(self) -> bool:
@@ -220,15 +221,17 @@ def param(
     le: float | None = None,
     lt: float | None = None,
     given: Mapping[str, Mapping[Any, Any]] | None = None,
+    rare: bool = False,
 ) -> Any:
     """Declare a parameter of a strategy with its default, help text and range.
 
     Without a default the user has to give a value. Allowed types: bool, int, float, str, Path,
     Literal, tuples of these, and any of them or None. `given` holds other defaults by context:
     `given={"fill": {"multi": 0.6}}`, or by an earlier parameter of the same strategy that is not
-    none: `given={"share": {...: None}}`.
+    none: `given={"share": {...: None}}`. `rare`: --help-all shows it, --help does not.
     """
     limits = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "given": given or {}}
+    limits["rare"] = rare
     return attrs.field(default=default, kw_only=True, metadata={_METADATA: limits})
 
 

@@ -22,6 +22,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "lines": summary.lines,
         "baseline": summary.baseline,
         "differences": summary.material.differences,
+        "frontiers": [source.found for source in summary.material.frontiers],
         "runs": [
             {"run": run.label, "group": run.group, "config": run.config}
             for run in summary.material.runs

@@ -13,6 +13,7 @@ from cfft.report.as_json import as_json
 from cfft.report.confusion import confusions
 from cfft.report.figures.ensembles import ensembles
 from cfft.report.figures.figures import Figure, images
+from cfft.report.figures.frontier import frontier
 from cfft.report.figures.heatmaps import heat_maps
 from cfft.report.figures.scatter import scatter
 from cfft.report.figures.training import curves
@@ -21,6 +22,7 @@ from cfft.report.summary import Summary
 from cfft.report.tables.accuracies import accuracy_tables
 from cfft.report.tables.configurations import configuration, versions
 from cfft.report.tables.formats import WRITERS
+from cfft.report.tables.frontier import equal_id, points_above
 from cfft.report.tables.mistakes import most_frequent
 from cfft.runtime.files import appearing, check_free
 
@@ -50,9 +52,15 @@ def _content(summary: Summary) -> Content:
     material = summary.material
     found = confusions(summary.groups, material.classes)
     shown = found[:MOST_CONFUSIONS]
-    others = (configuration(material.runs), versions(material.runs), most_frequent(found))
+    others = (
+        equal_id(summary),
+        points_above(summary),
+        configuration(material.runs),
+        versions(material.runs),
+        most_frequent(found),
+    )
     trained = curves(material.runs, summary.configurations)
-    figures = (scatter(summary), ensembles(summary), trained, heat_maps(shown))
+    figures = (scatter(summary), frontier(summary), ensembles(summary), trained, heat_maps(shown))
     return Content(
         summary,
         {table.name: table for table in (*accuracy_tables(summary), *others) if table.rows},

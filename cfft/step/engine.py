@@ -110,9 +110,14 @@ class TrainingStep(nn.Module):
         """Return the teacher of that label, to set its `feature_variance` on."""
         return cast(FrozenTeacher, self.teachers[f"teacher {label}"])
 
-    def forward(self, images: Tensor, labels: Tensor, draw: Draw) -> dict[str, Tensor]:
-        """Return "total" and every un-weighted term by name: scalar tensors in the graph."""
-        result = self.measure(Batch(images, labels), draw)
+    def forward(
+        self, images: Tensor, labels: Tensor, draw: Draw, progress: float | None = None
+    ) -> dict[str, Tensor]:
+        """Return "total" and every un-weighted term by name: scalar tensors in the graph.
+
+        `progress`: as in Batch, for strategies that change over training.
+        """
+        result = self.measure(Batch(images, labels, progress), draw)
         return {"total": result.total, **{term.name: term.value for term in result.terms}}
 
     def measure(self, batch: Batch, draw: Draw) -> StepResult:
@@ -133,16 +138,31 @@ class TrainingStep(nn.Module):
         text = None if self.text is None else self.text.at(draw("text"))
         return StepOutputs(batch, clean.clean, views, taught, weights, text)
 
+    def selections(self, batch: Batch, draw: Draw) -> dict[str, MaskSelection]:
+        """Return what each view hides, by label; no fill runs and no second pass is made."""
+        if not self.views:
+            return {}
+        clean = self._clean(batch)
+        return {label: self._selection(clean, label, draw) for label in self.views}
+
+    def _clean(self, batch: Batch) -> CleanPass:
+        teachers = {label: self.teacher(label) for label in self.labels}
+        return CleanPass.of(self.student, batch, teachers)
+
+    def _selection(self, clean: CleanPass, label: str, draw: Draw) -> MaskSelection:
+        view = self.views[label]
+        seen = clean.seen_by(view.cam, draw(_purpose("mask", label)))
+        return view.mask.select(clean.batch, seen)
+
     def _views(self, batch: Batch, draw: Draw) -> tuple[CleanPass, dict[str, ViewOutputs]]:
         if not self.views:
             return CleanPass.without_maps(self.student, batch), {}
-        teachers = {label: self.teacher(label) for label in self.labels}
-        clean = CleanPass.of(self.student, batch, teachers)
+        clean = self._clean(batch)
         made: dict[str, ViewOutputs] = {}
         for label, view in self.views.items():
-            mask_rng, fill_rng = (draw(_purpose(kind, label)) for kind in ("mask", "fill"))
-            selection = view.mask.select(batch, clean.seen_by(view.cam, mask_rng))
-            counterfactual = refilled(view.fill, batch, selection, fill_rng)
+            selection = self._selection(clean, label, draw)
+            rng = draw(_purpose("fill", label))
+            counterfactual = refilled(view.fill, batch, selection, rng)
             made[label] = ViewOutputs(selection, counterfactual)
         outputs = clean.clean
         return clean.released(), {

@@ -13,10 +13,11 @@ from cfft.model.interfaces import Adaptation, Average, Merge
 from cfft.plugin.interface import Interface, misspelling
 from cfft.plugin.params import Declaration, declaration, values_of
 from cfft.step.interfaces import AuxLoss, Cam, MaskSelector, Refiller, Task, Teacher
+from cfft.testing.adaptation_kind import check_adaptation
 from cfft.testing.guard import must
 from cfft.testing.model_kinds import check_backbone, check_suite, check_teacher
 from cfft.testing.step_kinds import check_cam, check_fill, check_loss, check_mask, check_task
-from cfft.testing.weight_kinds import check_adaptation, check_average, check_merge
+from cfft.testing.weight_kinds import check_average, check_merge
 
 _SUMMARY_LENGTH = 80
 _BEHAVIOUR: Mapping[str, Callable[..., None]] = {

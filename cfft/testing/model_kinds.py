@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from itertools import chain
 from typing import Any
 
 import torch
+from torch import nn
 
 from cfft.data.consistency import every_set, inconsistencies
 from cfft.data.sets import damage
@@ -50,6 +52,24 @@ def check_backbone(who: str, backbone: Backbone, model: str, weights: str | None
         wanted = (2, pretrained.encoder.dim)
         must(encoded == wanted, f"{who}: encode_text must give {list(wanted)}, got {list(encoded)}")
         must(bool(pretrained.templates), f"{who} has a text tower, so it needs templates")
+    if pretrained.text is not None:
+        _check_text(who, pretrained.text, pretrained.encoder.dim)
+
+
+def _check_text(who: str, tower: nn.Module, dim: int) -> None:
+    prompts = ["a dog", "a cat"]
+    parameters = dict(tower.named_parameters())
+    must("logit_scale" in parameters, f"{who}: text must have a parameter logit_scale")
+    features = tower(prompts)
+    shape = list(features.shape)
+    must(shape == [2, dim], f"{who}: text must give {[2, dim]}, got {shape}")
+    must(features.requires_grad, f"{who}: text must give features in the graph")
+    copy = deepcopy(tower)
+    with torch.no_grad():
+        for parameter in copy.parameters():
+            parameter.add_(1)
+    alone = torch.equal(tower(prompts), features)
+    must(alone, f"{who}: a deep copy of text must have weights of its own")
 
 
 def _facts(pretrained: Pretrained) -> tuple[Preprocessing, dict[str, torch.Size]]:

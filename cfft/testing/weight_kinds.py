@@ -1,4 +1,4 @@
-"""Rules of the kinds that act on weights: adaptation, average and merge."""
+"""Rules of the kinds that act on the weights of whole models: average and merge."""
 
 from __future__ import annotations
 
@@ -8,51 +8,11 @@ import torch
 from torch import Tensor
 
 from cfft.encoder.fit import differences
-from cfft.model.interfaces import Adaptation, Average, Merge
+from cfft.model.interfaces import Average, Merge
 from cfft.testing.guard import leaves_alone, must
-from cfft.testing.models import tiny_batch, tiny_classifier
+from cfft.testing.models import tiny_classifier
 
 _STEPS = 50
-
-
-def check_adaptation(who: str, adaptation: Adaptation) -> None:
-    """Attach to a tiny model, train a step, and compare what is stored with what was trained."""
-    ways = Adaptation.of(adaptation)
-    plain, batch = tiny_classifier(), tiny_batch()
-    model, other = tiny_classifier(), tiny_classifier()
-    with leaves_alone(who, {"images": batch.images}):
-        trained, again = (list(ways.attach(each, _rng())) for each in (model, other))
-    must(bool(trained), f"{who}: attach returned no parameters to train")
-    _check_trained(who, model, trained)
-    same = len(trained) == len(again) and all(map(torch.equal, trained, again))
-    must(same, f"{who} must draw first values from rng alone")
-    wanted = plain(batch.images).features
-    ways.end_training(model)
-    _close(who, "attached and not yet trained, it", model(batch.images).features, wanted)
-    ways.begin_step(model, _rng())
-    encoded = model(batch.images)
-    (encoded.features.square().mean() + encoded.logits.square().mean()).backward()
-    with torch.no_grad():
-        for parameter in trained:
-            if parameter.grad is not None:
-                parameter.sub_(0.1 * parameter.grad)
-    ways.end_training(model)
-    problems = differences(plain.weights(), model.weights())
-    must(not problems, f"{who}: its weights are not those of a plain model: {problems}")
-    found = model(batch.images)
-    plain.load_weights(model.weights())
-    _close(who, "the stored model", plain(batch.images).features, found.features)
-
-
-def _check_trained(who: str, model: torch.nn.Module, trained: list[torch.nn.Parameter]) -> None:
-    own = {id(parameter) for parameter in model.parameters()}
-    must(all(id(p) in own for p in trained), f"{who} must return parameters of the model")
-    must(len({id(p) for p in trained}) == len(trained), f"{who} returned a parameter twice")
-
-
-def _close(who: str, what: str, found: Tensor, wanted: Tensor) -> None:
-    gap = float((found - wanted).detach().abs().max())
-    must(gap <= 1e-5, f"{who}: {what} must give the same features, they differ by {gap:.2g}")
 
 
 def check_average(who: str, average: Average) -> None:
@@ -78,6 +38,10 @@ def check_merge(who: str, merge: Merge) -> None:
     must(finite, f"{who} must return finite weights")
     again = merge.merge(start, tuned, _score)
     must(all(torch.equal(merged[k], again[k]) for k in merged), f"{who} must merge the same again")
+    if not Merge.of(merge).uses_start:
+        other = merge.merge(tuned[0], tuned, _score)
+        same = all(torch.equal(merged[k], other[k]) for k in merged)
+        must(same, f"{who} looks at start: leave uses_start out")
     itself = merge.merge(start, [start] * count, _score)
     gaps = [float((itself[k] - start[k]).abs().max()) for k in start]
     must(max(gaps) <= 1e-5, f"{who}: copies of one model must give that model")
@@ -87,7 +51,3 @@ def _score(weights: Mapping[str, Tensor], candidate: str) -> float:
     """Return a number in 0..1 that changes little where weights change little."""
     means = torch.stack([value.double().mean() for value in weights.values()])
     return float(torch.sigmoid(means.sum()))
-
-
-def _rng() -> torch.Generator:
-    return torch.Generator().manual_seed(0)

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from cfft.config.keywords import Keywords, given
-from cfft.config.layers import Layer, read_file
+from cfft.config.layers import Layer, read_file, usual
 from cfft.config.resolve import RunConfig, resolve
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
@@ -110,7 +110,9 @@ def _free_directory(config: RunConfig) -> Path:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("several processes need one run directory: give --out DIR")
     method = [c.name for view in config.all_views() for c in (view.mask, view.fill)]
-    method = method or [loss.name for loss in config.losses] or ["vanilla"]
+    method = method or [loss.name for loss in config.losses]
+    own_task = [] if config.task.name == usual("task") else [config.task.name]
+    method = [*own_task, *method] or ["vanilla"]
     stem = "-".join([config.suite.name, *method, f"seed{config.seed}"])
     return first_free(str(Path("runs", stem)))
 

@@ -18,12 +18,11 @@ from cfft.model.checkpoint import Checkpoint, is_checkpoint
 from cfft.model.interfaces import Merge
 from cfft.model.stored_weights import LazyWeights, StoredWeights
 from cfft.runtime.processes import Processes
-from cfft.training.results import MergeCandidate, MergeResults
+from cfft.training.results import MERGED, MergeCandidate, MergeResults
 from cfft.training.run_directory import RunDirectory
 
 Weights = Mapping[str, Tensor]
 Measure = Callable[[Weights], float]
-_MERGED = "merged"
 
 
 @attrs.frozen(eq=False)
@@ -105,13 +104,13 @@ def merge_best(
     tuned = StoredWeights([*stages, directory.unmerged])
     weights = merged_weights(chosen.name, chosen.strategy, LazyWeights(start), tuned, score)
     taken = score.known(weights)
-    top1 = score(weights, _MERGED) if taken is None else taken.val_top1
+    top1 = score(weights, MERGED) if taken is None else taken.val_top1
     merged = Checkpoint(weights, unmerged.model)
     processes.on_main(lambda: checkpoint.save(directory.best, merged))
     return MergeResults(
         merge=chosen.name,
         candidates=tuple(score.candidates),
-        chosen=_MERGED if taken is None else taken.candidate,
+        chosen=MERGED if taken is None else taken.candidate,
         val_top1=top1,
         unmerged_val_top1=own,
     )

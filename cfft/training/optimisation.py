@@ -43,6 +43,7 @@ class Optimisation:
         adaptation: Adaptation,
     ) -> None:
         self.training, self.batches, self.seed = training, batches, seed
+        self.total_steps = steps.total
         self.accelerator, self.student = accelerator, step.student
         self.adaptation = Adaptation.of(adaptation)
         self.parameters = _trained(step, adaptation, seed)
@@ -71,7 +72,7 @@ class Optimisation:
             share = len(images) / self.batches.share
             is_last = place == self.batches.accumulation - 1
             with nullcontext() if is_last else self.accelerator.no_sync(self._step):
-                values = self._measure(images, labels, number * self.batches.accumulation + place)
+                values = self._measure(images, labels, number, place)
                 self.accelerator.backward(values["total"] * share)
             for name, value in values.items():
                 sums[name] = sums.get(name, 0.0) + value.detach() * share
@@ -117,15 +118,17 @@ class Optimisation:
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(record["scaler"])
 
-    def _measure(self, images: Tensor, labels: Tensor, number: int) -> dict[str, Tensor]:
+    def _measure(self, images: Tensor, labels: Tensor, step: int, place: int) -> dict[str, Tensor]:
         batch = on_device(images, labels, self.accelerator)
+        number = step * self.batches.accumulation + place
 
         def draw(purpose: str) -> torch.Generator:
             return generator(self.seed, purpose, self.accelerator.process_index, number)
 
         self.adaptation.begin_step(self.student, draw("adaptation"))
+        progress = step / self.total_steps
         with parametrize.cached():  # adapters compute their weights once for all passes of the step
-            values: dict[str, Tensor] = self._step(batch.images, batch.labels, draw)
+            values: dict[str, Tensor] = self._step(batch.images, batch.labels, draw, progress)
         return values
 
     def _clip(self) -> Tensor:

@@ -111,11 +111,6 @@ def training_step(
     named = {"name": f"{description.backbone}:{description.rebuild}"} if description else {}
     resolved = _configured(keywords, _KINDS, (), named)
     _refuse_what_only_runs_have(resolved)
-    for who in terms_with_text(resolved):
-        raise ConfigError(
-            f"{who} compares images with prompts, which training_step cannot do, as the model that "
-            "it takes has no text tower any more: train with cfft.run or `cfft run`"
-        )
     classifier = student if isinstance(student, Classifier) else student.classifier
     source = TeacherSource(classifier, description) if description else _Copies(classifier)
     step = prepare.training_step(resolved, source, classifier)
@@ -271,6 +266,11 @@ def _refuse_what_only_runs_have(config: RunConfig) -> None:
                 f"teacher '{teacher.label}' follows an average that cfft.run keeps up: "
                 "training_step has none, choose another teacher"
             )
+    for who in terms_with_text(config):
+        raise ConfigError(
+            f"{who} compares images with prompts, which training_step cannot do, as the model that "
+            "it takes has no text tower any more: train with cfft.run or `cfft run`"
+        )
 
 
 def _features(

@@ -14,8 +14,9 @@ from cfft.data.suite import ImageSet, Suite
 from cfft.errors import counted
 from cfft.plugin.params import values_of
 from cfft.runtime.progress import Plan
-from cfft.step.interfaces import COUNTERFACTUAL
+from cfft.step.interfaces import COUNTERFACTUAL, MaskSelector
 from cfft.training.batches import NEGLIGIBLE, fuller_batch
+from cfft.training.coverage import declared_share
 from cfft.training.prepare import Prepared
 from cfft.training.schedule import Steps
 
@@ -39,7 +40,7 @@ def make_plan(
         *_stage_facts(stages),
         *_model_facts(config, prepared),
         *_image_facts(config.suite.strategy, prepared),
-        *_objective_facts(config),
+        *_objective_facts(config, prepared),
         *_training_facts(config, prepared),
         ("machine", "device", f"{device}, {precision}"),
         ("machine", "out", str(out)),
@@ -94,14 +95,28 @@ def _image_facts(suite: Suite, prepared: Prepared) -> Iterator[Fact]:
         yield "images", "left out", f"{len(prepared.skipped)} unreadable"
 
 
-def _objective_facts(config: RunConfig) -> Iterator[Fact]:
+def _objective_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
     for view in config.all_views():
         own = "" if view.label == COUNTERFACTUAL else f"{view.label}: "
         for chosen in view.strategies():
             yield "objective", f"{own}{chosen.kind}", _spelled(chosen)
+        yield "objective", f"{own}hidden", _hidden(view.mask.strategy, prepared)
     yield "objective", "task", _spelled(config.task)
     for chosen in (*config.losses, *config.teachers):
         yield "objective", chosen.kind, _spelled(chosen)
+
+
+def _hidden(mask: MaskSelector, prepared: Prepared) -> str:
+    patches = _patches(prepared)
+    share = declared_share(mask, patches)
+    if share is None:
+        return "differs between images; measured before training begins"
+    return f"{round(share * patches)} of {patches} patches ({100 * share:.0f} %) of every image"
+
+
+def _patches(prepared: Prepared) -> int:
+    gh, gw = prepared.pretrained.encoder.grid
+    return gh * gw
 
 
 def _training_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
@@ -180,6 +195,10 @@ def _data(
             "effective": batches.batch,
         },
         "steps": attrs.asdict(prepared.steps),
+        "hidden": {
+            view.label: declared_share(view.mask.strategy, _patches(prepared))
+            for view in config.all_views()
+        },
         "device": device,
         "precision": precision,
         "warnings": list(warnings),
@@ -193,6 +212,11 @@ def _by_role(prepared: Prepared) -> Iterator[tuple[str, ImageSet]]:
 
 
 def _spelled(chosen: Chosen) -> str:
-    values = ", ".join(f"{key} {value}" for key, value in values_of(chosen.strategy).items())
+    given = {k: value for k, value in values_of(chosen.strategy).items() if value != "none"}
+    values = ", ".join(f"{key} {_words(value)}" for key, value in given.items())
     name = chosen.name if chosen.label == chosen.name else f"{chosen.label} = {chosen.name}"
     return f"{name} ({values})" if values else name
+
+
+def _words(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

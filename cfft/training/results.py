@@ -12,6 +12,9 @@ from cfft.runtime.json_files import SCHEMA
 from cfft.scoring.averages import ood_average
 from cfft.scoring.results import SetResult
 
+MERGED = "merged"
+"""The candidate that merged weights are where they were not tried under another name."""
+
 
 @attrs.frozen
 class ModelResults:
@@ -71,6 +74,7 @@ class MergeResults:
 class RunResults:
     """Hold what a finished run says in results.json; see docs/on-disk.md for each key.
 
+    `hidden`: the share of an image that each view hides on average, as training begins, by label.
     Files of older versions lack some of what has a default here.
     """
 
@@ -84,6 +88,7 @@ class RunResults:
     classes: tuple[str, ...] = ()
     absent: dict[str, str] = attrs.field(factory=dict)
     skipped: tuple[Mapping[str, str], ...] = ()
+    hidden: dict[str, float] = attrs.field(factory=dict)
     epochs: int = 0
     best_epoch: int = 0
     best_val_top1: float | None = None

@@ -28,6 +28,7 @@ from cfft.step.engine import TrainingStep
 from cfft.step.interfaces import ModelSource
 from cfft.step.text import TextSide
 from cfft.training.averaging import WeightAverage
+from cfft.training.coverage import coverage_notes, coverage_warnings, measure_coverage
 from cfft.training.evaluator import Evaluator
 from cfft.training.merging import merge_best
 from cfft.training.optimisation import Optimisation
@@ -83,6 +84,7 @@ class Session:
         )
         final = self._plain(step.student)
         if stored is None:
+            state.hidden = self._hidden(step)
             self._begin(trainer, step)
         else:
             trainer.restore(stored)
@@ -189,6 +191,18 @@ class Session:
         sets, preprocessing = self.prepared.sets, self.prepared.pretrained.preprocessing
         return sample_sheet(step, sets.train, sets.classes, preprocessing, self.config.seed)
 
+    def _hidden(self, step: TrainingStep) -> dict[str, float]:
+        """Measure what the views hide; say so, and warn of what is likely to be a mistake."""
+        sets, preprocessing = self.prepared.sets, self.prepared.pretrained.preprocessing
+        measured = (step, sets.train, preprocessing, self.prepared.batches.micro, self.config.seed)
+        found = self.processes.from_main(lambda: measure_coverage(*measured))
+        warnings = [*coverage_warnings(self.config, found)]
+        for message in warnings:
+            self.reporter.warned(message)
+        for message in () if warnings else coverage_notes(self.config, found):
+            self.reporter.noted(message)
+        return {label: coverage.share for label, coverage in found.items()}
+
     def _set_variance(self, step: TrainingStep, label: str, known: dict[str, float]) -> None:
         teacher = step.teacher(label)
         if "teacher.feature_variance" not in teacher.needs:
@@ -225,6 +239,7 @@ class Session:
             classes=tuple(sets.classes),
             absent=dict(sets.absent),
             skipped=self.prepared.skipped,
+            hidden=state.hidden,
             epochs=state.epoch,
             best_epoch=state.best_epoch,
             best_val_top1=state.best_top1,

@@ -22,7 +22,8 @@ class RunState:
     from 1, 0 before the first. `best_top1`: its validation accuracy. `waited`: epochs since that
     accuracy was first reached.
     `images_seen` and `training_seconds`: of all optimiser steps, over all processes.
-    `feature_variances`: by teacher. `before`: the accuracies before fine-tuning.
+    `feature_variances`: by teacher. `hidden`: the share of an image that each view hides, by label.
+    `before`: the accuracies before fine-tuning.
     `past_seconds`: what earlier sessions took.
     """
 
@@ -35,6 +36,7 @@ class RunState:
     images_seen: Annotated[int, override(rename="pictures_seen")] = 0  # in files of all versions
     training_seconds: float = 0.0
     feature_variances: dict[str, float] = attrs.field(factory=dict)
+    hidden: dict[str, float] = attrs.field(factory=dict)
     before: ModelResults | None = None
     past_seconds: float = 0.0
     _began: float = attrs.field(factory=time.monotonic, init=False)

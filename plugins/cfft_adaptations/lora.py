@@ -35,7 +35,7 @@ class Lora(cfft.Adaptation):
     targets: Literal["attention", "mlp", "all"] = cfft.param(
         "attention", help="weights of each block that have an update"
     )
-    head: bool = cfft.param(True, help="train the head as well")
+    train_head: bool = cfft.param(True, help="train the head as well")
 
     def attach(self, model: cfft.Classifier, rng: torch.Generator) -> Sequence[nn.Parameter]:
         """Return the updates' parameters, block by block, and the head's where it is trained."""
@@ -50,4 +50,4 @@ class Lora(cfft.Adaptation):
                 update = LowRankUpdate(each.value, each.stacked, self.rank, factor, rng)
                 register_parametrization(each.module, each.weight, update)
                 trained.extend(update.parameters())
-        return [*trained, *(model.head.parameters() if self.head else ())]
+        return [*trained, *(model.head.parameters() if self.train_head else ())]

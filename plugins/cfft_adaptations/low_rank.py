@@ -24,5 +24,6 @@ class LowRankUpdate(nn.Module):
         self.up = nn.Parameter(weight.new_zeros(stacked, outputs, rank))
 
     def forward(self, weight: Tensor) -> Tensor:
-        """Return the weight with its update: [S * O, I]."""
-        return weight + self.factor * (self.up @ self.down).flatten(0, 1)
+        """Return the weight with its update, [S * O, I], in its own precision, autocast or not."""
+        with torch.autocast(weight.device.type, enabled=False):
+            return weight + self.factor * (self.up @ self.down).flatten(0, 1)

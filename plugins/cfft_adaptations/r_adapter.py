@@ -24,23 +24,24 @@ class RAdapter(cfft.Adaptation):
     - Adapter dropping: for each pass over a micro-batch in training each adapter is multiplied by
       g / (1 - drop), g from Bernoulli(1 - drop); a dropped one is the identity. The draws are
       independent, one for each adapter.
-    - Re-scaling: outside training A is multiplied by `scale`, which interpolates between the
-      pre-trained and the fine-tuned weights: (I + scale * A) W.
+    - Re-scaling: outside training A is multiplied by `rescale`, which interpolates between the
+      pre-trained and the fine-tuned weights: (I + rescale * A) W.
     - Accumulation over steps is a choice of its own: `--average ema`. It averages what the adapters
       make of the weights, which is the same as averaging A, but not for a `rank`.
 
-    The paper's values are drop .2 and scale .5 for classification; .8 for retrieval. It says that A
-    may be of low rank. What it leaves open, and what was taken: A starts at 0 (of the low-rank pair
-    the second factor is drawn, Kaiming-uniform); with LayerScale the adapter comes before it. The
-    paper adapts the text encoder as well, of which the head is made. Here the head is changed
-    directly, and `rescaled` gives it the same interpolation; it is never dropped.
+    The paper's values are a drop of .2 and, for classification, a rescale of .5; A may be of low
+    rank. Open, and taken: A starts at 0 (of a low-rank pair the second factor is drawn,
+    Kaiming-uniform), and with LayerScale the adapter comes before it. The paper adapts the text
+    encoder as well, of which the head is made. Here the head is changed directly: `rescaled` gives
+    it the same interpolation. It is never dropped.
     """
 
     rank: int | None = cfft.param(None, help="rank of each adapter, none for a full matrix", ge=1)
     drop: float = cfft.param(0.2, help="probability that an adapter is dropped", ge=0, lt=1)
-    scale: float = cfft.param(0.5, help="factor of the adapters outside training", ge=0, le=1)
-    head: Literal["rescaled", "trained", "frozen"] = cfft.param(
-        "rescaled", help="how the head is trained, with or without the scale"
+    rescale: float = cfft.param(0.5, help="factor of the adapters outside training", ge=0, le=1)
+    head_weights: Literal["rescaled", "trained", "frozen"] = cfft.param(
+        "rescaled",
+        help="how the head is trained: with the same factor after it, without, not at all",
     )
 
     def attach(self, model: cfft.Classifier, rng: torch.Generator) -> Sequence[nn.Parameter]:
@@ -57,13 +58,13 @@ class RAdapter(cfft.Adaptation):
                 if each.bias is not None:
                     register_parametrization(each.module, each.bias, ResidualBias(adapter))
                 trained.extend(adapter.parameters())
-        if self.head == "rescaled":
+        if self.head_weights == "rescaled":
             for name, value in list(model.head.named_parameters()):
                 offset = Offset(value)
                 register_parametrization(model.head, name, offset)
                 trained.extend(offset.parameters())
         self.end_training(model)
-        return [*trained, *(model.head.parameters() if self.head == "trained" else ())]
+        return [*trained, *(model.head.parameters() if self.head_weights == "trained" else ())]
 
     def begin_step(self, model: cfft.Classifier, rng: torch.Generator) -> None:
         """Draw which adapters are dropped: one number from `rng` for each, in the blocks' order."""
@@ -79,9 +80,9 @@ class RAdapter(cfft.Adaptation):
             each.factor = is_kept / (1 - self.drop)
 
     def end_training(self, model: cfft.Classifier) -> None:
-        """Multiply every adapter by the scale."""
+        """Multiply every adapter by `rescale`."""
         for each in _scaled(model):
-            each.factor = self.scale
+            each.factor = self.rescale
 
 
 def _scaled(model: cfft.Classifier) -> Sequence[Any]:

@@ -31,9 +31,10 @@ class ResidualWeight(Scaled):
             self.down = nn.Parameter((drawn * size**-0.5).to(weight))
 
     def forward(self, before: Tensor) -> Tensor:
-        """Return the weight [O, I], or the bias [O], with the adapter in it."""
-        seen = before if self.down is None else self.down @ before
-        return before + self.factor * (self.adapter @ seen)
+        """Return the weight [O, I], or bias [O], in its own precision, autocast or not."""
+        with torch.autocast(before.device.type, enabled=False):
+            seen = before if self.down is None else self.down @ before
+            return before + self.factor * (self.adapter @ seen)
 
 
 class ResidualBias(nn.Module):

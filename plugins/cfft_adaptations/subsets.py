@@ -62,9 +62,9 @@ class Norms(cfft.Adaptation):
     before and behind them.
     """
 
-    head: bool = cfft.param(True, help="train the head as well")
+    train_head: bool = cfft.param(True, help="train the head as well")
 
     def attach(self, model: cfft.Classifier, rng: torch.Generator) -> Sequence[nn.Parameter]:
         """Return weights and biases of the norms, and the head's where it is trained."""
         norms = (p for norm in model.encoder.layers().norms for p in norm.parameters())
-        return [*norms, *(model.head.parameters() if self.head else ())]
+        return [*norms, *(model.head.parameters() if self.train_head else ())]

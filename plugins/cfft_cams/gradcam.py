@@ -19,7 +19,9 @@ class GradCam:
     """
 
     of: Literal["student", "teacher"] = cfft.param("student", help="model whose map it is")
-    teacher: str = cfft.param("clip", help="label of the teacher, where the map is of one")
+    teacher: str = cfft.param(
+        "clip", help="label of the teacher, where the map is of one", rare=True
+    )
 
     @property
     def follows(self) -> str | None:

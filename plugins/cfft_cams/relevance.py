@@ -21,8 +21,12 @@ class Relevance:
     """
 
     of: Literal["student", "teacher"] = cfft.param("student", help="model whose map it is")
-    teacher: str = cfft.param("clip", help="label of the teacher, where the map is of one")
-    start_layer: int = cfft.param(0, help="lowest layer that counts; the first is 0", ge=0)
+    teacher: str = cfft.param(
+        "clip", help="label of the teacher, where the map is of one", rare=True
+    )
+    start_layer: int = cfft.param(
+        0, help="lowest layer that counts; the first is 0", ge=0, rare=True
+    )
 
     @property
     def follows(self) -> str | None:

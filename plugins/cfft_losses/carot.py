@@ -64,8 +64,8 @@ class SimilarityKd(cfft.AuxLoss):
     micro-batch.
     """
 
-    text: Literal["average", "pretrained"] = cfft.param(
-        "average", help="text tower that belongs to the teacher"
+    text: Literal["averaged", "pretrained"] = cfft.param(
+        "averaged", help="text tower that belongs to the teacher"
     )
     view: str = cfft.param(
         "original", help="label of the view to compare on; original: the images as they are"
@@ -76,14 +76,14 @@ class SimilarityKd(cfft.AuxLoss):
     @property
     def needs(self) -> frozenset[str]:
         """Name the passes and text towers that this loss looks at."""
-        tower = "average.text" if self.text == "average" else "teacher.text"
+        tower = "average.text" if self.text == "averaged" else "teacher.text"
         return frozenset({"student.view", "teacher.view", "student.text", tower})
 
     def measure(self, outputs: cfft.StepOutputs) -> Tensor:
         """Return the un-weighted sum of both directions []."""
         text = outputs.prompts()
         captions = text.captions(outputs.batch.labels)
-        other = text.averaged if self.text == "average" else text.pretrained
+        other = text.averaged if self.text == "averaged" else text.pretrained
         teacher_images = outputs.teacher(self.teacher, self.view).features
         student_images = outputs.student(self.view).features
         student = similarities(student_images, text(captions), text.logit_scale)  # [B, B]

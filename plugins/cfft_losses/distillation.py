@@ -21,11 +21,13 @@ class LogitKl(cfft.AuxLoss):
     needs: ClassVar[frozenset[str]] = frozenset({"student.view", "teacher.view"})
 
     view: str = cfft.param(
-        "original", help="label of the view to compare on; original: the images as they are"
+        "original",
+        help="label of the view to compare on; original: the images as they are",
+        rare=True,
     )
     temperature: float = cfft.param(10.0, help="divisor of the logits of both", gt=0)
     weight: float = cfft.param(1.0, help="factor in the objective", ge=0)
-    teacher: str = cfft.param("clip", help="label of the teacher to follow")
+    teacher: str = cfft.param("clip", help="label of the teacher to follow", rare=True)
 
     def measure(self, outputs: cfft.StepOutputs) -> Tensor:
         """Return the un-weighted divergence []."""
@@ -44,7 +46,7 @@ class WiseKd(cfft.AuxLoss):
 
     temperature: float = cfft.param(10.0, help="divisor of the logits of both (T)", gt=0)
     weight: float = cfft.param(1.0, help="factor in the objective (gamma)", ge=0)
-    teacher: str = cfft.param("wise", help="label of the teacher to follow")
+    teacher: str = cfft.param("wise", help="label of the teacher to follow", rare=True)
 
     def measure(self, outputs: cfft.StepOutputs) -> Tensor:
         """Return the un-weighted divergence []."""

@@ -29,9 +29,11 @@ class FeatureMse(cfft.AuxLoss):
     weight: float = cfft.param(
         6.0, help="factor in the objective (beta)", ge=0, given={"scale": {"raw": 30.0}}
     )
-    teacher: str = cfft.param("clip", help="label of the teacher to follow")
+    teacher: str = cfft.param("clip", help="label of the teacher to follow", rare=True)
     view: str = cfft.param(
-        "counterfactual", help="label of the view to compare on; original: the images as they are"
+        "counterfactual",
+        help="label of the view to compare on; original: the images as they are",
+        rare=True,
     )
 
     @property
@@ -64,9 +66,11 @@ class FeatureCosine(cfft.AuxLoss):
     needs: ClassVar[frozenset[str]] = frozenset({"student.view", "teacher.view"})
 
     weight: float = cfft.param(1.0, help="factor in the objective", ge=0)
-    teacher: str = cfft.param("clip", help="label of the teacher to follow")
+    teacher: str = cfft.param("clip", help="label of the teacher to follow", rare=True)
     view: str = cfft.param(
-        "counterfactual", help="label of the view to compare on; original: the images as they are"
+        "counterfactual",
+        help="label of the view to compare on; original: the images as they are",
+        rare=True,
     )
 
     def measure(self, outputs: cfft.StepOutputs) -> Tensor:

@@ -9,8 +9,15 @@ if TYPE_CHECKING:
 
 
 def similarities(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
-    """Return scaled cosine similarities [B, n] of features [B, D] and [n, D]."""
-    return scale * unit(images) @ unit(texts).T
+    """Return scaled cosine similarities [B, n] of features [B, D] and [n, D].
+
+    In float32 or better: a factor of 100 makes the rounding of half precision visible.
+    """
+    import torch
+
+    exact = torch.promote_types(images.dtype, torch.float32)
+    with torch.autocast(images.device.type, enabled=False):
+        return scale.to(exact) * unit(images.to(exact)) @ unit(texts.to(exact)).T
 
 
 def divergence(student: Tensor, teacher: Tensor) -> Tensor:

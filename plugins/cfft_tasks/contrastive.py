@@ -40,9 +40,11 @@ class Contrastive(cfft.Task):
         from torch.nn.functional import cross_entropy, normalize
 
         text, labels = outputs.prompts(), outputs.batch.labels
-        images = normalize(outputs.student_original.features, dim=-1)  # [B, D]
-        captions = normalize(text(text.captions(labels)), dim=-1)
-        similarities = text.logit_scale * images @ captions.T  # [B, B]
+        features = outputs.student_original.features, text(text.captions(labels))  # both [B, D]
+        exact = torch.promote_types(features[0].dtype, torch.float32)
+        with torch.autocast(labels.device.type, enabled=False):  # a factor of 100 shows rounding
+            images, captions = (normalize(each.to(exact), dim=-1) for each in features)
+            similarities = text.logit_scale.to(exact) * images @ captions.T  # [B, B]
         targets = torch.eye(len(labels), dtype=similarities.dtype, device=similarities.device)
         if self.same_class == "right":
             same = (labels[:, None] == labels).to(similarities.dtype)

@@ -9,7 +9,7 @@ import cfft
 
 @cfft.teacher("average")
 class AverageTeacher(cfft.Teacher):
-    """Follow the average of the student's own weights over steps, as --average makes it.
+    """Follow the average of the student's weights that --average keeps up.
 
     Mean teacher (Tarvainen and Valpola 2017) with --average ema, the WMA teacher of TRACER
     (Asadollahzadeh et al. 2026, appendix C.5) with --average beta. It starts as the pre-trained

@@ -15,12 +15,12 @@ from cfft_adaptations import AllWeights, HeadAlone, LastBlocks, Lora, Norms, RAd
 DROPPED = torch.tensor([[[0, 1, 0], [0, 0, 0]], [[1, 1, 0], [0, 1, 1]]]).bool()
 WITH_ADAPTERS = [
     Lora(),
-    Lora(targets="all", rank=2, alpha=6, head=False),
+    Lora(targets="all", rank=2, alpha=6, train_head=False),
     RAdapter(),
-    RAdapter(rank=2, head="frozen"),
-    RAdapter(scale=1.0, drop=0.0, head="trained"),
+    RAdapter(rank=2, head_weights="frozen"),
+    RAdapter(rescale=1.0, drop=0.0, head_weights="trained"),
 ]
-ALL = [AllWeights(), HeadAlone(), LastBlocks(), Norms(), Norms(head=False), *WITH_ADAPTERS]
+ALL = [AllWeights(), HeadAlone(), LastBlocks(), Norms(), Norms(train_head=False), *WITH_ADAPTERS]
 
 
 def rng(seed=0):
@@ -164,6 +164,16 @@ def test_every_trained_parameter_has_an_effect(classifier, images, adaptation):
     assert same == []
 
 
+@pytest.mark.parametrize("adaptation", WITH_ADAPTERS, ids=spelled)
+def test_half_precision_computes_with_the_weights_that_are_stored(classifier, images, adaptation):
+    model, trained = attached(classifier, adaptation)
+    train(model, trained, adaptation, images)
+    plain = folded(classifier, model)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        assert_close(outputs(plain, images), outputs(model, images), rtol=0, atol=0)
+
+
 def test_the_last_blocks_are_trained_with_what_follows_them(classifier):
     model, trained = attached(classifier, LastBlocks(blocks=2))
     blocks = model.encoder.layers().blocks
@@ -183,7 +193,7 @@ def test_more_blocks_than_there_are_is_an_error(classifier):
 
 
 def test_norms_trains_vectors_alone(classifier):
-    _, trained = attached(classifier, Norms(head=False))
+    _, trained = attached(classifier, Norms(train_head=False))
 
     assert {parameter.ndim for parameter in trained} == {1}
 
@@ -247,7 +257,7 @@ def test_r_adapter_changes_weight_and_bias_as_a_layer_behind_them_would():
     with torch.no_grad():
         attention.module.bias.normal_(generator=rng(5))
         plain.bias.copy_(attention.module.bias)
-    RAdapter(scale=0.5).attach(model, rng())
+    RAdapter(rescale=0.5).attach(model, rng())
     adapter = attention.module.parametrizations.weight[0].adapter
 
     with torch.no_grad():
@@ -280,7 +290,7 @@ def test_a_kept_adapter_is_scaled_up_and_a_dropped_one_is_the_identity():
 def test_r_adapters_head_lies_between_the_start_and_what_was_trained():
     model, _ = linear_model()
     start = model.head.weight.detach().clone()
-    adaptation = RAdapter(scale=0.25)
+    adaptation = RAdapter(rescale=0.25)
     adaptation.attach(model, rng())
     with torch.no_grad():
         model.head.parametrizations.weight[0].offset.fill_(1.0)

@@ -148,6 +148,17 @@ def test_a_student_that_agrees_with_its_teacher_has_no_loss(loss: cfft.AuxLoss):
 
 
 @pytest.mark.parametrize("loss", [CarFt(), LipsumFt(), TextSimilarity()])
+def test_half_precision_features_are_compared_in_float32(loss: cfft.AuxLoss):
+    student, teacher = torch.rand(2, 2, 8, generator=rng()).bfloat16()
+    exact = loss.measure(outputs(student.float(), teacher.float(), tiny_text_side(PRETRAINED)))
+
+    with torch.autocast("cpu", torch.bfloat16):
+        value = loss.measure(outputs(student, teacher, tiny_text_side(PRETRAINED)))
+
+    assert_close(value, exact)
+
+
+@pytest.mark.parametrize("loss", [CarFt(), LipsumFt(), TextSimilarity()])
 def test_the_length_of_features_does_not_count(loss: cfft.AuxLoss):
     student, teacher = torch.rand(2, 2, 8, generator=rng())
 
@@ -204,7 +215,7 @@ def test_similarity_kd_asks_for_the_text_tower_of_its_teacher():
     assert SimilarityKd(text="pretrained").needs == passes | {"teacher.text"}
 
 
-@pytest.mark.parametrize("text", ["average", "pretrained"])
+@pytest.mark.parametrize("text", ["averaged", "pretrained"])
 def test_similarity_kd_keeps_the_rules_with_either_tower(text: str):
     check_strategy(SimilarityKd, {"text": text})
 

@@ -54,7 +54,7 @@ def test_list_as_json_holds_strategies_broken_plugins_and_clashes(
     listing = json.loads(cfft_command("plugins", "list", "--kind", "mask", "--json").out)
 
     names = [strategy["name"] for strategy in listing["strategies"]]
-    assert names == ["checker", "checker", "context", "none", "object", "random"]
+    assert names == ["all", "checker", "checker", "context", "none", "object", "random"]
     assert [plugin["distribution"] for plugin in listing["broken"]] == ["broken-on-disk"]
     assert [(c["kind"], c["name"], len(c["plugins"])) for c in listing["clashes"]] == [
         ("mask", "checker", 2)

@@ -29,7 +29,10 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["--mask", "objct"], "unknown mask 'objct'; did you mean 'object'? installed: context,"),
+        (
+            ["--mask", "objct"],
+            "unknown mask 'objct'; did you mean 'object'? installed: all, context,",
+        ),
         (["--fill", "doubl"], "unknown fill 'doubl'"),
         (["--suite", "domain"], "unknown suite 'domain'; did you mean 'domains'?"),
         (["--loss", "feature_mse"], "unknown loss 'feature_mse'; did you mean 'feature-mse'?"),

@@ -147,7 +147,7 @@ def test_help_shows_third_party_parameters_with_brackets_as_they_are(
     shown = " ".join(ended.out.replace("│", " ").split())
 
     assert "--mask.checker.period N distance [in patches] [>= 2; default 2; 3 with fill" in shown
-    assert "which patches to hide: checker, context" in shown
+    assert "which patches to hide: all, checker, context" in shown
 
 
 def test_help_groups_options_and_lists_recipes(cfft_command: Callable[..., Any]) -> None:

@@ -17,8 +17,9 @@ BUILT_IN = {
     if provided.plugin.distribution == "cfft"
 } - set(KINDS)
 ALLOWED = {
-    # "none" is what the command line and messages call an absent value; "all" and "head" are words
-    "*": {"none", "all", "head"},
+    # "none" is what the command line and messages call an absent value; "all", "head" and "mean"
+    # are words
+    "*": {"none", "all", "head", "mean"},
     # there they are the names of the libraries whose transformers that file reads
     "encoder/towers.py": {"open_clip", "timm"},
     # there it is what users write for weights that no training has made

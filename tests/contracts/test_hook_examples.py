@@ -47,7 +47,8 @@ def test_the_example_of_a_collecting_hook_returns_strategies_of_its_kind(kind):
 
 
 @pytest.mark.parametrize(
-    "hook", ["cfft_masks", "cfft_fills", "cfft_cams", "cfft_teachers", "cfft_losses"]
+    "hook",
+    ["cfft_masks", "cfft_fills", "cfft_cams", "cfft_teachers", "cfft_losses", "cfft_adaptations"],
 )
 def test_the_example_of_a_hook_keeps_the_rules_of_its_kind(hook):
     _, names = run(example_of(hook))
@@ -57,10 +58,10 @@ def test_the_example_of_a_hook_keeps_the_rules_of_its_kind(hook):
     check_strategy(strategy)
 
 
-def written_example():
-    """Return what the one example of hooks.md that stands there alone defines."""
+def written_example(start: str = "from PIL"):
+    """Return what the one example of hooks.md that begins so defines."""
     page = (DOCS / "hooks.md").read_text("utf-8")
-    (source,) = re.findall(r"```python\n(from PIL .*?)```", page, re.DOTALL)
+    (source,) = re.findall(rf"```python\n({start} .*?)```", page, re.DOTALL)
     names = {}
     exec(source, names)
     return names
@@ -72,6 +73,12 @@ def test_the_suite_of_the_page_keeps_the_rules_of_its_kind():
     check_strategy(suite)
 
 
+def test_the_loss_of_the_page_that_reads_prompts_keeps_the_rules_of_its_kind():
+    (loss,) = written_example("from torch.nn.functional")["cfft_losses"]()
+
+    check_strategy(loss)
+
+
 def test_the_suite_of_the_page_is_complete():
     (suite,) = written_example()["cfft_suites"]()
 
@@ -79,6 +86,22 @@ def test_the_suite_of_the_page_is_complete():
 
     assert (found.problems, found.absent) == ((), {})
     assert [each.name for each in found.sets if each.expected] == ["light"]
+
+
+ADAPTATIONS = re.findall(
+    r"```python\n(.*?def cfft_adaptations.*?)```",
+    (DOCS / "write-an-adaptation.md").read_text("utf-8"),
+    re.DOTALL,
+)
+
+
+@pytest.mark.parametrize("source", ADAPTATIONS)
+def test_the_adaptations_of_their_page_keep_the_rules(source):
+    names = {}
+    exec(source, names)
+    (strategy,) = names["cfft_adaptations"]()
+
+    check_strategy(strategy)
 
 
 def test_the_example_package_is_the_example_of_its_hook():

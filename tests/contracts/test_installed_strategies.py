@@ -5,7 +5,7 @@ import pytest
 from cfft.plugin.registry import Registry
 from cfft.testing import check_declaration, check_strategy
 
-STEP_KINDS = ("mask", "fill", "cam", "loss", "teacher")
+STEP_KINDS = ("mask", "fill", "cam", "loss", "adaptation", "teacher")
 VALUES = {
     ("teacher", "checkpoint"): {"path": "fine-tuned"},
     ("teacher", "wise"): {"fine_tuned": "fine-tuned"},
@@ -40,6 +40,7 @@ def test_both_ways_of_drawing_keep_the_rules(mask: str, values: dict):
     [
         ("mask", "object", {"share": 0.5}),
         ("mask", "context", {"share": 0.5}),
+        ("fill", "restyle", {"styles": "greyscale,posterise,original", "strength": 0.5}),
         ("cam", "relevance", {"of": "teacher"}),
         ("cam", "gradcam", {"of": "teacher"}),
     ],

@@ -7,6 +7,7 @@ from PIL import Image
 
 import cfft
 from cfft.testing import check_strategy, tiny_classifier
+from cfft.testing.models import TinyText
 
 
 @attrs.frozen
@@ -88,6 +89,28 @@ def backbone_of(size: tuple[int, int], **facts):
 
 def test_a_backbone_that_keeps_the_rules_passes():
     check_strategy(backbone_of((8, 12)), model="tiny")
+    check_strategy(backbone_of((8, 12), text=TinyText()), model="tiny")
+
+
+class WithoutFactor(TinyText):
+    def __init__(self):
+        super().__init__()
+        del self.logit_scale
+
+
+class TooLong(TinyText):
+    def forward(self, prompts):
+        return super().forward(prompts).repeat(1, 2)
+
+
+class Detached(TinyText):
+    def forward(self, prompts):
+        return super().forward(prompts).detach()
+
+
+class Shared(TinyText):
+    def __deepcopy__(self, memo):
+        return self
 
 
 @pytest.mark.parametrize(
@@ -96,6 +119,10 @@ def test_a_backbone_that_keeps_the_rules_passes():
         ((8, 8), {}, r"grid times patch is \(8, 12\), the images are \(8, 8\)"),
         ((8, 12), {"encode_text": lambda prompts: torch.ones(2, 5)}, r"must give \[2, 8\]"),
         ((8, 12), {"encode_text": lambda prompts: torch.ones(2, 8)}, "so it needs templates"),
+        ((8, 12), {"text": WithoutFactor()}, "text must have a parameter logit_scale"),
+        ((8, 12), {"text": TooLong()}, r"text must give \[2, 8\], got \[2, 16\]"),
+        ((8, 12), {"text": Detached()}, "text must give features in the graph"),
+        ((8, 12), {"text": Shared()}, "a deep copy of text must have weights of its own"),
     ],
 )
 def test_a_backbone_that_breaks_a_rule_is_told_which(size, facts, says: str):

@@ -150,6 +150,28 @@ class ForgetfulLoss:
         return outputs.teacher("teacher", "original").logits.mean()
 
 
+@cfft.loss("wordy")
+class WordyLoss:
+    """Train a text tower that it does not ask for."""
+
+    needs = frozenset({"teacher.text"})
+    weight: float = cfft.param(1.0, help="factor")
+
+    def measure(self, outputs):
+        return outputs.prompts()(["a dog"]).mean()
+
+
+@cfft.task("headless")
+class HeadlessTask:
+    """Make the head of a text tower that it does not train."""
+
+    needs = frozenset({"teacher.text"})
+    head_from_text = True
+
+    def measure(self, outputs):
+        return outputs.student_original.logits.mean()
+
+
 @cfft.teacher("shared")
 class SharedTeacher:
     """Give no classifier."""
@@ -162,6 +184,8 @@ class SharedTeacher:
     ("strategy", "error", "says"),
     [
         (HalfPrecisionFill, AssertionError, r"images must keep torch\.float32"),
+        (WordyLoss, ValueError, r"student\.text was not computed.*`needs`"),
+        (HeadlessTask, AssertionError, r"task 'headless': head_from_text needs student\.text"),
         (PairFill, AssertionError, "must raise a CfftError for a batch of 1"),
         (NegativeCam, AssertionError, "scores must not be negative"),
         (GreedyCam, AssertionError, "must leave the graph to the backward pass"),

@@ -1,11 +1,12 @@
 """Weights with adapters, which are torch's parametrizations."""
 
+from contextlib import nullcontext
 from copy import deepcopy
 
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils.parametrize import register_parametrization
+from torch.nn.utils.parametrize import cached, register_parametrization
 from torch.testing import assert_close
 
 import cfft
@@ -53,6 +54,18 @@ def test_gradients_of_named_weights_reach_the_adapters(adapted):
 
     assert_close(adapted.head.parametrizations.weight[0].factor.grad, original.sum())
     assert_close(adapted.head.bias, weights["head.bias"], rtol=0, atol=0)
+
+
+def test_weights_computed_once_for_two_passes_have_the_same_gradients(adapted, images):
+    gradients = []
+    for once in (nullcontext(), cached()):
+        adapted.zero_grad()
+        with once:
+            features = [adapted(images).logits, adapted(images[:1]).logits]
+        sum(each.square().mean() for each in features).backward()
+        gradients.append({name: p.grad.clone() for name, p in adapted.named_parameters()})
+
+    assert_close(gradients[0], gradients[1])
 
 
 def test_adapters_and_weights_restore_a_model_with_adapters(adapted, images):

@@ -223,6 +223,14 @@ def test_a_run_without_masks_is_named_after_its_losses() -> None:
     assert group_names([plain, distilled]) == ["vanilla", "mine"]
 
 
+def test_a_task_that_is_not_the_usual_one_is_named_first() -> None:
+    usual = {"loss": [], "task": {"use": "cross-entropy"}}
+    alone = {"loss": [], "task": {"use": "contrastive"}}
+    distilled = {"loss": [{"use": "kd"}], "task": {"use": "contrastive"}}
+
+    assert group_names([usual, alone, distilled]) == ["vanilla", "contrastive", "contrastive + kd"]
+
+
 def member(source: str, seed: int | None = 0, alpha: float | None = None, **said: str) -> Identity:
     return Identity("own", source, "run", said.pop("group", "g"), seed, alpha, **said)
 

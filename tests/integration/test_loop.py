@@ -197,9 +197,12 @@ def first_line(directory: Path) -> dict[str, float]:
     return found
 
 
-def test_a_run_of_the_head_leaves_the_encoder_as_it_was(configure, registry, tmp_path) -> None:
+def test_a_run_of_the_head_leaves_the_encoder_as_it_was(
+    configure, layer, registry, tmp_path
+) -> None:
     run(configure(epochs=0), registry, tmp_path / "start")
-    run(configure(epochs=1, train="head"), registry, tmp_path / "probe")
+    layer.choose("adaptation", ["head"])
+    run(configure(epochs=1), registry, tmp_path / "probe")
 
     start, probe = (
         checkpoint.load_model(tmp_path / name / "checkpoints" / "best").weights

@@ -261,6 +261,34 @@ def test_too_few_models_are_counted(cfft_command: Command, files: tuple[str, str
     assert "'model-stock' needs 2 fine-tuned models or more, got 1" in ended.err
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["wise", "a.safetensors", "zero-shot"], "takes zero-shot, which is not fine-tuned, only"),
+        (
+            ["uniform-soup", "zero-shot", "a.safetensors"],
+            "not fine-tuned, nowhere: give fine-tuned",
+        ),
+        (["wise", "zero-shot", "a.safetensors"], "zero-shot is the model that a run started from"),
+        (["wise"], "merge 'wise' needs the starting model and fine-tuned ones"),
+    ],
+)
+def test_the_model_before_fine_tuning_is_taken_where_it_belongs(
+    cfft_command: Command,
+    files: tuple[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    line: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    ended = cfft_command("merge", *words, "--out", "new.safetensors")
+
+    assert ended.code == 2
+    assert line in ended.err
+
+
 def test_a_model_that_a_merge_leaves_out_is_named(
     cfft_command: Command, files: tuple[str, str], tmp_path: Path
 ) -> None:
@@ -375,7 +403,7 @@ def test_a_table_shows_every_candidate_and_what_validation_chooses(
 
     assert ended.code == 0
     assert f"model 1  {runs / 'seed0'}" in ended.out
-    assert "validation of 3 images chooses merged:" in ended.out
+    assert "\nmerged: " in ended.out
     assert f"wrote {tmp_path / 'soup'}" in ended.out
 
 

@@ -48,12 +48,18 @@ def run_on_two(config: Path, out: Path, script: Path) -> None:
     subprocess.run([*launcher, *places], check=True, env=surroundings, timeout=300)
 
 
-@pytest.fixture
+@pytest.fixture(params=["all", "r-adapter"])
 def on_one_and_two(
-    configure: Callable[..., RunConfig], layer: Layer, registry: Registry, tmp_path: Path
+    request: pytest.FixtureRequest,
+    configure: Callable[..., RunConfig],
+    layer: Layer,
+    registry: Registry,
+    tmp_path: Path,
 ) -> tuple[Path, Path]:
     """Run without anything random on one process and on two, with 9 images in the test set."""
     layer.choose("mask", ["none"])
+    layer.choose("adaptation", [request.param])
+    layer.values["adaptation", "r-adapter"] = {"drop": 0.0}
     layer.values["suite", "domains"]["split"] = "65/10/25"
     config = configure(epochs=2, batch_size=8, micro_batch=2, lr=1e-4)
     run(config, registry, tmp_path / "one")
@@ -79,3 +85,20 @@ def test_two_processes_train_and_evaluate_as_one_does(on_one_and_two: tuple[Path
     assert kept[0]["names"].tolist() == kept[1]["names"].tolist()
     np.testing.assert_allclose(kept[0]["logits"], kept[1]["logits"], atol=2e-2)
     np.testing.assert_allclose(heads[0], heads[1], atol=1e-3)
+
+
+def test_two_processes_merge_the_same_after_training(
+    configure: Callable[..., RunConfig], layer: Layer, tmp_path: Path
+) -> None:
+    layer.choose("mask", ["none"])
+    layer.choose("merge", ["wise"])
+    layer.values["merge", "wise"] = {"alpha": "none"}
+    config, out = tmp_path / "config.toml", tmp_path / "two"
+    config.write_text(configure(epochs=1, lr=1e-2).to_toml())
+
+    run_on_two(config, out, tmp_path / "script.py")
+
+    found = json.loads((out / "results.json").read_text())
+    assert (found["processes"], len(found["merge"]["candidates"])) == (2, 12)
+    assert found["merge"]["val_top1"] >= found["merge"]["unmerged_val_top1"]
+    assert checkpoint.load_model(out / "checkpoints" / "best").weights

@@ -143,6 +143,43 @@ def test_a_run_that_ended_anywhere_goes_on_to_the_same_end(
     assert as_json(found)["before"] == expected["before"]
 
 
+@pytest.mark.parametrize(
+    ("adaptation", "average"),
+    [
+        ("lora", None),
+        ("r-adapter", None),
+        ("all", "ema"),
+        ("lora", "ema"),
+        ("r-adapter", "ema"),
+        ("last-blocks", "swa"),
+    ],
+)
+def test_adapters_and_averages_go_on_to_the_same_end(
+    configure: Callable[..., RunConfig],
+    layer: Layer,
+    registry: Registry,
+    tmp_path: Path,
+    adaptation: str,
+    average: str | None,
+) -> None:
+    layer.choose("mask", ["random"])
+    layer.choose("adaptation", [adaptation])
+    layer.choose("average", [average] if average else ["none"])
+    config = configure(epochs=3, micro_batch=4, log_every=1, checkpoint_every="1")
+    run(config, registry, tmp_path / "unbroken")
+    with pytest.raises(StopError):
+        run(config, registry, tmp_path / "stopped", reporter=Stopping(step=5))
+
+    run(config, registry, tmp_path / "stopped", resume=True)
+
+    assert_same_run(tmp_path / "stopped", tmp_path / "unbroken")
+    first, second = (
+        checkpoint.load(tmp_path / out / "checkpoints" / "last") for out in ("stopped", "unbroken")
+    )
+    torch.testing.assert_close(first.trained, second.trained, rtol=0, atol=0)
+    torch.testing.assert_close(first.optimizer, second.optimizer, rtol=0, atol=0)
+
+
 class StoppingAtTheEnd(Stopping):
     """End the run in its last evaluation."""
 

@@ -93,6 +93,21 @@ def test_a_run_that_was_stopped_after_its_merge_merges_the_same_again(
     assert results_of(again)["merge"] == numbers["merge"]
 
 
+def test_a_run_that_was_stopped_before_the_merged_model_was_stored_merges_the_same(
+    merged_run: Any,
+) -> None:
+    wanted = merged_run(0.5)
+    best, unmerged = wanted / "checkpoints" / "best", wanted / "checkpoints" / "unmerged"
+    first = checkpoint.load_model(best)
+    checkpoint.save(best, checkpoint.load_model(unmerged))
+    (wanted / "results.json").unlink()
+
+    merged_run(0.5, resume=True)
+
+    second = checkpoint.load_model(best)
+    assert all(torch.equal(first.weights[key], second.weights[key]) for key in first.weights)
+
+
 def test_a_run_that_was_stopped_before_its_merge_makes_up_for_it(
     merged_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,29 @@ def test_a_sweep_searches_runs_every_seed_and_goes_on_where_it_stopped(
     )
 
 
+def test_a_row_that_varies_a_value_is_a_curve_in_files_and_tables(
+    cfft_command: Command, file: Path, tmp_path: Path
+) -> None:
+    search = 'search = { "mask.object.threshold" = [0.4, 0.6] }'
+    vary = 'vary = { "loss.feature-mse.weight" = [1, 4] }'
+    file.write_text(file.read_text().replace(search, vary).replace("[0, 1]", "[0]"))
+    out = tmp_path / "sweep"
+
+    ended = cfft_command("sweep", str(file), "--out", str(out), "--jobs", "2")
+
+    assert ended.code == 0
+    assert len(list(out.glob("object-+-single/weight-*/seed-0/results.json"))) == 2
+    rows = json.loads((out / "sweep.json").read_text())["rows"]
+    assert [(row["name"], row["values"]) for row in rows[2:]] == [
+        (f"object + single, weight {n}", {"loss.feature-mse.weight": n}) for n in (1, 4)
+    ]
+    found = json.loads((out / "frontier.json").read_text())
+    assert [point["row"] for point in found["points"]] == ["vanilla", *2 * ["object + single"]]
+    assert [level["point"] for level in found["levels"]] == [row["name"] for row in rows[2:]]
+    assert "OOD average at equal ID accuracy" in ended.out
+    assert (out / "table.md").read_text().count("| ---:") >= 3
+
+
 def test_a_changed_sweep_does_not_mix_with_the_runs_of_the_old_one(
     cfft_command: Command, file: Path, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch.testing import assert_close
 
 import cfft
-from cfft.config.layers import Layer, read_defaults
+from cfft.config.layers import Layer, read_defaults, read_recipe
 from cfft.config.resolve import RunConfig, resolve
 from cfft.errors import ConfigError
 from cfft.model import checkpoint
@@ -21,22 +21,6 @@ from cfft.runtime.json_files import as_json
 from cfft.runtime.progress import Silent
 from cfft.testing import tiny_classifier
 from cfft.training.run import run
-
-FOLLOWING = """
-    import cfft
-
-    @cfft.teacher("moving")
-    class Moving(cfft.Teacher):
-        '''Follow the average of the student.'''
-        follows_average = True
-
-        def load(self, source):
-            return source.pretrained()
-
-    @cfft.hookimpl
-    def cfft_teachers():
-        return [Moving]
-"""
 
 
 class StopError(Exception):
@@ -138,20 +122,15 @@ def test_the_head_of_an_average_is_made_by_the_averaged_tower(
     assert not torch.equal(stored["averaged-text.logit_scale"], stored["text.logit_scale"])
 
 
-@pytest.mark.usefixtures("contrastive")
 def test_a_teacher_that_follows_the_average_gives_carots_self_distillation(
-    layer: Layer, install, tmp_path: Path
+    contrastive, layer: Layer, registry: Registry, tmp_path: Path
 ) -> None:
-    install("cfft-moving", FOLLOWING)
-    layer.choose("teacher", ["moving"])
+    layer.choose("teacher", ["average"])
     layer.choose("loss", ["similarity-kd", "orthogonality"])
-    layer.values["loss", "similarity-kd"] = {"teacher": "moving"}
     layer.choose("average", ["ema"])
     layer.values["average", "ema"] = {"kept": False}
 
-    layer.settings["training"].update(epochs=1, lr=1e-2, log_every=1)
-    registry = Registry.installed()
-    run(resolve(registry, [read_defaults(), layer]), registry, tmp_path / "run")
+    run(contrastive(epochs=1, lr=1e-2), registry, tmp_path / "run")
 
     lines = map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
     terms = [line["similarity-kd"] for line in lines if "similarity-kd" in line]
@@ -170,6 +149,26 @@ def test_losses_with_a_frozen_text_tower_train_the_image_tower_alone(
 
     assert results.epochs == 1
     assert checkpoint.load(tmp_path / "run" / "checkpoints" / "last").trained == {}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "terms"),
+    [
+        ("flyp", ["contrastive"]),
+        ("car-ft", ["cross-entropy", "car-ft"]),
+        ("lipsum-ft", ["cross-entropy", "lipsum-ft"]),
+        ("carot", ["contrastive", "orthogonality", "similarity-kd"]),
+    ],
+)
+def test_the_recipes_with_text_are_complete(
+    layer: Layer, registry: Registry, tmp_path: Path, recipe: str, terms: list[str]
+) -> None:
+    layer.settings["model"]["prompts"] = "simple"
+    config = resolve(registry, [read_defaults(), read_recipe(recipe), layer])
+
+    run(config, registry, tmp_path / "run", dry_run=True)
+
+    assert [config.task.name, *(loss.name for loss in config.losses)] == terms
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,10 @@ def test_an_unfinished_run_is_named_with_the_way_to_finish_it(write_run: Write) 
     ("name", "words"),
     [
         ("missing", "missing' not found: give"),
-        ("empty", r"is no run \(no config.toml\) and no evaluation \(no evaluation.json\)"),
+        (
+            "empty",
+            r"is no run \(no config.toml\), no evaluation .* no finished sweep \(no sweep.j",
+        ),
         ("run/config.toml", "is a file: give its directory, .*run"),
         ("file.jsonl", "is a file: accuracies as JSON lines are read with --import"),
         ("none*", r"none\*' not found: give"),
@@ -198,7 +201,7 @@ def test_a_directory_of_runs_is_answered_with_the_pattern_of_them(
 
 
 def test_nothing_given_is_answered_with_what_can_be_given() -> None:
-    with pytest.raises(ConfigError, match="nothing to report: give run or evaluation directories"):
+    with pytest.raises(ConfigError, match="nothing to report: give run, evaluation or sweep"):
         collect([], [])
 
 

@@ -87,8 +87,8 @@ def test_the_published_form_of_a_name_reaches_table_and_page_unharmed(
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ([], "nothing to report: give run or evaluation directories, or --import FILE"),
-        (["no-run"], "'no-run' not found: give run or evaluation directories"),
+        ([], "nothing to report: give run, evaluation or sweep directories, or --import FILE"),
+        (["no-run"], "'no-run' not found: give run, evaluation or sweep directories"),
         (["--import", "no.jsonl"], "no.jsonl: cannot be read"),
         (["--import", "models.jsonl", "--id", "z"], "--id z: no model has it; there are: x"),
         (

@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+import cfft
+from cfft.step.engine import TrainingStep
 from cfft.step.text import TextSide
-from cfft.testing import tiny_text_side
+from cfft.testing import tiny_classifier, tiny_text_side
 from cfft.testing.models import TinyText
 
 BOTH = frozenset({"student.text", "teacher.text"})
@@ -159,6 +161,23 @@ def test_a_smaller_factor_stays_as_it_is():
     towers.limit_scale()
 
     assert_close(towers.tower.logit_scale.detach(), torch.tensor(2.0), rtol=0, atol=0)
+
+
+class Headed(cfft.Task):
+    """Make the head of a text tower that it does not train."""
+
+    needs = frozenset({"teacher.text"})
+    head_from_text = True
+
+    def measure(self, outputs):
+        return outputs.student_original.logits.mean()
+
+
+def test_a_task_that_makes_the_head_from_text_has_to_train_a_tower():
+    towers = tiny_text_side(frozenset({"teacher.text"}))
+
+    with pytest.raises(cfft.PluginError, match=r"'task' makes the head from text.*student\.text"):
+        TrainingStep(tiny_classifier(), Headed(), {}, {}, {}, towers)
 
 
 def test_a_tower_without_words_gives_letters():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 import pytest
 import torch
@@ -91,7 +93,7 @@ class TeacherAlone:
 
 @attrs.frozen
 class PromptGap:
-    needs = frozenset({"student.text", "teacher.text"})
+    needs: ClassVar = frozenset({"student.text", "teacher.text"})
     weight: float = 1.0
 
     def measure(self, outputs: StepOutputs) -> Tensor:
@@ -225,7 +227,7 @@ def test_without_a_task_the_losses_alone_are_summed():
 
 
 def test_a_loss_that_reads_prompts_trains_the_text_tower_and_not_the_pre_trained_one():
-    text = TextSide(TinyText(), ("cat", "dog", "cow"), ("a {}",), trained=True)
+    text = TextSide(TinyText(), ("cat", "dog", "cow"), ("a {}",), PromptGap.needs)
     step = step_of({"prompts": PromptGap()}, text=text)
 
     step.measure(tiny_batch(), draw).total.backward()
@@ -235,7 +237,7 @@ def test_a_loss_that_reads_prompts_trains_the_text_tower_and_not_the_pre_trained
 
 
 def test_prompts_of_the_pre_trained_tower_are_encoded_once():
-    text = TextSide(TinyText(), ("cat", "dog", "cow"), ("a {}",), trained=True)
+    text = TextSide(TinyText(), ("cat", "dog", "cow"), ("a {}",), PromptGap.needs)
     step = step_of({"prompts": PromptGap()}, text=text)
     encoded = passes_of(text.frozen)
 

@@ -10,8 +10,14 @@ from cfft.config.resolve import resolve
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
 from cfft.scoring.spread import Spread
-from cfft.training.run_directory import RunDirectory
-from cfft.training.sweep.declaration import Row, parse_sweep, read_sweep, sweep_names
+from cfft.training.run_directory import RunDirectory, is_begun
+from cfft.training.sweep.declaration import (
+    Row,
+    parse_sweep,
+    point_name,
+    read_sweep,
+    sweep_names,
+)
 from cfft.training.sweep.jobs import final_jobs, planned_jobs
 
 _SWEEP = """
@@ -85,6 +91,59 @@ def test_final_runs_take_every_seed_the_shared_config_and_the_chosen_values(
     assert jobs[0].config.losses == ()
 
 
+_CURVE = """
+recipe = "embedded"
+seeds = [0, 1]
+
+[[row]]
+name = "vanilla"
+recipe = "vanilla"
+
+[[row]]
+name = "no masking"
+recipe = "no-masking"
+vary = { "loss.feature-mse.weight" = [1, 2.5], "training.lr" = [1e-4, 2e-4] }
+"""
+
+
+def test_a_varied_row_has_a_run_for_each_value_and_seed(registry: Registry, tmp_path: Path) -> None:
+    sweep = parse_sweep(_CURVE, "file")
+
+    searching, jobs = planned_jobs(sweep, registry, tmp_path)
+
+    places = [job.directory.root.relative_to(tmp_path).as_posix() for job in jobs]
+    assert (searching, places) == (
+        [],
+        [
+            "vanilla/seed-0",
+            "no-masking/weight-1-lr-0.0001/seed-0",
+            "no-masking/weight-2.5-lr-0.0002/seed-0",
+            "vanilla/seed-1",
+            "no-masking/weight-1-lr-0.0001/seed-1",
+            "no-masking/weight-2.5-lr-0.0002/seed-1",
+        ],
+    )
+    assert [job.config.training.lr for job in jobs[1:3]] == [1e-4, 2e-4]
+    assert [job.config.losses[0].strategy.weight for job in jobs[1:3]] == [1, 2.5]
+    assert jobs[2].name == "no masking, seed 0, loss.feature-mse.weight 2.5, training.lr 0.0002"
+
+
+def test_others_are_compared_with_the_first_curve_unless_the_file_names_one() -> None:
+    own = f'{_CURVE}[[row]]\nname = "b"\nvary = {{ "training.lr" = [1e-4] }}\n'
+
+    assert parse_sweep(_CURVE, "file").reference == "no masking"
+    assert parse_sweep(f'{own}[frontier]\nreference = "b"', "file").reference == "b"
+    assert parse_sweep(_SWEEP, "file").reference is None
+
+
+def test_values_whose_last_words_are_alike_are_told_by_their_paths() -> None:
+    values = {"loss.a.weight": 1, "loss.b.weight": 2}
+
+    assert point_name(values) == "loss.a.weight 1, loss.b.weight 2"
+    assert point_name({"loss.a.weight": 1}) == "weight 1"
+    assert point_name({}) == ""
+
+
 def test_the_runs_of_another_row_can_be_named_in_a_rows_config(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -128,6 +187,21 @@ def test_the_runs_of_another_row_can_be_named_in_a_rows_config(
         ('[[row]]\nname = "a"\nafter = "b"', "must name a row above"),
         ('[[row]]\nname = "a"\nsearch = { "training.lr" = [] }', "takes a list"),
         ("[[row]\n", "not valid TOML"),
+        ('[[row]]\nname = "a"\nvary = { "training.lr" = 1 }', "vary takes lists of one length"),
+        (
+            '[[row]]\nname = "a"\nvary = { "training.lr" = [1, 2], "training.epochs" = [1] }',
+            "vary takes lists of one length",
+        ),
+        ('[[row]]\nname = "a"\nvary = { "training.lr" = [1, 1] }', "has a value twice"),
+        (
+            '[[row]]\nname = "a"\nvary = { "training.lr" = [1] }\nsearch = { "training.lr" = [1] }',
+            "leave out search or vary",
+        ),
+        (
+            '[frontier]\nreference = "b"\n[[row]]\nname = "a"\nvary = { "training.lr" = [1] }',
+            "unknown row with vary 'b'",
+        ),
+        ('[frontier]\nat = [95]\n[[row]]\nname = "a"', "ID accuracies from 0 to 1"),
     ],
 )
 def test_a_wrong_sweep_file_says_what_is_wrong(text: str, said: str) -> None:
@@ -148,7 +222,7 @@ def test_every_sweep_that_cfft_brings_makes_runs(
 
     searching, final = planned_jobs(sweep, registry, tmp_path)
 
-    assert len(final) == len(sweep.row) * len(sweep.seeds)
+    assert len(final) == sum(len(row.points()) for row in sweep.row) * len(sweep.seeds)
     assert len(searching) == sum(len(row.candidates()) for row in sweep.row if row.search)
 
 
@@ -205,3 +279,32 @@ def test_a_half_finished_run_of_another_configuration_is_not_gone_on_with(
             parse_sweep(f"{text}config = {{ training = {{ epochs = 7 }} }}", "file"),
             registry, tmp_path, {},
         )  # fmt: skip
+
+
+def test_a_row_may_have_a_recipe_with_stages_that_take_its_seed_and_training(
+    registry: Registry, tmp_path: Path
+) -> None:
+    text = """
+        recipe = "embedded"
+        seeds = [3]
+        [[row]]
+        name = "wise"
+        recipe = "wise-kd"
+        config = { training = { epochs = 5 } }
+        search = { "mask.object.threshold" = [0.3], "training.lr" = [1e-4] }
+    """
+    jobs, _ = planned_jobs(parse_sweep(text, "file"), registry, tmp_path)
+
+    (stage,) = jobs[0].config.stages
+    training = stage.config.training
+    assert (stage.config.seed, training.epochs, training.lr) == (0, 5, 1e-4)
+    assert stage.config.losses == ()
+
+
+def test_a_run_that_ended_in_a_stage_is_one_to_resume(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    (tmp_path / "config.toml").write_text("")
+
+    assert not is_begun(run)
+    run.stages.mkdir()
+    assert is_begun(run)

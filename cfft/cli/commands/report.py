@@ -34,9 +34,9 @@ def report(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            help="directories of finished runs (cfft run --out) and of evaluations "
-            "(cfft eval --out), or patterns of them in quotes",
-            metavar="RUN|EVAL ...",
+            help="directories of finished runs (cfft run --out), of evaluations (cfft eval --out) "
+            "and of sweeps (cfft sweep --out), or patterns of them in quotes",
+            metavar="RUN|EVAL|SWEEP ...",
             show_default=False,
         ),
     ] = None,

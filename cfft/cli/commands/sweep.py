@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import attrs
 import typer
 
-from cfft.cli.errors import RunInterruptedError
+from cfft.cli.errors import RunInterruptedError, starting
 from cfft.cli.options.command import Command
 from cfft.cli.output.consoles import console, table
+from cfft.cli.output.frontier_tables import Lines, frontier_tables
 from cfft.cli.output.live import reporting
 from cfft.cli.output.numbers import brief, percent, spread
 from cfft.errors import counted
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import write_text
-from cfft.runtime.json_files import json_text
+from cfft.runtime.json_files import json_text, write_json
 from cfft.training.results import RunResults
 from cfft.training.sweep.declaration import Sweep, read_sweep, sweep_names
 from cfft.training.sweep.jobs import Job, check_jobs, planned_jobs
@@ -67,11 +68,12 @@ def sweep(
             results = run_sweep(declared, registry, folder, jobs, watcher, done)
     except KeyboardInterrupt:
         raise RunInterruptedError("interrupted; run the same command again to continue") from None
-    write_text(folder / "table.md", _markdown(results.rows))
+    tables = list(_tables(declared, results, folder))
+    write_text(folder / "table.md", "\n".join(_markdown(lines) for _, lines in tables))
     if as_json:
         typer.echo(json_text(results))
     else:
-        _show(results, folder)
+        _show(results, tables, folder)
 
 
 def ignored(job: Job, results: RunResults) -> None:
@@ -84,13 +86,25 @@ def print_run(job: Job, results: RunResults) -> None:
     console().print(f"{job.name}: {said}", soft_wrap=True)
 
 
-def _show(results: SweepResults, out: Path) -> None:
+def _tables(sweep: Sweep, results: SweepResults, out: Path) -> Iterator[tuple[str, Lines]]:
+    """Go through titles and tables; write frontier.json where rows vary something."""
+    title = "top-1 in percent: mean and standard deviation over seeds"
+    yield title, [_columns(results.rows), *map(_cells, results.rows)]
+    if sweep.reference is not None and results.rows[-1].ood_average is not None:
+        with starting():
+            from cfft.evaluation.frontier import FRONTIER, sweep_frontier  # torch comes with it
+        found = sweep_frontier(results.rows, sweep.reference, sweep.frontier.at)
+        write_json(out / FRONTIER, found)
+        yield from frontier_tables(found)
+
+
+def _show(results: SweepResults, tables: Sequence[tuple[str, Lines]], out: Path) -> None:
     shown = console()
     for name, values in results.chosen.items():
         listed = ", ".join(f"{path} {value}" for path, value in values.items())
         shown.print(f"chosen on validation for {name}: {listed}", soft_wrap=True)
-    title = "top-1 in percent: mean and standard deviation over seeds"
-    shown.print(table(_columns(results.rows), map(_cells, results.rows), title=title))
+    for title, (columns, *lines) in tables:
+        shown.print(table(columns, lines, title=title))
     shown.print(f"numbers  {out / 'sweep.json'}", soft_wrap=True)
     shown.print(f"table    {out / 'table.md'}", soft_wrap=True)
 
@@ -99,8 +113,7 @@ def _list_runs(sweep: Sweep, registry: Registry, out: Path, as_json: bool) -> No
     """List the runs; searched values are not chosen yet."""
     searching, others = planned_jobs(sweep, registry, out)
     check_jobs(searching, registry)
-    undecided = (attrs.evolve(j, values=dict.fromkeys(j.values, "to be chosen")) for j in others)
-    jobs = [*searching, *undecided]
+    jobs = [*searching, *map(_undecided, others)]
     if as_json:
         listed = [{"run": str(job.directory.root), "name": job.name} for job in jobs]
         typer.echo(json.dumps(listed, indent=2))
@@ -111,6 +124,13 @@ def _list_runs(sweep: Sweep, registry: Registry, out: Path, as_json: bool) -> No
     typer.echo(f"{runs}. Nothing was trained. Run again without --dry-run to start.")
 
 
+def _undecided(job: Job) -> Job:
+    values = {
+        path: "to be chosen" if path in job.row.search else v for path, v in job.values.items()
+    }
+    return attrs.evolve(job, values=values)
+
+
 def _columns(rows: Sequence[Outcome]) -> list[str]:
     return ["row", "validation", *rows[0].sets, "OOD average"]
 
@@ -119,7 +139,7 @@ def _cells(row: Outcome) -> list[str]:
     return [row.name, *map(spread, (row.validation, *row.sets.values(), row.ood_average))]
 
 
-def _markdown(rows: Sequence[Outcome]) -> str:
-    columns = _columns(rows)
-    lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *map(_cells, rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+def _markdown(lines: Lines) -> str:
+    columns, *rows = lines
+    ruled = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in ruled)

@@ -118,7 +118,7 @@ def _shown(
     given = {named[n].keyword: v for n, v in heard.items() if n in named and v is not None}
     chosen = _chosen({option.keyword for option in named.values()}, given, registry)
     return {
-        name: not option.rare if option.owner is None else option.owner in chosen
+        name: not option.rare and (option.owner is None or option.owner in chosen)
         for name, option in named.items()
     }
 

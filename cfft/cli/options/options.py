@@ -12,7 +12,7 @@ import attrs
 from cfft.config.keywords import CHOSEN_KINDS, FILES, setting_keyword, spelled
 from cfft.config.layers import LISTS, SEED, read_defaults, recipe_names
 from cfft.config.settings import Model, Training
-from cfft.errors import ConfigError
+from cfft.errors import ConfigError, shortened_list
 from cfft.plugin.kinds import KINDS, Kind
 from cfft.plugin.params import Declaration, Param, declaration
 from cfft.plugin.registry import Registry
@@ -31,10 +31,12 @@ _RARE = frozenset(
     (
         "micro_batch", "weight_decay", "beta1", "beta2", "warmup_steps", "warmup_share",
         "clip_norm", "clip_at", "schedule", "patience", "ties", "skip_unreadable", "workers",
-        "log_every", "models_at_once", "checkpoint_every",
+        "log_every", "models_at_once", "checkpoint_every", "prompts", "teacher",
     )
 )  # fmt: skip
 """Settings that --help-all alone shows."""
+
+_NAMES = 6  # as many as fit beside a kind's purpose; cfft plugins list has all
 
 THRESHOLDS = Param("thresholds", tuple[str, ...], (), "thresholds to cut maps at")
 MEASURED: Mapping[str, str] = {
@@ -193,7 +195,8 @@ def _kind_options(registry: Registry) -> Iterator[Option]:
     for name in CHOSEN_KINDS:
         panel = _IMAGES if name == "suite" else _METHOD
         words = _kind_words(KINDS[name], registry.names(name))
-        yield Option(name, words, panel, "NAME", repeated=name in LISTS)
+        rare = name in _RARE
+        yield Option(name, words, panel, "NAME", repeated=name in LISTS, rare=rare)
 
 
 def _kind_words(kind: Kind, names: tuple[str, ...]) -> str:
@@ -203,7 +206,7 @@ def _kind_words(kind: Kind, names: tuple[str, ...]) -> str:
     notes = [f"default {default}"] if default else []
     notes += ["may be repeated", "none turns all off"] if kind.name in LISTS else []
     brackets = f" [{'; '.join(notes)}]" if notes else ""
-    return f"{kind.purpose}: {', '.join(names)}{brackets}"
+    return f"{kind.purpose}: {shortened_list(names, _NAMES)}{brackets}"
 
 
 def _settings_options() -> Iterator[Option]:
@@ -214,9 +217,10 @@ def _settings_options() -> Iterator[Option]:
 
 def _source_options() -> Iterator[Option]:
     panel = _CONFIGURATION
-    recipes = f"start from the settings of a recipe or TOML file: {', '.join(recipe_names())}"
+    names = shortened_list(recipe_names(), _NAMES)
+    recipes = f"start from a recipe or TOML file; --help-all describes them: {names}"
     file = "read a TOML file: it overrides the recipe, and these options override it"
-    setting = "set any parameter, as KIND.NAME.PARAM=VALUE or training.PARAM=VALUE; may be repeated"
+    setting = "set KIND.NAME.PARAM=VALUE or training.PARAM=VALUE; may be repeated"
     yield Option("recipe", recipes, panel, "NAME")
     yield Option("config", file, panel, "FILE")
     yield Option("set", setting, panel, "TEXT", repeated=True)
@@ -230,4 +234,5 @@ def _full_option(declared: Declaration, param: Param) -> Option:
         PARAMETERS,
         metavar(param),
         owner=(declared.kind, declared.name),
+        rare=param.rare,
     )

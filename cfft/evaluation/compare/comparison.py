@@ -139,6 +139,11 @@ def compare(
     `lines`: by OOD set and for "ood_average", what ID accuracy predicts. The images of every set
     are redrawn once for all models that have the same ones.
     """
+    return _Comparison(models, baseline, lines, redrawn_top1(models)).results()
+
+
+def redrawn_top1(models: Sequence[MeasuredModel]) -> dict[tuple[str, str], Shares]:
+    """Return top-1 on redrawn images by label and set: [REPLICATES] each, as in _Comparison."""
     sharing: dict[tuple[str, str, str], list[MeasuredModel]] = defaultdict(list)
     for model in models:
         for name, each in model.sets.items():
@@ -150,7 +155,7 @@ def compare(
         redrawn = resampled_top1(correct, original, originals)
         pairs = zip(members, redrawn, strict=True)
         replicates |= {(model.label, name): shares for model, shares in pairs}
-    return _Comparison(models, baseline, lines, replicates).results()
+    return replicates
 
 
 def ood_names(models: Iterable[MeasuredModel]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import attrs
 
 from cfft.config.comparison import Config, but_for_seed
+from cfft.config.layers import usual
 from cfft.evaluation.files.evaluation import Identity
 
 Place = tuple[str, str, str | None]
@@ -86,13 +87,19 @@ def group_names(configs: Sequence[Config]) -> list[str]:
 def _methods(configs: Sequence[Config]) -> list[str]:
     """Name how each run was trained: "object + single", or its losses, or "vanilla".
 
+    A task that is not the usual one comes first.
     Losses that not all runs of one name have are added to it.
     """
     losses = [[loss.get("label", loss["use"]) for loss in c.get("loss", ())] for c in configs]
     names = []
     for config, own in zip(configs, losses, strict=True):
         mask, fill = (config.get(kind, {}).get("use", "none") for kind in ("mask", "fill"))
-        names.append(" + ".join(own if mask == "none" else (mask, fill)) or "vanilla")
+        task = config.get("task", {}).get("use", usual("task"))
+        parts = [
+            *([] if task == usual("task") else [task]),
+            *(own if mask == "none" else (mask, fill)),
+        ]
+        names.append(" + ".join(parts) or "vanilla")
     shared: dict[str, set[str]] = {}
     for name, own in zip(names, losses, strict=True):
         shared[name] = shared.get(name, set(own)).intersection(own)

@@ -23,10 +23,9 @@ from cfft.plugin.params import values_of
 from cfft.runtime.json_files import write_json
 from cfft.runtime.progress import Reporter
 from cfft.training.merging import RecordedScore, merged_weights
-from cfft.training.results import MergeCandidate
+from cfft.training.results import MERGED, MergeCandidate
 
 Weights = Mapping[str, Tensor]
-_MERGED = "merged"
 
 
 def merge_models(planned: PlannedMerge, reporter: Reporter) -> MergeRecord:
@@ -109,7 +108,7 @@ class _Merging:
         named = (each for each in self.score.candidates if each.candidate == point.name)
         found = next(named, None) or self.score.known(weights)
         if found is None and (is_measured or self.score.candidates):
-            return MergeCandidate(_MERGED, self.score(weights, _MERGED))
+            return MergeCandidate(MERGED, self.score(weights, MERGED))
         return found
 
     def _warn_of_unused(self) -> None:

@@ -72,8 +72,8 @@ def find_members(name: str, merge: Merge, asked: Sequence[str]) -> Members:
         raise ConfigError(f"merge '{name}' needs the starting model and fine-tuned ones")
     members = Members(found[0] if uses_start else None, tuple(found[1 if uses_start else 0 :]))
     if any(ref.path is None for ref in members.tuned):
-        allowed = f"{STARTS[0]} can only be the first model" if uses_start else "it has no start"
-        raise ConfigError(f"merge '{name}' takes {STARTS[0]} for no fine-tuned model: {allowed}")
+        place = "only as its first model" if uses_start else "nowhere: give fine-tuned models"
+        raise ConfigError(f"merge '{name}' takes {STARTS[0]}, which is not fine-tuned, {place}")
     require_enough(name, merge, len(members.tuned))
     if members.start is not None and members.start.path is None and members.run is None:
         raise ConfigError(

@@ -20,26 +20,38 @@ from cfft.report.sources.comparable import (
 from cfft.report.sources.imports import read_imports, require_known
 from cfft.report.sources.records import Difference, Material, ReportedModel
 from cfft.report.sources.results import is_evaluation, is_run, read_measured, read_runs
+from cfft.report.sources.sweeps import (
+    called_as_in_sweeps,
+    is_sweep,
+    read_frontiers,
+    sweep_runs,
+)
+from cfft.training.sweep.outcome import SWEEP
 
-_BELOW = ("*", "*/*")
-_WANTED = "run or evaluation directories, or a pattern of them in quotes"
+_BELOW = ("*", "*/*", "*/*/*")
+_WANTED = "run, evaluation or sweep directories, or a pattern of them in quotes"
 
 
 def collect(
     patterns: Sequence[str], imports: Sequence[Path], id_sets: Sequence[str] = ()
 ) -> Material:
-    """Read everything; `patterns` are paths or globs of run and evaluation directories.
+    """Read everything; `patterns` are paths or globs of runs, evaluations and sweeps.
 
-    Raises ConfigError for paths that are neither and for models that cannot be compared, and
+    Raises ConfigError for paths that are none of these and for models that cannot be compared, and
     DataError for files that are not as they should be.
     """
     paths = _expanded(patterns)
-    evaluations = list(filter(is_evaluation, paths))
-    trained = read_runs([path for path in paths if path not in evaluations])
+    evaluations, sweeps = list(filter(is_evaluation, paths)), list(filter(is_sweep, paths))
+    named = sweep_runs(sweeps)
+    runs = [path for path in paths if path not in (*evaluations, *sweeps)]
+    distinct = {path.resolve(): path for path in (*runs, *named)}  # of two paths the sweep's
+    trained = called_as_in_sweeps(read_runs(list(distinct.values())), named)
     others = [*map(read_measured, evaluations), read_imports(imports, id_sets)]
     everything = _joined([trained, *others])
     if not everything.models:
-        raise ConfigError("nothing to report: give run or evaluation directories, or --import FILE")
+        raise ConfigError(
+            "nothing to report: give run, evaluation or sweep directories, or --import FILE"
+        )
     require_known(id_sets, everything.models)
     measured = [model for part in others for model in part.models]
     once = _without_doubles(trained.models, measured)
@@ -50,6 +62,7 @@ def collect(
     return attrs.evolve(
         everything,
         models=tuple(in_groups(ordered)),
+        frontiers=tuple(read_frontiers(sweeps)),
         differences=tuple(_relabelled(everything.differences, once, models)),
         notes=(
             *everything.notes,
@@ -87,11 +100,14 @@ def _what_it_is(pattern: str, paths: Sequence[Path]) -> str:
         return f"{path} is a file: accuracies as JSON lines are read with --import {path}"
     inside = next((b for b in _BELOW if any(_is_known(p) for d in paths for p in d.glob(b))), None)
     remedy = "" if inside is None else f"; to report what is in it, give '{pattern}/{inside}'"
-    return f"{pattern} is no run (no config.toml) and no evaluation (no evaluation.json){remedy}"
+    return (
+        f"{pattern} is no run (no config.toml), no evaluation (no evaluation.json) and no finished "
+        f"sweep (no {SWEEP}){remedy}"
+    )
 
 
 def _is_known(path: Path) -> bool:
-    return is_run(path) or is_evaluation(path)
+    return is_run(path) or is_evaluation(path) or is_sweep(path)
 
 
 def _labelled(models: Sequence[ReportedModel]) -> list[ReportedModel]:

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from cfft.data.consistency import OOD_AVERAGE
+from cfft.evaluation.compare.frontier import FrontierResults
 from cfft.evaluation.files.evaluation import BEFORE, EvaluatedModel
 from cfft.scoring.results import Role
 from cfft.scoring.scores import LabelSpace
@@ -102,11 +103,24 @@ class Difference:
 
 
 @attrs.frozen
+class FrontierSource:
+    """Hold the frontier of a sweep; `suffix` tells its rows from those of other sweeps."""
+
+    found: FrontierResults
+    suffix: str = ""
+
+    def called(self, row: str) -> str:
+        """Return the name of one of its rows in the report."""
+        return f"{row}{self.suffix}"
+
+
+@attrs.frozen
 class Material:
     """Hold everything that was read, in the order in which it was asked for.
 
     `classes`: class names by index, by the source of models. `suites`: settings of their suites, by
-    the source too. `notes`: sentences that a reader of the accuracies must know.
+    the source too. `frontiers`: of sweeps. `notes`: sentences that a reader of the accuracies must
+    know.
     """
 
     models: tuple[ReportedModel, ...] = ()
@@ -115,3 +129,4 @@ class Material:
     runs: tuple[Run, ...] = ()
     differences: tuple[Difference, ...] = ()
     notes: tuple[str, ...] = ()
+    frontiers: tuple[FrontierSource, ...] = ()

@@ -37,6 +37,8 @@ class Row:
     """Describe one row: what its runs do otherwise than the others.
 
     `search`: values to choose from, by `KIND.NAME.PARAM` or `TABLE.PARAM`; several are combined.
+    `vary`: values that are all results, by the same keys: the row is a curve with a point for each;
+    several keys change together, from point to point.
     `after`: a row whose runs must be finished first, because these look at them.
     """
 
@@ -44,17 +46,38 @@ class Row:
     recipe: str | None = None
     config: Mapping[str, Any] = attrs.field(factory=dict)
     search: Mapping[str, Any] = attrs.field(factory=dict)
+    vary: Mapping[str, Any] = attrs.field(factory=dict)
     after: str | None = None
 
     @property
     def folder(self) -> str:
         """Return the name as a folder's name."""
-        return re.sub(r"[^\w.+-]+", "-", self.name).strip("-.")
+        return _folder(self.name)
+
+    def points(self) -> list[Values]:
+        """Return the varied values point by point, in the order they are listed; else one of none.
+
+        Every list has the same length.
+        """
+        each = zip(*self.vary.values(), strict=True)
+        return [dict(zip(self.vary, values, strict=True)) for values in each] or [{}]
 
     def candidates(self) -> list[Values]:
         """Return every combination of the searched values, in the order they are listed."""
         keys = list(self.search)
         return [dict(zip(keys, each, strict=True)) for each in product(*self.search.values())]
+
+
+@attrs.frozen
+class Frontier:
+    """Say at which ID accuracy curves are compared, and with which row's.
+
+    `reference`: the row that others are compared with; none: the first one that varies something.
+    `at`: ID accuracies, 0..1; none: those of the reference's points.
+    """
+
+    reference: str | None = None
+    at: Sequence[float] = ()
 
 
 @attrs.frozen
@@ -66,14 +89,21 @@ class Sweep:
     recipe: str | None = None
     config: Mapping[str, Any] = attrs.field(factory=dict)
     search: Search = Search()
+    frontier: Frontier = Frontier()
+
+    @property
+    def reference(self) -> str | None:
+        """The row whose curve others are compared with, None where no row varies anything."""
+        curves = [row.name for row in self.row if row.vary]
+        return self.frontier.reference or next(iter(curves), None)
 
     def layers(
         self, row: Row, seed: int, values: Values, out: Path, *, searching: bool = False
     ) -> list[Layer]:
         """Return what a run of `row` builds on, lowest first.
 
-        `values`: those of its searched parameters. In texts of the row's config, {out} is the
-        sweep's folder and {seed} the run's seed. Raises ConfigError.
+        `values`: those of its searched and varied parameters. In texts of the row's config, {out}
+        is the sweep's folder and {seed} the run's seed. Raises ConfigError.
         """
         named = (read_recipe(each) for each in (self.recipe, row.recipe) if each is not None)
         own = _filled(row.config, {"{out}": str(out), "{seed}": str(seed)})
@@ -123,6 +153,22 @@ def sweep_names() -> list[str]:
     return sorted(p.name.removesuffix(".toml") for p in places if p.name.endswith(".toml"))
 
 
+def point_name(values: Values) -> str:
+    """Return what people read of varied values, such as "weight 2"."""
+    ends = [path.rpartition(".")[2] for path in values]
+    names = ends if len(set(ends)) == len(ends) else list(values)
+    return ", ".join(f"{name} {values[path]}" for name, path in zip(names, values, strict=True))
+
+
+def point_folder(values: Values) -> str:
+    """Return the name of a point's folder."""
+    return _folder(point_name(values))
+
+
+def _folder(name: str) -> str:
+    return re.sub(r"[^\w.+-]+", "-", name).strip("-.")
+
+
 def _problems(sweep: Sweep) -> Iterator[str]:
     if not sweep.row:
         yield "no [[row]]: give at least one"
@@ -135,6 +181,7 @@ def _problems(sweep: Sweep) -> Iterator[str]:
         for path, values in row.search.items():
             if not isinstance(values, list) or not values:
                 yield f"row '{row.name}': search of '{path}' takes a list, as in [0.3, 0.5]"
+        yield from _problems_of_points(row)
         if row.after is not None and row.after not in [each.name for each in sweep.row[:place]]:
             yield f"row '{row.name}': after = '{row.after}' must name a row above it"
         if row.after is not None and row.search:
@@ -142,6 +189,24 @@ def _problems(sweep: Sweep) -> Iterator[str]:
                 f"row '{row.name}': values are searched before any row is run, also before "
                 f"'{row.after}': leave out search or after"
             )
+    named = sweep.frontier.reference
+    curves = [row.name for row in sweep.row if row.vary]
+    if named is not None and named not in curves:
+        yield f"frontier: {unknown_name('row with vary', named, curves)}"
+    if not all(0 <= share <= 1 for share in sweep.frontier.at):
+        yield f"frontier: at {list(sweep.frontier.at)} takes ID accuracies from 0 to 1"
+
+
+def _problems_of_points(row: Row) -> Iterator[str]:
+    lists = [values for values in row.vary.values() if isinstance(values, list) and values]
+    if len(lists) < len(row.vary) or len({len(values) for values in lists}) > 1:
+        yield f"row '{row.name}': vary takes lists of one length, as in [1, 2, 3]"
+        return
+    folders = [point_folder(values).lower() for values in row.points()]
+    if len(set(folders)) < len(folders):
+        yield f"row '{row.name}': vary has a value twice: give each once"
+    if row.vary and row.search:
+        yield f"row '{row.name}': leave out search or vary: all values of vary are results"
 
 
 def _filled(value: Any, places: Mapping[str, str]) -> Any:

@@ -21,7 +21,7 @@ from cfft.runtime.progress import Reporter
 from cfft.training.results import RunResults
 from cfft.training.run_directory import RunDirectory, is_begun
 from cfft.training.sweep.children import Children
-from cfft.training.sweep.declaration import Row, Sweep, Values
+from cfft.training.sweep.declaration import Row, Sweep, Values, point_folder
 
 _Wanted = tuple[Row, int, Values, Path]
 _Done = Callable[["Job", RunResults], None]
@@ -44,6 +44,11 @@ class Job:
         """Return what people read of it."""
         chosen = ", ".join(f"{path} {value}" for path, value in self.values.items())
         return ", ".join(filter(None, (self.row.name, f"seed {self.seed}", chosen)))
+
+    @property
+    def point(self) -> Values:
+        """The values that the row varies; none of a row that is a single point."""
+        return {path: value for path, value in self.values.items() if path in self.row.vary}
 
     def results(self) -> RunResults | None:
         """Return the results of the finished run, None of any other."""
@@ -128,11 +133,17 @@ def run_jobs(jobs: Sequence[Job], at_once: int, reporter: Reporter, done: _Done)
             _run_side_by_side(together, at_once, hear)
 
 
+def run_place(row: Row, point: Values, seed: int) -> Path:
+    """Return where a run lies in the folder of its sweep."""
+    return Path(row.folder, *([point_folder(point)] if point else []), f"seed-{seed}")
+
+
 def _final(sweep: Sweep, chosen: Mapping[str, Values]) -> list[_Wanted]:
     return [
-        (row, seed, chosen.get(row.name, {}), Path(row.folder, f"seed-{seed}"))
+        (row, seed, {**chosen.get(row.name, {}), **point}, run_place(row, point, seed))
         for seed in sweep.seeds
         for row in sweep.row
+        for point in row.points()
     ]
 
 

@@ -13,21 +13,33 @@ from cfft.runtime.json_files import SCHEMA, write_json
 from cfft.runtime.progress import Reporter
 from cfft.scoring.spread import Spread
 from cfft.training.results import ModelResults, RunResults
-from cfft.training.sweep.declaration import Sweep, Values
+from cfft.training.sweep.declaration import Sweep, Values, point_name
 from cfft.training.sweep.jobs import Job, check_jobs, final_jobs, planned_jobs, run_jobs
 
 BEFORE = "before fine-tuning"
+SWEEP = "sweep.json"
 
 
 @attrs.frozen
 class Outcome:
-    """Hold a row of the table; `sets` by set name, the ID set first; `runs`: their folders."""
+    """Hold a line of the table: a row of the sweep, or a point of a row that varies something.
+
+    `sets`: by set name, the ID set first. `runs`: their folders. `row`: the row's name, of a curve
+    the same for all of its points; empty before fine-tuning. `values`: those varied.
+    """
 
     name: str
     runs: tuple[str, ...]
     validation: Spread | None
     sets: dict[str, Spread]
     ood_average: Spread | None
+    row: str = ""
+    values: Values = attrs.field(factory=dict)
+
+    def places(self, sweep: Path) -> list[Path]:
+        """Return the folders of its runs below that of the sweep, wherever it was moved."""
+        depth = 3 if self.values else 2  # as in run_place
+        return [sweep.joinpath(*Path(run).parts[-depth:]) for run in self.runs]
 
 
 @attrs.frozen
@@ -71,7 +83,7 @@ def run_sweep(
     final = final_jobs(sweep, registry, out, chosen)
     run_jobs(final, at_once, reporter, done)
     results = SweepResults(searched=searched, chosen=chosen, rows=outcomes(final))
-    write_json(out / "sweep.json", results)
+    write_json(out / SWEEP, results)
     return results
 
 
@@ -97,8 +109,14 @@ def outcomes(jobs: Sequence[Job]) -> tuple[Outcome, ...]:
     """
     before = _finished(jobs[0]).before
     start = Outcome(BEFORE, (), None, _sets([before]), _spread([before.ood_average]))
-    names = dict.fromkeys(job.row.name for job in jobs)
-    return (start, *(_outcome(name, [j for j in jobs if j.row.name == name]) for name in names))
+    points: dict[tuple[str, str], list[Job]] = {}
+    for job in jobs:
+        points.setdefault((job.row.name, _name(job)), []).append(job)
+    return (start, *(_outcome(name, members) for (_, name), members in points.items()))
+
+
+def _name(job: Job) -> str:
+    return ", ".join(filter(None, (job.row.name, point_name(job.point))))
 
 
 def _outcome(name: str, jobs: Sequence[Job]) -> Outcome:
@@ -109,6 +127,8 @@ def _outcome(name: str, jobs: Sequence[Job]) -> Outcome:
         _spread([each.best_val_top1 for each in found]),
         _sets(found),
         _spread([each.ood_average for each in found]),
+        jobs[0].row.name,
+        jobs[0].point,
     )
 
 

@@ -29,7 +29,7 @@ class ShapesSuite(Suite):
     """
 
     train_pictures: int = param(3000, help="training images", ge=24)
-    val_pictures: int = param(500, help="validation images", ge=24)
+    val_pictures: int = param(500, help="validation images", ge=24, rare=True)
     test_pictures: int = param(1000, help="test images", ge=24)
     ood_pictures: int = param(1000, help="images of each OOD set", ge=24, le=5000)
     draw: Literal["published", "development"] = param(
@@ -38,7 +38,9 @@ class ShapesSuite(Suite):
     confounding: float = param(
         0.95, help="probability of the background tied to the class", ge=0, le=1
     )
-    cache: Path | None = param(None, help="folder for drawn images; none: the user's cache")
+    cache: Path | None = param(
+        None, help="folder for drawn images; none: the user's cache", rare=True
+    )
 
     known_sets: ClassVar[tuple[str, ...]] = (
         *("train", "val", "test", "resample", "rendition", "sketch", "relocated", "adversarial"),
