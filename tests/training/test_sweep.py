@@ -10,7 +10,7 @@ from cfft.config.resolve import resolve
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
 from cfft.scoring.spread import Spread
-from cfft.training.run_directory import RunDirectory
+from cfft.training.run_directory import RunDirectory, is_begun
 from cfft.training.sweep.declaration import (
     Row,
     parse_sweep,
@@ -279,3 +279,32 @@ def test_a_half_finished_run_of_another_configuration_is_not_gone_on_with(
             parse_sweep(f"{text}config = {{ training = {{ epochs = 7 }} }}", "file"),
             registry, tmp_path, {},
         )  # fmt: skip
+
+
+def test_a_row_may_have_a_recipe_with_stages_that_take_its_seed_and_training(
+    registry: Registry, tmp_path: Path
+) -> None:
+    text = """
+        recipe = "embedded"
+        seeds = [3]
+        [[row]]
+        name = "wise"
+        recipe = "wise-kd"
+        config = { training = { epochs = 5 } }
+        search = { "mask.object.threshold" = [0.3], "training.lr" = [1e-4] }
+    """
+    jobs, _ = planned_jobs(parse_sweep(text, "file"), registry, tmp_path)
+
+    (stage,) = jobs[0].config.stages
+    training = stage.config.training
+    assert (stage.config.seed, training.epochs, training.lr) == (0, 5, 1e-4)
+    assert stage.config.losses == ()
+
+
+def test_a_run_that_ended_in_a_stage_is_one_to_resume(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    (tmp_path / "config.toml").write_text("")
+
+    assert not is_begun(run)
+    run.stages.mkdir()
+    assert is_begun(run)
