@@ -46,9 +46,13 @@ class Members:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds of all fine-tuned models; empty where one is unknown."""
+        """The seeds that trained the models; empty where a fine-tuned one does not say its own.
+
+        A start without seeds was not fine-tuned.
+        """
         own = [ref.seeds for ref in self.tuned]
-        return tuple(sorted({*chain(*own)})) if all(own) else ()
+        start = () if self.start is None else self.start.seeds
+        return tuple(sorted({*start, *chain(*own)})) if all(own) else ()
 
     @property
     def weights(self) -> StoredWeights:
