@@ -27,7 +27,7 @@ class PixelFill(cfft.Refiller):
         1.0, help="share of new pixels, the rest being original", ge=0, le=1
     )
     strength_start: float | None = cfft.param(
-        None, help="strength as training begins, changing evenly", ge=0, le=1
+        None, help="strength as training begins, changing evenly", ge=0, le=1, rare=True
     )
 
     def refill(

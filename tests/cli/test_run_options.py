@@ -165,8 +165,13 @@ def test_help_shows_the_parameters_of_what_is_chosen_or_default(
 ) -> None:
     shown = cfft_command("run", "--suite", "folder", "--mask=random", "--help").out
 
-    parameters = ("--suite.folder.data", "--mask.random.rate", "--fill.single.donor")
-    others = ("--suite.hf.data", "--suite.shapes.cache", "--mask.object.threshold", "--beta1")
+    parameters = ("--suite.folder.data", "--mask.random.rate", "--fill.single.strength")
+    others = (
+        "--suite.hf.data",
+        "--suite.shapes.train-pictures",
+        "--mask.object.threshold",
+        "--beta1",
+    )
     assert [name for name in (*parameters, *others) if name in shown] == list(parameters)
 
 
@@ -180,10 +185,13 @@ def test_help_follows_a_recipe(cfft_command: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     ("words", "shown"),
     [
-        ("run", ["--suite.shapes.cache"]),
+        ("run", ["--suite.shapes.train-pictures"]),
         ("eval", []),
         ("eval --model ViT-B-32", ["--backbone.open_clip.mean"]),
-        ("preview --mask object --mask random", ["--suite.shapes.cache", "--mask.random.rate"]),
+        (
+            "preview --mask object --mask random",
+            ["--suite.shapes.train-pictures", "--mask.random.rate"],
+        ),
     ],
 )
 def test_help_of_each_command_knows_its_own_defaults(
@@ -191,7 +199,7 @@ def test_help_of_each_command_knows_its_own_defaults(
 ) -> None:
     text = cfft_command(*words.split(), "--help").out
 
-    options = ["--suite.shapes.cache", "--backbone.open_clip.mean", "--mask.random.rate"]
+    options = ["--suite.shapes.train-pictures", "--backbone.open_clip.mean", "--mask.random.rate"]
     assert [option for option in options if option in text] == shown
 
 

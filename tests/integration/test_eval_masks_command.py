@@ -55,7 +55,11 @@ def test_every_set_map_and_threshold_has_a_record(
         for cam in ("relevance", "gradcam")
         for threshold in (0.3, 0.6)
     ]
-    assert record["cams"] == [{"use": "relevance", "start_layer": 1}, {"use": "gradcam"}]
+    own = {"of": "student", "teacher": "clip"}
+    assert record["cams"] == [
+        {"use": "relevance", **own, "start_layer": 1},
+        {"use": "gradcam", **own},
+    ]
     assert record["masks"][0]["n"] == 6
     assert record["masks"][0]["baselines"]["everything"]["iou"] == pytest.approx(0.5)
     assert json.loads((tmp_path / "out" / "masks.json").read_text()) == record

@@ -225,6 +225,16 @@ def test_a_run_of_no_epochs_evaluates_the_model_that_it_would_start_from(
 def test_patience_ends_a_run_that_does_not_get_better(configure, registry, tmp_path) -> None:
     found = run(configure(epochs=9, lr=1e-30, patience=2), registry, tmp_path)
 
+    assert (found.epochs, found.best_epoch, found.stopped_early) == (3, 3, True)
+
+
+def test_patience_keeps_the_earliest_of_equal_epochs_where_that_is_asked(
+    configure, registry, tmp_path
+) -> None:
+    config = configure(epochs=9, lr=1e-30, patience=2, ties="earlier")
+
+    found = run(config, registry, tmp_path)
+
     assert (found.epochs, found.best_epoch, found.stopped_early) == (3, 1, True)
 
 

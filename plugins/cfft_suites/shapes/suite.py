@@ -33,10 +33,10 @@ class ShapesSuite(Suite):
     test_pictures: int = param(1000, help="test images", ge=24)
     ood_pictures: int = param(1000, help="images of each OOD set", ge=24, le=5000)
     draw: Literal["published", "development"] = param(
-        "published", help="images of the test and OOD sets: those of reports, or others"
+        "published", help="images of the test and OOD sets: those of reports, or others", rare=True
     )
     confounding: float = param(
-        0.95, help="probability of the background tied to the class", ge=0, le=1
+        0.95, help="probability of the background tied to the class", ge=0, le=1, rare=True
     )
     cache: Path | None = param(
         None, help="folder for drawn images; none: the user's cache", rare=True
