@@ -9,7 +9,8 @@ import attrs
 
 from cfft.config.keywords import Keywords
 from cfft.config.layers import COMMAND_LINE, LISTS, Choice, Layer
-from cfft.config.resolve import RunConfig, resolve
+from cfft.config.resolve import resolve
+from cfft.config.run_config import RunConfig
 from cfft.plugin.registry import Registry
 
 COUNTERFACTUAL = ("mask", "fill", "cam")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from cfft.config.layers import Layer
-from cfft.config.resolve import RunConfig, resolve
+from cfft.config.resolve import resolve
+from cfft.config.run_config import RunConfig
 from cfft.config.settings import Evaluation
 from cfft.evaluation.compare.baseline import baseline_line, chosen_baseline
 from cfft.evaluation.compare.comparison import compare

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from cfft.config.resolve import Chosen, RunConfig
+from cfft.config.run_config import Chosen, RunConfig
 from cfft.data.sets import named_sets
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError

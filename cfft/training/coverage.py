@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import attrs
 import torch
 
-from cfft.config.resolve import ChosenView, RunConfig
+from cfft.config.run_config import ChosenView, RunConfig
 from cfft.data.suite import ImageSet
 from cfft.plugin.params import declaration
 from cfft.records import Batch, MaskSelection, Preprocessing

@@ -11,7 +11,8 @@ import attrs
 
 from cfft.config.keywords import Keywords, given
 from cfft.config.layers import Layer, read_file, usual
-from cfft.config.resolve import RunConfig, resolve
+from cfft.config.resolve import resolve
+from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import first_free

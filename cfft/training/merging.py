@@ -10,7 +10,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from cfft.config.resolve import Chosen
+from cfft.config.run_config import Chosen
 from cfft.encoder.fit import differences
 from cfft.errors import ConfigError, WeightsError, counted
 from cfft.model import checkpoint

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from cfft.config.keywords import EMBEDDED, Keywords, given
 from cfft.config.layers import Layer, read_recipe
-from cfft.config.resolve import RunConfig, resolve
+from cfft.config.resolve import resolve
+from cfft.config.run_config import RunConfig
 from cfft.config.settings import Model
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError, DataError

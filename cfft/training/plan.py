@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from cfft.config.resolve import Chosen, RunConfig
+from cfft.config.run_config import Chosen, RunConfig
 from cfft.data.suite import ImageSet, Suite
 from cfft.errors import counted
 from cfft.plugin.params import values_of

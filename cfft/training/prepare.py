@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from cfft.config.resolve import ChosenView, RunConfig
+from cfft.config.run_config import ChosenView, RunConfig
 from cfft.data.check import check_suite, stored
 from cfft.data.consistency import every_set
 from cfft.data.fingerprint import sets_fingerprint

@@ -10,7 +10,8 @@ import attrs
 
 from cfft.config.comparison import same_run, same_versions
 from cfft.config.layers import SEED, parse_seed, parse_toml, read_text
-from cfft.config.resolve import RunConfig, in_current_terms
+from cfft.config.resolve import in_current_terms
+from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError
 from cfft.model.checkpoint import is_checkpoint, verify
 from cfft.plugin.registry import Registry

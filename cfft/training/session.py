@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from cfft.config.resolve import RunConfig
+from cfft.config.run_config import RunConfig
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError
 from cfft.model import checkpoint

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from cfft.config.resolve import RunConfig
+from cfft.config.run_config import RunConfig
 from cfft.config.stages import stage_of
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from cfft.config.resolve import RunConfig
+from cfft.config.run_config import RunConfig
 from cfft.data.check import check_suite
 from cfft.data.sets import limited, training_sets
 from cfft.encoder.encoder import Classifier

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from cfft.config.resolve import RunConfig
+from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError
 from cfft.model.description import ModelDescription
 from cfft.model.heads import require_words

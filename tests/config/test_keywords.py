@@ -9,7 +9,8 @@ import pytest
 
 from cfft.config.keywords import Keywords, given, spelled
 from cfft.config.layers import Choice, Layer
-from cfft.config.resolve import RunConfig, resolve
+from cfft.config.resolve import resolve
+from cfft.config.run_config import RunConfig
 from cfft.config.settings import Model
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry

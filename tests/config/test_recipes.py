@@ -8,7 +8,8 @@ import pytest
 
 from cfft.config.keywords import Keywords
 from cfft.config.layers import recipe_names
-from cfft.config.resolve import RunConfig, resolve
+from cfft.config.resolve import resolve
+from cfft.config.run_config import RunConfig
 from cfft.plugin.registry import Registry
 
 REGISTRY = Registry.installed()

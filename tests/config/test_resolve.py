@@ -19,7 +19,8 @@ from cfft.config.layers import (
     read_defaults,
     read_recipe,
 )
-from cfft.config.resolve import RunConfig, build, resolve
+from cfft.config.resolve import build, resolve
+from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError, Problems
 from cfft.plugin.registry import Registry
 

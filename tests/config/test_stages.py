@@ -10,7 +10,8 @@ import pytest
 from cfft.config.comparison import configuration_digest, same_run
 from cfft.config.keywords import Keywords
 from cfft.config.layers import parse_layer, read_defaults
-from cfft.config.resolve import RunConfig, resolve
+from cfft.config.resolve import resolve
+from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
 

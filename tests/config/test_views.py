@@ -7,7 +7,8 @@ from textwrap import dedent
 import pytest
 
 from cfft.config.layers import COMMAND_LINE, Layer, parse_layer, read_defaults
-from cfft.config.resolve import RunConfig, in_current_terms, resolve
+from cfft.config.resolve import in_current_terms, resolve
+from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
 

@@ -14,7 +14,8 @@ from cfft.cli.commands.eval import eval_options
 from cfft.cli.options.declared import add_command
 from cfft.cli.options.options import Option, run_options
 from cfft.config.keywords import Keywords
-from cfft.config.resolve import RunConfig, resolve
+from cfft.config.resolve import resolve
+from cfft.config.run_config import RunConfig
 from cfft.config.settings import Evaluation, Model, Training
 from cfft.data.suite import Suite
 from cfft.plugin.params import declaration

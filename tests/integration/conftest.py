@@ -14,7 +14,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from cfft.config.layers import Layer, read_defaults
-from cfft.config.resolve import RunConfig, resolve
+from cfft.config.resolve import resolve
+from cfft.config.run_config import RunConfig
 from cfft.plugin.registry import Registry
 from cfft.training.run import run
 

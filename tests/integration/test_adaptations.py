@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.parametrize import register_parametrization
 
 from cfft.config.layers import Layer
-from cfft.config.resolve import RunConfig
+from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError, PluginError
 from cfft.model import checkpoint
 from cfft.model.interfaces import Adaptation

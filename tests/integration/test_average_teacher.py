@@ -12,7 +12,7 @@ from torch.testing import assert_close
 
 import cfft
 from cfft.config.layers import Layer
-from cfft.config.resolve import RunConfig
+from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError
 from cfft.model import checkpoint
 from cfft.plugin.registry import Registry

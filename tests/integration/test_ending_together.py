@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from cfft.config.layers import Layer
-from cfft.config.resolve import RunConfig
+from cfft.config.run_config import RunConfig
 from cfft.config.settings import Evaluation
 from cfft.evaluation.job import evaluate_models
 from cfft.plugin.registry import Registry

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from cfft.config.resolve import RunConfig
+from cfft.config.run_config import RunConfig
 from cfft.errors import DataError, WeightsError
 from cfft.evaluation.models.load import load, load_for_classes
 from cfft.plugin.registry import Registry

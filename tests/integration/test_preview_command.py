@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cfft.config.combinations import combinations
-from cfft.config.resolve import RunConfig
+from cfft.config.run_config import RunConfig
 from cfft.evaluation.preview import Combination
 from cfft.plugin.registry import Registry
 

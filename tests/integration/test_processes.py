@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from cfft.config.layers import Layer
-from cfft.config.resolve import RunConfig
+from cfft.config.run_config import RunConfig
 from cfft.model import checkpoint
 from cfft.plugin.registry import Registry
 from cfft.training.run import run

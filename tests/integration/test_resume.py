@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from cfft.config.layers import Layer
-from cfft.config.resolve import RunConfig
+from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError, WeightsError
 from cfft.model import checkpoint
 from cfft.plugin.registry import Registry

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 import cfft
-from cfft.config.resolve import Chosen
+from cfft.config.run_config import Chosen
 from cfft.evaluation.preview import Combination, preview_sheet
 from cfft.plugin.params import declaration
 from cfft.step.engine import TrainingStep, View

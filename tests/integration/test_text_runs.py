@@ -13,7 +13,8 @@ from torch.testing import assert_close
 
 import cfft
 from cfft.config.layers import Layer, read_defaults, read_recipe
-from cfft.config.resolve import RunConfig, resolve
+from cfft.config.resolve import resolve
+from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError
 from cfft.model import checkpoint
 from cfft.plugin.registry import Registry

@@ -8,7 +8,8 @@ from typing import Any
 
 from cfft.config.comparison import check_agree, in_terms_of, same_images
 from cfft.config.layers import Layer
-from cfft.config.resolve import RunConfig, resolve
+from cfft.config.resolve import resolve
+from cfft.config.run_config import RunConfig
 from cfft.data.suite import Suite
 from cfft.errors import CfftError
 from cfft.evaluation.images.sets import draws_test_set, measured_images

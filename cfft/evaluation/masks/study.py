@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from cfft.config.comparison import check_agree
-from cfft.config.resolve import RunConfig
+from cfft.config.run_config import RunConfig
 from cfft.data.sets import named_sets, set_that_differs
 from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, unknown_name

@@ -9,7 +9,8 @@ import attrs
 from torch import Tensor
 
 from cfft.config.layers import Layer
-from cfft.config.resolve import RunConfig, resolve
+from cfft.config.resolve import resolve
+from cfft.config.run_config import RunConfig
 from cfft.config.settings import Evaluation
 from cfft.data.fingerprint import set_fingerprint
 from cfft.data.sets import training_sets

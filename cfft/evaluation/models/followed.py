@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cfft.config.resolve import RunConfig
+from cfft.config.run_config import RunConfig
 from cfft.model.rebuild import TeacherSource
 from cfft.runtime.progress import Reporter
 from cfft.step.interfaces import Cam

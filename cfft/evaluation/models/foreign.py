@@ -8,7 +8,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from cfft.config.resolve import RunConfig
+from cfft.config.run_config import RunConfig
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError, WeightsError
 from cfft.model.description import describe

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cfft.config.resolve import RunConfig
+from cfft.config.run_config import RunConfig
 from cfft.encoder.encoder import Classifier, Head
 from cfft.model.description import read_model
 from cfft.model.rebuild import described, rebuild

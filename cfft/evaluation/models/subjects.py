@@ -9,7 +9,7 @@ from functools import partial
 import attrs
 
 from cfft.config.comparison import configuration_digest
-from cfft.config.resolve import RunConfig
+from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError
 from cfft.evaluation.compare.groups import group_names, in_groups
 from cfft.evaluation.files.evaluation import Identity, kind_before

@@ -12,7 +12,8 @@ from pathlib import Path
 import attrs
 
 from cfft.config.comparison import same_run
-from cfft.config.resolve import RunConfig, in_current_terms, resolve
+from cfft.config.resolve import in_current_terms, resolve
+from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError, Problems, TrainingError
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import write_text
