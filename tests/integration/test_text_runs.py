@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from cfft.config.layers import Layer, read_defaults, read_recipe
 from cfft.config.resolve import RunConfig, resolve
 from cfft.errors import ConfigError
 from cfft.model import checkpoint
+from cfft.model.heads import prompts_head
 from cfft.plugin.registry import Registry
 from cfft.runtime.json_files import as_json
 from cfft.runtime.progress import Silent
@@ -86,6 +88,17 @@ def test_the_best_weights_are_plain_and_evaluate_as_the_run_did(
     assert {name: each["top1"] for name, each in measured["sets"].items()} == {
         name: each["top1"] for name, each in results["sets"].items()
     }
+
+
+def test_the_head_is_made_once_an_epoch(
+    contrastive, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Mock(wraps=prompts_head)
+    monkeypatch.setattr("cfft.training.trainer.prompts_head", made)
+
+    run(contrastive(epochs=2), registry, tmp_path / "run")
+
+    assert made.call_count == 2
 
 
 @pytest.mark.parametrize("average", [None, "ema"])
