@@ -101,6 +101,29 @@ def test_the_head_is_made_once_an_epoch(
     assert made.call_count == 2
 
 
+@pytest.mark.parametrize(
+    ("loss", "values", "prompts", "problem"),
+    [
+        ("orthogonality", {"matrix": "nothing"}, "simple", "unknown matrix 'nothing'"),
+        ("car-ft", {}, None, "compares prompt templates with each other"),
+    ],
+)
+def test_a_loss_that_cannot_be_measured_stops_the_run_before_anything_is_written(
+    configure, layer: Layer, registry: Registry, tmp_path: Path,
+    loss: str, values: dict[str, str], prompts: str | None, problem: str,
+) -> None:  # fmt: skip
+    single = tmp_path / "single.txt"
+    single.write_text("a photo of a {}.\n")
+    layer.choose("loss", [loss])
+    layer.values["loss", loss] = values
+    layer.settings["model"]["prompts"] = prompts or str(single)
+
+    with pytest.raises(ConfigError, match=problem):
+        run(configure(), registry, tmp_path / "run")
+
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("average", [None, "ema"])
 def test_a_run_stopped_in_the_middle_of_an_epoch_ends_as_if_it_had_not_been(
     contrastive, layer: Layer, registry: Registry, tmp_path: Path, average: str | None
