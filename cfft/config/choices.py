@@ -157,7 +157,7 @@ def _said(
     for layer in layers:
         yield layer.source, {**layer.loose.get(kind, {}), **layer.values.get((kind, label), {})}
     for layer in layers:
-        short = Shorthand(registry, choices.picks, layer).values()
+        short = Shorthand(registry, choices.picks, layer, choices.views).values()
         yield layer.source, short.get((kind, label), {})
 
 
@@ -210,7 +210,7 @@ def _check(
             registry.find(kind, pick.use)
     problems += _misplaced(registry, layers, choices)
     for layer in layers:
-        problems += Shorthand(registry, choices.picks, layer).problems()
+        problems += Shorthand(registry, choices.picks, layer, choices.views).problems()
 
 
 def _misplaced(registry: Registry, layers: Sequence[Layer], choices: Choices) -> Iterator[str]:

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
-from cfft.config.layers import Choice, Layer
+from cfft.config.layers import Choice, Layer, ViewTable
 from cfft.plugin.params import Declaration, short_option
 from cfft.plugin.registry import Registry
 
 
 @attrs.frozen(eq=False)
 class Shorthand:
-    """Resolve the short options of a layer against the `chosen` strategies of each kind."""
+    """Resolve the short options of a layer against the `chosen` strategies of each kind.
+
+    `views`: further views that the run makes; what theirs have as well is ambiguous.
+    """
 
     registry: Registry
     chosen: Mapping[str, tuple[Choice, ...]]
     layer: Layer
+    views: Sequence[ViewTable] = ()
 
     def values(self) -> dict[tuple[str, str], dict[str, Any]]:
         """Return the values that have one owner, by (kind, label)."""
         values: dict[tuple[str, str], dict[str, Any]] = {}
         for name, value in self.layer.short.items():
             owners = self._owners(name)
-            if len(owners) == 1:
+            if len(owners) == 1 and not self._of_views(name):
                 kind, pick = owners[0]
                 values.setdefault((kind, pick.label), {})[name] = value
         return values
@@ -36,8 +40,11 @@ class Shorthand:
         for name in self.layer.short:
             option, owners = short_option(name), self._owners(name)
             full = [_full(kind, pick, name) for kind, pick in owners]
-            if len(owners) > 1:
+            full += [f"--set view.{path}.{name}=VALUE" for path in self._of_views(name)]
+            if len(full) > 1:
                 yield f"{option} is ambiguous: write {' or '.join(full)}"
+            elif full and not owners:
+                yield f"{option} belongs to a further view: write {full[0]}"
             elif not owners and installed:  # a misspelt mask may have the parameter
                 yield self._homeless(name)
             elif any(name in self.layer.values.get((k, pick.label), {}) for k, pick in owners):
@@ -46,6 +53,16 @@ class Shorthand:
     def _owners(self, param: str) -> list[tuple[str, Choice]]:
         having = {(found.kind, found.name) for found in self._having(param)}
         return [(kind, pick) for kind, pick in self._picks() if (kind, pick.use) in having]
+
+    def _of_views(self, param: str) -> list[str]:
+        """List view and kind of the strategies of further views that have a parameter."""
+        having = {(found.kind, found.name) for found in self._having(param)}
+        return [
+            f"{view.label}.{kind}"
+            for view in self.views
+            for kind, use in view.uses.items()
+            if (kind, use) in having
+        ]
 
     def _having(self, param: str) -> list[Declaration]:
         declared = (provided.declaration for provided in self.registry.provided)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, is_initialized
-from accelerate.utils import gather_object
+from accelerate.utils import DistributedDataParallelKwargs, gather_object
 
 from cfft.errors import ConfigError
 from cfft.runtime.processes import Processes
@@ -31,6 +31,11 @@ def make_accelerator(precision: str) -> Accelerator:
     if is_initialized() and AcceleratorState().mixed_precision != mixed:
         AcceleratorState._reset_state()  # accelerate offers no other way to change a process's mind
     return Accelerator(mixed_precision=mixed, cpu=not has_cuda)
+
+
+def allow_unused_parameters(accelerator: Accelerator) -> None:
+    """Let several processes train a model of which parts may have no gradient in a step."""
+    accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=True)
 
 
 def processes_of(accelerator: Accelerator) -> Processes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from functools import cached_property
 from math import log
 from string import ascii_lowercase
 from typing import cast
@@ -16,7 +17,8 @@ LARGEST_SCALE = 100.0
 """The largest factor of cosine similarities (CLIP, Radford et al. 2021, 2.5)."""
 
 _PLACE = "{}"
-_KEPT_PROMPTS = 8192
+_KEPT_CLASS_PROMPTS = 8192
+_KEPT_LISTS = 64
 
 
 class TextSide(nn.Module):
@@ -46,7 +48,7 @@ class TextSide(nn.Module):
         self.averaged = None
         self.classes, self.templates = tuple(classes), tuple(templates)
         self.words = tuple(getattr(tower, "words", ascii_lowercase))
-        self._kept: dict[str, Tensor] = {}
+        self._kept: dict[tuple[str, ...], Tensor] = {}
         self._kept_classes: Tensor | None = None
 
     @property
@@ -79,16 +81,28 @@ class TextSide(nn.Module):
 
     @torch.no_grad()
     def kept(self, prompts: Sequence[str]) -> Tensor:
-        """Return features [n, D] of the pre-trained tower; some thousands of prompts are kept."""
+        """Return features [n, D] of the pre-trained tower; some lists of prompts are kept.
+
+        They do not depend on what was asked for before, as a resumed run has not asked: values of a
+        prompt differ in the last bits with the prompts beside it. Class prompts are those of
+        `kept_classes`, unless there are very many.
+        """
+        asked, places = tuple(prompts), self._class_places
+        if places and places.keys() >= {*asked}:
+            return self.kept_classes().flatten(0, 1)[[places[prompt] for prompt in asked]]
         frozen = _present(self.frozen, "teacher.text")
-        new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._kept]
-        if new:
-            self._kept.update(zip(new, frozen(new), strict=True))
-        device = next(frozen.parameters()).device
-        features = torch.stack([self._kept[prompt] for prompt in prompts]).to(device)
-        for oldest in list(self._kept)[: max(0, len(self._kept) - _KEPT_PROMPTS)]:
+        if asked not in self._kept:
+            self._kept[asked] = encoded_once(frozen, asked)
+        for oldest in list(self._kept)[:-_KEPT_LISTS]:
             del self._kept[oldest]
-        return features
+        return self._kept[asked].to(next(frozen.parameters()).device)
+
+    @cached_property
+    def _class_places(self) -> dict[str, int]:
+        """Number the class prompts; empty where they are too many to encode all of them."""
+        if len(self.classes) * len(self.templates) > _KEPT_CLASS_PROMPTS:
+            return {}
+        return {prompt: place for place, prompt in enumerate(self.class_prompts())}
 
     @torch.no_grad()
     def kept_classes(self) -> Tensor:
@@ -138,12 +152,7 @@ class PromptFeatures:
         """
         asked = tuple(prompts)
         if asked not in self._made:
-            places = {prompt: place for place, prompt in enumerate(dict.fromkeys(asked))}
-            features: Tensor = self._side.tower(list(places))
-            if len(places) < len(asked):
-                rows = torch.tensor([places[prompt] for prompt in asked], device=features.device)
-                features = features[rows]  # [n, D]
-            self._made[asked] = features
+            self._made[asked] = encoded_once(self._side.tower, asked)
         return self._made[asked]
 
     def of_classes(self) -> Tensor:
@@ -222,6 +231,16 @@ class AveragedFeatures:
     def of_classes(self) -> Tensor:
         """Return features of all class prompts [K, M, D]."""
         return self._side.by_class(self(self._side.class_prompts()))
+
+
+def encoded_once(tower: nn.Module, prompts: Sequence[str]) -> Tensor:
+    """Return features [n, D] of n prompts; one that occurs several times is encoded once."""
+    places = {prompt: place for place, prompt in enumerate(dict.fromkeys(prompts))}
+    features: Tensor = tower(list(places))
+    if len(places) == len(prompts):
+        return features
+    rows = torch.tensor([places[prompt] for prompt in prompts], device=features.device)
+    return features[rows]
 
 
 def filled(template: str, name: str) -> str:

@@ -18,6 +18,7 @@ from cfft.step.interfaces import COUNTERFACTUAL, MaskSelector
 SAMPLE = 32
 """Training images that a measurement looks at, of as many classes as possible."""
 
+_MANY = 1_000_000  # of which even a tiny share is a patch
 LITTLE, MUCH = 0.05, 0.8
 """Shares below and above which a mask is likely to be a mistake."""
 
@@ -56,17 +57,24 @@ def measure_coverage(
     found = [
         step.selections(Batch(*part), _draws(seed, number)) for number, part in enumerate(parts)
     ]
-    return {label: _coverage([each[label] for each in found]) for label in step.views}
+    return {
+        label: _coverage([each[label] for each in found], _is_whole(view.mask))
+        for label, view in step.views.items()
+    }
+
+
+def _is_whole(mask: MaskSelector) -> bool:
+    """Tell whether a mask says that it hides all or none, however many patches there are."""
+    return MaskSelector.of(mask).hidden_per_image(_MANY) in (0, _MANY)
 
 
 def _draws(seed: int, number: int) -> Draw:
     return lambda purpose: generator(seed, f"coverage-{purpose}", step=number)
 
 
-def _coverage(selections: list[MaskSelection]) -> Coverage:
+def _coverage(selections: list[MaskSelection], whole: bool) -> Coverage:
     hidden = torch.cat([each.hidden for each in selections])
-    counts = {each.hidden_per_image for each in selections}
-    return Coverage(hidden.float().mean().item(), counts <= {0, hidden[0].numel()})
+    return Coverage(hidden.float().mean().item(), whole)
 
 
 def coverage_notes(config: RunConfig, found: Mapping[str, Coverage]) -> Iterator[str]:

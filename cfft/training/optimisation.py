@@ -16,6 +16,7 @@ from cfft.data.loading import Loaded, on_device
 from cfft.errors import ConfigError, PluginError
 from cfft.model.interfaces import Adaptation
 from cfft.plugin.params import declaration
+from cfft.runtime.devices import allow_unused_parameters
 from cfft.runtime.randomness import generator
 from cfft.step.engine import TrainingStep
 from cfft.training.batches import BatchPlan
@@ -53,6 +54,8 @@ class Optimisation:
             self.parameters, training.lr, betas, weight_decay=training.weight_decay
         )
         self.scheduler = make_scheduler(self.optimizer, training, steps)
+        if step.task.weight == 0:  # then perhaps nothing looks at the head
+            allow_unused_parameters(accelerator)
         self._step, self._stepper = accelerator.prepare(step, self.optimizer)
 
     @property

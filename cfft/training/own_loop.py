@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cfft.config.keywords import EMBEDDED, Keywords, given
-from cfft.config.layers import Layer, read_recipe
+from cfft.config.layers import Layer, read_recipe, usual
 from cfft.config.resolve import resolve
 from cfft.config.run_config import RunConfig
 from cfft.config.settings import Model
@@ -22,6 +22,7 @@ from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint
 from cfft.model.pretrained import Pretrained
 from cfft.model.rebuild import TeacherSource
+from cfft.plugin.kinds import OPTIONAL
 from cfft.plugin.registry import Registry
 from cfft.records import Batch, StepResult
 from cfft.runtime.files import require_free
@@ -29,7 +30,6 @@ from cfft.runtime.json_files import as_json
 from cfft.runtime.randomness import generator
 from cfft.scoring.loaded_model import LoadedModel, require_pixels
 from cfft.step.engine import TrainingStep
-from cfft.step.interfaces import Teacher
 from cfft.training import prepare
 from cfft.training.evaluator import mean_variance
 from cfft.training.starting_model import describe_start, pretrained_model, with_starting_head
@@ -261,11 +261,11 @@ def _refuse_what_only_runs_have(config: RunConfig) -> None:
             f"this recipe or file has stages ({names}), which cfft.run trains first: training_step "
             "trains none, choose another one"
         )
-    for teacher in config.teachers:
-        if Teacher.of(teacher.strategy).follows_average:
+    for each in (config.adaptation, config.average, config.merge):
+        if each is not None and (each.kind in OPTIONAL or each.name != usual(each.kind)):
             raise ConfigError(
-                f"teacher '{teacher.label}' follows an average that cfft.run keeps up: "
-                "training_step has none, choose another teacher"
+                f"this recipe or file has the {each.kind} '{each.name}', which cfft.run carries "
+                "out: training_step gives the objective alone, choose another one"
             )
     for who in terms_with_text(config):
         raise ConfigError(

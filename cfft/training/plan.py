@@ -19,6 +19,7 @@ from cfft.training.batches import NEGLIGIBLE, fuller_batch
 from cfft.training.coverage import declared_share
 from cfft.training.prepare import Prepared
 from cfft.training.schedule import Steps
+from cfft.training.text_towers import terms_with_text
 
 Fact = tuple[str, str, str]
 _OF_A_STAGE = ("objective", "training")  # the rest is that of the main run
@@ -131,7 +132,10 @@ def _training_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
     for chosen in (config.adaptation, config.average, config.merge):
         if chosen is not None:
             yield "training", chosen.kind, _spelled(chosen)
-    yield "training", "seed", str(config.seed)
+    if any("student.text" in needs for needs in terms_with_text(config).values()):
+        yield "training", "text tower", "trained as well"
+    split = "" if config.images_seed == config.seed else f", images split by {config.images_seed}"
+    yield "training", "seed", f"{config.seed}{split}"
 
 
 def _schedule(name: str, steps: Steps) -> str:

@@ -84,6 +84,7 @@ class Session:
         )
         final = self._plain(step.student)
         if stored is None:
+            self._rehearse(step)
             state.hidden = self._hidden(step)
             self._begin(trainer, step)
         else:
@@ -190,6 +191,14 @@ class Session:
 
         sets, preprocessing = self.prepared.sets, self.prepared.pretrained.preprocessing
         return sample_sheet(step, sets.train, sets.classes, preprocessing, self.config.seed)
+
+    def _rehearse(self, step: TrainingStep) -> None:
+        """Measure a few images, so that a term that cannot stops the run before it is evaluated."""
+        from cfft.training.sheet import sheet_draws, small_batch  # matplotlib, as in _sheet
+
+        batch = small_batch(step, self.prepared.sets.train, self.prepared.pretrained.preprocessing)
+        with self.accelerator.autocast():  # text features are kept as training computes them
+            step.measure(batch, sheet_draws(self.config.seed))
 
     def _hidden(self, step: TrainingStep) -> dict[str, float]:
         """Measure what the views hide; say so, and warn of what is likely to be a mistake."""

@@ -39,10 +39,15 @@ def sample_sheet(
     patches (dark), and the counterfactual image with dropped patches in grey. Draws from
     generators of its own, so that training is the same with and without it.
     """
-    least = max((Refiller.of(view.fill).smallest_batch for view in step.views.values()), default=1)
-    batch = sample_batch(images, max(ROWS, least), preprocessing, step.student.head.weight.device)
+    batch = small_batch(step, images, preprocessing)
     names = [classes[label] for label in batch.labels.tolist()]
     return draw_sheet(step.outputs(batch, sheet_draws(seed)), names[:ROWS])
+
+
+def small_batch(step: TrainingStep, images: ImageSet, preprocessing: Preprocessing) -> Batch:
+    """Read a few images, as many as the fills of `step` need."""
+    least = max((Refiller.of(view.fill).smallest_batch for view in step.views.values()), default=1)
+    return sample_batch(images, max(ROWS, least), preprocessing, step.student.head.weight.device)
 
 
 def sheet_draws(seed: int) -> Draw:

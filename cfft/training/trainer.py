@@ -92,10 +92,9 @@ class Trainer:
                 self._stop_if(wish)
 
     def save_best(self) -> None:
-        """Store the student as it stands as the best model."""
+        """Store the model as it stands as the best one."""
         self._settle()
-        model = as_json(self.prepared.description)
-        self._write(self.directory.best, Checkpoint(self.kept.weights(), model))
+        self._store_best()
 
     def save_last(self) -> None:
         """Store everything that a resumed run needs; raises TrainingError if it is not finite."""
@@ -161,6 +160,10 @@ class Trainer:
         self.kept.head.take_weight(head.weight)
         self.kept.head.bias.detach().zero_()
 
+    def _store_best(self) -> None:
+        model = as_json(self.prepared.description)
+        self._write(self.directory.best, Checkpoint(self.kept.weights(), model))
+
     def _take_in(self) -> None:
         if self.average is None:
             return
@@ -224,7 +227,7 @@ class Trainer:
     def _end_epoch(self, metrics: Metrics) -> None:
         patience, ties = self.training.patience, self.training.ties
         if self.state.take_validation(metrics["val_top1"], patience, ties):
-            self.save_best()
+            self._store_best()  # it is settled, as it was validated
         line = {"epoch": self.state.epoch, "step": self.state.step, **metrics}
         self.processes.on_main(lambda: self.log.write(line))
         self.reporter.epoch_ended(self.state.epoch, metrics)

@@ -68,7 +68,8 @@ class OtherClassFill(PixelFill):
     """Fill all hidden patches of an image from one image of another class.
 
     Patches come from the same place. Each image draws its donor from the images of the batch whose
-    label differs from its own, each with equal probability; one image may give to several.
+    label differs from its own, each with equal probability; one image may give to several. In a
+    batch of one class every other image is equally likely.
     """
 
     smallest_batch: ClassVar[int] = 2
@@ -76,18 +77,14 @@ class OtherClassFill(PixelFill):
     def new_pixels(
         self, batch: cfft.Batch, selection: cfft.MaskSelection, rng: torch.Generator
     ) -> Tensor:
-        """Return each image's donor; raises TrainingError for a batch of one image or class."""
+        """Return each image's donor; raises TrainingError for a batch of one."""
         import torch
 
         size, labels = several(batch), batch.labels
-        alike = labels[:, None] == labels  # [B, B]
-        if bool(alike.all()):
-            raise cfft.TrainingError(
-                f"the fill other-class needs images of two classes in every batch, got {size} of "
-                "one class: use larger batches (--batch-size, --micro-batch) or --fill single"
-            )
         keys = torch.rand(size, size, generator=rng).to(labels.device)
-        return batch.images[keys.masked_fill(alike, -1).argmax(dim=1)]
+        keys = keys - (labels[:, None] == labels).float()  # of the same class: below all others
+        keys.fill_diagonal_(-2)  # nothing is its own donor
+        return batch.images[keys.argmax(dim=1)]
 
 
 @cfft.fill("context-donor")

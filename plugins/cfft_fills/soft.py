@@ -1,4 +1,4 @@
-"""What fills share that put pixels in the place of hidden patches."""
+"""The base of fills that put new pixels in the place of hidden patches."""
 
 from __future__ import annotations
 

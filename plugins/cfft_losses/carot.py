@@ -42,7 +42,8 @@ class Orthogonality(cfft.AuxLoss):
                 + cfft.unknown_name("matrix", self.matrix, matrices, "of the student")
             )
         projection = weights[self.matrix].float()  # [C, D]
-        covariance = projection.T @ projection  # [D, D]
+        with torch.autocast(projection.device.type, enabled=False):  # float32 needs no rounding
+            covariance = projection.T @ projection  # [D, D]
         unit = torch.eye(len(covariance), device=covariance.device)
         norm: Tensor = torch.linalg.matrix_norm(covariance - unit)
         return norm

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import cfft
-from cfft_losses.similarity import divergence, unit
+from cfft_losses.similarity import cosines, divergence
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,7 +45,6 @@ class Relational(cfft.AuxLoss):
         """Return the logits of each image's similarities to the others: [B, B - 1]."""
         import torch
 
-        directions = unit(features.float())
         others = ~torch.eye(len(features), dtype=torch.bool, device=features.device)
-        found = (directions @ directions.T)[others]  # [B * (B - 1)]
+        found = cosines(features, features)[others]  # [B * (B - 1)]
         return found.reshape(len(features), len(features) - 1) / self.temperature

@@ -9,15 +9,21 @@ if TYPE_CHECKING:
 
 
 def similarities(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
-    """Return scaled cosine similarities [B, n] of features [B, D] and [n, D].
+    """Return scaled cosine similarities [B, n] of features [B, D] and [n, D]."""
+    found = cosines(images, texts)
+    return scale.to(found.dtype) * found
 
-    In float32 or better: a factor of 100 makes the rounding of half precision visible.
+
+def cosines(ours: Tensor, others: Tensor) -> Tensor:
+    """Return cosine similarities [B, n] of features [B, D] and [n, D], autocast or not.
+
+    In float32 or better: factors up to 100 make the rounding of half precision visible.
     """
     import torch
 
-    exact = torch.promote_types(images.dtype, torch.float32)
-    with torch.autocast(images.device.type, enabled=False):
-        return scale.to(exact) * unit(images.to(exact)) @ unit(texts.to(exact)).T
+    exact = torch.promote_types(ours.dtype, torch.float32)
+    with torch.autocast(ours.device.type, enabled=False):
+        return unit(ours.to(exact)) @ unit(others.to(exact)).T
 
 
 def divergence(student: Tensor, teacher: Tensor) -> Tensor:

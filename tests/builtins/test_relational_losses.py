@@ -51,6 +51,18 @@ def softmax(values: list[float]) -> list[float]:
     return [math.exp(value) / total for value in values]
 
 
+def test_relational_is_exact_under_autocast() -> None:
+    drawn = torch.randn(2, 3, 8, generator=torch.Generator().manual_seed(0))
+    student, teacher = (encoded(each.tolist()) for each in drawn)
+    given = outputs("original", student, teacher)
+
+    exact = Relational().measure(given)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        value = Relational().measure(given)
+
+    assert_close(value, exact, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("view", ["original", "counterfactual", "restyled"])
 def test_relational_is_the_divergence_of_similarities_to_the_others(view: str) -> None:
     student = encoded([X, [2.0, 0.0], Y])  # cosines: 01 -> 1, 02 -> 0, 12 -> 0

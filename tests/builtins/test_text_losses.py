@@ -257,6 +257,16 @@ def test_orthogonality_names_the_matrices_of_a_student_without_the_one_asked_for
         Orthogonality().measure(weighed(torch.eye(3)))
 
 
+def test_orthogonality_is_exact_under_autocast():
+    matrix = torch.randn(6, 4, generator=rng())
+
+    exact = Orthogonality(matrix="head.weight").measure(weighed(matrix))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        value = Orthogonality(matrix="head.weight").measure(weighed(matrix))
+
+    assert_close(value, exact, rtol=0, atol=0)
+
+
 def test_orthogonality_is_exact_for_weights_of_half_precision():
     half = torch.eye(3, dtype=torch.bfloat16) * 1.5
 

@@ -106,6 +106,22 @@ def test_two_processes_train_a_text_tower_as_one_does(
     torch.testing.assert_close(*towers, rtol=1e-3, atol=1e-3)
 
 
+def test_two_processes_train_where_no_term_looks_at_the_head(
+    configure: Callable[..., RunConfig], layer: Layer, tmp_path: Path
+) -> None:
+    layer.choose("task", ["none"])
+    config, out = tmp_path / "config.toml", tmp_path / "two"
+    config.write_text(configure(epochs=1, lr=1e-2).to_toml())
+
+    run_on_two(config, out, tmp_path / "script.py")
+
+    start, end = (
+        checkpoint.load_model(out / "checkpoints" / kind).weights for kind in ("best", "last")
+    )
+    assert torch.equal(start["head.weight"], end["head.weight"])
+    assert json.loads((out / "results.json").read_text())["processes"] == 2
+
+
 def test_two_processes_merge_the_same_after_training(
     configure: Callable[..., RunConfig], layer: Layer, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from cfft.config.resolve import resolve
 from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError
 from cfft.model import checkpoint
+from cfft.model.heads import prompts_head
 from cfft.plugin.registry import Registry
 from cfft.runtime.json_files import as_json
 from cfft.runtime.progress import Silent
@@ -87,6 +89,40 @@ def test_the_best_weights_are_plain_and_evaluate_as_the_run_did(
     assert {name: each["top1"] for name, each in measured["sets"].items()} == {
         name: each["top1"] for name, each in results["sets"].items()
     }
+
+
+def test_the_head_is_made_once_an_epoch(
+    contrastive, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Mock(wraps=prompts_head)
+    monkeypatch.setattr("cfft.training.trainer.prompts_head", made)
+
+    run(contrastive(epochs=2), registry, tmp_path / "run")
+
+    assert made.call_count == 2
+
+
+@pytest.mark.parametrize(
+    ("loss", "values", "prompts", "problem"),
+    [
+        ("orthogonality", {"matrix": "nothing"}, "simple", "unknown matrix 'nothing'"),
+        ("car-ft", {}, None, "compares prompt templates with each other"),
+    ],
+)
+def test_a_loss_that_cannot_be_measured_stops_the_run_before_anything_is_written(
+    configure, layer: Layer, registry: Registry, tmp_path: Path,
+    loss: str, values: dict[str, str], prompts: str | None, problem: str,
+) -> None:  # fmt: skip
+    single = tmp_path / "single.txt"
+    single.write_text("a photo of a {}.\n")
+    layer.choose("loss", [loss])
+    layer.values["loss", loss] = values
+    layer.settings["model"]["prompts"] = prompts or str(single)
+
+    with pytest.raises(ConfigError, match=problem):
+        run(configure(), registry, tmp_path / "run")
+
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("average", [None, "ema"])

@@ -97,29 +97,63 @@ def test_gradients_of_repeated_prompts_add_up():
     assert_close(towers.tower.letters.grad, plain.letters.grad)
 
 
-def test_the_pre_trained_tower_encodes_each_prompt_once_in_a_run():
+def test_the_pre_trained_tower_encodes_each_list_once():
     tower = Counting()
     towers = side(tower, "teacher.text")
 
-    first = towers.at(rng()).pretrained(["b", "a"])
-    again = towers.at(rng()).pretrained(["a", "c", "b"])
-    towers.at(rng()).pretrained.of_classes()
-    towers.at(rng()).pretrained.of_classes()
+    first = towers.at(rng()).pretrained(["b", "a", "b"])
+    again = towers.at(rng()).pretrained(["b", "a", "b"])
 
-    assert tower.asked == [["b", "a"], ["c"], ["a sea lion.", "sea lion", "a dog.", "dog"]]
-    assert_close(again[[2, 0]], first)
+    assert tower.asked == [["b", "a"]]
+    assert_close(first, TinyText()(["b", "a", "b"]).detach())
+    assert_close(again, first, rtol=0, atol=0)
     assert not first.requires_grad
 
 
+def test_the_pre_trained_tower_encodes_class_prompts_once_whichever_of_them_are_asked_for():
+    tower = Counting()
+    towers = side(tower, "teacher.text")
+
+    found = towers.at(rng()).pretrained(["dog", "a sea lion.", "dog"])
+    towers.at(rng()).pretrained(["sea lion"])
+    towers.at(rng()).pretrained.of_classes()
+
+    assert tower.asked == [["a sea lion.", "sea lion", "a dog.", "dog"]]
+    assert_close(found, TinyText()(["dog", "a sea lion.", "dog"]).detach())
+
+
+def test_pre_trained_features_do_not_depend_on_what_was_asked_for_before():
+    tower = Counting()
+    fresh, older = side(tower, "teacher.text"), side(tower, "teacher.text")
+    older.at(rng()).pretrained(["a"])
+
+    older.at(rng()).pretrained(["a", "b"])
+    fresh.at(rng()).pretrained(["a", "b"])
+
+    assert tower.asked == [["a"], ["a", "b"], ["a", "b"]]
+
+
+def test_very_many_class_prompts_are_encoded_as_they_are_asked_for(monkeypatch):
+    monkeypatch.setattr("cfft.step.text._KEPT_CLASS_PROMPTS", 3)
+    tower = Counting()
+
+    side(tower, "teacher.text").at(rng()).pretrained(["dog"])
+
+    assert tower.asked == [["dog"]]
+
+
 def test_random_prompts_do_not_fill_the_memory(monkeypatch):
-    monkeypatch.setattr("cfft.step.text._KEPT_PROMPTS", 2)
+    monkeypatch.setattr("cfft.step.text._KEPT_LISTS", 2)
     tower = Counting()
     text = side(tower, "teacher.text").at(rng())
 
-    text.pretrained(["a", "b", "c"])
-    text.pretrained(["c", "a"])
+    text.pretrained(["a"])
+    text.pretrained(["b"])
+    text.pretrained(["c"])
+    text.pretrained(["c"])
+    text.pretrained(["a"])
 
-    assert tower.asked == [["a", "b", "c"], ["a"]]
+    assert tower.asked == [["a"], ["b"], ["c"], ["a"]]
 
 
 def test_class_prompts_are_ordered_by_class_and_template():

@@ -192,3 +192,17 @@ def test_what_a_file_says_of_images_and_model_has_no_effect(tmp_path: Path) -> N
     step = step_of(config=file, mask="random", fill="multi")
 
     assert step.step.losses["feature-mse"].scale == "raw"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "named"),
+    [
+        ("r-adapter", "adaptation 'r-adapter'"),
+        ("lp", "adaptation 'head'"),
+        ("ema", "average 'ema'"),
+        ("wise-ours", "merge 'wise'"),
+    ],
+)
+def test_what_only_a_run_carries_out_is_refused(recipe: str, named: str) -> None:
+    with pytest.raises(cfft.ConfigError, match=f"has the {named}, which cfft.run carries out"):
+        step_of(recipe=recipe)

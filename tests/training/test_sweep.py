@@ -308,3 +308,14 @@ def test_a_run_that_ended_in_a_stage_is_one_to_resume(tmp_path: Path) -> None:
     assert not is_begun(run)
     run.stages.mkdir()
     assert is_begun(run)
+
+
+@pytest.mark.parametrize("kind", ["vary", "search"])
+@pytest.mark.parametrize("path", ["view.contxt.mask.threshold", "loss.feature-cosine.weight"])
+def test_values_of_nothing_that_a_row_uses_are_refused(
+    registry: Registry, tmp_path: Path, kind: str, path: str
+) -> None:
+    text = f'recipe = "embedded"\n[[row]]\nname = "curve"\n{kind} = {{ "{path}" = [0.1, 0.2] }}\n'
+
+    with pytest.raises(ConfigError, match=rf"row 'curve': .*0\.2 is the same run as .*{path}"):
+        planned_jobs(parse_sweep(text, "sweep"), registry, tmp_path)

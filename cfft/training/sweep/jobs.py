@@ -22,7 +22,7 @@ from cfft.runtime.progress import Reporter
 from cfft.training.results import RunResults
 from cfft.training.run_directory import RunDirectory, is_begun
 from cfft.training.sweep.children import Children
-from cfft.training.sweep.declaration import Row, Sweep, Values, point_folder
+from cfft.training.sweep.declaration import Row, Sweep, Values, point_folder, point_name
 
 _Wanted = tuple[Row, int, Values, Path]
 _Done = Callable[["Job", RunResults], None]
@@ -164,7 +164,21 @@ def _jobs(
             log = out / "logs" / f"{'-'.join(place.parts)}.txt"
             config = resolve(registry, layers)
             jobs.append(Job(row, seed, values, config, RunDirectory(out / place), log))
+    problems += _without_effect([job for job in jobs if job.seed == jobs[0].seed])
     return jobs
+
+
+def _without_effect(jobs: Sequence[Job]) -> Iterator[str]:
+    """Refuse values that make the same run as others, as they belong to nothing that it uses."""
+    known: dict[tuple[str, str], Job] = {}
+    for job in jobs:
+        like = known.setdefault((job.row.name, job.config.to_toml()), job)
+        if like is not job:
+            ours, theirs = (point_name(each.values) for each in (job, like))
+            yield (
+                f"row '{job.row.name}': {ours} is the same run as {theirs}: the row uses nothing "
+                f"called so ({', '.join(job.values)})"
+            )
 
 
 def _run_side_by_side(jobs: Sequence[Job], at_once: int, done: _Done) -> None:
