@@ -64,8 +64,8 @@ def measure_coverage(
 
 
 def _is_whole(mask: MaskSelector) -> bool:
-    """Tell whether a mask says that it hides all or none, however many patches there are."""
-    return MaskSelector.of(mask).hidden_per_image(_MANY) in (0, _MANY)
+    """Tell whether a mask may mean to hide all or none, however many patches there are."""
+    return MaskSelector.of(mask).hidden_per_image(_MANY) in (None, 0, _MANY)
 
 
 def _draws(seed: int, number: int) -> Draw:
@@ -74,7 +74,8 @@ def _draws(seed: int, number: int) -> Draw:
 
 def _coverage(selections: list[MaskSelection], whole: bool) -> Coverage:
     hidden = torch.cat([each.hidden for each in selections])
-    return Coverage(hidden.float().mean().item(), whole)
+    counts = {each.hidden_per_image for each in selections}
+    return Coverage(hidden.float().mean().item(), whole and counts <= {0, hidden[0].numel()})
 
 
 def coverage_notes(config: RunConfig, found: Mapping[str, Coverage]) -> Iterator[str]:

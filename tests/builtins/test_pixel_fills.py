@@ -144,9 +144,17 @@ def test_other_class_fill_takes_every_image_of_another_class_equally_often():
     )
 
 
-def test_other_class_fill_refuses_a_batch_of_one_class():
-    with pytest.raises(TrainingError, match="needs images of two classes in every batch, got 4"):
-        OtherClassFill().refill(noise(labels=(1, 1, 1, 1)), hiding([0], [0], [0], [0]), rng())
+@pytest.mark.parametrize("seed", range(10))
+def test_other_class_fill_takes_any_other_image_in_a_batch_of_one_class(seed: int):
+    batch = noise(labels=(1, 1, 1, 1))
+
+    filled = OtherClassFill().refill(batch, hiding(*[EVERYTHING] * 4), rng(seed)).images
+
+    donors = [
+        [index for index, image in enumerate(batch.images) if torch.equal(image, each)]
+        for each in filled
+    ]
+    assert all(len(found) == 1 and found != [own] for own, found in enumerate(donors))
 
 
 @pytest.mark.parametrize("fill", [OtherClassFill, ContextDonorFill])
