@@ -54,13 +54,13 @@ class ByLabel:
 
 @cfft.mask("some")
 class Some:
-    """Hide the first patches, always as many."""
+    """Hide the first of six patches, always as many, or that share of more."""
 
     share: float | None = cfft.param(None, help="share of patches")
     count: int = cfft.param(0, help="patches")
 
     def hidden_per_image(self, patches):
-        return self.count
+        return patches * self.count // 6
 
     def select(self, batch, view):
         hidden = torch.arange(6).expand(len(batch.images), -1) < self.count
