@@ -34,13 +34,17 @@ def stage_layers(
 ) -> list[Layer]:
     """Return what a stage builds on, lowest first.
 
-    Layers below the one that declares it, at `place`, hold as they are. Of that layer and those
-    above it, only images, model, training and seed hold: in that layer below what the stage says,
-    in the others above it. `picks`: the main run's strategies, to which short options belong.
+    Layers below all that declare stages hold as they are. Of the others only images, model,
+    training and seed hold: up to the one that declares this stage, at `place`, below what the stage
+    says, in the others above it. `picks`: the main run's strategies, to which short options belong.
     """
-    below = [attrs.evolve(layer, stages=None) for layer in layers[:place]]
-    declaring, *above = (_shared(registry, layer, picks) for layer in layers[place:])
-    return [*below, declaring, *_said(stage, layers[place].source), *above]
+    lowest = next(number for number, layer in enumerate(layers) if layer.stages is not None)
+    below = layers[:lowest]
+    declaring, above = (
+        [_shared(registry, layer, picks) for layer in part]
+        for part in (layers[lowest : place + 1], layers[place + 1 :])
+    )
+    return [*below, *declaring, *_said(stage, layers[place].source), *above]
 
 
 def _said(stage: StageTable, source: str) -> list[Layer]:

@@ -47,6 +47,7 @@ loss = []
 [stage.config.training]
 lr = 2e-3
 """
+EPOCHS = "[training]\nepochs = 3"
 
 
 @pytest.fixture
@@ -106,6 +107,21 @@ def test_the_written_configuration_makes_the_same_run_with_the_same_stages(
     again = resolve(REGISTRY, [read_defaults(), parse_layer(config.to_toml(), "config.toml")])
 
     assert again.to_dict() == config.to_dict()
+    assert same_run(config.to_dict(), again.to_dict())
+
+
+@pytest.mark.parametrize("recipe", [KD, SOUP, SOUP + "[merge]\nuse = 'uniform-soup'\n"])
+def test_the_recipe_given_again_above_the_written_configuration_changes_nothing(
+    made: Any, recipe: str
+) -> None:
+    config = made(recipe, epochs=3)
+
+    written = parse_layer(config.to_toml(), "config.toml")
+    again = resolve(
+        REGISTRY,
+        [read_defaults(), written, parse_layer(recipe, "recipe"), parse_layer(EPOCHS, "options")],
+    )
+
     assert same_run(config.to_dict(), again.to_dict())
 
 
