@@ -122,7 +122,11 @@ def strategies(
     made: dict[Choice, Any] = {}
     for pick in choices.picks.get(kind, ()):
         if pick.use in registry.names(kind):
-            values, sources = joined(_said(registry, layers, choices, kind, pick.label))
+            said = [
+                *_inherited(layers, kind, pick),
+                *_said(registry, layers, choices, kind, pick.label),
+            ]
+            values, sources = joined(said)
             with problems.noted():
                 made[pick] = registry.build(kind, pick.use, values, choices.context, sources)
     if kind not in (*LISTS, *OPTIONAL, *choices.idle) and not choices.picks.get(kind):
@@ -148,6 +152,17 @@ def followed_teacher(term: Any) -> str:
 def followed_by_map(strategy: Any) -> str | None:
     """Return the label of the teacher that a map or a mask follows, or None."""
     return Cam.of(strategy).follows  # a mask has the same default
+
+
+def _inherited(
+    layers: Sequence[Layer], kind: str, pick: Choice
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Give what the layers below the one that lists a labelled strategy say of it by its name."""
+    if pick.label == pick.use:
+        return
+    listing = [place for place, layer in enumerate(layers) if pick in layer.chosen.get(kind, ())]
+    for layer in layers[: max(listing, default=0)]:
+        yield layer.source, layer.values.get((kind, pick.use), {})
 
 
 def _said(

@@ -154,10 +154,9 @@ def read_defaults() -> Layer:
 
 
 @cache
-def usual(kind: str) -> str:
-    """Return the strategy that a run uses where nothing is said."""
-    (choice,) = read_defaults().chosen[kind]
-    return choice.use
+def usual(kind: str) -> str | None:
+    """Return the strategy that a run uses where nothing is said, None where that is none."""
+    return next((choice.use for choice in read_defaults().chosen.get(kind, ())), None)
 
 
 def _recipe_text(name: str) -> str:

@@ -113,7 +113,12 @@ def _free_directory(config: RunConfig) -> Path:
     method = [c.name for view in config.all_views() for c in (view.mask, view.fill)]
     method = method or [loss.name for loss in config.losses]
     own_task = [] if config.task.name == usual("task") else [config.task.name]
-    method = [*own_task, *method] or ["vanilla"]
+    on_weights = [
+        chosen.name
+        for chosen in (config.adaptation, config.average, config.merge)
+        if chosen is not None and chosen.name != usual(chosen.kind)
+    ]
+    method = [*([*own_task, *method] or ["vanilla"]), *on_weights]
     stem = "-".join([config.suite.name, *method, f"seed{config.seed}"])
     return first_free(str(Path("runs", stem)))
 

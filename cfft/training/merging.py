@@ -67,7 +67,8 @@ def require_enough(name: str, merge: Merge, count: int) -> None:
     if count < needed:
         raise ConfigError(
             f"merge '{name}' needs {counted(needed, 'fine-tuned model')} or more, got {count}: "
-            "give more of them, or choose another merge"
+            "name more of them (a run takes those of its stages: docs/stages.md), or choose "
+            "another merge"
         )
 
 

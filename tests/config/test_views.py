@@ -137,6 +137,22 @@ def test_what_cannot_be_a_view_is_said(toys: Registry, text: str, words: str) ->
     assert words in str(caught.value)
 
 
+def test_a_labelled_loss_starts_from_what_lower_layers_say_of_its_name(toys: Registry) -> None:
+    below = toml('[[loss]]\nuse = "feature-mse"\nweight = 2')
+
+    config = made(
+        toys,
+        below,
+        toml(
+            TWO_VIEWS.replace(
+                'use = "feature-mse"\n\n', 'use = "feature-mse"\n    weight = 9\n\n', 1
+            )
+        ),
+    )
+
+    assert [loss.strategy.weight for loss in config.losses] == [9, 2]
+
+
 def test_an_older_configuration_means_what_the_defaults_add(toys: Registry) -> None:
     config = made(toys).to_dict()
     older = {key: value for key, value in config.items() if key not in ("task", "adaptation")}

@@ -234,6 +234,7 @@ def test_a_merge_that_is_not_named_is_answered_with_all_names(
 @pytest.mark.parametrize(
     ("words", "line"),
     [
+        (["--alpha", "0:1:0.3"], "0:1:0.3 does not reach 1, its last value is 0.9: choose a STEP"),
         (["--alpha", "0:1:0"], "got '0:1:0', allowed: a number from 0 to 1, or none, X,X,... or "),
         (["--alpha", "0:2:0.5"], "merge.wise.alpha: got '1.5', allowed: a number from 0 to 1"),
         (["--alpha", "1:0:0.5"], "--alpha 1:0:0.5 has 0 values, allowed: 1 to 1,000"),
@@ -264,10 +265,13 @@ def test_too_few_models_are_counted(cfft_command: Command, files: tuple[str, str
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["wise", "a.safetensors", "zero-shot"], "takes zero-shot, which is not fine-tuned, only"),
+        (
+            ["wise", "a.safetensors", "zero-shot"],
+            "zero-shot is not fine-tuned; wise takes it first",
+        ),
         (
             ["uniform-soup", "zero-shot", "a.safetensors"],
-            "not fine-tuned, nowhere: give fine-tuned",
+            "uniform-soup merges fine-tuned models alone",
         ),
         (["wise", "zero-shot", "a.safetensors"], "zero-shot is the model that a run started from"),
         (["wise"], "merge 'wise' needs the starting model and fine-tuned ones"),

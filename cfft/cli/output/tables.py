@@ -68,8 +68,8 @@ def _of_merge(merge: MergeResults) -> str:
     unmerged, top1 = percent(merge.unmerged_val_top1), percent(merge.val_top1)
     tried = counted(len(merge.candidates), "candidate")
     return (
-        f"Merged with {merge.merge}: {merge.chosen} of {tried}, {top1} on validation instead of "
-        f"{unmerged}; the best checkpoint before is kept in checkpoints/unmerged."
+        f"Merged with {merge.merge}: {top1} on validation ({merge.chosen}, of {tried}), {unmerged} "
+        "before; the best checkpoint before is kept in checkpoints/unmerged."
     )
 
 

@@ -87,8 +87,8 @@ def group_names(configs: Sequence[Config]) -> list[str]:
 def _methods(configs: Sequence[Config]) -> list[str]:
     """Name how each run was trained: "object + single", or its losses, or "vanilla".
 
-    A task that is not the usual one comes first.
-    Losses that not all runs of one name have are added to it.
+    A task that is not the usual one comes first; an adaptation that is not, an average and a merge
+    come last. Losses that not all runs of one name have are added to it.
     """
     losses = [[loss.get("label", loss["use"]) for loss in c.get("loss", ())] for c in configs]
     names = []
@@ -98,8 +98,8 @@ def _methods(configs: Sequence[Config]) -> list[str]:
         parts = [
             *([] if task == usual("task") else [task]),
             *(own if mask == "none" else (mask, fill)),
-        ]
-        names.append(" + ".join(parts) or "vanilla")
+        ] or ["vanilla"]
+        names.append(" + ".join([*parts, *_on_weights(config)]))
     shared: dict[str, set[str]] = {}
     for name, own in zip(names, losses, strict=True):
         shared[name] = shared.get(name, set(own)).intersection(own)
@@ -107,6 +107,14 @@ def _methods(configs: Sequence[Config]) -> list[str]:
         " + ".join([name, *(loss for loss in own if loss not in shared[name])])
         for name, own in zip(names, losses, strict=True)
     ]
+
+
+def _on_weights(config: Config) -> Iterator[str]:
+    """Give the unusual names of what a run does with its weights."""
+    for kind in ("adaptation", "average", "merge"):
+        use = config.get(kind, {}).get("use")
+        if use not in (None, usual(kind)):
+            yield use
 
 
 def _distinct(name: str, own: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:

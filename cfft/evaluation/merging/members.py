@@ -76,8 +76,13 @@ def find_members(name: str, merge: Merge, asked: Sequence[str]) -> Members:
         raise ConfigError(f"merge '{name}' needs the starting model and fine-tuned ones")
     members = Members(found[0] if uses_start else None, tuple(found[1 if uses_start else 0 :]))
     if any(ref.path is None for ref in members.tuned):
-        place = "only as its first model" if uses_start else "nowhere: give fine-tuned models"
-        raise ConfigError(f"merge '{name}' takes {STARTS[0]}, which is not fine-tuned, {place}")
+        rule = "takes it first or not at all" if uses_start else "merges fine-tuned models alone"
+        raise ConfigError(f"merge '{name}': {STARTS[0]} is not fine-tuned; {name} {rule}")
+    if members.start is not None and not members.tuned:
+        raise ConfigError(
+            f"merge '{name}' got one model, {members.start.text}: give the starting model first, "
+            f"as in cfft merge {name} {STARTS[0]} {members.start.text}"
+        )
     require_enough(name, merge, len(members.tuned))
     if members.start is not None and members.start.path is None and members.run is None:
         raise ConfigError(

@@ -74,6 +74,7 @@ def _values(declared: Declaration, param: Param, text: str) -> Iterator[float]:
             return
         start, stop, step = map(float, text.split(":"))
         count = int((stop - start) / step + 1e-9) + 1
+        reached = start + (count - 1) * step
     except (ValueError, ZeroDivisionError, OverflowError):
         raise ConfigError(
             f"{option}: got '{text}', allowed: {param.allowed}, X,X,... or START:STOP:STEP"
@@ -81,5 +82,10 @@ def _values(declared: Declaration, param: Param, text: str) -> Iterator[float]:
     if not 1 <= count <= _MOST:
         raise ConfigError(
             f"{option} {text} has {counted(max(0, count), 'value')}, allowed: 1 to {_MOST:,}"
+        )
+    if abs(reached - stop) > 1e-6 * max(1.0, abs(stop)):
+        raise ConfigError(
+            f"{option} {text} does not reach {stop:g}, its last value is {reached:g}: choose a "
+            "STEP that divides the range, or list the values X,X,..."
         )
     yield from (round(start + number * step, 10) for number in range(count))
