@@ -22,7 +22,7 @@ from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint
 from cfft.model.pretrained import Pretrained
 from cfft.model.rebuild import TeacherSource
-from cfft.plugin.kinds import OPTIONAL
+from cfft.plugin.kinds import KINDS, OPTIONAL
 from cfft.plugin.registry import Registry
 from cfft.records import Batch, StepResult
 from cfft.runtime.files import require_free
@@ -35,7 +35,7 @@ from cfft.training.evaluator import mean_variance
 from cfft.training.starting_model import describe_start, pretrained_model, with_starting_head
 from cfft.training.text_towers import terms_with_text
 
-_KINDS = ("mask", "fill", "cam", "task", "loss", "teacher")
+_KINDS = tuple(kind for kind in KINDS if kind not in ("backbone", "suite"))
 
 
 def starting_model(
@@ -264,8 +264,8 @@ def _refuse_what_only_runs_have(config: RunConfig) -> None:
     for each in (config.adaptation, config.average, config.merge):
         if each is not None and (each.kind in OPTIONAL or each.name != usual(each.kind)):
             raise ConfigError(
-                f"this recipe or file has the {each.kind} '{each.name}', which cfft.run carries "
-                "out: training_step gives the objective alone, choose another one"
+                f"{each.kind} '{each.name}' is what cfft.run carries out: training_step gives the "
+                "objective alone, leave it out or choose another recipe"
             )
     for who in terms_with_text(config):
         raise ConfigError(

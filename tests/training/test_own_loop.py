@@ -204,5 +204,10 @@ def test_what_a_file_says_of_images_and_model_has_no_effect(tmp_path: Path) -> N
     ],
 )
 def test_what_only_a_run_carries_out_is_refused(recipe: str, named: str) -> None:
-    with pytest.raises(cfft.ConfigError, match=f"has the {named}, which cfft.run carries out"):
+    with pytest.raises(cfft.ConfigError, match=f"{named} is what cfft.run carries out"):
         step_of(recipe=recipe)
+
+
+def test_an_adaptation_that_is_asked_for_by_keyword_is_refused_by_its_name() -> None:
+    with pytest.raises(cfft.ConfigError, match="adaptation 'lora' is what cfft.run carries out"):
+        cfft.training_step(tiny_classifier(), adaptation="lora")
