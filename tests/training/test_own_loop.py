@@ -209,5 +209,5 @@ def test_what_only_a_run_carries_out_is_refused(recipe: str, named: str) -> None
 
 
 def test_an_adaptation_that_is_asked_for_by_keyword_is_refused_by_its_name() -> None:
-    with pytest.raises(cfft.ConfigError, match="adaptation 'lora' is what cfft.run carries out"):
+    with pytest.raises(cfft.ConfigError, match=r"adaptation 'lora' is what cfft\.run carries"):
         cfft.training_step(tiny_classifier(), adaptation="lora")
