@@ -26,6 +26,8 @@ class RestyleFill(PixelFill):
     - edges: outlines by Sobel's filters, dark on white or white on black
     - blur: a Gaussian of 1 to 3 % of the shorter side
     - posterise: 2 to 5 levels of each colour
+    - pose: rotated by up to 30 degrees and shrunk to 60 to 100 %
+    - mix: mixed with another image of the batch, at a share up to a half
     - original: the image as it is
 
     The whole image is restyled and hidden patches are taken from the result: with the mask `all`,

@@ -7,6 +7,7 @@ image, and returns images of the same kind.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import pi
 from typing import TYPE_CHECKING
 
 from cfft_fills.filters import blurred, filtered, luma
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _EPSILON = 1e-6
+_STEEPEST, _SMALLEST = pi / 6, 0.6  # of `pose`
 _SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 
 
@@ -108,6 +110,44 @@ def posterise(images: Tensor, rng: torch.Generator) -> Tensor:
     return (images * levels).floor().minimum(levels - 1) / (levels - 1)
 
 
+def pose(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Rotate each image by up to 30 degrees either way and shrink it to 60 to 100 %.
+
+    Around the centre, by bilinear interpolation; what comes in from outside is the image reflected
+    at its border. Every angle and every size between are equally likely.
+    """
+    import torch
+    from torch.nn.functional import affine_grid, grid_sample
+
+    angles = (2 * torch.rand(len(images), generator=rng) - 1) * _STEEPEST
+    zooms = 1 / (_SMALLEST + (1 - _SMALLEST) * torch.rand(len(images), generator=rng))
+    height, width = images.shape[-2:]
+    across, down = torch.cos(angles) * zooms, torch.sin(angles) * zooms
+    rows = (  # the grid runs from -1 to 1 on both sides, however long they are
+        torch.stack([across, -down * (height / width), torch.zeros_like(across)], dim=1),
+        torch.stack([down * (width / height), across, torch.zeros_like(across)], dim=1),
+    )
+    exact = images.float()
+    grid = affine_grid(torch.stack(rows, dim=1).to(exact), list(images.shape), align_corners=False)
+    turned = grid_sample(exact, grid, padding_mode="reflection", align_corners=False)
+    return turned.clamp(0, 1).to(images)
+
+
+def mix(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Mix each image with another one of those that drew this style, at a share up to a half.
+
+    (1 - s) * image + s * other, s equally likely between 0 and 0.5: the images of mixup (Zhang et
+    al. 2018) with another distribution, and without its labels. Others run along one random cycle;
+    an image alone stays as it is.
+    """
+    import torch
+
+    order = torch.randperm(len(images), generator=rng)
+    others = order.roll(1)[order.argsort()].to(images.device)
+    shares = 0.5 * torch.rand(len(images), 1, 1, 1, generator=rng).to(images)
+    return torch.lerp(images, images[others], shares)
+
+
 def original(images: Tensor, rng: torch.Generator) -> Tensor:
     """Leave the images as they are; nothing is drawn."""
     return images
@@ -117,5 +157,8 @@ Style = Callable[["Tensor", "torch.Generator"], "Tensor"]
 
 STYLES: Mapping[str, Style] = {
     style.__name__: style
-    for style in (convolution, colours, greyscale, edges, blur, posterise, original)
+    for style in (
+        *(convolution, colours, greyscale, edges, blur, posterise),
+        *(pose, mix, original),
+    )
 }

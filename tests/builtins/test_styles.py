@@ -5,9 +5,9 @@ import torch
 from torch.testing import assert_close
 
 from cfft_fills.filters import blurred, filtered, luma
-from cfft_fills.styles import STYLES, colours, convolution, edges, posterise
+from cfft_fills.styles import STYLES, colours, convolution, edges, mix, pose, posterise
 
-DRAWING = ["convolution", "colours", "edges", "blur", "posterise"]
+DRAWING = ["convolution", "colours", "edges", "blur", "posterise", "pose", "mix"]
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -122,3 +122,49 @@ def test_posterising_leaves_two_to_five_even_levels():
     assert {len(each) for each in levels} == {2, 3, 4, 5}
     five = next(each for each in levels if len(each) == 5)
     assert five == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+
+
+def disc(radius: float) -> torch.Tensor:
+    """Draw a white disc around the centre of a black image of 48 x 64 pixels."""
+    down, across = torch.meshgrid(torch.arange(48) - 23.5, torch.arange(64) - 31.5, indexing="ij")
+    return (down.square() + across.square() < radius**2).float().expand(1, 3, -1, -1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pose_keeps_a_centred_disc_round_and_makes_it_smaller_by_up_to_two_fifths(seed: int):
+    made = pose(disc(10), rng(seed))[0, 0, 6:42, 14:50]  # without its reflections
+
+    rows, columns = made.sum(dim=1), made.sum(dim=0)
+    widths = [
+        float((profile * (torch.arange(len(profile)) - (len(profile) - 1) / 2).square()).sum())
+        for profile in (rows, columns)
+    ]
+    share = float(made.sum() / disc(10)[0, 0].sum())  # of its area
+    assert widths[0] == pytest.approx(widths[1], rel=0.05)
+    assert 0.6**2 - 0.02 <= share <= 1.02
+
+
+def test_pose_turns_both_ways_and_never_as_far_as_a_right_angle():
+    bar = torch.zeros(64, 3, 33, 33)
+    bar[:, :, 16, 8:25] = 1  # lying
+
+    made = pose(bar, rng())[:, 0]
+
+    tops = made[:, :, 20:].sum(dim=2).argmax(dim=1)  # the row of the right half
+    assert tops.min() < 16 < tops.max()
+    rows = (made[:, 4:29, 4:29].sum(dim=2) > 0.1).sum(dim=1)
+    assert rows.max() <= 17 * 0.5 + 3  # the sine of 30 degrees, and what interpolation adds
+
+
+def test_mix_takes_at_most_a_half_of_one_other_image():
+    given = torch.eye(4)[:, :3, None, None].expand(4, 3, 2, 3)  # the last one is black
+
+    made = mix(given, rng())[:, :, 0, 0]
+
+    assert (made[:3].diag() >= 0.5).all()
+    assert (made[:3].sum(dim=1) <= 1 + 1e-6).all()
+    assert not torch.equal(made, given[:, :, 0, 0])
+
+
+def test_mix_leaves_an_image_alone_as_it_is():
+    assert torch.equal(mix(images(1), rng()), images(1))
