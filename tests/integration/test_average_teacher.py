@@ -114,5 +114,5 @@ def test_an_own_loop_has_no_average_to_follow(tmp_path: Path) -> None:
     config = tmp_path / "own.toml"
     config.write_text('[average]\nuse = "ema"\n[[loss]]\nuse = "logit-kl"\nteacher = "average"\n')
 
-    with pytest.raises(ConfigError, match="has the average 'ema', which"):
+    with pytest.raises(ConfigError, match="average 'ema' is what cfft"):
         cfft.training_step(tiny_classifier(), config=config)

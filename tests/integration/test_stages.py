@@ -162,7 +162,7 @@ def test_the_plan_lists_the_stages_and_images_are_decoded_once_for_each_split(
 
     facts = {(group, name): value for group, name, value in watching.plans[0].facts}
     assert facts["stage 'vanilla'", "task"].startswith("cross-entropy")
-    assert facts["stage 'other'", "seed"] == "1"
+    assert facts["stage 'other'", "seed"] == "1, images split by 0"
     assert facts["training", "seed"] == "0"
     assert [stage["name"] for stage in plan["stages"]] == ["vanilla", "other"]
     assert watching.tasks.count("checking images") == 1
