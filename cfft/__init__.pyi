@@ -27,17 +27,17 @@ from .errors import WeightsError as WeightsError
 # For authors of plug-ins, docs/hooks.md: the declaration of a strategy and its parameters.
 from .plugin.hookspecs import hookimpl as hookimpl
 from .plugin.params import param as param
-from .plugin.params import mask as mask
-from .plugin.params import fill as fill
-from .plugin.params import cam as cam
-from .plugin.params import teacher as teacher
-from .plugin.params import loss as loss
-from .plugin.params import task as task
-from .plugin.params import adaptation as adaptation
-from .plugin.params import average as average
-from .plugin.params import merge as merge
-from .plugin.params import backbone as backbone
-from .plugin.params import suite as suite
+from .plugin.decorators import mask as mask
+from .plugin.decorators import fill as fill
+from .plugin.decorators import cam as cam
+from .plugin.decorators import teacher as teacher
+from .plugin.decorators import loss as loss
+from .plugin.decorators import task as task
+from .plugin.decorators import adaptation as adaptation
+from .plugin.decorators import average as average
+from .plugin.decorators import merge as merge
+from .plugin.decorators import backbone as backbone
+from .plugin.decorators import suite as suite
 
 # The methods that a strategy of each kind has, and what is handed to them.
 from .step.interfaces import MaskSelector as MaskSelector
@@ -68,7 +68,7 @@ from .records import StepOutputs as StepOutputs
 from .records import LossTerm as LossTerm
 from .records import StepResult as StepResult
 
-# The parts of a model, and building blocks for masks, maps, fills, teachers and adaptations.
+# The parts of a model, and building blocks for whatever takes part in a step or changes weights.
 from .encoder.encoder import Classifier as Classifier
 from .encoder.encoder import Encoder as Encoder
 from .encoder.encoder import Head as Head
@@ -79,6 +79,7 @@ from .encoder.layers import BlockWeight as BlockWeight
 from .encoder.relevance import relevance_scores as relevance_scores
 from .encoder.relevance import grad_cam_scores as grad_cam_scores
 from .step.patches import paste_patches as paste_patches
+from .step.similarity import similarities as similarities
 from .model.merge import average_weights as average_weights
 
 # Image sets, and building blocks for suites.

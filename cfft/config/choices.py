@@ -21,8 +21,8 @@ from cfft.config.views import listed_views, made_views, view_problems
 from cfft.errors import Problems, unknown_name
 from cfft.plugin.kinds import OPTIONAL
 from cfft.plugin.registry import Registry
-from cfft.step.interfaces import COUNTERFACTUAL, ORIGINAL, AuxLoss, Cam, Task, Term
-from cfft.step.needs import followed_views
+from cfft.step.interfaces import COUNTERFACTUAL, ORIGINAL, AuxLoss, Task, Term
+from cfft.step.needs import followed_by_map, followed_views
 
 _TERMS = ("task", "loss")
 
@@ -147,11 +147,6 @@ def only_strategy(registry: Registry, layer: Layer, kind: str) -> Any:
 def followed_teacher(term: Any) -> str:
     """Return the label of the teacher that a task or loss follows, empty where it names none."""
     return AuxLoss.of(term).teacher or ""
-
-
-def followed_by_map(strategy: Any) -> str | None:
-    """Return the label of the teacher that a map or a mask follows, or None."""
-    return Cam.of(strategy).follows  # a mask has the same default
 
 
 def _inherited(

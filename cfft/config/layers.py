@@ -69,7 +69,7 @@ class Layer:
     split_seed: int | None = None
 
     @property
-    def loose_cam(self) -> str | None:
+    def chosen_cam(self) -> str | None:
         """Return the map that the source chooses for the run, or None."""
         picks = self.chosen.get("cam", ())
         return picks[0].use if picks else None

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from cfft.config.choices import Choices, choose, followed_by_map, strategies
+from cfft.config.choices import Choices, choose, strategies
 from cfft.config.contradictions import (
     bad_averages,
     bad_labels,
@@ -27,6 +27,7 @@ from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import declaration
 from cfft.plugin.registry import Registry
 from cfft.step.interfaces import Task
+from cfft.step.needs import followed_by_map
 
 _NO_MODEL = "no model is chosen: give --model NAME, as in --model ViT-B-32 --pretrained openai"
 

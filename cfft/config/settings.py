@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from cfft.plugin.params import param, settings
+from cfft.plugin.decorators import settings
+from cfft.plugin.params import param
 
 
 @settings("model")

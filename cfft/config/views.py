@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 
-from cfft.config.layers import COMMAND_LINE, VIEW_KINDS, Layer, ViewTable
+from cfft.config.layers import COMMAND_LINE, VIEW_KINDS, Choice, Layer, ViewTable
+from cfft.config.shorthand import Shorthand
 from cfft.errors import Problems, unknown_name
 from cfft.plugin.params import NAME
 from cfft.plugin.registry import Registry
@@ -64,7 +65,7 @@ def made_views(
     problems: Problems,
 ) -> list[MadeView]:
     """Make the strategies of each view, and note what is wrong; a map is the run's unless given."""
-    usual = next((layer.loose_cam for layer in reversed(layers) if layer.loose_cam), None)
+    usual = next((layer.chosen_cam for layer in reversed(layers) if layer.chosen_cam), None)
     made = []
     for table in tables:
         uses = dict(table.uses)
@@ -72,7 +73,9 @@ def made_views(
             uses["cam"] = usual
         strategies: dict[str, Any] = {}
         for kind in (kind for kind in VIEW_KINDS if kind in uses):
-            values = {**_main_values(layers, kind, uses, table), **table.values.get(kind, {})}
+            values = dict(table.values.get(kind, {}))
+            if kind not in table.uses:
+                values = _of_the_run(registry, layers, Choice(uses[kind], uses[kind]))
             for layer in layers:
                 values.update(layer.view_values.get((table.label, kind), {}))
             with problems.noted(f"view '{table.label}': "):
@@ -82,13 +85,13 @@ def made_views(
     return made
 
 
-def _main_values(
-    layers: Sequence[Layer], kind: str, uses: Mapping[str, str], table: ViewTable
-) -> dict[str, Any]:
-    """Return what layers say of the run's own map, where the view takes it."""
+def _of_the_run(registry: Registry, layers: Sequence[Layer], cam: Choice) -> dict[str, Any]:
+    """Return what layers say of the run's own map, short options above all others."""
     values: dict[str, Any] = {}
-    if kind == "cam" and "cam" not in table.uses:
-        for layer in layers:
-            values.update(layer.loose.get(kind, {}))
-            values.update(layer.values.get((kind, uses[kind]), {}))
+    for layer in layers:
+        values.update(layer.loose.get("cam", {}))
+        values.update(layer.values.get(("cam", cam.use), {}))
+    for layer in layers:
+        short = Shorthand(registry, {"cam": (cam,)}, layer).values()
+        values.update(short.get(("cam", cam.use), {}))
     return values

@@ -12,7 +12,6 @@ from typing import (
     Literal,
     TypeVar,
     cast,
-    dataclass_transform,
     get_args,
     get_origin,
     get_type_hints,
@@ -255,17 +254,19 @@ def values_of(strategy: Any) -> dict[str, Any]:
     return {p.name: plain(getattr(strategy, p.name)) for p in params}
 
 
-def _declare(kind: str, name: str, cls: type[T]) -> type[T]:
+def declare(kind: str, name: str, cls: type[T]) -> type[T]:
+    """Declare `cls` as a strategy and return it, frozen; raises TypeError for a wrong one."""
     method = KINDS[kind].method
     found = getattr(cls, method, None)
     if not callable(found) or getattr(found, "__isabstractmethod__", False):
         raise TypeError(f"{kind} '{name}' ({cls.__qualname__}) has no method {method}()")
     if not re.fullmatch(NAME, name) or (kind, name) in _TAKEN:
         raise TypeError(f"{kind} cannot be called '{name}': use letters, digits, - and _; not none")
-    return _freeze(kind, name, cls)
+    return freeze(kind, name, cls)
 
 
-def _freeze(kind: str, name: str, cls: type[T]) -> type[T]:
+def freeze(kind: str, name: str, cls: type[T]) -> type[T]:
+    """Make a frozen attrs class of `cls`, with its declaration; raises TypeError."""
     frozen: Any = attrs.frozen(cls, slots=False)
     declared = Declaration(
         kind, name, inspect.cleandoc(cls.__doc__ or "").split("\n")[0], frozen, _params(frozen)
@@ -316,75 +317,3 @@ def _wrong(param: Param, default: Any) -> str | None:
     except ValueError as error:
         return f"default: {error}"
     return None if parsed == default else f"default {default!r} is read as {parsed!r}: write that"
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
-def settings(table: str) -> Callable[[type[T]], type[T]]:
-    """Declare a TOML table of the run's own settings in the way strategies are declared."""
-    return lambda cls: _freeze(table, "", cls)
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
-def mask(name: str) -> Callable[[type[T]], type[T]]:
-    """Declare a mask: a class with `select(batch, view) -> MaskSelection`."""
-    return lambda cls: _declare("mask", name, cls)
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
-def fill(name: str) -> Callable[[type[T]], type[T]]:
-    """Declare a fill: a class with `refill(batch, selection, rng) -> Counterfactual`."""
-    return lambda cls: _declare("fill", name, cls)
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
-def cam(name: str) -> Callable[[type[T]], type[T]]:
-    """Declare a class activation map: a class with `explain(batch, view) -> scores`."""
-    return lambda cls: _declare("cam", name, cls)
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
-def teacher(name: str) -> Callable[[type[T]], type[T]]:
-    """Declare a teacher: a class with `load(source) -> Classifier`."""
-    return lambda cls: _declare("teacher", name, cls)
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
-def loss(name: str) -> Callable[[type[T]], type[T]]:
-    """Declare an auxiliary loss: a class with `measure(outputs) -> scalar`, and a `weight`."""
-    return lambda cls: _declare("loss", name, cls)
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
-def task(name: str) -> Callable[[type[T]], type[T]]:
-    """Declare a task, learnt from the labels: a class with `measure(outputs) -> scalar`."""
-    return lambda cls: _declare("task", name, cls)
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
-def adaptation(name: str) -> Callable[[type[T]], type[T]]:
-    """Declare an adaptation: a class with `attach(model, rng) -> parameters to train`."""
-    return lambda cls: _declare("adaptation", name, cls)
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
-def average(name: str) -> Callable[[type[T]], type[T]]:
-    """Declare an average of weights: a class with `weigh(step, steps) -> share of the newest`."""
-    return lambda cls: _declare("average", name, cls)
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
-def merge(name: str) -> Callable[[type[T]], type[T]]:
-    """Declare a merge of models: a class with `merge(start, tuned, score) -> weights`."""
-    return lambda cls: _declare("merge", name, cls)
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
-def backbone(name: str) -> Callable[[type[T]], type[T]]:
-    """Declare a backbone: a class with `build(name, weights) -> Pretrained`."""
-    return lambda cls: _declare("backbone", name, cls)
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
-def suite(name: str) -> Callable[[type[T]], type[T]]:
-    """Declare a suite: a class with `open(seed) -> SuiteSets`."""
-    return lambda cls: _declare("suite", name, cls)

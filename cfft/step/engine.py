@@ -33,6 +33,7 @@ from cfft.step.interfaces import (
 from cfft.step.needs import (
     all_needs,
     check_losses,
+    followed_by_map,
     followed_views,
     needs_of,
     student_views,
@@ -100,11 +101,6 @@ class TrainingStep(nn.Module):
     def weights(self) -> dict[str, float]:
         """Name every term of the objective with its weight."""
         return {label: AuxLoss.of(term).weight for label, term in self.terms.items()}
-
-    @property
-    def main_view(self) -> View | None:
-        """The view that the run's own mask and fill make, None where no term looks at it."""
-        return self.views.get(COUNTERFACTUAL)
 
     def teacher(self, label: str) -> FrozenTeacher:
         """Return the teacher of that label, to set its `feature_variance` on."""
@@ -187,13 +183,9 @@ def _needed(views: Mapping[str, View], followed: frozenset[str]) -> dict[str, Vi
 
 def _check_followed(view: View, teachers: tuple[str, ...]) -> None:
     for what, strategy in (("mask", view.mask), ("cam", view.cam)):
-        followed = None if strategy is None else _followed(strategy)
+        followed = None if strategy is None else followed_by_map(strategy)
         if followed is not None and followed not in teachers:
             raise ConfigError(f"{what}: {unknown_name('teacher', followed, teachers, 'chosen')}")
-
-
-def _followed(strategy: MaskSelector | Cam) -> str | None:
-    return Cam.of(strategy).follows  # a mask has the same default
 
 
 def _check_head(task: Task) -> None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from cfft.errors import ConfigError, PluginError, unknown_name
-from cfft.step.interfaces import NEEDS, ORIGINAL, RESERVED_LABELS, AuxLoss, Task, Term
+from cfft.step.interfaces import (
+    NEEDS,
+    ORIGINAL,
+    RESERVED_LABELS,
+    AuxLoss,
+    Cam,
+    MaskSelector,
+    Task,
+    Term,
+)
 
 _VIEWS = frozenset({"student.view", "teacher.view"})
 
@@ -33,6 +42,11 @@ def followed_views(terms: Mapping[str, Term]) -> frozenset[str]:
     return frozenset(
         Term.of(term).view for label, term in terms.items() if needs_of(label, term) & _VIEWS
     )
+
+
+def followed_by_map(strategy: MaskSelector | Cam) -> str | None:
+    """Return the label of the teacher that a map or a mask looks at, or None."""
+    return Cam.of(strategy).follows  # a mask has the same default
 
 
 def student_views(terms: Mapping[str, Term]) -> frozenset[str]:

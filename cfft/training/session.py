@@ -144,7 +144,6 @@ class Session:
             return student
         pretrained, described = self.prepared.pretrained, self.prepared.description
         plain = deepcopy(empty_classifier(pretrained, len(described.classes), described.normalised))
-        plain.load_weights(student.weights())  # no step has been taken
         return plain.to(self.accelerator.device)
 
     def _begin(self, trainer: Trainer, step: TrainingStep) -> None:

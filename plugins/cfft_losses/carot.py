@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import cfft
-from cfft_losses.similarity import divergence, similarities
+from cfft_losses.similarity import divergence
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,6 +87,6 @@ class SimilarityKd(cfft.AuxLoss):
         other = text.averaged if self.text == "averaged" else text.pretrained
         teacher_images = outputs.teacher(self.teacher, self.view).features
         student_images = outputs.student(self.view).features
-        student = similarities(student_images, text(captions), text.logit_scale)  # [B, B]
-        teacher = similarities(teacher_images, other(captions), other.logit_scale)
+        student = cfft.similarities(student_images, text(captions), text.logit_scale)  # [B, B]
+        teacher = cfft.similarities(teacher_images, other(captions), other.logit_scale)
         return divergence(student, teacher) + divergence(student.T, teacher.T)

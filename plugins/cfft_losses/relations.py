@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import cfft
-from cfft_losses.similarity import cosines, divergence
+from cfft_losses.similarity import divergence
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,5 +46,5 @@ class Relational(cfft.AuxLoss):
         import torch
 
         others = ~torch.eye(len(features), dtype=torch.bool, device=features.device)
-        found = cosines(features, features)[others]  # [B * (B - 1)]
+        found = cfft.similarities(features, features)[others]  # [B * (B - 1)]
         return found.reshape(len(features), len(features) - 1) / self.temperature

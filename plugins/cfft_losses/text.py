@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import cfft
-from cfft_losses.similarity import divergence, similarities, unit
+from cfft_losses.similarity import divergence, unit
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -115,5 +115,5 @@ def _both(
     """Return scaled cosine similarities [B, n] of student and teacher with n texts [n, D]."""
     scale = outputs.prompts().pretrained.logit_scale
     encoded = outputs.student(view), outputs.teacher(teacher, view)
-    of_student, of_teacher = (similarities(each.features, texts, scale) for each in encoded)
+    of_student, of_teacher = (cfft.similarities(each.features, texts, scale) for each in encoded)
     return of_student, of_teacher

@@ -37,14 +37,11 @@ class Contrastive(cfft.Task):
     def measure(self, outputs: cfft.StepOutputs) -> Tensor:
         """Return the mean of both directions []."""
         import torch
-        from torch.nn.functional import cross_entropy, normalize
+        from torch.nn.functional import cross_entropy
 
         text, labels = outputs.prompts(), outputs.batch.labels
-        features = outputs.student_original.features, text(text.captions(labels))  # both [B, D]
-        exact = torch.promote_types(features[0].dtype, torch.float32)
-        with torch.autocast(labels.device.type, enabled=False):  # a factor of 100 shows rounding
-            images, captions = (normalize(each.to(exact), dim=-1) for each in features)
-            similarities = text.logit_scale.to(exact) * images @ captions.T  # [B, B]
+        images, captions = outputs.student_original.features, text(text.captions(labels))  # [B, D]
+        similarities = cfft.similarities(images, captions, text.logit_scale)  # [B, B]
         targets = torch.eye(len(labels), dtype=similarities.dtype, device=similarities.device)
         if self.same_class == "right":
             same = (labels[:, None] == labels).to(similarities.dtype)

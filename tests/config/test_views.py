@@ -63,6 +63,14 @@ def test_a_view_has_a_mask_a_fill_and_the_runs_own_map(toys: Registry) -> None:
     assert [each.label for each in config.all_views()] == ["counterfactual", "scattered"]
 
 
+def test_a_short_option_of_the_runs_map_holds_for_views_that_take_it(toys: Registry) -> None:
+    config = made(toys, toml(TWO_VIEWS), Layer(COMMAND_LINE, short={"start_layer": "2"}))
+
+    assert config.cam is not None
+    assert config.views[0].cam is not None
+    assert config.views[0].cam.strategy == config.cam.strategy
+
+
 def test_defaults_of_a_view_depend_on_its_own_fill(toys: Registry) -> None:
     view = TWO_VIEWS.replace('{ use = "random", rate = 0.25 }', '"object"')
 

@@ -16,7 +16,7 @@ from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError, PluginError
 from cfft.model import checkpoint
 from cfft.model.interfaces import Adaptation
-from cfft.plugin.params import adaptation
+from cfft.plugin.decorators import adaptation
 from cfft.plugin.registry import Registry
 from cfft.runtime.json_files import as_json
 from cfft.training.run import run

@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Literal
 import pytest
 
 from cfft.errors import ConfigError
-from cfft.plugin.params import Param, declaration, fill, loss, mask, param, settings, values_of
+from cfft.plugin.decorators import fill, loss, mask, settings
+from cfft.plugin.params import Param, declaration, param, values_of
 
 
 @settings("sample")
