@@ -20,6 +20,9 @@ from cfft.errors import ConfigError
 
 Config = Mapping[str, Any]
 _VERSIONS = ("cfft", "plugins")
+MEASURED_FROM = ("backbone", "model", "suite")
+"""Tables that say what is measured before fine-tuning."""
+
 _UNTRAINED = ("training.workers", "training.checkpoint_every", "training.log_every")
 
 
@@ -85,6 +88,11 @@ def configuration_digest(config: Config) -> str:
     """
     listed = json.dumps(sorted(but_for_seed(config).items()), default=str)
     return hashlib.sha256(listed.encode()).hexdigest()
+
+
+def begins_alike(one: Config, other: Config) -> bool:
+    """Tell whether two runs are likely to measure the same before fine-tuning, weights aside."""
+    return all(one.get(table) == other.get(table) for table in MEASURED_FROM)
 
 
 def same_images(suite: Config, other: Config, *, wherever: bool = False) -> Agreement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import re
@@ -191,3 +192,13 @@ def contradictions(theirs: Mapping[str, str], ours: Mapping[str, str]) -> list[s
         for fact in facts
         if theirs.get(fact) != ours.get(fact)
     ]
+
+
+def weights_digest(weights: Mapping[str, Tensor]) -> str:
+    """Return a SHA-256 of names and values."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode())
+        plain = weights[name].detach().to("cpu").contiguous()
+        digest.update(plain.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -46,6 +46,7 @@ def run(
     out: str | Path | None = None,
     resume: bool = False,
     dry_run: bool = False,
+    before: str | Path | None = None,
     reporter: Reporter | None = None,
     **parameters: Any,
 ) -> dict[str, Any]:
@@ -59,18 +60,19 @@ def run(
     trains the built-in model on the built-in images.
 
     `out`: the run directory, by default a new one in runs/. `resume`: go on with the interrupted
-    run in `out`. `dry_run`: check everything, write nothing, and return the plan. `reporter`
-    hears of the progress (see cfft.Reporter); without one nothing is printed. Raises a CfftError
-    whose lines are those of the command line, and KeyboardInterrupt once a checkpoint to resume
-    from is written.
+    run in `out`. `dry_run`: check everything, write nothing, and return the plan. `before`: the
+    directory of a finished run whose accuracies before fine-tuning are taken, where it began with
+    the same model and the same images. `reporter` hears of the progress (see cfft.Reporter);
+    without one nothing is printed. Raises a CfftError whose lines are those of the command line,
+    and KeyboardInterrupt once a checkpoint to resume from is written.
 
         results = cfft.run(suite="folder", data="images", model="ViT-B-32", pretrained="openai")
         results["sets"]["test"]["top1"]
     """
-    keywords = given(locals(), besides=("out", "resume", "dry_run", "reporter"))
+    keywords = given(locals(), besides=("out", "resume", "dry_run", "before", "reporter"))
     planned = planned_run(Registry.installed(), keywords, out, resume=resume)
     watcher = reporter or PythonWarnings()
-    return dict(as_json(planned.start(dry_run=dry_run, reporter=watcher)))
+    return dict(as_json(planned.start(dry_run=dry_run, before=before, reporter=watcher)))
 
 
 @attrs.frozen
@@ -83,7 +85,11 @@ class PlannedRun:
     resume: bool
 
     def start(
-        self, *, dry_run: bool = False, reporter: Reporter | None = None
+        self,
+        *,
+        dry_run: bool = False,
+        before: str | Path | None = None,
+        reporter: Reporter | None = None,
     ) -> RunResults | Mapping[str, Any]:
         """Do the run and return its results, or its plan; raises as `run` does."""
         from cfft.training.run import run as train  # torch: wrong keywords do not wait for it
@@ -91,6 +97,7 @@ class PlannedRun:
         return train(
             self.config, self.registry, self.out,
             resume=self.resume, dry_run=dry_run, reporter=reporter,
+            before=None if before is None else Path(before),
         )  # fmt: skip
 
 

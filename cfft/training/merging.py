@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
-import torch
 from torch import Tensor
 
 from cfft.config.run_config import Chosen
@@ -17,6 +15,7 @@ from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint, is_checkpoint
 from cfft.model.interfaces import Merge
 from cfft.model.stored_weights import LazyWeights, StoredWeights
+from cfft.model.weights import weights_digest
 from cfft.runtime.processes import Processes
 from cfft.training.results import MERGED, MergeCandidate, MergeResults
 from cfft.training.run_directory import RunDirectory
@@ -39,7 +38,7 @@ class RecordedScore:
 
     def __call__(self, weights: Weights, candidate: str) -> float:
         """Return the validation accuracy; `candidate` names the weights in reports."""
-        digest = _digest(weights)
+        digest = weights_digest(weights)
         measured = self._known.get(digest)
         top1 = self.measure(weights) if measured is None else measured.val_top1
         found = MergeCandidate(f"{self.prefix}{candidate}", top1)
@@ -58,7 +57,7 @@ class RecordedScore:
 
     def known(self, weights: Weights) -> MergeCandidate | None:
         """Return the first candidate that had these weights, None where none had them."""
-        return self._known.get(_digest(weights)) if self._known else None
+        return self._known.get(weights_digest(weights)) if self._known else None
 
 
 def require_enough(name: str, merge: Merge, count: int) -> None:
@@ -120,13 +119,3 @@ def merge_best(
 def _keep_unmerged(directory: RunDirectory) -> None:
     if not is_checkpoint(directory.unmerged):
         checkpoint.save(directory.unmerged, checkpoint.load_model(directory.best))
-
-
-def _digest(weights: Weights) -> str:
-    """Return a SHA-256 of names and values."""
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        digest.update(name.encode())
-        plain = weights[name].detach().to("cpu").contiguous()
-        digest.update(plain.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()

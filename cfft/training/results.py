@@ -75,6 +75,7 @@ class RunResults:
     """Hold what a finished run says in results.json; see docs/on-disk.md for each key.
 
     `hidden`: the share of an image that each view hides on average, as training begins, by label.
+    `start`: a SHA-256 of what the accuracies before fine-tuning depend on.
     Files of older versions lack some of what has a default here.
     """
 
@@ -89,6 +90,7 @@ class RunResults:
     absent: dict[str, str] = attrs.field(factory=dict)
     skipped: tuple[Mapping[str, str], ...] = ()
     hidden: dict[str, float] = attrs.field(factory=dict)
+    start: str | None = None
     epochs: int = 0
     best_epoch: int = 0
     best_val_top1: float | None = None

@@ -14,6 +14,7 @@ from cfft.plugin.registry import Registry
 from cfft.runtime.devices import make_accelerator, precision_of, processes_of
 from cfft.runtime.files import write_text
 from cfft.runtime.progress import Plan, Reporter, Silent
+from cfft.training.before import finished_run
 from cfft.training.merging import require_enough
 from cfft.training.plan import make_plan, without_facts
 from cfft.training.prepare import CheckedImages, Prepared, prepare
@@ -34,13 +35,15 @@ def run(
     resume: bool = False,
     dry_run: bool = False,
     reporter: Reporter | None = None,
+    before: Path | None = None,
 ) -> RunResults | Mapping[str, Any]:
     """Fine-tune and evaluate as `config` says; return what results.json holds.
 
     `out`: the run directory, new or, to resume, that of a run with the same configuration. Stages
     are complete runs in its folder `stages`, done first; everything is checked before that. With
-    `dry_run` nothing is written and the plan's data is returned. `reporter` and run hooks are
-    called in the main process only. Raises a CfftError that the user can fix, and
+    `dry_run` nothing is written and the plan's data is returned. `before`: a finished run whose
+    accuracies before fine-tuning are taken where this one begins alike. `reporter` and run hooks
+    are called in the main process only. Raises a CfftError that the user can fix, and
     KeyboardInterrupt on SIGINT or SIGTERM, once a checkpoint to resume from is written.
     """
     directory = RunDirectory(out)
@@ -55,9 +58,10 @@ def run(
         if run_config.merge is not None:
             count = len(merged_stages(run_config, directory)) + 1
             require_enough(run_config.merge.name, run_config.merge.strategy, count)
+    known = None if before is None else finished_run(before)
     for note in notes:
         hears.warned(note)
-    runs = _Runs(registry, directory, hears)
+    runs = _Runs(registry, directory, hears, known)
     stages = planned_stages(config, directory, registry)
     pending = StagePlaces(directory.stages, [e.name for e in stages if e.results is None])
     plans = {
@@ -90,6 +94,7 @@ class _Runs:
     registry: Registry
     main: RunDirectory
     reporter: Reporter
+    before: RunDirectory | None = None
     images: CheckedImages = attrs.field(factory=CheckedImages)
 
     def planned(
@@ -124,8 +129,10 @@ class _Runs:
     ) -> Session:
         """Return the session of a run that is prepared."""
         places = StagePlaces(self.main.stages)
+        shared = self.before if directory == self.main else None
         return Session(
-            config, self.registry, directory, prepared, accelerator, self.reporter, places
+            *(config, self.registry, directory, prepared, accelerator, self.reporter),
+            *(places, shared),
         )
 
 

@@ -28,6 +28,7 @@ from cfft.step.engine import TrainingStep
 from cfft.step.interfaces import ModelSource
 from cfft.step.text import TextSide
 from cfft.training.averaging import WeightAverage
+from cfft.training.before import start_digest, taken_before
 from cfft.training.coverage import coverage_notes, coverage_warnings, measure_coverage
 from cfft.training.evaluator import Evaluator
 from cfft.training.merging import merge_best
@@ -58,8 +59,9 @@ class Session:
         accelerator: Accelerator,
         reporter: Reporter,
         places: StagePlaces | None = None,
+        before: RunDirectory | None = None,
     ) -> None:
-        self.places = places
+        self.places, self.before = places, before
         self.config, self.directory, self.prepared = config, directory, prepared
         self.accelerator, self.reporter = accelerator, reporter
         self.processes = processes_of(accelerator)
@@ -93,13 +95,30 @@ class Session:
         self.processes.on_main(lambda: started(config=self.config, out=self.directory.root))
         if state.before is None:
             final.load_weights(step.student.weights())
-            state.before = self._results(final, before=True)
+            state.start = start_digest(
+                final.weights(), self.config, self.prepared, self.accelerator
+            )
+            state.before = self._taken(state.start) or self._results(final, before=True)
         trainer.train(self.measuring.validation_top1, self._epoch_ended)
         if not state.best_epoch:
             trainer.save_best()  # a run of no epochs: the model that it started from
         merged = self._merged(final)
         final.load_weights(checkpoint.load_model(self.directory.best).weights)
         return self._finish(state, state.before, self._results(final, before=False), merged)
+
+    def _taken(self, start: str) -> ModelResults | None:
+        """Take the accuracies before fine-tuning from the run that is named, if it has them."""
+        other = self.before
+        if other is None:
+            return None
+        found = self.processes.from_main(lambda: taken_before(other, start, self.directory))
+        if found is None:
+            self.reporter.noted(
+                f"{other.root} began with another model or other images: measured anew"
+            )
+        else:
+            self.reporter.noted(f"the accuracies before fine-tuning are those of {other.root}")
+        return found
 
     def _merged(self, final: Classifier) -> MergeResults | None:
         """Merge the best checkpoint as configured; `final` measures what is tried."""
@@ -248,6 +267,7 @@ class Session:
             absent=dict(sets.absent),
             skipped=self.prepared.skipped,
             hidden=state.hidden,
+            start=state.start,
             epochs=state.epoch,
             best_epoch=state.best_epoch,
             best_val_top1=state.best_top1,

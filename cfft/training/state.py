@@ -23,7 +23,7 @@ class RunState:
     accuracy was first reached.
     `images_seen` and `training_seconds`: of all optimiser steps, over all processes.
     `feature_variances`: by teacher. `hidden`: the share of an image that each view hides, by label.
-    `before`: the accuracies before fine-tuning.
+    `before`: the accuracies before fine-tuning; `start`: what they depend on, see start_digest.
     `past_seconds`: what earlier sessions took.
     """
 
@@ -38,6 +38,7 @@ class RunState:
     feature_variances: dict[str, float] = attrs.field(factory=dict)
     hidden: dict[str, float] = attrs.field(factory=dict)
     before: ModelResults | None = None
+    start: str | None = None
     past_seconds: float = 0.0
     _began: float = attrs.field(factory=time.monotonic, init=False)
 

@@ -170,3 +170,50 @@ def test_what_cannot_work_ends_before_training_with_one_line(
     assert line in ended.err
     assert "Traceback" not in ended.err
     assert not Path("RUN").exists()
+
+
+def test_accuracies_before_fine_tuning_are_taken_from_a_run_that_began_alike(
+    cfft_command: Command, words: list[str]
+) -> None:
+    first = json.loads(cfft_command("run", *words, "--out", "FIRST", "--json").out)
+    marked = Path("FIRST/results.json")  # only what is copied has the mark
+    marked.write_text(marked.read_text().replace('"n": 12', '"n": 13'))
+    changed = json.loads(marked.read_text())["before"]
+
+    ended = cfft_command(
+        *("run", *words, "--loss.feature-mse.weight", "3"),
+        *("--before", "FIRST", "--out", "SECOND", "--json"),
+    )
+
+    second = json.loads(ended.out)
+    assert changed != first["before"]
+    assert second["before"] == changed
+    assert second["start"] == first["start"]
+    assert "the accuracies before fine-tuning are those of FIRST" in ended.err
+    for path in Path("FIRST/predictions/before").iterdir():
+        assert (Path("SECOND/predictions/before") / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("other", [("--id", "dark"), ("--head", "linear-probe")])
+def test_those_of_a_run_that_began_otherwise_are_not_taken(
+    cfft_command: Command, words: list[str], other: tuple[str, str]
+) -> None:
+    cfft_command("run", *words, "--epochs", "0", "--out", "FIRST")
+    alone = json.loads(cfft_command("run", *words, *other, "--out", "ALONE", "--json").out)
+
+    ended = cfft_command("run", *words, *other, "--before", "FIRST", "--out", "SECOND", "--json")
+
+    second = json.loads(ended.out)
+    assert second["before"] == alone["before"]
+    assert second["start"] == alone["start"]
+    assert "FIRST began with another model or other images: measured anew" in ended.err
+
+
+def test_accuracies_before_are_not_taken_from_what_is_no_finished_run(
+    cfft_command: Command, words: list[str]
+) -> None:
+    ended = cfft_command("run", *words, "--before", "NOWHERE", "--out", "RUN")
+
+    assert ended.code == 2
+    assert "--before: NOWHERE is not the directory of a finished run" in ended.err
+    assert not Path("RUN").exists()

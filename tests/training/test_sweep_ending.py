@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -55,7 +55,7 @@ def do(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return `do(a=..., b=...)`, which says what the run of each row does."""
 
     def choose(**code: str) -> None:
-        def command(job: Job, threads: int) -> list[str]:
+        def command(job: Job, known: Sequence[Job], threads: int) -> list[str]:
             return [sys.executable, "-c", code[job.row.name], str(job.directory.root)]
 
         monkeypatch.setattr("cfft.training.sweep.jobs._command", command)

@@ -51,6 +51,7 @@ def run(
     out: str | None = None,
     resume: bool = False,
     dry_run: bool = False,
+    before: str | None = None,
     as_json: bool = False,
     **keywords: Any,
 ) -> None:
@@ -60,7 +61,7 @@ def run(
         import cfft.training.run  # noqa: F401, torch comes with it: --help must not wait for that
     try:
         with reporting(as_json=as_json) as watcher:
-            results = planned.start(dry_run=dry_run, reporter=watcher)
+            results = planned.start(dry_run=dry_run, before=before, reporter=watcher)
     except KeyboardInterrupt:
         raise RunInterruptedError(_how_to_resume(planned.out)) from None
     if os.environ.get("RANK", "0") == "0":

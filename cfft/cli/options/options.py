@@ -97,10 +97,12 @@ def run_options(registry: Registry) -> list[Option]:
     out = "run directory [default a new one in runs/]"
     resume = "resume the interrupted run in --out with its stored configuration"
     plan = "show the plan and check everything, but do not train"
+    taken = "finished run whose accuracies before fine-tuning are taken if it began alike"
     own = [
         Option("out", out, OUTPUT, "DIR"),
         Option("resume", resume, OUTPUT),
         Option("dry_run", plan, OUTPUT),
+        Option("before", taken, OUTPUT, "RUN", rare=True),
         JSON,
     ]
     return configuring(registry, own)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import attrs
 
-from cfft.config.comparison import same_run
+from cfft.config.comparison import begins_alike, same_run
 from cfft.config.resolve import in_current_terms, resolve
 from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError, Problems, TrainingError
@@ -131,7 +131,7 @@ def run_jobs(jobs: Sequence[Job], at_once: int, reporter: Reporter, done: _Done)
             done(job, results)
 
         for together in (first, *([j for j in jobs if j.row.name == row] for row in rows)):
-            _run_side_by_side(together, at_once, hear)
+            _run_side_by_side(together, jobs, at_once, hear)
 
 
 def run_place(row: Row, point: Values, seed: int) -> Path:
@@ -181,11 +181,16 @@ def _without_effect(jobs: Sequence[Job]) -> Iterator[str]:
             )
 
 
-def _run_side_by_side(jobs: Sequence[Job], at_once: int, done: _Done) -> None:
+def _run_side_by_side(jobs: Sequence[Job], known: Sequence[Job], at_once: int, done: _Done) -> None:
+    """Run `jobs`; what the `known` ones measured before fine-tuning is not measured again."""
     children, pool = Children(), ThreadPoolExecutor(at_once)
     threads = max(1, (os.cpu_count() or 1) // at_once)
+
+    def finish(job: Job) -> RunResults:
+        return _finish(job, known, threads, children)
+
     try:
-        _hear_all({pool.submit(_finish, job, threads, children): job for job in jobs}, pool, done)
+        _hear_all({pool.submit(finish, job): job for job in jobs}, pool, done)
     except Terminated:
         children.end()  # a terminal's Ctrl-C reaches them by itself
         raise
@@ -208,23 +213,33 @@ def _hear_all(
         raise
 
 
-def _finish(job: Job, threads: int, children: Children) -> RunResults:
+def _finish(job: Job, known: Sequence[Job], threads: int, children: Children) -> RunResults:
     found = job.results()
     if found is not None:
         return found
     job.log.parent.mkdir(parents=True, exist_ok=True)
     with job.log.open("w", encoding="utf-8") as log:
-        code = children.start(_command(job, threads), log).wait()
+        code = children.start(_command(job, known, threads), log).wait()
     found = job.results()
     if code or found is None:
         raise TrainingError(*_failure(job, code))
     return found
 
 
-def _command(job: Job, threads: int) -> list[str]:
+def _command(job: Job, known: Sequence[Job], threads: int) -> list[str]:
     """Return a command of its own: torch fixes its threads once per process."""
     start = f"import torch; torch.set_num_threads({threads}); from cfft.cli import main; main()"
-    return [sys.executable, "-c", start, "run", "--out", str(job.directory.root), *_source(job)]
+    alike = [each for each in known if _begins_as(each, job)]
+    alike.sort(key=lambda each: each.config.images_seed != job.config.images_seed)
+    before = ["--before", str(alike[0].directory.root)] if alike else []
+    own = ["run", "--out", str(job.directory.root), *_source(job), *before]
+    return [sys.executable, "-c", start, *own]
+
+
+def _begins_as(finished: Job, job: Job) -> bool:
+    """Tell whether a job is finished and likely to have begun as another one does."""
+    alike = begins_alike(finished.config.to_dict(), job.config.to_dict())
+    return alike and finished.results() is not None
 
 
 def _source(job: Job) -> list[str]:

@@ -1,0 +1,76 @@
+"""The accuracies before fine-tuning, measured once for runs that begin alike."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from cfft.config.comparison import MEASURED_FROM
+from cfft.config.run_config import RunConfig
+from cfft.data.fingerprint import sets_fingerprint
+from cfft.errors import ConfigError
+from cfft.model.weights import weights_digest
+from cfft.runtime.devices import surroundings
+from cfft.training.prepare import Prepared
+from cfft.training.results import ModelResults
+from cfft.training.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+def start_digest(
+    weights: Mapping[str, Tensor], config: RunConfig, prepared: Prepared, accelerator: Accelerator
+) -> str:
+    """Return a SHA-256 of all that the accuracies before fine-tuning depend on.
+
+    `weights`: those of the model that they are measured on.
+    """
+    settings = config.to_dict()
+    facts: dict[str, Any] = {
+        "cfft": version("cfft"),
+        "classes": prepared.sets.classes,
+        "images": sets_fingerprint((prepared.sets.test, *prepared.sets.ood)),
+        "weights": weights_digest(weights),
+        **{table: settings.get(table) for table in MEASURED_FROM},
+        **surroundings(accelerator),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def finished_run(root: Path) -> RunDirectory:
+    """Return a run whose accuracies before fine-tuning can be taken; raises ConfigError."""
+    found = RunDirectory(root)
+    if found.read_results() is None:
+        raise ConfigError(
+            f"--before: {root} is not the directory of a finished run (no results.json): name one, "
+            "or omit --before to measure anew"
+        )
+    return found
+
+
+def taken_before(run: RunDirectory, start: str, to: RunDirectory) -> ModelResults | None:
+    """Copy what a finished run predicted before fine-tuning and return its accuracies.
+
+    None where it began otherwise, by `start`, or where a file is missing: nothing is copied then.
+    """
+    found = run.read_results()
+    if found is None or found.start != start:
+        return None
+    pairs = [
+        (run.predictions(name, before=True), to.predictions(name, before=True))
+        for name in found.before.sets
+    ]
+    if not all(source.is_file() for source, _ in pairs):
+        return None
+    for source, target in pairs:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    return found.before
