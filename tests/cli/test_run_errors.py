@@ -94,7 +94,42 @@ def test_nothing_given_means_the_embedded_world_and_model() -> None:
     config = resolve(REGISTRY, Keywords(REGISTRY).layers({}))
 
     assert (config.suite.name, config.model.name) == ("shapes", "cfft-mini")
+    best = resolve(REGISTRY, Keywords(REGISTRY).layers({"recipe": "best"}))
+    assert config == best
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"mask": "object", "fill": "single"},
+        {"threshold": 0.3},
+        {"mask.object.threshold": 0.3},
+        {"teacher": "clip"},
+        {"recipe": "quick"},
+    ],
+)
+def test_where_a_part_of_the_objective_is_said_the_rest_is_the_papers(said: dict[str, Any]) -> None:
+    config = resolve(REGISTRY, Keywords(REGISTRY).layers(said))
+
     assert (config.mask.name, config.fill.name) == ("object", "single")
+    assert [(loss.label, loss.strategy.weight) for loss in config.losses] == [("feature-mse", 2)]
+
+
+@pytest.mark.parametrize("said", [{"seed": 3}, {"epochs": 1}, {"average": "ema"}, {"lr": 1e-4}])
+def test_other_settings_leave_the_objective_of_the_default(said: dict[str, Any]) -> None:
+    config = resolve(REGISTRY, Keywords(REGISTRY).layers(said))
+
+    best = resolve(REGISTRY, Keywords(REGISTRY).layers({"recipe": "best"}))
+    assert (config.views, config.mask, config.fill) == (best.views, best.mask, best.fill)
+    assert config.losses == best.losses
+
+
+def test_the_recipe_of_the_paper_at_this_size_is_what_a_named_mask_and_fill_give() -> None:
+    named = {"mask": "object", "fill": "single"}
+
+    pair = [Keywords(REGISTRY).layers(each) for each in (named, {"recipe": "paper-mini"})]
+
+    assert len({resolve(REGISTRY, layers).to_toml() for layers in pair}) == 1
 
 
 def test_a_recipe_holds_above_the_embedded_world() -> None:

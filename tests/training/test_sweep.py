@@ -201,6 +201,11 @@ def test_the_runs_of_another_row_can_be_named_in_a_rows_config(
             '[frontier]\nreference = "b"\n[[row]]\nname = "a"\nvary = { "training.lr" = [1] }',
             "unknown row with vary 'b'",
         ),
+        ('[[row]]\nname = "a"\nseeds = [1, 1]', "row 'a': seeds .1, 1.: give each once"),
+        (
+            'seeds = [0]\n[[row]]\nname = "a"\n[[row]]\nname = "b"\nafter = "a"\nseeds = [0, 1]',
+            "row 'b': it follows 'a', which has no run with seed 1",
+        ),
         ('[frontier]\nat = [95]\n[[row]]\nname = "a"', "ID accuracies from 0 to 1"),
     ],
 )
@@ -214,6 +219,16 @@ def test_an_unknown_sweep_lists_those_that_are_there() -> None:
         read_sweep("studi")
 
 
+def test_a_row_may_have_seeds_of_its_own(registry: Registry, tmp_path: Path) -> None:
+    text = (
+        'recipe = "embedded"\nseeds = [0, 1]\n[[row]]\nname = "a"\nseeds = [7]\n[[row]]\nname = "b"'
+    )
+
+    jobs = final_jobs(parse_sweep(text, "file"), registry, tmp_path, {})
+
+    assert [(job.row.name, job.seed) for job in jobs] == [("b", 0), ("b", 1), ("a", 7)]
+
+
 @pytest.mark.parametrize("name", sweep_names())
 def test_every_sweep_that_cfft_brings_makes_runs(
     name: str, registry: Registry, tmp_path: Path
@@ -222,7 +237,8 @@ def test_every_sweep_that_cfft_brings_makes_runs(
 
     searching, final = planned_jobs(sweep, registry, tmp_path)
 
-    assert len(final) == sum(len(row.points()) for row in sweep.row) * len(sweep.seeds)
+    runs = [len(row.points()) * len(sweep.seeds_of(row)) for row in sweep.row]
+    assert len(final) == sum(runs)
     assert len(searching) == sum(len(row.candidates()) for row in sweep.row if row.search)
 
 

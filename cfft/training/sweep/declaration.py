@@ -39,6 +39,7 @@ class Row:
     `search`: values to choose from, by `KIND.NAME.PARAM` or `TABLE.PARAM`; several are combined.
     `vary`: values that are all results, by the same keys: the row is a curve with a point for each;
     several keys change together, from point to point.
+    `seeds`: its own, in place of the sweep's.
     `after`: a row whose runs must be finished first, because these look at them.
     """
 
@@ -47,6 +48,7 @@ class Row:
     config: Mapping[str, Any] = attrs.field(factory=dict)
     search: Mapping[str, Any] = attrs.field(factory=dict)
     vary: Mapping[str, Any] = attrs.field(factory=dict)
+    seeds: Sequence[int] = ()
     after: str | None = None
 
     @property
@@ -96,6 +98,15 @@ class Sweep:
         """The row whose curve others are compared with, None where no row varies anything."""
         curves = [row.name for row in self.row if row.vary]
         return self.frontier.reference or next(iter(curves), None)
+
+    def seeds_of(self, row: Row) -> Sequence[int]:
+        """Return the seeds that a row is run with."""
+        return row.seeds or self.seeds
+
+    @property
+    def all_seeds(self) -> Sequence[int]:
+        """Every seed of any row, the sweep's own first."""
+        return [*dict.fromkeys([*self.seeds, *(seed for row in self.row for seed in row.seeds)])]
 
     def layers(
         self, row: Row, seed: int, values: Values, out: Path, *, searching: bool = False
@@ -174,6 +185,16 @@ def _problems(sweep: Sweep) -> Iterator[str]:
         yield "no [[row]]: give at least one"
     if not sweep.seeds or len(set(sweep.seeds)) < len(sweep.seeds):
         yield f"seeds {list(sweep.seeds)}: give one or more, each once"
+    for row in sweep.row:
+        if len(set(row.seeds)) < len(row.seeds):
+            yield f"row '{row.name}': seeds {list(row.seeds)}: give each once"
+        for first in (each for each in sweep.row if each.name == row.after):
+            lacks = [seed for seed in sweep.seeds_of(row) if seed not in sweep.seeds_of(first)]
+            if lacks:
+                yield (
+                    f"row '{row.name}': it follows '{first.name}', which has no run with seed "
+                    f"{', '.join(map(str, lacks))}: give that row these seeds too"
+                )
     folders = [row.folder.lower() for row in sweep.row]  # some file systems know no capitals
     for place, (row, folder) in enumerate(zip(sweep.row, folders, strict=True)):
         if not folder or folder in _RESERVED or folders.count(folder) > 1:

@@ -142,8 +142,9 @@ def run_place(row: Row, point: Values, seed: int) -> Path:
 def _final(sweep: Sweep, chosen: Mapping[str, Values]) -> list[_Wanted]:
     return [
         (row, seed, {**chosen.get(row.name, {}), **point}, run_place(row, point, seed))
-        for seed in sweep.seeds
+        for seed in sweep.all_seeds
         for row in sweep.row
+        if seed in sweep.seeds_of(row)
         for point in row.points()
     ]
 
@@ -164,7 +165,8 @@ def _jobs(
             log = out / "logs" / f"{'-'.join(place.parts)}.txt"
             config = resolve(registry, layers)
             jobs.append(Job(row, seed, values, config, RunDirectory(out / place), log))
-    problems += _without_effect([job for job in jobs if job.seed == jobs[0].seed])
+    first = {job.row.name: job.seed for job in reversed(jobs)}
+    problems += _without_effect([job for job in jobs if job.seed == first[job.row.name]])
     return jobs
 
 
