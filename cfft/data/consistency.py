@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,30 @@ def file_identity(name: str) -> str:
     macOS and Windows ignore case, and macOS ignores how accents are encoded.
     """
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def alike_names(names: Iterable[str], known: Collection[str] = ()) -> list[tuple[str, ...]]:
+    """Group class names that a text tower reads as one, in the order of their first members.
+
+    CLIP's tokeniser ignores case, the amount of white space and how accents are encoded, and
+    prompts have spaces for underscores. `known`: names that several classes have on purpose; a
+    group of nothing else is left out.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        plain = unicodedata.normalize("NFC", name).replace("_", " ").lower()
+        groups.setdefault(" ".join(plain.split()), []).append(name)
+    return [
+        tuple(group) for group in groups.values() if len(group) > 1 and not {*group} <= {*known}
+    ]
+
+
+def one_to_a_text_tower(names: Sequence[str]) -> str:
+    """Return the message about class names that `alike_names` groups."""
+    return (
+        f"classes {shortened_list(map(repr, names))} are one to a text tower, which ignores case, "
+        "underscores and spaces: give them different names (classes.txt)"
+    )
 
 
 def name_problem(name: str) -> str | None:

@@ -207,6 +207,12 @@ class Suite(Interface):
     trained on the measured images. Default: none.
     """
 
+    shared_names: ClassVar[tuple[str, ...]] = ()
+    """Class names that several classes have on purpose, as ImageNet's `missile`.
+
+    cfft warns of other classes that a text tower cannot tell apart. Default: none.
+    """
+
     @abstractmethod
     def open(self, seed: int) -> SuiteSets:
         """Return the sets; splits are drawn from `seed`. Raises DataError."""

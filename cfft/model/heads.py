@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,8 @@ from cfft.model.prompts import class_prompt
 
 _ROWS_AT_ONCE = 16384
 _LINE_SEARCHES = 200
+_COLUMNS_AT_ONCE = 1024
+_ALIKE = 1e-5  # a text tower's rounding depends on what else is in the batch
 
 
 def chosen_head(asked: str, pretrained: Pretrained) -> str:
@@ -80,6 +82,34 @@ def prompts_head(
     scale = torch.tensor(logit_scale, dtype=means.dtype).exp()
     weight = scale.to(means.device) * F.normalize(means, dim=-1)
     return Head(weight, torch.zeros(len(class_names)), normalised=True)
+
+
+@torch.no_grad()
+def alike_columns(head: Head) -> list[tuple[int, ...]]:
+    """Group the classes that a head cannot tell apart: equal weights and biases, up to rounding.
+
+    Groups are in the order of their first members. Prompts make such columns of names that the
+    tokeniser reads as one, or cuts before they differ.
+    """
+    columns = torch.cat([head.weight, head.bias[:, None].to(head.weight)], dim=1).float()
+    first = list(range(len(columns)))
+    for one, other in _near_pairs(F.normalize(columns, dim=-1)):
+        gap = (columns[one] - columns[other]).abs().amax()
+        if gap <= _ALIKE * columns[one].abs().amax():
+            first[other] = min(first[other], first[one])
+    groups: dict[int, list[int]] = {}
+    for index, leader in enumerate(first):
+        groups.setdefault(leader, []).append(index)
+    return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def _near_pairs(directions: Tensor) -> Iterator[tuple[int, int]]:
+    """Go through the pairs of rows [K, D] that point the same way, in order."""
+    for start in range(0, len(directions), _COLUMNS_AT_ONCE):
+        near = directions[start : start + _COLUMNS_AT_ONCE] @ directions.T > 1 - _ALIKE
+        for row, other in near.nonzero().tolist():
+            if start + row < other:
+                yield start + row, other
 
 
 def require_words(

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from cfft.config.run_config import Chosen, RunConfig
+from cfft.data.consistency import alike_names, one_to_a_text_tower
 from cfft.data.suite import ImageSet, Suite
 from cfft.errors import counted
 from cfft.plugin.params import values_of
@@ -164,6 +165,16 @@ def _warnings(config: RunConfig, prepared: Prepared) -> Iterator[str]:
             f"({steps.total} steps), so the learning rate hardly reaches its peak; "
             "lower --warmup-steps"
         )
+    yield from _alike(config, prepared)
+
+
+def _alike(config: RunConfig, prepared: Prepared) -> Iterator[str]:
+    """Warn of names that prompts cannot tell apart, as far as names alone show it."""
+    if prepared.description.head != "zero-shot":
+        return
+    known = Suite.of(config.suite.strategy).shared_names
+    for group in alike_names(prepared.sets.classes, known):
+        yield one_to_a_text_tower(group)
 
 
 def _remedy(config: RunConfig, prepared: Prepared) -> str:

@@ -42,9 +42,10 @@ def run(
     `out`: the run directory, new or, to resume, that of a run with the same configuration. Stages
     are complete runs in its folder `stages`, done first; everything is checked before that. With
     `dry_run` nothing is written and the plan's data is returned. `before`: a finished run whose
-    accuracies before fine-tuning are taken where this one begins alike. `reporter` and run hooks
-    are called in the main process only. Raises a CfftError that the user can fix, and
-    KeyboardInterrupt on SIGINT or SIGTERM, once a checkpoint to resume from is written.
+    accuracies before fine-tuning are taken where this one begins alike; without it a stage's are.
+    `reporter` and run hooks are called in the main process only. Raises a CfftError that the user
+    can fix, and KeyboardInterrupt on SIGINT or SIGTERM, once a checkpoint to resume from is
+    written.
     """
     directory = RunDirectory(out)
     notes = check_directory(directory, config, registry, resume=resume)
@@ -112,6 +113,11 @@ class _Runs:
         plan = make_plan(config, prepared, directory.root, device, precision, stages)
         return prepared, plan
 
+    def _finished_stage(self) -> RunDirectory | None:
+        """Return a finished stage: what it measured before fine-tuning is not measured again."""
+        found = (RunDirectory(path) for path in sorted(self.main.stages.glob("*")))
+        return next((run for run in found if run.results.is_file()), None)
+
     def do(self, config: RunConfig, directory: RunDirectory) -> RunResults:
         """Do a run whose plan has been shown."""
         accelerator = make_accelerator(config.training.precision)
@@ -129,10 +135,9 @@ class _Runs:
     ) -> Session:
         """Return the session of a run that is prepared."""
         places = StagePlaces(self.main.stages)
-        shared = self.before if directory == self.main else None
         return Session(
             *(config, self.registry, directory, prepared, accelerator, self.reporter),
-            *(places, shared),
+            *(places, self.before or self._finished_stage()),
         )
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from cfft.config.run_config import RunConfig
+from cfft.data.suite import Suite
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError
 from cfft.model import checkpoint
@@ -37,7 +38,7 @@ from cfft.training.prepare import Prepared, model_source, training_step
 from cfft.training.results import Gains, MergeResults, ModelResults, RunResults
 from cfft.training.run_directory import RunDirectory
 from cfft.training.stages import StagePlaces, merged_stages
-from cfft.training.starting_model import with_starting_head
+from cfft.training.starting_model import alike_classes, with_starting_head
 from cfft.training.state import RunState
 from cfft.training.text_towers import text_side
 from cfft.training.trainer import Metrics, Trainer
@@ -112,12 +113,12 @@ class Session:
         if other is None:
             return None
         found = self.processes.from_main(lambda: taken_before(other, start, self.directory))
-        if found is None:
-            self.reporter.noted(
-                f"{other.root} began with another model or other images: measured anew"
-            )
-        else:
-            self.reporter.noted(f"the accuracies before fine-tuning are those of {other.root}")
+        said = (
+            f"{other.root} began with another model or other images: measured anew"
+            if found is None
+            else f"the accuracies before fine-tuning are those of {other.root}"
+        )
+        self.reporter.noted(said)
         return found
 
     def _merged(self, final: Classifier) -> MergeResults | None:
@@ -182,6 +183,10 @@ class Session:
         pretrained, description = self.prepared.pretrained, self.prepared.description
         features = partial(self.measuring.training_features, pretrained.encoder)
         start = with_starting_head(pretrained, description, features)
+        known = Suite.of(self.config.suite.strategy).shared_names
+        warning = alike_classes(start, known, but_named=True)  # the plan has named those
+        if warning is not None:
+            self.reporter.warned(warning)
         self.start = start.classifier  # it shares the encoder with what was prepared
         source = model_source(start.classifier, description, self.places)
         text = text_side(self.config, pretrained, description.classes)

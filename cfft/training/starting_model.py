@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from cfft.config.run_config import RunConfig
 from cfft.data.check import check_suite
+from cfft.data.consistency import alike_names
 from cfft.data.sets import limited, training_sets
 from cfft.encoder.encoder import Classifier
-from cfft.errors import ConfigError
+from cfft.errors import ConfigError, shortened_list
 from cfft.model.description import ModelDescription, describe
-from cfft.model.heads import chosen_head, own_head, require_words, starting_head, zero_shot_head
+from cfft.model.heads import (
+    alike_columns,
+    chosen_head,
+    own_head,
+    require_words,
+    starting_head,
+    zero_shot_head,
+)
 from cfft.model.pretrained import Pretrained
 from cfft.model.prompts import resolve_templates
 from cfft.runtime.devices import processes_of
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
 
 RANDOM = "random"
 _IMAGES_PER_PASS = 64
+_MOST_GROUPS = 3
 Features = Callable[[], tuple[Tensor, Tensor]]
 
 
@@ -98,6 +107,31 @@ def check_head(pretrained: Pretrained, described: ModelDescription) -> None:
         require_words(classes)
     elif described.head == "own":
         own_head(pretrained, len(classes))
+
+
+def alike_classes(
+    model: LoadedModel, known: Collection[str] = (), *, but_named: bool = False
+) -> str | None:
+    """Return a warning of classes that a head made of prompts cannot tell apart, or None.
+
+    `known`: names that several classes have on purpose. `but_named`: leave out those that
+    `alike_names` finds.
+    """
+    if model.description.head != "zero-shot":
+        return None
+    names = model.description.classes
+    groups = [[names[index] for index in group] for group in alike_columns(model.classifier.head)]
+    left = [group for group in groups if not {*group} <= {*known}]
+    if but_named:
+        left = [group for group in left if alike_names(group) != [tuple(group)]]
+    if not left:
+        return None
+    told = "; ".join(shortened_list(map(repr, group)) for group in left[:_MOST_GROUPS])
+    more = f" and {len(left) - _MOST_GROUPS} more" if len(left) > _MOST_GROUPS else ""
+    return (
+        f"the text tower reads these classes as one: {told}{more}; the zero-shot head answers the "
+        "first alone: give them different names (classes.txt)"
+    )
 
 
 def with_starting_head(

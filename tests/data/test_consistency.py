@@ -12,6 +12,7 @@ from PIL import Image
 
 import cfft
 from cfft import DataError, EvaluationSets, ImageSubset, Suite, SuiteSets
+from cfft.data.consistency import alike_names
 from cfft.data.sets import evaluation_sets, named_sets, training_sets
 
 NAMES = ("ant", "bee", "cow", "dog")
@@ -178,3 +179,26 @@ def test_names_of_sets_may_have_spaces_and_dots_in_the_middle() -> None:
     sets = training_sets(trained(Greys("Real World 1.5")), 0)
 
     assert sets.ood[0].name == "Real World 1.5"
+
+
+@pytest.mark.parametrize(
+    ("names", "groups"),
+    [
+        (["dog", "cat"], []),
+        (["Dog", "cat", "dog"], [("Dog", "dog")]),
+        (["fire_truck", "fire truck", "fire-truck"], [("fire_truck", "fire truck")]),
+        (["cat", "cat", "Cat"], [("cat", "cat", "Cat")]),
+        (["caf\u00e9", "cafe", "cafe\u0301"], [("caf\u00e9", "cafe\u0301")]),
+        ([" a  b", "a_b", "c", "C"], [(" a  b", "a_b"), ("c", "C")]),
+    ],
+)
+def test_names_that_a_text_tower_reads_as_one_are_grouped(
+    names: list[str], groups: list[tuple[str, ...]]
+) -> None:
+    assert alike_names(names) == groups
+
+
+def test_names_that_classes_share_on_purpose_are_no_finding() -> None:
+    names = ["missile", "crane", "missile", "Crane"]
+
+    assert alike_names(names, ("missile",)) == [("crane", "Crane")]

@@ -17,7 +17,15 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 import cfft
-from cfft.model.heads import chosen_head, linear_probe_head, own_head, starting_head, zero_shot_head
+from cfft.encoder.encoder import Head
+from cfft.model.heads import (
+    alike_columns,
+    chosen_head,
+    linear_probe_head,
+    own_head,
+    starting_head,
+    zero_shot_head,
+)
 
 TEXT = {
     "a dog": [3.0, 4.0],
@@ -61,26 +69,40 @@ def test_zero_shot_weights_are_normalised_means_of_normalised_prompts_times_the_
     assert head.normalised
 
 
-def test_zero_shot_head_equals_open_clips_own_classifier(clip: cfft.Pretrained) -> None:
+@pytest.fixture
+def text_tower() -> open_clip.CLIP:
     config = {"width": 16, "heads": 2, "layers": 1, "context_length": 12}
     vision = {"image_size": 16, "patch_size": 8, "width": 16, "layers": 1, "head_width": 8}
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        model = open_clip.CLIP(2, vision, config).eval()
+        return open_clip.CLIP(2, vision, config).eval()
+
+
+@pytest.fixture
+def words(clip: cfft.Pretrained, text_tower: open_clip.CLIP) -> cfft.Pretrained:
     tokenize = open_clip.SimpleTokenizer(context_length=12)
-    pretrained = attrs.evolve(
+    return attrs.evolve(
         clip,
-        encode_text=lambda prompts: model.encode_text(tokenize(list(prompts))).detach(),
-        logit_scale=model.logit_scale.item(),
+        encode_text=lambda prompts: text_tower.encode_text(tokenize(list(prompts))).detach(),
+        logit_scale=text_tower.logit_scale.item(),
     )
+
+
+def test_zero_shot_head_equals_open_clips_own_classifier(
+    words: cfft.Pretrained, text_tower: open_clip.CLIP
+) -> None:
     names = ["dog", "crane", "crane"]
     theirs = open_clip.build_zero_shot_classifier(
-        model, tokenize, names, [lambda c: f"a {c}.", lambda c: f"the {c}."], device="cpu"
+        text_tower,
+        open_clip.SimpleTokenizer(context_length=12),
+        names,
+        [lambda c: f"a {c}.", lambda c: f"the {c}."],
+        device="cpu",
     )
 
-    head = zero_shot_head(pretrained, names, ["a {}.", "the {}."])
+    head = zero_shot_head(words, names, ["a {}.", "the {}."])
 
-    assert_close(head.weight.detach(), model.logit_scale.exp().detach() * theirs.T)
+    assert_close(head.weight.detach(), text_tower.logit_scale.exp().detach() * theirs.T)
 
 
 def test_zero_shot_needs_a_text_tower(bare: cfft.Pretrained) -> None:
@@ -200,3 +222,25 @@ def test_one_class_may_be_called_by_a_number(bare: cfft.Pretrained) -> None:
     clip = attrs.evolve(bare, encode_text=lambda prompts: torch.eye(len(prompts)), logit_scale=0.0)
 
     assert starting_head("auto", clip, ["7", "dog"], ["a {}"], _never).weight.shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("names", "groups"),
+    [
+        (["dog", "cat"], []),
+        (["Dog", "cat", "dog"], [(0, 2)]),
+        (["fire_truck", "a", "fire truck", "a"], [(0, 2), (1, 3)]),
+        (["very " * 90 + "old", "very " * 90 + "new", "very " * 3 + "new"], [(0, 1)]),
+    ],
+)
+def test_classes_that_prompts_cannot_tell_apart_have_alike_columns(
+    words: cfft.Pretrained, names: list[str], groups: list[tuple[int, ...]]
+) -> None:
+    assert alike_columns(zero_shot_head(words, names, ["a {}", "the {}"])) == groups
+
+
+def test_columns_that_differ_in_the_bias_alone_are_not_alike() -> None:
+    weight = torch.tensor([[1.0, 2.0], [1.0, 2.0], [2.0, 4.0]])
+
+    assert alike_columns(Head(weight, torch.zeros(3), normalised=False)) == [(0, 1)]
+    assert alike_columns(Head(weight, torch.arange(3.0), normalised=False)) == []

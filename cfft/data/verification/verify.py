@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import attrs
 
 from cfft.data.check import Unreadable
-from cfft.data.consistency import bad_names, contradiction
+from cfft.data.consistency import alike_names, bad_names, contradiction, one_to_a_text_tower
 from cfft.data.images import whole_of
 from cfft.data.suite import EvaluationSets, ImageSet, Suite, SuiteSets
 from cfft.data.verification.copies import Copies, read_all
@@ -117,7 +117,11 @@ def verify(
         sets=tuple(compare(sets, measured.classes, expected)),
         absent={**_lacking(sets, expected, refused), **measured.absent},
         refused=refused,
-        failures=(*(failure.problems if failure else ()), *bad_names(measured)),
+        failures=(
+            *(failure.problems if failure else ()),
+            *bad_names(measured),
+            *map(one_to_a_text_tower, alike_names(measured.classes, Suite.of(suite).shared_names)),
+        ),
         untrainable=None if reason in refused.values() else reason,
         unread=tuple(Suite.of(suite).unread()),
         unreadable=tuple(unreadable),

@@ -12,6 +12,7 @@ import attrs
 from cfft.config.resolve import resolve
 from cfft.config.run_config import RunConfig
 from cfft.config.settings import Model
+from cfft.data.suite import Suite
 from cfft.errors import WeightsError
 from cfft.evaluation.models.finding import run_layers
 from cfft.evaluation.models.foreign import load_foreign
@@ -23,7 +24,7 @@ from cfft.plugin.registry import Registry
 from cfft.runtime.progress import Reporter
 from cfft.scoring.loaded_model import LoadedModel
 from cfft.training.run_directory import RunDirectory
-from cfft.training.starting_model import starting_model
+from cfft.training.starting_model import alike_classes, starting_model
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -58,14 +59,22 @@ class ModelBuilder:
         if foreign is not None:
             return foreign
         config = with_model(self.config, pretrained=str(file.path))
-        return starting_model(config, self.classes, self.accelerator, self.reporter)
+        return self._starting(config, self.classes)
 
     def start(self, config: RunConfig, classes: tuple[str, ...]) -> LoadedModel:
         """Build a model before fine-tuning, once for all callers: nobody may change it."""
         key = json.dumps([start_settings(config), classes])
         if key not in self.built:
-            self.built[key] = starting_model(config, classes, self.accelerator, self.reporter)
+            self.built[key] = self._starting(config, classes)
         return self.built[key]
+
+    def _starting(self, config: RunConfig, classes: tuple[str, ...]) -> LoadedModel:
+        """Build a starting model, and warn of classes that it cannot tell apart."""
+        built = starting_model(config, classes, self.accelerator, self.reporter)
+        warning = alike_classes(built, Suite.of(config.suite.strategy).shared_names)
+        if warning is not None:
+            self.reporter.warned(warning)
+        return built
 
     def starting_head(self, config: RunConfig, classes: tuple[str, ...]) -> str:
         """Return the kind of head of `start`, which is built where only that can tell."""

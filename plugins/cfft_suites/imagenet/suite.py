@@ -59,6 +59,8 @@ class ImageNetSuite(Suite):
     known_sets: ClassVar[tuple[str, ...]] = (*PLACES, "15 corruptions (cfft[corruptions])")
     only_measured: ClassVar[tuple[str, ...]] = ("sets", "corruptions", "severities", "border")
 
+    shared_names: ClassVar[tuple[str, ...]] = ("missile", "sunglasses")
+
     def __attrs_post_init__(self) -> None:
         self._selection.check("imagenet", PLACES, TEST)
 
