@@ -10,8 +10,9 @@ from pathlib import Path
 import attrs
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from cfft.data.decoding import check_size, raise_bounds, reason, upright
 from cfft.data.folders import (
     EXTENSIONS,
     image_files,
@@ -20,7 +21,7 @@ from cfft.data.folders import (
     training_class_names,
 )
 from cfft.data.suite import ImageSet
-from cfft.errors import DataError
+from cfft.errors import ConfigError, DataError
 
 _INTEGERS_OF_16_BITS = ("PNG", "PPM")  # which Pillow may hold in 32
 
@@ -162,7 +163,9 @@ def read_image(path: Path) -> Image.Image:
     """Return an image in RGB, turned upright by its EXIF orientation.
 
     Transparent pixels become white. 16-bit grey is scaled to 8 bit; of an animation the first
-    frame is taken. Raises DataError with path and reason.
+    frame is taken. Raises DataError with path and reason, also for an image of more than 179
+    million pixels (the environment variable CFFT_MAX_MEGAPIXELS sets another bound) or with one
+    side over 1,000 times the other.
     """
     return _read(path, str(path))
 
@@ -173,11 +176,12 @@ def decode_image(content: bytes, name: str) -> Image.Image:
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
-    """Return an opened image as `read_image` does; raises ValueError for values of 32 bits."""
+    """Return an opened image as `read_image` does; raises ValueError for one that it refuses."""
     kind = {"F": "float", "I": "integer"}.get(image.mode)
     if kind == "float" or (kind == "integer" and image.format not in _INTEGERS_OF_16_BITS):
         raise ValueError(f"32-bit {kind} images have no fixed range; save it with 8 or 16 bits")
-    image = ImageOps.exif_transpose(image)
+    check_size(*image.size)
+    image = upright(image)
     if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
     if image.has_transparency_data:
@@ -193,6 +197,8 @@ def image_fault(path: Path) -> str | None:
     """
     try:
         _decode(path, reduced=True)
+    except ConfigError:
+        raise
     except Exception as error:  # as in _read
         return _reason(error)
     return None
@@ -201,6 +207,8 @@ def image_fault(path: Path) -> str | None:
 def _read(file: Path | BytesIO, name: str) -> Image.Image:
     try:
         return _decode(file)
+    except ConfigError:
+        raise
     except Exception as error:  # decoders raise whatever damaged bytes lead them to
         raise DataError(f"{name}: {_reason(error)}") from error
 
@@ -235,7 +243,9 @@ def _surplus(root: Path, name: str, folder: str, table: Mapping[str, str]) -> st
 
 
 def _decode(file: Path | BytesIO, reduced: bool = False) -> Image.Image:
+    raise_bounds()
     with Image.open(file) as image:
+        check_size(*image.size)  # draft makes it smaller
         if reduced:
             image.draft(None, (1, 1))
         return as_rgb(image)
@@ -246,4 +256,4 @@ def _reason(error: Exception) -> str:
         return "no image in a format that Pillow knows"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return str(error) or type(error).__name__
+    return reason(error) or str(error) or type(error).__name__
