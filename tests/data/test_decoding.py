@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import random
 import struct
 import zlib
+from collections import Counter
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, PngImagePlugin
 
 from cfft import DataError, read_image
 from cfft.data.decoding import upright
-from cfft.data.images import as_rgb, image_fault
+from cfft.data.images import as_rgb, decode_image, image_fault
 from cfft.errors import ConfigError
 
 CORNERS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255))
@@ -35,6 +40,7 @@ def exif(*entries: bytes, behind: bytes = b"") -> bytes:
     return b"Exif\0\0II*\0\x08\0\0\0" + directory + behind
 
 
+NO_NUMBER = struct.pack("<ii", -1, 0)
 TURNED = tiff_entry(0x0112, 3, 1, struct.pack("<H", 6))
 
 
@@ -46,7 +52,7 @@ TURNED = tiff_entry(0x0112, 3, 1, struct.pack("<H", 6))
         exif(
             TURNED,
             tiff_entry(0x011A, 10, 1, struct.pack("<I", 38)),
-            behind=struct.pack("<ii", -1, 0),
+            behind=NO_NUMBER,
         ),
         exif(TURNED, tiff_entry(0x9003, 3, 1, b"\xff\xff")),  # a date as a number
         exif(TURNED, tiff_entry(0x010F, 2, 2**31, b"\0\0\0\0")),  # text beyond the end
@@ -70,7 +76,7 @@ def test_the_orientation_is_taken_whatever_stands_beside_it(
     [
         exif(tiff_entry(0x0112, 2, 4, b"top\0")),
         exif(tiff_entry(0x0112, 3, 1, struct.pack("<H", 99))),
-        exif(tiff_entry(0x0112, 10, 1, struct.pack("<I", 26)), behind=struct.pack("<ii", -1, 0)),
+        exif(tiff_entry(0x0112, 10, 1, struct.pack("<I", 26)), behind=NO_NUMBER),
         b"Exif\0\0II*\0\xff\xff\xff\xff",
         b"Exif\0\0no TIFF at all",
         b"Exif\0\0",
@@ -159,7 +165,7 @@ def test_an_image_beyond_pillows_bound_is_refused_in_words_and_read_if_allowed(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # it stops at twice that
     Image.new("1", (60, 50)).save(tmp_path / "a.png")
 
-    with pytest.raises(DataError, match="more than 179 million pixels: .* CFFT_MAX_MEGAPIXELS"):
+    with pytest.raises(DataError, match=r"more than 179 million pixels: .* CFFT_MAX_MEGAPIXELS"):
         read_image(tmp_path / "a.png")
 
     monkeypatch.setenv("CFFT_MAX_MEGAPIXELS", "180")
@@ -175,3 +181,40 @@ def test_a_bound_that_is_none_is_told_as_such(
 
     with pytest.raises(ConfigError, match=f"CFFT_MAX_MEGAPIXELS: got '{said}', allowed: a whole"):
         read_image(tmp_path / "a.png")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_no_image_that_pillow_decodes_is_refused_for_its_metadata() -> None:
+    """CFFT_FUZZ sets the number of variants; 100,000 were tried with seed 0."""
+    rng = random.Random(0)
+    formats: list[tuple[str, dict[str, Any]]] = [
+        *(("JPEG", {}), ("PNG", {}), ("WEBP", {"lossless": True}))
+    ]
+
+    for number in range(int(os.environ.get("CFFT_FUZZ", "500"))):
+        metadata = bytearray(exif(*(random_entry(rng) for _ in range(rng.randrange(5)))))
+        for _ in range(rng.randrange(4)):
+            metadata[rng.randrange(6, len(metadata))] = rng.randrange(256)
+        file_format, options = rng.choice(formats)
+        stored = BytesIO()
+        picture().save(stored, file_format, exif=bytes(metadata), **options)
+        with Image.open(BytesIO(stored.getvalue())) as opened:
+            opened.load()
+            plain = opened.convert("RGB")
+
+        found = decode_image(stored.getvalue(), str(number))
+
+        assert sorted(found.size) == sorted(plain.size), (number, metadata)
+        assert Counter(pixels(found)) == Counter(pixels(plain)), (number, metadata)
+
+
+def random_entry(rng: random.Random) -> bytes:
+    tag = rng.choice([0x0112, 0x0112, 0x8769, 0x8825, 0x011A, 0x9003, rng.randrange(2**16)])
+    count = rng.choice([0, 1, 1, 2, 1000, 2**31, 2**32 - 1])
+    return tiff_entry(tag, rng.randrange(14), count, rng.randbytes(4))
+
+
+def pixels(image: Image.Image) -> list[bytes]:
+    content = image.tobytes()
+    return [content[at : at + 3] for at in range(0, len(content), 3)]
