@@ -56,8 +56,10 @@ class ModelBuilder:
             return LoadedModel(rebuild(file, self.registry), file.description)
         foreign = load_foreign(file, self.config, self.classes)
         if foreign is not None:
+            for line in file.warnings:
+                self.reporter.warned(line)
             return foreign
-        config = with_model(self.config, pretrained=str(file.path))
+        config = with_model(self.config, pretrained=str(path))
         return starting_model(config, self.classes, self.accelerator, self.reporter)
 
     def start(self, config: RunConfig, classes: tuple[str, ...]) -> LoadedModel:
