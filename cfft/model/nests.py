@@ -15,7 +15,7 @@ Tensors = Mapping[str, Tensor]
 # the first of these that a checkpoint has is taken
 _USUAL = (
     *("state_dict", "model", "model_state_dict", "module", "net", "network", "weights"),
-    *("teacher", "student", "state_dict_ema", "model_ema", "ema"),
+    *("teacher", "student", "state_dict_ema", "model_ema"),
 )
 _OPTIMIZER = "optim"  # its state has names and tensors too
 _AROUND = ("module.", "model.", "net.")  # DataParallel, programs that hold the model, Lightning
@@ -107,7 +107,7 @@ def _asked(found: Mapping[str, Tensors], path: Path, asked: str) -> Nest:
     """Return the nest, or else the tensors under a prefix, that is called `asked`."""
     full = {f"{place}.{name}": t for place, held in found.items() for name, t in held.items()}
     bare = {f"{place}.{name}": t for place, held in found.items() for name, t in _bare(held)}
-    inner = {name: t for held in reversed(found.values()) for name, t in _bare(held)}
+    inner = {name: t for held in reversed([*found.values()]) for name, t in _bare(held)}
     for names in (full, bare, inner):
         start = f"{asked.rstrip('.')}."
         under = {

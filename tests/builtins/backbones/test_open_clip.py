@@ -245,7 +245,7 @@ def test_state_dictionaries_of_other_programs_give_the_same_features(
     clip: open_clip.CLIP,
     config: str,
     images: Tensor,
-    features_of: Features,
+    features_of: Any,
     tmp_path: Path,
 ) -> None:
     torch.save(write(clip.state_dict()), tmp_path / "theirs.pt")
