@@ -13,6 +13,7 @@ import tomlkit
 
 from cfft.config.settings import Model, Training
 from cfft.config.stages import stage_of
+from cfft.model.weight_paths import split_nest
 from cfft.plugin.params import values_of
 from cfft.step.interfaces import COUNTERFACTUAL
 
@@ -156,7 +157,13 @@ def _portable(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _absolute(value: str) -> str:
-    """Make `FILE`, `PREFIX:FILE` and `PREFIX:SOME/FOLDER` absolute; names stay as they are."""
+    """Make `FILE`, `FILE:NEST`, `PREFIX:FILE` and `PREFIX:SOME/FOLDER` absolute.
+
+    Names stay as they are.
+    """
+    file, nest = split_nest(Path(value).expanduser())
+    if file.is_file():
+        return f"{file.resolve()}:{nest}" if nest else str(file.resolve())
     prefix, colon, rest = value.rpartition(":")
     path = Path(rest).expanduser()
     if path.is_file() or (colon and os.sep in rest and path.is_dir()):

@@ -15,7 +15,10 @@ class Model:
     name: str = param(
         help="architecture, such as ViT-B-32, a local config FILE.json, or BACKBONE:NAME"
     )
-    pretrained: str | None = param(None, help="tag of published weights, a weight file, or random")
+    pretrained: str | None = param(
+        None,
+        help="tag of published weights, a weight file (FILE:NEST for one set of it), or random",
+    )
     head: Literal["auto", "zero-shot", "linear-probe", "own"] = param(
         "auto",
         help="head to start from; auto: zero-shot where there is a text tower, else linear-probe",

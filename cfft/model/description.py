@@ -11,6 +11,7 @@ import attrs
 from cfft.errors import WeightsError
 from cfft.model.checkpoint import MODEL, WEIGHTS, is_checkpoint, load_model, located
 from cfft.model.pretrained import Pretrained
+from cfft.model.weight_paths import split_nest
 from cfft.model.weights import WeightFile, contradictions, read_weight_file, weight_identity
 from cfft.records import Preprocessing
 from cfft.runtime.json_files import read_json, structured
@@ -100,11 +101,12 @@ def read_description(folder: Path) -> ModelDescription | None:
 def find_weights(path: Path) -> Path:
     """Return the weight file of a run (its best), of a checkpoint folder, or `path` itself.
 
+    `path` may be `FILE:NEST`, which is then returned as it is.
     Where the machine stopped while a checkpoint was replaced, the older one counts. Raises
     WeightsError where there is none.
     """
     candidates = map(_newest, (path / _BEST / WEIGHTS, path / WEIGHTS, path))
-    found = next((candidate for candidate in candidates if candidate.is_file()), None)
+    found = next((each for each in candidates if split_nest(each)[0].is_file()), None)
     if found is None:
         raise WeightsError(
             f"{path}: no weights here; give a run directory, a checkpoint directory with "
@@ -116,9 +118,11 @@ def find_weights(path: Path) -> Path:
 def read_weights(path: Path) -> WeightFile:
     """Read a weight file to the CPU; in a checkpoint, compare it with its digest.
 
-    Takes safetensors files, and pickles that hold nothing but tensors. A training checkpoint
-    gives its `state_dict` or `model`; `module.` prefixes are cut off. Raises WeightsError where
-    the file is missing, damaged, not finite, or needs code to be read.
+    Takes safetensors files, and pickles that hold nothing but tensors and plain values, told by
+    their first bytes. Of a training checkpoint it gives the usual state dictionary (`state_dict`,
+    `model`, ...) or the one of `FILE:NEST`, also the tensors under a prefix; prefixes of wrappers
+    (`module.`, `model.`, `_orig_mod.`) are cut off. Raises WeightsError where the file is missing,
+    damaged, not finite, or needs code to be read.
     """
     if path.name != WEIGHTS or not is_checkpoint(path.parent):
         return read_weight_file(path)

@@ -33,7 +33,7 @@ def check_alpha(alpha: float) -> None:
 
 
 def _mix(key: str, a: Tensor, b: Tensor, alpha: float) -> Tensor:
-    if not a.is_floating_point():
+    if not (a.is_floating_point() and b.is_floating_point()):
         if not torch.equal(a, b):
             raise WeightsError(f"{key} differs and has no average: it holds whole numbers")
         return a.clone()

@@ -33,7 +33,8 @@ class Pretrained:
     the values come from training; a run refuses random ones unless it is asked for them.
     `unsaid`: what no tensor shows and neither name, weights nor parameters said, so that a default
     was taken (the activation), by name, with the option that settles it; weights of other programs
-    are refused because of it.
+    are refused because of it. `nest` and `warnings`: of the weight file that they come from, as in
+    WeightFile; the plan shows them.
     """
 
     encoder: Encoder
@@ -48,6 +49,8 @@ class Pretrained:
     text: nn.Module | None = None
     trained: bool = True
     unsaid: Mapping[str, str] = attrs.field(factory=dict)
+    nest: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @runtime_checkable

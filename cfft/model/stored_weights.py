@@ -12,9 +12,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from cfft.model.description import find_weights, read_weights
+from cfft.model.file_formats import is_safetensors
+from cfft.model.nests import unwrapped
 
 Weights = Mapping[str, Tensor]
-_LAZY = ".safetensors"
 
 
 class LazyWeights(Mapping[str, Tensor]):
@@ -51,6 +52,7 @@ class StoredWeights(Sequence[Weights]):
 
     paths: Sequence[Path]
     used: set[int] = attrs.field(factory=set, init=False)
+    # safetensors files that may be read lazily, as their names are those of the model
     _checked: set[Path] = attrs.field(factory=set, init=False)
 
     def __len__(self) -> int:
@@ -67,12 +69,13 @@ class StoredWeights(Sequence[Weights]):
         position = range(len(self))[index]
         self.used.add(position)
         path = find_weights(self.paths[position])
-        if path in self._checked and path.suffix == _LAZY:
+        if path in self._checked:
             return _FileWeights(path)
         found = read_weights(path).tensors
+        if not is_safetensors(path) or found.keys() != _FileWeights(path).keys():
+            return found
         self._checked.add(path)
-        plain = path.suffix == _LAZY and found.keys() == _FileWeights(path).keys()
-        return _FileWeights(path) if plain else found
+        return _FileWeights(path)
 
 
 def shapes_of(path: Path) -> Weights:
@@ -80,7 +83,7 @@ def shapes_of(path: Path) -> Weights:
 
     Raises WeightsError where it cannot be read.
     """
-    if path.suffix != _LAZY:
+    if not is_safetensors(path):
         return {name: value.to("meta") for name, value in read_weights(path).tensors.items()}
     try:
         with _open(path) as file:
@@ -88,7 +91,7 @@ def shapes_of(path: Path) -> Weights:
     except (SafetensorError, OSError):
         read_weights(path)  # says what is wrong with it
         raise
-    return {name: torch.empty(size, device="meta") for name, size in sizes.items()}
+    return unwrapped({name: torch.empty(size, device="meta") for name, size in sizes.items()})
 
 
 class _FileWeights(Mapping[str, Tensor]):

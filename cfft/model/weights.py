@@ -6,8 +6,10 @@ import hashlib
 import json
 import pickle
 import re
-import zipfile
-from collections.abc import Iterator, Mapping
+import warnings
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +22,18 @@ from torch import Tensor
 
 from cfft.encoder.fit import differences
 from cfft.errors import WeightsError, shortened_list
+from cfft.model.file_formats import format_of, is_safetensors, pickled_class
+from cfft.model.nests import Nest, chosen_nest
+from cfft.model.weight_paths import split_nest
 
 if TYPE_CHECKING:
     from cfft.model.description import ModelDescription
 
 IDENTITY_KEY = "cfft.identity"
-_NESTED = ("state_dict", "model")
+_TOWER = "visual."
+_SAVE_TENSORS = "safetensors.torch.save_file(state_dict, 'weights.safetensors')"
+_INCOMPLETE = "incomplete download or copy: fetch the file again"
+_ENDS_EARLY = "unexpected EOF"  # torch's words for that
 # safetensors' words for a file that is cut off
 _CUT_OFF = ("header too small", "invalid header length", "incomplete metadata")
 
@@ -35,23 +43,28 @@ class WeightFile:
     """Hold the tensors of a file by name.
 
     `identity`: the facts about the architecture that cfft wrote with them, empty in other files.
-    `description`: the model that they belong to, None where no file beside them says it.
+    `description`: the model that they belong to, None where no file beside them says it. `nest`:
+    the state dictionary of a checkpoint that they are, such as `state_dict_ema`. `warnings`: lines
+    for the user, such as that others lie beside it.
     """
 
     path: Path
     tensors: Mapping[str, Tensor]
     identity: Mapping[str, str] = attrs.field(factory=dict)
     description: ModelDescription | None = None
+    nest: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def read_weight_file(path: Path) -> WeightFile:
-    """Read a file to the CPU, as `read_weights` does; raises WeightsError."""
+    """Read `FILE` or `FILE:NEST` to the CPU, as `read_weights` does; raises WeightsError."""
+    path, asked = split_nest(path)
     if not path.is_file():
         raise WeightsError(f"{path}: no such weight file")
-    if path.suffix == ".safetensors":
-        file = _read_safetensors(path)
-    else:
-        file = WeightFile(path, _tensors(_unpickle(path), path))
+    content, identity = _content(path)
+    nest = chosen_nest(content, path, asked)
+    told = (_beside(path, nest),) if nest.beside else ()
+    file = WeightFile(path, nest.tensors, identity, nest=nest.name, warnings=told)
     broken = not_finite(file.tensors)
     if broken:
         raise WeightsError(
@@ -79,16 +92,26 @@ def weight_identity(path: Path) -> Mapping[str, str]:
 
     Raises WeightsError for a file that cannot be read.
     """
-    if path.suffix != ".safetensors":
+    if not is_safetensors(path):
         return {}
     with _readable(path):
         return _identity(path)
 
 
-def _read_safetensors(path: Path) -> WeightFile:
+def _content(path: Path) -> tuple[Any, Mapping[str, str]]:
+    """Return what a file holds, and what cfft wrote into it about the architecture."""
+    if format_of(path) == "pytorch":
+        return _unpickle(path), {}
     with _readable(path):
-        tensors, identity = load_file(path), _identity(path)
-    return WeightFile(path, _tensors(tensors, path), identity)
+        return load_file(path), _identity(path)
+
+
+def _beside(path: Path, nest: Nest) -> str:
+    return (
+        f"{path}: takes the weights '{nest.name}'; others lie beside them: "
+        f"{shortened_list(nest.beside)}: {path}:{nest.beside[0]} would take those, and "
+        f"{path}:{nest.name} says that these are meant"
+    )
 
 
 def _identity(path: Path) -> Mapping[str, str]:
@@ -107,61 +130,37 @@ def _readable(path: Path) -> Iterator[None]:
     except (SafetensorError, OSError, ValueError) as error:
         is_cut_off = any(sign in str(error) for sign in _CUT_OFF)
         reason = f"not a readable safetensors file ({error})"
-        told = "incomplete download or copy: fetch it again" if is_cut_off else reason
+        told = _INCOMPLETE if is_cut_off else reason
         raise WeightsError(f"{path}: {told}") from error
 
 
 def _unpickle(path: Path) -> Any:
-    if _is_torchscript(path):
-        raise WeightsError(
-            f"{path}: a TorchScript archive, which cfft does not run; name OpenAI's weights by tag "
-            "(--pretrained openai), or save its tensors first: "
-            "torch.save(torch.jit.load(PATH, map_location='cpu').state_dict(), 'weights.pt')"
-        )
+    """Read a file of torch.save without running anything in it: tensors and plain values."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        # programs store their options as a Namespace, which holds plain values alone
+        with torch.serialization.safe_globals([Namespace]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickles by other programs, refused below
+            with path.open("rb") as file:  # of a name, torch would judge by the suffix
+                return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise WeightsError(f"{path}: {_why_not_unpickled(str(error))}") from error
+        raise WeightsError(f"{path}: {_why_not_unpickled(path, str(error))}") from error
     except (RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
         reason = str(error).split("\n")[0] if isinstance(error, (RuntimeError, OSError)) else ""
+        if _ENDS_EARLY in reason:
+            raise WeightsError(f"{path}: {_INCOMPLETE}") from error
         told = reason or "empty, damaged, or of another program"
         raise WeightsError(f"{path}: not a readable PyTorch file ({told})") from error
 
 
-def _why_not_unpickled(message: str) -> str:
+def _why_not_unpickled(path: Path, message: str) -> str:
     forbidden = re.search(r"GLOBAL (\S+)", message)
-    if forbidden is None:
+    held = forbidden[1] if forbidden else pickled_class(path)
+    if held is None:
         return "not a readable PyTorch file (damaged, or of another program)"
     return (
-        f"holds {forbidden[1]} beside tensors, so reading it could run code; if you trust it, save "
-        "its tensors alone: safetensors.torch.save_file(state_dict, 'weights.safetensors')"
+        f"holds {held} beside tensors, so reading it could run code; if you trust it, save "
+        f"its tensors alone: {_SAVE_TENSORS}"
     )
-
-
-def _is_torchscript(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
-
-
-def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
-    for key in _NESTED:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not isinstance(content, Mapping) or not content:
-        raise WeightsError(f"{path}: holds no state dict of named tensors")
-    odd = [
-        str(key)
-        for key, value in content.items()
-        if not (isinstance(key, str) and isinstance(value, Tensor))
-    ]
-    if odd:
-        raise WeightsError(
-            f"{path}: holds no state dict: {shortened_list(odd)} are not named tensors"
-        )
-    wrapped = all(key.startswith("module.") for key in content)
-    return {key.removeprefix("module.") if wrapped else key: content[key] for key in content}
 
 
 def require_weights_fit(expected: Mapping[str, Tensor], file: WeightFile, model: str) -> None:
@@ -171,7 +170,50 @@ def require_weights_fit(expected: Mapping[str, Tensor], file: WeightFile, model:
     """
     problems = differences(expected, file.tensors)
     if problems:
-        raise WeightsError(f"{file.path}: weights of another model than {model}: {problems}")
+        raise WeightsError(
+            f"{file.path}: weights of another model than {model}: {problems}"
+            f"{_elsewhere(expected, file)}"
+        )
+    whole = [name for name, t in expected.items() if _is_whole(file.tensors[name], t)]
+    if whole:
+        first = file.tensors[whole[0]]
+        raise WeightsError(
+            f"{file.path}: {len(whole)} tensors hold whole numbers, the first is '{whole[0]}' "
+            f"({str(first.dtype).removeprefix('torch.')}): quantised or converted weights; give "
+            "those in floating point"
+        )
+
+
+def _is_whole(tensor: Tensor, expected: Tensor) -> bool:
+    return expected.is_floating_point() and not tensor.is_floating_point()
+
+
+def _elsewhere(expected: Mapping[str, Tensor], file: WeightFile) -> str:
+    """Name the prefixes under which a file has most of the names that are expected."""
+    tower = {name.removeprefix(_TOWER) for name in expected}
+    found = Counter(
+        name.removesuffix(end)
+        for name in file.tensors.keys() - expected.keys()
+        for end in [_known_end(name, expected) or _known_end(name, tower)]
+        if end
+    )
+    prefixes = sorted(p for p, count in found.items() if 2 * count > len(tower) and p != _TOWER)
+    if not prefixes:
+        return ""
+    inside = f"{file.nest}.{prefixes[0]}" if file.nest else prefixes[0]
+    return (
+        f"; it has such names under {shortened_list(prefixes)}: give "
+        f"{file.path}:{inside.removesuffix('.')} for those"
+    )
+
+
+def _known_end(name: str, known: Container[str]) -> str:
+    """Return the longest end of a name, whole parts without the first ones, that is known."""
+    while "." in name:
+        name = name.partition(".")[2]
+        if name in known:
+            return name
+    return ""
 
 
 def require_same_model(file: WeightFile, identity: Mapping[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -64,6 +65,8 @@ def starting_model(
         raise ConfigError(f"classes must be a list of two names or more, got {classes!r:.60}")
     config = _configured(keywords, ("backbone",), (Model,), {})
     built = pretrained_model(config)
+    for line in built.warnings:
+        warnings.warn(line, stacklevel=2)
     described = describe_start(config, built, tuple(classes))
     return with_starting_head(built, described, lambda: _features(built, examples))
 

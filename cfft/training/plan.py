@@ -75,6 +75,8 @@ def _model_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
     height, width = prepared.pretrained.preprocessing.size
     yield "model", "architecture", f"{config.architecture} ({config.backbone.name})"
     yield "model", "weights", config.model.pretrained or "the model's own"
+    if prepared.pretrained.nest:
+        yield "model", "taken from", prepared.pretrained.nest
     yield "model", "images", f"{height} x {width} pixels"
     yield "model", "head", prepared.description.head
     prompts = prepared.description.prompts
@@ -146,6 +148,7 @@ def _schedule(name: str, steps: Steps) -> str:
 
 
 def _warnings(config: RunConfig, prepared: Prepared) -> Iterator[str]:
+    yield from prepared.pretrained.warnings
     batches, steps = prepared.batches, prepared.steps
     asked = config.training.batch_size
     if batches.batch < asked:

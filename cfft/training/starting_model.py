@@ -48,6 +48,8 @@ def starting_model(
     a linear probe. Raises ConfigError, DataError or WeightsError as a run does.
     """
     pretrained = pretrained_model(config)
+    for line in pretrained.warnings:
+        reporter.warned(line)
 
     def training_features() -> tuple[Tensor, Tensor]:
         sets = training_sets(config.suite.strategy, config.images_seed)

@@ -40,5 +40,8 @@ def make_encoder(tower: nn.Module, prepared: cfft.Preprocessing, label: str) -> 
 
 
 def looks_like_path(weights: str) -> bool:
-    """Tell whether `weights` is meant as a file, even if there is none."""
-    return os.path.isfile(weights) or os.sep in weights or Path(weights).suffix in _SUFFIXES
+    """Tell whether `weights` is meant as `FILE` or `FILE:NEST`, even if there is none."""
+    names = (weights, weights.rpartition(":")[0])
+    return os.sep in weights or any(
+        os.path.isfile(name) or Path(name).suffix in _SUFFIXES for name in names
+    )

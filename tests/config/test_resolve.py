@@ -211,6 +211,23 @@ def test_paths_are_written_so_that_they_mean_the_same_from_every_folder(
     assert tables["suite"]["data"] == str(tmp_path / "images")
 
 
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [("w.pt:ema", "{}/w.pt:ema"), ("a:b.pt", "{}/a:b.pt"), ("gone.pt:me", "gone.pt:me")],
+)
+def test_a_nest_stays_beside_the_file_that_is_written_in_full(
+    written: str, stored: str, toys: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w.pt").touch()
+    (tmp_path / "a:b.pt").touch()
+    (tmp_path / "ema").touch()  # no weights are meant by that
+
+    tables = made(toys, command_line(f"model.pretrained={written}")).to_dict()
+
+    assert tables["model"]["pretrained"] == stored.format(tmp_path)
+
+
 def test_a_short_option_goes_to_the_chosen_strategy_that_has_it(toys: Registry) -> None:
     config = made(toys, command_line(threshold="0.7", start_layer="2"))
 

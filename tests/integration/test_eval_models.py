@@ -254,6 +254,47 @@ def test_a_bare_file_with_a_head_is_measured_as_the_architecture_that_is_named(
     )
 
 
+def test_an_evaluation_says_which_weights_of_a_checkpoint_it_took(
+    runs: Path, world: Path, clip: tuple[Path, Path], cfft_command: Command, tmp_path: Path
+) -> None:
+    wise_ft_weights(runs, tmp_path / "wise.pt")
+    raw = torch.load(tmp_path / "wise.pt", weights_only=True)["state_dict"]
+    zeros = {key: torch.zeros_like(tensor) for key, tensor in raw.items()}
+    torch.save({"state_dict": zeros, "state_dict_ema": raw}, tmp_path / "two.pt")
+    files = (str(tmp_path / "two.pt"), f"{tmp_path / 'two.pt'}:state_dict_ema")
+    suite = ("--suite", "domains", "--data", str(world), "--id", "sunny", "--workers", "0")
+    model = ("--model", str(clip[0]), "--backbone.open_clip.quick-gelu", "false")
+
+    ended = cfft_command("eval", *files, *suite, *model, "--out", str(tmp_path / "E"))
+
+    kept = tmp_path / "E" / "predictions"
+    assert ended.code == 0
+    assert ended.err.count("takes the weights 'state_dict'; others lie beside them:") == 1
+    assert not logits(kept / "two.pt", "dark").any()
+    np.testing.assert_allclose(
+        logits(kept / "two.pt-state_dict_ema", "dark"),
+        logits(runs / "seed0" / "predictions", "dark"),
+        atol=1e-4,
+    )
+
+
+@pytest.mark.parametrize("nest", ["", ":ema"])
+def test_a_pre_trained_file_says_which_of_its_weights_it_took(
+    nest: str, world: Path, clip: tuple[Path, Path], cfft_command: Command, tmp_path: Path
+) -> None:
+    tensors = load_file(clip[1])
+    torch.save({"model": tensors, "ema": tensors}, tmp_path / "two.pt")
+    words = ("--suite", "domains", "--data", str(world), "--id", "sunny", "--workers", "0")
+    model = ("--model", str(clip[0]), "--prompts", "class-name")
+
+    ended = cfft_command(
+        "eval", f"{tmp_path / 'two.pt'}{nest}", *words, *model, "--out", str(tmp_path / "E")
+    )
+
+    assert ended.code == 0
+    assert ended.err.count("takes the weights 'model'") == (not nest)
+
+
 def test_a_file_of_another_program_is_refused_while_nothing_says_its_activation(
     runs: Path, world: Path, clip: tuple[Path, Path], cfft_command: Command, tmp_path: Path
 ) -> None:

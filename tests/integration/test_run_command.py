@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from cfft_suites.cifar10.images import CLASSES
 
@@ -217,3 +219,21 @@ def test_accuracies_before_are_not_taken_from_what_is_no_finished_run(
     assert ended.code == 2
     assert "--before: NOWHERE is not the directory of a finished run" in ended.err
     assert not Path("RUN").exists()
+
+
+def test_the_plan_says_which_weights_of_a_checkpoint_were_taken(
+    cfft_command: Command, world: Path, clip: tuple[Path, Path]
+) -> None:
+    tensors = load_file(clip[1])
+    torch.save({"state_dict": tensors, "state_dict_ema": tensors}, "two.pt")
+    words = ("--suite", "domains", "--data", str(world), "--id", "sunny", "--model", str(clip[0]))
+    rest = ("--prompts", "class-name", "--dry-run")
+
+    usual = cfft_command("run", *words, "--pretrained", "two.pt", *rest)
+    chosen = cfft_command("run", *words, "--pretrained", "two.pt:state_dict_ema", *rest, "--json")
+
+    plan = json.loads(chosen.out)
+    assert re.search(r"taken from +state_dict\s", usual.out)
+    assert "others lie beside them: state_dict_ema" in " ".join(usual.err.split())
+    assert plan["config"]["model"]["pretrained"] == f"{Path('two.pt').resolve()}:state_dict_ema"
+    assert not any("beside" in warning for warning in plan["warnings"])

@@ -57,8 +57,10 @@ class ModelBuilder:
             return LoadedModel(rebuild(file, self.registry), file.description)
         foreign = load_foreign(file, self.config, self.classes)
         if foreign is not None:
+            for line in file.warnings:
+                self.reporter.warned(line)
             return foreign
-        config = with_model(self.config, pretrained=str(file.path))
+        config = with_model(self.config, pretrained=str(path))
         return self._starting(config, self.classes)
 
     def start(self, config: RunConfig, classes: tuple[str, ...]) -> LoadedModel:

@@ -11,6 +11,7 @@ import attrs
 from cfft.config.layers import Layer, read_defaults, read_file
 from cfft.errors import ConfigError
 from cfft.model.description import ModelDescription, find_weights, read_description
+from cfft.model.weight_paths import split_nest
 from cfft.plugin.kinds import KINDS
 from cfft.runtime.patterns import paths_called
 from cfft.training.run_directory import RunDirectory
@@ -143,6 +144,9 @@ def run_layers(config: Path) -> list[Layer]:
 def _find(text: str) -> Iterator[ModelRef]:
     if text in STARTS:
         yield ModelRef(text, None)
+        return
+    if split_nest(text)[1]:
+        yield ModelRef(text, Path(text))
         return
     paths = matching(text, _WANTED)
     models = paths if Path(text).exists() else [path for path in paths if _is_model(path)]

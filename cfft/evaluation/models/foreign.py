@@ -21,6 +21,7 @@ _LAYOUTS = (
     ("visual.", "head."),  # cfft's own
     ("image_encoder.model.visual.", "classification_head."),  # the WiSE-FT program's
     ("model.visual.", "classification_head."),  # the model soups program's
+    ("visual.", "classification_head."),  # either, where the encoder alone was wrapped
 )
 
 

@@ -48,7 +48,8 @@ class OpenClipBackbone:
         prepared = preprocessing(architecture, model.visual)
         encoder = make_encoder(model.visual, prepared, architecture.label)
         facts = identity(architecture, encoder, prepared)
-        has_text = _load(model, source, architecture, facts)
+        file = None if source is None else source.read()
+        has_text = _load(model, file, architecture, facts)
         return cfft.Pretrained(
             encoder=encoder,
             preprocessing=prepared,
@@ -57,6 +58,8 @@ class OpenClipBackbone:
             rebuild=architecture.vision_only(),
             trained=source is not None,
             unsaid={} if self._says_activation(found, source) else _UNSAID,
+            nest="" if file is None else file.nest,
+            warnings=() if file is None else file.warnings,
             **(text_parts(model, architecture) if has_text else {}),
         )
 
@@ -74,13 +77,12 @@ class OpenClipBackbone:
 
 def _load(
     model: nn.Module,
-    source: WeightSource | None,
+    file: cfft.WeightFile | None,
     architecture: Architecture,
     facts: Mapping[str, str],
 ) -> bool:
     """Copy the weights into the model; return whether it has a text tower with weights."""
-    if source is None:
+    if file is None:
         return architecture.reads_text
-    file = source.read()
     cfft.require_same_model(file, facts)
     return load_weights(model, file, architecture)

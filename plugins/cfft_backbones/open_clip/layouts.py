@@ -32,6 +32,9 @@ _HUGGINGFACE = (
     (".mlp.fc2.", ".mlp.c_proj."),
     (".self_attn.", ".attn."),
 )
+# where programs that fine-tune CLIP keep it, with a classifier beside it: WiSE-FT and model soups
+_FINE_TUNED = ("image_encoder.model.", "model.")
+_CLASSIFIER = "classification_head."
 _TRANSPOSED = frozenset({"visual.proj", "text_projection"})
 
 
@@ -79,10 +82,27 @@ def vision_part(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _from_open_clip(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    tensors = _without_classifier(tensors)
     if "class_embedding" in tensors:  # the tower alone
         return {f"visual.{key}": tensor for key, tensor in tensors.items()}
     kept = {key: tensor for key, tensor in tensors.items() if not key.startswith("head.")}
-    return {_out_of_text_module(key): tensor for key, tensor in kept.items()}
+    clip = {_out_of_text_module(key): tensor for key, tensor in kept.items()}
+    return clip if any(key.startswith("transformer.") for key in clip) else _without_rest(clip)
+
+
+def _without_classifier(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Take CLIP out of what WiSE-FT and model soups store; other names stay as they are."""
+    encoder = {key: t for key, t in tensors.items() if not key.startswith(_CLASSIFIER)}
+    prefixes = (p for p in _FINE_TUNED if all(key.startswith(p) for key in encoder))
+    prefix = next(prefixes, None) if encoder else None
+    if prefix is None:
+        return encoder or tensors
+    return {key.removeprefix(prefix): tensor for key, tensor in encoder.items()}
+
+
+def _without_rest(clip: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Leave out what WiSE-FT keeps of a text tower of which it deletes the transformer."""
+    return vision_part(clip) if "token_embedding.weight" in clip else clip
 
 
 def _out_of_text_module(key: str) -> str:

@@ -37,7 +37,8 @@ class TimmBackbone:
             outline(label), prepared, f"timm:{label}"
         )  # refuses before downloads
         facts = identity(planned, prepared)
-        model = _with_weights(label, weights, is_file, facts)
+        file = cfft.read_weights(Path(weights)) if is_file and weights else None
+        model = _with_weights(label, weights, file, facts)
         own_head = _take_head(model)
         encoder = make_encoder(model, prepared, f"timm:{label}")
         return cfft.Pretrained(
@@ -48,13 +49,17 @@ class TimmBackbone:
             rebuild=label,
             own_head=own_head,
             trained=weights is not None,
+            nest="" if file is None else file.nest,
+            warnings=() if file is None else file.warnings,
         )
 
 
-def _with_weights(label: str, weights: str | None, is_file: bool, facts: Mapping[str, str]) -> Any:
+def _with_weights(
+    label: str, weights: str | None, file: cfft.WeightFile | None, facts: Mapping[str, str]
+) -> Any:
     if weights is None:
         return create(label, num_classes=0)
-    return load_file(label, Path(weights), facts) if is_file else download(label)
+    return download(label) if file is None else load_file(label, file, facts)
 
 
 def _take_head(model: Any) -> nn.Linear | None:

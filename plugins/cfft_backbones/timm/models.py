@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -60,13 +59,12 @@ def outline(name: str) -> Any:
         return create(name, num_classes=0)
 
 
-def load_file(name: str, path: Path, facts: Mapping[str, str]) -> Any:
+def load_file(name: str, file: cfft.WeightFile, facts: Mapping[str, str]) -> Any:
     """Return the model with the weights of a file, and with its classifier if it holds one.
 
     What a run of cfft stores is taken too, if it was of a model with the same `facts`. Raises
     WeightsError where anything does not fit.
     """
-    file = cfft.read_weights(path)
     cfft.require_same_model(file, facts)
     tensors = {key.removeprefix("visual."): file.tensors[key] for key in file.tensors}
     model = create(name, num_classes=_classes(tensors))

@@ -206,3 +206,67 @@ def test_openais_tag_brings_quick_gelu_whatever_the_name(model: str) -> None:
     source = locate(architecture, "openai")
 
     assert settle_activation(architecture, source, None) is True
+
+
+def _wise_ft(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Write a CLIP model as WiSE-FT does: without the transformer of the text tower."""
+    kept = {key: tensor for key, tensor in state.items() if not key.startswith("transformer.")}
+    return {f"image_encoder.model.{key}": tensor for key, tensor in kept.items()} | _CLASSIFIER
+
+
+def _model_soups(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"module.model.{key}": tensor for key, tensor in state.items()} | {
+        f"module.{key}": tensor for key, tensor in _CLASSIFIER.items()
+    }
+
+
+def _flyp(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"module.model.{key}": tensor for key, tensor in state.items()}
+
+
+def _lightning(state: dict[str, Tensor]) -> dict[str, Any]:
+    inner = {f"model._orig_mod.{key}": tensor for key, tensor in state.items()}
+    return {"pytorch-lightning_version": "2.4.0", "state_dict": inner, "optimizer_states": []}
+
+
+_CLASSIFIER = {
+    "classification_head.weight": torch.ones(3, 12),
+    "classification_head.bias": torch.zeros(3),
+}
+
+
+@pytest.mark.parametrize(
+    ("write", "has_text"),
+    [(_wise_ft, False), (_model_soups, True), (_flyp, True), (_lightning, True)],
+)
+def test_state_dictionaries_of_other_programs_give_the_same_features(
+    write: Callable[[dict[str, Tensor]], Any],
+    has_text: bool,
+    clip: open_clip.CLIP,
+    config: str,
+    images: Tensor,
+    features_of: Any,
+    tmp_path: Path,
+) -> None:
+    torch.save(write(clip.state_dict()), tmp_path / "theirs.pt")
+
+    built = OpenClipBackbone().build(config, str(tmp_path / "theirs.pt"))
+
+    assert_close(built.encoder(images).detach(), features_of(clip, images))
+    assert (built.encode_text is not None) is has_text
+
+
+def test_a_nest_of_a_file_is_chosen_beside_its_name(
+    clip: open_clip.CLIP, config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = {key: tensor + 1 for key, tensor in clip.state_dict().items()}
+    torch.save({"state_dict": clip.state_dict(), "ema": other}, tmp_path / "two.pt")
+    monkeypatch.chdir(tmp_path)
+
+    usual, average = (OpenClipBackbone().build(config, name) for name in ("two.pt", "two.pt:ema"))
+
+    assert (usual.nest, average.nest) == ("state_dict", "ema")
+    assert "others lie beside them: ema" in usual.warnings[0]
+    assert average.warnings == ()
+    assert usual.logit_scale is not None
+    assert average.logit_scale == pytest.approx(usual.logit_scale + 1)

@@ -166,11 +166,8 @@ def test_a_broken_file_is_named(name: str, config: str, tmp_path: Path) -> None:
         _build(config, tmp_path / name)
 
 
-@pytest.mark.parametrize("content", [b"", b"hi\n"], ids=["empty", "text"])
-def test_a_file_that_says_nothing_is_reported_in_words(
-    content: bytes, config: str, tmp_path: Path
-) -> None:
-    (tmp_path / "weights.pt").write_bytes(content)
+def test_a_file_that_says_nothing_is_reported_in_words(config: str, tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_bytes(b"hi\n")
 
     with pytest.raises(cfft.WeightsError, match=r"\(empty, damaged, or of another program\)"):
         _build(config, tmp_path / "weights.pt")

@@ -90,6 +90,19 @@ def test_weights_of_a_run_with_other_facts_are_refused(copied_to: str, tmp_path:
         TimmBackbone().build(NAME, str(tmp_path / copied_to))
 
 
+def test_a_training_checkpoint_of_timm_says_which_of_its_weights_were_taken(
+    tmp_path: Path,
+) -> None:
+    raw, average = _timm_model(classes=5).state_dict(), _timm_model(classes=5).state_dict()
+    torch.save({"state_dict": raw, "state_dict_ema": average, "epoch": 3}, tmp_path / "last.pth")
+
+    built = TimmBackbone().build(NAME, str(tmp_path / "last.pth"))
+
+    assert built.nest == "state_dict"
+    assert "last.pth:state_dict_ema would take those" in built.warnings[0]
+    assert TimmBackbone().build(NAME, f"{tmp_path / 'last.pth'}:state_dict_ema").warnings == ()
+
+
 def test_preprocessing_is_that_of_timms_evaluation() -> None:
     prepared = TimmBackbone().build("vit_tiny_patch16_224", None).preprocessing
 
