@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import attrs
+
+from cfft.data.passed_over import (
+    CIRCLE,
+    DANGLING,
+    LOOSE,
+    dangling,
+    reason_of_name,
+    reason_of_suffix,
+)
 from cfft.errors import DataError, unknown_name
 
 EXTENSIONS = (
@@ -15,12 +27,30 @@ EXTENSIONS = (
 )
 
 
-def list_subfolders(directory: Path) -> list[str]:
-    """List the folders in a directory, sorted by `in_order`, without hidden ones and __MACOSX.
+_FILE_NAME = re.compile(r".+\.[A-Za-z][A-Za-z0-9]{0,7}")
+"""Names that a link to a file has; others may stand for a class or a set."""
 
-    Raises DataError where there is no such directory.
+
+@attrs.frozen
+class FoundImages:
+    """Hold the images below a directory, and how many entries were passed over by reason.
+
+    `paths`: sorted POSIX paths relative to the directory.
     """
-    return in_order(entry.name for entry in _entries(directory) if entry.is_dir())
+
+    paths: tuple[str, ...]
+    passed_over: Mapping[str, int]
+
+
+def list_subfolders(directory: Path) -> list[str]:
+    """List the folders in a directory, sorted, without hidden ones and those of the system.
+
+    Where all names are numbers they are sorted as such. Folders such as @eaDir, #recycle and
+    __MACOSX are those of the system. A link that leads nowhere is listed unless it is called like
+    a file, so that a class or a set does not vanish with what it leads to. Raises DataError where
+    there is no such directory.
+    """
+    return in_order(entry.name for entry in _entries(directory) if _is_folder(entry))
 
 
 def in_order(names: Iterable[str]) -> list[str]:
@@ -36,7 +66,26 @@ def image_files(directory: Path) -> list[str]:
     An image is a file with one of EXTENSIONS in either case; hidden files and folders are left
     out. Links are followed. A dangling link counts, so that it is found to be unreadable.
     """
-    return sorted(_walk(directory, "", frozenset()))
+    return list(find_images(directory).paths)
+
+
+def find_images(directory: Path) -> FoundImages:
+    """Find what `image_files` lists, and count what is passed over.
+
+    A hidden folder or one of the system counts as one, whatever it holds.
+    """
+    passed: Counter[str] = Counter()
+    paths = sorted(_walk(directory, "", frozenset(), passed))
+    return FoundImages(tuple(paths), passed)
+
+
+def passed_over_beside(directory: Path) -> dict[str, int]:
+    """Count what lies beside the folders of a directory and is no folder, by reason."""
+    passed: Counter[str] = Counter()
+    for entry in _entries(directory, passed):
+        if not _is_folder(entry):
+            passed[LOOSE if _is_image(entry.name) else _reason(entry)] += 1
+    return dict(passed)
 
 
 def training_class_names(root: Path, names_in: Path | None = None) -> dict[str, str]:
@@ -95,26 +144,62 @@ def no_classes(directory: Path) -> str:
     return f"{directory} has no class folders; expected {directory}/CLASS/"
 
 
-def _walk(directory: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
+def _walk(
+    directory: Path, prefix: str, above: frozenset[tuple[int, int]], passed: Counter[str]
+) -> Iterator[str]:
     status = directory.stat()
     here = (status.st_dev, status.st_ino)
     if here in above:  # a link to a folder that holds it
+        passed[CIRCLE] += 1
         return
-    for entry in _entries(directory):
-        if entry.is_dir():
-            yield from _walk(directory / entry.name, f"{prefix}{entry.name}/", above | {here})
-        elif os.path.splitext(entry.name)[1].lower() in EXTENSIONS:
+    for entry in _entries(directory, passed):
+        if _leads_to_folder(entry):
+            inner = directory / entry.name
+            yield from _walk(inner, f"{prefix}{entry.name}/", above | {here}, passed)
+        elif _is_image(entry.name):
             yield prefix + entry.name
+        else:
+            passed[_reason(entry)] += 1
 
 
-def _entries(directory: Path) -> list[os.DirEntry[str]]:
+def _entries(directory: Path, passed: Counter[str] | None = None) -> list[os.DirEntry[str]]:
+    """List what may be an image or a folder of them; count the rest in `passed`."""
     try:
         with os.scandir(directory) as entries:
-            return [entry for entry in entries if not entry.name.startswith((".", "__MACOSX"))]
+            reasons = [(entry, reason_of_name(entry.name)) for entry in entries]
     except FileNotFoundError:
-        raise DataError(f"no such directory: {directory}") from None
+        lost = directory.is_symlink()
+        raise DataError(
+            dangling(directory) if lost else f"no such directory: {directory}"
+        ) from None
     except OSError as error:
         raise DataError(f"cannot list {directory}: {error.strerror}") from error
+    if passed is not None:
+        passed.update(reason for _, reason in reasons if reason is not None)
+    return [entry for entry, reason in reasons if reason is None]
+
+
+def _is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in EXTENSIONS
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return _leads_to_folder(entry) or (_is_dangling(entry) and not _FILE_NAME.fullmatch(entry.name))
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_dangling(entry: os.DirEntry[str]) -> bool:
+    return entry.is_symlink() and not os.path.exists(entry.path)
+
+
+def _reason(entry: os.DirEntry[str]) -> str:
+    return DANGLING if _is_dangling(entry) else reason_of_suffix(entry.name)
 
 
 def _names_file(directory: Path) -> Path | None:

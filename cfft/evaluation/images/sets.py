@@ -10,7 +10,7 @@ from cfft.data.check import Unreadable, find_unreadable, readable, stored
 from cfft.data.fingerprint import set_fingerprint
 from cfft.data.sets import evaluation_sets
 from cfft.data.suite import ImageSet, Suite
-from cfft.errors import DataError
+from cfft.errors import DataError, shortened_list
 from cfft.runtime.processes import Processes
 from cfft.runtime.progress import Reporter
 from cfft.scoring.results import Role
@@ -83,7 +83,7 @@ def unmeasured(suite: Suite, view: SuiteView) -> Iterator[str]:
             )
     beside = Suite.of(suite).unread()
     if beside:
-        yield f"ignored folders (not train, val, test or ood): {', '.join(beside)}"
+        yield f"ignored folders (not train, val, test or ood): {shortened_list(beside)}"
 
 
 def draws_test_set(suite: Suite, seed: Seed) -> bool:

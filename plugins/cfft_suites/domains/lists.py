@@ -86,7 +86,7 @@ def _find(places: Sequence[Path], domain: str, use: Use) -> ImageList:
 
 def holds_lists(folder: Path) -> bool:
     """Tell whether a folder beside the domains holds lists, not class folders."""
-    return not list_subfolders(folder) and any(folder.glob("*_train*.txt"))
+    return folder.is_dir() and not list_subfolders(folder) and any(folder.glob("*_train*.txt"))
 
 
 def read_list(path: Path) -> ImageList:
