@@ -94,7 +94,7 @@ def _image_facts(suite: Suite, prepared: Prepared) -> Iterator[Fact]:
         yield "images", role, f"{images.name}: {size}, {classes}"
     yield "images", "classes", _class_sizes(_by_class(prepared))
     if prepared.sets.absent:
-        yield "images", "absent", f"{', '.join(prepared.sets.absent)} (not measured)"
+        yield "images", "absent", f"{shortened_list(prepared.sets.absent)} (not measured)"
     beside = Suite.of(suite).unread()
     if beside:
         yield "images", "ignored", f"{shortened_list(beside)} (not train, val, test or ood)"

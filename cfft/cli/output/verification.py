@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from cfft.data.verification.verify import Verification
 
 _MOST_SHOWN = 20
-_MOST_PLACES = 5
 
 
 def print_verification(console: Console, found: Verification) -> None:
@@ -93,11 +92,6 @@ def _notes(found: Verification) -> Iterator[str]:
 
 def _repeated(what: str, images: Sequence[Copies]) -> Iterator[str]:
     for copies in images[:_MOST_SHOWN]:
-        yield f"{what} in {_places(copies)}"
+        yield f"{what} in {shortened_list(copies.places, between=' and ')}"
     if len(images) > _MOST_SHOWN:
         yield f"... and {len(images) - _MOST_SHOWN:,} more, listed by --json"
-
-
-def _places(copies: Copies) -> str:
-    few = len(copies.places) <= _MOST_PLACES
-    return " and ".join(map(str, copies.places)) if few else shortened_list(copies.places)

@@ -60,7 +60,7 @@ def open_suite(suite: Suite, seeds: Sequence[Seed]) -> SuiteView:
     shared: dict[tuple[str, str, str], MeasuredImages] = {}
     for seed, sets in opened.items():
         if not sets.present:
-            missing = "; ".join(f"{name}: {why}" for name, why in sets.absent.items())
+            missing = shortened_list(f"{name}: {why}" for name, why in sets.absent.items())
             raise DataError(f"none of the suite's sets is here ({missing})")
         for images in sets.present:
             role: Role = "id" if images is sets.test else "ood"
