@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from cfft.data.passed_over import (
     reason_of_suffix,
 )
 from cfft.errors import DataError, unknown_name
+from cfft.runtime.files import decoded
 
 EXTENSIONS = (
     *(".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm"),
@@ -109,6 +111,9 @@ def training_class_names(root: Path, names_in: Path | None = None) -> dict[str, 
         )
     path = _names_file(names_in) if names_in else None
     names = _read_names(path, folders)
+    twins = twice_spelt(folders)
+    if twins:
+        raise DataError(f"{root}: {twins}")
     surplus = [unknown_name("class folder", name, folders) for name in names if name not in folders]
     missing = [f"no name for class folder '{name}'" for name in folders if name not in names]
     if surplus or missing:
@@ -123,7 +128,8 @@ def evaluation_class_names(roots: Sequence[Path], names_in: Path) -> dict[str, s
     of a `classes.txt`, whether or not they exist; without such a file the folders of all `roots`.
     Order and file as in `class_table`. Raises DataError for a folder without a name.
     """
-    folders = in_order({folder for root in roots for folder in list_subfolders(root)})
+    there = (folder for root in roots for folder in list_subfolders(root))
+    folders = in_order({composed(folder): folder for folder in there}.values())
     path = _names_file(names_in)
     if path is None and len(folders) == 1:
         raise DataError(
@@ -135,6 +141,26 @@ def evaluation_class_names(roots: Sequence[Path], names_in: Path) -> dict[str, s
     if missing:
         raise DataError(*(f"{path}: no name for class folder '{name}'" for name in missing))
     return {folder: names[folder] for folder in in_order(names)}
+
+
+def composed(name: str) -> str:
+    """Return a name with accents as part of their letters, as most systems store them.
+
+    Names that differ in this alone look the same; macOS stores accents apart.
+    """
+    return unicodedata.normalize("NFC", name)
+
+
+def twice_spelt(folders: Iterable[str]) -> str | None:
+    """Say which two folders have names that look the same, None where none have."""
+    known: dict[str, str] = {}
+    for folder in folders:
+        if known.setdefault(composed(folder), folder) != folder:
+            return (
+                f"two class folders are called '{folder}', with its accents stored in two ways "
+                "(Unicode NFC and NFD): move their images into one"
+            )
+    return None
 
 
 def no_classes(directory: Path) -> str:
@@ -214,8 +240,10 @@ def _read_names(path: Path | None, folders: Sequence[str]) -> dict[str, str]:
     if path is None:
         return dict(zip(folders, folders, strict=True))
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        return _from_toml(text) if path.suffix == ".toml" else _from_lines(text, folders)
+        text = decoded(path.read_bytes())
+        names = _from_toml(text) if path.suffix == ".toml" else _from_lines(text, folders)
+        spelt = {composed(folder): folder for folder in folders}
+        return {spelt.get(composed(name), name): names[name] for name in names}
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, no TOML, or raised below
         raise DataError(f"{path}: {error}") from error
 

@@ -16,11 +16,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from cfft.data.folders import (
     EXTENSIONS,
     FoundImages,
+    composed,
     find_images,
     list_subfolders,
     no_classes,
     passed_over_beside,
     training_class_names,
+    twice_spelt,
 )
 from cfft.data.passed_over import LOOSE, dangling, lost_images, spelled
 from cfft.data.suite import ImageSet
@@ -161,10 +163,12 @@ def class_folders(
     if classes is None:
         classes = training_class_names(root)
     table = classes if isinstance(classes, Mapping) else {folder: folder for folder in classes}
+    spelt = {composed(folder): folder for folder in table}
     found, faults = _files_by_folder(root, name, table, only)
     files = {folder: images.paths for folder, images in found.items()}
     beside = passed_over_beside(root)
-    index = {folder: label for label, folder in enumerate(table)}
+    places = {folder: label for label, folder in enumerate(table)}
+    index = {folder: places[spelt[composed(folder)]] for folder in files}
     return ImageFiles(
         name=name,
         root=root,
@@ -235,12 +239,15 @@ def _files_by_folder(
     if not folders:
         return {}, [f"set '{name}': none of the folders in {root} is one of its classes"]
     lost = [folder for folder in folders if not (root / folder).exists()]
-    known = [folder for folder in folders if folder in table]
+    if twins := twice_spelt(folders):
+        return {}, [f"set '{name}': {root}: {twins}"]
+    classes = set(map(composed, table))
+    known = [folder for folder in folders if composed(folder) in classes]
     found = {f: FoundImages((), {}) if f in lost else find_images(root / f) for f in known}
     surplus = [
         _surplus(root, name, folder, table)
         for folder in folders
-        if folder not in table and folder not in lost
+        if composed(folder) not in classes and folder not in lost
     ]
     empty = [
         _empty(root / folder, name, images)

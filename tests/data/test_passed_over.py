@@ -179,3 +179,36 @@ def test_verify_tells_what_is_passed_over_once_for_a_set_that_is_divided(data: P
         "set 'train': 1 file with suffix .heic is passed over in class folders dog (1 beside "
         "10 images); convert them if they are images"
     ]
+
+
+NFC, NFD = "caf\u00e9", "cafe\u0301"
+
+
+def test_a_class_may_be_spelt_with_its_accents_apart(tmp_path: Path) -> None:
+    paint(tmp_path / "train" / NFC, 10)
+    paint(tmp_path / "train" / "dog", 10, first=10)
+    paint(tmp_path / "test" / NFD, 3, first=20)
+    (tmp_path / "classes.toml").write_text(f'dog = "hound"\n"{NFD}" = "bar"\n')
+
+    sets = FolderSuite(data=tmp_path).open(0)
+
+    assert sets.classes == ("bar", "hound")
+    assert sets.test.labels == (0, 0, 0)
+    assert training_sets(FolderSuite(data=tmp_path), 0).test.classes == (0,)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_two_spellings_of_one_class_in_a_set_are_refused(data: Path, part: str) -> None:
+    paint(data / "train" / NFC, 10, first=20)
+    paint(data / part / NFC, 10, first=20)
+    paint(data / part / NFD, 3, first=40)
+
+    with pytest.raises(DataError, match=r"two class folders are called .*\(Unicode NFC and NFD\)"):
+        training_sets(FolderSuite(data=data), 0)
+
+
+def test_class_names_in_utf_16_are_said_to_be_so(data: Path) -> None:
+    (data / "classes.txt").write_text("cat\ndog\n", "utf-16")
+
+    with pytest.raises(DataError, match=r"classes.txt: is UTF-16: save it as UTF-8"):
+        training_sets(FolderSuite(data=data), 0)

@@ -92,7 +92,7 @@ def holds_lists(folder: Path) -> bool:
 def read_list(path: Path) -> ImageList:
     """Read lines of `<domain>/<class>/<file> <number>`; raises DataError for all others."""
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: {error}") from error
     numbers: dict[str, int] = {}
