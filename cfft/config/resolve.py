@@ -105,7 +105,7 @@ def in_current_terms(config: Mapping[str, Any], registry: Registry) -> dict[str,
     return dict(config)
 
 
-def _at_home(model: Model) -> Model:
+def _at_home(model: Any) -> Any:
     """Return the settings with the home directory in place of ~ where they are paths."""
     given = {key: getattr(model, key) for key in ("name", "pretrained", "prompts")}
     return attrs.evolve(model, **{k: with_home(v) for k, v in given.items() if v is not None})

@@ -23,8 +23,12 @@ _NO_SAMPLES = re.compile(r"__[^/]*__([./]|$)|(.*/)?(\._[^/]*|\.DS_Store)$|__MACO
 """Files in tars that are no samples: the library's own, and those that macOS adds."""
 
 
+def _lower(extension: str) -> str:
+    return extension.lower()
+
+
 def _lower_each(extensions: Sequence[str]) -> tuple[str, ...]:
-    return tuple(extension.lower() for extension in extensions)
+    return tuple(map(_lower, extensions))
 
 
 @attrs.frozen
@@ -37,7 +41,7 @@ class Keys:
     """
 
     images: tuple[str, ...] = attrs.field(converter=_lower_each)
-    label: str = attrs.field(converter=str.lower)
+    label: str = attrs.field(converter=_lower)
     split_name: SplitName
 
 
