@@ -10,8 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cfft.errors import shortened_list
-
 
 def must(holds: bool, message: str) -> None:
     """Raise AssertionError with `message` unless `holds`."""
@@ -33,7 +31,7 @@ def leaves_alone(
     yield
     after = _snapshot(tensors, watched)
     changed = [name for name in before if not _same(before[name], after[name])]
-    must(not changed, f"{who} must leave alone: {shortened_list(changed)}")
+    must(not changed, f"{who} must leave alone: {', '.join(changed)}")
 
 
 def _snapshot(tensors: Mapping[str, Tensor | None], model: nn.Module) -> dict[str, Any]:

@@ -324,3 +324,10 @@ def test_folder_asks_whether_train_is_meant(folder: Path) -> None:
 
     with pytest.raises(DataError, match=r"Train is read as no set: did you mean 'train'\?"):
         evaluation_sets(FolderSuite(data=folder), 0)
+
+
+def test_accents_that_are_stored_in_two_ways_are_one_class_to_measure(measured: Path) -> None:
+    paint(measured / "test" / "caf\u00e9", images=1)
+    paint(measured / "ood" / "snow" / "cafe\u0301", images=1)
+
+    assert len(evaluation_sets(FolderSuite(data=measured), 0).classes) == 4
