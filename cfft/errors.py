@@ -70,11 +70,11 @@ def counted(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
-def shortened_list(names: Iterable[object], most: int = 5) -> str:
+def shortened_list(names: Iterable[object], most: int = 5, between: str = ", ") -> str:
     """Join names, of many the first `most` and how many more there are."""
     listed = list(map(str, names))
     more = len(listed) - most
-    return ", ".join(listed[:most]) + (f" and {more:,} more" if more > 0 else "")
+    return between.join(listed[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def unknown_name(what: str, asked: str, allowed: Iterable[str], listing: str = "allowed") -> str:

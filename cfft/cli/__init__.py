@@ -19,6 +19,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     with reported():
         with starting():
             from cfft.cli.application import application  # it takes time, and Ctrl-C may come
+            from cfft.runtime.files import with_home
 
+            words = [with_home(word) for word in words]  # shells do not, after --out=
             app = application(words)
         app(words, prog_name="cfft")

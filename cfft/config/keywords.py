@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -23,6 +22,7 @@ from cfft.plugin.conversion import plain
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import Declaration, declaration
 from cfft.plugin.registry import Registry
+from cfft.runtime.files import user_path
 
 EMBEDDED, BEST = "embedded", "best"
 """Recipes: the images and the model that stand by, and what is learnt where nobody says it."""
@@ -59,7 +59,7 @@ class Keywords:
         if given.get("recipe") is not None:
             stack.append(read_recipe(str(given["recipe"])))
         if given.get("config") is not None:
-            stack.append(read_file(Path(given["config"])))
+            stack.append(read_file(user_path(given["config"])))
         stack.append(self.layer(given))
         return [read_defaults(), *_embedded(stack), *stack]
 

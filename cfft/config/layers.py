@@ -15,6 +15,7 @@ from cfft.config.stages import StageTable, stage_tables
 from cfft.errors import ConfigError, Problems, unknown_name
 from cfft.plugin.kinds import KINDS, OPTIONAL, SEVERAL
 from cfft.plugin.params import Param
+from cfft.runtime.files import decoded, user_path
 
 SETTINGS = ("model", "training")
 VIEW_KINDS = ("mask", "fill", "cam")
@@ -131,7 +132,7 @@ def _bad_assignment(text: str) -> str:
 def read_recipe(name: str) -> Layer:
     """Read a recipe by name or path; raises ConfigError."""
     if name.endswith(".toml"):
-        return read_file(Path(name), "recipe")
+        return read_file(user_path(name), "recipe")
     if name not in recipe_names():
         raise ConfigError(unknown_name("recipe", name, recipe_names()))
     return parse_layer(_recipe_text(name), f"recipe '{name}'")
@@ -170,17 +171,14 @@ def read_file(path: Path, what: str = "config file") -> Layer:
 
 def read_text(path: Path, what: str) -> str:
     """Return the text of a file; raises ConfigError that calls it `what`."""
-    content = b""
     try:
-        content = path.read_bytes()
-        return content.decode("utf-8")
+        return decoded(path.read_bytes())
     except FileNotFoundError:
         raise ConfigError(f"no such {what}: {path}") from None
     except OSError as error:
         raise ConfigError(f"cannot read {what} {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{what} {path} line {line}: not UTF-8: save it as UTF-8") from None
+    except ValueError as error:
+        raise ConfigError(f"{what} {path} {error}") from None
 
 
 def parse_layer(text: str, source: str) -> Layer:

@@ -26,6 +26,7 @@ from cfft.errors import ConfigError, PluginError, Problems, unknown_name
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import declaration
 from cfft.plugin.registry import Registry
+from cfft.runtime.files import with_home
 from cfft.step.interfaces import Task
 from cfft.step.needs import followed_by_map
 
@@ -104,6 +105,12 @@ def in_current_terms(config: Mapping[str, Any], registry: Registry) -> dict[str,
     return dict(config)
 
 
+def _at_home(model: Any) -> Any:
+    """Return the settings with the home directory in place of ~ where they are paths."""
+    given = {key: getattr(model, key) for key in ("name", "pretrained", "prompts")}
+    return attrs.evolve(model, **{k: with_home(v) for k, v in given.items() if v is not None})
+
+
 def build(
     registry: Registry,
     layers: Sequence[Layer],
@@ -139,7 +146,7 @@ def build(
     return RunConfig(
         seed=seeds[-1] if seeds else 0,
         split_seed=splits[-1] if splits else None,
-        model=model,
+        model=_at_home(model),
         training=training,
         losses=chosen["loss"],
         teachers=chosen["teacher"],

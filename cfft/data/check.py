@@ -12,12 +12,21 @@ import attrs
 from cfft.data.consistency import every_set
 from cfft.data.images import ImageFiles, ImageSubset, image_fault
 from cfft.data.suite import ImageSet, SuiteSets
-from cfft.errors import DataError
+from cfft.errors import DataError, counted, shortened_list
 from cfft.runtime.processes import ALONE, Processes
 from cfft.runtime.progress import Advance, ignore
 
 T = TypeVar("T")
+MOST_NAMED = 50
+"""Lines of an error that lists images."""
 _CHUNK = 64  # images per task: a future for each of a million would cost a gigabyte
+
+
+def rest_of(lines: Sequence[str], one: str, where: str = "") -> Iterator[str]:
+    """Yield how many lines are not shown of a long list, and `where` they are."""
+    more = len(lines) - MOST_NAMED
+    if more > 0:
+        yield f"{counted(more, f'more {one}')}{where}"
 
 
 @attrs.frozen(eq=False)
@@ -42,19 +51,21 @@ def check_suite(
 ) -> tuple[SuiteSets, list[Unreadable]]:
     """Decode every image of a suite; return the suite without unreadable ones, and those.
 
-    `advance` and `processes` as in `find_unreadable`. Raises DataError that lists every unreadable
-    image; with `skip` only where a training class or a whole set has no other.
+    `advance` and `processes` as in `find_unreadable`. Raises DataError that lists
+    unreadable images; with `skip` only where a training class or a whole set has no other.
     """
     sets = every_set(suite)
     found = find_unreadable(sets, advance, processes)
     if found and not skip:
+        lines = [f"set '{each.images.name}': {each.path}: {each.reason}" for each in found]
         raise DataError(
             f"unreadable images: {len(found)}; fix, remove or skip them (--skip-unreadable)",
-            *(f"set '{each.images.name}': {each.path}: {each.reason}" for each in found),
+            *lines[:MOST_NAMED],
+            *rest_of(lines, "unreadable image", ", which cfft data verify --json lists"),
         )
     train, val, test, *ood = (readable(images, found) for images in sets)
     if lost := sorted(set(suite.train.labels) - set(train.labels)):
-        listed = ", ".join(f"'{suite.classes[label]}'" for label in lost)
+        listed = shortened_list(f"'{suite.classes[label]}'" for label in lost)
         raise DataError(f"set '{train.name}': no readable image is left of class {listed}")
     return attrs.evolve(suite, train=train, val=val, test=test, ood=tuple(ood)), found
 

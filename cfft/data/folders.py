@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import attrs
+
+from cfft.data.passed_over import (
+    CIRCLE,
+    DANGLING,
+    LOOSE,
+    dangling,
+    reason_of_name,
+    reason_of_suffix,
+)
 from cfft.errors import DataError, unknown_name
+from cfft.runtime.files import decoded
 
 EXTENSIONS = (
     *(".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm"),
@@ -15,12 +29,30 @@ EXTENSIONS = (
 )
 
 
-def list_subfolders(directory: Path) -> list[str]:
-    """List the folders in a directory, sorted by `in_order`, without hidden ones and __MACOSX.
+_FILE_NAME = re.compile(r".+\.[A-Za-z][A-Za-z0-9]{0,7}")
+"""Names that a link to a file has; others may stand for a class or a set."""
 
-    Raises DataError where there is no such directory.
+
+@attrs.frozen
+class FoundImages:
+    """Hold the images below a directory, and how many entries were passed over by reason.
+
+    `paths`: sorted POSIX paths relative to the directory.
     """
-    return in_order(entry.name for entry in _entries(directory) if entry.is_dir())
+
+    paths: tuple[str, ...]
+    passed_over: Mapping[str, int]
+
+
+def list_subfolders(directory: Path) -> list[str]:
+    """List the folders in a directory, sorted, without hidden ones and those of the system.
+
+    Where all names are numbers they are sorted as such. Folders such as @eaDir, #recycle and
+    __MACOSX are those of the system. A link that leads nowhere is listed unless it is called like
+    a file, so that a class or a set does not vanish with what it leads to. Raises DataError where
+    there is no such directory.
+    """
+    return in_order(entry.name for entry in _entries(directory) if _is_folder(entry))
 
 
 def in_order(names: Iterable[str]) -> list[str]:
@@ -36,7 +68,26 @@ def image_files(directory: Path) -> list[str]:
     An image is a file with one of EXTENSIONS in either case; hidden files and folders are left
     out. Links are followed. A dangling link counts, so that it is found to be unreadable.
     """
-    return sorted(_walk(directory, "", frozenset()))
+    return list(find_images(directory).paths)
+
+
+def find_images(directory: Path) -> FoundImages:
+    """Find what `image_files` lists, and count what is passed over.
+
+    A hidden folder or one of the system counts as one, whatever it holds.
+    """
+    passed: Counter[str] = Counter()
+    paths = sorted(_walk(directory, "", frozenset(), passed))
+    return FoundImages(tuple(paths), passed)
+
+
+def passed_over_beside(directory: Path) -> dict[str, int]:
+    """Count what lies beside the folders of a directory and is no folder, by reason."""
+    passed: Counter[str] = Counter()
+    for entry in _entries(directory, passed):
+        if not _is_folder(entry):
+            passed[LOOSE if _is_image(entry.name) else _reason(entry)] += 1
+    return dict(passed)
 
 
 def training_class_names(root: Path, names_in: Path | None = None) -> dict[str, str]:
@@ -60,6 +111,9 @@ def training_class_names(root: Path, names_in: Path | None = None) -> dict[str, 
         )
     path = _names_file(names_in) if names_in else None
     names = _read_names(path, folders)
+    twins = twice_spelt(folders)
+    if twins:
+        raise DataError(f"{root}: {twins}")
     surplus = [unknown_name("class folder", name, folders) for name in names if name not in folders]
     missing = [f"no name for class folder '{name}'" for name in folders if name not in names]
     if surplus or missing:
@@ -74,7 +128,8 @@ def evaluation_class_names(roots: Sequence[Path], names_in: Path) -> dict[str, s
     of a `classes.txt`, whether or not they exist; without such a file the folders of all `roots`.
     Order and file as in `class_table`. Raises DataError for a folder without a name.
     """
-    folders = in_order({folder for root in roots for folder in list_subfolders(root)})
+    there = (folder for root in roots for folder in list_subfolders(root))
+    folders = in_order({composed(folder): folder for folder in there}.values())
     path = _names_file(names_in)
     if path is None and len(folders) == 1:
         raise DataError(
@@ -88,6 +143,26 @@ def evaluation_class_names(roots: Sequence[Path], names_in: Path) -> dict[str, s
     return {folder: names[folder] for folder in in_order(names)}
 
 
+def composed(name: str) -> str:
+    """Return a name with accents as part of their letters, as most systems store them.
+
+    Names that differ in this alone look the same; macOS stores accents apart.
+    """
+    return unicodedata.normalize("NFC", name)
+
+
+def twice_spelt(folders: Iterable[str]) -> str | None:
+    """Say which two folders have names that look the same, None where none have."""
+    known: dict[str, str] = {}
+    for folder in folders:
+        if known.setdefault(composed(folder), folder) != folder:
+            return (
+                f"two class folders are called '{folder}', with its accents stored in two ways "
+                "(Unicode NFC and NFD): move their images into one"
+            )
+    return None
+
+
 def no_classes(directory: Path) -> str:
     """Return the message about a directory of a set that has no class folders."""
     if image_files(directory):
@@ -95,26 +170,62 @@ def no_classes(directory: Path) -> str:
     return f"{directory} has no class folders; expected {directory}/CLASS/"
 
 
-def _walk(directory: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
+def _walk(
+    directory: Path, prefix: str, above: frozenset[tuple[int, int]], passed: Counter[str]
+) -> Iterator[str]:
     status = directory.stat()
     here = (status.st_dev, status.st_ino)
     if here in above:  # a link to a folder that holds it
+        passed[CIRCLE] += 1
         return
-    for entry in _entries(directory):
-        if entry.is_dir():
-            yield from _walk(directory / entry.name, f"{prefix}{entry.name}/", above | {here})
-        elif os.path.splitext(entry.name)[1].lower() in EXTENSIONS:
+    for entry in _entries(directory, passed):
+        if _leads_to_folder(entry):
+            inner = directory / entry.name
+            yield from _walk(inner, f"{prefix}{entry.name}/", above | {here}, passed)
+        elif _is_image(entry.name):
             yield prefix + entry.name
+        else:
+            passed[_reason(entry)] += 1
 
 
-def _entries(directory: Path) -> list[os.DirEntry[str]]:
+def _entries(directory: Path, passed: Counter[str] | None = None) -> list[os.DirEntry[str]]:
+    """List what may be an image or a folder of them; count the rest in `passed`."""
     try:
         with os.scandir(directory) as entries:
-            return [entry for entry in entries if not entry.name.startswith((".", "__MACOSX"))]
+            reasons = [(entry, reason_of_name(entry.name)) for entry in entries]
     except FileNotFoundError:
-        raise DataError(f"no such directory: {directory}") from None
+        lost = directory.is_symlink()
+        raise DataError(
+            dangling(directory) if lost else f"no such directory: {directory}"
+        ) from None
     except OSError as error:
         raise DataError(f"cannot list {directory}: {error.strerror}") from error
+    if passed is not None:
+        passed.update(reason for _, reason in reasons if reason is not None)
+    return [entry for entry, reason in reasons if reason is None]
+
+
+def _is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in EXTENSIONS
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return _leads_to_folder(entry) or (_is_dangling(entry) and not _FILE_NAME.fullmatch(entry.name))
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_dangling(entry: os.DirEntry[str]) -> bool:
+    return entry.is_symlink() and not os.path.exists(entry.path)
+
+
+def _reason(entry: os.DirEntry[str]) -> str:
+    return DANGLING if _is_dangling(entry) else reason_of_suffix(entry.name)
 
 
 def _names_file(directory: Path) -> Path | None:
@@ -129,8 +240,10 @@ def _read_names(path: Path | None, folders: Sequence[str]) -> dict[str, str]:
     if path is None:
         return dict(zip(folders, folders, strict=True))
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        return _from_toml(text) if path.suffix == ".toml" else _from_lines(text, folders)
+        text = decoded(path.read_bytes())
+        names = _from_toml(text) if path.suffix == ".toml" else _from_lines(text, folders)
+        spelt = {composed(folder): folder for folder in folders}
+        return {spelt.get(composed(name), name): names[name] for name in names}
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, no TOML, or raised below
         raise DataError(f"{path}: {error}") from error
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from io import BytesIO
 from pathlib import Path
@@ -15,13 +16,18 @@ from PIL import Image, UnidentifiedImageError
 from cfft.data.decoding import check_size, raise_bounds, reason, upright
 from cfft.data.folders import (
     EXTENSIONS,
-    image_files,
+    FoundImages,
+    composed,
+    find_images,
     list_subfolders,
     no_classes,
+    passed_over_beside,
     training_class_names,
+    twice_spelt,
 )
+from cfft.data.passed_over import LOOSE, dangling, lost_images, spelled
 from cfft.data.suite import ImageSet
-from cfft.errors import ConfigError, DataError
+from cfft.errors import ConfigError, DataError, counted
 
 _INTEGERS_OF_16_BITS = ("PNG", "PPM")  # which Pillow may hold in 32
 
@@ -31,8 +37,8 @@ class ImageFiles(ImageSet):
     """Hold labelled image files; nothing is opened before `read`.
 
     `paths`: POSIX paths relative to `root`. `labels`: one class index per path. `classes`: the
-    indices that may occur, in order. `class_names`: the names of all classes by index. `faults`:
-    what is wrong with the set; see ImageSet.
+    indices that may occur, in order. `class_names`: the names of all classes by index. `faults`,
+    `passed_over` and `doubts`: see ImageSet.
     """
 
     name: str
@@ -42,6 +48,8 @@ class ImageFiles(ImageSet):
     classes: tuple[int, ...]
     class_names: tuple[str, ...]
     faults: tuple[str, ...] = ()
+    passed_over: Mapping[str, int] = attrs.field(factory=dict)
+    doubts: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -85,6 +93,14 @@ class ImageSubset(ImageSet):
     @property
     def cropped(self) -> bool:
         return ImageSet.of(self.whole).cropped
+
+    @property
+    def passed_over(self) -> Mapping[str, int]:
+        return ImageSet.of(self.whole).passed_over
+
+    @property
+    def doubts(self) -> Sequence[str]:
+        return ImageSet.of(self.whole).doubts
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -139,15 +155,21 @@ def class_folders(
     set, its folders are the classes. `only`: the folders to read, where others lie there on
     purpose.
 
-    A class folder without images, a folder that is no training class, which is left out, and a
-    directory without class folders are `faults` of the set. Raises DataError for a missing
+    A class folder without images, a link in place of one that leads nowhere, a folder that is no
+    training class, which is left out, and a directory without class folders are `faults` of the
+    set. What was left out stands in `passed_over`, and in `doubts` where it seems to be images.
+    Raises DataError for a missing
     directory; with `classes` None also for less than two classes.
     """
     if classes is None:
         classes = training_class_names(root)
     table = classes if isinstance(classes, Mapping) else {folder: folder for folder in classes}
-    files, faults = _files_by_folder(root, name, table, only)
-    index = {folder: label for label, folder in enumerate(table)}
+    spelt = {composed(folder): folder for folder in table}
+    found, faults = _files_by_folder(root, name, table, only)
+    files = {folder: images.paths for folder, images in found.items()}
+    beside = passed_over_beside(root)
+    places = {folder: label for label, folder in enumerate(table)}
+    index = {folder: places[spelt[composed(folder)]] for folder in files}
     return ImageFiles(
         name=name,
         root=root,
@@ -156,6 +178,8 @@ def class_folders(
         classes=tuple(sorted(index[folder] for folder in files)),
         class_names=tuple(table.values()),
         faults=tuple(faults),
+        passed_over=_summed([beside, *(images.passed_over for images in found.values())]),
+        doubts=tuple(_doubts(root, name, found, beside)),
     )
 
 
@@ -215,22 +239,56 @@ def _read(file: Path | BytesIO, name: str) -> Image.Image:
 
 def _files_by_folder(
     root: Path, name: str, table: Mapping[str, str], only: Collection[str] | None
-) -> tuple[dict[str, list[str]], list[str]]:
+) -> tuple[dict[str, FoundImages], list[str]]:
     there = list_subfolders(root)
     if not there:
         return {}, [f"set '{name}': {no_classes(root)}"]
     folders = there if only is None else [folder for folder in there if folder in only]
     if not folders:
         return {}, [f"set '{name}': none of the folders in {root} is one of its classes"]
-    files = {folder: image_files(root / folder) for folder in folders if folder in table}
-    surplus = [_surplus(root, name, folder, table) for folder in folders if folder not in table]
-    empty = [
-        f"set '{name}': no images in class folder {root / folder}; "
-        f"looked for {' '.join(EXTENSIONS)}"
-        for folder, found in files.items()
-        if not found
+    lost = [folder for folder in folders if not (root / folder).exists()]
+    if twins := twice_spelt(folders):
+        return {}, [f"set '{name}': {root}: {twins}"]
+    classes = set(map(composed, table))
+    known = [folder for folder in folders if composed(folder) in classes]
+    found = {f: FoundImages((), {}) if f in lost else find_images(root / f) for f in known}
+    surplus = [
+        _surplus(root, name, folder, table)
+        for folder in folders
+        if composed(folder) not in classes and folder not in lost
     ]
-    return files, [*surplus, *empty]
+    empty = [
+        _empty(root / folder, name, images)
+        for folder, images in found.items()
+        if not images.paths and folder not in lost
+    ]
+    gone = [f"set '{name}': {dangling(root / folder)}" for folder in lost]
+    return found, [*surplus, *gone, *empty]
+
+
+def _empty(folder: Path, name: str, found: FoundImages) -> str:
+    beside = f"; passed over: {spelled(found.passed_over)}" if found.passed_over else ""
+    return (
+        f"set '{name}': no images in class folder {folder}; looked for {' '.join(EXTENSIONS)}"
+        f"{beside}"
+    )
+
+
+def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(total)
+
+
+def _doubts(
+    root: Path, name: str, found: Mapping[str, FoundImages], beside: Mapping[str, int]
+) -> Iterator[str]:
+    if found and beside.get(LOOSE):
+        loose = counted(beside[LOOSE], "image lies", "images lie")
+        yield f"set '{name}': {loose} directly in {root}, outside class folders, and left out"
+    sizes = {folder: len(images.paths) for folder, images in found.items()}
+    yield from lost_images(name, sizes, {f: images.passed_over for f, images in found.items()})
 
 
 def _surplus(root: Path, name: str, folder: str, table: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 import torch
 
-from cfft.errors import ConfigError, DataError, counted
+from cfft.errors import ConfigError, DataError, counted, shortened_list
 from cfft.runtime.randomness import generator
 
 
@@ -45,7 +45,7 @@ def stratified_split(
         raise DataError(
             f"too few images to give each of {len(needed)} parts "
             f"({'/'.join(f'{share:g}' for share in needed)}) one of every class: "
-            f"{', '.join(small)}: add images, or leave these classes out"
+            f"{shortened_list(small)}: add images, or leave these classes out"
         )
     parts: list[list[int]] = [[] for _ in shares]
     for label, indices in classes.items():

@@ -88,6 +88,24 @@ class ImageSet(Interface):
         return ()
 
     @attribute
+    def passed_over(self) -> Mapping[str, int]:
+        """Number of files and folders among the images that were left out, by reason.
+
+        A reason is a few words or a suffix: `{".heic": 9, "hidden": 2}`. The plan of a run and
+        `cfft data verify` print them. Default: empty.
+        """
+        return {}
+
+    @attribute
+    def doubts(self) -> Sequence[str]:
+        """Things that may be wrong, in one line each, such as images of which most are left out.
+
+        Each names the set or a path. The plan of a run and `cfft data verify` warn of them.
+        Default: empty.
+        """
+        return ()
+
+    @attribute
     def mask(self) -> Callable[[int], NDArray[np.uint8 | np.bool_]] | None:
         """A method `mask(index)` that locates the object in an image, for `cfft eval masks`.
 

@@ -16,7 +16,7 @@ from cfft.config.settings import Evaluation, Model
 from cfft.errors import ConfigError
 from cfft.plugin.params import declaration
 from cfft.plugin.registry import Registry
-from cfft.runtime.files import reserved
+from cfft.runtime.files import reserved, user_path
 from cfft.runtime.json_files import as_json
 from cfft.runtime.progress import PythonWarnings, Reporter
 
@@ -139,5 +139,5 @@ def planned_evaluation(
         raise ConfigError(
             f"--alphas: {outside[0]:g} is out of range; allowed: 0 (start) to 1 (fine-tuned)"
         )
-    place = None if out is None else Path(out)
+    place = None if out is None else user_path(out)
     return PlannedEvaluation(models, layer, settings, registry, place, from_predictions)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from cfft.data.check import find_unreadable, readable
+from cfft.data.check import MOST_NAMED, find_unreadable, readable, rest_of
 from cfft.data.folders import image_files
 from cfft.data.images import ImageFiles
 from cfft.data.suite import ImageSet
@@ -116,7 +116,7 @@ def _readable(images: ImageSet, reporter: Reporter, skip: bool) -> ImageSet:
     lines = [f"{image.path}: {image.reason}" for image in found]
     if found and not skip:
         head = f"unreadable images: {len(found)}; fix, remove or skip them (--skip-unreadable)"
-        raise DataError(head, *lines)
+        raise DataError(head, *lines[:MOST_NAMED], *rest_of(lines, "unreadable image"))
     for line in lines:
         reporter.warned(f"left out {line}")
     if len(found) == len(images):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
@@ -21,7 +22,8 @@ def class_columns(
     may occur twice. `model` and `suite` are for messages. Raises DataError that lists the classes
     that the model does not know, and for an order that names cannot tell.
     """
-    if tuple(known) == tuple(wanted):
+    known, wanted = _composed(known), _composed(wanted)
+    if known == wanted:
         return None
     index = {name: position for position, name in enumerate(known)}
     missing = [name for name in wanted if name not in index]
@@ -39,6 +41,11 @@ def class_columns(
             f"'{twice[0]}' is the name of two: names cannot tell which is which"
         )
     return torch.tensor([index[name] for name in wanted])
+
+
+def _composed(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names with accents as part of their letters; macOS stores them apart in folders."""
+    return tuple(unicodedata.normalize("NFC", name) for name in names)
 
 
 def _quoted(names: Sequence[str]) -> str:

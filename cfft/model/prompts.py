@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cfft.errors import ConfigError, unknown_name
+from cfft.runtime.files import decoded
 
 CLASS_NAME = "class-name"
 _PLACE = "{}"
@@ -37,8 +38,8 @@ def class_prompt(template: str, class_name: str) -> str:
 
 def _read_templates(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = decoded(path.read_bytes()).splitlines()
+    except (OSError, ValueError) as error:
         raise ConfigError(f"prompts file {path} cannot be read: {error}") from error
     templates = {number: line.strip() for number, line in enumerate(lines, 1) if line.strip()}
     if not templates:

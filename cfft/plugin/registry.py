@@ -7,7 +7,9 @@ one name; `check_pending` suggests no spelling.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
@@ -152,10 +154,11 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[Plugin, lis
     plugin = Plugin(point.name, point.value, *_origin(point))
     key = f"{plugin.distribution}:{plugin.name}"
     try:
-        module = point.load()
-        _check_hooks(manager, module)
-        manager.register(module, key)
-        return plugin, _collect(manager, module)
+        with redirect_stdout(sys.stderr):  # stdout may have to hold JSON and nothing else
+            module = point.load()
+            _check_hooks(manager, module)
+            manager.register(module, key)
+            return plugin, _collect(manager, module)
     except (Exception, SystemExit) as error:  # must not stop the other plug-ins
         if manager.has_plugin(key):
             manager.unregister(name=key)

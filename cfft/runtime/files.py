@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, count
@@ -10,6 +12,36 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cfft.errors import ConfigError
+
+_HOME = re.compile(r"(?:^|(?<=[:=]))~(?=/)")
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def user_path(path: str | Path) -> Path:
+    """Return a path as a user gave it; `~/` at its beginning is the home directory."""
+    return Path(with_home(str(path)))
+
+
+def with_home(text: str) -> str:
+    """Replace `~/` by the home directory where a path may begin: `~/X`, `NAME=~/X`, `NAME:~/X`.
+
+    A shell does so for the first of these alone, and no shell for files.
+    """
+    return _HOME.sub(lambda _: os.path.expanduser("~"), text)
+
+
+def decoded(content: bytes) -> str:
+    """Return text in UTF-8, with or without a byte-order mark; raises ValueError for any other.
+
+    Its message goes on after the name of a file.
+    """
+    if content.startswith(_UTF_16):
+        raise ValueError("is UTF-16: save it as UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"line {line}: not UTF-8: save it as UTF-8") from None
 
 
 def check_free(root: Path, remedy: str = "") -> None:

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from cfft.runtime.files import with_home
+
 
 def is_called(pattern: str, names: Iterable[str]) -> bool:
     """Tell whether one of these names is `pattern` or matches it."""
@@ -18,6 +20,7 @@ def is_called(pattern: str, names: Iterable[str]) -> bool:
 
 def paths_called(pattern: str) -> list[Path]:
     """Return the path called so, or those that match, sorted; ** goes through folders."""
+    pattern = with_home(pattern)
     if Path(pattern).exists():
         return [Path(pattern)]
     return [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]

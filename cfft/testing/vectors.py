@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cfft.encoder.encoder import Classifier, Encoder, Head
 from cfft.encoder.towers import open_clip_tower
-from cfft.errors import DataError
+from cfft.errors import DataError, shortened_list
 from cfft.records import Batch, Preprocessing
 
 _INPUTS = ("images", "labels", "student.", "teacher.", "donor.")
@@ -44,7 +44,7 @@ class VectorFile:
         except (OSError, SafetensorError) as error:
             raise DataError(f"cannot read {path} as a safetensors file: {error}") from error
         if missing := [name for name in _METADATA if name not in metadata]:
-            lacks = ", ".join(missing)
+            lacks = shortened_list(missing)
             raise DataError(f"{path} is not a file of parity vectors: its metadata lacks {lacks}")
         return cls(path, tensors, metadata)
 

@@ -15,7 +15,7 @@ from cfft.config.resolve import resolve
 from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
-from cfft.runtime.files import first_free
+from cfft.runtime.files import first_free, user_path
 from cfft.runtime.json_files import as_json
 from cfft.runtime.progress import PythonWarnings, Reporter
 from cfft.training.results import RunResults
@@ -97,7 +97,7 @@ class PlannedRun:
         return train(
             self.config, self.registry, self.out,
             resume=self.resume, dry_run=dry_run, reporter=reporter,
-            before=None if before is None else Path(before),
+            before=None if before is None else user_path(before),
         )  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def planned_run(
     """Return the run that keywords stand for; raises ConfigError with every problem."""
     below = [_interrupted_run(out)] if resume else []
     config = resolve(registry, Keywords(registry).layers(keywords, below))
-    return PlannedRun(config, registry, Path(out) if out else _free_directory(config), resume)
+    return PlannedRun(config, registry, user_path(out) if out else _free_directory(config), resume)
 
 
 def _free_directory(config: RunConfig) -> Path:
@@ -133,7 +133,7 @@ def _free_directory(config: RunConfig) -> Path:
 def _interrupted_run(out: str | Path | None) -> Layer:
     if out is None:
         raise ConfigError("--resume needs the directory of the interrupted run: give --out DIR")
-    config = Path(out) / "config.toml"
+    config = user_path(out) / "config.toml"
     if not config.is_file():
         raise ConfigError(
             f"--resume: {out} holds no run to resume (no config.toml): omit --resume to start one"

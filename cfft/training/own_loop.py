@@ -26,7 +26,7 @@ from cfft.model.rebuild import TeacherSource
 from cfft.plugin.kinds import KINDS, OPTIONAL
 from cfft.plugin.registry import Registry
 from cfft.records import Batch, StepResult
-from cfft.runtime.files import require_free
+from cfft.runtime.files import require_free, user_path
 from cfft.runtime.json_files import as_json
 from cfft.runtime.randomness import generator
 from cfft.scoring.loaded_model import LoadedModel, require_pixels
@@ -132,9 +132,10 @@ def save(model: LoadedModel, path: str | Path) -> None:
             "save takes what cfft.load or cfft.starting_model returned, which training_step trains "
             f"in place; got a {type(model).__name__}"
         )
-    require_free(Path(path))
+    place = user_path(path)
+    require_free(place)
     described = as_json(model.description)
-    checkpoint.save(Path(path), Checkpoint(model.classifier.weights(), described))
+    checkpoint.save(place, Checkpoint(model.classifier.weights(), described))
 
 
 class CounterfactualStep(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -10,9 +11,11 @@ from typing import Any
 import attrs
 
 from cfft.config.run_config import Chosen, RunConfig
-from cfft.data.consistency import alike_names, one_to_a_text_tower
+from cfft.data.consistency import alike_names, every_set, one_to_a_text_tower
+from cfft.data.images import whole_of
+from cfft.data.passed_over import spelled
 from cfft.data.suite import ImageSet, Suite
-from cfft.errors import counted
+from cfft.errors import counted, shortened_list
 from cfft.plugin.params import values_of
 from cfft.runtime.progress import Plan
 from cfft.step.interfaces import COUNTERFACTUAL, MaskSelector
@@ -23,6 +26,7 @@ from cfft.training.schedule import Steps
 from cfft.training.text_towers import terms_with_text
 
 Fact = tuple[str, str, str]
+_ALL_CLASSES, _EXTREMES = 12, 3  # up to so many classes are listed, of more the extremes
 _OF_A_STAGE = ("objective", "training")  # the rest is that of the main run
 
 
@@ -90,13 +94,42 @@ def _image_facts(suite: Suite, prepared: Prepared) -> Iterator[Fact]:
         size = counted(len(images), "image")
         classes = counted(len(images.classes), "class", "classes")
         yield "images", role, f"{images.name}: {size}, {classes}"
+    yield "images", "classes", _class_sizes(_by_class(prepared))
     if prepared.sets.absent:
-        yield "images", "absent", f"{', '.join(prepared.sets.absent)} (not measured)"
+        yield "images", "absent", f"{shortened_list(prepared.sets.absent)} (not measured)"
     beside = Suite.of(suite).unread()
     if beside:
-        yield "images", "ignored", f"{', '.join(beside)} (not train, val, test or ood)"
+        yield "images", "ignored", f"{shortened_list(beside)} (not train, val, test or ood)"
+    for name, passed in _passed_over(prepared).items():
+        yield "images", "passed over", f"{name}: {spelled(passed)}"
     if prepared.skipped:
         yield "images", "left out", f"{len(prepared.skipped)} unreadable"
+
+
+def _by_class(prepared: Prepared) -> list[tuple[str, int]]:
+    """Return the name of each training class and its number of training images."""
+    train, names = prepared.sets.train, prepared.sets.classes
+    counts = Counter(train.labels)
+    return [(names[label], counts[label]) for label in train.classes]
+
+
+def _class_sizes(sizes: list[tuple[str, int]]) -> str:
+    """Spell how many training images the classes have; of many classes the extremes."""
+    if len(sizes) <= _ALL_CLASSES:
+        return ", ".join(f"{name} {count:,}" for name, count in sizes)
+    ordered = sorted(sizes, key=lambda size: size[1])
+    few, many = (
+        ", ".join(f"{name} {count:,}" for name, count in some)
+        for some in (ordered[:_EXTREMES], ordered[: -_EXTREMES - 1 : -1])
+    )
+    return f"fewest {few}; most {many}"
+
+
+def _passed_over(prepared: Prepared) -> dict[str, Mapping[str, int]]:
+    """Return what was passed over in each whole set, by its name."""
+    wholes = {id(whole): whole for whole in map(whole_of, every_set(prepared.sets))}
+    found = ((whole.name, ImageSet.of(whole).passed_over) for whole in wholes.values())
+    return {name: passed for name, passed in found if passed}
 
 
 def _objective_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
@@ -149,6 +182,8 @@ def _schedule(name: str, steps: Steps) -> str:
 
 def _warnings(config: RunConfig, prepared: Prepared) -> Iterator[str]:
     yield from prepared.pretrained.warnings
+    doubts = (line for images in every_set(prepared.sets) for line in ImageSet.of(images).doubts)
+    yield from dict.fromkeys(doubts)
     batches, steps = prepared.batches, prepared.steps
     asked = config.training.batch_size
     if batches.batch < asked:
@@ -204,6 +239,8 @@ def _data(
             {"name": images.name, "role": role, "n": len(images), "classes": len(images.classes)}
             for role, images in _by_role(prepared)
         ],
+        "classes": [{"name": name, "n": count} for name, count in _by_class(prepared)],
+        "passed_over": {name: dict(passed) for name, passed in _passed_over(prepared).items()},
         "absent": dict(prepared.sets.absent),
         "skipped": [dict(record) for record in prepared.skipped],
         "batch": {

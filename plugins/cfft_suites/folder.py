@@ -24,6 +24,16 @@ from cfft import (
 
 from .parts import PARTS, Percentages, Readers, check_split, complete_sets, folders_in, open_each
 
+VALIDATION = ("val", "valid", "validation")
+"""Folders that may hold the validation images; one of them, as other programs write them."""
+_OOD = "ood"
+_MEANT = {
+    "training": "train",
+    "testing": "test",
+    **{name: name for name in (*PARTS, *VALIDATION, _OOD)},
+}
+"""Folders to suggest where another spelling is found, in small letters."""
+
 
 @suite("folder")
 class FolderSuite(Suite):
@@ -35,7 +45,8 @@ class FolderSuite(Suite):
     A part without a folder, DIR/val or DIR/test, is drawn from DIR/train, each class for itself,
     from the run's seed: with both missing the training images are divided as `split` says, with
     one missing in the proportion of train to that part. Where the training set has a class, the
-    other sets may lack it, but never the other way round. DIR may hold classes.txt or
+    other sets may lack it, but never the other way round. DIR/valid and DIR/validation are other
+    spellings of DIR/val. DIR may hold classes.txt or
     classes.toml with the class names.
     """
 
@@ -52,12 +63,15 @@ class FolderSuite(Suite):
     def open(self, seed: int) -> SuiteSets:
         """Return the sets; raises DataError where train/ is missing or has no classes."""
         folders = folders_in(self.data, "train/, and optionally val/, test/ and ood/")
+        _check_spelling(self.data, folders)
         if "train" not in folders:
             raise DataError(_no_train(self.data, folders))
         table = training_class_names(self.data / "train", names_in=self.data)
-        roots = [self.data / name for name in PARTS[1:] if name in folders]
+        validation = next((name for name in VALIDATION if name in folders), "val")
+        places = {"val": validation, "test": "test"}
+        roots = {name: self.data / place for name, place in places.items() if place in folders}
         whole = class_folders(self.data / "train", "train", table)
-        given, shifts = _readers(roots, table), _readers(self._ood_roots(), table)
+        given, shifts = _readers(roots, table), _readers(self._ood_roots(folders), table)
         return complete_sets(
             whole, whole.class_names, given, shifts, self.split, seed, _remedy(given)
         )
@@ -67,24 +81,26 @@ class FolderSuite(Suite):
 
         With them, classes and a drawn test part are those of `open`; raises as it does.
         """
-        if "train" in folders_in(self.data, "test/ or ood/"):
+        folders = folders_in(self.data, "test/ or ood/")
+        if "train" in folders:
             return self.open(seed).for_evaluation()
-        return self._without_training()
+        return self._without_training(folders)
 
     def unread(self) -> tuple[str, ...]:
         """Name the folders in DIR that are no part and hold folders, as sets do."""
-        known = (*PARTS, "ood")
+        known = (*PARTS, *VALIDATION, _OOD)
         names = list_subfolders(self.data) if self.data.is_dir() else []
         return tuple(
-            name for name in names if name not in known and list_subfolders(self.data / name)
+            name for name in names if name not in known and _holds_folders(self.data / name)
         )
 
-    def _without_training(self) -> EvaluationSets:
-        test = [self.data / "test"] if (self.data / "test").is_dir() else []
-        roots = [*test, *self._ood_roots()]
+    def _without_training(self, folders: list[str]) -> EvaluationSets:
+        _check_spelling(self.data, folders)
+        test = {"test": self.data / "test"} if "test" in folders else {}
+        roots = {**test, **self._ood_roots(folders)}
         if not roots:
-            raise DataError(_no_train(self.data, list_subfolders(self.data)))
-        table = evaluation_class_names(roots, self.data)
+            raise DataError(_no_train(self.data, folders))
+        table = evaluation_class_names(tuple(roots.values()), self.data)
         found, refused = open_each(_readers(roots, table))
         return EvaluationSets(
             classes=tuple(table.values()),
@@ -94,20 +110,41 @@ class FolderSuite(Suite):
             refused=refused,
         )
 
-    def _ood_roots(self) -> list[Path]:
-        ood = self.data / "ood"
-        names = list_subfolders(ood) if ood.is_dir() else []
+    def _ood_roots(self, folders: Collection[str]) -> dict[str, Path]:
+        ood = self.data / _OOD
+        names = list_subfolders(ood) if _OOD in folders else []
         taken = [name for name in names if name in PARTS]
         if taken:
             raise DataError(
                 f"{ood / taken[0]}: '{taken[0]}' is an in-distribution part; rename the folder"
             )
-        return [ood / name for name in names]
+        return {name: ood / name for name in names}
 
 
-def _readers(roots: Sequence[Path], table: Mapping[str, str]) -> Readers[ImageFiles]:
-    """Return who reads the sets of these folders, called like them."""
-    return {root.name: partial(class_folders, root, root.name, table) for root in roots}
+def _readers(roots: Mapping[str, Path], table: Mapping[str, str]) -> Readers[ImageFiles]:
+    """Return who reads the sets in these folders, by name."""
+    return {name: partial(class_folders, root, name, table) for name, root in roots.items()}
+
+
+def _check_spelling(data: Path, folders: Sequence[str]) -> None:
+    """Raise DataError for folders that are probably meant as a set and would not be read."""
+    validation = [name for name in VALIDATION if name in folders]
+    if len(validation) > 1:
+        raise DataError(f"{data} holds {' and '.join(validation)}: keep one of them")
+    wrong = {name: _MEANT[name.casefold()] for name in folders if name.casefold() in _MEANT}
+    problems = [
+        f"{data / name} is read as no set: did you mean '{meant}'? Rename the folder"
+        for name, meant in wrong.items()
+        if name not in (*PARTS, *VALIDATION, _OOD)
+        and meant not in folders
+        and _holds_folders(data / name)
+    ]
+    if problems:
+        raise DataError(*problems)
+
+
+def _holds_folders(place: Path) -> bool:
+    return place.is_dir() and bool(list_subfolders(place))
 
 
 def _remedy(given: Collection[str]) -> str:
@@ -123,7 +160,8 @@ def _no_train(data: Path, folders: list[str]) -> str:
 
 
 def _layout_hint(data: Path, folders: list[str]) -> str:
-    inner = Counter(name for folder in folders for name in list_subfolders(data / folder))
+    there = [data / folder for folder in folders if (data / folder).is_dir()]
+    inner = Counter(name for folder in there for name in list_subfolders(folder))
     if any(count > 1 for count in inner.values()):
         return f"; for one folder per domain say --suite domains --id {folders[0]}"
     if folders and not inner:

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from cfft import ConfigError, DataError, ImageSet, Suite
+from cfft.data.consistency import every_set
 from cfft.data.sets import evaluation_sets, training_sets
 from cfft_suites.domains.suite import DomainsSuite
 from cfft_suites.folder import FolderSuite
@@ -285,3 +286,48 @@ def test_folder_is_measured_on_what_training_would_be_tested_on(folder: Path) ->
 def test_folder_with_nothing_to_measure_on_says_what_it_expects(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no folder 'train'; the suite folder expects"):
         evaluation_sets(FolderSuite(data=tmp_path), 0)
+
+
+@pytest.mark.parametrize("name", ["valid", "validation"])
+def test_folder_takes_other_spellings_of_val(folder: Path, name: str) -> None:
+    paint(folder / name / "cat", images=3)
+
+    suite = FolderSuite(data=folder)
+
+    assert [(s.name, len(s)) for s in every_set(suite.open(0))][1] == ("val", 3)
+    assert suite.unread() == ()
+
+
+def test_folder_refuses_two_spellings_of_val(folder: Path) -> None:
+    paint(folder / "val" / "cat", images=1)
+    paint(folder / "valid" / "cat", images=1)
+
+    with pytest.raises(DataError, match="holds val and valid: keep one of them"):
+        training_sets(FolderSuite(data=folder), 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("Val", "val"), ("VALID", "valid"), ("Test", "test"), ("OOD", "ood"), ("testing", "test")],
+)
+def test_folder_asks_whether_a_folder_in_another_case_is_meant(
+    folder: Path, name: str, meant: str
+) -> None:
+    paint(folder / name / "cat", images=3)
+
+    with pytest.raises(DataError, match=rf"{name} is read as no set: did you mean '{meant}'\?"):
+        training_sets(FolderSuite(data=folder), 0)
+
+
+def test_folder_asks_whether_train_is_meant(folder: Path) -> None:
+    (folder / "train").rename(folder / "Train")
+
+    with pytest.raises(DataError, match=r"Train is read as no set: did you mean 'train'\?"):
+        evaluation_sets(FolderSuite(data=folder), 0)
+
+
+def test_accents_that_are_stored_in_two_ways_are_one_class_to_measure(measured: Path) -> None:
+    paint(measured / "test" / "caf\u00e9", images=1)
+    paint(measured / "ood" / "snow" / "cafe\u0301", images=1)
+
+    assert len(evaluation_sets(FolderSuite(data=measured), 0).classes) == 4

@@ -329,3 +329,21 @@ def test_a_signed_address_has_a_short_name_in_the_cache() -> None:
     assert cache_name(signed).endswith("a.tar")
     assert len(cache_name(signed)) < 100
     assert cache_name(signed) != cache_name(signed + "t")
+
+
+@pytest.mark.parametrize("values", [{"image_keys": ("PNG",)}, {"label_key": "CLS"}])
+def test_extensions_may_be_asked_for_in_upper_case(data: Path, values: dict) -> None:
+    assert len(suite(data, **values).open(0).test) == 4
+
+
+def test_names_with_dots_are_told_in_one_short_line(data: Path) -> None:
+    with tarfile.open(data / "dots.tar", "w") as tar:
+        for number in range(3000):
+            for extension in ("png", "cls"):
+                tar.addfile(tarfile.TarInfo(f"img.{number:04}.{extension}"))
+
+    with pytest.raises(DataError, match=r"first dot .* '0000.cls' of img.0000.cls") as caught:
+        training_sets(suite(data, train_tars="dots.tar"), 0)
+
+    assert "and 5,995 more" in str(caught.value)
+    assert max(map(len, str(caught.value).splitlines())) < 500

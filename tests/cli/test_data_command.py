@@ -115,6 +115,20 @@ def test_verify_mentions_folders_that_belong_to_no_set(cfft_command: Command, da
     assert "ignored folders (not train, val, test or ood): sketch" in ended.out.splitlines()
 
 
+def test_verify_tells_what_was_passed_over_and_warns_of_lost_images(
+    cfft_command: Command, data: Path
+) -> None:
+    (data / "sketch" / "dog" / "@eaDir").mkdir()
+    for number in range(9):
+        (data / "sketch" / "dog" / f"{number}.heic").touch()
+
+    ended = cfft_command("data", "verify", "domains", str(data), "--id", "photo")
+
+    assert ended.code == 0
+    assert "passed over in sketch: 9 .heic, 1 system: @eaDir" in ended.out.splitlines()
+    assert "warning: set 'sketch': 9 files with suffix .heic are passed over" in ended.out
+
+
 def test_verify_as_json_prints_nothing_else_on_stdout(cfft_command: Command, data: Path) -> None:
     (data / "sketch" / "cat" / "0.png").write_bytes(b"no image")
     words = ("domains", str(data), "--id", "photo", "--json")

@@ -198,3 +198,14 @@ def test_check_finds_clashes(cfft_command: Command, install: Install) -> None:
 
     assert ended.code == 2
     assert "error: mask 'checker' is provided by one_plugin (one 1.0) and two_plugin" in ended.err
+
+
+def test_what_a_plugin_prints_when_imported_is_no_part_of_the_json(
+    cfft_command: Command, install: Install
+) -> None:
+    install("chatty", "print('welcome')\n")
+
+    ended = cfft_command("plugins", "list", "--json")
+
+    assert isinstance(json.loads(ended.out), (list, dict))
+    assert "welcome" in ended.err

@@ -191,3 +191,16 @@ def test_a_file_in_another_encoding_is_named_with_the_line(tmp_path: Path) -> No
 
     with pytest.raises(ConfigError, match=r"run.toml line 2: not UTF-8: save it as UTF-8"):
         read_file(tmp_path / "run.toml")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text("seed = 3\n", "utf-8-sig")
+
+    assert read_file(tmp_path / "run.toml").seed == 3
+
+
+def test_a_file_in_utf_16_is_said_to_be_so(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text("seed = 3\n", "utf-16")
+
+    with pytest.raises(ConfigError, match=r"run.toml is UTF-16: save it as UTF-8"):
+        read_file(tmp_path / "run.toml")

@@ -501,3 +501,14 @@ def test_a_model_that_is_a_file_is_written_so_that_it_is_found_from_every_folder
     layer = Layer("test", settings={"model": {"name": "open_clip:tiny.json"}})
     written = made(toys, layer).to_dict()["model"]["name"]
     assert written == f"open_clip:{tmp_path / 'tiny.json'}"
+
+
+def test_files_of_the_model_may_lie_in_the_home_directory(
+    toys: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    layer = toml('[model]\nname = "ViT-B-32"\npretrained = "~/a.safetensors"\n')
+
+    config = resolve(toys, [read_defaults(), toml(BASE), layer])
+
+    assert config.model.pretrained == "/home/me/a.safetensors"

@@ -140,6 +140,21 @@ def test_the_plan_names_the_sets_that_are_absent(
     assert plan["absent"]["cifar10.1"].startswith("looked for CIFAR-10.1/datasets/cifar10.1_v6")
 
 
+def test_the_plan_tells_the_sizes_of_classes_and_what_is_passed_over(
+    cfft_command: Command, ten_classes: list[str]
+) -> None:
+    Path("ten", "train", CLASSES[0], "more.heic").touch()
+
+    shown = cfft_command("run", *ten_classes, "--dry-run")
+    plan = json.loads(cfft_command("run", *ten_classes, "--dry-run", "--json").out)
+
+    assert re.search(rf"classes +{CLASSES[0]} 2, {CLASSES[1]} 2, ", shown.out)
+    assert re.search(r"passed over +\S+: 1 \.heic", shown.out)
+    assert "warning: set 'cifar10-train': 1 file with suffix .heic is passed" in shown.err
+    assert plan["classes"][0] == {"name": CLASSES[0], "n": 2}
+    assert list(plan["passed_over"].values()) == [{".heic": 1}]
+
+
 def test_results_record_the_sets_that_are_absent(
     cfft_command: Command, ten_classes: list[str]
 ) -> None:

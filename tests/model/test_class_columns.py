@@ -30,3 +30,7 @@ def test_unknown_classes_are_listed_with_both_label_spaces() -> None:
 def test_a_name_of_two_classes_in_another_order_is_refused() -> None:
     with pytest.raises(DataError, match=r"'crane' is the name of two"):
         columns(("crane", "cat", "crane"), ("cat", "crane", "crane"))
+
+
+def test_accents_may_be_stored_in_two_ways() -> None:
+    assert class_columns("model", ["caf\u00e9", "dog"], "suite", ["cafe\u0301", "dog"]) is None

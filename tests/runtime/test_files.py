@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cfft.errors import ConfigError
-from cfft.runtime.files import appearing, first_free, numbered, replacing, reserved
+from cfft.runtime.files import appearing, first_free, numbered, replacing, reserved, with_home
 
 
 def fill(folder: Path, text: str) -> None:
@@ -102,3 +102,23 @@ def test_a_directory_whose_place_was_taken_meanwhile_is_kept_beside_it(tmp_path:
     assert (tmp_path / "out" / "file.txt").read_text() == "early"
     assert (tmp_path / "out-2" / "file.txt").read_text() == "late"
     assert {path.name for path in tmp_path.iterdir()} == {"out", "out-2"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expanded"),
+    [
+        ("~/runs", "/home/me/runs"),
+        ("--out=~/runs", "--out=/home/me/runs"),
+        ("local-dir:~/clip", "local-dir:/home/me/clip"),
+        ("snow=~/a.tar; fog=~/b.tar", "snow=/home/me/a.tar; fog=/home/me/b.tar"),
+        ("a~/b", "a~/b"),
+        ("~", "~"),
+        ("runs/~/b", "runs/~/b"),
+    ],
+)
+def test_the_home_directory_is_found_where_a_path_may_begin(
+    text: str, expanded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+
+    assert with_home(text) == expanded

@@ -24,7 +24,7 @@ from cfft.config.choices import only_strategy
 from cfft.config.keywords import Keywords
 from cfft.config.layers import SEED
 from cfft.data.suite import Suite
-from cfft.errors import ConfigError, DataError
+from cfft.errors import ConfigError, DataError, shortened_list
 from cfft.plugin.params import values_of
 from cfft.plugin.registry import Provided, Registry, broken_line
 
@@ -133,6 +133,6 @@ def verify_suite(
         print_verification(console(), found)
     problems = list(found.problems)
     if found.absent and not allow_absent:
-        problems.append(f"absent: {', '.join(found.absent)}; --allow-absent accepts that")
+        problems.append(f"absent: {shortened_list(found.absent)}; --allow-absent accepts that")
     if problems:
         raise DataError(*problems)

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cfft.cli.output.consoles import listing
-from cfft.errors import counted
+from cfft.data.passed_over import spelled
+from cfft.errors import counted, shortened_list
 
 if TYPE_CHECKING:
     from cfft.data.verification.copies import Copies
@@ -25,6 +26,8 @@ def print_verification(console: Console, found: Verification) -> None:
         console.print(_table(found))
     for line in _notes(found):
         console.print(line, soft_wrap=True)
+    for doubt in (doubt for each in found.sets for doubt in each.doubts):
+        console.print(f"warning: {doubt}", style="yellow", soft_wrap=True)
     for image in found.unreadable:
         where = f"{image.images.name}: {image.path}"
         console.print(f"cannot be read: {where}: {image.reason}", soft_wrap=True)
@@ -73,7 +76,10 @@ def _notes(found: Verification) -> Iterator[str]:
     if found.untrainable:
         yield f"nothing to train on: {found.untrainable}"
     if found.unread:
-        yield f"ignored folders (not train, val, test or ood): {', '.join(found.unread)}"
+        yield f"ignored folders (not train, val, test or ood): {shortened_list(found.unread)}"
+    for each in found.sets:
+        if each.passed_over:
+            yield f"passed over in {each.name}: {spelled(each.passed_over)}"
     repeated = len(found.copies) - len(found.leaks)
     if repeated:
         occur = "occurs" if repeated == 1 else "occur"
@@ -86,6 +92,6 @@ def _notes(found: Verification) -> Iterator[str]:
 
 def _repeated(what: str, images: Sequence[Copies]) -> Iterator[str]:
     for copies in images[:_MOST_SHOWN]:
-        yield f"{what} in {' and '.join(map(str, copies.places))}"
+        yield f"{what} in {shortened_list(copies.places, between=' and ')}"
     if len(images) > _MOST_SHOWN:
         yield f"... and {len(images) - _MOST_SHOWN:,} more, listed by --json"

@@ -22,8 +22,9 @@ class SetFinding:
 
     `role`: train, val, test or ood. `whole`: number of images in the set that this one is a part
     of, which is compared with `expected` at its first part. `classes`: number of labels that
-    occur. `short`: classes with a wrong number of images, and that number. `faults`: see ImageSet;
-    each is listed once. `problems`: the differences from `expected`, in words.
+    occur. `short`: classes with a wrong number of images, and that number. `faults` and `doubts`:
+    see ImageSet; each is listed once. `problems`: the differences from `expected`, in words.
+    `passed_over`: see ImageSet; of the whole, at its first part.
     """
 
     name: str
@@ -35,6 +36,8 @@ class SetFinding:
     short: tuple[tuple[str, int], ...]
     faults: tuple[str, ...]
     problems: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
+    passed_over: Mapping[str, int] = attrs.field(factory=dict)
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -54,12 +57,16 @@ def compare(
     """
     compared: set[int] = set()
     told: set[str] = set()
+    counted_in: set[str] = set()  # a whole may have been opened twice
     for role, images in sets:
         whole = whole_of(images)
         wanted = None if id(whole) in compared else expected.get(whole.name)
+        passed = {} if whole.name in counted_in else dict(ImageSet.of(whole).passed_over)
         faults = tuple(fault for fault in ImageSet.of(images).faults if fault not in told)
+        doubts = tuple(doubt for doubt in ImageSet.of(images).doubts if doubt not in told)
         compared.add(id(whole))
-        told.update(faults)
+        told.update(faults, doubts)
+        counted_in.add(whole.name)
         filled = role == "train" or wanted is not None or bool(faults)
         short = tuple(_short(whole, wanted, names)) if filled else ()
         untold = short if wanted or not faults else ()  # else the faults say why classes are empty
@@ -73,6 +80,8 @@ def compare(
             short=short,
             faults=faults,
             problems=tuple(_problems(whole, wanted, untold)),
+            doubts=doubts,
+            passed_over=passed,
         )
 
 

@@ -86,6 +86,7 @@ class Verification:
                 for found in self.copies
             ],
             "problems": self.problems,
+            "warnings": [doubt for found in self.sets for doubt in found.doubts],
         }
 
 

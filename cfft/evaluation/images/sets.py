@@ -10,7 +10,7 @@ from cfft.data.check import Unreadable, find_unreadable, readable, stored
 from cfft.data.fingerprint import set_fingerprint
 from cfft.data.sets import evaluation_sets
 from cfft.data.suite import ImageSet, Suite
-from cfft.errors import DataError
+from cfft.errors import DataError, shortened_list
 from cfft.runtime.processes import Processes
 from cfft.runtime.progress import Reporter
 from cfft.scoring.results import Role
@@ -60,7 +60,7 @@ def open_suite(suite: Suite, seeds: Sequence[Seed]) -> SuiteView:
     shared: dict[tuple[str, str, str], MeasuredImages] = {}
     for seed, sets in opened.items():
         if not sets.present:
-            missing = "; ".join(f"{name}: {why}" for name, why in sets.absent.items())
+            missing = shortened_list(f"{name}: {why}" for name, why in sets.absent.items())
             raise DataError(f"none of the suite's sets is here ({missing})")
         for images in sets.present:
             role: Role = "id" if images is sets.test else "ood"
@@ -83,7 +83,7 @@ def unmeasured(suite: Suite, view: SuiteView) -> Iterator[str]:
             )
     beside = Suite.of(suite).unread()
     if beside:
-        yield f"ignored folders (not train, val, test or ood): {', '.join(beside)}"
+        yield f"ignored folders (not train, val, test or ood): {shortened_list(beside)}"
 
 
 def draws_test_set(suite: Suite, seed: Seed) -> bool:

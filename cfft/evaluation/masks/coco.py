@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cfft.data.suite import ImageSet
-from cfft.errors import ConfigError, DataError
+from cfft.errors import ConfigError, DataError, shortened_list
 from cfft.evaluation.masks.segmentations import (
     IGNORED,
     Mask,
@@ -105,14 +105,16 @@ def _images(image_set: ImageSet, images: Sequence[Entry], file: Path) -> Mapping
     found = matched(image_set, by_path.get, by_name.get)
     for index, places in found.items():
         if len(places) > 1:
-            several = " or ".join(repr(images[place]["file_name"]) for place in places)
+            several = shortened_list(
+                (repr(images[place]["file_name"]) for place in places), between=" or "
+            )
             raise DataError(
                 f"--masks {file}: {image_set.identify(index)} may be {several}: {_REMEDY}"
             )
     shared = shared_file(found)
     if shared:
         name = images[found[shared[0]][0]]["file_name"]
-        meant = " or ".join(map(image_set.identify, shared))
+        meant = shortened_list(map(image_set.identify, shared), between=" or ")
         raise DataError(f"--masks {file}: {name!r} may be {meant}: {_REMEDY}")
     return {index: images[place] for index, (place,) in found.items()}
 
@@ -133,7 +135,7 @@ def _categories(
     if lacking:
         raise DataError(
             f"--masks {file} has no category '{lacking[0]}' ({len(lacking)} of {len(classes)} "
-            f"classes are missing); it has {', '.join(sorted(ids))}"
+            f"classes are missing); it has {shortened_list(sorted(ids))}"
         )
     return ids
 

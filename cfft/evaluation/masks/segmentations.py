@@ -15,7 +15,7 @@ from PIL import Image
 from cfft.data.images import ImageFiles, ImageSubset
 from cfft.data.splits import stratified_subset
 from cfft.data.suite import ImageSet
-from cfft.errors import ConfigError, DataError
+from cfft.errors import ConfigError, DataError, shortened_list
 
 Mask = NDArray[np.uint8]
 File = TypeVar("File", bound=Hashable)
@@ -78,10 +78,10 @@ def mask_files(images: ImageSet, folder: Path, read: Callable[[Path], Mask]) -> 
         )
     shared = shared_file(found)
     if shared:
+        meant = shortened_list(map(images.identify, shared), between=" and ")
         raise DataError(
-            f"{found[shared[0]]} would be the segmentation of "
-            f"{' and '.join(map(images.identify, shared))}: give each its own, in folders like the "
-            "images'"
+            f"{found[shared[0]]} would be the segmentation of {meant}: give each its own, in "
+            "folders like the images'"
         )
 
     def segment(index: int) -> Mask:
@@ -166,7 +166,7 @@ def read_binary(path: Path) -> Mask:
     present = np.unique(values)
     if len(present) > 1 and present[0] > 0 and present[-1] <= max(_TRIMAP):
         raise DataError(
-            f"{path}: no pixel is 0 (context), all are {', '.join(map(str, present))}: if it is a "
+            f"{path}: no pixel is 0 (context), all are {shortened_list(present)}: if it is a "
             "trimap, give --mask-format trimap"
         )
     return (values > 0).astype(np.uint8)

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from safetensors import SafetensorError
 from torch import Tensor
 
-from cfft.errors import ConfigError
+from cfft.errors import ConfigError, shortened_list
 from cfft.evaluation.merging.entry import PlannedMerge
 from cfft.evaluation.merging.measured import evaluate_merged
 from cfft.evaluation.merging.members import Members, find_members, head_warnings, require_alike
@@ -114,7 +114,9 @@ class _Merging:
     def _warn_of_unused(self) -> None:
         unused = [r.text for i, r in enumerate(self.members.tuned) if i not in self.tuned.used]
         if unused:
-            self.reporter.warned(f"merge '{self.planned.name}' did not use {', '.join(unused)}")
+            self.reporter.warned(
+                f"merge '{self.planned.name}' did not use {shortened_list(unused)}"
+            )
 
     def _record(self, point: PathPoint, taken: MergeCandidate | None) -> MergeRecord:
         opened, start = self.validation.opened, self.members.start

@@ -13,6 +13,7 @@ from cfft.errors import ConfigError
 from cfft.model.description import ModelDescription, find_weights, read_description
 from cfft.model.weight_paths import split_nest
 from cfft.plugin.kinds import KINDS
+from cfft.runtime.files import user_path
 from cfft.runtime.patterns import paths_called
 from cfft.training.run_directory import RunDirectory
 
@@ -149,7 +150,7 @@ def _find(text: str) -> Iterator[ModelRef]:
         yield ModelRef(text, Path(text))
         return
     paths = matching(text, _WANTED)
-    models = paths if Path(text).exists() else [path for path in paths if _is_model(path)]
+    models = paths if user_path(text).exists() else [path for path in paths if _is_model(path)]
     if not models:
         raise ConfigError(f"'{text}' matches no run, checkpoint or weight file")
     for path in models:

@@ -10,6 +10,7 @@ from cfft.encoder.encoder import Classifier, Head
 from cfft.model.description import read_model
 from cfft.model.rebuild import described, rebuild
 from cfft.plugin.registry import Registry
+from cfft.runtime.files import user_path
 from cfft.runtime.progress import Reporter
 from cfft.scoring.loaded_model import LoadedModel
 from cfft.training.starting_model import starting_model
@@ -25,7 +26,7 @@ def load(path: Path | str, registry: Registry | None = None) -> LoadedModel:
     where nothing says which model it is or the weights do not fit, and ConfigError where its
     backbone is not installed.
     """
-    file = read_model(Path(path))
+    file = read_model(user_path(path))
     return LoadedModel(rebuild(file, registry or Registry.installed()), described(file))
 
 

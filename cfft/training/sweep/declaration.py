@@ -16,6 +16,7 @@ from cattrs import transform_error
 
 from cfft.config.layers import Layer, layer_of, read_defaults, read_recipe, read_text
 from cfft.errors import ConfigError, unknown_name
+from cfft.runtime.files import user_path
 
 Values = Mapping[str, Any]
 _RESERVED = ("search", "logs")
@@ -135,7 +136,7 @@ class Sweep:
 def read_sweep(name: str) -> Sweep:
     """Read a sweep file, or one that cfft brings by its name; raises ConfigError."""
     if name.endswith(".toml"):
-        text = read_text(Path(name), "sweep file")
+        text = read_text(user_path(name), "sweep file")
     elif name in sweep_names():
         text = files("cfft.recipes").joinpath("sweeps", f"{name}.toml").read_text("utf-8")
     else:

@@ -16,6 +16,7 @@ from cfft_backbones.open_clip import layouts
 from cfft_backbones.open_clip.configs import WEIGHT_NAMES, Architecture, local_weights
 from cfft_backbones.shared import looks_like_path
 
+_QUICK = "-quickgelu"
 _PREPROCESS = ("mean", "std", "interpolation", "resize_mode")
 
 
@@ -125,8 +126,17 @@ def _hidden_act(config: Path) -> bool | None:
 
 def _contradiction(architecture: Architecture, weights: str, quick_gelu: bool) -> str:
     needed, other = ("QuickGELU", "GELU") if quick_gelu else ("GELU", "QuickGELU")
-    models = f"'{architecture.label}-quickgelu'" if quick_gelu else "one without '-quickgelu'"
+    model = _twin(architecture.label, quick_gelu)
+    twin = f"the model '{model}' or " if model else ""
     return (
-        f"{weights} need the activation {needed}, but {other} is set; use the model {models} or "
+        f"{weights} need the activation {needed}, but {other} is set; use {twin}"
         f"--backbone.open_clip.quick_gelu {str(quick_gelu).lower()}"
     )
+
+
+def _twin(label: str, quick_gelu: bool) -> str | None:
+    """Return open_clip's model that differs in its activation alone, None where it has none."""
+    import open_clip
+
+    name = f"{label}{_QUICK}" if quick_gelu else label.removesuffix(_QUICK)
+    return name if name != label and name in open_clip.list_models() else None

@@ -102,9 +102,13 @@ def _classes(tensors: Mapping[str, Tensor]) -> int:
 
 def _refuse_wrong_activation(name: str, notes: tuple[str, ...]) -> None:
     if "_quickgelu_" not in name and any("QuickGELU" in note for note in notes):
+        import timm
+
         other = name.replace("_clip_", "_clip_quickgelu_")
+        known = other in (*timm.list_models(), *timm.list_pretrained())
+        remedy = f"use --model timm:{other}" if known else "take them as open_clip has them"
         raise cfft.WeightsError(
-            f"the weights of timm:{name} need the activation QuickGELU; use --model timm:{other}"
+            f"the weights of timm:{name} need the activation QuickGELU; {remedy}"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
@@ -41,4 +42,6 @@ def domain_images(domain: Path, name: str, table: Mapping[str, str]) -> ImageFil
         labels=tuple(chain.from_iterable(part.labels for part in parts)),
         classes=tuple(sorted({label for part in parts for label in part.classes})),
         faults=tuple(chain.from_iterable(part.faults for part in parts)),
+        passed_over=sum((Counter(part.passed_over) for part in parts), Counter()),
+        doubts=tuple(chain.from_iterable(part.doubts for part in parts)),
     )

@@ -86,13 +86,13 @@ def _find(places: Sequence[Path], domain: str, use: Use) -> ImageList:
 
 def holds_lists(folder: Path) -> bool:
     """Tell whether a folder beside the domains holds lists, not class folders."""
-    return not list_subfolders(folder) and any(folder.glob("*_train*.txt"))
+    return folder.is_dir() and not list_subfolders(folder) and any(folder.glob("*_train*.txt"))
 
 
 def read_list(path: Path) -> ImageList:
     """Read lines of `<domain>/<class>/<file> <number>`; raises DataError for all others."""
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: {error}") from error
     numbers: dict[str, int] = {}

@@ -16,6 +16,7 @@ from cfft import (
     SuiteSets,
     list_subfolders,
     param,
+    shortened_list,
     suite,
     training_class_names,
     unknown_name,
@@ -111,5 +112,7 @@ class DomainsSuite(Suite):
             return self.id
         listing = f"domains in {self.data}"
         if self.id is None:
-            raise ConfigError(f"no domain chosen (--id); {listing}: {', '.join(domains) or 'none'}")
+            raise ConfigError(
+                f"no domain chosen (--id); {listing}: {shortened_list(domains) or 'none'}"
+            )
         raise ConfigError(unknown_name("domain", self.id, domains, listing))

@@ -120,7 +120,7 @@ def _column(name: str, split: Any, wanted: str, asked: str | None, lenient: bool
     if asked is not None and not lenient:
         raise ConfigError(f"set '{name}': {unknown_name('column', asked, possible)} ({option})")
     if len(found) != 1:
-        listed = ", ".join(f"{column} ({kind})" for column, kind in kinds.items())
+        listed = shortened_list(f"{column} ({kind})" for column, kind in kinds.items())
         raise ConfigError(
             f"set '{name}' has {len(found)} columns of type {wanted}: say which one it is "
             f"({option}); columns: {listed}"

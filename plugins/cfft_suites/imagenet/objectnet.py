@@ -46,6 +46,16 @@ class ObjectNetImages(ImageSet):
         return self.files.faults
 
     @property
+    def passed_over(self) -> Mapping[str, int]:
+        """What was left out of the folders; see ImageSet."""
+        return self.files.passed_over
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Doubts of the folders; see ImageSet."""
+        return self.files.doubts
+
+    @property
     def labels(self) -> Sequence[int]:
         """The first ImageNet class of each image's folder."""
         return self.files.labels

@@ -37,7 +37,7 @@ def find_shards(name: str, pattern: str, data: Path | None, cache: Path | None) 
     Raises ConfigError for a pattern that cannot be read or means other things than files and web
     addresses, before anything is opened, and DataError for tars that are not there.
     """
-    urls = [url.removeprefix("file://") for url in _expanded(name, pattern)]
+    urls = [os.path.expanduser(url.removeprefix("file://")) for url in _expanded(name, pattern)]
     schemes = {url: urlsplit(url).scheme for url in urls}
     for url in (url for url, scheme in schemes.items() if scheme not in ("", *_REMOTE)):
         raise ConfigError(

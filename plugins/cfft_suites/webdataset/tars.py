@@ -6,7 +6,7 @@ import re
 import tarfile
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cache
 from itertools import accumulate, groupby
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 import attrs
 from PIL.Image import Image
 
-from cfft import DataError, ImageSet, decode_image
+from cfft import DataError, ImageSet, decode_image, shortened_list
 
 from .shards import Shard, members
 
@@ -23,16 +23,25 @@ _NO_SAMPLES = re.compile(r"__[^/]*__([./]|$)|(.*/)?(\._[^/]*|\.DS_Store)$|__MACO
 """Files in tars that are no samples: the library's own, and those that macOS adds."""
 
 
+def _lower(extension: str) -> str:
+    return extension.lower()
+
+
+def _lower_each(extensions: Sequence[str]) -> tuple[str, ...]:
+    return tuple(map(_lower, extensions))
+
+
 @attrs.frozen
 class Keys:
     """Select the files of a sample.
 
     `images`: extensions of images, the first that a sample has is taken. `label`: extension of
-    the class index. `split_name`: divides a file's name into the sample's name and the extension.
+    the class index. Case does not count. `split_name`: divides a file's name into the sample's
+    name and the extension.
     """
 
-    images: tuple[str, ...]
-    label: str
+    images: tuple[str, ...] = attrs.field(converter=_lower_each)
+    label: str = attrs.field(converter=_lower)
     split_name: SplitName
 
 
@@ -177,10 +186,26 @@ def _sample(
     if image is None or label is None:
         wanted = keys.label if image is not None else " or ".join(keys.images)
         raise DataError(
-            f"{path}: sample '{name}' has no {wanted}, only {', '.join(sorted(files))}; other "
-            "extensions: --image-keys and --label-key"
+            f"{path}: sample '{name}' has no {wanted}, only {shortened_list(sorted(files))}; "
+            f"{_remedy(name, files, keys)}"
         )
     return image.offset_data, image.size, _number(path, name, label.read())
+
+
+def _remedy(name: str, files: Collection[str], keys: Keys) -> str:
+    """Say what to do about a sample that lacks something."""
+    wanted = (*keys.images, keys.label)
+    dotted = next((file for file in sorted(files) if file.endswith(tuple(_dotted(wanted)))), None)
+    if dotted is None:
+        return "other extensions: --image-keys and --label-key"
+    return (
+        f"WebDataset takes what follows the first dot of a file's name for its extension, "
+        f"'{dotted}' of {name}.{dotted}: write the tars with names that have no other dot"
+    )
+
+
+def _dotted(extensions: Sequence[str]) -> Iterator[str]:
+    return (f".{extension}" for extension in extensions)
 
 
 def _number(path: Path, name: str, content: bytes) -> int:
