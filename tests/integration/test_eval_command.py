@@ -246,7 +246,7 @@ def test_effective_robustness_is_measured_against_published_accuracies(
     points = [{"Sunny": id_, "Dark": id_ - 0.2} for id_ in (0.6, 0.7, 0.9)]
     (tmp_path / "line.jsonl").write_text("\n".join(map(json.dumps, points)))
 
-    record = evaluate(runs / "seed0", "--baseline-line", tmp_path / "line.jsonl")
+    record = evaluate(runs / "seed0", "--baseline-line", str(tmp_path / "line.jsonl"))
 
     assert record["models"][0]["effective_robustness"].keys() == {"dark", "ood_average"}
     assert record["baseline_line"] == str(tmp_path / "line.jsonl")
@@ -258,7 +258,9 @@ def test_published_accuracies_on_other_sets_are_refused_before_anything_is_measu
 ) -> None:
     (tmp_path / "line.jsonl").write_text('{"ImageNet": 0.6, "ImageNetV2": 0.5}\n' * 3)
 
-    ended = cfft_command("eval", str(runs / "seed0"), "--baseline-line", tmp_path / "line.jsonl")
+    ended = cfft_command(
+        "eval", str(runs / "seed0"), "--baseline-line", str(tmp_path / "line.jsonl")
+    )
 
     assert ended.code == 2
     assert "accuracies on sunny and on one of dark" in ended.err

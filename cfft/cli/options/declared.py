@@ -12,7 +12,7 @@ from rich.markup import escape
 from cfft.cli.options.command import HELP_ALL, Command
 from cfft.cli.options.options import PARAMETERS, Option
 from cfft.config.choices import choose
-from cfft.config.keywords import FILES, Keywords
+from cfft.config.keywords import CHOSEN_KINDS, FILES, Keywords
 from cfft.config.layers import LISTS, read_defaults
 from cfft.errors import Problems
 from cfft.plugin.kinds import KINDS
@@ -130,7 +130,9 @@ def _chosen(known: Set[str], given: Mapping[str, Any], registry: Registry) -> se
     not chosen a model.
     """
     keywords = Keywords(registry)
-    said = {k: v for k, v in given.items() if k in (*FILES, *LISTS, "model")}
+    said = {k: v for k, v in given.items() if k in (*FILES, *CHOSEN_KINDS, "model")}
+    several = [kind for kind, value in said.items() if isinstance(value, list)]
+    said |= {kind: said[kind][0] for kind in several if kind not in LISTS}  # as previews have them
     embedded = not known.isdisjoint(FILES)
     layers = keywords.layers(said) if embedded else [read_defaults(), keywords.layer(said)]
     picks = choose(registry, layers, Problems()).picks
