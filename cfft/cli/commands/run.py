@@ -28,7 +28,7 @@ _HELP = """{summary}
 
 For example: cfft run --suite NAME --data DIR --model ViT-B-32 --pretrained openai
 
-Without --suite and --model, cfft trains its built-in model on its built-in images, in about two \
+Without --suite and --model, cfft trains its built-in model on its built-in images, in a few \
 minutes.
 
 Each parameter has a full spelling, listed below, and a short one: --PARAM goes to the chosen \
