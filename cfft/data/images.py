@@ -158,8 +158,7 @@ def class_folders(
     A class folder without images, a link in place of one that leads nowhere, a folder that is no
     training class, which is left out, and a directory without class folders are `faults` of the
     set. What was left out stands in `passed_over`, and in `doubts` where it seems to be images.
-    Raises DataError for a missing
-    directory; with `classes` None also for less than two classes.
+    Raises DataError for a missing directory; with `classes` None also for less than two classes.
     """
     if classes is None:
         classes = training_class_names(root)
