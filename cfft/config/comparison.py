@@ -23,6 +23,7 @@ _VERSIONS = ("cfft", "plugins")
 MEASURED_FROM = ("backbone", "model", "suite")
 """Tables that say what is measured before fine-tuning."""
 
+_EPOCHS = "training.epochs"
 _UNTRAINED = ("training.workers", "training.checkpoint_every", "training.log_every")
 
 
@@ -60,6 +61,15 @@ def versions(config: Config) -> dict[str, Any]:
 def same_run(before: Config, now: Config) -> Agreement:
     """Compare everything but versions; the order of losses counts, as they are summed in it."""
     return _agreement(*({**_orders(each), **settings(each)} for each in (before, now)))
+
+
+def is_longer(before: Config, now: Config) -> bool:
+    """Tell whether a configuration differs from an earlier one by more epochs alone."""
+    one, other = (dict(settings(each)) for each in (before, now))
+    epochs = one.pop(_EPOCHS, None), other.pop(_EPOCHS, None)
+    if not all(isinstance(each, int) for each in epochs) or _orders(before) != _orders(now):
+        return False
+    return one == other and epochs[0] < epochs[1]
 
 
 def same_versions(before: Config, now: Config) -> Agreement:

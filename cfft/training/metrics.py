@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from cfft.errors import TrainingError
-from cfft.runtime.files import write_text
+from cfft.runtime.files import flush, write_text
 
 
 class Window:
@@ -82,6 +82,11 @@ class MetricsLog:
     def write(self, line: Mapping[str, Any]) -> None:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+    def flush(self) -> None:
+        """Let what was written outlast a power cut."""
+        if self.path.exists():
+            flush(self.path)
 
     def rewind(self, step: int, epoch: int) -> None:
         """Forget what came after optimiser step `step` and the end of epoch `epoch`."""

@@ -54,7 +54,7 @@ def starting_model(
     def training_features() -> tuple[Tensor, Tensor]:
         sets = training_sets(config.suite.strategy, config.images_seed)
         if config.training.skip_unreadable:
-            sets, _ = check_suite(sets, skip=True, processes=processes_of(accelerator))
+            sets = check_suite(sets, skip=True, processes=processes_of(accelerator)).sets
         sets = limited(sets, config.training.limit_train, config.images_seed)
         reading = Reading(pretrained.preprocessing, _IMAGES_PER_PASS, config.training.workers)
         evaluator = Evaluator(sets, reading, accelerator, reporter)

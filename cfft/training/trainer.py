@@ -23,6 +23,7 @@ from cfft.step.engine import TrainingStep
 from cfft.training.averaging import WeightAverage
 from cfft.training.metrics import MetricsLog, Window
 from cfft.training.optimisation import Optimisation
+from cfft.training.origin import Origin
 from cfft.training.prepare import Prepared
 from cfft.training.run_directory import RunDirectory
 from cfft.training.schedule import parse_interval
@@ -44,7 +45,10 @@ class Trainer:
         reporter: Reporter,
         state: RunState,
         average: WeightAverage | None = None,
+        *,
+        origin: Origin,
     ) -> None:
+        self.origin = origin
         self.average, self.text = average, step.text
         self.head_from_text = step.task.head_from_text
         self.prepared, self.student, self.optimisation = prepared, step.student, optimisation
@@ -105,7 +109,7 @@ class Trainer:
             self.optimisation.tensors(),
             {
                 "surroundings": {
-                    "pictures": self.prepared.fingerprint,
+                    **as_json(self.origin),
                     "machine": surroundings(self.accelerator),
                 },
                 "run": self.state.record(),
@@ -114,6 +118,7 @@ class Trainer:
             },
             self._trained(),
         )
+        self.processes.on_main(self.log.flush)
         self._write(self.directory.last, content)
         self._saved = (self.state.step, time.monotonic())
 

@@ -17,7 +17,7 @@ from cfft.config.combinations import COUNTERFACTUAL, combinations
 from cfft.errors import ConfigError
 from cfft.plugin.params import Param
 from cfft.plugin.registry import Registry
-from cfft.runtime.files import first_free, replacing, require_free
+from cfft.runtime.files import adding, first_free, require_free
 
 _PANEL = "Drawing"
 _KINDS = ("suite", *COUNTERFACTUAL, "backbone")
@@ -63,7 +63,7 @@ def preview(
     configs = combinations(registry, keywords, names, thresholds, [layer] if layer else [])
     with reporting(as_json=False) as watcher:
         figure = draw_preview(configs, model, origin, pictures, registry, watcher)
-    with replacing(path) as partial:
+    with adding(path) as partial:
         figure.savefig(partial, format=path.suffix.removeprefix("."))
     typer.echo(f"wrote {path}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ def run(
     resume: bool = False,
     dry_run: bool = False,
     before: str | None = None,
+    allow_changed: Sequence[str] = (),
     as_json: bool = False,
     **keywords: Any,
 ) -> None:
@@ -59,13 +60,17 @@ def run(
     planned = planned_run(registry, keywords, out, resume=resume)
     with starting():
         import cfft.training.run  # noqa: F401, torch comes with it: --help must not wait for that
-    try:
-        with reporting(as_json=as_json) as watcher:
-            results = planned.start(dry_run=dry_run, before=before, reporter=watcher)
-    except KeyboardInterrupt:
-        raise RunInterruptedError(_how_to_resume(planned.out)) from None
+    changed = [each for text in allow_changed for each in text.split(",")]
+    with planned.claimed(dry_run=dry_run) as ready:
+        try:
+            with reporting(as_json=as_json) as watcher:
+                results = ready.start(
+                    dry_run=dry_run, before=before, allow_changed=changed, reporter=watcher
+                )
+        except KeyboardInterrupt:
+            raise RunInterruptedError(_how_to_resume(ready.out)) from None
     if os.environ.get("RANK", "0") == "0":
-        _show(results, planned.out, as_json=as_json)
+        _show(results, ready.out, as_json=as_json)
 
 
 def _how_to_resume(out: Path) -> str:

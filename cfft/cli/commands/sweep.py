@@ -20,6 +20,7 @@ from cfft.errors import counted
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import write_text
 from cfft.runtime.json_files import json_text, write_json
+from cfft.runtime.locks import held
 from cfft.training.results import RunResults
 from cfft.training.sweep.declaration import Sweep, read_sweep, sweep_names
 from cfft.training.sweep.jobs import Job, check_jobs, planned_jobs
@@ -63,13 +64,13 @@ def sweep(
         _list_runs(declared, registry, folder, as_json)
         return
     try:
-        with reporting(as_json=as_json) as watcher:
+        with held(folder), reporting(as_json=as_json) as watcher:
             done = ignored if as_json else print_run
             results = run_sweep(declared, registry, folder, jobs, watcher, done)
+            tables = list(_tables(declared, results, folder))
+            write_text(folder / "table.md", "\n".join(_markdown(lines) for _, lines in tables))
     except KeyboardInterrupt:
         raise RunInterruptedError("interrupted; run the same command again to continue") from None
-    tables = list(_tables(declared, results, folder))
-    write_text(folder / "table.md", "\n".join(_markdown(lines) for _, lines in tables))
     if as_json:
         typer.echo(json_text(results))
     else:
