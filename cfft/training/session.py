@@ -82,7 +82,7 @@ class Session:
         origin = Origin.of(self.config, self.prepared)
         state = RunState() if stored is None else self._restored(stored, origin)
         step = self._step(state)
-        origin = origin.with_teachers(step, self.start.classifier)
+        origin = origin.with_teachers(step, self.start)
         config, prepared = self.config, self.prepared
         optimisation = Optimisation(
             *(step, config.training, prepared.batches, prepared.steps, config.seed),

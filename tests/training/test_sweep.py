@@ -317,12 +317,11 @@ def test_a_row_may_have_a_recipe_with_stages_that_take_its_seed_and_training(
     assert stage.config.losses == ()
 
 
-def test_a_run_that_ended_in_a_stage_is_one_to_resume(tmp_path: Path) -> None:
+def test_a_run_that_has_no_checkpoint_yet_is_one_to_resume(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
-    (tmp_path / "config.toml").write_text("")
 
     assert not is_begun(run)
-    run.stages.mkdir()
+    run.config.write_text("")
     assert is_begun(run)
 
 
