@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -525,3 +526,14 @@ def test_verify_counts_what_is_there_and_says_what_is_not(pets: Path) -> None:
     assert {each.name: each.images for each in found.sets} == {"train": 3, "val": 2, "test": 2}
     assert len(found.leaks) == 1
     assert any("labels.csv lists 4 images, 1 of them not there: a.png" in p for p in found.problems)
+
+
+def test_verify_takes_a_file_in_place_of_the_directory(
+    pets: Path, cfft_command: Callable[..., Any]
+) -> None:
+    ended = cfft_command("data", "verify", "lists", str(pets))
+
+    assert (ended.code, [line.split()[0] for line in ended.out.splitlines()]) == (
+        0,
+        ["set", "train", "val", "test"],
+    )

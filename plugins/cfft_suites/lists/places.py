@@ -43,7 +43,8 @@ class Places:
             raise DataError(f"{root}: no such directory; give the folder that paths start from")
         self._root = root
         self._above = os.path.abspath(root) + os.sep
-        self._directories: dict[str, Names] = {}
+        self._files: dict[str, list[str]] = {}
+        self._names: dict[str, Names] = {}
         self._parts: dict[str, str | None] = {}
         self._of_domain: dict[str, list[str]] = {}
         for folder in list_subfolders(root):
@@ -67,7 +68,7 @@ class Places:
         """Count the images beside those at `paths` that are none of them."""
         listed = Counter(map(os.path.dirname, set(paths)))
         return sum(
-            sum(is_image_name(file) and file[0] != "." for file in self._files(directory)) - count
+            sum(is_image_name(file) and file[0] != "." for file in self._files[directory]) - count
             for directory, count in listed.items()
         )
 
@@ -83,26 +84,24 @@ class Places:
 
     def _find(self, path: str) -> tuple[str, ...]:
         directory, name = os.path.split(path)
-        names = self._names(directory).get(composed(name), ())
+        if directory not in self._names:
+            self._files[directory] = _list_files(self._root / directory)
+            self._names[directory] = _by_name(self._files[directory])
+        names = self._names[directory].get(composed(name), ())
         return tuple(f"{directory}/{each}" if directory else each for each in names)
 
-    def _names(self, directory: str) -> Names:
-        """Map names, and images' names without suffix, to files of a directory."""
-        known = self._directories.get(directory)
-        if known is None:
-            known = self._directories[directory] = _by_name(self._files(directory))
-        return known
 
-    def _files(self, directory: str) -> list[str]:
-        try:
-            with os.scandir(self._root / directory) as entries:
-                files = [each for each in entries if not each.is_dir(follow_symlinks=False)]
-        except OSError:
-            return []
-        return sorted(file.name for file in files)
+def _list_files(directory: Path) -> list[str]:
+    try:
+        with os.scandir(directory) as entries:
+            files = [each for each in entries if not each.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    return sorted(file.name for file in files)
 
 
 def _by_name(files: Iterable[str]) -> Names:
+    """Map names, and images' names without suffix, to the files that they may mean."""
     found: dict[str, tuple[str, ...]] = {}
     stems: dict[str, tuple[str, ...]] = {}
     for file in files:
