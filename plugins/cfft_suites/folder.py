@@ -189,6 +189,8 @@ def _layout_hint(data: Path, folders: list[str]) -> str:
     inner = Counter(name for folder in there for name in list_subfolders(folder))
     if any(count > 1 for count in inner.values()):
         return f"; for one folder per domain say --suite domains --id {folders[0]}"
+    if not inner and (found := _lists_of(data, "train")):
+        return f"; for classes in a list say --suite lists --data {found}"
     if folders and not inner:
         return f"; if {folders[0]} is a class, move the class folders into {data}/train"
     return ""

@@ -103,6 +103,13 @@ def test_columns_may_be_named(pets: Path) -> None:
     assert len(training_sets(suite, 0).train) == 4
 
 
+def test_columns_of_splits_and_domains_may_be_left_unread(domains: Path) -> None:
+    sets = training_sets(ListsSuite(data=domains, split_column="", domain_column=""), 0)
+
+    assert [len(each) for each in (sets.train, sets.val, sets.test)] == [12, 2, 2]
+    assert sets.ood == ()
+
+
 def test_of_two_columns_of_classes_that_agree_the_one_with_words_is_taken(pets: Path) -> None:
     write(pets, "image,label,category,split", "a.png,0,cat,train", "c.png,1,dog,train")
 

@@ -219,6 +219,14 @@ def test_flat_files_are_referred_to_the_suite_of_lists(
     )
 
 
+def test_images_beside_a_list_are_referred_to_the_suite_of_lists(tmp_path: Path) -> None:
+    paint(tmp_path / "images")
+    (tmp_path / "labels.csv").touch()
+
+    with pytest.raises(DataError, match=r"no folder 'train'.*--suite lists --data \S*/labels.csv"):
+        training_sets(FolderSuite(data=tmp_path), 0)
+
+
 def test_verify_refers_flat_files_to_the_suite_of_lists(tmp_path: Path) -> None:
     paint(tmp_path / "train")
 

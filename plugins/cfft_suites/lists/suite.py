@@ -73,9 +73,11 @@ class ListsSuite(Suite):
         None, help="column of classes; none: class, label, category, target or the like"
     )
     split_column: str | None = param(
-        None, help="column of train, val, test or an OOD set's name; none: split or the like"
+        None, help="column of train, val, test or an OOD set; '' for no column; none: split, ..."
     )
-    domain_column: str | None = param(None, help="column of domains; none: domain")
+    domain_column: str | None = param(
+        None, help="column of domains; '' for no column; none: domain"
+    )
     id: str | None = param(
         None, help="in-distribution domain where lists name several, or all; the others are OOD"
     )

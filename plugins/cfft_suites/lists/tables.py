@@ -21,7 +21,10 @@ Row = tuple[int, list[str]]
 
 @attrs.frozen
 class Columns:
-    """Hold the names of columns that the user gave; None: found by their usual names."""
+    """Hold the names of columns that the user gave; None: found by their usual names.
+
+    An empty name of `split` or `domain` means no column.
+    """
 
     image: str | None = None
     label: str | None = None
@@ -122,9 +125,9 @@ def _label_column(header: Sequence[str], given: str | None, rows: Sequence[Row])
 def _usual(
     header: Sequence[str], given: str | None, option: str, usual: Iterable[str]
 ) -> int | None:
-    if given is not None:
+    if given:
         return _given(header, given, option)
-    return next(_places(header, usual), None)
+    return next(_places(header, usual), None) if given is None else None
 
 
 def _places(header: Sequence[str], usual: Iterable[str]) -> Iterator[int]:
