@@ -291,6 +291,15 @@ def test_lists_of_domainnet_are_read_with_classes_called_as_folders(domainnet: P
     ]
 
 
+def test_another_list_may_name_classes_that_training_numbers(domainnet: Path) -> None:
+    write(domainnet / "clipart_test.csv", "path,label", "clipart/bed/c.png,bed")
+    (domainnet / "clipart_test.txt").unlink()
+
+    (clipart,) = training_sets(ListsSuite(data=domainnet, id="real"), 0).ood
+
+    assert named(clipart) == {"clipart/bed/c.png": 1}
+
+
 def test_lists_that_number_classes_otherwise_are_refused(domainnet: Path) -> None:
     write(domainnet / "clipart_test.txt", "clipart/Alarm Clock/c.png 1")
 
@@ -507,6 +516,25 @@ def test_lists_without_training_images_say_what_there_is(tmp_path: Path, lay: La
 
     with pytest.raises(DataError, match=r"no images to train on: .*test.csv lists test; a list tr"):
         training_sets(ListsSuite(data=data), 0)
+
+
+def test_a_root_that_is_not_there_is_told(pets: Path) -> None:
+    with pytest.raises(DataError, match=r"--root nowhere: no such directory"):
+        training_sets(ListsSuite(data=pets, root=Path("nowhere")), 0)
+
+
+def test_verify_says_that_a_folder_holds_no_list(tmp_path: Path) -> None:
+    (problem,) = verify(ListsSuite(data=tmp_path), 0).problems
+
+    assert "holds no list" in problem
+
+
+def test_classes_that_no_image_has_may_be_named(pets: Path) -> None:
+    write(pets.parent / "classes.txt", "owl", "cat", "dog")
+
+    sets = training_sets(ListsSuite(data=pets), 0)
+
+    assert (sets.classes, sets.test.classes) == (("owl", "cat", "dog"), (1, 2))
 
 
 def test_all_lists_that_cannot_be_read_are_named_together(tmp_path: Path) -> None:

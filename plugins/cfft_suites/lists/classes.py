@@ -37,12 +37,14 @@ def listed_classes(entries: Sequence[Entry]) -> ClassTable:
     """Return the classes of the labels that occur, sorted; numbers as numbers.
 
     A class has the name of its label. Numbers are called as the folders of their images where each
-    number has a folder of its own, as in DomainNet's `clipart/airplane/1.jpg 0`.
+    number has a folder of its own, as in DomainNet's `clipart/airplane/1.jpg 0`; other lists may
+    then say either.
     """
     labels = _in_order({entry.label for entry in entries})
     folders = _folders_of_numbers(entries)
     names = tuple(folders.get(label, label) for label in labels)
-    return ClassTable(names, {label: at for at, label in enumerate(labels)}, bool(folders))
+    index = {known: at for at, pair in enumerate(zip(names, labels, strict=True)) for known in pair}
+    return ClassTable(names, index, bool(folders))
 
 
 def named_classes(path: Path, labels: Collection[str]) -> ClassTable:

@@ -40,7 +40,9 @@ class Places:
 
     def __init__(self, root: Path) -> None:
         if not root.is_dir():
-            raise DataError(f"{root}: no such directory; give the folder that paths start from")
+            raise DataError(
+                f"--root {root}: no such directory; give the folder that paths start from"
+            )
         self._root = root
         self._above = os.path.abspath(root) + os.sep
         self._files: dict[str, list[str]] = {}

@@ -123,7 +123,10 @@ class ListsSuite(Suite):
         """Name the files beside the lists that look like lists and are not read."""
         if not self.data.is_dir():
             return ()
-        read = {path.resolve() for path in (*self._lists, self._class_names) if path}
+        try:
+            read = {path.resolve() for path in (*self._lists, self._class_names) if path}
+        except DataError:  # which the sets tell
+            return ()
         there = list_files(self.data)
         return tuple(name for name in there if (self.data / name).resolve() not in read)
 
