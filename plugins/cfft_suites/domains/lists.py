@@ -9,6 +9,7 @@ from typing import Literal
 import attrs
 
 from cfft import DataError, ImageFiles, list_subfolders, shortened_list
+from cfft_suites.text import read_text
 
 Use = Literal["train", "test", "shift"]
 _FILES: Mapping[Use, tuple[str, str]] = {
@@ -92,7 +93,7 @@ def holds_lists(folder: Path) -> bool:
 def read_list(path: Path) -> ImageList:
     """Read lines of `<domain>/<class>/<file> <number>`; raises DataError for all others."""
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: {error}") from error
     numbers: dict[str, int] = {}
