@@ -147,7 +147,7 @@ def read_identity(path: Path) -> Mapping[str, str]:
     Empty where neither says anything. Tensors are not read.
     """
     found = read_description(path.parent)
-    return weight_identity(path) if found is None else found.identity
+    return weight_identity(split_nest(path)[0]) if found is None else found.identity
 
 
 def _newest(file: Path) -> Path:
