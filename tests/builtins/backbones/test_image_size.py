@@ -168,6 +168,32 @@ def test_a_checkpoint_of_another_size_gives_the_same_features_again(
     assert torch.equal(again(_images(size)).logits, trained(_images(size)).logits)
 
 
+def test_maps_and_dropped_patches_follow_the_new_grid(model: tuple[Backbone, Named]) -> None:
+    backbone, named = model
+    size = LARGE[backbone]
+    encoder = backbone(image_size=size).build(*named).encoder
+    head = cfft.Head(torch.rand(3, encoder.dim), torch.zeros(3), normalised=False)
+    dropped = torch.zeros(2, *encoder.grid, dtype=torch.bool)
+    dropped[:, -1, 1:] = True
+    capture = cfft.Capture()
+
+    logits = head(encoder(_images(size), capture=capture))
+    scores = cfft.relevance_scores(capture, logits, torch.tensor([0, 2]))
+    gathered, masked = (
+        _with_execution(encoder, execution)(_images(size), dropped=dropped)
+        for execution in ("gather", "mask")
+    )
+
+    assert scores.shape == dropped.shape
+    assert_close(gathered, masked)
+    assert not torch.allclose(gathered, encoder(_images(size)))
+
+
+def _with_execution(encoder: cfft.Encoder, execution: Any) -> cfft.Encoder:
+    encoder.execution = execution
+    return encoder
+
+
 def test_weights_that_a_run_stored_are_interpolated_where_that_is_asked_for(
     model: tuple[Backbone, Named], tmp_path: Path
 ) -> None:
