@@ -192,7 +192,7 @@ def _schedule(name: str, steps: Steps) -> str:
 
 
 def _warnings(config: RunConfig, prepared: Prepared) -> Iterator[str]:
-    yield from prepared.pretrained.warnings
+    yield from dict.fromkeys((*prepared.pretrained.warnings, *prepared.warnings))
     doubts = (line for images in every_set(prepared.sets) for line in ImageSet.of(images).doubts)
     yield from dict.fromkeys(doubts)
     batches, steps = prepared.batches, prepared.steps

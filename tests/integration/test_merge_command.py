@@ -358,7 +358,7 @@ def test_the_averaged_weights_of_checkpoints_are_merged(
     torch.testing.assert_close(load_file("soup.safetensors"), weights(2.0))
 
 
-def test_a_nest_of_one_member_does_not_choose_for_the_other(
+def test_a_merge_says_once_which_weights_of_a_checkpoint_it_took(
     nests: None, cfft_command: Command
 ) -> None:
     models = ("epoch_1.pt", "epoch_2.pt:state_dict_ema")
@@ -366,7 +366,18 @@ def test_a_nest_of_one_member_does_not_choose_for_the_other(
     ended = cfft_command("merge", "uniform-soup", *models, "--out", "soup.safetensors")
 
     assert ended.code == 0
+    assert ended.err.count("takes the weights 'state_dict'; others lie beside them") == 1
+    assert "epoch_1.pt:state_dict_ema would take those" in " ".join(ended.err.split())
     torch.testing.assert_close(load_file("soup.safetensors"), weights(1.5))
+
+
+def test_a_start_says_which_of_its_weights_were_taken(nests: None, cfft_command: Command) -> None:
+    models = ("epoch_1.pt", "epoch_2.pt:state_dict_ema")
+
+    ended = cfft_command("merge", "wise", *models, "--out", "mean.safetensors")
+
+    assert "epoch_1.pt: takes the weights 'state_dict'" in ended.err
+    torch.testing.assert_close(load_file("mean.safetensors"), weights(1.5))
 
 
 def test_tensors_under_a_prefix_of_a_safetensors_file_are_merged(
