@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,50 @@ def test_a_run_of_another_size_is_measured_again_as_it_measured_itself(
         _top1(results),
     ]
     assert [model["facts"]["image"] for model in record["models"]] == ["32x32", "32x32"]
+
+
+def test_runs_of_different_sizes_do_not_share_the_model_before(
+    runs: Path, cfft_command: Command, tmp_path: Path
+) -> None:
+    other = shutil.copytree(runs / "seed0", tmp_path / "other")
+    config = (other / "config.toml").read_text()
+    table = 'use = "open_clip"\n'
+    (other / "config.toml").write_text(
+        config.replace(table, f"{table}image_size = 24\n").replace('image_size = "none"\n', "")
+    )
+
+    ended = cfft_command("eval", "zero-shot", str(runs / "seed0"), str(other))
+
+    assert ended.code == 2
+    assert "the runs start from different models" in ended.err
+
+
+def test_the_size_of_the_model_before_may_be_another_than_that_of_its_run(
+    cfft_command: Command, words: list[str], evaluate: Evaluate, tmp_path: Path
+) -> None:
+    cfft_command(*words, "--epochs", "0", "--out", str(tmp_path / "run"))
+
+    record = evaluate("zero-shot", tmp_path / "run", "--image-size", "24")
+
+    assert [model["facts"]["image"] for model in record["models"]] == ["24x24", "16x16"]
+
+
+def test_models_of_another_size_are_made_in_python(square: tuple[str, str]) -> None:
+    model = cfft.starting_model(
+        model=square[0], pretrained=square[1], classes=["cat", "dog"], image_size=24
+    )
+
+    assert model.classifier.encoder.grid == (3, 3)
+
+
+def test_the_option_is_that_of_the_backbone_that_the_model_names(
+    cfft_command: Command, words: list[str]
+) -> None:
+    model = ("--model", "timm:test_vit", "--pretrained", "random", "--image-size", "96")
+
+    ended = cfft_command(*words, *model, "--dry-run", "--json")
+
+    assert json.loads(ended.out)["config"]["backbone"] == {"use": "timm", "image_size": 96}
 
 
 def _top1(model: Mapping[str, Any]) -> dict[str, float]:
