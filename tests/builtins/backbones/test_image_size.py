@@ -65,7 +65,7 @@ def model(request: pytest.FixtureRequest) -> tuple[Backbone, Named]:
 def _timm_model(**settings: Any) -> torch.nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        made: torch.nn.Module = timm.create_model(TIMM, num_classes=5, **settings).eval()
+        made: torch.nn.Module = timm.create_model(TIMM, **{"num_classes": 5, **settings}).eval()
         for parameter in made.parameters():
             torch.nn.init.normal_(parameter, std=0.2)
     return made
@@ -110,6 +110,21 @@ def test_timms_own_model_of_that_size_gives_the_same_logits(size: int, timm_mode
     assert_close(built.own_head(built.encoder(_images(size))), theirs(normalised))
     assert built.encoder.grid == (size // 16, size // 16)
     assert built.interpolated_from == (10, 10)
+
+
+def test_published_weights_of_timm_are_interpolated_as_files_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "published.safetensors"
+    save_file(_timm_model(num_classes=1000).state_dict(), path)
+    monkeypatch.setattr("cfft_backbones.timm.models.fetch", lambda *_: path)
+
+    tag = TimmBackbone(image_size=96).build(TIMM, "r160_in1k")
+
+    file = TimmBackbone(image_size=96).build(TIMM, str(path))
+    assert torch.equal(tag.encoder(_images(96)), file.encoder(_images(96)))
+    assert tag.interpolated_from == (10, 10)
+    assert tag.rebuild == "test_vit.r160_in1k@96"
 
 
 def test_timm_resizes_and_crops_larger_images_by_the_same_share() -> None:
