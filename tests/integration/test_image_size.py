@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import cfft
 from cfft.model import checkpoint
@@ -21,7 +22,7 @@ from cfft_backbones import OpenClipBackbone
 Command = Callable[..., Any]
 Evaluate = Callable[..., dict[str, Any]]
 WriteClip = Callable[[Mapping[str, Any], Path], tuple[Path, Path]]
-SQUARE = {
+SQUARE: dict[str, Any] = {
     "embed_dim": 8,
     "vision_cfg": {"image_size": 16, "patch_size": 8, "width": 16, "layers": 2, "head_width": 8},
     "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 8, "heads": 1, "layers": 1},
@@ -152,6 +153,38 @@ def test_the_option_is_that_of_the_backbone_that_the_model_names(
     ended = cfft_command(*words, *model, "--dry-run", "--json")
 
     assert json.loads(ended.out)["config"]["backbone"] == {"use": "timm", "image_size": 96}
+
+
+@pytest.fixture
+def foreign(square: tuple[str, str], tmp_path: Path) -> str:
+    """Write a model of 2x2 patches and its classifier as the WiSE-FT program does."""
+    tower = {f"image_encoder.model.{k}": t for k, t in load_file(square[1]).items()}
+    head = {"classification_head.weight": torch.eye(3, 8)}
+    torch.save({"state_dict": {**tower, **head}}, tmp_path / "wise.pt")
+    return str(tmp_path / "wise.pt")
+
+
+@pytest.mark.parametrize("size", ["16", "24"])
+def test_a_file_of_another_program_is_measured_at_the_size_that_is_asked_for(
+    size: str, foreign: str, words: list[str], evaluate: Evaluate
+) -> None:
+    model = ("--backbone.open_clip.quick-gelu", "false", "--image-size", size)
+
+    record = evaluate(foreign, *words[1:9], *model)
+
+    assert record["models"][0]["facts"]["image"] == f"{size}x{size}"
+
+
+def test_a_file_of_another_program_and_grid_hints_at_its_size(
+    foreign: str, words: list[str], square: tuple[str, str], cfft_command: Command
+) -> None:
+    facts = {**SQUARE, "vision_cfg": {**SQUARE["vision_cfg"], "image_size": 24}}
+    Path(square[0]).write_text(json.dumps(facts))
+
+    ended = cfft_command("eval", foreign, *words[1:9], "--backbone.open_clip.quick-gelu", "false")
+
+    assert ended.code == 2
+    assert "give --image-size 16 to read such images, or --image-size 24 to interp" in ended.err
 
 
 def _top1(model: Mapping[str, Any]) -> dict[str, float]:

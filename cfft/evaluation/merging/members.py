@@ -8,12 +8,12 @@ from pathlib import Path
 
 import attrs
 
-from cfft.encoder.fit import differences
+from cfft.encoder.fit import differ_in_one, differences
 from cfft.errors import ConfigError, WeightsError, shortened_list
 from cfft.evaluation.models.finding import STARTS, ModelRef, find_models
 from cfft.model.description import IMAGE, ModelDescription, find_weights, read_identity
 from cfft.model.interfaces import Merge
-from cfft.model.stored_weights import StoredWeights, Weights, shapes_of
+from cfft.model.stored_weights import StoredWeights, shapes_of
 from cfft.model.weights import contradictions
 from cfft.training.merging import require_enough
 from cfft.training.run_directory import RunDirectory
@@ -113,15 +113,10 @@ def _problems(first: ModelRef, other: ModelRef) -> Iterator[str]:
         yield from contradictions(theirs, ours) if ours and theirs else ()
     expected, got = (shapes_of(weight_file(ref)) for ref in (first, other))
     is_resized = bool(ours and theirs) and ours.get(IMAGE) != theirs.get(IMAGE)
-    if is_resized and _differ_in_one(expected, got):  # the positional embeddings
+    if is_resized and differ_in_one(expected, got):  # the positional embeddings
         return
     if told := differences(expected, got):
         yield told
-
-
-def _differ_in_one(expected: Weights, got: Weights) -> bool:
-    same_names = expected.keys() == got.keys()
-    return same_names and sum(got[name].shape != expected[name].shape for name in got) == 1
 
 
 def weight_file(ref: ModelRef) -> Path:
