@@ -38,7 +38,8 @@ class Prepared:
     """Hold what a run is made of, checked; nothing expensive has happened yet.
 
     `skipped`: unreadable images that were left out. `description`: of the model that the run
-    starts from and makes, with its kind of head and its prompts.
+    starts from and makes, with its kind of head and its prompts. `warnings`: lines for the user
+    about the weight files of teachers.
     """
 
     sets: SuiteSets
@@ -47,6 +48,7 @@ class Prepared:
     steps: Steps
     pretrained: Pretrained
     description: ModelDescription
+    warnings: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -95,20 +97,25 @@ def prepare(
     empty = empty_classifier(pretrained, len(description.classes), description.normalised)
     text = text_side(config, pretrained, description.classes)
     check_text_head(config, description)
-    training_step(config, model_source(empty, description, places), text=text)
+    source = TeacherSource(empty, description)
+    training_step(config, _with_stages(source, places), text=text)
     checked = images or CheckedImages()
     readable, skipped = checked.readable(opened, config, processes, reporter)
     sets = limited(readable, limit, seed)
     batches = _batches(config, sets, processes.count)
     steps = count_steps(config.training, batches.steps_per_epoch)
-    return Prepared(sets, skipped, batches, steps, pretrained, description)
+    told = tuple(source.warnings)
+    return Prepared(sets, skipped, batches, steps, pretrained, description, told)
 
 
 def model_source(
     start: Classifier, description: ModelDescription, places: StagePlaces | None
 ) -> ModelSource:
     """Return what gives teachers their models; `places`: where those of stages lie."""
-    source = TeacherSource(start, description)
+    return _with_stages(TeacherSource(start, description), places)
+
+
+def _with_stages(source: TeacherSource, places: StagePlaces | None) -> ModelSource:
     return source if places is None else StagedSource(source, places)
 
 

@@ -142,6 +142,11 @@ def test_a_tag_cannot_be_given_another_activation() -> None:
         _build("ViT-B-32", "openai", quick_gelu=False)
 
 
+def test_a_model_without_a_twin_is_answered_with_the_option_alone() -> None:
+    with pytest.raises(cfft.WeightsError, match=r"is set; use --backbone.open_clip.quick_gelu fal"):
+        _build("nllb-clip-base", "v1", quick_gelu=True)
+
+
 def test_a_torchscript_archive_is_refused_with_the_way_out(config: str, tmp_path: Path) -> None:
     path = tmp_path / "ViT-B-32.pt"
     with zipfile.ZipFile(path, "w") as archive:  # laid out as torch.jit.save does
