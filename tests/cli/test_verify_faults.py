@@ -106,6 +106,17 @@ def test_every_fault_is_in_the_json_and_good_images_are_not(
     assert found["copies"] == []
 
 
+def test_one_name_twice_in_classes_txt_is_told(cfft_command: Command, tmp_path: Path) -> None:
+    for place, name in enumerate(("cat", "dog", "owl")):
+        paint(tmp_path / "train" / name, 100 * place)
+    (tmp_path / "classes.txt").write_text("pet\npet\nowl\n")
+
+    ended = cfft_command("data", "verify", "folder", str(tmp_path), "--counts-only")
+
+    assert ended.code == 2
+    assert "error: classes 'pet', 'pet' are one to a text tower" in ended.err
+
+
 def test_good_images_beside_the_faults_are_read(cfft_command: Command, data: Path) -> None:
     (data / "train" / "bird").unlink()
     (data / "train" / "fire_truck").rename(data / "train" / "tractor")
