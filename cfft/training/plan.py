@@ -12,7 +12,7 @@ import attrs
 
 from cfft.config.run_config import Chosen, RunConfig
 from cfft.data.consistency import alike_names, every_set, one_to_a_text_tower
-from cfft.data.images import whole_of
+from cfft.data.images import passed_over_in
 from cfft.data.passed_over import spelled
 from cfft.data.suite import ImageSet, Suite
 from cfft.errors import counted, shortened_list
@@ -111,7 +111,7 @@ def _image_facts(suite: Suite, prepared: Prepared) -> Iterator[Fact]:
     beside = Suite.of(suite).unread()
     if beside:
         yield "images", "ignored", f"{shortened_list(beside)} (not train, val, test or ood)"
-    for name, passed in _passed_over(prepared).items():
+    for name, passed in passed_over_in(every_set(prepared.sets)).items():
         yield "images", "passed over", f"{name}: {spelled(passed)}"
     if prepared.skipped:
         yield "images", "left out", f"{len(prepared.skipped)} unreadable"
@@ -134,13 +134,6 @@ def _class_sizes(sizes: list[tuple[str, int]]) -> str:
         for some in (ordered[:_EXTREMES], ordered[: -_EXTREMES - 1 : -1])
     )
     return f"fewest {few}; most {many}"
-
-
-def _passed_over(prepared: Prepared) -> dict[str, Mapping[str, int]]:
-    """Return what was passed over in each whole set, by its name."""
-    wholes = {id(whole): whole for whole in map(whole_of, every_set(prepared.sets))}
-    found = ((whole.name, ImageSet.of(whole).passed_over) for whole in wholes.values())
-    return {name: passed for name, passed in found if passed}
 
 
 def _objective_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
@@ -251,7 +244,9 @@ def _data(
             for role, images in _by_role(prepared)
         ],
         "classes": [{"name": name, "n": count} for name, count in _by_class(prepared)],
-        "passed_over": {name: dict(passed) for name, passed in _passed_over(prepared).items()},
+        "passed_over": {
+            name: dict(passed) for name, passed in passed_over_in(every_set(prepared.sets)).items()
+        },
         "absent": dict(prepared.sets.absent),
         "skipped": [dict(record) for record in prepared.skipped],
         "batch": {

@@ -155,6 +155,21 @@ def test_the_plan_tells_the_sizes_of_classes_and_what_is_passed_over(
     assert list(plan["passed_over"].values()) == [{".heic": 1}]
 
 
+def test_of_many_classes_the_plan_tells_the_extremes(
+    cfft_command: Command, clip: tuple[Path, Path]
+) -> None:
+    for name, images in zip("abcdefghijklm", [10] * 11 + [20, 30], strict=True):
+        Path("many", "train", name).mkdir(parents=True)
+        for number in range(images):
+            Image.new("RGB", (4, 4), (ord(name), number, 0)).save(f"many/train/{name}/{number}.png")
+    config, weights = map(str, clip)
+    words = ("--suite", "folder", "--data", "many", "--model", config, "--pretrained", weights)
+
+    shown = " ".join(cfft_command("run", *words, "--dry-run").out.split())
+
+    assert "classes fewest a 7, b 7, c 7; most m 21, l 14, k 7" in shown
+
+
 def test_results_record_the_sets_that_are_absent(
     cfft_command: Command, ten_classes: list[str]
 ) -> None:

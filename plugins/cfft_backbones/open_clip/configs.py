@@ -157,8 +157,8 @@ def _from_hub(name: str) -> Architecture:
 
 def _text_of(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return cfft.read_text_file(path)
+    except (OSError, ValueError) as error:
         raise cfft.ConfigError(f"model config {path} cannot be read: {error}") from error
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from cfft import DataError
-from cfft_suites.text import read_text
+from cfft import DataError, read_text_file
 
 from .entries import Entry, composed
 
@@ -53,7 +52,7 @@ def named_classes(path: Path, labels: Collection[str]) -> ClassTable:
     Raises DataError for a file that cannot be read, and for one that does not fit `labels`.
     """
     try:
-        lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+        lines = [line.strip() for line in read_text_file(path).splitlines() if line.strip()]
         if any("\t" in line for line in lines):
             return _of_pairs(lines)
         _require_from_zero(len(lines), labels)

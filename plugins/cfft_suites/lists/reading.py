@@ -6,8 +6,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from cfft import DataError
-from cfft_suites.text import read_text
+from cfft import DataError, read_text_file
 
 from .entries import Entry, composed
 from .names import is_image_name, split_and_domain
@@ -23,7 +22,7 @@ def read_entries(path: Path, columns: Columns) -> list[Entry]:
     what is wrong, and in which lines.
     """
     try:
-        text = read_text(path)
+        text = read_text_file(path)
         if path.suffix.lower() in _TABLES or is_table(text, columns):
             entries = [*table_entries(path, text, columns)]
         else:

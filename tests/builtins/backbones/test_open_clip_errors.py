@@ -119,8 +119,12 @@ def test_openai_files_want_quick_gelu_to_be_said(
     extras = {"input_resolution": torch.tensor(16)}
     torch.save({**clip.state_dict(), **extras}, tmp_path / "openai.pt")
 
-    with pytest.raises(cfft.WeightsError, match=r"use --backbone.open_clip.quick_gelu true"):
+    with pytest.raises(
+        cfft.WeightsError, match=r"use --backbone.open_clip.quick_gelu true"
+    ) as raised:
         _build(config, tmp_path / "openai.pt")
+
+    assert "the model" not in str(raised.value)  # there is no tiny-quickgelu
 
 
 def test_a_huggingface_config_beside_the_file_contradicts_the_wrong_activation(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cfft import ConfigError, DataError, ImageSet, Suite
+from cfft.data.consistency import alike_names
 from cfft.data.sets import evaluation_sets, training_sets
 from cfft_suites.imagenet.facts import facts
 from cfft_suites.imagenet.layouts import PLACES
@@ -36,6 +37,7 @@ def test_two_names_occur_twice_and_stay_four_classes(lay: Lay, tmp_path: Path) -
     assert [name for name, count in Counter(sets.classes).items() if count > 1] == [
         *("missile", "sunglasses"),
     ]
+    assert alike_names(sets.classes, ImageNetSuite.shared_names) == []  # no warning each time
 
 
 @pytest.mark.parametrize("place", ["val", "imagenet/val", "."])
