@@ -167,7 +167,7 @@ def test_a_line_that_does_not_fit_is_named(pets: Path, line: str, message: str) 
 def test_utf_16_is_named(pets: Path) -> None:
     pets.write_text(pets.read_text("utf-8"), "utf-16")
 
-    with pytest.raises(DataError, match=r"labels.csv: the file is UTF-16: save it as UTF-8"):
+    with pytest.raises(DataError, match=r"labels.csv: is UTF-16: save it as UTF-8"):
         training_sets(ListsSuite(data=pets), 0)
 
 
