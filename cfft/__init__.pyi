@@ -91,6 +91,7 @@ from .data.images import ImageSubset as ImageSubset
 from .data.images import class_folders as class_folders
 from .data.images import decode_image as decode_image
 from .data.images import read_image as read_image
+from .runtime.files import read_text_file as read_text_file
 from .data.splits import stratified_split as stratified_split
 from .data.splits import stratified_subset as stratified_subset
 from .data.suite import ComputedImageSet as ComputedImageSet

@@ -46,10 +46,21 @@ def reported() -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
             _end(_FIXABLE, f"error: {error.filename or 'a file or stdout'}: {error.strerror}")
+        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            _end(_FIXABLE, f"error: {_out_of_memory(error)}")
         traceback.print_exc()
         _end(_BUG, "error: this is a bug in cfft or in a plug-in: please report the lines above")
     finally:
         _leave_group()
+
+
+def _out_of_memory(error: Exception) -> str:
+    """Return what to do where memory is short, of the device (torch's error) or the computer."""
+    said = str(error).partition(". ")[0] or "no memory is left"
+    return (
+        f"out of memory ({said}): lower --batch-size, for cfft run --micro-batch, for cfft eval "
+        "--models-at-once"
+    )
 
 
 @contextmanager

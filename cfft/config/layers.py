@@ -15,7 +15,7 @@ from cfft.config.stages import StageTable, stage_tables
 from cfft.errors import ConfigError, Problems, unknown_name
 from cfft.plugin.kinds import KINDS, OPTIONAL, SEVERAL
 from cfft.plugin.params import Param
-from cfft.runtime.files import decoded, user_path
+from cfft.runtime.files import read_text_file, user_path
 
 SETTINGS = ("model", "training")
 VIEW_KINDS = ("mask", "fill", "cam")
@@ -172,7 +172,7 @@ def read_file(path: Path, what: str = "config file") -> Layer:
 def read_text(path: Path, what: str) -> str:
     """Return the text of a file; raises ConfigError that calls it `what`."""
     try:
-        return decoded(path.read_bytes())
+        return read_text_file(path)
     except FileNotFoundError:
         raise ConfigError(f"no such {what}: {path}") from None
     except OSError as error:

@@ -21,7 +21,7 @@ from cfft.data.passed_over import (
     reason_of_suffix,
 )
 from cfft.errors import DataError, unknown_name
-from cfft.runtime.files import decoded
+from cfft.runtime.files import read_text_file
 
 EXTENSIONS = (
     *(".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm"),
@@ -240,7 +240,7 @@ def _read_names(path: Path | None, folders: Sequence[str]) -> dict[str, str]:
     if path is None:
         return dict(zip(folders, folders, strict=True))
     try:
-        text = decoded(path.read_bytes())
+        text = read_text_file(path)
         names = _from_toml(text) if path.suffix == ".toml" else _from_lines(text, folders)
         spelt = {composed(folder): folder for folder in folders}
         return {spelt.get(composed(name), name): names[name] for name in names}

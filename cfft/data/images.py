@@ -127,6 +127,13 @@ def whole_of(images: ImageSet) -> ImageSet:
     return whole_of(images.whole) if isinstance(images, ImageSubset) else images
 
 
+def passed_over_in(sets: Iterable[ImageSet]) -> dict[str, Mapping[str, int]]:
+    """Return what was passed over in the whole of each set, by its name; see ImageSet."""
+    wholes = {id(whole): whole for whole in map(whole_of, sets)}
+    found = ((whole.name, ImageSet.of(whole).passed_over) for whole in wholes.values())
+    return {name: passed for name, passed in found if passed}
+
+
 def origins_of(images: ImageSet) -> tuple[str, ...]:
     """Return the name of the image that each one is a version of; see ImageSet.
 

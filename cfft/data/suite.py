@@ -91,8 +91,8 @@ class ImageSet(Interface):
     def passed_over(self) -> Mapping[str, int]:
         """Number of files and folders among the images that were left out, by reason.
 
-        A reason is a few words or a suffix: `{".heic": 9, "hidden": 2}`. The plan of a run and
-        `cfft data verify` print them. Default: empty.
+        A reason is a few words or a suffix: `{".heic": 9, "hidden": 2}`. The plan of a run,
+        `cfft eval` and `cfft data verify` print them. Default: empty.
         """
         return {}
 
@@ -100,8 +100,8 @@ class ImageSet(Interface):
     def doubts(self) -> Sequence[str]:
         """Things that may be wrong, in one line each, such as images of which most are left out.
 
-        Each names the set or a path. The plan of a run and `cfft data verify` warn of them.
-        Default: empty.
+        Each names the set or a path. The plan of a run, `cfft eval` and `cfft data verify`
+        warn of them. Default: empty.
         """
         return ()
 

@@ -11,6 +11,13 @@ from cfft.errors import shortened_list
 _SHOWN = 3  # of names as long as parameters have
 
 
+def differ_in_one(expected: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> bool:
+    """Tell whether names agree, and all shapes but one, as with another grid of patches."""
+    if expected.keys() != got.keys():
+        return False
+    return sum(got[name].shape != expected[name].shape for name in got) == 1
+
+
 def differences(expected: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> str:
     """Describe in one line how names and shapes differ; empty where they do not."""
     shapes = [

@@ -208,6 +208,7 @@ class _Evaluation:
             label_space=self.space,
             classes=tuple(view.classes),
             absent=view.absent,
+            passed_over=view.passed_over,
             skipped=tuple(image.record() for image in view.skipped),
             **surroundings(self.accelerator),
         )

@@ -9,13 +9,14 @@ from pathlib import Path
 import attrs
 
 from cfft.data.check import MOST_NAMED, find_unreadable, readable, rest_of
-from cfft.data.folders import image_files
+from cfft.data.folders import find_images as images_in
 from cfft.data.images import ImageFiles
+from cfft.data.passed_over import spelled
 from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, DataError
 from cfft.runtime.devices import make_accelerator
 from cfft.runtime.patterns import paths_called
-from cfft.runtime.progress import Reporter
+from cfft.runtime.progress import Reporter, Silent
 from cfft.scoring.evaluate import Reading, predictions_on
 from cfft.scoring.loaded_model import LoadedModel
 from cfft.scoring.predictions import Predictions
@@ -35,16 +36,18 @@ class RankedClass:
     probability: float
 
 
-def find_images(words: Iterable[str]) -> list[str]:
+def find_images(words: Iterable[str], reporter: Reporter | None = None) -> list[str]:
     """Return the paths of image files, each once: files, folders at any depth, patterns.
 
     A pattern is a word that names nothing itself and has * or ? or [ in it; ** goes through
-    folders. Raises DataError listing every word that leads to no image.
+    folders. The reporter gets a note of what was passed over in each folder. Raises DataError
+    listing every word that leads to no image.
     """
+    hears = reporter or Silent()
     found: dict[str, None] = {}
     lost = []
     for word in words:
-        paths = list(_images_of(word))
+        paths = list(_images_of(word, hears))
         found.update(dict.fromkeys(paths))
         if not paths:
             lost.append(f"{word}: {_nothing(word)}")
@@ -93,15 +96,18 @@ def check_top(top: int, classes: Sequence[str]) -> None:
         raise ConfigError(f"--top {top}: the model has only {len(classes)} classes")
 
 
-def _images_of(word: str) -> Iterator[str]:
+def _images_of(word: str, reporter: Reporter) -> Iterator[str]:
     path = Path(word)
     if path.is_dir():
-        yield from (str(path / file) for file in image_files(path))
+        found = images_in(path)
+        if found.passed_over:
+            reporter.noted(f"passed over in {path}: {spelled(found.passed_over)}")
+        yield from (str(path / file) for file in found.paths)
     elif path.exists():
         yield str(path)
     else:
         for match in filter(Path.exists, paths_called(word)):
-            yield from _images_of(str(match))
+            yield from _images_of(str(match), reporter)
 
 
 def _nothing(word: str) -> str:

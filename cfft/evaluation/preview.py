@@ -28,6 +28,7 @@ from cfft.training.sheet import (
     counterfactual_column,
     draw_columns,
     hidden_column,
+    hides_all,
     map_column,
     sample_batch,
     sheet_draws,
@@ -103,21 +104,23 @@ def preview_sheet(
     batch = sample_batch(images, count, preprocessing, classifier.head.weight.device)
     names = [classes[label] for label in batch.labels.tolist()]
     clean = CleanPass.of(classifier, batch, teachers)
-    columns = _columns(clean, combinations, seed, reporter or Silent())
-    return draw_columns(columns, names[:rows])
+    columns, whole = _columns(clean, combinations, seed, reporter or Silent())
+    return draw_columns(columns, names[:rows], whole)
 
 
 def _columns(
     clean: CleanPass, combinations: Sequence[Combination], seed: int, reporter: Reporter
-) -> list[SheetColumn]:
+) -> tuple[list[SheetColumn], list[str]]:
     """Make the columns of all combinations from left to right, each once.
 
-    The reporter hears how much each mask hides on average.
+    Masks that hide everything have no column; their headings come beside. The reporter
+    hears how much each mask hides on average.
     """
     several_cams = len({each.cam.strategy for each in combinations}) > 1
     batch, images = clean.batch, clean.batch.images
     maps: dict[Cam, SheetColumn] = {}
-    others: dict[tuple[Any, ...], SheetColumn] = {}
+    others: dict[tuple[Any, ...], SheetColumn | None] = {}
+    whole: list[str] = []
     for each in combinations:
         draw = sheet_draws(seed)
         cam, mask, fill = each.cam, each.mask, each.fill
@@ -131,17 +134,24 @@ def _columns(
         heading = title(mask, values_of(mask.strategy), notes)
         hidden = (heading, selection.hidden.cpu().numpy().tobytes())
         if hidden not in others:
-            others[hidden] = hidden_column(selection, images, heading)
+            nothing_left = hides_all(selection)
+            others[hidden] = None if nothing_left else hidden_column(selection, images, heading)
+            whole += [_one_line(heading)] if nothing_left else []
             reporter.noted(_hides(heading, selection))
         key = (*hidden, fill.strategy)
         if key not in others:
             made = refilled(fill.strategy, batch, selection, draw("fill"))
             others[key] = counterfactual_column(made, title(fill, _changed(fill)))
-    return [SheetColumn("original", images), *maps.values(), *others.values()]
+    drawn = (column for column in others.values() if column is not None)
+    return [SheetColumn("original", images), *maps.values(), *drawn], whole
+
+
+def _one_line(heading: str) -> str:
+    return ", ".join(filter(None, heading.split("\n")))
 
 
 def _hides(heading: str, selection: MaskSelection) -> str:
-    name = ", ".join(filter(None, heading.split("\n")))
+    name = _one_line(heading)
     share, count = 100 * selection.hidden.float().mean().item(), len(selection.hidden)
     return f"{name}: hides {share:.0f} % of an image on average ({count} images)"
 

@@ -130,6 +130,7 @@ def _results(sources: Sequence[StoredEvaluation], compared: EvaluationResults) -
         suite=first.suite,
         classes=first.classes,
         absent=first.absent,
+        passed_over={k: v for source in sources for k, v in source.said.passed_over.items()},
         skipped=tuple(each for source in sources for each in source.said.skipped),
         **shared,
     )

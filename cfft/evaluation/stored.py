@@ -9,6 +9,7 @@ import attrs
 
 from cfft.config.comparison import configuration_digest, same_images
 from cfft.data.consistency import name_problem
+from cfft.data.folders import composed
 from cfft.errors import ConfigError, DataError
 from cfft.evaluation.compare.groups import group_names
 from cfft.evaluation.files.evaluation import (
@@ -116,7 +117,7 @@ def _of_run(root: Path, results: RunResults, label: str, group: str) -> Evaluati
 
 def _check_alike(one: StoredEvaluation, other: StoredEvaluation) -> None:
     """Raise DataError for other classes or images; where a folder lies makes no difference."""
-    if one.said.classes != other.said.classes:
+    if [*map(composed, one.said.classes)] != [*map(composed, other.said.classes)]:
         raise DataError(
             f"{one.path} and {other.path} have different classes: recompute them one at a time"
         )

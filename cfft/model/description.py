@@ -18,6 +18,9 @@ from cfft.runtime.json_files import read_json, structured
 
 _NORMALISED = {"zero-shot": True, "own": False}
 _BEST = Path("checkpoints") / "best"
+IMAGE = "image"
+"""The fact of an architecture that says the size of its images."""
+_OF_SIZE = ("preprocessing size", "preprocessing resize")
 
 
 @attrs.frozen
@@ -57,8 +60,14 @@ class ModelDescription:
         }
 
     def differences(self, other: ModelDescription) -> list[str]:
-        """Name what keeps the weights of `other` from standing in for this model's."""
-        facts = contradictions(other.facts, self.facts)
+        """Name what keeps the weights of `other` from standing in for this model's.
+
+        Of images of another size only that is named, not what follows from it.
+        """
+        theirs, ours = other.facts, self.facts
+        if theirs.get(IMAGE) != ours.get(IMAGE):
+            theirs, ours = (_without_size(facts) for facts in (theirs, ours))
+        facts = contradictions(theirs, ours)
         return [*facts, *_class_differences(other.classes, self.classes)]
 
 
@@ -147,11 +156,15 @@ def read_identity(path: Path) -> Mapping[str, str]:
     Empty where neither says anything. Tensors are not read.
     """
     found = read_description(path.parent)
-    return weight_identity(path) if found is None else found.identity
+    return weight_identity(split_nest(path)[0]) if found is None else found.identity
 
 
 def _newest(file: Path) -> Path:
     return located(file.parent) / file.name if is_checkpoint(file.parent) else file
+
+
+def _without_size(facts: Mapping[str, str]) -> dict[str, str]:
+    return {fact: value for fact, value in facts.items() if fact not in _OF_SIZE}
 
 
 def _class_differences(theirs: tuple[str, ...], ours: tuple[str, ...]) -> list[str]:

@@ -34,7 +34,8 @@ class Pretrained:
     `unsaid`: what no tensor shows and neither name, weights nor parameters said, so that a default
     was taken (the activation), by name, with the option that settles it; weights of other programs
     are refused because of it. `nest` and `warnings`: of the weight file that they come from, as in
-    WeightFile; the plan shows them.
+    WeightFile; the plan shows them. `interpolated_from`: the patch grid (gh, gw) that positional
+    embeddings were interpolated from, None where they are as stored.
     """
 
     encoder: Encoder
@@ -51,6 +52,7 @@ class Pretrained:
     unsaid: Mapping[str, str] = attrs.field(factory=dict)
     nest: str = ""
     warnings: tuple[str, ...] = ()
+    interpolated_from: tuple[int, int] | None = None
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cfft.errors import ConfigError, unknown_name
-from cfft.runtime.files import decoded
+from cfft.runtime.files import read_text_file
 
 CLASS_NAME = "class-name"
 _PLACE = "{}"
@@ -38,7 +38,7 @@ def class_prompt(template: str, class_name: str) -> str:
 
 def _read_templates(path: Path) -> list[str]:
     try:
-        lines = decoded(path.read_bytes()).splitlines()
+        lines = read_text_file(path).splitlines()
     except (OSError, ValueError) as error:
         raise ConfigError(f"prompts file {path} cannot be read: {error}") from error
     templates = {number: line.strip() for number, line in enumerate(lines, 1) if line.strip()}

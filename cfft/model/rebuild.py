@@ -60,11 +60,13 @@ class TeacherSource:
     """Give teachers fresh models of a run's architecture, on the CPU and in float32.
 
     `start`: the pre-trained encoder with the head that training starts from; it is copied, never
-    changed. Give it before it moves to a device or trains.
+    changed. Give it before it moves to a device or trains. `warnings`: lines for the user about
+    files that were loaded, as in WeightFile.
     """
 
     start: Classifier
     description: ModelDescription
+    warnings: list[str] = attrs.field(factory=list, init=False)
 
     def pretrained(self) -> Classifier:
         """Return a copy of the pre-trained model with the head that training starts from."""
@@ -83,4 +85,5 @@ class TeacherSource:
         require_weights_fit(self.start.weights(), file, self.description.name)
         model = self.pretrained()
         model.load_weights(file.tensors)
+        self.warnings.extend(line for line in file.warnings if line not in self.warnings)
         return model

@@ -47,11 +47,13 @@ class StoredWeights(Sequence[Weights]):
 
     `paths`: runs (their best), checkpoint folders and weight files. Of safetensors files only the
     tensor that is asked for is read. Each file is checked at its first access: raises WeightsError
-    as `read_weights` does. `used`: the positions that were accessed.
+    as `read_weights` does. `used`: the positions that were accessed. `warnings`: lines for the
+    user about files that were accessed, as in WeightFile.
     """
 
     paths: Sequence[Path]
     used: set[int] = attrs.field(factory=set, init=False)
+    warnings: list[str] = attrs.field(factory=list, init=False)
     # safetensors files that may be read lazily, as their names are those of the model
     _checked: set[Path] = attrs.field(factory=set, init=False)
 
@@ -71,7 +73,9 @@ class StoredWeights(Sequence[Weights]):
         path = find_weights(self.paths[position])
         if path in self._checked:
             return _FileWeights(path)
-        found = read_weights(path).tensors
+        file = read_weights(path)
+        self.warnings.extend(line for line in file.warnings if line not in self.warnings)
+        found = file.tensors
         if not is_safetensors(path) or found.keys() != _FileWeights(path).keys():
             return found
         self._checked.add(path)

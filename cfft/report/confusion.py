@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
+from cfft.data.folders import composed
 from cfft.errors import DataError
 from cfft.report.sources.records import OOD, ReportedModel
 from cfft.report.summary import Group
@@ -107,7 +108,7 @@ def _shared_classes(
 ) -> Sequence[str]:
     first, *others = ((model, classes.get(model.source, ())) for model in models)
     for model, names in others:
-        if tuple(names) != tuple(first[1]):
+        if [*map(composed, names)] != [*map(composed, first[1])]:
             raise DataError(
                 f"{model.source} has other classes than {first[0].source}, though both are "
                 f"'{model.group}': report them separately"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from itertools import chain
 from typing import Any
@@ -14,7 +14,7 @@ from cfft.data.consistency import every_set, inconsistencies
 from cfft.data.sets import damage
 from cfft.data.suite import EvaluationSets, ImageSet, Suite, SuiteSets
 from cfft.encoder.encoder import Capture, Classifier
-from cfft.errors import DataError
+from cfft.errors import DataError, counted
 from cfft.model.pretrained import Backbone, Pretrained
 from cfft.records import Preprocessing
 from cfft.step.interfaces import Teacher
@@ -100,10 +100,11 @@ def check_suite(who: str, suite: Suite) -> None:
     """
     evaluation = Suite.of(suite).evaluation
     measured = evaluation(0) is not None
+    shared = Suite.of(suite).shared_names
     if not measured or _can_train(suite):
-        _check_way(who, suite.open, SuiteSets)
+        _check_way(who, suite.open, SuiteSets, shared)
     if measured:
-        _check_way(f"{who}, evaluation()", evaluation, EvaluationSets)
+        _check_way(f"{who}, evaluation()", evaluation, EvaluationSets, shared)
 
 
 def _can_train(suite: Suite) -> bool:
@@ -114,14 +115,25 @@ def _can_train(suite: Suite) -> bool:
     return True
 
 
-def _check_way(who: str, opened: Callable[[int], Any], wanted: type[Opened]) -> None:
+def _check_way(
+    who: str, opened: Callable[[int], Any], wanted: type[Opened], shared: Sequence[str]
+) -> None:
     with leaves_alone(who, {}):
         sets = opened(0)
     must(isinstance(sets, wanted), f"{who} must return {wanted.__name__}")
     problem = next(chain(damage(sets), inconsistencies(sets)), None)
     must(problem is None, f"{who}: {problem}")
+    _check_shared_names(who, shared, sets.classes)
     for first, second in zip(every_set(sets), every_set(opened(0)), strict=True):
         _check_images(f"{who}, set '{first.name}'", first, second)
+
+
+def _check_shared_names(who: str, shared: Sequence[str], classes: Sequence[str]) -> None:
+    for name in shared:
+        must(shared.count(name) == 1, f"{who}: shared_names has '{name}' twice")
+        found = classes.count(name)
+        called = f"{counted(found, 'class is', 'classes are')} called '{name}'"
+        must(found > 1, f"{who}: {called}: shared_names are for names that several classes have")
 
 
 def _identities(images: ImageSet) -> list[str]:

@@ -118,6 +118,8 @@ def training_step(
     classifier = student if isinstance(student, Classifier) else student.classifier
     source = TeacherSource(classifier, description) if description else _Copies(classifier)
     step = prepare.training_step(resolved, source, classifier)
+    for line in source.warnings:
+        warnings.warn(line, stacklevel=2)
     return CounterfactualStep(step, resolved.seed)
 
 
@@ -231,6 +233,7 @@ class _Copies:
     """Give teachers copies of a student whose architecture and classes nothing says."""
 
     student: Classifier
+    warnings: tuple[str, ...] = ()
 
     def pretrained(self) -> Classifier:
         return deepcopy(self.student).to("cpu", torch.float32)

@@ -12,10 +12,11 @@ import attrs
 
 from cfft.config.run_config import Chosen, RunConfig
 from cfft.data.consistency import alike_names, every_set, one_to_a_text_tower
-from cfft.data.images import whole_of
+from cfft.data.images import passed_over_in
 from cfft.data.passed_over import spelled
 from cfft.data.suite import ImageSet, Suite
 from cfft.errors import counted, shortened_list
+from cfft.model.pretrained import Pretrained
 from cfft.plugin.params import values_of
 from cfft.runtime.progress import Plan
 from cfft.step.interfaces import COUNTERFACTUAL, MaskSelector
@@ -76,17 +77,27 @@ def _stage_warnings(stages: Mapping[str, Plan]) -> Iterator[str]:
 
 
 def _model_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
-    height, width = prepared.pretrained.preprocessing.size
     yield "model", "architecture", f"{config.architecture} ({config.backbone.name})"
     yield "model", "weights", config.model.pretrained or "the model's own"
     if prepared.pretrained.nest:
         yield "model", "taken from", prepared.pretrained.nest
-    yield "model", "images", f"{height} x {width} pixels"
+    yield "model", "images", _images_of(prepared.pretrained)
     yield "model", "head", prepared.description.head
     prompts = prepared.description.prompts
     if prompts:
         more = f" and {len(prompts) - 1} more" if len(prompts) > 1 else ""
         yield "model", "prompts", f"'{prompts[0]}'{more}"
+
+
+def _images_of(pretrained: Pretrained) -> str:
+    """Spell the size of images, and from which grid positional embeddings came to it."""
+    height, width = pretrained.preprocessing.size
+    size = f"{height} x {width} pixels"
+    if pretrained.interpolated_from is None:
+        return size
+    grids = (pretrained.interpolated_from, pretrained.encoder.grid)
+    before, after = (f"{gh}x{gw}" for gh, gw in grids)
+    return f"{size}; positional embeddings interpolated from {before} to {after}"
 
 
 def _image_facts(suite: Suite, prepared: Prepared) -> Iterator[Fact]:
@@ -100,7 +111,7 @@ def _image_facts(suite: Suite, prepared: Prepared) -> Iterator[Fact]:
     beside = Suite.of(suite).unread()
     if beside:
         yield "images", "ignored", f"{shortened_list(beside)} (not train, val, test or ood)"
-    for name, passed in _passed_over(prepared).items():
+    for name, passed in passed_over_in(every_set(prepared.sets)).items():
         yield "images", "passed over", f"{name}: {spelled(passed)}"
     if prepared.skipped:
         yield "images", "left out", f"{len(prepared.skipped)} unreadable"
@@ -123,13 +134,6 @@ def _class_sizes(sizes: list[tuple[str, int]]) -> str:
         for some in (ordered[:_EXTREMES], ordered[: -_EXTREMES - 1 : -1])
     )
     return f"fewest {few}; most {many}"
-
-
-def _passed_over(prepared: Prepared) -> dict[str, Mapping[str, int]]:
-    """Return what was passed over in each whole set, by its name."""
-    wholes = {id(whole): whole for whole in map(whole_of, every_set(prepared.sets))}
-    found = ((whole.name, ImageSet.of(whole).passed_over) for whole in wholes.values())
-    return {name: passed for name, passed in found if passed}
 
 
 def _objective_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
@@ -181,7 +185,7 @@ def _schedule(name: str, steps: Steps) -> str:
 
 
 def _warnings(config: RunConfig, prepared: Prepared) -> Iterator[str]:
-    yield from prepared.pretrained.warnings
+    yield from dict.fromkeys((*prepared.pretrained.warnings, *prepared.warnings))
     doubts = (line for images in every_set(prepared.sets) for line in ImageSet.of(images).doubts)
     yield from dict.fromkeys(doubts)
     batches, steps = prepared.batches, prepared.steps
@@ -240,7 +244,9 @@ def _data(
             for role, images in _by_role(prepared)
         ],
         "classes": [{"name": name, "n": count} for name, count in _by_class(prepared)],
-        "passed_over": {name: dict(passed) for name, passed in _passed_over(prepared).items()},
+        "passed_over": {
+            name: dict(passed) for name, passed in passed_over_in(every_set(prepared.sets)).items()
+        },
         "absent": dict(prepared.sets.absent),
         "skipped": [dict(record) for record in prepared.skipped],
         "batch": {

@@ -39,7 +39,7 @@ class Prepared:
 
     `skipped`: unreadable images that were left out. `description`: of the model that the run
     starts from and makes, with its kind of head and its prompts. `contents`: digests of the images
-    by set, as in CheckedSuite.
+    by set, as in CheckedSuite. `warnings`: lines for the user about the weight files of teachers.
     """
 
     sets: SuiteSets
@@ -49,6 +49,7 @@ class Prepared:
     steps: Steps
     pretrained: Pretrained
     description: ModelDescription
+    warnings: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -97,21 +98,28 @@ def prepare(
     empty = empty_classifier(pretrained, len(description.classes), description.normalised)
     text = text_side(config, pretrained, description.classes)
     check_text_head(config, description)
-    training_step(config, model_source(empty, description, places), text=text)
+    source = TeacherSource(empty, description)
+    training_step(config, _with_stages(source, places), text=text)
     checked = images or CheckedImages()
     readable = checked.readable(opened, config, processes, reporter)
     sets = limited(readable.sets, limit, seed)
     batches = _batches(config, sets, processes.count)
     steps = count_steps(config.training, batches.steps_per_epoch)
     skipped = tuple(image.record() for image in readable.unreadable)
-    return Prepared(sets, skipped, readable.contents, batches, steps, pretrained, description)
+    told = tuple(source.warnings)
+    return Prepared(
+        *(sets, skipped, readable.contents, batches, steps, pretrained, description, told)
+    )
 
 
 def model_source(
     start: Classifier, description: ModelDescription, places: StagePlaces | None
 ) -> ModelSource:
     """Return what gives teachers their models; `places`: where those of stages lie."""
-    source = TeacherSource(start, description)
+    return _with_stages(TeacherSource(start, description), places)
+
+
+def _with_stages(source: TeacherSource, places: StagePlaces | None) -> ModelSource:
     return source if places is None else StagedSource(source, places)
 
 

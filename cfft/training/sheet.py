@@ -96,19 +96,27 @@ def draw_sheet(outputs: StepOutputs, names: Sequence[str]) -> Figure:
     if not outputs.views:
         raise ValueError("no sheet can be drawn of a step without mask and fill")
     images = outputs.batch.images
-    columns = [SheetColumn("original", images)]
+    columns, whole = [SheetColumn("original", images)], []
     for label, view in outputs.views.items():
         selection, name = view.selection, "" if label == COUNTERFACTUAL else f"{label}: "
         if selection.scores is not None:
             columns.append(map_column(selection.scores, images, f"{name}map"))
-        columns.append(hidden_column(selection, images, f"{name}hidden"))
+        if hides_all(selection):
+            whole.append(f"{name}hidden")
+        else:
+            columns.append(hidden_column(selection, images, f"{name}hidden"))
         made = f"{name}{COUNTERFACTUAL}" if not name else label
         columns.append(counterfactual_column(view.counterfactual, made))
-    return draw_columns(columns, names)
+    return draw_columns(columns, names, whole)
 
 
-def draw_columns(columns: Sequence[SheetColumn], names: Sequence[str]) -> Figure:
-    """Draw `columns` side by side, with a row for each of `names`."""
+def draw_columns(
+    columns: Sequence[SheetColumn], names: Sequence[str], whole: Sequence[str] = ()
+) -> Figure:
+    """Draw `columns` side by side, with a row for each of `names`.
+
+    `whole`: titles of columns that are left out because they hide everything, told in a line.
+    """
     rows = len(names)
     figure = Figure(figsize=(_INCH * len(columns), _INCH * rows), layout="constrained", dpi=120)
     axes = figure.subplots(rows, len(columns), squeeze=False)
@@ -120,6 +128,8 @@ def draw_columns(columns: Sequence[SheetColumn], names: Sequence[str]) -> Figure
             axes[row, number].set_xlabel(note, fontsize=7, labelpad=2)
     for row, name in enumerate(names):
         axes[row, 0].set_ylabel(fill(name, _LETTERS), fontsize=9)
+    if whole:
+        figure.supxlabel(f"not drawn, all is hidden: {', '.join(whole)}", fontsize=7)
     return figure
 
 
@@ -127,6 +137,11 @@ def map_column(scores: Tensor, images: Tensor, title: str = "map") -> SheetColum
     """Return a map [B, gh, gw] in 0..1 in colours."""
     heat = colormaps["magma"](enlarged(scores, _size(images)).float().cpu().numpy())  # [B, H, W, 4]
     return SheetColumn(title, torch.from_numpy(heat)[..., :3].permute(0, 3, 1, 2))
+
+
+def hides_all(selection: MaskSelection) -> bool:
+    """Tell whether every patch of every image is hidden, of which nothing can be seen."""
+    return bool(selection.hidden.all())
 
 
 def hidden_column(selection: MaskSelection, images: Tensor, title: str = "hidden") -> SheetColumn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cfft
 
@@ -18,6 +18,12 @@ _SUFFIXES = frozenset({".safetensors", ".pt", ".pth", ".bin"})
 def sizes(pair: tuple[int, int]) -> str:
     """Write (H, W) as HxW."""
     return "x".join(map(str, pair))
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """Return (H, W) of a size that is one number or two."""
+    height, width = value if isinstance(value, (tuple, list)) else (value, value)
+    return int(height), int(width)
 
 
 def numbers(values: Sequence[float]) -> str:

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from cfft import ConfigError, DataError
+from cfft import ConfigError, DataError, read_text_file
 
 from .parts import PARTS
 
@@ -44,7 +44,7 @@ def named_sources(suite: str, text: str) -> dict[str, str]:
 def read_class_names(path: Path) -> tuple[str, ...]:
     """Read one class name per line, in the order of the labels; raises DataError."""
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        lines = read_text_file(path).splitlines()
     except (OSError, ValueError) as error:  # ValueError: no UTF-8
         raise DataError(f"class names {path}: {error}") from error
     names = tuple(line.strip() for line in lines if line.strip())

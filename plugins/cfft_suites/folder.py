@@ -66,6 +66,7 @@ class FolderSuite(Suite):
         _check_spelling(self.data, folders)
         if "train" not in folders:
             raise DataError(_no_train(self.data, folders))
+        _check_class_folders(self.data, "train")
         table = training_class_names(self.data / "train", names_in=self.data)
         validation = next((name for name in VALIDATION if name in folders), "val")
         places = {"val": validation, "test": "test"}
@@ -100,6 +101,8 @@ class FolderSuite(Suite):
         roots = {**test, **self._ood_roots(folders)}
         if not roots:
             raise DataError(_no_train(self.data, folders))
+        for part in test:
+            _check_class_folders(self.data, part)
         table = evaluation_class_names(tuple(roots.values()), self.data)
         found, refused = open_each(_readers(roots, table))
         return EvaluationSets(
@@ -143,6 +146,28 @@ def _check_spelling(data: Path, folders: Sequence[str]) -> None:
         raise DataError(*problems)
 
 
+def _check_class_folders(data: Path, part: str) -> None:
+    """Raise DataError for a part whose images lie in no class folders, as a list may name them."""
+    root = data / part
+    if list_subfolders(root) or not len(class_folders(data, part, (part,), only=(part,))):
+        return
+    found = _lists_of(data, part)
+    place = found or data / "labels.csv"
+    columns = "" if found else ", a file with the columns image and label"
+    raise DataError(
+        f"images lie directly in {root}: put them in {root}/CLASS/, or let a list say their "
+        f"classes: --suite lists --data {place}{columns}"
+    )
+
+
+def _lists_of(data: Path, part: str) -> Path | None:
+    """Return the file, or the folder of several, that may list a part's images, or None."""
+    beside = {*data.glob("*.csv"), *data.glob(f"{part}*.txt")}
+    if len(beside) > 1:
+        return data
+    return next(iter(beside or sorted((data / part).glob("*.csv"))), None)
+
+
 def _holds_folders(place: Path) -> bool:
     return place.is_dir() and bool(list_subfolders(place))
 
@@ -164,6 +189,8 @@ def _layout_hint(data: Path, folders: list[str]) -> str:
     inner = Counter(name for folder in there for name in list_subfolders(folder))
     if any(count > 1 for count in inner.values()):
         return f"; for one folder per domain say --suite domains --id {folders[0]}"
+    if not inner and (found := _lists_of(data, "train")):
+        return f"; for classes in a list say --suite lists --data {found}"
     if folders and not inner:
         return f"; if {folders[0]} is a class, move the class folders into {data}/train"
     return ""

@@ -116,6 +116,20 @@ def test_labels_may_be_numbers_that_a_file_names(tmp_path: Path) -> None:
         HfSuite(data=data, label_column="animal").open(0)
 
 
+@pytest.mark.parametrize("words", [{"dataset": "~/photo"}, {"data": Path("photo")}])
+def test_the_home_directory_may_be_written_as_in_a_shell(
+    data: Path, monkeypatch: pytest.MonkeyPatch, words: dict[str, Any]
+) -> None:
+    """A file says it so; on the command line it is replaced before."""
+    monkeypatch.setenv("HOME", str(data.parent))
+    monkeypatch.chdir(data.parent)
+
+    sets = HfSuite(test_split="held", ood="pencil=~/sketch:drawn", **words).open(0)
+
+    assert len(sets.test) == 4
+    assert [(each.name, len(each)) for each in sets.ood] == [("pencil", 3)]
+
+
 def test_a_folder_of_image_files_is_read_too(tmp_path: Path) -> None:
     for folder in ("train/cat", "train/dog", "test/cat", "test/dog"):
         (tmp_path / folder).mkdir(parents=True)

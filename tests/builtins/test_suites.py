@@ -8,6 +8,7 @@ from PIL import Image
 from cfft import ConfigError, DataError, ImageSet, Suite
 from cfft.data.consistency import every_set
 from cfft.data.sets import evaluation_sets, training_sets
+from cfft.data.verification.verify import verify
 from cfft_suites.domains.suite import DomainsSuite
 from cfft_suites.folder import FolderSuite
 
@@ -187,6 +188,51 @@ def test_images_without_class_folders_are_found_to_lie_so(tmp_path: Path) -> Non
 
     with pytest.raises(DataError, match=r"images lie directly in (\S*/train): put .* \1/CLASS/"):
         training_sets(FolderSuite(data=tmp_path), 0)
+
+
+@pytest.mark.parametrize(
+    ("lists", "shown"),
+    [
+        (("labels.csv",), "labels.csv"),
+        (("train.txt",), "train.txt"),
+        (("train.csv", "val.csv"), ""),
+        (("train/train.csv",), "train/train.csv"),
+        ((), "labels.csv, a file with the columns image and label"),
+    ],
+)
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_flat_files_are_referred_to_the_suite_of_lists(
+    tmp_path: Path, part: str, lists: tuple[str, ...], shown: str
+) -> None:
+    paint(tmp_path / part)
+    for name in lists:
+        (tmp_path / name.replace("train", part)).touch()
+
+    with pytest.raises(DataError) as raised:
+        evaluation_sets(FolderSuite(data=tmp_path), 0)
+
+    place = f"{tmp_path}/{shown.replace('train', part)}".removesuffix("/")
+    root = tmp_path / part
+    assert str(raised.value) == (
+        f"images lie directly in {root}: put them in {root}/CLASS/, or let a list say their "
+        f"classes: --suite lists --data {place}"
+    )
+
+
+def test_images_beside_a_list_are_referred_to_the_suite_of_lists(tmp_path: Path) -> None:
+    paint(tmp_path / "images")
+    (tmp_path / "labels.csv").touch()
+
+    with pytest.raises(DataError, match=r"no folder 'train'.*--suite lists --data \S*/labels.csv"):
+        training_sets(FolderSuite(data=tmp_path), 0)
+
+
+def test_verify_refers_flat_files_to_the_suite_of_lists(tmp_path: Path) -> None:
+    paint(tmp_path / "train")
+
+    (problem,) = verify(FolderSuite(data=tmp_path), 0).problems
+
+    assert "--suite lists --data" in problem
 
 
 @pytest.mark.parametrize("suite", [FolderSuite, DomainsSuite])

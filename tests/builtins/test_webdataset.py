@@ -336,6 +336,17 @@ def test_extensions_may_be_asked_for_in_upper_case(data: Path, values: dict) -> 
     assert len(suite(data, **values).open(0).test) == 4
 
 
+def test_the_home_directory_may_be_written_as_in_a_shell(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(data))
+    places = {"train_tars": "~/train-{0..1}.tar", "test_tars": "~/test/0.tar"}
+
+    sets = suite(data, ood="snow=~/snow/0.tar", data=None, **places).open(0)
+
+    assert [len(images) for images in (sets.test, *sets.ood)] == [4, 2]
+
+
 def test_names_with_dots_are_told_in_one_short_line(data: Path) -> None:
     with tarfile.open(data / "dots.tar", "w") as tar:
         for number in range(3000):

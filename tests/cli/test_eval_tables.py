@@ -71,6 +71,14 @@ def test_one_model_is_shown_with_every_score() -> None:
     assert row(text, "OOD average")[:3] == ["OOD average", "50.0", "40.0 to 60.0"]
 
 
+def test_what_was_passed_over_in_the_images_is_told() -> None:
+    passed = {"art_painting": {".heic": 9, "system: @eaDir": 2}}
+
+    text = shown(record(model("seed0"), passed_over=passed))
+
+    assert "passed over in art_painting: 9 .heic, 2 system: @eaDir" in text.splitlines()
+
+
 def test_models_stand_side_by_side_under_numbers() -> None:
     text = shown(record(model("seed0"), model("seed1", 0.6)))
 

@@ -141,6 +141,20 @@ def test_an_interrupted_run_ends_with_130_and_says_how_to_go_on(
     assert capsys.readouterr().err == "go on with: cfft run --resume --out RUN\n"
 
 
+def test_a_lack_of_memory_is_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    class OutOfMemoryError(RuntimeError):
+        """As torch has it, which is not imported here."""
+
+    said = "CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 1 GiB"
+
+    assert fails_with(OutOfMemoryError(said)) == 2
+    assert capsys.readouterr().err == (
+        "error: out of memory (CUDA out of memory): lower --batch-size, for cfft run "
+        "--micro-batch, for cfft eval --models-at-once\n"
+    )
+    assert fails_with(MemoryError()) == 2
+
+
 def test_ctrl_c_anywhere_else_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
     assert fails_with(KeyboardInterrupt()) == 130
     assert capsys.readouterr().err == "interrupted\n"

@@ -33,6 +33,7 @@ BUILT_IN = [
 OF_THE_EXAMPLE = {"--mask.checker.period"}
 COMMAND_LINE = re.compile(r"(?:^ {4}|`)cfft ([^`\n]+)", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#\s]+)")
+HEADING = re.compile(r"\]\(([^)#\s]*)#([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PARSERS = {"json": json.loads, "toml": tomllib.loads, "python": ast.parse}
 
@@ -42,6 +43,15 @@ def links():
         (page, target)
         for page in PAGES
         for target in LINK.findall(page.read_text("utf-8"))
+        if "://" not in target
+    ]
+
+
+def headings():
+    return [
+        (str(page.relative_to(ROOT)), target, heading)
+        for page in PAGES
+        for target, heading in HEADING.findall(page.read_text("utf-8"))
         if "://" not in target
     ]
 
@@ -86,6 +96,14 @@ def test_every_relative_link_leads_somewhere(page, target):
     assert (page.parent / target).exists()
 
 
+@pytest.mark.parametrize(("page", "target", "heading"), headings(), ids=str)
+def test_every_link_to_a_heading_finds_it(page, target, heading):
+    text = (ROOT / page).parent.joinpath(target) if target else ROOT / page
+    titles = re.findall(r"^#+ (.+)$", text.read_text("utf-8"), re.MULTILINE)
+
+    assert heading in [re.sub(r"[^\w -]", "", t.lower()).replace(" ", "-") for t in titles]
+
+
 @pytest.mark.parametrize(("language", "text"), blocks())
 def test_every_fenced_example_parses(language, text):
     PARSERS[language](text)
@@ -112,6 +130,41 @@ def test_the_architecture_names_every_module_of_the_core():
     modules = {path.name for path in ROOT.glob("cfft/*.py") if not path.name.startswith("__")}
 
     assert {name for name in modules if name not in page} == set()
+
+
+SAID = re.compile(r"^ {4}(?:error: |warning: |cannot be read: \S+ )(.+)$", re.MULTILINE)
+TROUBLES = SAID.findall((ROOT / "docs" / "troubleshooting.md").read_text("utf-8"))
+
+
+def constant_parts(node):
+    """Return the texts in a string of the code that are the same in every message."""
+    values = node.values if isinstance(node, ast.JoinedStr) else [node]
+    return [v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str)]
+
+
+@pytest.fixture(scope="module")
+def messages():
+    """Return the strings of the code as patterns with the length of what never varies."""
+    trees = [
+        ast.parse(path.read_text("utf-8"))
+        for room in ("cfft", "plugins")
+        for path in (ROOT / room).rglob("*.py")
+    ]
+    strings = [
+        constant_parts(node)
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.JoinedStr, ast.Constant))
+    ]
+    long = [parts for parts in strings if len("".join(parts)) >= 20]
+    return [(len("".join(p)), re.compile(".+?".join(map(re.escape, p)))) for p in long]
+
+
+@pytest.mark.parametrize("line", TROUBLES)
+def test_every_message_of_the_page_on_troubles_is_one_of_the_code(line, messages):
+    found = [said for said, pattern in messages if pattern.search(line)]
+
+    assert max(found, default=0) >= len(line) / 4
 
 
 COMPOSED = FENCE.findall((ROOT / "docs" / "compose.md").read_text("utf-8"))

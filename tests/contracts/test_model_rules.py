@@ -57,6 +57,22 @@ def test_a_suite_that_breaks_a_rule_is_told_which(of_test, says: str):
         check_strategy(suite_of(**of_test))
 
 
+@pytest.mark.parametrize(
+    ("shared", "says"),
+    [
+        (("missile",), "0 classes are called 'missile': shared_names are for"),
+        (("cat",), "1 class is called 'cat': shared_names are for names that several classes have"),
+        (("cat", "cat"), "shared_names has 'cat' twice"),
+    ],
+)
+def test_names_that_classes_share_are_names_of_several(shared: tuple[str, ...], says: str):
+    strategy = suite_of()
+    strategy.shared_names = shared
+
+    with pytest.raises(AssertionError, match=says):
+        check_strategy(strategy)
+
+
 def measured_alone(test: Images):
     def refuse(self, seed):
         raise cfft.DataError("there is nothing to train on")

@@ -31,6 +31,37 @@ def test_a_pattern_gives_runs_and_weight_files_and_nothing_else(files: Path) -> 
     assert [model.run is not None for model in found] == [True, True, False]
 
 
+def test_a_nest_behind_a_pattern_is_that_of_each_weight_file(files: Path) -> None:
+    (files / "other.pt").touch()
+
+    found = find_models([f"{files}/*:ema", f"{files}/soup.pt:ema"])
+
+    assert [model.path.name for model in found] == ["other.pt:ema", "soup.pt:ema"]
+    assert [model.text for model in found] == [f"{files}/other.pt:ema", f"{files}/soup.pt:ema"]
+    assert labels(found) == ["other.pt:ema", "soup.pt:ema"]
+
+
+@pytest.mark.parametrize("name", ["s[ou]*.pt:ema", "soup.pt:ema"])
+def test_a_file_with_a_nest_may_lie_in_the_home_directory(
+    name: str, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(files))
+
+    assert [model.path for model in find_models([f"~/{name}"])] == [files / "soup.pt:ema"]
+
+
+def test_a_file_whose_name_has_a_colon_is_no_nest(files: Path) -> None:
+    (files / "soup:ema.pt").touch()
+
+    assert [model.path.name for model in find_models([f"{files}/*p:ema.pt"])] == ["soup:ema.pt"]
+
+
+@pytest.mark.parametrize("name", ["no*.pt:ema", "seed0:ema", "*.txt:ema", "soup.pt:"])
+def test_a_nest_of_no_weight_file_is_named(name: str, files: Path) -> None:
+    with pytest.raises(ConfigError, match=r"not found: give a run directory"):
+        find_models([f"{files}/{name}"])
+
+
 def test_what_a_pattern_gives_is_called_by_its_own_path(files: Path) -> None:
     found = find_models([f"{files}/seed*"])
 

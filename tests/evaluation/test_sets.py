@@ -84,6 +84,21 @@ def test_folders_that_belong_to_no_set_are_told() -> None:
     ]
 
 
+def test_what_was_passed_over_in_a_set_is_kept_and_its_doubts_are_told() -> None:
+    @attrs.frozen(eq=False)
+    class Halved(Images):
+        passed_over: Mapping[str, int] = attrs.field(factory=lambda: {".heic": 9})
+        doubts: tuple[str, ...] = ("set 'art': 9 files with suffix .heic are passed over",)
+
+    suite = Measuring(
+        lambda seed: EvaluationSets(("x", "y"), Images("test", f"{seed}"), (Halved("art"),))
+    )
+    view = open_suite(suite, [0, 1])
+
+    assert view.passed_over == {"art": {".heic": 9}}
+    assert list(unmeasured(suite, view)) == list(Halved("art").doubts)
+
+
 def test_a_suite_without_any_of_its_sets_says_what_was_looked_for() -> None:
     nothing = EvaluationSets(("x", "y"), None, absent={"art": "looked for art/"})
 

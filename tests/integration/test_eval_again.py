@@ -177,6 +177,21 @@ def test_evaluations_of_other_images_are_not_put_side_by_side(
     assert "measured on different images (suite.split: [70.0, 10.0, 20.0] ->" in ended.err
 
 
+def test_evaluations_whose_classes_have_their_accents_apart_are_put_side_by_side(
+    runs: Path, evaluate: Evaluate, tmp_path: Path
+) -> None:
+    record = evaluate(runs / "seed0")
+    for place, name in (("A", "caf\u00e9"), ("B", "cafe\u0301")):
+        shutil.copytree(tmp_path / "EVAL", tmp_path / place)
+        said = {**record, "classes": [name, *record["classes"][1:]], "passed_over": {place: {}}}
+        (tmp_path / place / "evaluation.json").write_text(json.dumps(said))
+
+    both = evaluate("--from-predictions", tmp_path / "A", tmp_path / "B", out=tmp_path / "AGAIN")
+
+    assert len(both["models"]) == 2
+    assert list(both["passed_over"]) == ["A", "B"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -278,6 +278,28 @@ def test_an_evaluation_says_which_weights_of_a_checkpoint_it_took(
     )
 
 
+def test_the_averages_of_a_pattern_of_checkpoints_are_measured(
+    runs: Path, world: Path, clip: tuple[Path, Path], evaluate: Evaluate, tmp_path: Path
+) -> None:
+    wise_ft_weights(runs, tmp_path / "wise.pt")
+    raw = torch.load(tmp_path / "wise.pt", weights_only=True)["state_dict"]
+    zeros = {key: torch.zeros_like(tensor) for key, tensor in raw.items()}
+    for epoch in (1, 2):
+        content = {"state_dict": zeros, "state_dict_ema": raw}
+        torch.save(content, tmp_path / f"epoch_{epoch}.pt")
+    suite = ("--suite", "domains", "--data", world, "--id", "sunny")
+    model = ("--model", clip[0], "--backbone.open_clip.quick-gelu", "false")
+
+    record = evaluate(f"{tmp_path}/epoch_*.pt:state_dict_ema", *suite, *model)
+
+    names = [f"epoch_{epoch}.pt:state_dict_ema" for epoch in (1, 2)]
+    expected = logits(runs / "seed0" / "predictions", "dark")
+    assert [each["model"] for each in record["models"]] == names
+    for each in record["models"]:
+        kept = tmp_path / "EVAL" / each["predictions"]
+        np.testing.assert_allclose(logits(kept, "dark"), expected, atol=1e-4)
+
+
 @pytest.mark.parametrize("nest", ["", ":ema"])
 def test_a_pre_trained_file_says_which_of_its_weights_it_took(
     nest: str, world: Path, clip: tuple[Path, Path], cfft_command: Command, tmp_path: Path

@@ -333,6 +333,79 @@ def test_heads_that_started_from_probes_of_their_own_are_warned_of(
 
 
 @pytest.fixture
+def nests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write raw and averaged weights, 0 and 1 or 3, into checkpoints of training."""
+    monkeypatch.chdir(tmp_path)
+    for number, value in ((1, 1.0), (2, 3.0)):
+        content = {"state_dict": weights(0.0), "state_dict_ema": weights(value)}
+        torch.save(content, tmp_path / f"epoch_{number}.pt")
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        ("epoch_1.pt:state_dict_ema", "epoch_2.pt:state_dict_ema"),
+        ("epoch_*.pt:state_dict_ema",),
+        ("./epoch_[12].pt:state_dict_ema",),
+    ],
+)
+def test_the_averaged_weights_of_checkpoints_are_merged(
+    nests: None, cfft_command: Command, models: tuple[str, ...]
+) -> None:
+    ended = cfft_command("merge", "uniform-soup", *models, "--out", "soup.safetensors")
+
+    assert (ended.code, ended.out, ended.err) == (0, "wrote soup.safetensors\n", "")
+    torch.testing.assert_close(load_file("soup.safetensors"), weights(2.0))
+
+
+def test_a_merge_says_once_which_weights_of_a_checkpoint_it_took(
+    nests: None, cfft_command: Command
+) -> None:
+    models = ("epoch_1.pt", "epoch_2.pt:state_dict_ema")
+
+    ended = cfft_command("merge", "uniform-soup", *models, "--out", "soup.safetensors")
+
+    assert ended.code == 0
+    assert ended.err.count("takes the weights 'state_dict'; others lie beside them") == 1
+    assert "epoch_1.pt:state_dict_ema would take those" in " ".join(ended.err.split())
+    torch.testing.assert_close(load_file("soup.safetensors"), weights(1.5))
+
+
+def test_a_start_says_which_of_its_weights_were_taken(nests: None, cfft_command: Command) -> None:
+    models = ("epoch_1.pt", "epoch_2.pt:state_dict_ema")
+
+    ended = cfft_command("merge", "wise", *models, "--out", "mean.safetensors")
+
+    assert "epoch_1.pt: takes the weights 'state_dict'" in ended.err
+    torch.testing.assert_close(load_file("mean.safetensors"), weights(1.5))
+
+
+def test_tensors_under_a_prefix_of_a_safetensors_file_are_merged(
+    cfft_command: Command, files: tuple[str, str], tmp_path: Path
+) -> None:
+    under = {f"teacher.{key}": tensor for key, tensor in weights(5.0).items()}
+    save_file({**under, "student.w": torch.zeros(1)}, tmp_path / "both.safetensors")
+    models = (files[0], f"{tmp_path}/bo*.safetensors:teacher")
+
+    ended = cfft_command("merge", "uniform-soup", *models, "--out", str(tmp_path / "s.safetensors"))
+
+    assert ended.code == 0
+    torch.testing.assert_close(load_file(tmp_path / "s.safetensors"), weights(3.0))
+
+
+def test_a_nest_that_one_of_the_files_lacks_is_named_in_one_line(
+    nests: None, cfft_command: Command
+) -> None:
+    torch.save({"state_dict": weights(1.0)}, "epoch_3.pt")
+
+    ended = cfft_command("merge", "uniform-soup", "epoch_*.pt:state_dict_ema", "--out", "soup.pt")
+
+    assert ended.code == 2
+    assert ended.err.count("\n") == 1
+    assert "epoch_3.pt: unknown nest 'state_dict_ema'" in ended.err
+
+
+@pytest.fixture
 def merged(cfft_command: Command, tmp_path: Path) -> Command:
     """Return `merged(*words)`, which returns the record of a merge that must succeed."""
 

@@ -109,6 +109,22 @@ def test_names_that_are_no_utf_8_are_written_as_they_are(
     assert (tmp_path / "labels.csv").read_bytes() == shown
 
 
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_what_was_passed_over_in_a_folder_is_told_on_stderr(
+    cfft_command: Command, stored: Path, world: Path, tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    shutil.copytree(world / "dark" / "red", tmp_path / "red")
+    (tmp_path / "red" / "a.heic").touch()
+    (tmp_path / "red" / "@eaDir").mkdir()
+    words = ("predict", str(stored), str(tmp_path / "red"), "--workers", "0")
+
+    ended = cfft_command(*words, *more)
+
+    said = f"passed over in {tmp_path / 'red'}: 1 .heic, 1 system: @eaDir"
+    assert (ended.code, ended.err.splitlines()[0]) == (0, said)
+    assert "passed over" not in ended.out
+
+
 def test_json_is_the_format_of_json_lines(cfft_command: Command, stored: Path, world: Path) -> None:
     words = ("predict", str(stored), str(world / "dark" / "red"), "--workers", "0")
 

@@ -155,6 +155,21 @@ def test_the_plan_tells_the_sizes_of_classes_and_what_is_passed_over(
     assert list(plan["passed_over"].values()) == [{".heic": 1}]
 
 
+def test_of_many_classes_the_plan_tells_the_extremes(
+    cfft_command: Command, clip: tuple[Path, Path]
+) -> None:
+    for name, images in zip("abcdefghijklm", [10] * 11 + [20, 30], strict=True):
+        Path("many", "train", name).mkdir(parents=True)
+        for number in range(images):
+            Image.new("RGB", (4, 4), (ord(name), number, 0)).save(f"many/train/{name}/{number}.png")
+    config, weights = map(str, clip)
+    words = ("--suite", "folder", "--data", "many", "--model", config, "--pretrained", weights)
+
+    shown = " ".join(cfft_command("run", *words, "--dry-run").out.split())
+
+    assert "classes fewest a 7, b 7, c 7; most m 21, l 14, k 7" in shown
+
+
 def test_results_record_the_sets_that_are_absent(
     cfft_command: Command, ten_classes: list[str]
 ) -> None:
@@ -252,3 +267,42 @@ def test_the_plan_says_which_weights_of_a_checkpoint_were_taken(
     assert "others lie beside them: state_dict_ema" in " ".join(usual.err.split())
     assert plan["config"]["model"]["pretrained"] == f"{Path('two.pt').resolve()}:state_dict_ema"
     assert not any("beside" in warning for warning in plan["warnings"])
+
+
+@pytest.fixture
+def teachers(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write a run's weights beside others into a checkpoint of training, at home."""
+    monkeypatch.setenv("HOME", str(Path.cwd()))
+    trained = load_file(runs / "seed0" / "checkpoints" / "best" / "weights.safetensors")
+    zeros = {key: torch.zeros_like(tensor) for key, tensor in trained.items()}
+    torch.save({"state_dict": zeros, "ema": trained}, "last.pt")
+
+
+@pytest.mark.parametrize(
+    ("teacher", "told"),
+    [("last.pt", True), ("last.pt:ema", False), ("~/last.pt:ema", False), ("./last.pt:ema", False)],
+)
+def test_a_teacher_may_be_one_of_several_sets_of_weights_in_a_checkpoint(
+    teachers: None, cfft_command: Command, words: list[str], teacher: str, told: bool
+) -> None:
+    own = ("--loss", "feature-mse", "--teacher", "checkpoint", "--teacher.checkpoint.path", teacher)
+    follows = ("--loss.feature-mse.teacher", "checkpoint")
+
+    ended = cfft_command("run", *words, *own, *follows, "--dry-run", "--json")
+
+    plan = json.loads(ended.out)
+    nest = teacher.rpartition("/")[2].removeprefix("last.pt")
+    assert plan["config"]["teacher"][0]["path"] == f"{Path.cwd() / 'last.pt'}{nest}"
+    assert any("takes the weights 'state_dict'" in line for line in plan["warnings"]) is told
+
+
+def test_a_teacher_that_its_checkpoint_does_not_hold_is_named_in_one_line(
+    teachers: None, cfft_command: Command, words: list[str]
+) -> None:
+    own = ("--loss", "feature-mse", "--teacher", "wise", "--loss.feature-mse.teacher", "wise")
+
+    ended = cfft_command("run", *words, *own, "--teacher.wise.fine-tuned", "last.pt:average")
+
+    assert ended.code == 2
+    assert ended.err.count("\n") == 1
+    assert "last.pt: unknown nest 'average'" in ended.err

@@ -88,6 +88,36 @@ def test_a_sheet_shows_dropped_patches_in_grey_and_leaves_the_others():
     torch.testing.assert_close(counterfactual[:, :, width:], original[:, :, width:])
 
 
+@cfft.mask("whole")
+class Whole:
+    """Hide every patch."""
+
+    def select(self, batch, view):
+        hidden = torch.ones(len(batch.images), *view.grid, dtype=torch.bool)
+        return cfft.MaskSelection(hidden, None, hidden[0].numel())
+
+
+def test_a_sheet_has_no_column_of_images_that_are_hidden_as_a_whole():
+    views = {"counterfactual": View(Whole(), Neighbour(), Flat())}
+    step = TrainingStep(tiny_classifier(), CrossEntropy(), {"length": Length()}, {}, views)
+
+    figure = draw_sheet(step.outputs(tiny_batch(), sheet_draws(0)), NAMES)
+
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["original", "counterfactual"]
+    assert figure.get_supxlabel() == "not drawn, all is hidden: hidden"
+
+
+def test_a_preview_has_no_column_of_a_mask_that_hides_everything():
+    masks = (Whole(), FirstColumn())
+
+    figure = preview([combination(Flat(), mask, Neighbour()) for mask in masks])
+
+    assert titles(figure, 5) == [
+        *("original", "cam flat", "fill neighbour", "mask first-column", "fill neighbour"),
+    ]
+    assert figure.get_supxlabel() == "not drawn, all is hidden: mask whole"
+
+
 def test_a_step_without_mask_and_fill_has_no_sheet():
     step = TrainingStep(tiny_classifier(), CrossEntropy(), {}, {}, {})
     outputs = step.outputs(tiny_batch(), sheet_draws(0))

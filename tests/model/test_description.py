@@ -77,6 +77,20 @@ def test_a_model_is_found_in_a_run_a_checkpoint_or_a_file(
     assert_close(loaded.weights(), trained.weights())
 
 
+@pytest.mark.parametrize(("nest", "bias", "told"), [(":ema", 7.0, 0), ("", 0.0, 1)])
+def test_a_teacher_says_which_weights_of_a_checkpoint_it_is(
+    nest: str, bias: float, told: int, models: TeacherSource, tmp_path: Path
+) -> None:
+    raw = models.pretrained().weights()
+    average = {**raw, "head.bias": torch.full((2,), 7.0)}
+    torch.save({"state_dict": raw, "ema": average}, tmp_path / "last.pt")
+
+    loaded = [models.load(Path(f"{tmp_path}/last.pt{nest}")) for _ in range(2)]
+
+    assert_close(loaded[0].head.bias.detach(), torch.full((2,), bias))
+    assert [line.count("last.pt:ema would take") for line in models.warnings] == [1] * told
+
+
 def test_a_description_survives_the_way_through_json(models: TeacherSource, tmp_path: Path) -> None:
     folder = _store(tmp_path / "stored", models.pretrained(), models.description)
 

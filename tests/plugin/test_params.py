@@ -46,6 +46,7 @@ def build(**values: Any) -> Sample:
         ("on", "False", False),
         ("size", "large", "large"),
         ("file", "a b/c.txt", Path("a b/c.txt")),
+        ("file", "~/c.txt", Path.home() / "c.txt"),
         ("file", "none", None),
         ("limit", "None", None),
         ("limit", "7", 7),

@@ -94,6 +94,15 @@ def test_sets_of_one_name_and_other_classes_are_not_put_side_by_side(
         collect(list(map(str, paths)), [])
 
 
+def test_classes_may_be_spelt_with_their_accents_apart(
+    write_evaluation: Write,
+) -> None:
+    one = write_evaluation("one", classes=["caf\u00e9", "dog", "eel"])
+    other = write_evaluation("other", classes=["cafe\u0301", "dog", "eel"])
+
+    assert len(collect([str(one), str(other)], []).classes) > 1
+
+
 def test_sets_of_another_suite_are_not_put_side_by_side(write_run: Write) -> None:
     run = write_run("a", (0.8, 0.7, 0.6), suite=SUITE)
     other = write_run("b", (0.8, 0.7, 0.6), suite={**SUITE, "use": "other"})

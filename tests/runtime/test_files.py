@@ -8,11 +8,34 @@ from pathlib import Path
 import pytest
 
 from cfft.errors import ConfigError
-from cfft.runtime.files import appearing, first_free, numbered, replacing, reserved, with_home
+from cfft.runtime.files import (
+    appearing,
+    first_free,
+    numbered,
+    read_text_file,
+    replacing,
+    reserved,
+    with_home,
+)
 
 
 def fill(folder: Path, text: str) -> None:
     (folder / "file.txt").write_text(text)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_text_is_read_with_and_without_a_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.txt").write_text("caf\u00e9", encoding)
+
+    assert read_text_file(tmp_path / "a.txt") == "caf\u00e9"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-16-le"])
+def test_text_in_utf_16_is_said_to_be_so(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.txt").write_bytes("\ufeff".encode(encoding) + "cat".encode(encoding))
+
+    with pytest.raises(ValueError, match=r"^is UTF-16: save it as UTF-8$"):
+        read_text_file(tmp_path / "a.txt")
 
 
 def test_of_numbered_names_the_first_has_no_number() -> None:

@@ -86,11 +86,11 @@ def predict(
     with starting():
         from cfft.evaluation import predict as prediction  # torch comes with it
         from cfft.evaluation.models.load import load
-    paths = prediction.find_images(images)
-    stored = load(model, Registry.installed())
-    classes = stored.classes
-    prediction.check_top(top, classes)
     with reporting(as_json=False) as watcher:
+        paths = prediction.find_images(images, watcher)
+        stored = load(model, Registry.installed())
+        classes = stored.classes
+        prediction.check_top(top, classes)
         found = prediction.predict(
             stored, paths, batch_size, workers, precision, watcher, skip_unreadable
         )

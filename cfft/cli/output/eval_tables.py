@@ -11,6 +11,7 @@ from rich.text import Text
 
 from cfft.cli.output.consoles import print_whole, table
 from cfft.cli.output.numbers import interval, percent, points, spread
+from cfft.data.passed_over import spelled
 from cfft.errors import counted
 
 if TYPE_CHECKING:  # torch comes with them
@@ -149,6 +150,8 @@ def _remarks(results: EvaluationResults) -> Iterator[str]:
         yield f"no OOD average of {label}: it was not measured on {', '.join(lacking)}"
     for name, why in results.absent.items():
         yield f"not measured: {name} ({why})"
+    for name, passed in results.passed_over.items():
+        yield f"passed over in {name}: {spelled(passed)}"
     if results.skipped:
         skipped = counted(len(results.skipped), "unreadable image")
         yield f"left out: {skipped}, listed in evaluation.json"

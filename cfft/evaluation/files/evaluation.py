@@ -117,6 +117,7 @@ class EvaluationResults:
     label_space: LabelSpace = "subset"
     classes: tuple[str, ...] = ()
     absent: Mapping[str, str] = attrs.field(factory=dict)
+    passed_over: Mapping[str, Mapping[str, int]] = attrs.field(factory=dict)
     skipped: tuple[Mapping[str, str], ...] = ()
     precision: str | None = None
     device: str | None = None

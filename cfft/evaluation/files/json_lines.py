@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from cfft.errors import DataError
+from cfft.runtime.files import read_text_file
 
 
 @attrs.frozen
@@ -27,7 +28,7 @@ def read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     Raises DataError with the number of the first line that is no object.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = read_text_file(path).splitlines()
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise DataError(f"{path}: cannot be read: {why}") from error

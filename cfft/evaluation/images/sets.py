@@ -8,6 +8,7 @@ import attrs
 
 from cfft.data.check import Unreadable, find_unreadable, readable, stored
 from cfft.data.fingerprint import set_fingerprint
+from cfft.data.images import passed_over_in
 from cfft.data.sets import evaluation_sets
 from cfft.data.suite import ImageSet, Suite
 from cfft.errors import DataError, shortened_list
@@ -38,6 +39,12 @@ class SuiteView:
     sets: tuple[MeasuredImages, ...]
     absent: Mapping[str, str]
     skipped: tuple[Unreadable, ...] = ()
+
+    @property
+    def passed_over(self) -> Mapping[str, Mapping[str, int]]:
+        """What was left out among the images of each set, by reason; see ImageSet."""
+        found = passed_over_in(each.images for each in self.sets)
+        return {name: dict(passed) for name, passed in found.items()}
 
     def of(self, seed: Seed) -> list[MeasuredImages]:
         """Return the sets that a model of this seed is measured on, the ID set first."""
@@ -72,7 +79,7 @@ def open_suite(suite: Suite, seeds: Sequence[Seed]) -> SuiteView:
 
 
 def unmeasured(suite: Suite, view: SuiteView) -> Iterator[str]:
-    """Name sets with fewer images than were published, and folders that are ignored."""
+    """Name sets with fewer images than were published, doubts of sets, and ignored folders."""
     expected = Suite.of(suite).expected()
     for images in (each.images for each in view.sets):
         published = expected.get(images.name)
@@ -81,6 +88,8 @@ def unmeasured(suite: Suite, view: SuiteView) -> Iterator[str]:
                 f"set '{images.name}' has {len(images):,} of {published.images:,} images; "
                 "cfft data verify lists the missing ones"
             )
+    doubts = (line for each in view.sets for line in ImageSet.of(each.images).doubts)
+    yield from dict.fromkeys(doubts)
     beside = Suite.of(suite).unread()
     if beside:
         yield f"ignored folders (not train, val, test or ood): {shortened_list(beside)}"

@@ -21,6 +21,7 @@ from cfft.evaluation.masks.segmentations import (
     matched,
     shared_file,
 )
+from cfft.runtime.files import read_text_file
 
 Entry = Mapping[str, Any]
 _NEEDED = {
@@ -71,7 +72,7 @@ def coco_segmentations(image_set: ImageSet, file: Path, classes: Sequence[str]) 
 
 def _content(file: Path) -> Mapping[str, Any]:
     try:
-        content = json.loads(file.read_text("utf-8"))
+        content = json.loads(read_text_file(file))
     except (OSError, ValueError) as error:
         raise DataError(f"--masks {file}: cannot be read as JSON: {error}") from error
     if not isinstance(content, dict):

@@ -68,6 +68,8 @@ class _Merging:
             self._measure_members()
         point = self._best() if is_path else self.planned.points[0]
         weights = self.merged(point, self.score.unrecorded() if is_path else self.score)
+        for line in self.tuned.warnings:
+            self.reporter.warned(line)
         self._warn_of_unused()
         record = self._record(point, self._taken(point, weights, is_measured=is_measured))
         write_model(self.planned.out, weights, self.members)

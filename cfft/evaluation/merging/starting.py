@@ -34,7 +34,11 @@ def starting_weights(
     if members.start is None:
         return members.weights[0]
     if members.start.path is not None:
-        return StoredWeights([members.start.path])[0]
+        stored = StoredWeights([members.start.path])
+        found = stored[0]
+        for line in stored.warnings:
+            reporter.warned(line)
+        return found
     assert members.run is not None, "find_members asks for a run beside the word"
     return _before(members.run, registry, settings, reporter).classifier.weights()
 

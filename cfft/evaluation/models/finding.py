@@ -146,8 +146,9 @@ def _find(text: str) -> Iterator[ModelRef]:
     if text in STARTS:
         yield ModelRef(text, None)
         return
-    if split_nest(text)[1]:
-        yield ModelRef(text, Path(text))
+    nested = _nested(text)
+    if nested:
+        yield from (ModelRef(str(path), path) for path in nested)
         return
     paths = matching(text, _WANTED)
     models = paths if user_path(text).exists() else [path for path in paths if _is_model(path)]
@@ -156,6 +157,17 @@ def _find(text: str) -> Iterator[ModelRef]:
     for path in models:
         find_weights(path)
         yield ModelRef(str(path), path)
+
+
+def _nested(text: str) -> list[Path]:
+    """Return what `FILE:NEST` or `PATTERN:NEST` names, sorted; nothing where it is neither."""
+    if split_nest(user_path(text))[1]:
+        return [user_path(text)]
+    pattern, colon, nest = text.rpartition(":")
+    if not (colon and nest) or "/" in nest or paths_called(text):
+        return []
+    files = (path for path in paths_called(pattern) if path.is_file() and _is_model(path))
+    return [path.with_name(f"{path.name}:{nest}") for path in files]
 
 
 def _is_model(path: Path) -> bool:

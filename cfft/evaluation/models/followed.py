@@ -38,6 +38,8 @@ def followed_teachers(
     start = starting_model(configs[0], classes, accelerator, reporter)
     source = TeacherSource(start.classifier, start.description)
     teachers = {label: chosen[label].strategy.load(source) for label in labels}
+    for line in source.warnings:
+        reporter.warned(line)
     return {
         label: FrozenTeacher(model.to(accelerator.device), _NOTHING, _NOTHING)
         for label, model in teachers.items()

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cfft.config.run_config import RunConfig
 from cfft.encoder.encoder import Classifier
+from cfft.encoder.fit import differ_in_one
 from cfft.errors import ConfigError, WeightsError
 from cfft.model.description import describe
 from cfft.model.rebuild import empty_classifier
@@ -67,10 +68,23 @@ def load_foreign(
             )
     require_same_model(file, pretrained.identity)
     classifier: Classifier = empty_classifier(pretrained, outputs, pretrained.normalised)
+    if differ_in_one(classifier.weights(), tensors):
+        tensors |= _resized_tower(config, file)
     require_weights_fit(classifier.weights(), attrs.evolve(file, tensors=tensors), name)
     classifier.load_weights(tensors)
     described = describe(config.backbone.name, name, pretrained, classes, head="stored")
     return LoadedModel(classifier, described)
+
+
+def _resized_tower(config: RunConfig, file: WeightFile) -> dict[str, Tensor]:
+    """Return the tower as the backbone reads it for images of the size that is configured.
+
+    Raises WeightsError as the backbone does, which says what suits the file.
+    """
+    place = f"{file.path}:{file.nest}" if file.nest else str(file.path)
+    built = config.backbone.strategy.build(config.architecture, place)
+    weights = empty_classifier(built, 1, built.normalised).weights()
+    return {name: t for name, t in weights.items() if name.startswith("visual.")}
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str, new: str) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import attrs
 
@@ -114,16 +115,20 @@ def _shared_start(
     The settings that options name are those of the options.
     """
     first, *others = map(builder.config_of, runs)
-    if any(config.model != first.model for config in others):
+    if any(_start(config) != _start(first) for config in others):
         raise ConfigError(
             "the runs start from different models: say with --model and --pretrained which "
             "one is meant before fine-tuning"
         )
-    asked = attrs.evolve(first, model=builder.config.model)
+    asked = attrs.evolve(first, model=builder.config.model, backbone=builder.config.backbone)
     trained = described(read_model(runs[0].root))
     if "head" not in named or asked.model.head == AUTO:
         asked = with_model(asked, head=trained.head)
     return asked, trained.classes if asked.model.head == PROBE else builder.classes
+
+
+def _start(config: RunConfig) -> tuple[Any, Any]:
+    return config.model, config.backbone.strategy
 
 
 def before_name(head: str) -> str:

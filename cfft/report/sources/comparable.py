@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from cfft.config.comparison import Agreement, same_images
 from cfft.data.fingerprint import fingerprint
+from cfft.data.folders import composed
 from cfft.errors import ConfigError, counted
 from cfft.report.sources.records import Material, ReportedModel
 from cfft.scoring.predictions import read_images
@@ -66,7 +67,9 @@ def other_counts(models: Sequence[ReportedModel]) -> Iterator[str]:
 
 
 def _check_classes(material: Material) -> None:
-    known = [(source, names) for source, names in material.classes.items() if names]
+    known = [
+        (source, tuple(map(composed, names))) for source, names in material.classes.items() if names
+    ]
     for source, names in known[1:]:
         first, expected = known[0]
         if names != expected:

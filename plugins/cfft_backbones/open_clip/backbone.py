@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING
 import cfft
 from cfft_backbones.open_clip.configs import Architecture, find_architecture
 from cfft_backbones.open_clip.facts import identity, preprocessing
-from cfft_backbones.open_clip.models import build_model, load_weights
+from cfft_backbones.open_clip.models import (
+    LoadedWeights,
+    build_model,
+    load_weights,
+    patch_grids,
+)
 from cfft_backbones.open_clip.sources import WeightSource, locate, settle_activation
 from cfft_backbones.open_clip.text import text_parts
+from cfft_backbones.positions import IMAGE_SIZE, require_same_model
 from cfft_backbones.shared import make_encoder
 
 if TYPE_CHECKING:
@@ -29,11 +35,13 @@ class OpenClipBackbone:
     `local-dir:FOLDER` or `hf-hub:OWNER/NAME`. Weight files may have open_clip's, OpenAI's or
     Hugging Face's names. The activation comes from the tag; for files it is the architecture's.
     Hugging Face files are checked against the config.json beside them and are trusted without one.
+    For images of another size, positional embeddings are interpolated as open_clip does.
     """
 
     quick_gelu: bool | None = cfft.param(None, help="QuickGELU (true) or GELU (false)")
     mean: tuple[float, float, float] | None = cfft.param(None, help="mean per channel, 0 to 1")
     std: tuple[float, float, float] | None = cfft.param(None, help="deviation per channel")
+    image_size: int | None = cfft.param(None, help=IMAGE_SIZE, ge=1)
 
     def build(self, name: str, weights: str | None) -> cfft.Pretrained:
         """Return the model with `weights`; without, its values are random but always the same.
@@ -49,7 +57,7 @@ class OpenClipBackbone:
         encoder = make_encoder(model.visual, prepared, architecture.label)
         facts = identity(architecture, encoder, prepared)
         file = None if source is None else source.read()
-        has_text = _load(model, file, architecture, facts)
+        loaded = _load(model, file, architecture, facts)
         return cfft.Pretrained(
             encoder=encoder,
             preprocessing=prepared,
@@ -60,7 +68,8 @@ class OpenClipBackbone:
             unsaid={} if self._says_activation(found, source) else _UNSAID,
             nest="" if file is None else file.nest,
             warnings=() if file is None else file.warnings,
-            **(text_parts(model, architecture) if has_text else {}),
+            interpolated_from=loaded.interpolated_from,
+            **(text_parts(model, architecture) if loaded.has_text else {}),
         )
 
     def _says_activation(self, architecture: Architecture, source: WeightSource | None) -> bool:
@@ -72,7 +81,8 @@ class OpenClipBackbone:
         chosen = architecture.with_quick_gelu(quick_gelu)
         if source is not None:
             chosen = chosen.with_preprocess(source.preprocess)
-        return chosen.with_preprocess({"mean": self.mean, "std": self.std})
+        chosen = chosen.with_preprocess({"mean": self.mean, "std": self.std})
+        return chosen.with_image_size(self.image_size)
 
 
 def _load(
@@ -80,9 +90,9 @@ def _load(
     file: cfft.WeightFile | None,
     architecture: Architecture,
     facts: Mapping[str, str],
-) -> bool:
-    """Copy the weights into the model; return whether it has a text tower with weights."""
+) -> LoadedWeights:
+    """Copy the weights into the model; without any, a text tower has random ones."""
     if file is None:
-        return architecture.reads_text
-    cfft.require_same_model(file, facts)
+        return LoadedWeights(architecture.reads_text)
+    require_same_model(file, facts, patch_grids(model, architecture))
     return load_weights(model, file, architecture)

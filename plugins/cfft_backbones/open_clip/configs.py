@@ -13,6 +13,8 @@ import attrs
 import cfft
 from cfft_backbones.hub import fetch
 from cfft_backbones.open_clip.shipped import shipped_models
+from cfft_backbones.positions import check_size
+from cfft_backbones.shared import pair
 
 WEIGHT_NAMES = (
     "open_clip_model.safetensors",
@@ -20,6 +22,7 @@ WEIGHT_NAMES = (
     "open_clip_pytorch_model.bin",
 )
 _CONFIG_NAME = "open_clip_config.json"
+_IMAGE_SIZE = 224  # open_clip's own, where a config says none
 _LOCAL, _HUB = "local-dir:", "hf-hub:"
 
 
@@ -28,7 +31,8 @@ class Architecture:
     """Describe a model before it is built, in the terms of open_clip's own config files.
 
     `label`: how the user named it. `own_weights`: the folder or hub name that also holds weights.
-    `tags`: the weights that open_clip knows by tag.
+    `tags`: the weights that open_clip knows by tag. `usual_size`: what its config says of the
+    images where another size was asked for, else None.
     """
 
     label: str
@@ -36,6 +40,7 @@ class Architecture:
     preprocess: Mapping[str, Any] = attrs.field(factory=dict)
     own_weights: str | None = None
     tags: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    usual_size: tuple[int, int] | None = None
 
     @property
     def quick_gelu(self) -> bool:
@@ -51,6 +56,17 @@ class Architecture:
     def with_quick_gelu(self, quick_gelu: bool) -> Architecture:
         """Return it with QuickGELU or with GELU."""
         return attrs.evolve(self, model={**self.model, "quick_gelu": quick_gelu})
+
+    def with_image_size(self, size: int | None) -> Architecture:
+        """Return it for images of another size; None keeps its own. Raises ConfigError."""
+        if size is None:
+            return self
+        vision = self.model["vision_cfg"]
+        if vision.get("patch_size"):  # a tower without patches is refused by its name
+            check_size(size, pair(vision["patch_size"]), self.label)
+        model = {**self.model, "vision_cfg": {**vision, "image_size": size}}
+        usual = pair(vision.get("image_size", _IMAGE_SIZE))
+        return attrs.evolve(self, model=model, usual_size=usual)
 
     def with_preprocess(self, changes: Mapping[str, Any]) -> Architecture:
         """Return it with other preprocessing; what is None stays as it is."""
@@ -141,8 +157,8 @@ def _from_hub(name: str) -> Architecture:
 
 def _text_of(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return cfft.read_text_file(path)
+    except (OSError, ValueError) as error:
         raise cfft.ConfigError(f"model config {path} cannot be read: {error}") from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import cfft
-from cfft_backbones.shared import numbers, sizes, three
+from cfft_backbones.shared import numbers, pair, sizes, three
 
 if TYPE_CHECKING:
     from cfft_backbones.open_clip.configs import Architecture
@@ -30,7 +30,7 @@ def preprocessing(architecture: Architecture, tower: Any) -> cfft.Preprocessing:
     std = three(asked.get("std", usual.std))
     if min(std) <= 0:
         raise cfft.ConfigError(f"std of '{architecture.label}' is {std}; allowed: above 0")
-    size = _pair(tower.image_size)
+    size = pair(tower.image_size)
     return cfft.Preprocessing(
         size=size,
         resize=max(size),
@@ -60,8 +60,3 @@ def identity(
         "mean": numbers(prepared.mean),
         "std": numbers(prepared.std),
     }
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    height, width = value if isinstance(value, (tuple, list)) else (value, value)
-    return int(height), int(width)

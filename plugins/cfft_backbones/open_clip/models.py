@@ -9,6 +9,8 @@ import attrs
 import cfft
 from cfft_backbones.open_clip import layouts
 from cfft_backbones.open_clip.configs import other_tower
+from cfft_backbones.positions import PatchGrids, only_differ_in
+from cfft_backbones.shared import pair
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 # open_clip's CLIP class wants a text tower; this one costs nothing and is thrown away
 _NO_TEXT = {"layers": 1, "width": 8, "heads": 1, "vocab_size": 1, "context_length": 1}
 _SEED = 0
+_POSITIONS = "visual.positional_embedding"
 
 
 def build_model(architecture: Architecture) -> Any:
@@ -45,13 +48,36 @@ def build_model(architecture: Architecture) -> Any:
             ) from error
 
 
-def load_weights(model: nn.Module, file: cfft.WeightFile, architecture: Architecture) -> bool:
-    """Copy a file of any layout into `model`; return whether the text tower got its weights.
+@attrs.frozen
+class LoadedWeights:
+    """Say what a file gave a model: whether weights of the text tower, and from which patch grid.
 
-    Every tensor of the vision tower has to fit, and of the text tower where the file has one.
-    Raises WeightsError.
+    `interpolated_from`: that of its positional embeddings, None where they fitted as they are.
     """
-    tensors = layouts.to_open_clip(file.tensors)
+
+    has_text: bool
+    interpolated_from: tuple[int, int] | None = None
+
+
+def patch_grids(model: Any, architecture: Architecture) -> PatchGrids:
+    """Return the patch grid of the model, and the one of its architecture without --image-size."""
+    patch, now = pair(model.visual.patch_size), pair(model.visual.grid_size)
+    size = architecture.usual_size
+    usual = now if size is None else (size[0] // patch[0], size[1] // patch[1])
+    return PatchGrids(patch, now, usual, size is not None)
+
+
+def load_weights(
+    model: nn.Module, file: cfft.WeightFile, architecture: Architecture
+) -> LoadedWeights:
+    """Copy a file of any layout into `model`; return what it gave.
+
+    Every tensor of the vision tower has to fit, and of the text tower where the file has one;
+    positional embeddings of another grid only where --image-size asks for that. Raises
+    WeightsError.
+    """
+    grids = patch_grids(model, architecture)
+    tensors, grid = _interpolated(model, layouts.to_open_clip(file.tensors), file, grids)
     has_text = architecture.reads_text and layouts.has_text(tensors)
     wanted = model.state_dict()
     if has_text:
@@ -62,12 +88,38 @@ def load_weights(model: nn.Module, file: cfft.WeightFile, architecture: Architec
     try:
         cfft.require_weights_fit(wanted, attrs.evolve(file, tensors=tensors), architecture.label)
     except cfft.WeightsError as error:
-        hint = "; looks like a timm model: use --model timm:NAME"
-        raise cfft.WeightsError(
-            f"{error}{hint if layouts.is_timm(file.tensors) else ''}"
-        ) from error
+        raise cfft.WeightsError(f"{error}{_hint(wanted, tensors, file, grids)}") from error
     model.load_state_dict(tensors, strict=False)
-    return has_text
+    return LoadedWeights(has_text, None if grid == grids.now else grid)
+
+
+def _interpolated(
+    model: Any, tensors: dict[str, Tensor], file: cfft.WeightFile, grids: PatchGrids
+) -> tuple[dict[str, Tensor], tuple[int, int]]:
+    """Bring positional embeddings to the model's grid as open_clip does; return theirs too."""
+    from open_clip.model import resize_pos_embed
+
+    found = tensors.get(_POSITIONS)
+    if found is None or found.ndim != 2:
+        return tensors, grids.now
+    grid = grids.in_file(file, len(found) - 1)
+    if grid == grids.now:
+        return tensors, grid
+    resized = {_POSITIONS: found.float()}
+    resize_pos_embed(resized, model)  # in place
+    return {**tensors, **resized}, grid
+
+
+def _hint(
+    wanted: dict[str, Tensor],
+    tensors: dict[str, Tensor],
+    file: cfft.WeightFile,
+    grids: PatchGrids,
+) -> str:
+    if layouts.is_timm(file.tensors):
+        return "; looks like a timm model: use --model timm:NAME"
+    resized = only_differ_in(_POSITIONS, wanted, tensors)
+    return grids.hint(len(tensors[_POSITIONS]) - 1) if resized else ""
 
 
 def _refuse_other_towers(architecture: Architecture) -> None:

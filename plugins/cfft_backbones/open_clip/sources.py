@@ -115,7 +115,7 @@ def _hidden_act(config: Path) -> bool | None:
     if not config.is_file():
         return None
     try:
-        facts = json.loads(config.read_text(encoding="utf-8"))
+        facts = json.loads(cfft.read_text_file(config))
         if not facts.keys() & {"vision_config", "model_type"}:
             return None  # a config of something else
         vision = facts.get("vision_config") or facts

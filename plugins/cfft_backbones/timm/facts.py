@@ -9,14 +9,15 @@ import cfft
 from cfft_backbones.shared import numbers, sizes, three
 
 
-def preprocessing(model: Any, name: str) -> cfft.Preprocessing:
+def preprocessing(model: Any, name: str, size: int | None = None) -> cfft.Preprocessing:
     """Return how timm prepares images for evaluation; raises ConfigError if not by centre crop.
 
-    The short side becomes floor(crop / crop share), as timm has it.
+    The short side becomes floor(crop / crop share), as timm has it. `size`: of the crop where it is
+    not that of the name.
     """
     from timm.data import resolve_model_data_config
 
-    facts = resolve_model_data_config(model)
+    facts = resolve_model_data_config(model, {"img_size": size})
     if facts["crop_mode"] != "center":
         raise cfft.ConfigError(
             f"model 'timm:{name}' crops images by '{facts['crop_mode']}', which cfft does not "

@@ -11,6 +11,7 @@ import attrs
 import cfft
 from cfft_backbones.hub import fetch
 from cfft_backbones.open_clip.layouts import is_clip
+from cfft_backbones.positions import PatchGrids, only_differ_in, require_same_model
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,6 +19,19 @@ if TYPE_CHECKING:
 _WEIGHT_NAMES = ("model.safetensors", "pytorch_model.bin")
 _DEFAULT_TAG = "timm"
 _SEED = 0
+_POSITIONS = "pos_embed"
+_SIZE = "@"
+
+
+def with_size(name: str, size: int | None) -> str:
+    """Return a name that also says the size of images, as models are stored; None adds nothing."""
+    return name if size is None else f"{name}{_SIZE}{size}"
+
+
+def split_size(name: str) -> tuple[str, int | None]:
+    """Return timm's name and the size of images in what `with_size` made."""
+    plain, sign, size = name.rpartition(_SIZE)
+    return (plain, int(size)) if sign and size.isdecimal() else (name, None)
 
 
 def full_name(name: str, tag: str | None) -> str:
@@ -51,35 +65,71 @@ def create(name: str, **settings: Any) -> Any:
         return timm.create_model(name, **settings).eval()
 
 
-def outline(name: str) -> Any:
+def outline(name: str, **settings: Any) -> Any:
     """Return timm's model without values, on the meta device: cheap at any size."""
     import torch
 
     with torch.device("meta"):
-        return create(name, num_classes=0)
+        return create(name, num_classes=0, **settings)
 
 
-def load_file(name: str, file: cfft.WeightFile, facts: Mapping[str, str]) -> Any:
+def load_file(
+    name: str,
+    file: cfft.WeightFile,
+    facts: Mapping[str, str],
+    grids: PatchGrids,
+    **settings: Any,
+) -> tuple[Any, tuple[int, int]]:
     """Return the model with the weights of a file, and with its classifier if it holds one.
 
-    What a run of cfft stores is taken too, if it was of a model with the same `facts`. Raises
-    WeightsError where anything does not fit.
+    What a run of cfft stores is taken too, if it was of a model with the same `facts`. Beside it
+    stands the patch grid of the file's positional embeddings, which are interpolated where `grids`
+    say so. Raises WeightsError where anything does not fit.
     """
-    cfft.require_same_model(file, facts)
+    require_same_model(file, facts, grids)
     tensors = {key.removeprefix("visual."): file.tensors[key] for key in file.tensors}
-    model = create(name, num_classes=_classes(tensors))
+    model = create(name, num_classes=_classes(tensors), **settings)
+    tensors, grid = _interpolated(model, tensors, file, grids)
     try:
         cfft.require_weights_fit(
             model.state_dict(), attrs.evolve(file, tensors=tensors), f"timm:{name}"
         )
     except cfft.WeightsError as error:
-        hint = "; looks like an open_clip model: use --model NAME, without timm:"
-        raise cfft.WeightsError(f"{error}{hint if is_clip(file.tensors) else ''}") from error
+        raise cfft.WeightsError(f"{error}{_hint(model, tensors, file, grids)}") from error
     model.load_state_dict(tensors)
-    return model
+    return model, grid
 
 
-def download(name: str) -> Any:
+def _interpolated(
+    model: Any, tensors: dict[str, Tensor], file: cfft.WeightFile, grids: PatchGrids
+) -> tuple[dict[str, Tensor], tuple[int, int]]:
+    """Bring positional embeddings to the model's grid as timm does; return theirs too."""
+    from timm.layers import resample_abs_pos_embed
+
+    found = tensors.get(_POSITIONS)
+    if found is None or found.ndim != 3:
+        return tensors, grids.now
+    prefix = _prefix_positions(model)
+    grid = grids.in_file(file, found.shape[1] - prefix)
+    if grid == grids.now:
+        return tensors, grid
+    resized = resample_abs_pos_embed(found, list(grids.now), list(grid), prefix)
+    return {**tensors, _POSITIONS: resized}, grid
+
+
+def _prefix_positions(model: Any) -> int:
+    return 0 if model.no_embed_class else int(model.num_prefix_tokens)
+
+
+def _hint(model: Any, tensors: dict[str, Tensor], file: cfft.WeightFile, grids: PatchGrids) -> str:
+    if is_clip(file.tensors):
+        return "; looks like an open_clip model: use --model NAME, without timm:"
+    resized = only_differ_in(_POSITIONS, model.state_dict(), tensors)
+    patches = tensors[_POSITIONS].shape[1] - _prefix_positions(model) if resized else 0
+    return grids.hint(patches)
+
+
+def download(name: str, **settings: Any) -> Any:
     """Return the model with the weights of its tag, from the cache or the hub.
 
     Raises WeightsError where they are in neither, or belong to another activation.
@@ -93,7 +143,7 @@ def download(name: str) -> Any:
     names = [facts.hf_hub_filename] if facts.hf_hub_filename else _WEIGHT_NAMES
     path = fetch(facts.hf_hub_id, names, f"weights of timm:{name}")
     overlay = {"file": str(path), "custom_load": False}
-    return create(name, pretrained=True, pretrained_cfg_overlay=overlay)
+    return create(name, pretrained=True, pretrained_cfg_overlay=overlay, **settings)
 
 
 def _classes(tensors: Mapping[str, Tensor]) -> int:

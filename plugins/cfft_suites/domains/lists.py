@@ -8,7 +8,7 @@ from typing import Literal
 
 import attrs
 
-from cfft import DataError, ImageFiles, list_subfolders, shortened_list
+from cfft import DataError, ImageFiles, list_subfolders, read_text_file, shortened_list
 
 Use = Literal["train", "test", "shift"]
 _FILES: Mapping[Use, tuple[str, str]] = {
@@ -92,7 +92,7 @@ def holds_lists(folder: Path) -> bool:
 def read_list(path: Path) -> ImageList:
     """Read lines of `<domain>/<class>/<file> <number>`; raises DataError for all others."""
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        lines = read_text_file(path).splitlines()
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: {error}") from error
     numbers: dict[str, int] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -110,12 +111,15 @@ class HfSuite(Suite):
         return Columns(self.image_column, self.label_column, names)
 
     def _splits(self) -> Mapping[str, Any]:
-        return load_splits(self.dataset or self.data or "", self.subset)
+        given = self.dataset or self.data or ""
+        at_home = Path(given).expanduser()  # which a file does not have done by a shell
+        return load_splits(given if at_home == Path(given) else at_home, self.subset)
 
     def _source(self, splits: Mapping[str, Any], source: str) -> Any:
         where, colon, split = source.rpartition(":")
         if not colon:
             return _split(splits, source)
+        where = os.path.expanduser(where)
         folder = (self.data or Path()) / where
         if folder.is_dir():
             return _split(load_splits(folder, None), split)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 
-from cfft import DataError, ImageFiles, shortened_list
+from cfft import DataError, ImageFiles, read_text_file, shortened_list
 
 from .facts import facts
 
@@ -50,8 +51,8 @@ def _read_solution(file: Path) -> Mapping[str, str]:
     """Return the class folder of each image: the first word of what stands beside its name."""
     image, answer = _COLUMNS
     try:
-        with file.open(encoding="utf-8", newline="") as lines:
-            return {row[image]: row[answer].split()[0] for row in csv.DictReader(lines)}
+        lines = StringIO(read_text_file(file), newline="")
+        return {row[image]: row[answer].split()[0] for row in csv.DictReader(lines)}
     except (OSError, ValueError, csv.Error, KeyError, AttributeError, IndexError) as error:
         raise DataError(
             f"{file}: cannot be read as lines of {','.join(_COLUMNS)} ({type(error).__name__}: "

@@ -67,14 +67,23 @@ class Layout:
         return attrs.evolve(images, classes=self.classes, faults=(*told, *images.faults))
 
 
-def layout_of(name: str) -> Layout:
-    """Return the layout of a set whose folders are WordNet ids or class indices."""
+def layout_of(name: str, root: Path | None = None) -> Layout:
+    """Return the layout of a set whose folders are WordNet ids or class indices.
+
+    ImageNet-V2's folders are class indices as published. Where most of those in `root` are WordNet
+    ids, as others distribute it, they are read as such.
+    """
     known = facts()
     subsets = {"imagenet-r": known.imagenet_r, "imagenet-a": known.imagenet_a}
     classes = subsets.get(name, tuple(range(len(known.names))))
-    if name in _NUMBERED:
+    if name in _NUMBERED and not (root and _has_wordnet_ids(root)):
         return Layout({str(i): text for i, text in enumerate(known.names.values())}, classes)
     return Layout(known.names, classes)
+
+
+def _has_wordnet_ids(root: Path) -> bool:
+    folders = list_subfolders(root)
+    return 2 * len(facts().names.keys() & set(folders)) > len(folders)
 
 
 def _stranger(folders: list[str], allowed: list[str]) -> str:

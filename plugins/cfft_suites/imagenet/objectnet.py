@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 from PIL import Image, ImageOps
 
-from cfft import DataError, ImageFiles, ImageSet, class_folders
+from cfft import DataError, ImageFiles, ImageSet, class_folders, read_text_file
 
 from .facts import facts
 
@@ -103,7 +103,7 @@ def read_mappings(folder: Path) -> Mapped:
     Raises DataError for files that are missing or do not fit together.
     """
     try:
-        texts = [(folder / file).read_text("utf-8") for file in _FILES]
+        texts = [read_text_file(folder / file) for file in _FILES]
         labels, descriptions, lines = map(json.loads, texts[:3])
         index_of_line = {line: int(index) for index, line in lines.items()}
         index_of = {text.strip(): index_of_line[i] for i, text in enumerate(texts[3].splitlines())}

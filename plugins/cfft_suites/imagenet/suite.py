@@ -113,7 +113,7 @@ class ImageNetSuite(Suite):
             return None
         if name == "objectnet":
             return read_objectnet(root, name, self.border)
-        return layout_of(name).read(root, name)
+        return layout_of(name, root).read(root, name)
 
     def _test(self, root: Path | None) -> ImageSet | None:
         flat = read_flat(root or self.data, self.data, TEST)

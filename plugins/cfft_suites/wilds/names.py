@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from cfft import DataError
+from cfft import DataError, read_text_file
 
 
 def published_names(dataset: Any) -> tuple[str, ...]:
@@ -38,7 +38,7 @@ def _animals(dataset: Any) -> list[str]:
     if not path.is_file():
         return []
     try:
-        rows = list(csv.DictReader(path.read_text("utf-8").splitlines()))
+        rows = list(csv.DictReader(read_text_file(path).splitlines()))
         by_label = {int(row.get("y", place)): row["name"] for place, row in enumerate(rows)}
         return [by_label[label] for label in range(dataset.n_classes)]
     except (OSError, ValueError, KeyError, csv.Error) as error:

@@ -19,6 +19,7 @@ from cfft_backbones import OpenClipBackbone
 from cfft_backbones.open_clip.configs import find_architecture
 from cfft_backbones.open_clip.sources import locate, settle_activation
 
+BuiltAlike = Callable[[Path], cfft.Pretrained]
 Weights = dict[str, Tensor]
 
 
@@ -33,38 +34,40 @@ def weights(clip: open_clip.CLIP, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def built_alike(clip: open_clip.CLIP, config: str, images: Tensor, features_of: Any) -> BuiltAlike:
+    """Return what builds a model of a file, whose features have to be those of `clip`."""
+
+    def build(path: Path) -> cfft.Pretrained:
+        built = _build(config, path)
+        assert_close(built.encoder(images).detach(), features_of(clip, images))
+        return built
+
+    return build
+
+
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_a_pickle_in_open_clip_names_gives_the_model_that_was_saved(
-    wrapped: bool,
-    clip: open_clip.CLIP,
-    config: str,
-    images: Tensor,
-    features_of: Any,
-    tmp_path: Path,
+    wrapped: bool, clip: open_clip.CLIP, built_alike: BuiltAlike, tmp_path: Path
 ) -> None:
     prefixed = {f"module.{key}": value for key, value in clip.state_dict().items()}
     path = tmp_path / "epoch_3.pt"
     torch.save({"epoch": 3, "state_dict": prefixed} if wrapped else clip.state_dict(), path)
 
-    built = _build(config, path)
-
-    assert_close(built.encoder(images), features_of(clip, images))
+    built_alike(path)
 
 
 def test_huggingface_names_give_the_same_features_and_text_features(
     clip: open_clip.CLIP,
-    config: str,
-    images: Tensor,
-    features_of: Any,
+    built_alike: BuiltAlike,
     huggingface_names: Callable[[Weights], Weights],
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "model.safetensors"
     save_file(huggingface_names(clip.state_dict()), path)
 
-    built = _build(config, path)
+    built = built_alike(path)
 
-    assert_close(built.encoder(images), features_of(clip, images))
     assert built.encode_text is not None
     tokens = open_clip.SimpleTokenizer(context_length=16)(["a dog", "two cats"])
     assert_close(built.encode_text(["a dog", "two cats"]), clip.encode_text(tokens).detach())
@@ -243,16 +246,13 @@ def test_state_dictionaries_of_other_programs_give_the_same_features(
     write: Callable[[dict[str, Tensor]], Any],
     has_text: bool,
     clip: open_clip.CLIP,
-    config: str,
-    images: Tensor,
-    features_of: Any,
+    built_alike: BuiltAlike,
     tmp_path: Path,
 ) -> None:
     torch.save(write(clip.state_dict()), tmp_path / "theirs.pt")
 
-    built = OpenClipBackbone().build(config, str(tmp_path / "theirs.pt"))
+    built = built_alike(tmp_path / "theirs.pt")
 
-    assert_close(built.encoder(images).detach(), features_of(clip, images))
     assert (built.encode_text is not None) is has_text
 
 

@@ -119,8 +119,12 @@ def test_openai_files_want_quick_gelu_to_be_said(
     extras = {"input_resolution": torch.tensor(16)}
     torch.save({**clip.state_dict(), **extras}, tmp_path / "openai.pt")
 
-    with pytest.raises(cfft.WeightsError, match=r"use --backbone.open_clip.quick_gelu true"):
+    with pytest.raises(
+        cfft.WeightsError, match=r"use --backbone.open_clip.quick_gelu true"
+    ) as raised:
         _build(config, tmp_path / "openai.pt")
+
+    assert "the model" not in str(raised.value)  # there is no tiny-quickgelu
 
 
 def test_a_huggingface_config_beside_the_file_contradicts_the_wrong_activation(
@@ -140,6 +144,11 @@ def test_a_tag_cannot_be_given_another_activation() -> None:
         match=r"'openai' of ViT-B-32 need .* use the model 'ViT-B-32-quickgelu' or",
     ):
         _build("ViT-B-32", "openai", quick_gelu=False)
+
+
+def test_a_model_without_a_twin_is_answered_with_the_option_alone() -> None:
+    with pytest.raises(cfft.WeightsError, match=r"is set; use --backbone.open_clip.quick_gelu fal"):
+        _build("nllb-clip-base", "v1", quick_gelu=True)
 
 
 def test_a_torchscript_archive_is_refused_with_the_way_out(config: str, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import timm
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from timm.models import get_pretrained_cfg
 from torch import Tensor
 from torch.testing import assert_close
 from torchvision.transforms import v2
@@ -18,6 +19,7 @@ from torchvision.transforms import v2
 import cfft
 from cfft.model.checkpoint import Checkpoint, save
 from cfft_backbones import TimmBackbone
+from cfft_backbones.timm.models import download
 
 NAME = "test_vit"  # timm's own tiny one: 160 pixels, patch 16, width 64
 
@@ -144,6 +146,30 @@ def test_a_file_of_another_library_is_reported_by_what_it_lacks(tmp_path: Path) 
 def test_clip_weights_that_want_quick_gelu_are_refused_without_it() -> None:
     with pytest.raises(cfft.WeightsError, match=r"vit_base_patch32_clip_quickgelu_224.openai"):
         TimmBackbone().build("vit_base_patch32_clip_224", "openai")
+
+
+def _tags_of_quick_gelu() -> list[str]:
+    """Name timm's models whose weights want QuickGELU though the model has GELU."""
+    names = timm.list_pretrained("*_clip_*", exclude_filters="*quickgelu*")
+    notes = {name: get_pretrained_cfg(name).notes or () for name in names}
+    return [name for name in names if any("QuickGELU" in note for note in notes[name])]
+
+
+@pytest.mark.parametrize("name", _tags_of_quick_gelu())
+def test_the_remedy_for_a_wrong_activation_is_a_model_that_timm_has(name: str) -> None:
+    with pytest.raises(cfft.WeightsError, match="use --model timm:") as got:
+        download(name)
+
+    assert str(got.value).rpartition("timm:")[2] in timm.list_pretrained()
+
+
+def test_weights_of_a_model_without_a_twin_are_taken_from_open_clip(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(timm, "list_pretrained", lambda *_: [])
+
+    with pytest.raises(cfft.WeightsError, match=r"QuickGELU; take them as open_clip has them$"):
+        download("vit_base_patch32_clip_224.openai")
 
 
 @pytest.mark.realdata

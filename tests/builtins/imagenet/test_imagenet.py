@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from cfft import ConfigError, DataError, ImageSet, Suite
+from cfft.data.consistency import alike_names
 from cfft.data.sets import evaluation_sets, training_sets
 from cfft_suites.imagenet.facts import facts
+from cfft_suites.imagenet.layouts import PLACES
 from cfft_suites.imagenet.suite import ImageNetSuite
 
 Lay = Callable[..., None]
@@ -35,6 +37,7 @@ def test_two_names_occur_twice_and_stay_four_classes(lay: Lay, tmp_path: Path) -
     assert [name for name, count in Counter(sets.classes).items() if count > 1] == [
         *("missile", "sunglasses"),
     ]
+    assert alike_names(sets.classes, ImageNetSuite.shared_names) == []  # no warning each time
 
 
 @pytest.mark.parametrize("place", ["val", "imagenet/val", "."])
@@ -85,6 +88,29 @@ def test_folders_of_v2_are_numbers_and_not_text(
 
     assert labelled(images) == {"2/0.png": 2, "10/0.png": 10, "100/0.png": 100, "999/0.png": 999}
     assert len(images.classes) == 1000
+
+
+@pytest.mark.parametrize("variant", ["imagenet-v2", "imagenet-v2-threshold", "imagenet-v2-top"])
+def test_folders_of_v2_may_be_wordnet_ids(lay: Lay, tmp_path: Path, variant: str) -> None:
+    folder = PLACES[variant][0]
+    lay(f"{folder}/{HEN}", f"{folder}/{GOLDFISH}", f"{folder}/n15075141")
+
+    (images,) = evaluation_sets(ImageNetSuite(data=tmp_path, sets=(variant,)), 0).ood
+
+    assert labelled(images) == {
+        f"{GOLDFISH}/0.png": 1,
+        f"{HEN}/0.png": 8,
+        "n15075141/0.png": 999,
+    }
+    assert len(images.classes) == 1000
+
+
+def test_folders_of_v2_under_both_names_are_refused(lay: Lay, tmp_path: Path) -> None:
+    folder = PLACES["imagenet-v2"][0]
+    lay(f"{folder}/0", f"{folder}/1", f"{folder}/{HEN}")
+
+    with pytest.raises(DataError, match=rf"'imagenet-v2': .*'{HEN}' .hen. is no class of this set"):
+        evaluation_sets(ImageNetSuite(data=tmp_path), 0)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,156 @@
+"""Tables of images: CSV files with a header, or of two columns without one."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import attrs
+
+from cfft import shortened_list, unknown_name
+
+from .entries import Entry, composed
+from .names import DOMAIN, IMAGE, LABEL, SPLIT, SPLITS, is_image_name, plain, split_and_domain
+
+_DELIMITERS = ",;\t|"
+_NO_HEADER = ("image", "label")
+Row = tuple[int, list[str]]
+
+
+@attrs.frozen
+class Columns:
+    """Hold the names of columns that the user gave; None: found by their usual names.
+
+    An empty name of `split` or `domain` means no column.
+    """
+
+    image: str | None = None
+    label: str | None = None
+    split: str | None = None
+    domain: str | None = None
+
+
+def is_table(text: str, columns: Columns) -> bool:
+    """Tell whether a text begins as a table, by the header or by an image in its first cell."""
+    cells = _cells(text)
+    wanted = {plain(columns.image)} if columns.image else set(IMAGE)
+    named = not wanted.isdisjoint(map(plain, cells))
+    return len(cells) > 1 and (named or is_image_name(cells[0]))
+
+
+def table_entries(path: Path, text: str, columns: Columns) -> Iterator[Entry]:
+    """Yield the entries of a table; raises ValueError for columns and lines that do not fit."""
+    header, rows = _rows(text)
+    image = _image_column(header, columns.image)
+    label = _label_column(header, columns.label, rows)
+    split = _usual(header, columns.split, "--split-column", SPLIT)
+    domain = _usual(header, columns.domain, "--domain-column", DOMAIN)
+    _require_filled(header, rows, [at for at in (image, label, split, domain) if at is not None])
+    known_split, known_domain = split_and_domain(path.stem)
+    for _, cells in rows:
+        word = known_split if split is None else cells[split].strip()
+        yield Entry(
+            image=cells[image].strip(),
+            label=composed(cells[label]),
+            split=SPLITS.get(word.casefold(), word) if word else None,
+            domain=known_domain if domain is None else cells[domain].strip(),
+            file=path.name,
+        )
+
+
+def problem_of(wrong: Sequence[tuple[int, str]], what: str) -> str:
+    """Say in which lines something is wrong, and show the first of them."""
+    (first, text), *_ = wrong
+    shown = text if len(text) <= 60 else f"{text[:60]}..."
+    if len(wrong) == 1:
+        return f"line {first} is {what}: '{shown}'"
+    numbers = shortened_list(number for number, _ in wrong)
+    return f"{len(wrong):,} lines are {what} (lines {numbers}), the first '{shown}'"
+
+
+def _cells(text: str) -> list[str]:
+    line = next((line for line in text.splitlines() if line.strip()), "")
+    return next(csv.reader([line], delimiter=_delimiter(line)), [])
+
+
+def _delimiter(line: str) -> str:
+    return max(_DELIMITERS, key=line.count)
+
+
+def _rows(text: str) -> tuple[list[str], list[Row]]:
+    """Return the header and the other rows, each with its line and as many cells."""
+    line = next((line for line in text.splitlines() if line.strip()), "")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(line))
+    rows = [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
+    if not rows:
+        return list(_NO_HEADER), []
+    if is_image_name(rows[0][1][0].strip()):
+        header = list(_NO_HEADER)
+    else:
+        header = [cell.strip() for cell in rows.pop(0)[1]]
+    wrong = [(at, ",".join(cells)) for at, cells in rows if len(cells) != len(header)]
+    if wrong:
+        listed = shortened_list(header)
+        raise ValueError(problem_of(wrong, f"not of its {len(header)} columns ({listed})"))
+    return header, rows
+
+
+def _image_column(header: Sequence[str], given: str | None) -> int:
+    found = _usual(header, given, "--image-column", IMAGE)
+    if found is None:
+        raise ValueError(_lacking("images' paths", header, "--image-column"))
+    return found
+
+
+def _label_column(header: Sequence[str], given: str | None, rows: Sequence[Row]) -> int:
+    """Return the place of the classes; of several columns that mean the same, one with words."""
+    if given is not None:
+        return _given(header, given, "--label-column")
+    found = [*_places(header, LABEL)]
+    if not found:
+        raise ValueError(_lacking("classes", header, "--label-column"))
+    for other in found[1:]:
+        pairs = {(cells[found[0]].strip(), cells[other].strip()) for _, cells in rows}
+        if not len(pairs) == len(dict(pairs)) == len({second for _, second in pairs}):
+            raise ValueError(
+                f"columns '{header[found[0]]}' and '{header[other]}' may both hold the classes: "
+                "choose one (--label-column)"
+            )
+    words = (at for at in found if not all(cells[at].strip().isdecimal() for _, cells in rows))
+    return next(words, found[0])
+
+
+def _usual(
+    header: Sequence[str], given: str | None, option: str, usual: Iterable[str]
+) -> int | None:
+    if given:
+        return _given(header, given, option)
+    return next(_places(header, usual), None) if given is None else None
+
+
+def _places(header: Sequence[str], usual: Iterable[str]) -> Iterator[int]:
+    there: Mapping[str, int] = {plain(name): at for at, name in reversed([*enumerate(header)])}
+    return (there[name] for name in usual if name in there)
+
+
+def _given(header: Sequence[str], name: str, option: str) -> int:
+    there = {plain(column): at for at, column in enumerate(header)}
+    if name in header:
+        return header.index(name)
+    if plain(name) not in there:
+        raise ValueError(f"{option}: {unknown_name('column', name, header, 'its columns')}")
+    return there[plain(name)]
+
+
+def _lacking(what: str, header: Sequence[str], option: str) -> str:
+    listed = shortened_list(header, most=12)
+    return f"no column is called like one of {what}: name it with {option}; its columns: {listed}"
+
+
+def _require_filled(header: Sequence[str], rows: Sequence[Row], places: Iterable[int]) -> None:
+    for place in places:
+        empty = [(at, ",".join(cells)) for at, cells in rows if not cells[place].strip()]
+        if empty:
+            raise ValueError(problem_of(empty, f"without a value of '{header[place]}'"))
