@@ -78,17 +78,17 @@ def allowed_changes(
 
     Raises ConfigError that lists it, unless everything in it is `allowed`. More epochs always are.
     """
-    if before.pictures != now.pictures:
-        raise ConfigError(
-            f"--resume: {place} was started with different files: the set of images has changed: "
-            "restore them, or start a new run"
-        )
     edited = _edited(before.config, now.config)
     if edited and not is_longer(before.config or {}, now.config or {}):
         raise ConfigError(
             f"--resume: config.toml in {place} is not what the run was started with:",
             *(f"  {line}" for line in edited),
             "restore it, or start a new run in another --out",
+        )
+    if before.pictures != now.pictures:
+        raise ConfigError(
+            f"--resume: {place} was started with different files: the set of images has changed: "
+            "restore them, or start a new run"
         )
     changes = dict(_changes(before, now))
     refused = [kind for kind in changes if kind not in allowed]

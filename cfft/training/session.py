@@ -104,7 +104,7 @@ class Session:
         started = self.hook.cfft_run_started
         self.processes.on_main(lambda: started(config=self.config, out=self.directory.root))
         if state.before is None:
-            final.load_weights(step.student.weights())
+            final.load_weights(self.start.weights())
             state.start = start_digest(
                 final.weights(), self.config, self.prepared, self.accelerator
             )
@@ -158,13 +158,17 @@ class Session:
     def _make_up(self, step: TrainingStep, state: RunState) -> None:
         """Make what the run wrote before training again, where that was lost."""
         self.processes.on_main(self._take_epochs)
-        if not self.processes.from_main(self.directory.sheet.is_file):
+        if not self.processes.from_main(self._has_sheet):
             sheet = self.processes.on_main(lambda: self._sheet(step))
             self.processes.on_main(lambda: self._write_sheet(sheet))
         before = state.before
         if before is not None and not self.processes.from_main(self._has(before)):
             self.reporter.noted("predictions before fine-tuning were lost: they are made again")
             state.before = None
+
+    def _has_sheet(self) -> bool:
+        path = self.directory.sheet
+        return path.is_file() and path.stat().st_size > 0
 
     def _take_epochs(self) -> None:
         if is_longer(self.directory.read_config(), self.config.to_dict()):
