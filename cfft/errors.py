@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 
 _MOST_LISTED = 12
+_LONGEST = 500  # characters of a stranger's message
 
 
 class CfftError(Exception):
@@ -48,6 +49,31 @@ class OtherProcessError(CfftError):
     """End a process of a distributed run because another one failed, which tells the user why."""
 
 
+class StrategyResultError(ValueError):
+    """Report what a strategy returned or did against the rules of its kind."""
+
+    def __init__(self, strategy: object, problem: str) -> None:
+        super().__init__(strategy, problem)
+        self.strategy, self.problem = strategy, problem
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+class PluginFailedError(Exception):
+    """Report code of a plug-in that failed, naming it; nothing that its user can fix.
+
+    `where`: the lines of code that led to it, from the plug-in's on.
+    """
+
+    def __init__(self, problem: str, *more: str, where: str = "") -> None:
+        super().__init__(problem, *more)
+        self.where = where
+
+    def __str__(self) -> str:
+        return "\n".join(self.args)
+
+
 class Problems(list[str]):
     """Collect what is wrong with several things, to raise it together."""
 
@@ -63,6 +89,17 @@ class Problems(list[str]):
         """Raise ConfigError with each problem once, if there are any."""
         if self:
             raise ConfigError(*dict.fromkeys(self))
+
+
+def described(error: BaseException) -> str:
+    """Spell type and message of any error in one line, also where it cannot be printed."""
+    try:
+        said = " ".join(str(error).split())
+    except BaseException:  # a stranger's error may do anything when it is printed
+        said = "its message cannot be printed"
+    if len(said) > _LONGEST:
+        said = f"{said[:_LONGEST]} ..."
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

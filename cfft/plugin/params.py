@@ -37,7 +37,12 @@ _METADATA = "cfft"
 _DECLARATION = "__cfft_declaration__"
 NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
 _TAKEN = tuple((kind, "none") for kind in (*SEVERAL, *OPTIONAL))
-_RESERVED = ("use", "label")
+_RESERVED = {
+    "use": "TOML tables use it themselves",
+    "label": "TOML tables use it themselves",
+    "help": "--help shows the help",
+    "help_all": "--help-all shows the help",
+}
 
 
 @attrs.frozen
@@ -296,7 +301,11 @@ def _params(frozen: type[Any]) -> tuple[Param, ...]:
 def _mistake(param: Param, context: set[str]) -> str | None:
     """Return what is wrong with a declaration, so that it fails where the class is declared."""
     if param.name in _RESERVED:
-        return f"the name is taken: TOML tables use {' and '.join(_RESERVED)} themselves"
+        return f"the name is taken, as {_RESERVED[param.name]}: choose another"
+    if param.name.startswith("_"):
+        return "a parameter's name begins with a letter"
+    if not isinstance(param.help, str):
+        return f"help must be text, got {param.help!r}"
     if not is_supported(param.type):
         return f"no parameter can have the type {param.type}; see the doc-string of cfft.param"
     surplus = set(param.given) - context
