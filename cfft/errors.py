@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 _MOST_LISTED = 12
 _LONGEST = 500  # characters of a stranger's message
 
@@ -61,17 +63,20 @@ class StrategyResultError(ValueError):
 
 
 class PluginFailedError(Exception):
-    """Report code of a plug-in that failed, naming it; nothing that its user can fix.
+    """Report code of a plug-in that failed, which its user cannot fix.
 
-    `where`: the lines of code that led to it, from the plug-in's on.
+    `who`: kind, name and plug-in. `when`: goes on after "failed", such as " at step 3". `advice`: a
+    line on what to do. `where`: the lines of code that were run, from the plug-in's on.
     """
 
-    def __init__(self, problem: str, *more: str, where: str = "") -> None:
-        super().__init__(problem, *more)
-        self.where = where
+    def __init__(self, who: str, problem: str, where: str = "") -> None:
+        super().__init__(who, problem, where)
+        self.who, self.problem, self.where = who, problem, where
+        self.when, self.advice = "", ""
 
     def __str__(self) -> str:
-        return "\n".join(self.args)
+        line = f"{self.who} failed{self.when}: {self.problem}"
+        return f"{line}\n{self.advice}" if self.advice else line
 
 
 class Problems(list[str]):
@@ -89,6 +94,15 @@ class Problems(list[str]):
         """Raise ConfigError with each problem once, if there are any."""
         if self:
             raise ConfigError(*dict.fromkeys(self))
+
+
+def returned(strategy: object, method: str, value: T, wanted: type[Any]) -> T:
+    """Return `value`, the result of a strategy's method; raises StrategyResultError for others."""
+    if not isinstance(value, wanted):
+        got = type(value).__name__
+        problem = f"{method}() must return a {wanted.__name__}, got {got}"
+        raise StrategyResultError(strategy, problem)
+    return value
 
 
 def described(error: BaseException) -> str:

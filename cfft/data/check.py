@@ -11,6 +11,7 @@ import attrs
 
 from cfft.data.consistency import every_set
 from cfft.data.images import ImageFiles, ImageSubset, image_fault
+from cfft.data.reading import reading_failure
 from cfft.data.suite import ImageSet, SuiteSets
 from cfft.errors import DataError, counted, shortened_list
 from cfft.runtime.processes import ALONE, Processes
@@ -137,6 +138,11 @@ def fault(images: ImageSet, index: int) -> tuple[str, str | None]:
         images.read(index)
     except DataError as error:
         return images.identify(index), str(error)
+    except BaseException as error:  # SystemExit too, which would end the process without a word
+        failure = reading_failure(images, index, error)
+        if failure is None:
+            raise
+        raise failure from error
     return images.identify(index), None
 
 

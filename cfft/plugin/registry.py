@@ -17,6 +17,7 @@ import pluggy
 
 from cfft.errors import ConfigError, PluginError, described, unknown_name
 from cfft.plugin import hookspecs
+from cfft.plugin.failures import hook_named, mark
 from cfft.plugin.isolation import BrokenImportError, isolated
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import Declaration, declaration
@@ -171,7 +172,11 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[Plugin, lis
         module = point.load()
         _check_hooks(manager, module)
         manager.register(module, key)
-        return _collect(manager, module)
+        declared = _collect(manager, module)
+        for each in declared:
+            mark(each.cls, plugin.origin)
+        _name_hooks(manager, module, plugin.origin)
+        return declared
 
     try:
         return plugin, isolated(load)
@@ -202,6 +207,15 @@ def _collect(manager: pluggy.PluginManager, module: ModuleType) -> list[Declarat
         if implementation.plugin is module
         for declared in _declared(kind.name, kind.hook, implementation.function())
     ]
+
+
+def _name_hooks(manager: pluggy.PluginManager, module: ModuleType, origin: str) -> None:
+    """Make the hooks of one plug-in that are called during runs name it where they fail."""
+    collecting = {kind.hook for kind in KINDS.values()}
+    for hook in (name for name in vars(hookspecs) if name.startswith("cfft_")):
+        for implementation in getattr(manager.hook, hook).get_hookimpls():
+            if implementation.plugin is module and hook not in collecting:
+                implementation.function = hook_named(hook, origin, implementation.function)
 
 
 def _declared(kind: str, hook: str, classes: Any) -> list[Declaration]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from cfft.config.run_config import RunConfig
+from cfft.plugin.failures import failures_named
 from cfft.plugin.registry import Registry
 from cfft.runtime.devices import make_accelerator, precision_of, processes_of
 from cfft.runtime.files import write_text
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
+@failures_named()
 def run(
     config: RunConfig,
     registry: Registry,

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import Distribution
 from typing import Any
 
@@ -130,6 +130,15 @@ def test_a_plugin_cannot_keep_a_handler_of_ctrl_c(install: Install) -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.fixture
+def hearing_ctrl_c() -> Iterator[None]:
+    """Hear Ctrl-C as at a terminal, also where tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hearing_ctrl_c")
 def test_ctrl_c_while_a_plugin_is_imported_is_no_error_of_the_plugin(install: Install) -> None:
     install("slow", "import os, signal; os.kill(os.getpid(), signal.SIGINT)")
 
