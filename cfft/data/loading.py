@@ -113,24 +113,32 @@ class Loader:
         where a worker process dies.
         """
         self._asked[:] = map(list, wanted)
-        with _starting_workers():
+        if not wanted:
+            return
+        with self._naming_death(wanted[0]), _starting_workers():
             loaded = iter(self._loader)
         for indices in wanted:
-            try:
+            with self._naming_death(indices):
                 batch = next(loaded)
-            except RuntimeError as error:
-                if not str(error).startswith("DataLoader worker (pid"):
-                    raise
-                first = self._images.identify(indices[0])
-                raise DataError(
-                    f"a process that decodes images died at or after {first}, perhaps for lack of "
-                    "memory; use fewer (--workers)"
-                ) from error
             if isinstance(batch, str):
                 raise DataError(batch)
             if isinstance(batch, PluginFailedError):
                 raise batch
             yield batch
+
+    @contextmanager
+    def _naming_death(self, indices: Sequence[int]) -> Iterator[None]:
+        """Raise DataError where a worker died, naming the first image that was waited for."""
+        try:
+            yield
+        except RuntimeError as error:
+            if not str(error).startswith("DataLoader worker (pid"):
+                raise
+            first = self._images.identify(indices[0])
+            raise DataError(
+                f"a process that decodes images died at or after {first}, perhaps for lack of "
+                "memory; use fewer (--workers)"
+            ) from error
 
 
 def _obey(main: int, worker: int) -> None:

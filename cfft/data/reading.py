@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from cfft.data.images import ImageSubset
 from cfft.data.suite import ImageSet
 from cfft.errors import PluginFailedError, described
-from cfft.plugin.failures import code_lines, is_blamed
+from cfft.plugin.failures import code_lines, is_blamed, source_of
 
 
 def reading_failure(images: ImageSet, index: int, error: BaseException) -> PluginFailedError | None:
@@ -14,6 +15,8 @@ def reading_failure(images: ImageSet, index: int, error: BaseException) -> Plugi
     """
     if not is_blamed(error):
         return None
+    while isinstance(images, ImageSubset):
+        images, index = images.whole, images.indices[index]
     cls = type(images)
-    who = f"{cls.__module__}.{cls.__qualname__}, reading image number {index} of its set,"
+    who = f"{cls.__qualname__} of {source_of(cls)}, reading image number {index} of its set,"
     return PluginFailedError(who, described(error), code_lines(error, 1))

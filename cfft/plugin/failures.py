@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 from cfft.errors import CfftError, PluginFailedError, StrategyResultError, described
@@ -22,9 +24,19 @@ _MACHINE = (
 _OUT_OF_MEMORY = "OutOfMemoryError"  # torch's, which is not imported for its name
 
 
-def mark(cls: type[Any], origin: str) -> None:
-    """Note where a strategy class comes from: plug-in, distribution and version."""
-    setattr(cls, _ORIGIN, origin)
+def mark(given: type[Any] | ModuleType, origin: str) -> None:
+    """Note where a strategy class or a module comes from: plug-in, distribution and version."""
+    setattr(given, _ORIGIN, origin)
+
+
+def source_of(cls: type[Any]) -> str:
+    """Name the plug-in that a class belongs to, by its module or a package of it, or the module."""
+    parts = cls.__module__.split(".")
+    for count in range(len(parts), 0, -1):
+        origin = getattr(sys.modules.get(".".join(parts[:count])), _ORIGIN, None)
+        if origin is not None:
+            return f"plug-in {origin}"
+    return f"module {cls.__module__}"
 
 
 @contextmanager
@@ -92,7 +104,7 @@ def _name(strategy: object) -> str | None:
     if known is None or known.kind not in KINDS:
         return None
     origin = getattr(known.cls, _ORIGIN, None)
-    source = f"plug-in {origin}" if origin else f"module {known.cls.__module__}"
+    source = f"plug-in {origin}" if origin else source_of(known.cls)
     return f"{known.kind} '{known.name}' of {source}"
 
 
