@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from importlib.metadata import Distribution
 from pathlib import Path
@@ -111,6 +112,19 @@ def test_a_hook_that_exits_ends_the_run_with_its_name(
 
     monkeypatch.delenv("OWN_HOOK_FAILS")
     assert cfft_command("run", "--resume", "--out", "RUN").code == 0
+
+
+def test_what_a_plugin_prints_in_a_run_is_no_part_of_the_json(
+    cfft_command: Command, install: Install, words: list[str]
+) -> None:
+    printing = "import cfft\n@cfft.hookimpl\ndef cfft_epoch_ended(epoch): print('epoch', epoch)\n"
+    install("own-dist", PLUGIN.format(act="pass", hook="run_ended"), "1.2")
+    install("printing", printing)
+
+    ended = cfft_command(*words, "--json")
+
+    assert json.loads(ended.out)["epochs"] == 2
+    assert "epoch 1\nepoch 2\n" in ended.err
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")

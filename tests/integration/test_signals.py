@@ -74,6 +74,14 @@ def words(world: Path, clip: tuple[Path, Path]) -> list[object]:
     ]
 
 
+@pytest.fixture
+def sweep(world: Path, clip: tuple[Path, Path], tmp_path: Path) -> Path:
+    """Write a sweep of one run of hours."""
+    text = SWEEP.format(world=world, model=clip[0], weights=clip[1])
+    (tmp_path / "sweep.toml").write_text(text)
+    return tmp_path / "sweep.toml"
+
+
 def wait_for(condition: Callable[[], object]) -> None:
     end = time.monotonic() + SECONDS
     while not condition():
@@ -184,13 +192,25 @@ def test_workers_end_with_a_run_that_is_killed(
     wait_for(lambda: not any(map(is_running, workers)))
 
 
-def test_the_runs_of_a_sweep_that_is_killed_store_their_step_and_end(
-    start: Start, world: Path, clip: tuple[Path, Path], tmp_path: Path
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_to_the_group_of_a_sweep_stores_the_steps_of_its_runs(
+    start: Start, sweep: Path, tmp_path: Path, number: int, code: int
 ) -> None:
-    text = SWEEP.format(world=world, model=clip[0], weights=clip[1])
-    (tmp_path / "sweep.toml").write_text(text)
-    run = tmp_path / "SWEEP" / "own" / "seed-0"
-    process = start("sweep", "sweep.toml", "--out", "SWEEP")
+    process, run = start("sweep", sweep, "--out", "SWEEP"), tmp_path / "SWEEP" / "own" / "seed-0"
+    wait_for(lambda: trains(run))
+
+    os.killpg(process.pid, number)
+    _, said = process.communicate(timeout=SECONDS)
+
+    assert process.returncode == code
+    assert "Traceback" not in said
+    assert stored_step(run) == last_step(run)
+
+
+def test_the_runs_of_a_sweep_that_is_killed_store_their_step_and_end(
+    start: Start, sweep: Path, tmp_path: Path
+) -> None:
+    process, run = start("sweep", sweep, "--out", "SWEEP"), tmp_path / "SWEEP" / "own" / "seed-0"
     wait_for(lambda: trains(run))
     (child,) = children(process.pid)
 
