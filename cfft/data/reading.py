@@ -16,7 +16,8 @@ def reading_failure(images: ImageSet, index: int, error: BaseException) -> Plugi
     if not is_blamed(error):
         return None
     while isinstance(images, ImageSubset):
-        images, index = images.whole, images.indices[index]
+        index = images.indices[index]
+        images = images.whole
     cls = type(images)
     who = f"{cls.__qualname__} of {source_of(cls)}, reading image number {index} of its set,"
     return PluginFailedError(who, described(error), code_lines(error, 1))

@@ -24,9 +24,9 @@ _MACHINE = (
 _OUT_OF_MEMORY = "OutOfMemoryError"  # torch's, which is not imported for its name
 
 
-def mark(given: type[Any] | ModuleType, origin: str) -> None:
+def mark(owned: type[Any] | ModuleType, origin: str) -> None:
     """Note where a strategy class or a module comes from: plug-in, distribution and version."""
-    setattr(given, _ORIGIN, origin)
+    setattr(owned, _ORIGIN, origin)
 
 
 def source_of(cls: type[Any]) -> str:
@@ -81,9 +81,9 @@ def hook_named(hook: str, origin: str, function: Callable[..., Any]) -> Callable
     def call(*args: Any) -> Any:
         try:
             return function(*args)
-        except (CfftError, KeyboardInterrupt):
-            raise
         except BaseException as error:
+            if not is_blamed(error):
+                raise
             who = f"hook {hook}() of plug-in {origin}"
             raise PluginFailedError(who, described(error), code_lines(error, 1)) from error
 
@@ -99,15 +99,15 @@ def is_blamed(error: BaseException) -> bool:
     return not (isinstance(error, _LEFT_ALONE) or by_signal or lacks_memory)
 
 
+def code_lines(error: BaseException, first: int) -> str:
+    """Spell the frames of an error from number `first` on, without its message."""
+    return "".join(traceback.format_list(traceback.extract_tb(error.__traceback__)[first:]))
+
+
 def _name(strategy: object) -> str | None:
     known: Declaration | None = declared_of(strategy)
     if known is None or known.kind not in KINDS:
         return None
-    origin = getattr(known.cls, _ORIGIN, None)
+    origin = vars(known.cls).get(_ORIGIN)
     source = f"plug-in {origin}" if origin else source_of(known.cls)
     return f"{known.kind} '{known.name}' of {source}"
-
-
-def code_lines(error: BaseException, first: int) -> str:
-    """Spell the frames of an error from number `first` on, without its message."""
-    return "".join(traceback.format_list(traceback.extract_tb(error.__traceback__)[first:]))

@@ -131,6 +131,21 @@ def test_a_hook_that_fails_is_named(install: Install, raised: str) -> None:
     assert "in cfft_epoch_ended\n" in caught.value.where
 
 
+def test_a_signal_that_comes_in_a_hook_is_not_its_failure(install: Install) -> None:
+    source = """
+        import cfft
+        from cfft.runtime.interrupts import Terminated
+
+        @cfft.hookimpl
+        def cfft_epoch_ended():
+            raise Terminated
+    """
+    install("own-hooks", source)
+
+    with pytest.raises(Terminated):
+        Registry.installed().hook.cfft_epoch_ended(epoch=1, metrics={})
+
+
 def test_a_hook_gets_what_it_asks_for(install: Install) -> None:
     install("own-hooks", "import cfft\n@cfft.hookimpl\ndef cfft_epoch_ended(epoch): return epoch")
 
