@@ -30,6 +30,8 @@ class RunInterruptedError(Exception):
 def reported() -> Iterator[None]:
     """End the process with 2 for a CfftError, 130 when interrupted, 1 for anything else.
 
+    A plug-in whose code failed is named.
+
     SIGTERM ends it with 143 and removes temporary files, unless a loop handles it itself.
     """
     try:
@@ -43,11 +45,14 @@ def reported() -> Iterator[None]:
         _end(_INTERRUPTED, str(interrupted))
     except KeyboardInterrupt:
         _end(_INTERRUPTED, "interrupted")
-    except Exception as error:
+    except BaseException as error:
         if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
             _end(_FIXABLE, f"error: {error.filename or 'a file or stdout'}: {error.strerror}")
         if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
             _end(_FIXABLE, f"error: {_out_of_memory(error)}")
+        _end_if_named(error)
+        if not isinstance(error, Exception):
+            raise
         traceback.print_exc()
         _end(_BUG, "error: this is a bug in cfft or in a plug-in: please report the lines above")
     finally:
@@ -119,6 +124,16 @@ def _let_go(error: BaseException | None) -> None:
             cleared.add(id(error))
             traceback.clear_frames(error.__traceback__)
             reached += [error.__cause__, error.__context__]
+
+
+def _end_if_named(error: BaseException) -> None:
+    """End the process where the code of a plug-in failed: name it and show where."""
+    from cfft.plugin.failures import failure_of  # attrs comes with it, which most ends do without
+
+    failed = failure_of(error)
+    if failed is not None:
+        print(failed.where, end="", file=sys.stderr)
+        _end(_BUG, *(f"error: {line}" for line in str(failed).splitlines()))
 
 
 def _end(code: int, *lines: str) -> None:

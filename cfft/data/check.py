@@ -12,6 +12,7 @@ import attrs
 
 from cfft.data.consistency import every_set
 from cfft.data.images import ImageFiles, ImageSubset, image_fault
+from cfft.data.reading import reading_failure
 from cfft.data.suite import ImageSet, SuiteSets
 from cfft.errors import DataError, counted, shortened_list
 from cfft.runtime.processes import ALONE, Processes
@@ -174,12 +175,12 @@ def _inspected(images: ImageSet, index: int) -> tuple[str, str, bytes]:
     try:
         image = images.read(index)
     except DataError as error:
-        return images.identify(index), str(error), b""
-    return images.identify(index), "", _digest(image.tobytes())
-
-
-def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=16).digest()
+        except BaseException as error:  # SystemExit too, which would end the process without a word
+        failure = reading_failure(images, index, error)
+        if failure is None:
+            raise
+        raise failure from error
+    return images.identify(index), str(error), b""
 
 
 def readable(images: ImageSet, found: Sequence[Unreadable]) -> ImageSet:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
 
 from cfft.config.settings import Training
 from cfft.data.loading import Loaded, on_device
-from cfft.errors import ConfigError, PluginError
+from cfft.errors import ConfigError, PluginError, returned
 from cfft.model.interfaces import Adaptation
 from cfft.plugin.params import declaration
 from cfft.runtime.devices import allow_unused_parameters
@@ -170,8 +170,9 @@ def _trained(step: TrainingStep, adaptation: Adaptation, seed: int) -> list[nn.P
     ConfigError where nothing is left to train, PluginError for parameters of another model.
     """
     student, name = step.student, declaration(type(adaptation)).name
-    returned = Adaptation.of(adaptation).attach(student, generator(seed, "adapters"))
-    chosen = {id(parameter) for parameter in returned}
+    attached = Adaptation.of(adaptation).attach(student, generator(seed, "adapters"))
+    those = [*returned(adaptation, "attach", attached, Iterable)]
+    chosen = {id(parameter) for parameter in those}
     if not chosen <= {id(parameter) for parameter in student.parameters()}:
         raise PluginError(f"adaptation '{name}' returned parameters that are not the model's")
     if step.task.head_from_text:
@@ -183,7 +184,7 @@ def _trained(step: TrainingStep, adaptation: Adaptation, seed: int) -> list[nn.P
     if not trained:
         why = ", and the head is made of prompts" if step.task.head_from_text else ""
         raise ConfigError(
-            f"adaptation '{name}' leaves nothing to train: it chose {len(returned)} of the model's "
+            f"adaptation '{name}' leaves nothing to train: it chose {len(those)} of the model's "
             f"parameters{why}; choose another --adaptation or its parameters"
         )
     return trained

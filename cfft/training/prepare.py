@@ -14,7 +14,7 @@ from cfft.data.fingerprint import sets_fingerprint
 from cfft.data.sets import limited, training_sets
 from cfft.data.suite import SuiteSets
 from cfft.encoder.encoder import Classifier
-from cfft.errors import ConfigError
+from cfft.errors import ConfigError, returned
 from cfft.model.description import ModelDescription
 from cfft.model.pretrained import Pretrained
 from cfft.model.rebuild import TeacherSource, empty_classifier
@@ -140,7 +140,7 @@ def training_step(
     def load(teacher: Teacher) -> Classifier:
         if average is not None and Teacher.of(teacher).follows_average:
             return average
-        return teacher.load(models)
+        return returned(teacher, "load", teacher.load(models), Classifier)
 
     return TrainingStep(
         models.pretrained() if student is None else student,

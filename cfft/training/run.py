@@ -13,6 +13,7 @@ import attrs
 
 from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError, shortened_list
+from cfft.plugin.failures import failures_named
 from cfft.plugin.registry import Registry
 from cfft.runtime.devices import make_accelerator, precision_of, processes_of
 from cfft.runtime.files import check_free, write_text
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
+@failures_named()
 def run(
     config: RunConfig,
     registry: Registry,

@@ -274,7 +274,7 @@ class Session:
 
         batch = small_batch(step, self.prepared.sets.train, self.prepared.pretrained.preprocessing)
         with self.accelerator.autocast():  # text features are kept as training computes them
-            step.measure(batch, sheet_draws(self.config.seed))
+            step.rehearse(batch, sheet_draws(self.config.seed))
 
     def _hidden(self, step: TrainingStep) -> dict[str, float]:
         """Measure what the views hide; say so, and warn of what is likely to be a mistake."""

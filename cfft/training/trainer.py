@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -12,9 +13,11 @@ from torch import Tensor, nn
 
 from cfft.data.loading import Loader
 from cfft.encoder.encoder import Classifier
+from cfft.errors import DataError
 from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint
 from cfft.model.heads import prompts_head
+from cfft.plugin.failures import failures_named
 from cfft.runtime.devices import processes_of, surroundings
 from cfft.runtime.interrupts import StopWish, listening
 from cfft.runtime.json_files import as_json
@@ -85,10 +88,11 @@ class Trainer:
         preprocessing = self.prepared.pretrained.preprocessing
         pin = self.accelerator.device.type == "cuda"
         loader = Loader(self.prepared.sets.train, preprocessing, self.training.workers, pin)
-        with listening() as wish:
+        with failures_named(lambda: f" after step {self.state.step}"), listening() as wish:
             while not self.is_finished:
                 began = time.monotonic()
-                self._train_epoch(loader, wish)
+                with self._stored_on_failure():
+                    self._train_epoch(loader, wish)
                 self._settle()
                 metrics = {"val_top1": validate(self.kept), "seconds": time.monotonic() - began}
                 self._end_epoch(metrics)
@@ -198,6 +202,20 @@ class Trainer:
                 began = now
                 advance(position)
                 self._after_step(lr, wish, is_last=position == per_epoch)
+
+    @contextmanager
+    def _stored_on_failure(self) -> Iterator[None]:
+        """Name a plug-in that fails in a step; where a batch is lacking, store the steps before.
+
+        A process alone stores them: others may be in a step, and would wait for this one for ever.
+        """
+        try:
+            with failures_named(lambda: f" at step {self.state.step + 1}"):
+                yield
+        except DataError:
+            if self.processes.count == 1:
+                self.save_last()
+            raise
 
     def _after_step(self, lr: float, wish: StopWish, *, is_last: bool) -> None:
         logs = is_last or self.state.step % self.training.log_every == 0

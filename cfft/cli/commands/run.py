@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from cfft.cli.output.consoles import console
 from cfft.cli.output.live import reporting
 from cfft.cli.output.tables import print_results, print_whereabouts
 from cfft.config.layers import recipe_names, recipe_summary
+from cfft.errors import DataError, PluginFailedError
 from cfft.plugin.registry import Registry
 from cfft.runtime.json_files import json_text
 from cfft.training.entry import planned_run
@@ -69,6 +70,11 @@ def run(
                 )
         except KeyboardInterrupt:
             raise RunInterruptedError(_how_to_resume(ready.out)) from None
+        except PluginFailedError as failed:
+            failed.advice = "".join(_once_fixed(ready.out))
+            raise
+        except DataError as error:
+            raise DataError(*error.problems, *_once_fixed(ready.out)) from error
     if os.environ.get("RANK", "0") == "0":
         _show(results, ready.out, as_json=as_json)
 
@@ -79,6 +85,14 @@ def _how_to_resume(out: Path) -> str:
     if not is_begun(RunDirectory(out)):
         return "interrupted before there was anything to save"
     return f"interrupted; continue with: cfft run --resume --out {shlex.quote(str(out))}"
+
+
+def _once_fixed(out: Path) -> Iterator[str]:
+    """Say how to go on with a run that has stored something."""
+    from cfft.training.run_directory import RunDirectory, is_begun  # torch comes with it
+
+    if is_begun(RunDirectory(out)):
+        yield f"once that is fixed, continue with: cfft run --resume --out {shlex.quote(str(out))}"
 
 
 def _show(results: RunResults | Mapping[str, Any], out: Path, *, as_json: bool) -> None:
