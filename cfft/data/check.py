@@ -175,12 +175,17 @@ def _inspected(images: ImageSet, index: int) -> tuple[str, str, bytes]:
     try:
         image = images.read(index)
     except DataError as error:
-        except BaseException as error:  # SystemExit too, which would end the process without a word
+        return images.identify(index), str(error), b""
+    except BaseException as error:  # SystemExit too, which would end the process without a word
         failure = reading_failure(images, index, error)
         if failure is None:
             raise
         raise failure from error
-    return images.identify(index), str(error), b""
+    return images.identify(index), "", _digest(image.tobytes())
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 def readable(images: ImageSet, found: Sequence[Unreadable]) -> ImageSet:
