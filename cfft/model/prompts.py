@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cfft.errors import ConfigError, unknown_name
-from cfft.runtime.files import decoded
+from cfft.runtime.documents import file_text
 
 CLASS_NAME = "class-name"
 _PLACE = "{}"
+_MOST_BYTES = 1 << 24
+_SHOWN = 80
 
 
 def resolve_templates(asked: str | None, named: Mapping[str, Sequence[str]]) -> list[str]:
@@ -38,14 +40,14 @@ def class_prompt(template: str, class_name: str) -> str:
 
 def _read_templates(path: Path) -> list[str]:
     try:
-        lines = decoded(path.read_bytes()).splitlines()
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"prompts file {path} cannot be read: {error}") from error
+        lines = file_text(path, _MOST_BYTES).splitlines()
+    except ValueError as error:
+        raise ConfigError(f"prompts file {path} {error}") from error
     templates = {number: line.strip() for number, line in enumerate(lines, 1) if line.strip()}
     if not templates:
         raise ConfigError(f"prompts file {path} is empty; write one template with {{}} per line")
     wrong = [
-        f"prompts file {path}, line {number}: '{template}' has no {{}} for the class name"
+        f"prompts file {path}, line {number}: '{template[:_SHOWN]}' has no {{}} for the class name"
         for number, template in templates.items()
         if _PLACE not in template
     ]

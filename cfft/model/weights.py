@@ -25,6 +25,7 @@ from cfft.errors import WeightsError, shortened_list
 from cfft.model.file_formats import format_of, is_safetensors, pickled_class
 from cfft.model.nests import Nest, chosen_nest
 from cfft.model.weight_paths import split_nest
+from cfft.runtime.documents import parse_json
 
 if TYPE_CHECKING:
     from cfft.model.description import ModelDescription
@@ -116,7 +117,7 @@ def _beside(path: Path, nest: Nest) -> str:
 
 def _identity(path: Path) -> Mapping[str, str]:
     with safe_open(path, framework="pt") as file:
-        identity = json.loads((file.metadata() or {}).get(IDENTITY_KEY, "{}"))
+        identity = parse_json((file.metadata() or {}).get(IDENTITY_KEY, "{}"))
     if not isinstance(identity, dict):
         raise ValueError(f"{IDENTITY_KEY} is no JSON object")
     return identity

@@ -64,7 +64,9 @@ class RunDirectory:
     def read_seed(self) -> int:
         """Return the seed that its images are split with; raises ConfigError."""
         config = self.read_config()
-        found = config.get("split_seed", config.get(SEED.name, SEED.default))
+        found = config.get("split_seed", config.get(SEED.name))
+        if found is None:
+            raise ConfigError(f"{self.config}: no seed, which all runs have: restore it")
         return parse_seed(found, f"{self.config}: seed")
 
     def read_results(self) -> RunResults | None:
@@ -72,7 +74,7 @@ class RunDirectory:
 
         Raises DataError for a file that cfft did not write.
         """
-        is_finished = self.results.is_file()
+        is_finished = self.results.exists()
         return read_json(self.results, RunResults, "results") if is_finished else None
 
     def read_digest(self) -> str | None:

@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from cfft.errors import ConfigError, DataError
+from cfft.errors import CfftError, ConfigError, DataError
+from cfft.model.checkpoint import Checkpoint, save
 from cfft.report.sources.collect import collect
 from cfft.report.sources.records import Material
+from cfft.runtime.json_files import as_json
+from cfft.training.metrics import MetricsLog
+from cfft.training.run_directory import RunDirectory
 
 Write = Callable[..., Path]
 OUTSIDE = {"photo": {"role": "id", "top1": 75.6}}
@@ -264,3 +269,13 @@ def test_what_is_named_twice_is_one(write_run: Write, tmp_path: Path) -> None:
     found = collect([str(run), str(tmp_path / "a" / ".." / "a")], [])
 
     assert len(found.models) == 2
+
+
+def test_metrics_that_are_others_than_the_checkpoint_says_are_told_of(write_run: Write) -> None:
+    run = RunDirectory(write_run("a", (0.8, 0.7, 0.6)))
+    state = {"metrics": as_json(MetricsLog(run.metrics).written())}
+    save(run.last, Checkpoint({"w": torch.zeros(1)}, {}, state=state))
+    run.metrics.write_text(run.metrics.read_text().replace("0.8", "0.9"))
+
+    with pytest.raises(CfftError, match=r"metrics\.jsonl is damaged"):
+        collect([str(run.root)], [])

@@ -149,7 +149,7 @@ def _text_of(path: Path) -> str:
 def _from_json(text: str, label: str) -> Architecture:
     try:
         config = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise cfft.ConfigError(f"model config {label} is not valid JSON: {error}") from error
     model = config.get("model_cfg", config) if isinstance(config, dict) else {}
     if "embed_dim" not in model or not isinstance(model.get("vision_cfg"), dict):
