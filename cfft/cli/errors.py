@@ -15,11 +15,13 @@ from types import FrameType
 
 from cfft.errors import CfftError, OtherProcessError
 from cfft.runtime.interrupts import Terminated
+from cfft.runtime.outside import shown
 
 _BUG = 1
 _FIXABLE = 2
 _INTERRUPTED = 130
 _SURROUNDINGS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
+_SURROUNDINGS += (errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EIO, errno.EFBIG)
 
 
 class RunInterruptedError(Exception):
@@ -46,7 +48,7 @@ def reported() -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
             _end(_FIXABLE, f"error: {error.filename or 'a file or stdout'}: {error.strerror}")
-        traceback.print_exc()
+        sys.stderr.write(shown(traceback.format_exc()))
         _end(_BUG, "error: this is a bug in cfft or in a plug-in: please report the lines above")
     finally:
         _leave_group()
@@ -111,5 +113,5 @@ def _let_go(error: BaseException | None) -> None:
 
 
 def _end(code: int, *lines: str) -> None:
-    print(*lines, sep="\n", file=sys.stderr)
+    print(*map(shown, lines), sep="\n", file=sys.stderr)
     sys.exit(code)

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cfft.errors import TrainingError, WeightsError
+from cfft.model.file_formats import readable_path
 from cfft.model.weights import identity_metadata, not_finite
 from cfft.runtime.documents import read_json_file
 from cfft.runtime.files import flush, replacing, sibling
@@ -218,7 +219,8 @@ class _CheckpointFiles:
     def tensors(self, name: str) -> dict[str, Tensor]:
         path = self.verified(name)
         try:
-            return load_file(path)
+            with readable_path(path) as place:
+                return load_file(place)
         except SafetensorError as error:
             raise WeightsError(f"{path} is no safetensors file: {error}") from None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cfft.errors import ConfigError, unknown_name
 from cfft.runtime.documents import file_text
+from cfft.runtime.outside import encodable
 
 CLASS_NAME = "class-name"
 _PLACE = "{}"
@@ -35,7 +36,7 @@ def resolve_templates(asked: str | None, named: Mapping[str, Sequence[str]]) -> 
 
 def class_prompt(template: str, class_name: str) -> str:
     """Fill a template; underscores in the class name, as folders have them, become spaces."""
-    return template.replace(_PLACE, class_name.replace("_", " "))
+    return template.replace(_PLACE, encodable(class_name).replace("_", " "))
 
 
 def _read_templates(path: Path) -> list[str]:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from cfft.encoder.fit import differences
 from cfft.errors import WeightsError, shortened_list
-from cfft.model.file_formats import format_of, is_safetensors, pickled_class
+from cfft.model.file_formats import format_of, is_safetensors, pickled_class, readable_path
 from cfft.model.nests import Nest, chosen_nest
 from cfft.model.weight_paths import split_nest
 from cfft.runtime.documents import parse_json
@@ -103,8 +103,8 @@ def _content(path: Path) -> tuple[Any, Mapping[str, str]]:
     """Return what a file holds, and what cfft wrote into it about the architecture."""
     if format_of(path) == "pytorch":
         return _unpickle(path), {}
-    with _readable(path):
-        return load_file(path), _identity(path)
+    with _readable(path), readable_path(path) as place:
+        return load_file(place), _identity(place)
 
 
 def _beside(path: Path, nest: Nest) -> str:

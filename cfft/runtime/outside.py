@@ -8,6 +8,8 @@ characters.
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -34,6 +36,30 @@ def shown_in_line(text: str) -> str:
     return _IN_A_LINE.sub(_spelled, text)
 
 
+def shell_word(text: str) -> str:
+    r"""Return a text as a shell reads it, where need be as bash's $'\x1b'."""
+    plain = shown_in_line(text)
+    if plain == text:
+        return shlex.quote(text)
+    escaped = shown_in_line(text.replace("\\", r"\\").replace("'", r"\'"))
+    return f"$'{escaped}'"
+
+
+def encodable(text: str) -> str:
+    r"""Return a text with bytes that are no UTF-8 spelled, such as \xe9; all else stays."""
+    return _SURROGATE.sub(_spelled, text)
+
+
+def all_shown(value: Any) -> Any:
+    """Return tables, lists and values with every text, keys included, as `shown_in_line`."""
+    return _with_texts(value, shown_in_line)
+
+
+def for_toml(value: Any) -> Any:
+    """Return tables, lists and values with every text, keys included, as `toml_text`."""
+    return _with_texts(value, toml_text)
+
+
 def toml_text(text: str) -> str:
     """Return a text as TOML can hold it, from which `restored` makes the same again.
 
@@ -51,17 +77,16 @@ def restored(text: str) -> str:
     return unquote(text.removeprefix(_MARK), errors="surrogateescape")
 
 
-def for_toml(value: Any) -> Any:
-    """Return tables, lists and values with every text, keys included, as TOML can hold it."""
+def _with_texts(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
-        return {toml_text(key): for_toml(inner) for key, inner in value.items()}
+        return {change(key): _with_texts(inner, change) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [for_toml(inner) for inner in value]
-    return toml_text(value) if isinstance(value, str) else value
+        return [_with_texts(inner, change) for inner in value]
+    return change(value) if isinstance(value, str) else value
 
 
 def _spelled(found: re.Match[str]) -> str:
     code = ord(found[0])
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"

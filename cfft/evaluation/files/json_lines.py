@@ -29,7 +29,7 @@ def read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         text = file_text(path)
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
+        raise DataError(f"{path}: cannot be read: no such file") from None
     except ValueError as error:
         raise DataError(f"{path}: {error}") from error
     for number, line in enumerate(text.split("\n"), start=1):

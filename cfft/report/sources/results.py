@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from cfft.evaluation.files.evaluation import (
 from cfft.evaluation.stored import StoredEvaluation, run_sources
 from cfft.model.checkpoint import is_checkpoint, load_state
 from cfft.report.sources.records import AVERAGE, Difference, Material, ReportedModel, Run
+from cfft.runtime.outside import shell_word
 from cfft.scoring.results import SetResult
 from cfft.training.metrics import read_metrics, written_metrics
 from cfft.training.results import RunResults
@@ -54,7 +54,7 @@ def _results(run: RunDirectory) -> RunResults:
     if found is None:
         raise ConfigError(
             f"{run.root} is an unfinished run (no results.json): leave it out, or finish it with "
-            f"cfft run --resume --out {shlex.quote(str(run.root))}"
+            f"cfft run --resume --out {shell_word(str(run.root))}"
         )
     return found
 
