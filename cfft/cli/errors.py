@@ -20,8 +20,10 @@ from cfft.runtime.outside import shown
 _BUG = 1
 _FIXABLE = 2
 _INTERRUPTED = 130
-_SURROUNDINGS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
-_SURROUNDINGS += (errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EIO, errno.EFBIG)
+_SURROUNDINGS = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR),
+    *(errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EIO, errno.EFBIG),
+)
 
 
 class RunInterruptedError(Exception):

@@ -100,7 +100,7 @@ def _made_lasting(name: str) -> _Lasting | None:
     if raw is None:
         return None
     lasting = _Lasting(raw)
-    buffer = io.BufferedWriter(lasting)  # type: ignore[type-var]
+    buffer = io.BufferedWriter(lasting)
     encoding = "utf-8" if stream is None else stream.encoding
     by_line = name == "stderr" or raw.isatty()
     setattr(sys, name, io.TextIOWrapper(buffer, encoding, _ERRORS, line_buffering=by_line))

@@ -22,6 +22,7 @@ from cfft.evaluation.masks.coco import coco_segmentations
 from cfft.model.checkpoint import Checkpoint, load, save
 from cfft.model.description import read_description
 from cfft.model.prompts import resolve_templates
+from cfft.plugin.params import Param
 from cfft.report.sources.imports import read_imports
 from cfft.report.sources.sweeps import sweep_runs
 from cfft.scoring.predictions import Predictions
@@ -276,3 +277,22 @@ def test_every_flipped_byte_of_the_metrics_is_noticed(place: int, tmp_path: Path
 
     with pytest.raises(CfftError, match=r"metrics\.jsonl is damaged.*restore it"):
         MetricsLog(tmp_path / "metrics.jsonl").rewind(2, 1, written)
+
+
+@pytest.mark.parametrize(
+    ("part", "key"), [("images", "id"), ("images", "file_name"), ("categories", "name")]
+)
+def test_annotations_of_other_types_are_named(part: str, key: str, tmp_path: Path) -> None:
+    form = FORMATS["annotations"]
+    assert isinstance(form.content, Mapping)
+    entries = [{**form.content[part][0], key: [1]}]
+    (tmp_path / form.name).write_text(json.dumps({**form.content, part: entries}))
+
+    with pytest.raises(CfftError, match=rf"instances\.json: {part}\[0\]: {key} is \[1\]"):
+        form.read(tmp_path / form.name)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_no_setting_takes_a_text_that_no_path_can_be(kind: type) -> None:
+    with pytest.raises(ValueError, match="allowed"):
+        Param("data", kind, None, "where images are").parse("a\0b")

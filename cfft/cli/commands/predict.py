@@ -106,11 +106,13 @@ def _format(form: Format | None, as_json: bool) -> Format:
 
 
 def _write(text: str, out: Path | None) -> None:
-    """Write lines; names of files that are no UTF-8 keep their bytes."""
+    """Write lines in UTF-8; names of files that are none keep their bytes but in a terminal."""
+    if out is None and sys.stdout.isatty():
+        sys.stdout.write(shown(text))
+        return
     if out is None:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors=_FILE_NAMES)
-        sys.stdout.write(shown(text) if sys.stdout.isatty() else text)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode(errors=_FILE_NAMES))
         return
     write_text(out, text, _FILE_NAMES)
     console(stderr=True).print(f"wrote {out}", soft_wrap=True)

@@ -21,7 +21,7 @@ _NAME = 12  # of a name, columns that stay in the narrowest table
 class _Plain(Console):
     """Write texts from outside as a terminal may have them."""
 
-    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+    def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(shown(text), **options)
 
     def render(
