@@ -8,10 +8,11 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
 import torch
+from cattrs.gen import override
 from torch import Tensor
 
 from cfft.errors import TrainingError
@@ -100,7 +101,7 @@ class MetricsLog:
         """
         if not self.path.exists():
             write_text(self.path, "")
-            lost = written is not None and written.bytes
+            lost = written is not None and written.size
             return f"{self.path} is gone: the lines before are lost" if lost else None
         if written is not None:
             write_text(self.path, written.part_of(self.path))
@@ -121,7 +122,7 @@ class MetricsLog:
 class WrittenMetrics:
     """Say what metrics.jsonl began with when a checkpoint was stored."""
 
-    bytes: int
+    size: Annotated[int, override(rename="bytes")]
     sha256: str
 
     @classmethod
@@ -134,12 +135,12 @@ class WrittenMetrics:
             content = path.read_bytes()
         except OSError as error:
             raise TrainingError(f"{path}: cannot be read: {error.strerror}: {_REMEDY}") from error
-        if self.of(content[: self.bytes]) != self:
+        if self.of(content[: self.size]) != self:
             raise TrainingError(
-                f"{path} is damaged: it does not begin with the {self.bytes:,} bytes that the "
+                f"{path} is damaged: it does not begin with the {self.size:,} bytes that the "
                 f"checkpoint was stored with (SHA-256 {self.sha256}): {_REMEDY}"
             )
-        return content[: self.bytes].decode()
+        return content[: self.size].decode()
 
 
 def written_metrics(state: Mapping[str, Any], checkpoint: Path) -> WrittenMetrics | None:
@@ -190,4 +191,4 @@ def _line(text: str) -> Metrics:
 
 
 def _is_before(line: Metrics, step: int, epoch: int) -> bool:
-    return line["epoch"] <= epoch if "val_top1" in line else line["step"] <= step
+    return bool(line["epoch"] <= epoch if "val_top1" in line else line["step"] <= step)
