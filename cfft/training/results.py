@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import attrs
 from cattrs.gen import override
 
+from cfft.config.comparison import shape_problem
 from cfft.runtime.json_files import SCHEMA
 from cfft.scoring.averages import ood_average
 from cfft.scoring.results import SetResult
@@ -81,7 +82,7 @@ class RunResults:
 
     schema: int = SCHEMA
     run: str = ""
-    config: dict[str, Any]
+    config: dict[str, Any] = attrs.field()
     sets: dict[str, SetResult]
     ood_average: float | None = None
     before: ModelResults
@@ -101,6 +102,12 @@ class RunResults:
     processes: int | None = None
     seconds: float = 0.0
     images_per_second: float = 0.0
+
+    @config.validator
+    def _is_configuration(self, _: Any, config: Mapping[str, Any]) -> None:
+        problem = shape_problem(config)
+        if problem is not None:
+            raise ValueError(f"{problem} in config")
 
     @property
     def seed(self) -> int | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from cfft.config.comparison import same_run, same_versions
+from cfft.config.comparison import same_run, same_versions, shape_problem
 from cfft.config.layers import SEED, parse_seed, parse_toml, read_text
 from cfft.config.resolve import in_current_terms
 from cfft.config.run_config import RunConfig
@@ -59,7 +59,11 @@ class RunDirectory:
     def read_config(self) -> dict[str, Any]:
         """Return the resolved configuration as config.toml holds it; raises ConfigError."""
         what = "config file"
-        return parse_toml(read_text(self.config, what), f"{what} {self.config}")
+        found = parse_toml(read_text(self.config, what), f"{what} {self.config}")
+        problem = shape_problem(found)
+        if problem is not None:
+            raise ConfigError(f"{what} {self.config}: {problem}")
+        return found
 
     def read_seed(self) -> int:
         """Return the seed that its images are split with; raises ConfigError."""

@@ -22,6 +22,10 @@ OUTSIDE = {"photo": {"role": "id", "top1": 75.6}}
 METHOD = {"mask": {"use": "object"}, "fill": {"use": "single"}}
 
 
+def following(seed: int) -> list[dict[str, str]]:
+    return [{"use": "checkpoint", "path": f"runs/b/seed-{seed}"}]
+
+
 def groups(material: Material) -> list[str]:
     return [model.group for model in material.models]
 
@@ -233,7 +237,12 @@ def test_a_share_outside_0_to_1_is_named_with_its_place(write_evaluation: Write)
 
 def test_the_seed_in_a_path_does_not_make_another_configuration(write_run: Write) -> None:
     runs = [
-        write_run(f"a{seed}", (0.8, 0.7, 0.6), seed=seed, teacher={"of": f"runs/b/seed-{seed}"})
+        write_run(
+            f"a{seed}",
+            (0.8, 0.7, 0.6),
+            seed=seed,
+            teacher=following(seed),
+        )
         for seed in (0, 1)
     ]
 
@@ -244,7 +253,12 @@ def test_the_seed_in_a_path_does_not_make_another_configuration(write_run: Write
 
 def test_paths_of_other_seeds_do(write_run: Write) -> None:
     runs = [
-        write_run(f"a{seed}", (0.8, 0.7, 0.6), seed=seed, teacher={"of": f"runs/b/seed-{of}"})
+        write_run(
+            f"a{seed}",
+            (0.8, 0.7, 0.6),
+            seed=seed,
+            teacher=following(of),
+        )
         for seed, of in ((0, 0), (1, 0))
     ]
 

@@ -258,6 +258,11 @@ def test_a_damaged_checkpoint_is_named(name: str, damage: str, tmp_path: Path) -
         {"run": None},
         {"epochs": 1.5},
         {"schema": None},
+        {"config": {"seed": []}},
+        {"config": {"loss": 3}},
+        {"config": {"loss": [{"weight": 1}]}},
+        {"config": {"mask": "object"}},
+        {"config": {"mask": {"use": 5}}},
     ],
 )
 def test_values_of_other_types_are_never_taken(content: Any, tmp_path: Path) -> None:
