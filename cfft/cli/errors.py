@@ -15,11 +15,15 @@ from types import FrameType
 
 from cfft.errors import CfftError, OtherProcessError
 from cfft.runtime.interrupts import Terminated
+from cfft.runtime.outside import shown
 
 _BUG = 1
 _FIXABLE = 2
 _INTERRUPTED = 130
-_SURROUNDINGS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
+_SURROUNDINGS = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR),
+    *(errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EIO, errno.EFBIG),
+)
 
 
 class RunInterruptedError(Exception):
@@ -53,7 +57,7 @@ def reported() -> Iterator[None]:
         _end_if_named(error)
         if not isinstance(error, Exception):
             raise
-        traceback.print_exc()
+        sys.stderr.write(shown(traceback.format_exc()))
         _end(_BUG, "error: this is a bug in cfft or in a plug-in: please report the lines above")
     finally:
         _leave_group()
@@ -137,5 +141,5 @@ def _end_if_named(error: BaseException) -> None:
 
 
 def _end(code: int, *lines: str) -> None:
-    print(*lines, sep="\n", file=sys.stderr)
+    print(*map(shown, lines), sep="\n", file=sys.stderr)
     sys.exit(code)

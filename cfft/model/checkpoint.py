@@ -20,7 +20,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cfft.errors import TrainingError, WeightsError
+from cfft.model.file_formats import readable_path
 from cfft.model.weights import identity_metadata, not_finite
+from cfft.runtime.documents import read_json_file
 from cfft.runtime.files import StoredFile, flush, replacing, sibling
 from cfft.runtime.json_files import SCHEMA, as_json, read_json
 
@@ -92,6 +94,12 @@ def load_model(directory: Path) -> Checkpoint:
     """Read weights and model alone; raises as `load` does."""
     stored = _CheckpointFiles.at(directory)
     return Checkpoint(stored.tensors(WEIGHTS), stored.json(MODEL))
+
+
+def load_state(directory: Path) -> Mapping[str, Any]:
+    """Read the state of the training alone, empty where there is none; raises as `load` does."""
+    stored = _CheckpointFiles.at(directory)
+    return stored.json(STATE) if STATE in stored.files else {}
 
 
 def verify(directory: Path) -> None:
@@ -221,14 +229,17 @@ class _CheckpointFiles:
     def tensors(self, name: str) -> dict[str, Tensor]:
         path = self.verified(name)
         try:
-            return load_file(path)
+            with readable_path(path) as place:
+                return load_file(place)
         except SafetensorError as error:
             raise WeightsError(f"{path} is no safetensors file: {error}") from None
 
     def json(self, name: str) -> Mapping[str, Any]:
         path = self.verified(name)
         try:
-            found: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
+            found = read_json_file(path)
+        except (OSError, ValueError) as error:
             raise WeightsError(f"{path} is no JSON file: {error}") from None
+        if not isinstance(found, dict):
+            raise WeightsError(f"{path} holds no JSON object: restore it, or start a new run")
         return found

@@ -44,6 +44,7 @@ _RESERVED = {
     "help": "--help shows the help",
     "help_all": "--help-all shows the help",
 }
+_LONGEST_SAID = 80
 
 
 @attrs.frozen
@@ -86,8 +87,8 @@ class Param:
     def bounds(self) -> str:
         """Spell the range of numbers, empty where every one is allowed."""
         if self.ge is not None and self.le is not None:
-            return f"from {self.ge:g} to {self.le:g}"
-        return " and ".join(f"{sign} {limit:g}" for sign, _, limit in self._limits)
+            return f"from {_spelled(self.ge)} to {_spelled(self.le)}"
+        return " and ".join(f"{sign} {_spelled(limit)}" for sign, _, limit in self._limits)
 
     @property
     def _limits(self) -> list[tuple[str, Callable[[Any, Any], bool], float]]:
@@ -118,7 +119,7 @@ class Param:
         with suppress(Exception):
             if self._in_range(converted := convert(value, self.type)):
                 return converted
-        raise ValueError(f"got {value!r}, allowed: {self.allowed}")
+        raise ValueError(f"got {_shortened(value)}, allowed: {self.allowed}")
 
     def _in_range(self, value: Any) -> bool:
         if isinstance(value, tuple):
@@ -144,6 +145,15 @@ class Param:
             for choice, value in table.items()
             if value != self.default
         ]
+
+
+def _spelled(limit: float) -> str:
+    return str(limit) if isinstance(limit, int) else f"{limit:g}"
+
+
+def _shortened(value: Any) -> str:
+    said = repr(value)
+    return said if len(said) <= _LONGEST_SAID else f"{said[:_LONGEST_SAID]}..."
 
 
 @attrs.frozen

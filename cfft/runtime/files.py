@@ -40,15 +40,6 @@ def with_home(text: str) -> str:
     return _HOME.sub(lambda _: os.path.expanduser("~"), text)
 
 
-def read_text_file(path: Path) -> str:
-    """Return the text of a file that a user wrote; a byte-order mark of UTF-8 is left out.
-
-    Raises OSError, and ValueError that goes on after the name of the file for other encodings:
-    UTF-16 is called by its name.
-    """
-    return decoded(path.read_bytes())
-
-
 def decoded(content: bytes) -> str:
     """Return text in UTF-8, with or without a byte-order mark; raises ValueError for any other.
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import attrs
 from cattrs.gen import override
 
+from cfft.config.comparison import shape_problem
 from cfft.runtime.files import StoredFile
 from cfft.runtime.json_files import SCHEMA
 from cfft.scoring.averages import ood_average
@@ -84,7 +85,7 @@ class RunResults:
 
     schema: int = SCHEMA
     run: str = ""
-    config: dict[str, Any]
+    config: dict[str, Any] = attrs.field()
     sets: dict[str, SetResult]
     ood_average: float | None = None
     before: ModelResults
@@ -106,6 +107,12 @@ class RunResults:
     images_per_second: float = 0.0
     changes: Annotated[tuple[str, ...], override(omit_if_default=True)] = ()
     files: dict[str, StoredFile] = attrs.field(factory=dict)
+
+    @config.validator
+    def _is_configuration(self, _: Any, config: Mapping[str, Any]) -> None:
+        problem = shape_problem(config)
+        if problem is not None:
+            raise ValueError(f"{problem} in config")
 
     @property
     def seed(self) -> int | None:

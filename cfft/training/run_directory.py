@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from cfft.config.comparison import is_longer, same_run, same_versions
+from cfft.config.comparison import is_longer, same_run, same_versions, shape_problem
 from cfft.config.layers import SEED, parse_seed, parse_toml, read_text
 from cfft.config.resolve import in_current_terms
 from cfft.config.run_config import RunConfig
@@ -60,12 +60,18 @@ class RunDirectory:
     def read_config(self) -> dict[str, Any]:
         """Return the resolved configuration as config.toml holds it; raises ConfigError."""
         what = "config file"
-        return parse_toml(read_text(self.config, what), f"{what} {self.config}")
+        found = parse_toml(read_text(self.config, what), f"{what} {self.config}")
+        problem = shape_problem(found)
+        if problem is not None:
+            raise ConfigError(f"{what} {self.config}: {problem}")
+        return found
 
     def read_seed(self) -> int:
         """Return the seed that its images are split with; raises ConfigError."""
         config = self.read_config()
-        found = config.get("split_seed", config.get(SEED.name, SEED.default))
+        found = config.get("split_seed", config.get(SEED.name))
+        if found is None:
+            raise ConfigError(f"{self.config}: no seed, which all runs have: restore it")
         return parse_seed(found, f"{self.config}: seed")
 
     def stored_files(self) -> dict[str, StoredFile]:
@@ -96,7 +102,7 @@ class RunDirectory:
 
         Raises DataError for a file that cfft did not write.
         """
-        is_finished = self.results.is_file()
+        is_finished = self.results.exists()
         return read_json(self.results, RunResults, "results") if is_finished else None
 
     def read_digest(self) -> str | None:

@@ -24,7 +24,7 @@ from cfft.runtime.json_files import as_json
 from cfft.runtime.progress import Reporter
 from cfft.step.engine import TrainingStep
 from cfft.training.averaging import WeightAverage
-from cfft.training.metrics import MetricsLog, Window
+from cfft.training.metrics import MetricsLog, Window, written_metrics
 from cfft.training.optimisation import Optimisation
 from cfft.training.origin import Origin
 from cfft.training.prepare import Prepared
@@ -119,10 +119,10 @@ class Trainer:
                 "run": self.state.record(),
                 "window": self.window.record(),
                 "optimisation": self.optimisation.record(),
+                "metrics": as_json(self.processes.on_main(self.log.written)),
             },
             self._trained(),
         )
-        self.processes.on_main(self.log.flush)
         self._write(self.directory.last, content)
         self._saved = (self.state.step, time.monotonic())
 
@@ -140,7 +140,11 @@ class Trainer:
             tower.load_state_dict(_part(trained, name))
         self.optimisation.restore(stored.optimizer or {}, kept["optimisation"])
         self.window.restore(kept["window"])
-        self.processes.on_main(lambda: self.log.rewind(self.state.step, self.state.epoch))
+        written = written_metrics(kept, self.directory.last)
+        done = (self.state.step, self.state.epoch, written)
+        warning = self.processes.on_main(lambda: self.log.rewind(*done))
+        if warning is not None:
+            self.reporter.warned(warning)
 
     def _trained(self) -> dict[str, Tensor]:
         """Return the tensors besides the model's that a resumed run needs."""

@@ -13,6 +13,7 @@ from cfft.cli.errors import starting
 from cfft.cli.options.declared import add_command
 from cfft.cli.options.options import THRESHOLDS, Option, configuring
 from cfft.cli.output.live import reporting
+from cfft.cli.streams import say
 from cfft.config.combinations import COUNTERFACTUAL, combinations
 from cfft.errors import ConfigError
 from cfft.plugin.params import Param
@@ -65,7 +66,7 @@ def preview(
         figure = draw_preview(configs, model, origin, pictures, registry, watcher)
     with adding(path) as partial:
         figure.savefig(partial, format=path.suffix.removeprefix("."))
-    typer.echo(f"wrote {path}")
+    say(f"wrote {path}")
 
 
 def _own_options(registry: Registry) -> Iterator[Option]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from cfft.config.layers import recipe_names, recipe_summary
 from cfft.errors import DataError, PluginFailedError
 from cfft.plugin.registry import Registry
 from cfft.runtime.json_files import json_text
+from cfft.runtime.outside import shell_word
 from cfft.training.entry import planned_run
 from cfft.training.results import RunResults
 
@@ -84,7 +84,7 @@ def _how_to_resume(out: Path) -> str:
 
     if not is_begun(RunDirectory(out)):
         return "interrupted before there was anything to save"
-    return f"interrupted; continue with: cfft run --resume --out {shlex.quote(str(out))}"
+    return f"interrupted; continue with: cfft run --resume --out {shell_word(str(out))}"
 
 
 def _once_fixed(out: Path) -> Iterator[str]:
@@ -92,7 +92,7 @@ def _once_fixed(out: Path) -> Iterator[str]:
     from cfft.training.run_directory import RunDirectory, is_begun  # torch comes with it
 
     if is_begun(RunDirectory(out)):
-        yield f"once that is fixed, continue with: cfft run --resume --out {shlex.quote(str(out))}"
+        yield f"once that is fixed, continue with: cfft run --resume --out {shell_word(str(out))}"
 
 
 def _show(results: RunResults | Mapping[str, Any], out: Path, *, as_json: bool) -> None:

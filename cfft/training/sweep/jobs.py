@@ -257,6 +257,6 @@ def _source(job: Job) -> list[str]:
 
 
 def _failure(job: Job, code: int) -> Iterator[str]:
-    said = job.log.read_text("utf-8").splitlines()[-_SAID:]
+    said = job.log.read_text("utf-8", "backslashreplace").splitlines()[-_SAID:]
     yield f"run '{job.name}' ended with exit code {code}; all it said is in {job.log}:"
     yield from (f"  {line}" for line in said)
