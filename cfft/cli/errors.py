@@ -63,7 +63,7 @@ def reported() -> Iterator[None]:
         _leave_group()
 
 
-def _out_of_memory(error: Exception) -> str:
+def _out_of_memory(error: BaseException) -> str:
     """Return what to do where memory is short, of the device (torch's error) or the computer."""
     said = str(error).partition(". ")[0] or "no memory is left"
     return (
