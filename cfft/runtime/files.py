@@ -180,6 +180,9 @@ def _written(path: Path) -> Iterator[Path]:
     partial = path.parent / f".{path.name}.{secrets.token_hex(4)}.partial"
     try:
         yield partial
+    except OSError as error:  # a full disk does not say which file it was
+        error.filename = error.filename or str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
