@@ -10,6 +10,7 @@ from .training.own_loop import save as save
 from .scoring.loaded_model import LoadedModel as LoadedModel
 from .scoring.loaded_model import PredictedClasses as PredictedClasses
 from .training.own_loop import CounterfactualStep as CounterfactualStep
+from .runtime.documents import read_text_file as read_text_file
 from .runtime.progress import Advance as Advance
 from .runtime.progress import Plan as Plan
 from .runtime.progress import Reporter as Reporter
@@ -91,7 +92,6 @@ from .data.images import ImageSubset as ImageSubset
 from .data.images import class_folders as class_folders
 from .data.images import decode_image as decode_image
 from .data.images import read_image as read_image
-from .runtime.files import read_text_file as read_text_file
 from .data.splits import stratified_split as stratified_split
 from .data.splits import stratified_subset as stratified_subset
 from .data.suite import ComputedImageSet as ComputedImageSet

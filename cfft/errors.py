@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 _MOST_LISTED = 12
+_LONGEST = 500  # characters of a stranger's message
 
 
 class CfftError(Exception):
@@ -48,6 +51,34 @@ class OtherProcessError(CfftError):
     """End a process of a distributed run because another one failed, which tells the user why."""
 
 
+class StrategyResultError(ValueError):
+    """Report what a strategy returned or did against the rules of its kind."""
+
+    def __init__(self, strategy: object, problem: str) -> None:
+        super().__init__(strategy, problem)
+        self.strategy, self.problem = strategy, problem
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+class PluginFailedError(Exception):
+    """Report code of a plug-in that failed, which its user cannot fix.
+
+    `who`: kind, name and plug-in. `when`: goes on after "failed", such as " at step 3". `advice`: a
+    line on what to do. `where`: the lines of code that were run, from the plug-in's on.
+    """
+
+    def __init__(self, who: str, problem: str, where: str = "") -> None:
+        super().__init__(who, problem, where)
+        self.who, self.problem, self.where = who, problem, where
+        self.when, self.advice = "", ""
+
+    def __str__(self) -> str:
+        line = f"{self.who} failed{self.when}: {self.problem}"
+        return f"{line}\n{self.advice}" if self.advice else line
+
+
 class Problems(list[str]):
     """Collect what is wrong with several things, to raise it together."""
 
@@ -63,6 +94,26 @@ class Problems(list[str]):
         """Raise ConfigError with each problem once, if there are any."""
         if self:
             raise ConfigError(*dict.fromkeys(self))
+
+
+def returned(strategy: object, method: str, value: T, wanted: type[Any]) -> T:
+    """Return `value`, the result of a strategy's method; raises StrategyResultError for others."""
+    if not isinstance(value, wanted):
+        got = type(value).__name__
+        problem = f"{method}() must return a {wanted.__name__}, got {got}"
+        raise StrategyResultError(strategy, problem)
+    return value
+
+
+def described(error: BaseException) -> str:
+    """Spell type and message of any error in one line, also where it cannot be printed."""
+    try:
+        said = " ".join(str(error).split())
+    except BaseException:  # a stranger's error may do anything when it is printed
+        said = "its message cannot be printed"
+    if len(said) > _LONGEST:
+        said = f"{said[:_LONGEST]} ..."
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

@@ -11,12 +11,13 @@ import sys
 from collections.abc import Sequence
 
 from cfft.cli.errors import reported, starting
+from cfft.cli.streams import lasting_streams
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with 0, 1, 2, 130 or 143."""
     words = sys.argv[1:] if argv is None else list(argv)
-    with reported():
+    with lasting_streams() as streams, reported(), streams.checked():
         with starting():
             from cfft.cli.application import application  # it takes time, and Ctrl-C may come
             from cfft.runtime.files import with_home

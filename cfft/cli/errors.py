@@ -15,11 +15,15 @@ from types import FrameType
 
 from cfft.errors import CfftError, OtherProcessError
 from cfft.runtime.interrupts import Terminated
+from cfft.runtime.outside import shown
 
 _BUG = 1
 _FIXABLE = 2
 _INTERRUPTED = 130
-_SURROUNDINGS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
+_SURROUNDINGS = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR),
+    *(errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EIO, errno.EFBIG),
+)
 
 
 class RunInterruptedError(Exception):
@@ -29,6 +33,8 @@ class RunInterruptedError(Exception):
 @contextmanager
 def reported() -> Iterator[None]:
     """End the process with 2 for a CfftError, 130 when interrupted, 1 for anything else.
+
+    A plug-in whose code failed is named.
 
     SIGTERM ends it with 143 and removes temporary files, unless a loop handles it itself.
     """
@@ -43,18 +49,21 @@ def reported() -> Iterator[None]:
         _end(_INTERRUPTED, str(interrupted))
     except KeyboardInterrupt:
         _end(_INTERRUPTED, "interrupted")
-    except Exception as error:
+    except BaseException as error:
         if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
-            _end(_FIXABLE, f"error: {error.filename or 'a file or stdout'}: {error.strerror}")
+            _end(_FIXABLE, f"error: {error.filename or 'stdout'}: {error.strerror}")
         if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
             _end(_FIXABLE, f"error: {_out_of_memory(error)}")
-        traceback.print_exc()
+        _end_if_named(error)
+        if not isinstance(error, Exception):
+            raise
+        sys.stderr.write(shown(traceback.format_exc()))
         _end(_BUG, "error: this is a bug in cfft or in a plug-in: please report the lines above")
     finally:
         _leave_group()
 
 
-def _out_of_memory(error: Exception) -> str:
+def _out_of_memory(error: BaseException) -> str:
     """Return what to do where memory is short, of the device (torch's error) or the computer."""
     said = str(error).partition(". ")[0] or "no memory is left"
     return (
@@ -121,6 +130,16 @@ def _let_go(error: BaseException | None) -> None:
             reached += [error.__cause__, error.__context__]
 
 
+def _end_if_named(error: BaseException) -> None:
+    """End the process where the code of a plug-in failed: name it and show where."""
+    from cfft.plugin.failures import failure_of  # attrs comes with it, which most ends do without
+
+    failed = failure_of(error)
+    if failed is not None:
+        print(failed.where, end="", file=sys.stderr)
+        _end(_BUG, *(f"error: {line}" for line in str(failed).splitlines()))
+
+
 def _end(code: int, *lines: str) -> None:
-    print(*lines, sep="\n", file=sys.stderr)
+    print(*map(shown, lines), sep="\n", file=sys.stderr)
     sys.exit(code)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,53 @@ from typing import Any
 import attrs
 
 from cfft.errors import ConfigError
+from cfft.plugin.kinds import SEVERAL
 
 Config = Mapping[str, Any]
 _VERSIONS = ("cfft", "plugins")
+_NAMED_BY = ("label", "use", "name")
+_SHOWN = 40
 MEASURED_FROM = ("backbone", "model", "suite")
 """Tables that say what is measured before fine-tuning."""
 
+_EPOCHS = "training.epochs"
 _UNTRAINED = ("training.workers", "training.checkpoint_every", "training.log_every")
+
+
+def shape_problem(config: Config) -> str | None:
+    """Say what in a stored configuration is no seed, table or list of tables where one belongs."""
+    for key, value in config.items():
+        is_right, wanted = _SHAPES.get(key, (lambda found: isinstance(found, Mapping), "a table"))
+        if not is_right(value):
+            return f"got {str(value)[:_SHOWN]!r} as {key}, wanted {wanted}"
+        if isinstance(value, Mapping) and not isinstance(value.get("use", ""), str):
+            return f"got {str(value['use'])[:_SHOWN]!r} as {key}.use, wanted a name"
+    return None
+
+
+def _is_seed(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _named_by(name: str) -> Callable[[Any], bool]:
+    """Return what tells lists of tables with a text `name`, and with labels that are texts."""
+    return lambda value: (
+        isinstance(value, list)
+        and all(
+            isinstance(each, Mapping)
+            and isinstance(each.get(name), str)
+            and isinstance(each.get("label", ""), str)
+            for each in value
+        )
+    )
+
+
+_SHAPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(("seed", "split_seed"), (_is_seed, "a whole number")),
+    **dict.fromkeys(SEVERAL, (_named_by("use"), "a list of tables with use")),
+    "view": (_named_by("label"), "a list of tables with label"),
+    "stage": (_named_by("name"), "a list of tables with name"),
+}
 
 
 @attrs.frozen
@@ -60,6 +100,15 @@ def versions(config: Config) -> dict[str, Any]:
 def same_run(before: Config, now: Config) -> Agreement:
     """Compare everything but versions; the order of losses counts, as they are summed in it."""
     return _agreement(*({**_orders(each), **settings(each)} for each in (before, now)))
+
+
+def is_longer(before: Config, now: Config) -> bool:
+    """Tell whether a configuration differs from an earlier one by more epochs alone."""
+    one, other = (dict(settings(each)) for each in (before, now))
+    epochs = one.pop(_EPOCHS, None), other.pop(_EPOCHS, None)
+    if not all(isinstance(each, int) for each in epochs) or _orders(before) != _orders(now):
+        return False
+    return one == other and epochs[0] < epochs[1]
 
 
 def same_versions(before: Config, now: Config) -> Agreement:
@@ -157,11 +206,13 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def _is_list(value: Any) -> bool:
     """Tell whether a value is a list of tables; one without any is a plain value."""
-    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+    return (
+        isinstance(value, list) and bool(value) and all(isinstance(each, Mapping) for each in value)
+    )
 
 
 def _label(table: Config) -> str:
-    return str(next(table[key] for key in ("label", "use", "name") if key in table))
+    return str(next((table[key] for key in _NAMED_BY if key in table), ""))
 
 
 def _shown(value: Any) -> str:

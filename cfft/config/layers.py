@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from importlib.resources import files
@@ -15,16 +14,22 @@ from cfft.config.stages import StageTable, stage_tables
 from cfft.errors import ConfigError, Problems, unknown_name
 from cfft.plugin.kinds import KINDS, OPTIONAL, SEVERAL
 from cfft.plugin.params import Param
-from cfft.runtime.files import read_text_file, user_path
+from cfft.runtime.documents import parse_toml as toml_tables
+from cfft.runtime.documents import read_text_file
+from cfft.runtime.files import user_path
 
 SETTINGS = ("model", "training")
 VIEW_KINDS = ("mask", "fill", "cam")
 """The kinds that make a view of the images."""
 
 _OLD_TRAIN = "training.train"  # what chose the adaptation before there was that kind
+_MOST_BYTES = 1 << 24
 LISTS = SEVERAL
 COMMAND_LINE = "command line"
-SEED = Param("seed", int, 0, "seed of every draw: image order, splits, masks, fills", ge=0)
+_LARGEST_SEED = 2**32 - 1  # numpy's first generators, which plug-ins may use, take no larger one
+SEED = Param(
+    "seed", int, 0, "seed of every draw: image order, splits, masks, fills", ge=0, le=_LARGEST_SEED
+)
 _IGNORED = ("cfft", "plugins")
 
 
@@ -172,12 +177,12 @@ def read_file(path: Path, what: str = "config file") -> Layer:
 def read_text(path: Path, what: str) -> str:
     """Return the text of a file; raises ConfigError that calls it `what`."""
     try:
-        return read_text_file(path)
+        return read_text_file(path, _MOST_BYTES)
     except FileNotFoundError:
         raise ConfigError(f"no such {what}: {path}") from None
-    except OSError as error:
-        raise ConfigError(f"cannot read {what} {path}: {error.strerror}") from None
     except ValueError as error:
+        if isinstance(error.__cause__, OSError):
+            raise ConfigError(f"cannot read {what} {path}: {error.__cause__.strerror}") from None
         raise ConfigError(f"{what} {path} {error}") from None
 
 
@@ -189,8 +194,8 @@ def parse_layer(text: str, source: str) -> Layer:
 def parse_toml(text: str, source: str) -> dict[str, Any]:
     """Parse TOML text; raises ConfigError naming `source` and the place where it is broken."""
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return toml_tables(text)
+    except ValueError as error:
         raise ConfigError(f"{source} is not valid TOML: {error}") from None
 
 

@@ -16,7 +16,15 @@ from cfft.config.contradictions import (
     bad_teachers,
     nothing_learnt,
 )
-from cfft.config.layers import LISTS, Choice, Layer, joined, layer_of, read_defaults
+from cfft.config.layers import (
+    LISTS,
+    Choice,
+    Layer,
+    joined,
+    layer_of,
+    parse_seed,
+    read_defaults,
+)
 from cfft.config.run_config import Chosen, ChosenView, RunConfig, Stage, strategy_table
 from cfft.config.settings import Model, Training
 from cfft.config.stages import StageTable, stage_of
@@ -73,6 +81,7 @@ def _stage(
     earlier: Sequence[str],
 ) -> Stage:
     """Resolve a stage; other draws than the main run's still split the images as it does."""
+    parse_seed(main.seed + table.seed, "its own and the main run's seed together")
     split = main.images_seed if table.seed else main.split_seed
     seeds = Layer("main run", seed=main.seed + table.seed, split_seed=split)
     config = _resolved(registry, [*layers, seeds], earlier=earlier)

@@ -15,6 +15,7 @@ from cfft.config.settings import Model, Training
 from cfft.config.stages import stage_of
 from cfft.model.weight_paths import split_nest
 from cfft.plugin.params import values_of
+from cfft.runtime.outside import for_toml
 from cfft.step.interfaces import COUNTERFACTUAL
 
 _FILES = ("name", "pretrained", "prompts")
@@ -148,7 +149,7 @@ class RunConfig:
 
     def to_toml(self) -> str:
         """Return TOML from which `--config` makes the same configuration."""
-        return tomlkit.dumps(self.to_dict())
+        return tomlkit.dumps(for_toml(self.to_dict()))
 
 
 def _portable(values: dict[str, Any]) -> dict[str, Any]:

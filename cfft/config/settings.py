@@ -34,7 +34,9 @@ class Model:
 class Training:
     """Set the training routine."""
 
-    epochs: int = param(10, help="passes over the training images; 0 only evaluates", ge=0)
+    epochs: int = param(
+        10, help="passes over the training images; 0 only evaluates", ge=0, le=100_000
+    )
     batch_size: int = param(
         64, help="images per optimiser step, over all processes and accumulation", ge=1
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ import attrs
 
 from cfft.data.consistency import every_set
 from cfft.data.images import ImageFiles, ImageSubset, image_fault
+from cfft.data.reading import reading_failure
 from cfft.data.suite import ImageSet, SuiteSets
 from cfft.errors import DataError, counted, shortened_list
 from cfft.runtime.processes import ALONE, Processes
@@ -43,19 +45,32 @@ class Unreadable:
         return {"set": self.images.name, "path": self.path, "reason": self.reason}
 
 
+@attrs.frozen(eq=False)
+class CheckedSuite:
+    """Hold a suite whose images can all be read.
+
+    `unreadable`: the images that were left out of it. `contents`: a digest of the images of every
+    set on disk by its name, of the bytes of files and of the pixels of what is read otherwise.
+    """
+
+    sets: SuiteSets
+    unreadable: list[Unreadable]
+    contents: dict[str, str]
+
+
 def check_suite(
     suite: SuiteSets,
     skip: bool = False,
     advance: Advance = ignore,
     processes: Processes = ALONE,
-) -> tuple[SuiteSets, list[Unreadable]]:
-    """Decode every image of a suite; return the suite without unreadable ones, and those.
+) -> CheckedSuite:
+    """Decode every image of a suite; return the suite without unreadable ones.
 
     `advance` and `processes` as in `find_unreadable`. Raises DataError that lists
     unreadable images; with `skip` only where a training class or a whole set has no other.
     """
     sets = every_set(suite)
-    found = find_unreadable(sets, advance, processes)
+    found, contents = _looked_at(sets, advance, processes)
     if found and not skip:
         lines = [f"set '{each.images.name}': {each.path}: {each.reason}" for each in found]
         raise DataError(
@@ -67,7 +82,8 @@ def check_suite(
     if lost := sorted(set(suite.train.labels) - set(train.labels)):
         listed = shortened_list(f"'{suite.classes[label]}'" for label in lost)
         raise DataError(f"set '{train.name}': no readable image is left of class {listed}")
-    return attrs.evolve(suite, train=train, val=val, test=test, ood=tuple(ood)), found
+    kept = attrs.evolve(suite, train=train, val=val, test=test, ood=tuple(ood))
+    return CheckedSuite(kept, found, contents)
 
 
 def find_unreadable(
@@ -78,15 +94,31 @@ def find_unreadable(
     `processes` share the images and all return the same. `advance` is called in the caller's
     thread with the number of images done.
     """
+    return _looked_at(sets, advance, processes)[0]
+
+
+def _looked_at(
+    sets: Sequence[ImageSet], advance: Advance, processes: Processes
+) -> tuple[list[Unreadable], dict[str, str]]:
     on_disk = stored(sets)
     places = {id(images): place for place, images in enumerate(on_disk)}
     own = [
-        (places[id(images)], index, path, reason)
-        for images, index, (path, reason) in look_at(on_disk, fault, advance, processes)
-        if reason
+        (places[id(images)], index, *seen)
+        for images, index, seen in look_at(on_disk, _inspected, advance, processes)
     ]
-    found = sorted(processes.join(own))
-    return [Unreadable(on_disk[place], *image) for place, *image in found]
+    everything = sorted(processes.join(own))
+    bad = [(place, index, path, why) for place, index, path, why, _ in everything if why]
+    digests = [hashlib.sha256() for _ in on_disk]
+    for place, *_, digest in everything:
+        digests[place].update(digest)
+    names = _distinct([images.name for images in on_disk])
+    contents = {name: digest.hexdigest() for name, digest in zip(names, digests, strict=True)}
+    return [Unreadable(on_disk[place], *image) for place, *image in bad], contents
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    earlier = [names[:place].count(name) for place, name in enumerate(names)]
+    return [f"{n}-{count + 1}" if count else n for n, count in zip(names, earlier, strict=True)]
 
 
 def stored(sets: Iterable[ImageSet]) -> tuple[ImageSet, ...]:
@@ -128,16 +160,32 @@ def _chunks(sets: Sequence[ImageSet]) -> Iterator[tuple[ImageSet, range]]:
 
 def fault(images: ImageSet, index: int) -> tuple[str, str | None]:
     """Return where an image lies, and why it cannot be read or None."""
+    path, reason, _ = _inspected(images, index)
+    return path, reason or None
+
+
+def _inspected(images: ImageSet, index: int) -> tuple[str, str, bytes]:
+    """Return where an image lies, why it cannot be read or nothing, and a digest of its content."""
     if isinstance(images, ImageSubset):
-        return fault(images.whole, images.indices[index])
+        return _inspected(images.whole, images.indices[index])
     if isinstance(images, ImageFiles):
         path = images.root / images.paths[index]
-        return str(path), image_fault(path)
+        reason = image_fault(path)
+        return str(path), reason or "", b"" if reason else _digest(path.read_bytes())
     try:
-        images.read(index)
+        image = images.read(index)
     except DataError as error:
-        return images.identify(index), str(error)
-    return images.identify(index), None
+        return images.identify(index), str(error), b""
+    except BaseException as error:  # SystemExit too, which would end the process without a word
+        failure = reading_failure(images, index, error)
+        if failure is None:
+            raise
+        raise failure from error
+    return images.identify(index), "", _digest(image.tobytes())
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 def readable(images: ImageSet, found: Sequence[Unreadable]) -> ImageSet:

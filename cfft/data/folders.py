@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ from cfft.data.passed_over import (
     reason_of_suffix,
 )
 from cfft.errors import DataError, unknown_name
-from cfft.runtime.files import read_text_file
+from cfft.runtime.documents import parse_toml, read_text_file
 
 EXTENSIONS = (
     *(".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm"),
@@ -230,7 +229,7 @@ def _reason(entry: os.DirEntry[str]) -> str:
 
 def _names_file(directory: Path) -> Path | None:
     found = [directory / name for name in ("classes.txt", "classes.toml")]
-    found = [path for path in found if path.is_file()]
+    found = [path for path in found if path.exists()]
     if len(found) == 2:
         raise DataError(f"{directory} holds classes.txt and classes.toml: keep one of them")
     return found[0] if found else None
@@ -249,7 +248,7 @@ def _read_names(path: Path | None, folders: Sequence[str]) -> dict[str, str]:
 
 
 def _from_toml(text: str) -> dict[str, str]:
-    table = tomllib.loads(text)
+    table = parse_toml(text)
     wrong = [folder for folder, name in table.items() if not isinstance(name, str) or not name]
     if wrong:
         raise ValueError(f"'{wrong[0]}' has no name; write {wrong[0]} = \"name\"")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -12,9 +16,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
+from cfft.data.reading import reading_failure
 from cfft.data.suite import ImageSet
-from cfft.errors import ConfigError, DataError, unknown_name
+from cfft.errors import ConfigError, DataError, PluginFailedError, unknown_name
 from cfft.records import Batch, Preprocessing
+from cfft.runtime.interrupts import held_back, obey
 from cfft.runtime.randomness import generator
 
 if TYPE_CHECKING:
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
 
 Loaded = tuple[Tensor, Tensor, Tensor]
 _Item = tuple[Tensor, int, int]
+_Unread = str | PluginFailedError
 _INTERPOLATIONS = {mode.value: mode for mode in transforms.InterpolationMode}
 
 
@@ -94,7 +101,7 @@ class Loader:
             persistent_workers=workers > 0,
             pin_memory=pin,
             collate_fn=_collate,
-            worker_init_fn=_leave_interrupts,
+            worker_init_fn=partial(_obey, os.getpid()),
             generator=torch.Generator(),
         )
 
@@ -106,47 +113,84 @@ class Loader:
         where a worker process dies.
         """
         self._asked[:] = map(list, wanted)
-        loaded = iter(self._loader)
+        if not wanted:
+            return
+        with self._naming_death(wanted[0]), _starting_workers():
+            loaded = iter(self._loader)
         for indices in wanted:
-            try:
+            with self._naming_death(indices):
                 batch = next(loaded)
-            except RuntimeError as error:
-                if not str(error).startswith("DataLoader worker (pid"):
-                    raise
-                first = self._images.identify(indices[0])
-                raise DataError(
-                    f"a process that decodes images died at or after {first}, perhaps for lack of "
-                    "memory; use fewer (--workers)"
-                ) from error
             if isinstance(batch, str):
                 raise DataError(batch)
+            if isinstance(batch, PluginFailedError):
+                raise batch
             yield batch
 
+    @contextmanager
+    def _naming_death(self, indices: Sequence[int]) -> Iterator[None]:
+        """Raise DataError where a worker died, naming the first image that was waited for."""
+        try:
+            yield
+        except RuntimeError as error:
+            if not str(error).startswith("DataLoader worker (pid"):
+                raise
+            first = self._images.identify(indices[0])
+            raise DataError(
+                f"a process that decodes images died at or after {first}, perhaps for lack of "
+                "memory; use fewer (--workers)"
+            ) from error
 
-def _leave_interrupts(worker: int) -> None:
-    """Ignore Ctrl-C in workers: the main process needs its batch to stop in order."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+def _obey(main: int, worker: int) -> None:
+    """Let the main process alone end its workers: it needs their batch to stop in order."""
+    obey(main)
 
 
-class _Tensors(Dataset[_Item | str]):
-    """Give errors as text: raised in a worker they would reach the user as a traceback."""
+@contextmanager
+def _starting_workers() -> Iterator[None]:
+    """Start workers without a moment at which a signal could end one.
+
+    Nor does torch hear of one that dies, for it would raise an error wherever this process is; who
+    waits for a batch is told within seconds.
+    """
+    hears = hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGCHLD) if hears else None
+    try:
+        with held_back():
+            yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGCHLD, before)
+
+
+class _Tensors(Dataset[_Item | _Unread]):
+    """Give errors as text, or as what names the code that failed.
+
+    Raised in a worker, they would reach the user as a traceback.
+    """
 
     def __init__(self, images: ImageSet, transform: Callable[[Any], Tensor]) -> None:
         self.images = images
         self.transform = transform
 
-    def __getitem__(self, index: int) -> _Item | str:
+    def __getitem__(self, index: int) -> _Item | _Unread:
         try:
             image = self.transform(self.images.read(index))
         except DataError as error:
             return str(error)
+        except BaseException as error:  # SystemExit too, which would end a worker without a word
+            failure = reading_failure(self.images, index, error)
+            if failure is None:
+                raise
+            return failure
         return image, self.images.labels[index], index
 
 
-def _collate(items: Sequence[_Item | str]) -> Loaded | str:
-    if errors := [item for item in items if isinstance(item, str)]:
+def _collate(items: Sequence[_Item | _Unread]) -> Loaded | _Unread:
+    if errors := [item for item in items if isinstance(item, (str, PluginFailedError))]:
         return errors[0]
-    images, labels, indices = zip(*items, strict=True)
+    read = [item for item in items if isinstance(item, tuple)]
+    images, labels, indices = zip(*read, strict=True)
     return torch.stack(images), torch.tensor(labels), torch.tensor(indices)
 
 

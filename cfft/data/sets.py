@@ -11,7 +11,7 @@ from cfft.data.fingerprint import set_fingerprint
 from cfft.data.images import ImageSubset
 from cfft.data.splits import stratified_subset
 from cfft.data.suite import EvaluationSets, ImageSet, Suite, SuiteSets
-from cfft.errors import DataError, counted, unknown_name
+from cfft.errors import DataError, counted, returned, unknown_name
 from cfft.plugin.params import declaration
 
 _TRAIN, _TEST = "train", "test"
@@ -24,7 +24,7 @@ def training_sets(suite: Suite, seed: int) -> SuiteSets:
     Raises DataError with the faults of all sets and the reasons why others could not be opened, and
     for sets that contradict themselves.
     """
-    sets = suite.open(seed)
+    sets = returned(suite, "open", suite.open(seed), SuiteSets)
     _require_sound(suite, sets)
     return sets
 

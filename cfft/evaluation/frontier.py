@@ -32,4 +32,4 @@ def sweep_frontier(
 def read_frontier(folder: Path) -> FrontierResults | None:
     """Read the frontier of a sweep, None where it has none; raises DataError."""
     file = folder / FRONTIER
-    return read_json(file, FrontierResults, "frontier") if file.is_file() else None
+    return read_json(file, FrontierResults, "frontier") if file.exists() else None

@@ -20,9 +20,9 @@ from cfft.plugin.registry import Registry
 from cfft.records import MaskSelection, Preprocessing
 from cfft.runtime.devices import make_accelerator
 from cfft.runtime.progress import Reporter, Silent
-from cfft.step.engine import refilled
 from cfft.step.interfaces import Cam, Refiller
 from cfft.step.passes import CleanPass, FrozenTeacher
+from cfft.step.results import refilled, selected
 from cfft.training.sheet import (
     SheetColumn,
     counterfactual_column,
@@ -125,7 +125,7 @@ def _columns(
         draw = sheet_draws(seed)
         cam, mask, fill = each.cam, each.mask, each.fill
         seen = clean.seen_by(cam.strategy, draw("mask"))
-        selection = mask.strategy.select(batch, seen)
+        selection = selected(mask.strategy, batch, seen)
         notes = []
         if selection.scores is not None:
             notes = [f"of {cam.name}"] if several_cams else []

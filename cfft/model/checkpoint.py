@@ -6,8 +6,9 @@ renamed; whenever the machine stops, either the old or the new checkpoint is com
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,8 +20,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cfft.errors import TrainingError, WeightsError
+from cfft.model.file_formats import readable_path
 from cfft.model.weights import identity_metadata, not_finite
-from cfft.runtime.files import flush, replacing, sibling
+from cfft.runtime.documents import read_json_file
+from cfft.runtime.files import StoredFile, flush, replacing, sibling
 from cfft.runtime.json_files import SCHEMA, as_json, read_json
 
 WEIGHTS = "weights.safetensors"
@@ -29,21 +32,6 @@ OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
 TRAINED = "training.safetensors"
 MANIFEST = "manifest.json"
-
-
-@attrs.frozen
-class StoredFile:
-    """Say what a file of a checkpoint has to be."""
-
-    sha256: str
-    bytes: int
-
-    @classmethod
-    def of(cls, path: Path) -> StoredFile:
-        """Describe a file as it is."""
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(digest, path.stat().st_size)
 
 
 @attrs.frozen(kw_only=True)
@@ -108,11 +96,32 @@ def load_model(directory: Path) -> Checkpoint:
     return Checkpoint(stored.tensors(WEIGHTS), stored.json(MODEL))
 
 
+def load_state(directory: Path) -> Mapping[str, Any]:
+    """Read the state of the training alone, empty where there is none; raises as `load` does."""
+    stored = _CheckpointFiles.at(directory)
+    return stored.json(STATE) if STATE in stored.files else {}
+
+
 def verify(directory: Path) -> None:
     """Compare every file of a checkpoint with its digest; raises WeightsError."""
     stored = _CheckpointFiles.at(directory)
     for name in stored.files:
         stored.verified(name)
+
+
+def tidy(directory: Path) -> None:
+    """Remove what a process that was killed left beside a checkpoint; the newest one stays.
+
+    No other process may be writing there.
+    """
+    found, previous = _newest(directory), sibling(directory, "previous")
+    shutil.rmtree(sibling(directory, "partial"), ignore_errors=True)
+    if found == previous:
+        shutil.rmtree(directory, ignore_errors=True)
+        previous.rename(directory)
+        flush(directory.parent)
+    elif found is not None:
+        shutil.rmtree(previous, ignore_errors=True)
 
 
 def is_checkpoint(directory: Path) -> bool:
@@ -160,8 +169,17 @@ def _write_tensors(
     path.touch()
     mode = path.stat().st_mode
     content = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-    save_file(content, path, identity_metadata(identity or {}))
+    try:
+        save_file(content, path, identity_metadata(identity or {}))
+    except SafetensorError as error:
+        raise _as_os_error(error, path) from error
     path.chmod(mode)  # safetensors writes files that only their owner may read
+
+
+def _as_os_error(error: SafetensorError, path: Path) -> Exception:
+    """Return what the system answered, such as a full disk; safetensors has it in its message."""
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    return error if number is None else OSError(int(number[1]), os.strerror(int(number[1])), path)
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -211,14 +229,17 @@ class _CheckpointFiles:
     def tensors(self, name: str) -> dict[str, Tensor]:
         path = self.verified(name)
         try:
-            return load_file(path)
+            with readable_path(path) as place:
+                return load_file(place)
         except SafetensorError as error:
             raise WeightsError(f"{path} is no safetensors file: {error}") from None
 
     def json(self, name: str) -> Mapping[str, Any]:
         path = self.verified(name)
         try:
-            found: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
+            found = read_json_file(path)
+        except (OSError, ValueError) as error:
             raise WeightsError(f"{path} is no JSON file: {error}") from None
+        if not isinstance(found, dict):
+            raise WeightsError(f"{path} holds no JSON object: restore it, or start a new run")
         return found

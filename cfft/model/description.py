@@ -102,7 +102,7 @@ def describe(
 def read_description(folder: Path) -> ModelDescription | None:
     """Return the description beside a weight file, or None where there is none."""
     path = folder / MODEL
-    if not path.is_file():
+    if not path.exists():
         return None
     return ModelDescription.of(read_json(path, dict, "model description", WeightsError), path)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import codecs
 import pickletools
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +37,18 @@ _OTHERS: Mapping[bytes, str] = {
     b"GGUF": "a GGUF file (llama.cpp): convert it to PyTorch or safetensors first",
     b"\x93NUMPY": "a NumPy array: cfft reads PyTorch files and safetensors",
 }
+
+
+@contextmanager
+def readable_path(path: Path) -> Iterator[Path]:
+    """Yield a path of the same file that safetensors can open: it takes UTF-8 alone."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with path.open("rb") as file:
+            yield Path(f"/dev/fd/{file.fileno()}")
+    else:
+        yield path
 
 
 def format_of(path: Path) -> Format:

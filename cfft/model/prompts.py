@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cfft.errors import ConfigError, unknown_name
-from cfft.runtime.files import read_text_file
+from cfft.runtime.documents import read_text_file
+from cfft.runtime.outside import encodable
 
 CLASS_NAME = "class-name"
 _PLACE = "{}"
+_MOST_BYTES = 1 << 24
+_SHOWN = 80
 
 
 def resolve_templates(asked: str | None, named: Mapping[str, Sequence[str]]) -> list[str]:
@@ -33,19 +36,19 @@ def resolve_templates(asked: str | None, named: Mapping[str, Sequence[str]]) -> 
 
 def class_prompt(template: str, class_name: str) -> str:
     """Fill a template; underscores in the class name, as folders have them, become spaces."""
-    return template.replace(_PLACE, class_name.replace("_", " "))
+    return template.replace(_PLACE, encodable(class_name).replace("_", " "))
 
 
 def _read_templates(path: Path) -> list[str]:
     try:
-        lines = read_text_file(path).splitlines()
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"prompts file {path} cannot be read: {error}") from error
+        lines = read_text_file(path, _MOST_BYTES).splitlines()
+    except ValueError as error:
+        raise ConfigError(f"prompts file {path} {error}") from error
     templates = {number: line.strip() for number, line in enumerate(lines, 1) if line.strip()}
     if not templates:
         raise ConfigError(f"prompts file {path} is empty; write one template with {{}} per line")
     wrong = [
-        f"prompts file {path}, line {number}: '{template}' has no {{}} for the class name"
+        f"prompts file {path}, line {number}: '{template[:_SHOWN]}' has no {{}} for the class name"
         for number, template in templates.items()
         if _PLACE not in template
     ]

@@ -9,7 +9,7 @@ import attrs
 import torch
 
 from cfft.encoder.encoder import Classifier, Head
-from cfft.errors import WeightsError
+from cfft.errors import WeightsError, returned
 from cfft.model.checkpoint import MODEL
 from cfft.model.description import ModelDescription, read_model
 from cfft.model.pretrained import Pretrained
@@ -36,7 +36,9 @@ def rebuild(file: WeightFile, registry: Registry) -> Classifier:
     """
     description = described(file)
     backbone = registry.build("backbone", description.backbone, {}, {})
-    built: Pretrained = backbone.build(description.rebuild, None)
+    built: Pretrained = returned(
+        backbone, "build", backbone.build(description.rebuild, None), Pretrained
+    )
     problems = contradictions(description.identity, built.identity)
     if problems:
         raise WeightsError(

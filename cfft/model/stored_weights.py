@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from cfft.model.description import find_weights, read_weights
-from cfft.model.file_formats import is_safetensors
+from cfft.model.file_formats import is_safetensors, readable_path
 from cfft.model.nests import unwrapped
 
 Weights = Mapping[str, Tensor]
@@ -122,4 +122,5 @@ class _FileWeights(Mapping[str, Tensor]):
 
 def _open(path: Path) -> Any:
     """Open a safetensors file, whose methods have no types."""
-    return safe_open(path, framework="pt")
+    with readable_path(path) as place:
+        return safe_open(place, framework="pt")

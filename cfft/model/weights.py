@@ -22,9 +22,10 @@ from torch import Tensor
 
 from cfft.encoder.fit import differences
 from cfft.errors import WeightsError, shortened_list
-from cfft.model.file_formats import format_of, is_safetensors, pickled_class
+from cfft.model.file_formats import format_of, is_safetensors, pickled_class, readable_path
 from cfft.model.nests import Nest, chosen_nest
 from cfft.model.weight_paths import split_nest
+from cfft.runtime.documents import parse_json
 
 if TYPE_CHECKING:
     from cfft.model.description import ModelDescription
@@ -102,8 +103,8 @@ def _content(path: Path) -> tuple[Any, Mapping[str, str]]:
     """Return what a file holds, and what cfft wrote into it about the architecture."""
     if format_of(path) == "pytorch":
         return _unpickle(path), {}
-    with _readable(path):
-        return load_file(path), _identity(path)
+    with _readable(path), readable_path(path) as place:
+        return load_file(place), _identity(place)
 
 
 def _beside(path: Path, nest: Nest) -> str:
@@ -116,7 +117,7 @@ def _beside(path: Path, nest: Nest) -> str:
 
 def _identity(path: Path) -> Mapping[str, str]:
     with safe_open(path, framework="pt") as file:
-        identity = json.loads((file.metadata() or {}).get(IDENTITY_KEY, "{}"))
+        identity = parse_json((file.metadata() or {}).get(IDENTITY_KEY, "{}"))
     if not isinstance(identity, dict):
         raise ValueError(f"{IDENTITY_KEY} is no JSON object")
     return identity

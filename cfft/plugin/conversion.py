@@ -126,13 +126,13 @@ def _to_float(value: Any) -> float:
 
 
 def _to_str(value: Any) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or "\0" in value:
         raise ValueError("no text")
     return value
 
 
 def _to_path(value: Any) -> Path:
-    if not isinstance(value, (str, Path)) or not str(value):
+    if not isinstance(value, (str, Path)) or not str(value) or "\0" in str(value):
         raise ValueError("no path")
     return Path(value).expanduser()
 

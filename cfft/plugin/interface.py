@@ -55,6 +55,11 @@ class _Completed:
         return default.__get__(self._given) if hasattr(default, "__get__") else default
 
 
+def given(strategy: object) -> object:
+    """Return what `Interface.of` was given for a strategy."""
+    return strategy._given if isinstance(strategy, _Completed) else strategy
+
+
 def members(base: type[Interface], *, required: bool) -> dict[str, Any]:
     """Return what subclasses of `base` must have, or else may have, by name."""
     found = {

@@ -11,31 +11,65 @@ import attrs
 class Kind:
     """Describe a kind of strategy: the hook that collects it and the one method it must have.
 
-    `several`: a run may use more than one, by label, or none. `optional`: a run may do without.
+    `call`: how cfft calls that method, such as `select(batch, view)`. `several`: a run may use
+    more than one, by label, or none. `optional`: a run may do without.
     """
 
     name: str
     hook: str
-    method: str
+    call: str
     purpose: str
     several: bool = False
     optional: bool = False
+
+    @property
+    def method(self) -> str:
+        """Name the method."""
+        return self.call.partition("(")[0]
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Name what the method is called with, by place."""
+        return tuple(self.call.partition("(")[2].removesuffix(")").split(", "))
 
 
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("mask", "cfft_masks", "select", "which patches to hide"),
-        Kind("fill", "cfft_fills", "refill", "what replaces hidden patches"),
-        Kind("cam", "cfft_cams", "explain", "how patches are scored"),
-        Kind("teacher", "cfft_teachers", "load", "model that the student follows", several=True),
-        Kind("task", "cfft_tasks", "measure", "what is learnt from the labels"),
-        Kind("loss", "cfft_losses", "measure", "auxiliary loss", several=True),
-        Kind("adaptation", "cfft_adaptations", "attach", "which weights are trained, and how"),
-        Kind("average", "cfft_averages", "weigh", "average of weights over steps", optional=True),
-        Kind("merge", "cfft_merges", "merge", "merging of weights at the end", optional=True),
-        Kind("backbone", "cfft_backbones", "build", "library that builds the model"),
-        Kind("suite", "cfft_suites", "open", "images to train and test on"),
+        Kind("mask", "cfft_masks", "select(batch, view)", "which patches to hide"),
+        Kind("fill", "cfft_fills", "refill(batch, selection, rng)", "what replaces hidden patches"),
+        Kind("cam", "cfft_cams", "explain(batch, view)", "how patches are scored"),
+        Kind(
+            "teacher",
+            "cfft_teachers",
+            "load(source)",
+            "model that the student follows",
+            several=True,
+        ),
+        Kind("task", "cfft_tasks", "measure(outputs)", "what is learnt from the labels"),
+        Kind("loss", "cfft_losses", "measure(outputs)", "auxiliary loss", several=True),
+        Kind(
+            "adaptation",
+            "cfft_adaptations",
+            "attach(model, rng)",
+            "which weights are trained, and how",
+        ),
+        Kind(
+            "average",
+            "cfft_averages",
+            "weigh(step, steps)",
+            "average of weights over steps",
+            optional=True,
+        ),
+        Kind(
+            "merge",
+            "cfft_merges",
+            "merge(start, tuned, score)",
+            "merging of weights at the end",
+            optional=True,
+        ),
+        Kind("backbone", "cfft_backbones", "build(name, weights)", "library that builds the model"),
+        Kind("suite", "cfft_suites", "open(seed)", "images to train and test on"),
     )
 }
 SEVERAL = tuple(kind.name for kind in KINDS.values() if kind.several)

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from inspect import getattr_static
 from operator import ge, gt, le, lt
 from typing import (
     Any,
@@ -30,14 +31,20 @@ from cfft.plugin.conversion import (
     union_parts,
     words,
 )
-from cfft.plugin.kinds import KINDS, OPTIONAL, SEVERAL
+from cfft.plugin.kinds import KINDS, OPTIONAL, SEVERAL, Kind
 
 T = TypeVar("T")
 _METADATA = "cfft"
 _DECLARATION = "__cfft_declaration__"
 NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
 _TAKEN = tuple((kind, "none") for kind in (*SEVERAL, *OPTIONAL))
-_RESERVED = ("use", "label")
+_RESERVED = {
+    "use": "TOML tables use it themselves",
+    "label": "TOML tables use it themselves",
+    "help": "--help shows the help",
+    "help_all": "--help-all shows the help",
+}
+_LONGEST_SAID = 80
 
 
 @attrs.frozen
@@ -80,8 +87,8 @@ class Param:
     def bounds(self) -> str:
         """Spell the range of numbers, empty where every one is allowed."""
         if self.ge is not None and self.le is not None:
-            return f"from {self.ge:g} to {self.le:g}"
-        return " and ".join(f"{sign} {limit:g}" for sign, _, limit in self._limits)
+            return f"from {_spelled(self.ge)} to {_spelled(self.le)}"
+        return " and ".join(f"{sign} {_spelled(limit)}" for sign, _, limit in self._limits)
 
     @property
     def _limits(self) -> list[tuple[str, Callable[[Any, Any], bool], float]]:
@@ -112,7 +119,7 @@ class Param:
         with suppress(Exception):
             if self._in_range(converted := convert(value, self.type)):
                 return converted
-        raise ValueError(f"got {value!r}, allowed: {self.allowed}")
+        raise ValueError(f"got {_shortened(value)}, allowed: {self.allowed}")
 
     def _in_range(self, value: Any) -> bool:
         if isinstance(value, tuple):
@@ -138,6 +145,15 @@ class Param:
             for choice, value in table.items()
             if value != self.default
         ]
+
+
+def _spelled(limit: float) -> str:
+    return str(limit) if isinstance(limit, int) else f"{limit:g}"
+
+
+def _shortened(value: Any) -> str:
+    said = repr(value)
+    return said if len(said) <= _LONGEST_SAID else f"{said[:_LONGEST_SAID]}..."
 
 
 @attrs.frozen
@@ -248,6 +264,12 @@ def declaration(cls: type[Any]) -> Declaration:
     return found
 
 
+def declared_of(strategy: object) -> Declaration | None:
+    """Return the declaration of a strategy, None of any other object."""
+    found = type(strategy).__dict__.get(_DECLARATION)
+    return found if isinstance(found, Declaration) else None
+
+
 def values_of(strategy: Any) -> dict[str, Any]:
     """Return every parameter of a strategy as TOML can hold it; None becomes the word none."""
     params = declaration(type(strategy)).params
@@ -260,9 +282,24 @@ def declare(kind: str, name: str, cls: type[T]) -> type[T]:
     found = getattr(cls, method, None)
     if not callable(found) or getattr(found, "__isabstractmethod__", False):
         raise TypeError(f"{kind} '{name}' ({cls.__qualname__}) has no method {method}()")
+    if problem := _other_arguments(KINDS[kind], getattr_static(cls, method)):
+        raise TypeError(f"{kind} '{name}' ({cls.__qualname__}): {problem}")
     if not re.fullmatch(NAME, name) or (kind, name) in _TAKEN:
         raise TypeError(f"{kind} cannot be called '{name}': use letters, digits, - and _; not none")
     return freeze(kind, name, cls)
+
+
+def _other_arguments(kind: Kind, method: Any) -> str | None:
+    """Say how a method is declared that cannot be called as it is for its kind."""
+    function = method.__func__ if isinstance(method, (staticmethod, classmethod)) else method
+    own = () if isinstance(method, staticmethod) else (None,)
+    with suppress(ValueError):  # nobody knows the arguments of some built-in functions
+        signature = inspect.signature(function)
+        try:
+            signature.bind(*own, *kind.arguments)
+        except TypeError:
+            return f"cfft calls {kind.call}, but it is declared {kind.method}{signature}"
+    return None
 
 
 def freeze(kind: str, name: str, cls: type[T]) -> type[T]:
@@ -296,7 +333,11 @@ def _params(frozen: type[Any]) -> tuple[Param, ...]:
 def _mistake(param: Param, context: set[str]) -> str | None:
     """Return what is wrong with a declaration, so that it fails where the class is declared."""
     if param.name in _RESERVED:
-        return f"the name is taken: TOML tables use {' and '.join(_RESERVED)} themselves"
+        return f"the name is taken, as {_RESERVED[param.name]}: choose another"
+    if param.name.startswith("_"):
+        return "a parameter's name begins with a letter"
+    if not isinstance(param.help, str):
+        return f"help must be text, got {param.help!r}"
     if not is_supported(param.type):
         return f"no parameter can have the type {param.type}; see the doc-string of cfft.param"
     surplus = set(param.given) - context

@@ -7,9 +7,7 @@ one name; `check_pending` suggests no spelling.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import redirect_stdout
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
@@ -17,8 +15,10 @@ from typing import Any
 import attrs
 import pluggy
 
-from cfft.errors import ConfigError, PluginError, unknown_name
+from cfft.errors import ConfigError, PluginError, described, unknown_name
 from cfft.plugin import hookspecs
+from cfft.plugin.failures import hook_named, mark
+from cfft.plugin.isolation import BrokenImportError, isolated
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import Declaration, declaration
 
@@ -63,7 +63,7 @@ class Registry:
 
         Raises PluginError where none is installed at all.
         """
-        points = _unique(entry_points(group=GROUP) if found is None else found)
+        points = _unique(_entry_points() if found is None else found)
         if not points:
             raise PluginError(
                 "no plug-in is installed, not even cfft's own: install cfft with pip; "
@@ -139,31 +139,51 @@ def clash_line(kind: str, name: str, providers: Sequence[Plugin]) -> str:
     return f"{kind} '{name}' is provided by {origins}: uninstall one of them or rename it"
 
 
+def _entry_points() -> Iterable[EntryPoint]:
+    try:
+        return entry_points(group=GROUP)
+    except Exception as error:  # one unreadable file of any distribution
+        raise PluginError(
+            "the entry points of installed distributions cannot be read, see pip check: "
+            f"{described(error)}"
+        ) from None
+
+
 def _unique(points: Iterable[EntryPoint]) -> list[EntryPoint]:
     by_key = {(_origin(p)[0], p.name, p.value): p for p in points}
     return [by_key[key] for key in sorted(by_key)]
 
 
 def _origin(point: EntryPoint) -> tuple[str, str]:
+    unknown = "unknown", "?"
     if point.dist is None:
-        return "unknown", "?"
-    return point.dist.name or "unknown", point.dist.version or "?"
+        return unknown
+    try:
+        return point.dist.name or unknown[0], point.dist.version or unknown[1]
+    except Exception:  # unreadable metadata
+        return unknown
 
 
 def _load(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[Plugin, list[Declaration]]:
     plugin = Plugin(point.name, point.value, *_origin(point))
     key = f"{plugin.distribution}:{plugin.name}"
+
+    def load() -> list[Declaration]:
+        module = point.load()
+        _check_hooks(manager, module)
+        manager.register(module, key)
+        declared = _collect(manager, module)
+        for marked in (module, *(each.cls for each in declared)):
+            mark(marked, plugin.origin)
+        _name_hooks(manager, module, plugin.origin)
+        return declared
+
     try:
-        with redirect_stdout(sys.stderr):  # stdout may have to hold JSON and nothing else
-            module = point.load()
-            _check_hooks(manager, module)
-            manager.register(module, key)
-            return plugin, _collect(manager, module)
-    except (Exception, SystemExit) as error:  # must not stop the other plug-ins
+        return plugin, isolated(load)
+    except BrokenImportError as error:  # must not stop the other plug-ins
         if manager.has_plugin(key):
             manager.unregister(name=key)
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        return attrs.evolve(plugin, error=reason), []
+        return attrs.evolve(plugin, error=str(error)), []
 
 
 def _check_hooks(manager: pluggy.PluginManager, module: ModuleType) -> None:
@@ -187,6 +207,15 @@ def _collect(manager: pluggy.PluginManager, module: ModuleType) -> list[Declarat
         if implementation.plugin is module
         for declared in _declared(kind.name, kind.hook, implementation.function())
     ]
+
+
+def _name_hooks(manager: pluggy.PluginManager, module: ModuleType, origin: str) -> None:
+    """Make the hooks of one plug-in that are called during runs name it where they fail."""
+    collecting = {kind.hook for kind in KINDS.values()}
+    for hook in (name for name in vars(hookspecs) if name.startswith("cfft_")):
+        for implementation in getattr(manager.hook, hook).get_hookimpls():
+            if implementation.plugin is module and hook not in collecting:
+                implementation.function = hook_named(hook, origin, implementation.function)
 
 
 def _declared(kind: str, hook: str, classes: Any) -> list[Declaration]:

@@ -19,6 +19,7 @@ from cfft.report.figures.gallery import sheets
 from cfft.report.summary import Summary
 from cfft.report.tables.mistakes import of_one
 from cfft.report.tables.tables import Table
+from cfft.runtime.outside import all_shown
 
 
 @attrs.frozen(eq=False)
@@ -79,7 +80,10 @@ def _charts(content: Content) -> dict[str, dict[str, Any]]:
 
 
 def _data(panel: Panel) -> dict[str, Any]:
-    return {name: {"fields": rows.fields, "rows": rows.rows} for name, rows in panel.data.items()}
+    return {
+        name: {"fields": rows.fields, "rows": all_shown(rows.rows)}
+        for name, rows in panel.data.items()
+    }
 
 
 def _by_group(confusions: Sequence[Confusion]) -> list[tuple[str, list[tuple[int, str]]]]:

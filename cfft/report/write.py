@@ -25,6 +25,7 @@ from cfft.report.tables.formats import WRITERS
 from cfft.report.tables.frontier import equal_id, points_above
 from cfft.report.tables.mistakes import most_frequent
 from cfft.runtime.files import appearing, check_free
+from cfft.runtime.outside import shown
 
 PAGE = "report.html"
 MOST_CONFUSIONS = 100
@@ -39,12 +40,14 @@ def write_report(summary: Summary, out: Path) -> None:
     check_free(out)
     content = _content(summary)
     with appearing(out, "meanwhile: this report is complete in {}".format) as folder:
-        (folder / PAGE).write_text(page(content, datetime.now()), "utf-8")
+        (folder / PAGE).write_text(shown(page(content, datetime.now())), "utf-8")
         (folder / "report.json").write_text(json.dumps(as_json(summary), indent=2) + "\n", "utf-8")
         (folder / "tables").mkdir()
         for table in content.tables.values():
             for ending, written in WRITERS.items():
-                (folder / "tables" / f"{table.name}.{ending}").write_text(written(table), "utf-8")
+                (folder / "tables" / f"{table.name}.{ending}").write_text(
+                    shown(written(table)), "utf-8"
+                )
         _write_figures(folder / "figures", content.figures.values())
 
 

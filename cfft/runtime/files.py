@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import codecs
+import hashlib
 import os
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import attrs
+
 from cfft.errors import ConfigError
+
+LOCK, OWNER = ".cfft.lock", ".cfft.owner.json"
+"""Files of a directory while a process writes to it; see cfft.runtime.locks."""
+
+_PARTIAL = re.compile(r"\..+\.[0-9a-f]{8}\.partial")
+"""Names of files that are being written."""
 
 _HOME = re.compile(r"(?:^|(?<=[:=]))~(?=/)")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -30,15 +40,6 @@ def with_home(text: str) -> str:
     return _HOME.sub(lambda _: os.path.expanduser("~"), text)
 
 
-def read_text_file(path: Path) -> str:
-    """Return the text of a file that a user wrote; a byte-order mark of UTF-8 is left out.
-
-    Raises OSError, and ValueError that goes on after the name of the file for other encodings:
-    UTF-16 is called by its name.
-    """
-    return decoded(path.read_bytes())
-
-
 def decoded(content: bytes) -> str:
     """Return text in UTF-8, with or without a byte-order mark; raises ValueError for any other.
 
@@ -55,9 +56,24 @@ def decoded(content: bytes) -> str:
 
 def check_free(root: Path, remedy: str = "") -> None:
     """Raise ConfigError unless a directory is empty or can be made; `remedy` ends the message."""
-    if root.is_dir() and any(root.iterdir()):
+    if root.is_dir() and not all(map(is_remains, root.iterdir())):
         raise ConfigError(f"--out {root} is not empty: give another directory{remedy}")
     check_fillable(root)
+
+
+def is_remains(path: Path) -> bool:
+    """Tell whether a file is no more than what a process that was killed may leave behind."""
+    return path.name in (LOCK, OWNER) or _PARTIAL.fullmatch(path.name) is not None
+
+
+def remove_partial(directory: Path) -> None:
+    """Remove the files that a process that was killed was writing, in all folders beneath.
+
+    No other process may be writing there.
+    """
+    for path in directory.rglob(".*.partial"):
+        if _PARTIAL.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def check_fillable(root: Path) -> None:
@@ -128,16 +144,75 @@ def write_text(path: Path, text: str, errors: str = "strict") -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a file to write, which replaces `path` unless the block fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = sibling(path, "partial")
-    try:
+    """Yield a file to write, which replaces `path` unless the block fails.
+
+    It has a name of its own: several processes may write the same path, and the last one counts.
+    """
+    with _written(path) as partial:
         yield partial
         flush(partial)
         partial.replace(path)
         flush(path.parent)
+
+
+@contextmanager
+def adding(path: Path) -> Iterator[Path]:
+    """Yield a file to write, which becomes `path` unless the block fails.
+
+    Raises ConfigError where another process has made `path` meanwhile, which stays.
+    """
+    with _written(path) as partial:
+        yield partial
+        flush(partial)
+        try:
+            os.link(partial, path)
+        except FileExistsError:
+            raise ConfigError(f"--out {path} was made meanwhile: give another path") from None
+        except OSError:  # a file system without hard links
+            require_free(path)
+            partial.replace(path)
+        flush(path.parent)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[Path]:
+    made_directories(path.parent)
+    partial = path.parent / f".{path.name}.{secrets.token_hex(4)}.partial"
+    try:
+        yield partial
+    except OSError as error:  # a full disk does not say which file it was
+        error.filename = error.filename or str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def made_directories(directory: Path) -> list[Path]:
+    """Make a directory and those above it where they lack; return what was made, lasting."""
+    lacking = [p for p in (directory, *directory.parents) if not p.exists()][::-1]
+    for path in lacking:
+        path.mkdir(exist_ok=True)
+        flush(path.parent)
+    return lacking
+
+
+@attrs.frozen
+class StoredFile:
+    """Say what a file has to be."""
+
+    sha256: str
+    bytes: int
+
+    @classmethod
+    def of(cls, path: Path) -> StoredFile:
+        """Describe a file as it is."""
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return cls(digest, path.stat().st_size)
+
+    def describes(self, path: Path) -> bool:
+        """Tell whether a file is there and as it has to be."""
+        return path.is_file() and StoredFile.of(path) == self
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError, PluginError, unknown_name
 from cfft.records import (
     Batch,
-    Counterfactual,
     LossTerm,
     MaskSelection,
     StepOutputs,
@@ -42,6 +41,7 @@ from cfft.step.needs import (
     teacher_views,
 )
 from cfft.step.passes import CleanPass, FrozenTeacher, second_pass
+from cfft.step.results import measured, refilled, selected
 from cfft.step.text import TextSide
 
 Draw = Callable[[str], torch.Generator]
@@ -120,15 +120,26 @@ class TrainingStep(nn.Module):
         """Return the objective of `batch` and its terms."""
         return self.objective(self.outputs(batch, draw))
 
-    def objective(self, outputs: StepOutputs) -> StepResult:
-        """Weight and sum the terms: the task, then every loss."""
-        values = {label: term.measure(outputs) for label, term in self.terms.items()}
-        terms = tuple(LossTerm(name, values[name], w) for name, w in self.weights.items())
+    def rehearse(self, batch: Batch, draw: Draw) -> StepResult:
+        """Measure before training, and check the values that strategies return too.
+
+        That waits for the device. Raises StrategyResultError for maps that are not finite and for
+        strategies that write into the batch, however they do it.
+        """
+        return self.objective(self.outputs(batch, draw, values=True), values=True)
+
+    def objective(self, outputs: StepOutputs, *, values: bool = False) -> StepResult:
+        """Weight and sum the terms: the task, then every loss; `values` as in `outputs`."""
+        found = {k: measured(term, outputs, values=values) for k, term in self.terms.items()}
+        terms = tuple(LossTerm(name, found[name], w) for name, w in self.weights.items())
         return StepResult(torch.stack([t.weight * t.value for t in terms]).sum(), terms)
 
-    def outputs(self, batch: Batch, draw: Draw) -> StepOutputs:
-        """Return everything that the terms look at; one clean pass serves head and maps."""
-        clean, views = self._views(batch, draw)
+    def outputs(self, batch: Batch, draw: Draw, *, values: bool = False) -> StepOutputs:
+        """Return everything that the terms look at; one clean pass serves head and maps.
+
+        `values`: check those that masks and maps return, which waits for the device.
+        """
+        clean, views = self._views(batch, draw, values=values)
         taught = {label: self.teacher(label).outputs(batch, views) for label in self.labels}
         weights = self.student.named_weights() if "student.weights" in self.needs else None
         text = None if self.text is None else self.text.at(draw("text"))
@@ -141,24 +152,26 @@ class TrainingStep(nn.Module):
         clean = self._clean(batch)
         return {label: self._selection(clean, label, draw) for label in self.views}
 
-    def _clean(self, batch: Batch) -> CleanPass:
+    def _clean(self, batch: Batch, *, values: bool = False) -> CleanPass:
         teachers = {label: self.teacher(label) for label in self.labels}
-        return CleanPass.of(self.student, batch, teachers)
+        return CleanPass.of(self.student, batch, teachers, values=values)
 
     def _selection(self, clean: CleanPass, label: str, draw: Draw) -> MaskSelection:
         view = self.views[label]
         seen = clean.seen_by(view.cam, draw(_purpose("mask", label)))
-        return view.mask.select(clean.batch, seen)
+        return selected(view.mask, clean.batch, seen, values=clean.values)
 
-    def _views(self, batch: Batch, draw: Draw) -> tuple[CleanPass, dict[str, ViewOutputs]]:
+    def _views(
+        self, batch: Batch, draw: Draw, *, values: bool
+    ) -> tuple[CleanPass, dict[str, ViewOutputs]]:
         if not self.views:
             return CleanPass.without_maps(self.student, batch), {}
-        clean = self._clean(batch)
+        clean = self._clean(batch, values=values)
         made: dict[str, ViewOutputs] = {}
         for label, view in self.views.items():
             selection = self._selection(clean, label, draw)
             rng = draw(_purpose("fill", label))
-            counterfactual = refilled(view.fill, batch, selection, rng)
+            counterfactual = refilled(view.fill, batch, selection, rng, values=values)
             made[label] = ViewOutputs(selection, counterfactual)
         outputs = clean.clean
         return clean.released(), {
@@ -203,12 +216,3 @@ def _checked_text(text: TextSide | None, needs: frozenset[str]) -> TextSide | No
             "a task or loss compares images with prompts, which needs a model with a text tower"
         )
     return text
-
-
-def refilled(
-    fill: Refiller, batch: Batch, selection: MaskSelection, rng: torch.Generator
-) -> Counterfactual:
-    """Return what `fill` makes of a selection; the images themselves where none is hidden."""
-    if selection.hidden_per_image == 0:
-        return Counterfactual(batch.images)
-    return fill.refill(batch, selection, rng)

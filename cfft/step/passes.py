@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from cfft.encoder.encoder import Capture, Classifier
 from cfft.records import Batch, Encoded, TeacherOutputs, ViewOutputs
 from cfft.step.interfaces import ORIGINAL, Cam
+from cfft.step.results import explained
 
 
 @attrs.frozen(eq=False)
@@ -19,13 +20,15 @@ class CleanPass:
     """Hold a model's pass on the original images, from which views of the batch are made.
 
     `clean`: its outputs, in the graph. `capture`: what that pass kept for maps; it holds on to the
-    graph, so let go of it once the masks are chosen. `teachers`: by label.
+    graph, so let go of it once the masks are chosen. `teachers`: by label. `values`: whether maps
+    are checked for their values, which waits for the device.
     """
 
     batch: Batch
     clean: Encoded
     capture: Capture
     teachers: Mapping[str, FrozenTeacher] = attrs.field(factory=dict)
+    values: bool = False
     _maps: dict[Cam, Tensor] = attrs.field(factory=dict, init=False)
     _taught: dict[str, CleanPass] = attrs.field(factory=dict, init=False)
 
@@ -35,10 +38,12 @@ class CleanPass:
         model: nn.Module,
         batch: Batch,
         teachers: Mapping[str, FrozenTeacher] = MappingProxyType({}),
+        *,
+        values: bool = False,
     ) -> CleanPass:
         """Run `model` on the images of `batch`; maps need gradients to be enabled."""
         capture = Capture()
-        return cls(batch, model(batch.images, capture=capture), capture, teachers)
+        return cls(batch, model(batch.images, capture=capture), capture, teachers, values)
 
     @classmethod
     def without_maps(cls, model: nn.Module, batch: Batch) -> CleanPass:
@@ -56,7 +61,8 @@ class CleanPass:
     def map(self, cam: Cam, rng: torch.Generator) -> Tensor:
         """Return the map `cam`, divided by each maximum: [B, gh, gw], computed once."""
         if cam not in self._maps:
-            scores = cam.explain(self.batch, self.seen_by(cam, rng))
+            view = self.seen_by(cam, rng)
+            scores = explained(cam, self.batch, view, values=self.values)
             self._maps[cam] = divided_by_maximum(scores)
         return self._maps[cam]
 

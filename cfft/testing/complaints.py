@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from cfft.errors import CfftError
+from cfft.errors import CfftError, described
+from cfft.plugin.failures import is_blamed
 from cfft.plugin.params import Declaration
 from cfft.plugin.registry import Provided
 from cfft.testing.conformance import check_declaration, check_strategy
@@ -19,8 +20,10 @@ def complaints(strategies: Iterable[Provided]) -> Iterator[str]:
             (check_declaration if needs_more else check_strategy)(declared.cls)
         except (AssertionError, CfftError) as error:
             yield _line(str(error), provided)
-        except Exception as error:  # a stranger's strategy may raise anything
-            yield _line(f"{declared.path}: {type(error).__name__}: {error}", provided)
+        except (Exception, SystemExit) as error:  # a stranger's strategy may raise anything
+            if isinstance(error, SystemExit) and not is_blamed(error):
+                raise
+            yield _line(f"{declared.path}: {described(error)}", provided)
 
 
 def _builds(declared: Declaration) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 
 import attrs
 import torch
 from torch import Tensor, nn
 
 from cfft.encoder.encoder import Classifier
+from cfft.errors import StrategyResultError, returned
 from cfft.model.interfaces import Average
 
 
@@ -34,7 +36,10 @@ class WeightAverage:
         self, weights: Mapping[str, Tensor], text: nn.Module | None, step: int, steps: int
     ) -> None:
         """Take in the student's weights after optimiser step `step` of `steps`, counted from 1."""
-        share = self.strategy.weigh(step, steps)
+        share = float(returned(self.strategy, "weigh", self.strategy.weigh(step, steps), Real))
+        if not 0 <= share <= 1:
+            problem = f"weigh() must return a share from 0 to 1, got {share}"
+            raise StrategyResultError(self.strategy, problem)
         _approach(self.model.weights(), weights, share)
         if self.text is not None and text is not None:
             _approach(self.text.state_dict(), text.state_dict(), share)

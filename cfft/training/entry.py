@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ from cfft.config.resolve import resolve
 from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
-from cfft.runtime.files import first_free, user_path
+from cfft.runtime.files import first_free, reserved, user_path
 from cfft.runtime.json_files import as_json
 from cfft.runtime.progress import PythonWarnings, Reporter
 from cfft.training.results import RunResults
+
+_OF_THE_RUN = ("out", "resume", "dry_run", "before", "allow_changed", "reporter")
+"""Keywords that are no settings."""
 
 
 def run(
@@ -47,6 +51,7 @@ def run(
     resume: bool = False,
     dry_run: bool = False,
     before: str | Path | None = None,
+    allow_changed: Sequence[str] = (),
     reporter: Reporter | None = None,
     **parameters: Any,
 ) -> dict[str, Any]:
@@ -62,42 +67,66 @@ def run(
     `out`: the run directory, by default a new one in runs/. `resume`: go on with the interrupted
     run in `out`. `dry_run`: check everything, write nothing, and return the plan. `before`: the
     directory of a finished run whose accuracies before fine-tuning are taken, where it began with
-    the same model and the same images. `reporter` hears of the progress (see cfft.Reporter);
-    without one nothing is printed. Raises a CfftError whose lines are those of the command line,
-    and KeyboardInterrupt once a checkpoint to resume from is written.
+    the same model and the same images. `allow_changed`: what may differ from when a resumed run
+    was started: "images" (their content), "weights", "prompts"; results.json records it.
+    `reporter` hears of the progress (see cfft.Reporter); without one nothing is printed. Raises a
+    CfftError whose lines are those of the command line, and KeyboardInterrupt once a checkpoint to
+    resume from is written.
 
         results = cfft.run(suite="folder", data="images", model="ViT-B-32", pretrained="openai")
         results["sets"]["test"]["top1"]
     """
-    keywords = given(locals(), besides=("out", "resume", "dry_run", "before", "reporter"))
+    keywords = given(
+        locals(), besides=("out", "resume", "dry_run", "before", "allow_changed", "reporter")
+    )
     planned = planned_run(Registry.installed(), keywords, out, resume=resume)
     watcher = reporter or PythonWarnings()
-    return dict(as_json(planned.start(dry_run=dry_run, before=before, reporter=watcher)))
+    with planned.claimed(dry_run=dry_run) as ready:
+        results = ready.start(
+            dry_run=dry_run, before=before, allow_changed=allow_changed, reporter=watcher
+        )
+    return dict(as_json(results))
 
 
 @attrs.frozen
 class PlannedRun:
-    """Hold a run that is configured and checked, but not begun."""
+    """Hold a run that is configured and checked, but not begun.
+
+    `out`: its directory. `is_named`: whether a user said so; another one is the first free one.
+    """
 
     config: RunConfig
     registry: Registry
     out: Path
     resume: bool
+    is_named: bool = True
+
+    @contextmanager
+    def claimed(self, *, dry_run: bool = False) -> Iterator[PlannedRun]:
+        """Give the run its directory, one that no other process takes, unless a user named it."""
+        if self.is_named or dry_run:
+            yield self
+            return
+        with reserved(self.out) as place:
+            yield attrs.evolve(self, out=place, is_named=True)
 
     def start(
         self,
         *,
         dry_run: bool = False,
         before: str | Path | None = None,
+        allow_changed: Sequence[str] = (),
         reporter: Reporter | None = None,
     ) -> RunResults | Mapping[str, Any]:
         """Do the run and return its results, or its plan; raises as `run` does."""
-        from cfft.training.run import run as train  # torch: wrong keywords do not wait for it
+        from cfft.training.origin import check_allowed  # torch: wrong keywords do not wait for it
+        from cfft.training.run import run as train
 
+        check_allowed(allow_changed, resume=self.resume)
         return train(
             self.config, self.registry, self.out,
             resume=self.resume, dry_run=dry_run, reporter=reporter,
-            before=None if before is None else user_path(before),
+            before=None if before is None else user_path(before), allowed=allow_changed,
         )  # fmt: skip
 
 
@@ -111,10 +140,12 @@ def planned_run(
     """Return the run that keywords stand for; raises ConfigError with every problem."""
     below = [_interrupted_run(out)] if resume else []
     config = resolve(registry, Keywords(registry).layers(keywords, below))
-    return PlannedRun(config, registry, user_path(out) if out else _free_directory(config), resume)
+    if out:
+        return PlannedRun(config, registry, user_path(out), resume)
+    return PlannedRun(config, registry, first_free(str(_own_directory(config))), resume, False)
 
 
-def _free_directory(config: RunConfig) -> Path:
+def _own_directory(config: RunConfig) -> Path:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("several processes need one run directory: give --out DIR")
     method = [c.name for view in config.all_views() for c in (view.mask, view.fill)]
@@ -127,7 +158,7 @@ def _free_directory(config: RunConfig) -> Path:
     ]
     method = [*([*own_task, *method] or ["vanilla"]), *on_weights]
     stem = "-".join([config.suite.name, *method, f"seed{config.seed}"])
-    return first_free(str(Path("runs", stem)))
+    return Path("runs", stem)
 
 
 def _interrupted_run(out: str | Path | None) -> Layer:

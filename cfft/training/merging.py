@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cfft.config.run_config import Chosen
 from cfft.encoder.fit import differences
-from cfft.errors import ConfigError, WeightsError, counted
+from cfft.errors import ConfigError, WeightsError, counted, returned
 from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint, is_checkpoint
 from cfft.model.interfaces import Merge
@@ -75,7 +75,7 @@ def merged_weights(
     name: str, merge: Merge, start: Weights, tuned: Sequence[Weights], score: RecordedScore
 ) -> Weights:
     """Return what a merge makes of models; raises WeightsError where it is of another model."""
-    weights = merge.merge(start, tuned, score)
+    weights = returned(merge, "merge", merge.merge(start, tuned, score), Mapping)
     problems = differences(tuned[-1], weights)
     if problems:
         raise WeightsError(f"merge '{name}' returned weights of another model: {problems}")

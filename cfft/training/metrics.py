@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
 import torch
+from cattrs.gen import override
 from torch import Tensor
 
 from cfft.errors import TrainingError
-from cfft.runtime.files import write_text
+from cfft.runtime.documents import parse_json, read_text_file
+from cfft.runtime.files import flush, write_text
+from cfft.runtime.json_files import structured
+
+Metrics = Mapping[str, Any]
+_REMEDY = (
+    "restore it from a copy, or move it away: a resumed run then goes on without its earlier lines"
+)
 
 
 class Window:
@@ -83,16 +93,102 @@ class MetricsLog:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
-    def rewind(self, step: int, epoch: int) -> None:
-        """Forget what came after optimiser step `step` and the end of epoch `epoch`."""
-        lines = self.path.read_text("utf-8").splitlines() if self.path.exists() else []
-        kept = [line for line in lines if _is_before(line, step, epoch)]
-        write_text(self.path, "".join(f"{line}\n" for line in kept))
+    def rewind(self, step: int, epoch: int, written: WrittenMetrics | None = None) -> str | None:
+        """Forget what came after optimiser step `step` and the end of epoch `epoch`.
+
+        `written`: what the file held then, which its beginning has to be; older checkpoints do not
+        say it. Returns a warning where the file is gone. Raises TrainingError where it is damaged.
+        """
+        if not self.path.exists():
+            write_text(self.path, "")
+            lost = written is not None and written.size
+            return f"{self.path} is gone: the lines before are lost" if lost else None
+        if written is not None:
+            write_text(self.path, written.part_of(self.path))
+            return None
+        lines = [text for text, line in _lines(self.path) if _is_before(line, step, epoch)]
+        write_text(self.path, "".join(f"{line}\n" for line in lines))
+        return None
+
+    def written(self) -> WrittenMetrics:
+        """Describe what is written, once the disk has it."""
+        if not self.path.exists():
+            return WrittenMetrics.of(b"")
+        flush(self.path)
+        return WrittenMetrics.of(self.path.read_bytes())
 
 
-def _is_before(line: str, step: int, epoch: int) -> bool:
+@attrs.frozen
+class WrittenMetrics:
+    """Say what metrics.jsonl began with when a checkpoint was stored."""
+
+    size: Annotated[int, override(rename="bytes")]
+    sha256: str
+
+    @classmethod
+    def of(cls, content: bytes) -> WrittenMetrics:
+        return cls(len(content), hashlib.sha256(content).hexdigest())
+
+    def part_of(self, path: Path) -> str:
+        """Return that beginning; raises TrainingError where the file has another one."""
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise TrainingError(f"{path}: cannot be read: {error.strerror}: {_REMEDY}") from error
+        if self.of(content[: self.size]) != self:
+            raise TrainingError(
+                f"{path} is damaged: it does not begin with the {self.size:,} bytes that the "
+                f"checkpoint was stored with (SHA-256 {self.sha256}): {_REMEDY}"
+            )
+        return content[: self.size].decode()
+
+
+def written_metrics(state: Mapping[str, Any], checkpoint: Path) -> WrittenMetrics | None:
+    """Return what the state of a checkpoint says of metrics.jsonl, None for older versions."""
+    if state.get("metrics") is None:
+        return None
+    return structured(state["metrics"], WrittenMetrics, str(checkpoint), TrainingError)
+
+
+def read_metrics(path: Path, written: WrittenMetrics | None = None) -> tuple[Metrics, ...]:
+    """Return the lines of metrics.jsonl, without a last one that a crash has cut.
+
+    `written`: as in `MetricsLog.rewind`. Raises TrainingError where the file is damaged.
+    """
+    if written is not None:
+        written.part_of(path)
+    return tuple(line for _, line in _lines(path))
+
+
+def _lines(path: Path) -> Iterator[tuple[str, Metrics]]:
+    """Go through lines and what they hold; raises TrainingError with the number of a bad one."""
     try:
-        entry = json.loads(line)
-    except ValueError:  # the machine stopped in the middle of this line
-        return False
-    return bool(entry["epoch"] <= epoch if "val_top1" in entry else entry["step"] <= step)
+        *texts, last = read_text_file(path).split("\n")
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path}: {error}: {_REMEDY}") from error
+    for number, text in enumerate(texts, 1):
+        try:
+            yield text, _line(text)
+        except ValueError as error:
+            raise TrainingError(
+                f"{path}, line {number}: no line that cfft wrote ({error}): {_REMEDY}"
+            ) from error
+    with suppress(ValueError):  # the machine stopped in the middle of this line
+        yield last, _line(last)
+
+
+def _line(text: str) -> Metrics:
+    found = parse_json(text)
+    if not isinstance(found, dict):
+        raise ValueError("no JSON object")
+    for name in ("step", "epoch"):
+        if type(found.get(name)) is not int:
+            raise ValueError(f"no whole number '{name}'")
+    for name, value in found.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(f"'{name}' is no number")
+    return found
+
+
+def _is_before(line: Metrics, step: int, epoch: int) -> bool:
+    return bool(line["epoch"] <= epoch if "val_top1" in line else line["step"] <= step)

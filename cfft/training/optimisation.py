@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
 
 from cfft.config.settings import Training
 from cfft.data.loading import Loaded, on_device
-from cfft.errors import ConfigError, PluginError
+from cfft.errors import ConfigError, PluginError, returned
 from cfft.model.interfaces import Adaptation
 from cfft.plugin.params import declaration
 from cfft.runtime.devices import allow_unused_parameters
@@ -105,11 +106,22 @@ class Optimisation:
         return {
             "groups": [{k: v for k, v in group.items() if k != "params"} for group in groups],
             "scheduler": self.scheduler.state_dict(),
+            "total_steps": self.total_steps,
             "scaler": None if scaler is None else scaler.state_dict(),
         }
 
     def restore(self, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
-        """Go on from what `tensors` and `record` returned; the weights are the caller's."""
+        """Go on from what `tensors` and `record` returned; the weights are the caller's.
+
+        Where the run was to be of fewer steps, the next one has the rate of the longer schedule.
+        Raises ConfigError for a schedule that cannot be made longer.
+        """
+        total = record.get("total_steps", self.total_steps)
+        if self.total_steps != total and isinstance(self.scheduler, OneCycleLR):
+            raise ConfigError(
+                "--epochs: the schedule one-cycle ends with the epochs that the run was started "
+                "with: start a new run"
+            )
         state: dict[int, dict[str, Tensor]] = {}
         for key, tensor in tensors.items():
             place, _, name = key.partition(".")
@@ -118,8 +130,17 @@ class Optimisation:
         groups = [{**new, **old} for new, old in zip(fresh, record["groups"], strict=True)]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.scheduler.load_state_dict(dict(record["scheduler"]))
+        if self.total_steps != total:
+            self._follow_schedule()
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(record["scaler"])
+
+    def _follow_schedule(self) -> None:
+        if isinstance(self.scheduler, LambdaLR):
+            place, scheduler = self.scheduler.last_epoch, self.scheduler
+            bases = zip(scheduler.base_lrs, scheduler.lr_lambdas, strict=True)
+            for group, (base, factor) in zip(self.optimizer.param_groups, bases, strict=True):
+                group["lr"] = base * factor(place)
 
     def _measure(self, images: Tensor, labels: Tensor, step: int, place: int) -> dict[str, Tensor]:
         batch = on_device(images, labels, self.accelerator)
@@ -149,8 +170,9 @@ def _trained(step: TrainingStep, adaptation: Adaptation, seed: int) -> list[nn.P
     ConfigError where nothing is left to train, PluginError for parameters of another model.
     """
     student, name = step.student, declaration(type(adaptation)).name
-    returned = Adaptation.of(adaptation).attach(student, generator(seed, "adapters"))
-    chosen = {id(parameter) for parameter in returned}
+    attached = Adaptation.of(adaptation).attach(student, generator(seed, "adapters"))
+    those = [*returned(adaptation, "attach", attached, Iterable)]
+    chosen = {id(parameter) for parameter in those}
     if not chosen <= {id(parameter) for parameter in student.parameters()}:
         raise PluginError(f"adaptation '{name}' returned parameters that are not the model's")
     if step.task.head_from_text:
@@ -162,7 +184,7 @@ def _trained(step: TrainingStep, adaptation: Adaptation, seed: int) -> list[nn.P
     if not trained:
         why = ", and the head is made of prompts" if step.task.head_from_text else ""
         raise ConfigError(
-            f"adaptation '{name}' leaves nothing to train: it chose {len(returned)} of the model's "
+            f"adaptation '{name}' leaves nothing to train: it chose {len(those)} of the model's "
             f"parameters{why}; choose another --adaptation or its parameters"
         )
     return trained

@@ -180,7 +180,8 @@ class CounterfactualStep(nn.Module):
         is_distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
         process = torch.distributed.get_rank() if is_distributed else 0
         number = self.number
-        result = self.step.measure(
+        measure = self.step.rehearse if self.number == 0 else self.step.measure
+        result = measure(
             Batch(images, labels),
             lambda purpose: generator(self.seed, purpose, process, number),
         )

@@ -8,13 +8,13 @@ from typing import Any
 import attrs
 
 from cfft.config.run_config import ChosenView, RunConfig
-from cfft.data.check import check_suite, stored
+from cfft.data.check import CheckedSuite, check_suite, stored
 from cfft.data.consistency import every_set
 from cfft.data.fingerprint import sets_fingerprint
 from cfft.data.sets import limited, training_sets
 from cfft.data.suite import SuiteSets
 from cfft.encoder.encoder import Classifier
-from cfft.errors import ConfigError
+from cfft.errors import ConfigError, returned
 from cfft.model.description import ModelDescription
 from cfft.model.pretrained import Pretrained
 from cfft.model.rebuild import TeacherSource, empty_classifier
@@ -38,12 +38,13 @@ class Prepared:
     """Hold what a run is made of, checked; nothing expensive has happened yet.
 
     `skipped`: unreadable images that were left out. `description`: of the model that the run
-    starts from and makes, with its kind of head and its prompts. `warnings`: lines for the user
-    about the weight files of teachers.
+    starts from and makes, with its kind of head and its prompts. `contents`: digests of the images
+    by set, as in CheckedSuite. `warnings`: lines for the user about the weight files of teachers.
     """
 
     sets: SuiteSets
     skipped: Skipped
+    contents: Mapping[str, str]
     batches: BatchPlan
     steps: Steps
     pretrained: Pretrained
@@ -60,11 +61,11 @@ class Prepared:
 class CheckedImages:
     """Remember images that were decoded once, so that runs on the same images share that."""
 
-    _found: dict[Any, tuple[SuiteSets, Skipped]] = attrs.field(factory=dict)
+    _found: dict[Any, CheckedSuite] = attrs.field(factory=dict)
 
     def readable(
         self, sets: SuiteSets, config: RunConfig, processes: Processes, reporter: Reporter
-    ) -> tuple[SuiteSets, Skipped]:
+    ) -> CheckedSuite:
         """Decode every image, the one slow check; what is quick to find out comes before it."""
         key = (config.suite.strategy, config.images_seed, config.training.skip_unreadable)
         if key not in self._found:
@@ -100,12 +101,15 @@ def prepare(
     source = TeacherSource(empty, description)
     training_step(config, _with_stages(source, places), text=text)
     checked = images or CheckedImages()
-    readable, skipped = checked.readable(opened, config, processes, reporter)
-    sets = limited(readable, limit, seed)
+    readable = checked.readable(opened, config, processes, reporter)
+    sets = limited(readable.sets, limit, seed)
     batches = _batches(config, sets, processes.count)
     steps = count_steps(config.training, batches.steps_per_epoch)
+    skipped = tuple(image.record() for image in readable.unreadable)
     told = tuple(source.warnings)
-    return Prepared(sets, skipped, batches, steps, pretrained, description, told)
+    return Prepared(
+        *(sets, skipped, readable.contents, batches, steps, pretrained, description, told)
+    )
 
 
 def model_source(
@@ -136,7 +140,7 @@ def training_step(
     def load(teacher: Teacher) -> Classifier:
         if average is not None and Teacher.of(teacher).follows_average:
             return average
-        return teacher.load(models)
+        return returned(teacher, "load", teacher.load(models), Classifier)
 
     return TrainingStep(
         models.pretrained() if student is None else student,
@@ -155,11 +159,10 @@ def _view(chosen: ChosenView) -> View:
 
 def _readable_sets(
     sets: SuiteSets, config: RunConfig, processes: Processes, reporter: Reporter
-) -> tuple[SuiteSets, Skipped]:
+) -> CheckedSuite:
     on_disk = stored((sets.train, sets.val, sets.test, *sets.ood))
     with reporter.task("checking images", sum(map(len, on_disk))) as advance:
-        sets, found = check_suite(sets, config.training.skip_unreadable, advance, processes)
-    return sets, tuple(image.record() for image in found)
+        return check_suite(sets, config.training.skip_unreadable, advance, processes)
 
 
 def _batches(config: RunConfig, sets: SuiteSets, processes: int) -> BatchPlan:

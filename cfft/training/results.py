@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import attrs
 from cattrs.gen import override
 
+from cfft.config.comparison import shape_problem
+from cfft.runtime.files import StoredFile
 from cfft.runtime.json_files import SCHEMA
 from cfft.scoring.averages import ood_average
 from cfft.scoring.results import SetResult
@@ -75,13 +77,15 @@ class RunResults:
     """Hold what a finished run says in results.json; see docs/on-disk.md for each key.
 
     `hidden`: the share of an image that each view hides on average, as training begins, by label.
-    `start`: a SHA-256 of what the accuracies before fine-tuning depend on.
+    `start`: a SHA-256 of what the accuracies before fine-tuning depend on. `changes`: what was
+    allowed to differ when the run was resumed. `files`: what the run's other files have to be, by
+    path in its directory.
     Files of older versions lack some of what has a default here.
     """
 
     schema: int = SCHEMA
     run: str = ""
-    config: dict[str, Any]
+    config: dict[str, Any] = attrs.field()
     sets: dict[str, SetResult]
     ood_average: float | None = None
     before: ModelResults
@@ -101,6 +105,14 @@ class RunResults:
     processes: int | None = None
     seconds: float = 0.0
     images_per_second: float = 0.0
+    changes: Annotated[tuple[str, ...], override(omit_if_default=True)] = ()
+    files: dict[str, StoredFile] = attrs.field(factory=dict)
+
+    @config.validator
+    def _is_configuration(self, _: Any, config: Mapping[str, Any]) -> None:
+        problem = shape_problem(config)
+        if problem is not None:
+            raise ValueError(f"{problem} in config")
 
     @property
     def seed(self) -> int | None:

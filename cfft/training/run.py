@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -10,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from cfft.config.run_config import RunConfig
+from cfft.errors import ConfigError, shortened_list
+from cfft.plugin.failures import failures_named
 from cfft.plugin.registry import Registry
 from cfft.runtime.devices import make_accelerator, precision_of, processes_of
-from cfft.runtime.files import write_text
+from cfft.runtime.files import check_free, write_text
+from cfft.runtime.locks import held
 from cfft.runtime.progress import Plan, Reporter, Silent
 from cfft.training.before import finished_run
 from cfft.training.merging import require_enough
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
+@failures_named()
 def run(
     config: RunConfig,
     registry: Registry,
@@ -36,6 +42,7 @@ def run(
     dry_run: bool = False,
     reporter: Reporter | None = None,
     before: Path | None = None,
+    allowed: Collection[str] = (),
 ) -> RunResults | Mapping[str, Any]:
     """Fine-tune and evaluate as `config` says; return what results.json holds.
 
@@ -43,6 +50,8 @@ def run(
     are complete runs in its folder `stages`, done first; everything is checked before that. With
     `dry_run` nothing is written and the plan's data is returned. `before`: a finished run whose
     accuracies before fine-tuning are taken where this one begins alike; without it a stage's are.
+    `allowed`: what may have changed since a resumed run was started (see cfft.training.origin). No
+    other process writes to the directory meanwhile.
     `reporter` and run hooks are called in the main process only. Raises a CfftError that the user
     can fix, and KeyboardInterrupt on SIGINT or SIGTERM, once a checkpoint to resume from is
     written.
@@ -51,9 +60,28 @@ def run(
     notes = check_directory(directory, config, registry, resume=resume)
     accelerator = make_accelerator(config.training.precision)
     hears = reporter if reporter is not None and accelerator.is_main_process else Silent()
+    with ExitStack() as stack:
+        if not dry_run:
+            claimed = partial(_claim, stack, directory, resume=resume)
+            processes_of(accelerator).on_main(claimed)
+        runs = _Runs(registry, directory, hears, frozenset(allowed))
+        return _run(config, runs, accelerator, notes, before, resume=resume, dry_run=dry_run)
+
+
+def _run(
+    config: RunConfig,
+    runs: _Runs,
+    accelerator: Accelerator,
+    notes: Sequence[str],
+    before: Path | None,
+    *,
+    resume: bool,
+    dry_run: bool,
+) -> RunResults | Mapping[str, Any]:
+    registry, directory, hears = runs.registry, runs.main, runs.reporter
     finished = directory.read_results() if resume else None
-    if finished is not None:
-        hears.noted(f"the run in {out} is already finished; these are its results")
+    if finished is not None and not _goes_on(finished, config, directory, hears):
+        hears.noted(f"the run in {directory.root} is already finished; these are its results")
         return finished
     for run_config in (config, *(stage.config for stage in config.stages)):
         if run_config.merge is not None:
@@ -62,7 +90,7 @@ def run(
     known = None if before is None else finished_run(before)
     for note in notes:
         hears.warned(note)
-    runs = _Runs(registry, directory, hears, known)
+    runs = attrs.evolve(runs, before=known)
     stages = planned_stages(config, directory, registry)
     pending = StagePlaces(directory.stages, [e.name for e in stages if e.results is None])
     plans = {
@@ -84,8 +112,43 @@ def run(
             hears.noted("it is already finished")
         else:
             runs.do(each.config, each.directory)
-    hears.noted(f"all stages are finished; the run itself: {out}")
+    hears.noted(f"all stages are finished; the run itself: {directory.root}")
     return runs.do(config, directory)
+
+
+def _claim(stack: ExitStack, directory: RunDirectory, *, resume: bool) -> None:
+    """Keep other processes from writing to a run, and remove what killed ones left half-written."""
+    stack.enter_context(held(directory.root))
+    if not resume:
+        check_free(directory.root)  # another one may have written meanwhile
+    directory.tidy()
+    for place in sorted(directory.stages.glob("*")):
+        RunDirectory(place).tidy()
+
+
+def _goes_on(
+    finished: RunResults, config: RunConfig, directory: RunDirectory, reporter: Reporter
+) -> bool:
+    """Tell whether there is something left to do for a run that has results, and say what.
+
+    Raises ConfigError where it cannot be trained for more epochs.
+    """
+    epochs = finished.config["training"]["epochs"]
+    if config.training.epochs > epochs:
+        if finished.merge is not None:
+            raise ConfigError(
+                f"--epochs {config.training.epochs}: the run in {directory.root} was merged after "
+                f"its {epochs} epochs and cannot go on: start a new run"
+            )
+        reporter.noted(f"the run in {directory.root} was finished after {epochs} epochs")
+        return True
+    damaged = directory.damaged(finished)
+    if damaged:
+        reporter.warned(
+            f"the run in {directory.root} is finished, but missing or not as it was written: "
+            f"{shortened_list(damaged)}: predictions and the sheet are made again"
+        )
+    return any(name != directory.metrics.name for name in damaged)
 
 
 @attrs.frozen(eq=False)
@@ -95,6 +158,7 @@ class _Runs:
     registry: Registry
     main: RunDirectory
     reporter: Reporter
+    allowed: frozenset[str] = frozenset()
     before: RunDirectory | None = None
     images: CheckedImages = attrs.field(factory=CheckedImages)
 
@@ -137,7 +201,7 @@ class _Runs:
         places = StagePlaces(self.main.stages)
         return Session(
             *(config, self.registry, directory, prepared, accelerator, self.reporter),
-            *(places, self.before or self._finished_stage()),
+            *(places, self.before or self._finished_stage(), self.allowed),
         )
 
 

@@ -8,14 +8,15 @@ from typing import Any
 
 import attrs
 
-from cfft.config.comparison import same_run, same_versions
+from cfft.config.comparison import is_longer, same_run, same_versions, shape_problem
 from cfft.config.layers import SEED, parse_seed, parse_toml, read_text
 from cfft.config.resolve import in_current_terms
 from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError
+from cfft.model import checkpoint
 from cfft.model.checkpoint import is_checkpoint, verify
 from cfft.plugin.registry import Registry
-from cfft.runtime.files import check_free
+from cfft.runtime.files import StoredFile, check_free, remove_partial
 from cfft.runtime.json_files import read_json
 from cfft.training.results import RunResults
 
@@ -59,20 +60,49 @@ class RunDirectory:
     def read_config(self) -> dict[str, Any]:
         """Return the resolved configuration as config.toml holds it; raises ConfigError."""
         what = "config file"
-        return parse_toml(read_text(self.config, what), f"{what} {self.config}")
+        found = parse_toml(read_text(self.config, what), f"{what} {self.config}")
+        problem = shape_problem(found)
+        if problem is not None:
+            raise ConfigError(f"{what} {self.config}: {problem}")
+        return found
 
     def read_seed(self) -> int:
         """Return the seed that its images are split with; raises ConfigError."""
         config = self.read_config()
-        found = config.get("split_seed", config.get(SEED.name, SEED.default))
+        found = config.get("split_seed", config.get(SEED.name))
+        if found is None:
+            raise ConfigError(f"{self.config}: no seed, which all runs have: restore it")
         return parse_seed(found, f"{self.config}: seed")
+
+    def stored_files(self) -> dict[str, StoredFile]:
+        """Describe the files that a run leaves besides config.toml, checkpoints and results.json.
+
+        By path in the directory; the checkpoints have digests of their own.
+        """
+        found = [self.metrics, self.sheet, *sorted((self.root / PREDICTIONS).rglob("*.npz"))]
+        return {
+            path.relative_to(self.root).as_posix(): StoredFile.of(path)
+            for path in found
+            if path.is_file()
+        }
+
+    def damaged(self, results: RunResults) -> list[str]:
+        """Return which of a finished run's files are missing or not as its results say."""
+        files = results.files.items()
+        return [name for name, stored in files if not stored.describes(self.root / name)]
+
+    def tidy(self) -> None:
+        """Remove what a session that was killed left half-written; see `cfft.runtime.locks`."""
+        remove_partial(self.root)
+        for place in (self.last, self.best, self.unmerged):
+            checkpoint.tidy(place)
 
     def read_results(self) -> RunResults | None:
         """Return the results of a finished run, None of any other.
 
         Raises DataError for a file that cfft did not write.
         """
-        is_finished = self.results.is_file()
+        is_finished = self.results.exists()
         return read_json(self.results, RunResults, "results") if is_finished else None
 
     def read_digest(self) -> str | None:
@@ -86,8 +116,8 @@ class RunDirectory:
 
 
 def is_begun(run: RunDirectory) -> bool:
-    """Tell whether a directory holds a run to resume: one with a checkpoint, or with stages."""
-    return run.config.is_file() and (is_checkpoint(run.last) or run.stages.is_dir())
+    """Tell whether a directory holds a run to resume; without a checkpoint it begins anew."""
+    return run.config.is_file()
 
 
 def check_directory(
@@ -95,16 +125,16 @@ def check_directory(
 ) -> list[str]:
     """Check that a run may write to its directory, and return what is unusual about it.
 
-    A new run needs one that is empty or does not exist; a resumed one its checkpoint, or that of
-    its stages, and the configuration that it was started with. Raises ConfigError.
+    A new run needs one that is empty or does not exist; a resumed one the configuration that it was
+    started with, but for more epochs. Raises ConfigError.
     """
     if not resume:
         check_free(run.root, ", or --resume to continue the run in it" if is_begun(run) else "")
         return []
     if not is_begun(run):
         raise ConfigError(
-            f"--resume: {run.root} holds no run to resume (no {run.last.relative_to(run.root)} "
-            "or no config.toml): omit --resume to start one"
+            f"--resume: {run.root} holds no run to resume (no config.toml): omit --resume to start "
+            "one"
         )
     return check_run(run, config, registry)
 
@@ -112,17 +142,19 @@ def check_directory(
 def check_run(run: RunDirectory, config: RunConfig, registry: Registry) -> list[str]:
     """Check that a directory holds no other run than `config` says; return what is unusual.
 
-    Raises ConfigError for another one, WeightsError for a damaged checkpoint.
+    More epochs than before are allowed: they are added. Raises ConfigError for another run,
+    WeightsError for a damaged checkpoint.
     """
     if not run.config.is_file():
         return []
     before, now = in_current_terms(run.read_config(), registry), config.to_dict()
     settings = same_run(before, now)
-    if not settings:
+    if not (settings or is_longer(before, now)):
         head = f"--resume: the run in {run.root} was started with another configuration:"
         tail = "leave these options out, or start a new run in another --out"
         raise ConfigError(head, *(f"  {line}" for line in settings.differences), tail)
-    if is_checkpoint(run.last):
-        verify(run.last)
+    for place in (run.last, run.best):
+        if is_checkpoint(place):
+            verify(place)
     versions = same_versions(before, now).differences
     return [f"the run was started with another version: {line}" for line in versions]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from functools import partial
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from cfft.config.comparison import is_longer
 from cfft.config.run_config import RunConfig
 from cfft.data.suite import Suite
 from cfft.encoder.encoder import Classifier
-from cfft.errors import ConfigError
+from cfft.errors import ConfigError, DataError
 from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint, is_checkpoint
 from cfft.model.description import ModelDescription
@@ -34,6 +36,7 @@ from cfft.training.coverage import coverage_notes, coverage_warnings, measure_co
 from cfft.training.evaluator import Evaluator
 from cfft.training.merging import merge_best
 from cfft.training.optimisation import Optimisation
+from cfft.training.origin import Origin, allowed_changes
 from cfft.training.prepare import Prepared, model_source, training_step
 from cfft.training.results import Gains, MergeResults, ModelResults, RunResults
 from cfft.training.run_directory import RunDirectory
@@ -61,8 +64,9 @@ class Session:
         reporter: Reporter,
         places: StagePlaces | None = None,
         before: RunDirectory | None = None,
+        allowed: Collection[str] = (),
     ) -> None:
-        self.places, self.before = places, before
+        self.places, self.before, self.allowed = places, before, allowed
         self.config, self.directory, self.prepared = config, directory, prepared
         self.accelerator, self.reporter = accelerator, reporter
         self.processes = processes_of(accelerator)
@@ -75,15 +79,18 @@ class Session:
         """Go through what is left of the run; write its results and return them."""
         last = self.directory.last
         stored = checkpoint.load(last) if is_checkpoint(last) else None
-        state = RunState() if stored is None else self._restored(stored)
+        origin = Origin.of(self.config, self.prepared)
+        state = RunState() if stored is None else self._restored(stored, origin)
         step = self._step(state)
+        origin = origin.with_teachers(step, self.start)
         config, prepared = self.config, self.prepared
         optimisation = Optimisation(
             *(step, config.training, prepared.batches, prepared.steps, config.seed),
             *(self.accelerator, config.adaptation.strategy),
         )
         trainer = Trainer(
-            *(prepared, step, optimisation, self.directory, self.reporter, state, self.average)
+            *(prepared, step, optimisation, self.directory, self.reporter, state, self.average),
+            origin=origin,
         )
         final = self._plain(step.student)
         if stored is None:
@@ -91,11 +98,13 @@ class Session:
             state.hidden = self._hidden(step)
             self._begin(trainer, step)
         else:
+            self._check_same(stored, origin)
+            self._make_up(step, state)
             trainer.restore(stored)
         started = self.hook.cfft_run_started
         self.processes.on_main(lambda: started(config=self.config, out=self.directory.root))
         if state.before is None:
-            final.load_weights(step.student.weights())
+            final.load_weights(self.start.weights())
             state.start = start_digest(
                 final.weights(), self.config, self.prepared, self.accelerator
             )
@@ -136,17 +145,56 @@ class Session:
             self.processes,
         )
 
-    def _restored(self, stored: Checkpoint) -> RunState:
+    def _check_same(self, stored: Checkpoint, origin: Origin) -> list[str]:
+        """Return what has changed since the run was started; raises ConfigError where it may not.
+
+        Of origins without teachers, what the teachers are is not compared.
+        """
+        kept: Mapping[str, Any] = stored.state or {}
+        known = {key: value for key, value in kept["surroundings"].items() if key != "machine"}
+        before = structured(known, Origin, str(self.directory.last))
+        return allowed_changes(before, origin, self.allowed, self.directory.root)
+
+    def _make_up(self, step: TrainingStep, state: RunState) -> None:
+        """Make what the run wrote before training again, where that was lost."""
+        self.processes.on_main(self._take_epochs)
+        if not self.processes.from_main(self._has_sheet):
+            sheet = self.processes.on_main(lambda: self._sheet(step))
+            self.processes.on_main(lambda: self._write_sheet(sheet))
+        before = state.before
+        if before is not None and not self.processes.from_main(self._has(before)):
+            self.reporter.noted("predictions before fine-tuning were lost: they are made again")
+            state.before = None
+
+    def _has_sheet(self) -> bool:
+        path = self.directory.sheet
+        return path.is_file() and path.stat().st_size > 0
+
+    def _take_epochs(self) -> None:
+        if is_longer(self.directory.read_config(), self.config.to_dict()):
+            write_text(self.directory.config, self.config.to_toml())
+
+    def _has(self, before: ModelResults) -> Callable[[], bool]:
+        def readable() -> bool:
+            try:
+                for name in before.sets:
+                    Predictions.load(self.directory.predictions(name, before=True))
+            except DataError:
+                return False
+            return True
+
+        return readable
+
+    def _restored(self, stored: Checkpoint, origin: Origin) -> RunState:
         found = ModelDescription.of(stored.model, self.directory.last)
         problems = self.prepared.description.differences(found)
         kept: Mapping[str, Any] = stored.state or {}
-        if kept["surroundings"]["pictures"] != self.prepared.fingerprint:
-            problems.append("the set of images has changed")
         if problems:
             raise ConfigError(
                 f"--resume: {self.directory.root} was started with different files: "
                 f"{'; '.join(problems)}: restore them, or start a new run"
             )
+        changes = self._check_same(stored, origin)
         before, now = kept["surroundings"]["machine"], surroundings(self.accelerator)
         for name in (name for name in now if now[name] != before[name]):
             self.reporter.warned(
@@ -154,6 +202,9 @@ class Session:
                 "differ from those of a run without interruption"
             )
         state = structured(kept["run"], RunState, str(self.directory.last))
+        for line in changes:
+            self.reporter.warned(f"resumed although changed: {line}")
+        state.changes = tuple(dict.fromkeys([*state.changes, *changes]))
         done = f"{state.step} of {self.prepared.steps.total} steps are done"
         self.reporter.noted(f"resuming the run in {self.directory.root}: {done}")
         return state
@@ -171,13 +222,15 @@ class Session:
         config = self.config.to_toml()
         # by now each process has looked for a run there
         self.processes.on_main(lambda: write_text(self.directory.config, config))
-        trainer.save_last()
         self.processes.on_main(lambda: self._write_sheet(sheet))
+        trainer.save_last()
 
     def _write_sheet(self, sheet: Figure | None) -> None:
         if sheet is not None:
+            drawn = BytesIO()  # where the disk is full, the writer of PNG does not say so
+            sheet.savefig(drawn, format="png")
             with replacing(self.directory.sheet) as file:
-                sheet.savefig(file, format="png")
+                file.write_bytes(drawn.getvalue())
 
     def _step(self, state: RunState) -> TrainingStep:
         pretrained, description = self.prepared.pretrained, self.prepared.description
@@ -221,7 +274,7 @@ class Session:
 
         batch = small_batch(step, self.prepared.sets.train, self.prepared.pretrained.preprocessing)
         with self.accelerator.autocast():  # text features are kept as training computes them
-            step.measure(batch, sheet_draws(self.config.seed))
+            step.rehearse(batch, sheet_draws(self.config.seed))
 
     def _hidden(self, step: TrainingStep) -> dict[str, float]:
         """Measure what the views hide; say so, and warn of what is likely to be a mistake."""
@@ -281,6 +334,8 @@ class Session:
             **surroundings(self.accelerator),
             seconds=state.seconds,
             images_per_second=state.images_per_second,
+            changes=state.changes,
+            files=self.processes.from_main(self.directory.stored_files),
         )
         self.processes.on_main(lambda: write_json(self.directory.results, results))
         self.processes.on_main(lambda: self.hook.cfft_run_ended(results=as_json(results)))

@@ -16,6 +16,7 @@ from cfft.data.images import ImageSubset
 from cfft.data.loading import Loader, to_batch
 from cfft.data.suite import ImageSet
 from cfft.records import Batch, Counterfactual, MaskSelection, Preprocessing, StepOutputs
+from cfft.runtime.outside import shown, shown_in_line
 from cfft.runtime.randomness import generator
 from cfft.step.engine import Draw, TrainingStep
 from cfft.step.interfaces import COUNTERFACTUAL, Refiller
@@ -23,7 +24,7 @@ from cfft.step.patches import enlarged
 
 ROWS = 6
 _GREY, _DARK = 0.5, 0.15
-_INCH, _LETTERS = 1.6, 18
+_INCH, _LETTERS, _LINES = 1.6, 18, 6
 
 
 def sample_sheet(
@@ -121,15 +122,16 @@ def draw_columns(
     figure = Figure(figsize=(_INCH * len(columns), _INCH * rows), layout="constrained", dpi=120)
     axes = figure.subplots(rows, len(columns), squeeze=False)
     for number, column in enumerate(columns):
-        axes[0, number].set_title(column.title, fontsize=9)
+        axes[0, number].set_title(shown(column.title), fontsize=9, parse_math=False)
         for row in range(rows):
             _show(axes[row, number], column.images[row])
         for row, note in enumerate(column.notes[:rows]):
-            axes[row, number].set_xlabel(note, fontsize=7, labelpad=2)
+            axes[row, number].set_xlabel(shown(note), fontsize=7, labelpad=2, parse_math=False)
     for row, name in enumerate(names):
-        axes[row, 0].set_ylabel(fill(name, _LETTERS), fontsize=9)
+        words = fill(shown_in_line(name), _LETTERS, max_lines=_LINES, placeholder="...")
+        axes[row, 0].set_ylabel(words, fontsize=9, parse_math=False)
     if whole:
-        figure.supxlabel(f"not drawn, all is hidden: {', '.join(whole)}", fontsize=7)
+        figure.supxlabel(shown(f"not drawn, all is hidden: {', '.join(whole)}"), fontsize=7)
     return figure
 
 

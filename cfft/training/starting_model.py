@@ -12,7 +12,7 @@ from cfft.data.check import check_suite
 from cfft.data.consistency import alike_names
 from cfft.data.sets import limited, training_sets
 from cfft.encoder.encoder import Classifier
-from cfft.errors import ConfigError, shortened_list
+from cfft.errors import ConfigError, returned, shortened_list
 from cfft.model.description import ModelDescription, describe
 from cfft.model.heads import (
     alike_columns,
@@ -54,7 +54,7 @@ def starting_model(
     def training_features() -> tuple[Tensor, Tensor]:
         sets = training_sets(config.suite.strategy, config.images_seed)
         if config.training.skip_unreadable:
-            sets, _ = check_suite(sets, skip=True, processes=processes_of(accelerator))
+            sets = check_suite(sets, skip=True, processes=processes_of(accelerator)).sets
         sets = limited(sets, config.training.limit_train, config.images_seed)
         reading = Reading(pretrained.preprocessing, _IMAGES_PER_PASS, config.training.workers)
         evaluator = Evaluator(sets, reading, accelerator, reporter)
@@ -79,8 +79,9 @@ def configured_model(config: RunConfig) -> Pretrained:
     """Build the model that is configured, with the values that are configured or random ones."""
     asked = config.model.pretrained
     weights = None if asked == RANDOM else asked
-    built: Pretrained = config.backbone.strategy.build(config.architecture, weights)
-    return built
+    backbone = config.backbone.strategy
+    built: Pretrained = backbone.build(config.architecture, weights)
+    return returned(backbone, "build", built, Pretrained)
 
 
 def describe_start(

@@ -24,6 +24,7 @@ class RunState:
     `images_seen` and `training_seconds`: of all optimiser steps, over all processes.
     `feature_variances`: by teacher. `hidden`: the share of an image that each view hides, by label.
     `before`: the accuracies before fine-tuning; `start`: what they depend on, see start_digest.
+    `changes`: what was allowed to differ when the run was resumed.
     `past_seconds`: what earlier sessions took.
     """
 
@@ -39,6 +40,7 @@ class RunState:
     hidden: dict[str, float] = attrs.field(factory=dict)
     before: ModelResults | None = None
     start: str | None = None
+    changes: tuple[str, ...] = ()
     past_seconds: float = 0.0
     _began: float = attrs.field(factory=time.monotonic, init=False)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -12,17 +13,20 @@ from torch import Tensor, nn
 
 from cfft.data.loading import Loader
 from cfft.encoder.encoder import Classifier
+from cfft.errors import DataError
 from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint
 from cfft.model.heads import prompts_head
+from cfft.plugin.failures import failures_named
 from cfft.runtime.devices import processes_of, surroundings
 from cfft.runtime.interrupts import StopWish, listening
 from cfft.runtime.json_files import as_json
 from cfft.runtime.progress import Reporter
 from cfft.step.engine import TrainingStep
 from cfft.training.averaging import WeightAverage
-from cfft.training.metrics import MetricsLog, Window
+from cfft.training.metrics import MetricsLog, Window, written_metrics
 from cfft.training.optimisation import Optimisation
+from cfft.training.origin import Origin
 from cfft.training.prepare import Prepared
 from cfft.training.run_directory import RunDirectory
 from cfft.training.schedule import parse_interval
@@ -44,7 +48,10 @@ class Trainer:
         reporter: Reporter,
         state: RunState,
         average: WeightAverage | None = None,
+        *,
+        origin: Origin,
     ) -> None:
+        self.origin = origin
         self.average, self.text = average, step.text
         self.head_from_text = step.task.head_from_text
         self.prepared, self.student, self.optimisation = prepared, step.student, optimisation
@@ -81,10 +88,11 @@ class Trainer:
         preprocessing = self.prepared.pretrained.preprocessing
         pin = self.accelerator.device.type == "cuda"
         loader = Loader(self.prepared.sets.train, preprocessing, self.training.workers, pin)
-        with listening() as wish:
+        with failures_named(lambda: f" after step {self.state.step}"), listening() as wish:
             while not self.is_finished:
                 began = time.monotonic()
-                self._train_epoch(loader, wish)
+                with self._stored_on_failure():
+                    self._train_epoch(loader, wish)
                 self._settle()
                 metrics = {"val_top1": validate(self.kept), "seconds": time.monotonic() - began}
                 self._end_epoch(metrics)
@@ -105,12 +113,13 @@ class Trainer:
             self.optimisation.tensors(),
             {
                 "surroundings": {
-                    "pictures": self.prepared.fingerprint,
+                    **as_json(self.origin),
                     "machine": surroundings(self.accelerator),
                 },
                 "run": self.state.record(),
                 "window": self.window.record(),
                 "optimisation": self.optimisation.record(),
+                "metrics": as_json(self.processes.on_main(self.log.written)),
             },
             self._trained(),
         )
@@ -131,7 +140,11 @@ class Trainer:
             tower.load_state_dict(_part(trained, name))
         self.optimisation.restore(stored.optimizer or {}, kept["optimisation"])
         self.window.restore(kept["window"])
-        self.processes.on_main(lambda: self.log.rewind(self.state.step, self.state.epoch))
+        written = written_metrics(kept, self.directory.last)
+        done = (self.state.step, self.state.epoch, written)
+        warning = self.processes.on_main(lambda: self.log.rewind(*done))
+        if warning is not None:
+            self.reporter.warned(warning)
 
     def _trained(self) -> dict[str, Tensor]:
         """Return the tensors besides the model's that a resumed run needs."""
@@ -193,6 +206,20 @@ class Trainer:
                 began = now
                 advance(position)
                 self._after_step(lr, wish, is_last=position == per_epoch)
+
+    @contextmanager
+    def _stored_on_failure(self) -> Iterator[None]:
+        """Name a plug-in that fails in a step; where a batch is lacking, store the steps before.
+
+        A process alone stores them: others may be in a step, and would wait for this one for ever.
+        """
+        try:
+            with failures_named(lambda: f" at step {self.state.step + 1}"):
+                yield
+        except DataError:
+            if self.processes.count == 1:
+                self.save_last()
+            raise
 
     def _after_step(self, lr: float, wish: StopWish, *, is_last: bool) -> None:
         logs = is_last or self.state.step % self.training.log_every == 0

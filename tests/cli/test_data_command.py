@@ -239,7 +239,10 @@ def test_a_suite_that_opens_nothing_says_why(cfft_command: Command, install: Ins
             "suite 'folder' is not chosen (chosen: domains)",
         ),
         (("shapes", "a"), "no chosen strategy has --data (suite shapes)"),
-        (("domains", "a", "--seed", "x"), "--seed: got 'x', allowed: a whole number >= 0"),
+        (
+            ("domains", "a", "--seed", "x"),
+            "--seed: got 'x', allowed: a whole number from 0 to 4294967295",
+        ),
     ],
 )
 def test_words_that_make_no_sense_are_answered(

@@ -50,7 +50,16 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             ["--precision", "fp8"],
             "--precision (training.precision): got 'fp8', allowed: one of",
         ),
-        (["--seed", "x"], "--seed: got 'x', allowed: a whole number >= 0"),
+        (["--seed", "x"], "--seed: got 'x', allowed: a whole number from 0 to 4294967295"),
+        (["--seed", "4294967296"], "--seed: got '4294967296', allowed: a whole number from 0 to"),
+        (
+            ["--epochs", "100001"],
+            "--epochs (training.epochs): got '100001', allowed: a whole number",
+        ),
+        (
+            ["--epochs", "9" * 5000],
+            f"--epochs (training.epochs): got '{'9' * 79}..., allowed: a",
+        ),
         (["--set", "mask.object"], "--set mask.object: write KIND.NAME.PARAM=VALUE"),
         (["--set", "training.epoch=1"], "training: unknown parameter 'epoch'; did you mean"),
         (["--recipe", "papr"], "unknown recipe 'papr'; did you mean 'paper'?"),

@@ -62,7 +62,7 @@ def test_set_takes_a_mapping_or_assignments() -> None:
         ({"backbone": "timm"}, "unknown option 'backbone'"),
         ({"mask": 3}, "--mask: got 3, allowed: a name"),
         ({"mask": ["object", "random"]}, "--mask: got ['object', 'random'], allowed: a name"),
-        ({"seed": -1}, "--seed: got -1, allowed: a whole number >= 0"),
+        ({"seed": -1}, "--seed: got -1, allowed: a whole number from 0 to 4294967295"),
         ({"mask.object": 1}, "--set mask.object=1: write KIND.NAME.PARAM=VALUE"),
         ({"set": "mask.object"}, "--set mask.object: write KIND.NAME.PARAM=VALUE"),
     ],

@@ -66,7 +66,7 @@ def test_an_empty_list_chooses_nothing() -> None:
         ("loss = [1]", r'every \[\[loss\]\] needs use = "NAME"'),
         ('[[loss]]\nuse = "a"\nlabel = 3', "loss.label: got 3"),
         ('[[loss]]\nuse = "a"\n[[loss]]\nuse = "a"', "two .* are called 'a': give each its own"),
-        ("seed = -1", "file: seed: got -1, allowed: a whole number >= 0"),
+        ("seed = -1", "file: seed: got -1, allowed: a whole number from 0 to 4294967295"),
         ("seed = true", "file: seed: got True"),
         ("seed = 1.5", "file: seed: got 1.5"),
         ("training = 3", r"'training' must be written as \[training\] and, .* NAME = VALUE"),

@@ -301,7 +301,8 @@ def test_a_truncated_image_is_found(pets: Path, file: str) -> None:
 def test_readable_images_leave_a_suite_as_it_is(pets: Path) -> None:
     suite = suite_of(class_folders(pets, name="pets"))
 
-    checked, found = check_suite(suite)
+    whole = check_suite(suite)
+    checked, found = whole.sets, whole.unreadable
 
     assert found == []
     assert (checked.train, checked.val, checked.test) == (suite.train, suite.val, suite.test)
@@ -325,7 +326,8 @@ def test_skipping_leaves_unreadable_images_out_and_records_them(pets: Path) -> N
     images = class_folders(pets, name="pets")
     suite = SuiteSets(images.class_names, train=images, val=images, test=images)
 
-    checked, found = check_suite(suite, skip=True)
+    whole = check_suite(suite, skip=True)
+    checked, found = whole.sets, whole.unreadable
 
     assert [checked.train.identify(index) for index in range(3)] == [
         "cat/indoor/kit.png",

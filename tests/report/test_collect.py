@@ -7,14 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from cfft.errors import ConfigError, DataError
+from cfft.errors import CfftError, ConfigError, DataError
+from cfft.model.checkpoint import Checkpoint, save
 from cfft.report.sources.collect import collect
 from cfft.report.sources.records import Material
+from cfft.runtime.json_files import as_json
+from cfft.training.metrics import MetricsLog
+from cfft.training.run_directory import RunDirectory
 
 Write = Callable[..., Path]
 OUTSIDE = {"photo": {"role": "id", "top1": 75.6}}
 METHOD = {"mask": {"use": "object"}, "fill": {"use": "single"}}
+
+
+def following(seed: int) -> list[dict[str, str]]:
+    return [{"use": "checkpoint", "path": f"runs/b/seed-{seed}"}]
 
 
 def groups(material: Material) -> list[str]:
@@ -228,7 +237,12 @@ def test_a_share_outside_0_to_1_is_named_with_its_place(write_evaluation: Write)
 
 def test_the_seed_in_a_path_does_not_make_another_configuration(write_run: Write) -> None:
     runs = [
-        write_run(f"a{seed}", (0.8, 0.7, 0.6), seed=seed, teacher={"of": f"runs/b/seed-{seed}"})
+        write_run(
+            f"a{seed}",
+            (0.8, 0.7, 0.6),
+            seed=seed,
+            teacher=following(seed),
+        )
         for seed in (0, 1)
     ]
 
@@ -239,7 +253,12 @@ def test_the_seed_in_a_path_does_not_make_another_configuration(write_run: Write
 
 def test_paths_of_other_seeds_do(write_run: Write) -> None:
     runs = [
-        write_run(f"a{seed}", (0.8, 0.7, 0.6), seed=seed, teacher={"of": f"runs/b/seed-{of}"})
+        write_run(
+            f"a{seed}",
+            (0.8, 0.7, 0.6),
+            seed=seed,
+            teacher=following(of),
+        )
         for seed, of in ((0, 0), (1, 0))
     ]
 
@@ -264,3 +283,13 @@ def test_what_is_named_twice_is_one(write_run: Write, tmp_path: Path) -> None:
     found = collect([str(run), str(tmp_path / "a" / ".." / "a")], [])
 
     assert len(found.models) == 2
+
+
+def test_metrics_that_are_others_than_the_checkpoint_says_are_told_of(write_run: Write) -> None:
+    run = RunDirectory(write_run("a", (0.8, 0.7, 0.6)))
+    state = {"metrics": as_json(MetricsLog(run.metrics).written())}
+    save(run.last, Checkpoint({"w": torch.zeros(1)}, {}, state=state))
+    run.metrics.write_text(run.metrics.read_text().replace("0.8", "0.9"))
+
+    with pytest.raises(CfftError, match=r"metrics\.jsonl is damaged"):
+        collect([str(run.root)], [])

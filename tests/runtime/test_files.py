@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from cfft.errors import ConfigError
+from cfft.runtime.documents import read_text_file
 from cfft.runtime.files import (
     appearing,
     first_free,
     numbered,
-    read_text_file,
     replacing,
     reserved,
     with_home,

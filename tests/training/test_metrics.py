@@ -110,3 +110,33 @@ def test_a_state_reads_back_and_its_clock_goes_on() -> None:
 
     assert (found.step, found.feature_variances) == (3, {"clip": 0.25})
     assert 100.0 <= found.seconds < 101.0
+
+
+def test_what_a_checkpoint_had_written_stays_and_the_rest_goes(tmp_path: Path) -> None:
+    log = MetricsLog(tmp_path / "metrics.jsonl")
+    log.write({"step": 2, "epoch": 1, "loss": 1.0})
+    written = log.written()
+    log.write({"step": 4, "epoch": 1, "loss": 1.0})
+
+    warning = log.rewind(step=2, epoch=0, written=written)
+
+    assert warning is None
+    assert log.written() == written
+
+
+def test_metrics_that_are_gone_are_told_of(tmp_path: Path) -> None:
+    log = MetricsLog(tmp_path / "metrics.jsonl")
+    log.write({"step": 2, "epoch": 1, "loss": 1.0})
+    written = log.written()
+    log.path.unlink()
+
+    assert "metrics.jsonl is gone" in (log.rewind(2, 0, written) or "")
+    assert log.path.read_text() == ""
+
+
+def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path) -> None:
+    log = MetricsLog(tmp_path / "metrics.jsonl")
+    log.path.write_text('{"step": 2, "epo\n{"step": 4, "epoch": 1, "loss": 1.0}\n')
+
+    with pytest.raises(TrainingError, match=r"metrics.jsonl, line 1: no line that cfft wrote"):
+        log.rewind(step=4, epoch=1)

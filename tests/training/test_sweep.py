@@ -171,8 +171,8 @@ def test_the_runs_of_another_row_can_be_named_in_a_rows_config(
     [
         ("seeds = [0]", "file.toml: row: missing"),
         ('[[row]]\nname = "a"\nrecipes = "x"', "did you mean 'recipe'"),
-        ('seeds = 3\n[[row]]\nname = "a"', "seeds: a list or table was expected"),
-        ('seeds = ["x"]\n[[row]]\nname = "a"', "allowed: int"),
+        ('seeds = 3\n[[row]]\nname = "a"', "seeds: got 3, wanted a list"),
+        ('seeds = ["x"]\n[[row]]\nname = "a"', "wanted a whole number"),
         ('[[row]]\nname = "a"\nsearch = { "training.lr" = "0.3" }', "takes a list"),
         ('[[row]]\nname = ".."', "folder of its own"),
         ('[[row]]\nname = "logs"', "folder of its own"),
@@ -317,12 +317,11 @@ def test_a_row_may_have_a_recipe_with_stages_that_take_its_seed_and_training(
     assert stage.config.losses == ()
 
 
-def test_a_run_that_ended_in_a_stage_is_one_to_resume(tmp_path: Path) -> None:
+def test_a_run_that_has_no_checkpoint_yet_is_one_to_resume(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
-    (tmp_path / "config.toml").write_text("")
 
     assert not is_begun(run)
-    run.stages.mkdir()
+    run.config.write_text("")
     assert is_begun(run)
 
 
@@ -335,3 +334,16 @@ def test_values_of_nothing_that_a_row_uses_are_refused(
 
     with pytest.raises(ConfigError, match=rf"row 'curve': .*0\.2 is the same run as .*{path}"):
         planned_jobs(parse_sweep(text, "sweep"), registry, tmp_path)
+
+
+def test_a_sweep_of_a_thousand_million_runs_is_refused_before_they_are_listed() -> None:
+    ten = list(range(10))
+    values = ", ".join(f'"training.p{number}" = {ten}' for number in range(9))
+
+    with pytest.raises(ConfigError, match="asks for 1,000,000,001 runs, allowed: 10,000"):
+        parse_sweep(f'[[row]]\nname = "a"\nsearch = {{ {values} }}', "file.toml")
+
+
+def test_the_seeds_of_a_sweep_have_the_bounds_of_others() -> None:
+    with pytest.raises(ConfigError, match="seeds: got -1, allowed: a whole number from 0 to 42949"):
+        parse_sweep('seeds = [-1]\n[[row]]\nname = "a"', "file.toml")

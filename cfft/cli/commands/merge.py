@@ -26,6 +26,7 @@ from cfft.cli.options.options import (
 from cfft.cli.output.consoles import console
 from cfft.cli.output.live import reporting
 from cfft.cli.output.merge_tables import print_merge
+from cfft.cli.streams import say
 from cfft.config.keywords import FILES, spelled
 from cfft.config.settings import Evaluation
 from cfft.errors import ConfigError, unknown_name
@@ -162,4 +163,4 @@ def _show(record: MergeRecord, *, as_json: bool) -> None:
         typer.echo(json_text(record))
         return
     print_merge(console(), record)
-    typer.echo(f"wrote {record.out}")
+    say(f"wrote {record.out}")

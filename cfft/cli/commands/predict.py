@@ -15,10 +15,12 @@ import typer
 
 from cfft.cli.errors import starting
 from cfft.cli.options.command import Command
+from cfft.cli.output.consoles import console
 from cfft.cli.output.live import reporting
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import require_free, write_text
+from cfft.runtime.outside import shown
 
 if TYPE_CHECKING:
     from cfft.evaluation.predict import RankedClass
@@ -104,14 +106,16 @@ def _format(form: Format | None, as_json: bool) -> Format:
 
 
 def _write(text: str, out: Path | None) -> None:
-    """Write lines; names of files that are no UTF-8 keep their bytes."""
+    """Write lines in UTF-8; names of files that are none keep their bytes but in a terminal."""
+    if out is None and sys.stdout.isatty():
+        sys.stdout.write(shown(text))
+        return
     if out is None:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors=_FILE_NAMES)
-        typer.echo(text, nl=False)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode(errors=_FILE_NAMES))
         return
     write_text(out, text, _FILE_NAMES)
-    typer.echo(f"wrote {out}", err=True)
+    console(stderr=True).print(f"wrote {out}", soft_wrap=True)
 
 
 def _spelled(guesses: Iterable[RankedClass], form: Format) -> str:

@@ -13,11 +13,12 @@ from cfft.cli.errors import starting
 from cfft.cli.options.declared import add_command
 from cfft.cli.options.options import THRESHOLDS, Option, configuring
 from cfft.cli.output.live import reporting
+from cfft.cli.streams import say
 from cfft.config.combinations import COUNTERFACTUAL, combinations
 from cfft.errors import ConfigError
 from cfft.plugin.params import Param
 from cfft.plugin.registry import Registry
-from cfft.runtime.files import first_free, replacing, require_free
+from cfft.runtime.files import adding, first_free, require_free
 
 _PANEL = "Drawing"
 _KINDS = ("suite", *COUNTERFACTUAL, "backbone")
@@ -63,9 +64,9 @@ def preview(
     configs = combinations(registry, keywords, names, thresholds, [layer] if layer else [])
     with reporting(as_json=False) as watcher:
         figure = draw_preview(configs, model, origin, pictures, registry, watcher)
-    with replacing(path) as partial:
+    with adding(path) as partial:
         figure.savefig(partial, format=path.suffix.removeprefix("."))
-    typer.echo(f"wrote {path}")
+    say(f"wrote {path}")
 
 
 def _own_options(registry: Registry) -> Iterator[Option]:

@@ -10,6 +10,7 @@ import typer
 
 from cfft.cli.errors import starting
 from cfft.cli.options.command import Command
+from cfft.cli.streams import say
 from cfft.errors import counted
 from cfft.runtime.files import check_free, first_free
 
@@ -109,5 +110,5 @@ def _write(summary: Summary, out: Path, *, as_json: bool) -> None:
     write_report(summary, out)
     if not as_json:
         models = counted(len(summary.material.models), "model")
-        typer.echo(f"wrote {out / PAGE}: {models}, ", nl=False)
-        typer.echo(f"ID {summary.id_set}, OOD {', '.join(summary.targets[1:]) or 'none'}")
+        say(f"wrote {out / PAGE}: {models}, ", end="")
+        say(f"ID {summary.id_set}, OOD {', '.join(summary.targets[1:]) or 'none'}")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,10 @@ from cfft.cli.output.consoles import console
 from cfft.cli.output.live import reporting
 from cfft.cli.output.tables import print_results, print_whereabouts
 from cfft.config.layers import recipe_names, recipe_summary
+from cfft.errors import DataError, PluginFailedError
 from cfft.plugin.registry import Registry
 from cfft.runtime.json_files import json_text
+from cfft.runtime.outside import shell_word
 from cfft.training.entry import planned_run
 from cfft.training.results import RunResults
 
@@ -52,6 +53,7 @@ def run(
     resume: bool = False,
     dry_run: bool = False,
     before: str | None = None,
+    allow_changed: Sequence[str] = (),
     as_json: bool = False,
     **keywords: Any,
 ) -> None:
@@ -59,13 +61,22 @@ def run(
     planned = planned_run(registry, keywords, out, resume=resume)
     with starting():
         import cfft.training.run  # noqa: F401, torch comes with it: --help must not wait for that
-    try:
-        with reporting(as_json=as_json) as watcher:
-            results = planned.start(dry_run=dry_run, before=before, reporter=watcher)
-    except KeyboardInterrupt:
-        raise RunInterruptedError(_how_to_resume(planned.out)) from None
+    changed = [each for text in allow_changed for each in text.split(",")]
+    with planned.claimed(dry_run=dry_run) as ready:
+        try:
+            with reporting(as_json=as_json) as watcher:
+                results = ready.start(
+                    dry_run=dry_run, before=before, allow_changed=changed, reporter=watcher
+                )
+        except KeyboardInterrupt:
+            raise RunInterruptedError(_how_to_resume(ready.out)) from None
+        except PluginFailedError as failed:
+            failed.advice = "".join(_once_fixed(ready.out))
+            raise
+        except DataError as error:
+            raise DataError(*error.problems, *_once_fixed(ready.out)) from error
     if os.environ.get("RANK", "0") == "0":
-        _show(results, planned.out, as_json=as_json)
+        _show(results, ready.out, as_json=as_json)
 
 
 def _how_to_resume(out: Path) -> str:
@@ -73,7 +84,15 @@ def _how_to_resume(out: Path) -> str:
 
     if not is_begun(RunDirectory(out)):
         return "interrupted before there was anything to save"
-    return f"interrupted; continue with: cfft run --resume --out {shlex.quote(str(out))}"
+    return f"interrupted; continue with: cfft run --resume --out {shell_word(str(out))}"
+
+
+def _once_fixed(out: Path) -> Iterator[str]:
+    """Say how to go on with a run that has stored something."""
+    from cfft.training.run_directory import RunDirectory, is_begun  # torch comes with it
+
+    if is_begun(RunDirectory(out)):
+        yield f"once that is fixed, continue with: cfft run --resume --out {shell_word(str(out))}"
 
 
 def _show(results: RunResults | Mapping[str, Any], out: Path, *, as_json: bool) -> None:

@@ -16,10 +16,13 @@ from cfft.cli.output.consoles import console, table
 from cfft.cli.output.frontier_tables import Lines, frontier_tables
 from cfft.cli.output.live import reporting
 from cfft.cli.output.numbers import brief, percent, spread
+from cfft.cli.streams import say
 from cfft.errors import counted
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import write_text
 from cfft.runtime.json_files import json_text, write_json
+from cfft.runtime.locks import held
+from cfft.runtime.outside import shown
 from cfft.training.results import RunResults
 from cfft.training.sweep.declaration import Sweep, read_sweep, sweep_names
 from cfft.training.sweep.jobs import Job, check_jobs, planned_jobs
@@ -63,13 +66,14 @@ def sweep(
         _list_runs(declared, registry, folder, as_json)
         return
     try:
-        with reporting(as_json=as_json) as watcher:
+        with held(folder), reporting(as_json=as_json) as watcher:
             done = ignored if as_json else print_run
             results = run_sweep(declared, registry, folder, jobs, watcher, done)
+            tables = list(_tables(declared, results, folder))
+            text = "\n".join(_markdown(lines) for _, lines in tables)
+            write_text(folder / "table.md", shown(text))
     except KeyboardInterrupt:
         raise RunInterruptedError("interrupted; run the same command again to continue") from None
-    tables = list(_tables(declared, results, folder))
-    write_text(folder / "table.md", "\n".join(_markdown(lines) for _, lines in tables))
     if as_json:
         typer.echo(json_text(results))
     else:
@@ -119,7 +123,7 @@ def _list_runs(sweep: Sweep, registry: Registry, out: Path, as_json: bool) -> No
         typer.echo(json.dumps(listed, indent=2))
         return
     for job in jobs:
-        typer.echo(f"{job.directory.root}: {job.name}")
+        say(f"{job.directory.root}: {job.name}")
     runs = counted(len(jobs), "run")
     typer.echo(f"{runs}. Nothing was trained. Run again without --dry-run to start.")
 

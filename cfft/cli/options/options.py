@@ -98,11 +98,13 @@ def run_options(registry: Registry) -> list[Option]:
     resume = "resume the interrupted run in --out with its stored configuration"
     plan = "show the plan and check everything, but do not train"
     taken = "finished run whose accuracies before fine-tuning are taken if it began alike"
+    changed = "with --resume: what may have changed: images, weights, prompts"
     own = [
         Option("out", out, OUTPUT, "DIR"),
         Option("resume", resume, OUTPUT),
         Option("dry_run", plan, OUTPUT),
         Option("before", taken, OUTPUT, "RUN", rare=True),
+        Option("allow_changed", changed, OUTPUT, "WHAT", repeated=True, rare=True),
         JSON,
     ]
     return configuring(registry, own)

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from cfft.runtime.outside import shown
 
 _NO_WRAPPING = 2000
 _NAME = 12  # of a name, columns that stay in the narrowest table
 
 
-class _Written(Console):
-    """Write until whoever reads has seen enough, as `head` has; that is no failure."""
+class _Plain(Console):
+    """Write texts from outside as a terminal may have them."""
 
-    def on_broken_pipe(self) -> None:
-        try:
-            super().on_broken_pipe()
-        except SystemExit:
-            raise SystemExit(0) from None
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(shown(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            plain = Segment(shown(segment.text), segment.style)
+            yield segment if segment.control else plain
 
 
 def table(
@@ -58,7 +66,7 @@ def print_whole(console: Console, table: Table) -> None:
     Where the terminal is too narrow for that its lines are longer.
     """
     for column in table.columns:
-        widest = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
+        widest = max(cell_len(shown(str(cell))) for cell in (column.header, *column.cells))
         column.min_width = min(widest, _NAME) if column is table.columns[0] else widest
     needed = sum((column.min_width or 0) + 3 for column in table.columns) + 1
     table.width = needed if needed > console.width else None
@@ -69,4 +77,4 @@ def console(*, stderr: bool = False) -> Console:
     """Return a console that wraps at the terminal's width and in a pipe not at all."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else _NO_WRAPPING
-    return _Written(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
+    return _Plain(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)

@@ -13,6 +13,7 @@ from cfft.cli.output.consoles import print_whole, table
 from cfft.cli.output.numbers import interval, percent, points, spread
 from cfft.data.passed_over import spelled
 from cfft.errors import counted
+from cfft.runtime.outside import shown
 
 if TYPE_CHECKING:  # torch comes with them
     from cfft.evaluation.files.evaluation import EvaluatedModel, EvaluationResults, Gap
@@ -63,7 +64,7 @@ def _details(results: EvaluationResults, model: EvaluatedModel) -> Table:
 def _print_names(console: Console, models: Sequence[EvaluatedModel]) -> None:
     names = Table.grid(padding=(0, 2))
     for number, model in enumerate(models, 1):
-        names.add_row(f"{number:>3}", Text(model.label, overflow="fold"), model.kind)
+        names.add_row(f"{number:>3}", Text(shown(model.label), overflow="fold"), model.kind)
     console.print(names)
 
 

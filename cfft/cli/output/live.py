@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 
 import attrs
 from rich.columns import Columns
@@ -133,10 +134,14 @@ def reporter(out: Console, console: Console, *, as_json: bool) -> Quiet:
 
 @contextmanager
 def reporting(*, as_json: bool) -> Iterator[Quiet]:
-    """Show progress inside the block, and leave the screen as it was found."""
+    """Show progress inside the block, and leave the screen as it was found.
+
+    With JSON, what plug-ins print goes to stderr.
+    """
     watcher = reporter(console(), console(stderr=True), as_json=as_json)
     try:
-        yield watcher
+        with redirect_stdout(sys.stderr) if as_json else nullcontext():
+            yield watcher
     finally:
         watcher.close()
 

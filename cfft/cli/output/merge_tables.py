@@ -11,6 +11,7 @@ from rich.text import Text
 from cfft.cli.output.consoles import print_whole, table
 from cfft.cli.output.numbers import percent
 from cfft.errors import counted
+from cfft.runtime.outside import shown
 from cfft.training.results import MERGED
 
 if TYPE_CHECKING:  # torch comes with it
@@ -26,7 +27,7 @@ def print_merge(console: Console, record: MergeRecord) -> None:
     for number, name in enumerate(record.models, 1):
         console.print(f"model {number}  {name}", soft_wrap=True)
     rows = (
-        (Text(each.candidate, "bold" if each.candidate == record.chosen else ""),
+        (Text(shown(each.candidate), "bold" if each.candidate == record.chosen else ""),
          percent(each.val_top1))
         for each in record.candidates
     )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.text import Text
 from cfft.cli.output.consoles import table
 from cfft.cli.output.numbers import interval, percent, points
 from cfft.errors import counted
+from cfft.runtime.outside import shell_word
 from cfft.runtime.progress import Plan
 from cfft.scoring.results import SetResult
 from cfft.training.results import MergeResults, RunResults
@@ -104,7 +104,7 @@ def print_whereabouts(console: Console, out: Path) -> None:
         "numbers": out / "results.json",
         "weights": out / "checkpoints" / "best",
         "images": out / "counterfactuals.png",
-        "repeat": f"cfft run --config {shlex.quote(str(out / 'config.toml'))} --out NEW_DIRECTORY",
+        "repeat": f"cfft run --config {shell_word(str(out / 'config.toml'))} --out NEW_DIRECTORY",
     }
     for name, value in lines.items():
         if not isinstance(value, Path) or value.exists():

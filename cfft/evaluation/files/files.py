@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shlex
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,7 @@ from cfft.data.consistency import LONGEST_NAME, file_identity
 from cfft.evaluation.files.evaluation import EVALUATION, EvaluationResults
 from cfft.runtime.files import appearing, numbered
 from cfft.runtime.json_files import write_json
+from cfft.runtime.outside import shell_word
 from cfft.runtime.processes import ALONE, Processes
 from cfft.scoring.predictions import Predictions
 
@@ -61,7 +61,7 @@ def new_evaluation(out: Path, processes: Processes = ALONE) -> Iterator[Evaluati
     def kept(place: Path) -> str:
         return (
             f"while models were measured: this evaluation is complete in {place}; see it with "
-            f"cfft eval --from-predictions {shlex.quote(str(place))}"
+            f"cfft eval --from-predictions {shell_word(str(place))}"
         )
 
     with ExitStack() as stack:
@@ -83,5 +83,5 @@ def _file_name(name: str) -> str:
     plain = re.sub(r"[^\w.=+-]+", "-", unicodedata.normalize("NFC", name)).strip("-.") or "model"
     if len(plain.encode()) <= LONGEST_NAME:
         return plain
-    digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]
+    digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:_DIGEST]
     return f"{plain.encode()[: LONGEST_NAME - _DIGEST - 1].decode(errors='ignore')}-{digest}"

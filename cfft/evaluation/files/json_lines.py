@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import attrs
 
 from cfft.errors import DataError
-from cfft.runtime.files import read_text_file
+from cfft.runtime.documents import parse_json, read_text_file
 
 
 @attrs.frozen
@@ -28,16 +27,17 @@ def read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     Raises DataError with the number of the first line that is no object.
     """
     try:
-        lines = read_text_file(path).splitlines()
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise DataError(f"{path}: cannot be read: {why}") from error
-    for number, line in enumerate(lines, start=1):
+        text = read_text_file(path)
+    except FileNotFoundError:
+        raise DataError(f"{path}: cannot be read: no such file") from None
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from error
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         place = f"{path}, line {number}"
         try:
-            found = json.loads(line)
+            found = parse_json(line)
         except ValueError as error:
             raise DataError(f"{place}: no JSON ({error}); wanted one object per line") from error
         if not isinstance(found, dict):

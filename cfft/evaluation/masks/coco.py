@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -21,7 +20,7 @@ from cfft.evaluation.masks.segmentations import (
     matched,
     shared_file,
 )
-from cfft.runtime.files import read_text_file
+from cfft.runtime.documents import read_json_file
 
 Entry = Mapping[str, Any]
 _NEEDED = {
@@ -72,7 +71,7 @@ def coco_segmentations(image_set: ImageSet, file: Path, classes: Sequence[str]) 
 
 def _content(file: Path) -> Mapping[str, Any]:
     try:
-        content = json.loads(read_text_file(file))
+        content = read_json_file(file)
     except (OSError, ValueError) as error:
         raise DataError(f"--masks {file}: cannot be read as JSON: {error}") from error
     if not isinstance(content, dict):
@@ -96,6 +95,9 @@ def _problems(content: Mapping[str, Any]) -> Iterator[str]:
                     yield f"{part}[{place}] is {entry}, not an object"
                 elif keys - entry.keys():
                     yield f"{part}[{place}] lacks {min(keys - entry.keys())}"
+                else:
+                    wrong = [key for key in sorted(keys) if not isinstance(entry[key], (int, str))]
+                    yield from (f"{part}[{place}]: {key} is {entry[key]!r}" for key in wrong)
 
 
 def _images(image_set: ImageSet, images: Sequence[Entry], file: Path) -> Mapping[int, Entry]:

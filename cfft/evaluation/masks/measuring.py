@@ -22,6 +22,7 @@ from cfft.scoring.evaluate import Reading
 from cfft.step.interfaces import Cam, MaskSelector
 from cfft.step.passes import CleanPass, FrozenTeacher
 from cfft.step.patches import enlarged
+from cfft.step.results import selected
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -114,7 +115,7 @@ def _hidden(clean: CleanPass, masks: Sequence[CutMap], seed: int, step: int) -> 
     """Give the patches that each mask hides [B, gh, gw], from one clean pass, one map per cam."""
     rng = generator(seed, "measured-mask", step=step)
     for mask in masks:
-        yield mask.mask.select(clean.batch, clean.seen_by(mask.cam, rng)).hidden
+        yield selected(mask.mask, clean.batch, clean.seen_by(mask.cam, rng)).hidden
 
 
 def _keys(seed: int, indices: Sequence[int], patches: int) -> Tensor:

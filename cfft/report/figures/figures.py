@@ -11,6 +11,7 @@ import attrs
 import vl_convert
 
 from cfft.report.figures.themes import IN_FILES, ON_THE_PAGE
+from cfft.runtime.outside import all_shown
 
 _COLUMNS = 3
 _SCALE = 2
@@ -88,7 +89,8 @@ class Figure:
             for prefix, panel in panels
             for name, rows in panel.data.items()
         }
-        return {**specification, "datasets": data, "config": dict(theme)}
+        found: dict[str, Any] = all_shown({**specification, "datasets": data})
+        return {**found, "config": dict(theme)}
 
 
 def vega() -> str:

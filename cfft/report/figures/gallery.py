@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import attrs
-from PIL import Image
 
 from cfft.config.comparison import settings
+from cfft.data.images import decode_image
 from cfft.report.sources.records import Run, by_group
 
 _QUALITY = 88
@@ -38,7 +39,7 @@ def sheets(runs: Sequence[Run]) -> Iterator[Sheet]:
         if first.sheet is not None:
             alike.setdefault(first.sheet.read_bytes(), []).append(first)
     for image, makers in alike.items():
-        address, size = _embedded(image)
+        address, size = _embedded(image, makers[0].sheet)
         names = ", ".join(run.group for run in makers)
         yield Sheet(names, makers[0].seed, _words(makers[0]), address, size)
 
@@ -49,8 +50,7 @@ def _words(run: Run) -> str:
     return ", ".join(f"{k.removesuffix('.use').replace('.', ' ')} {v}" for k, v in chosen)
 
 
-def _embedded(image: bytes) -> tuple[str, tuple[int, int]]:
-    with Image.open(io.BytesIO(image)) as opened:
-        written = io.BytesIO()
-        opened.convert("RGB").save(written, "WEBP", quality=_QUALITY)
-        return f"data:image/webp;base64,{b64encode(written.getvalue()).decode()}", opened.size
+def _embedded(image: bytes, path: Path | None) -> tuple[str, tuple[int, int]]:
+    opened, written = decode_image(image, str(path)), io.BytesIO()
+    opened.save(written, "WEBP", quality=_QUALITY)
+    return f"data:image/webp;base64,{b64encode(written.getvalue()).decode()}", opened.size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -11,6 +10,7 @@ from cfft.data.fingerprint import fingerprint
 from cfft.data.folders import composed
 from cfft.errors import ConfigError, counted
 from cfft.report.sources.records import Material, ReportedModel
+from cfft.runtime.outside import shell_word
 from cfft.scoring.predictions import read_images
 
 
@@ -133,7 +133,7 @@ def _check_label_spaces(material: Material, models: Sequence[ReportedModel]) -> 
         raise ConfigError(
             f"{subset} was judged among the classes of each set (label space subset), {full} among "
             "all classes (full): report them separately, or judge one anew with cfft eval "
-            f"--from-predictions {shlex.quote(full)} --label-space subset --out DIR"
+            f"--from-predictions {shell_word(full)} --label-space subset --out DIR"
         )
 
 

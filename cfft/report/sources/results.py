@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,12 @@ from cfft.evaluation.files.evaluation import (
     PairedDifferences,
     read_evaluation,
 )
-from cfft.evaluation.files.json_lines import read_lines
 from cfft.evaluation.stored import StoredEvaluation, run_sources
+from cfft.model.checkpoint import is_checkpoint, load_state
 from cfft.report.sources.records import AVERAGE, Difference, Material, ReportedModel, Run
+from cfft.runtime.outside import shell_word
 from cfft.scoring.results import SetResult
+from cfft.training.metrics import read_metrics, written_metrics
 from cfft.training.results import RunResults
 from cfft.training.run_directory import RunDirectory
 
@@ -53,7 +54,7 @@ def _results(run: RunDirectory) -> RunResults:
     if found is None:
         raise ConfigError(
             f"{run.root} is an unfinished run (no results.json): leave it out, or finish it with "
-            f"cfft run --resume --out {shlex.quote(str(run.root))}"
+            f"cfft run --resume --out {shell_word(str(run.root))}"
         )
     return found
 
@@ -95,14 +96,20 @@ def _start(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _run(model: EvaluatedModel, results: RunResults) -> Run:
     directory = RunDirectory(Path(model.source))
-    lines = read_lines(directory.metrics) if directory.metrics.is_file() else ()
     return Run(
         label=model.label,
         group=model.group,
         config=results.config,
-        metrics=tuple(line for _, line in lines),
+        metrics=_metrics(directory),
         sheet=directory.sheet if directory.sheet.is_file() else None,
     )
+
+
+def _metrics(run: RunDirectory) -> tuple[Mapping[str, Any], ...]:
+    if not run.metrics.exists():
+        return ()
+    kept = load_state(run.last) if is_checkpoint(run.last) else {}
+    return read_metrics(run.metrics, written_metrics(kept, run.last))
 
 
 def is_evaluation(path: Path) -> bool:

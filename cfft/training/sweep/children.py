@@ -1,10 +1,17 @@
-"""The processes that the runs of a sweep are, and that they end with it."""
+"""The processes that the runs of a sweep are, and that they end with it.
+
+The sweep holds an end of a pipe to each. It closes however the sweep ends, also by SIGKILL, and the
+run takes that for a SIGTERM.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import sys
 from collections.abc import Sequence
-from threading import Lock
+from threading import Lock, Thread
 from typing import IO
 
 from cfft.runtime.interrupts import Terminated
@@ -23,7 +30,9 @@ class Children:
         with self._lock:
             if self._ending:
                 raise Terminated
-            process = subprocess.Popen(command, stdout=log, stderr=log)
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=log, stderr=log, bufsize=0
+            )
             self._started.append(process)
         return process
 
@@ -33,3 +42,14 @@ class Children:
             self._ending = True
             for process in self._started:
                 process.terminate()
+
+
+def end_with_sweep() -> None:
+    """Send this process SIGTERM once the sweep that started it has ended."""
+    Thread(target=_await_end, daemon=True).start()
+
+
+def _await_end() -> None:
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

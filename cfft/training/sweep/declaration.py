@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,22 @@ import attrs
 import cattrs
 from cattrs import transform_error
 
-from cfft.config.layers import Layer, layer_of, read_defaults, read_recipe, read_text
-from cfft.errors import ConfigError, unknown_name
+from cfft.config.layers import (
+    Layer,
+    layer_of,
+    parse_seed,
+    parse_toml,
+    read_defaults,
+    read_recipe,
+    read_text,
+)
+from cfft.errors import ConfigError, Problems, unknown_name
 from cfft.runtime.files import user_path
+from cfft.runtime.json_files import converter
 
 Values = Mapping[str, Any]
 _RESERVED = ("search", "logs")
+_MOST_RUNS = 10_000
 
 
 @attrs.frozen
@@ -147,13 +157,11 @@ def read_sweep(name: str) -> Sweep:
 def parse_sweep(text: str, source: str) -> Sweep:
     """Parse TOML text; raises ConfigError naming `source` and every wrong entry."""
     try:
-        found = _CONVERTER.structure(tomllib.loads(text), Sweep)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{source} is not valid TOML: {error}") from None
+        found = _CONVERTER.structure(parse_toml(text, source), Sweep)
     except cattrs.BaseValidationError as error:
         lines = transform_error(error, format_exception=_said)
         raise ConfigError(*(f"{source}: {_placed(line)}" for line in lines)) from None
-    problems = list(_problems(found))
+    problems = [*_too_many(found)] or [*_problems(found)]
     if problems:
         raise ConfigError(*(f"{source}: {problem}" for problem in problems))
     return found
@@ -181,9 +189,23 @@ def _folder(name: str) -> str:
     return re.sub(r"[^\w.+-]+", "-", name).strip("-.")
 
 
+def _too_many(sweep: Sweep) -> Iterator[str]:
+    """Say that a sweep asks for more runs than it may have, before any of them is made."""
+    asked = sum(_count(row, len(sweep.seeds_of(row))) for row in sweep.row)
+    if asked > _MOST_RUNS:
+        yield f"it asks for {asked:,} runs, allowed: {_MOST_RUNS:,}: search or vary fewer values"
+
+
+def _count(row: Row, seeds: int) -> int:
+    searched = [len(values) for values in row.search.values() if isinstance(values, list)]
+    varied = [len(values) for values in row.vary.values() if isinstance(values, list)]
+    return (prod(searched) if searched else 0) + seeds * max(varied, default=1)
+
+
 def _problems(sweep: Sweep) -> Iterator[str]:
     if not sweep.row:
         yield "no [[row]]: give at least one"
+    yield from _bad_seeds([sweep.search.seed, *sweep.all_seeds])
     if not sweep.seeds or len(set(sweep.seeds)) < len(sweep.seeds):
         yield f"seeds {list(sweep.seeds)}: give one or more, each once"
     for row in sweep.row:
@@ -219,6 +241,14 @@ def _problems(sweep: Sweep) -> Iterator[str]:
         yield f"frontier: at {list(sweep.frontier.at)} takes ID accuracies from 0 to 1"
 
 
+def _bad_seeds(seeds: Sequence[int]) -> Iterator[str]:
+    problems = Problems()
+    for seed in seeds:
+        with problems.noted():
+            parse_seed(seed, "seeds")
+    yield from dict.fromkeys(problems)
+
+
 def _problems_of_points(row: Row) -> Iterator[str]:
     lists = [values for values in row.vary.values() if isinstance(values, list) and values]
     if len(lists) < len(row.vary) or len({len(values) for values in lists}) > 1:
@@ -248,6 +278,8 @@ def _said(error: BaseException, type_: Any) -> str:
         return "; ".join(unknown_name("key", key, known) for key in sorted(error.extra_fields))
     if isinstance(error, KeyError):
         return "missing"
+    if isinstance(error, ValueError) and str(error).startswith("got "):
+        return str(error)
     if isinstance(error, ValueError):
         return f"allowed: {getattr(type_, '__name__', type_)}, got something else"
     return "a list or table was expected, got something else"
@@ -259,4 +291,4 @@ def _placed(line: str) -> str:
     return f"{place}: {said}" if place else said
 
 
-_CONVERTER = cattrs.Converter(forbid_extra_keys=True)
+_CONVERTER = converter(strict=True)

@@ -220,8 +220,9 @@ def _finish(job: Job, known: Sequence[Job], threads: int, children: Children) ->
     if found is not None:
         return found
     job.log.parent.mkdir(parents=True, exist_ok=True)
-    with job.log.open("w", encoding="utf-8") as log:
-        code = children.start(_command(job, known, threads), log).wait()
+    command = _command(job, known, threads)
+    with job.log.open("w", encoding="utf-8") as log, children.start(command, log) as process:
+        code = process.wait()
     found = job.results()
     if code or found is None:
         raise TrainingError(*_failure(job, code))
@@ -230,7 +231,10 @@ def _finish(job: Job, known: Sequence[Job], threads: int, children: Children) ->
 
 def _command(job: Job, known: Sequence[Job], threads: int) -> list[str]:
     """Return a command of its own: torch fixes its threads once per process."""
-    start = f"import torch; torch.set_num_threads({threads}); from cfft.cli import main; main()"
+    start = (
+        "from cfft.training.sweep.children import end_with_sweep; end_with_sweep(); "
+        f"import torch; torch.set_num_threads({threads}); from cfft.cli import main; main()"
+    )
     alike = [each for each in known if _begins_as(each, job)]
     alike.sort(key=lambda each: each.config.images_seed != job.config.images_seed)
     before = ["--before", str(alike[0].directory.root)] if alike else []
@@ -253,6 +257,6 @@ def _source(job: Job) -> list[str]:
 
 
 def _failure(job: Job, code: int) -> Iterator[str]:
-    said = job.log.read_text("utf-8").splitlines()[-_SAID:]
+    said = job.log.read_text("utf-8", "backslashreplace").splitlines()[-_SAID:]
     yield f"run '{job.name}' ended with exit code {code}; all it said is in {job.log}:"
     yield from (f"  {line}" for line in said)

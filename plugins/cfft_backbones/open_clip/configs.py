@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import attrs
@@ -165,12 +166,24 @@ def _text_of(path: Path) -> str:
 def _from_json(text: str, label: str) -> Architecture:
     try:
         config = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise cfft.ConfigError(f"model config {label} is not valid JSON: {error}") from error
     model = config.get("model_cfg", config) if isinstance(config, dict) else {}
-    if "embed_dim" not in model or not isinstance(model.get("vision_cfg"), dict):
+    if not _is_complete(model):
         raise cfft.ConfigError(
             f"model config {label} lacks embed_dim or vision_cfg; open_clip's own configs have "
             "embed_dim, vision_cfg and, for prompts, text_cfg"
         )
-    return Architecture(label, deepcopy(model), config.get("preprocess_cfg") or {})
+    preprocess = config.get("preprocess_cfg") or {}
+    if not isinstance(preprocess, dict):
+        raise cfft.ConfigError(f"model config {label}: preprocess_cfg is no JSON object")
+    return Architecture(label, deepcopy(model), preprocess)
+
+
+def _is_complete(model: Any) -> bool:
+    return (
+        isinstance(model, dict)
+        and "embed_dim" in model
+        and isinstance(model.get("vision_cfg"), dict)
+        and isinstance(model.get("text_cfg", {}), (dict, NoneType))
+    )

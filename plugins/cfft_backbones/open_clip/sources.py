@@ -120,7 +120,7 @@ def _hidden_act(config: Path) -> bool | None:
             return None  # a config of something else
         vision = facts.get("vision_config") or facts
         return bool(vision.get("hidden_act", "quick_gelu") == "quick_gelu")
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise cfft.WeightsError(f"{config}: no Hugging Face model config ({error})") from error
 
 

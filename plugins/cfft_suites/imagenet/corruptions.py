@@ -77,7 +77,9 @@ def corrupt(image: Image.Image, name: str, severity: int, key: str) -> Image.Ima
 
     Random draws come from `name` and `key` alone; NumPy's global generator is put back.
     """
-    seed = int.from_bytes(sha256(f"{name}/{key}".encode()).digest()[:4], "big")
+    seed = int.from_bytes(
+        sha256(f"{name}/{key}".encode(errors="surrogateescape")).digest()[:4], "big"
+    )
     own = {"seed": seed} if name in _SEEDED else {}
     with _numpy_seeded(seed):
         changed = corruption_library().corrupt(

@@ -112,7 +112,7 @@ def read_mappings(folder: Path) -> Mapped:
             for directory, label in labels.items()
             if label in descriptions
         }
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (*(OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError),) as error:
         reason = f"no entry for {error}" if isinstance(error, KeyError) else error
         raise DataError(
             f"{folder}: ObjectNet's mappings cannot be read ({reason}); fix the folder, or remove "

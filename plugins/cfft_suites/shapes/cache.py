@@ -71,7 +71,7 @@ def _intact(file: Path) -> bool:
     digest = file.with_suffix(".sha256")
     try:
         return digest.read_text() == sha256(file.read_bytes()).hexdigest()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: no text
         return False
 
 

@@ -1,0 +1,135 @@
+"""What a run was started with, and what may have changed when it is resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+import attrs
+import torch
+
+from cfft.config.comparison import is_longer, same_run
+from cfft.config.run_config import RunConfig
+from cfft.encoder.encoder import Classifier
+from cfft.errors import ConfigError, shortened_list, unknown_name
+from cfft.model.weights import weights_digest
+from cfft.step.engine import TrainingStep
+from cfft.training.prepare import Prepared
+
+IMAGES, WEIGHTS, PROMPTS = "images", "weights", "prompts"
+CHANGEABLE = (IMAGES, WEIGHTS, PROMPTS)
+"""What may be allowed to have changed; settings, classes and the list of images may not."""
+
+
+@attrs.frozen(kw_only=True)
+class Origin:
+    """Hold what training depends on besides the machine, as the checkpoint `last` keeps it.
+
+    `pictures`: a SHA-256 of all sets' names and their images' names and labels. `contents`: digests
+    of the images by set, see CheckedSuite. `weights`: digests of the pre-trained encoder (label "")
+    and of the teachers by label. `prompts`: templates of the head. `config`: the resolved
+    configuration. Checkpoints of older versions hold the first alone.
+    """
+
+    pictures: str
+    contents: Mapping[str, str] | None = None
+    weights: Mapping[str, str] | None = None
+    prompts: tuple[str, ...] | None = None
+    config: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, config: RunConfig, prepared: Prepared) -> Origin:
+        """Describe what a session is about to train with, teachers aside."""
+        return cls(
+            pictures=prepared.fingerprint,
+            contents=dict(prepared.contents),
+            weights={"": weights_digest(prepared.pretrained.encoder.state_dict())},
+            prompts=prepared.description.prompts,
+            config=config.to_dict(),
+        )
+
+    def with_teachers(self, step: TrainingStep, start: Classifier) -> Origin:
+        """Add the weights of teachers that are other models than `start`, the student's beginning.
+
+        Heads that are made of prompts or fitted to features are not compared: their last bits
+        depend on the machine.
+        """
+        own = {label: _teacher_digest(step, label, start) for label in step.labels}
+        found = {label: digest for label, digest in own.items() if digest is not None}
+        return attrs.evolve(self, weights={**(self.weights or {}), **found})
+
+
+def check_allowed(allowed: Collection[str], *, resume: bool) -> None:
+    """Raise ConfigError unless each of `allowed` can be, and the run is resumed."""
+    for each in allowed:
+        if each not in CHANGEABLE:
+            raise ConfigError(unknown_name("thing that may change", each, CHANGEABLE))
+    if allowed and not resume:
+        raise ConfigError(
+            f"--allow-changed {', '.join(allowed)} belongs to --resume: a new run has nothing that "
+            "could have changed"
+        )
+
+
+def allowed_changes(
+    before: Origin, now: Origin, allowed: Collection[str], place: object
+) -> list[str]:
+    """Return what has changed since a run was started, each in a line.
+
+    Raises ConfigError that lists it, unless everything in it is `allowed`. More epochs always are.
+    """
+    edited = _edited(before.config, now.config)
+    if edited and not is_longer(before.config or {}, now.config or {}):
+        raise ConfigError(
+            f"--resume: config.toml in {place} is not what the run was started with:",
+            *(f"  {line}" for line in edited),
+            "restore it, or start a new run in another --out",
+        )
+    if before.pictures != now.pictures:
+        raise ConfigError(
+            f"--resume: {place} was started with different files: the set of images has changed: "
+            "restore them, or start a new run"
+        )
+    changes = dict(_changes(before, now))
+    refused = [kind for kind in changes if kind not in allowed]
+    if refused:
+        raise ConfigError(
+            f"--resume: {place} was started with other files:",
+            *(f"  {changes[kind]}" for kind in refused),
+            f"restore them, start a new run, or go on with --allow-changed {','.join(refused)}",
+        )
+    return [*edited, *changes.values()]
+
+
+def _edited(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> tuple[str, ...]:
+    return () if before is None or now is None else same_run(before, now).differences
+
+
+def _changes(before: Origin, now: Origin) -> Iterator[tuple[str, str]]:
+    sets = _differing(before.contents, now.contents)
+    if sets:
+        yield IMAGES, f"images: other content under the same names in {shortened_list(sets)}"
+    models = _differing(before.weights, now.weights)
+    if models:
+        names = [f"teacher '{label}'" if label else "the pre-trained model" for label in models]
+        yield WEIGHTS, f"weights: others in the file of {shortened_list(names)}"
+    if None not in (before.prompts, now.prompts) and before.prompts != now.prompts:
+        yield PROMPTS, f"prompts: {_listed(before.prompts)} -> {_listed(now.prompts)}"
+
+
+def _listed(prompts: Collection[str] | None) -> str:
+    return shortened_list((f"'{prompt}'" for prompt in prompts or ()), 2) or "none"
+
+
+def _differing(before: Mapping[str, str] | None, now: Mapping[str, str] | None) -> list[str]:
+    """Return the names that both have, with other digests."""
+    if before is None or now is None:
+        return []
+    return [name for name, digest in before.items() if now.get(name, digest) != digest]
+
+
+def _teacher_digest(step: TrainingStep, label: str, start: Classifier) -> str | None:
+    model = step.teacher(label).classifier
+    if torch.equal(model.head.weight.cpu(), start.head.weight.cpu()):
+        return None  # it is the model that training starts from
+    return weights_digest(model.weights())

@@ -1,0 +1,180 @@
+"""What a run was started with: a resumed one refuses anything else, or is told to take it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from cfft.config.layers import Layer, read_defaults, read_file
+from cfft.config.resolve import resolve
+from cfft.config.run_config import RunConfig
+from cfft.errors import ConfigError
+from cfft.plugin.registry import Registry
+from cfft.training.run import run
+
+from .test_resume import Noting, StopError, Stopping, assert_same_run
+
+
+@attrs.frozen
+class Begun:
+    """Hold an interrupted run: its directory, configuration, images and weights."""
+
+    out: Path
+    world: Path
+    weights: Path
+    prompts: Path
+    registry: Registry
+
+    def config(self) -> RunConfig:
+        """Read the configuration as `--resume` does."""
+        return resolve(self.registry, [read_file(self.out / "config.toml")])
+
+    def resume(self, allowed: tuple[str, ...] = (), **settings: Any) -> Any:
+        above = Layer("test", settings={"training": settings} if settings else {})
+        config = resolve(self.registry, [read_file(self.out / "config.toml"), above])
+        return run(config, self.registry, self.out, resume=True, allowed=allowed)
+
+    def edit(self, before: str, now: str) -> None:
+        path = self.out / "config.toml"
+        text = path.read_text()
+        assert before in text
+        path.write_text(text.replace(before, now))
+
+
+@pytest.fixture
+def begun(
+    layer: Layer, registry: Registry, world: Path, clip: tuple[Path, Path], tmp_path: Path
+) -> Begun:
+    """Interrupt a run in its second epoch, on images and weights of its own."""
+    own = shutil.copytree(world, tmp_path / "world")
+    weights = shutil.copy(clip[1], tmp_path / "weights.safetensors")
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("a photo of a {}\n")
+    layer.values["suite", "domains"]["data"] = str(own)
+    layer.settings["model"].update(pretrained=str(weights), prompts=str(prompts))
+    layer.settings["training"].update(epochs=3, log_every=1)
+    config = resolve(registry, [read_defaults(), layer])
+    with pytest.raises(StopError):
+        run(config, registry, tmp_path / "run", reporter=Stopping(task="epoch 2/3"))
+    return Begun(tmp_path / "run", own, weights, prompts, registry)
+
+
+def repaint(begun: Begun, domain: str) -> None:
+    path = sorted((begun.world / domain).rglob("*.png"))[0]
+    Image.new("RGB", (30, 20), "white").save(path)
+
+
+def another_model(begun: Begun) -> None:
+    tensors = load_file(begun.weights)
+    tensors["visual.proj"] = tensors["visual.proj"] + 1e-3
+    save_file(tensors, begun.weights)
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "kind"),
+    [
+        (lambda begun: repaint(begun, "sunny"), "images: other content .* in sunny-val", "images"),
+        (lambda begun: repaint(begun, "dark"), "images: other content .* in dark", "images"),
+        (another_model, "weights: others in the file of the pre-trained model", "weights"),
+        (
+            lambda begun: begun.prompts.write_text("a sketch of a {}\n"),
+            r"prompts: 'a photo of a \{\}' -> 'a sketch of a \{\}'",
+            "prompts",
+        ),
+    ],
+    ids=["training image", "OOD image", "weights", "prompts"],
+)
+def test_other_files_are_refused_and_taken_where_a_user_says_so(
+    begun: Begun, change: Callable[[Begun], None], said: str, kind: str
+) -> None:
+    change(begun)
+
+    with pytest.raises(ConfigError, match=rf"other files:\n  {said}\n.*--allow-changed {kind}"):
+        begun.resume()
+    found = begun.resume(allowed=(kind,))
+
+    assert found.epochs == 3
+    assert len(found.changes) == 1
+    assert found.changes[0].startswith(kind)
+    assert json.loads((begun.out / "results.json").read_text())["changes"] == list(found.changes)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        ("lr = 0.001", "lr = 0.01", r"training\.lr: 0\.001 -> 0\.01"),
+        ("seed = 0", "seed = 1", r"seed: 0 -> 1"),
+        ("epochs = 3", "epochs = 2", r"training\.epochs: 3 -> 2"),
+        ("batch_size = 8", "batch_size = 4", r"training\.batch_size: 8 -> 4"),
+        ("threshold = 0.3", "threshold = 0.6", r"threshold: 0\.3 -> 0\.6"),
+        ("weight = 30.0", "weight = 7", r"loss\.feature-mse\.weight: 30.* -> 7"),
+    ],
+)
+def test_an_edited_configuration_is_refused(begun: Begun, before: str, now: str, said: str) -> None:
+    begun.edit(before, now)
+
+    with pytest.raises(ConfigError, match=rf"is not what the run was started with:\n  .*{said}"):
+        begun.resume()
+
+
+def test_a_run_is_made_longer(begun: Begun) -> None:
+    found = begun.resume(epochs=4)
+
+    assert found.epochs == 4
+    assert found.changes == ("training.epochs: 3 -> 4",)
+    assert begun.config().training.epochs == 4
+
+
+def test_a_finished_run_is_made_longer(begun: Begun) -> None:
+    assert begun.resume().epochs == 3
+    found = begun.resume(epochs=5)
+
+    assert found.epochs == 5
+    lines = [json.loads(line) for line in (begun.out / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines if "val_top1" in line] == [1, 2, 3, 4, 5]
+    rates = [line["lr"] for line in lines if "lr" in line]
+    assert rates[-1] < rates[-2]
+    assert max(rates[-8:]) > 1e-4  # the next step has the rate of the longer schedule
+
+
+@pytest.mark.parametrize(
+    "name", ["predictions/dark.npz", "predictions/before/sunny.npz", "counterfactuals.png"]
+)
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_what_a_finished_run_lost_is_made_again(
+    begun: Begun, name: str, damage: Callable[[Path], object], tmp_path: Path
+) -> None:
+    begun.resume()
+    whole = shutil.copytree(begun.out, tmp_path / "whole")
+    damage(begun.out / name)
+
+    begun.resume()
+
+    assert_same_run(begun.out, whole)
+    if name.endswith("png"):
+        assert (begun.out / name).read_bytes() == (whole / name).read_bytes()
+    else:
+        files = json.loads((whole / "results.json").read_text())["files"]
+        assert json.loads((begun.out / "results.json").read_text())["files"][name] == files[name]
+
+
+def test_a_run_that_began_without_a_checkpoint_begins_anew(begun: Begun, tmp_path: Path) -> None:
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    shutil.copy(begun.out / "config.toml", fresh)
+    noting = Noting()
+
+    with pytest.raises(ConfigError, match=r"is not empty.*--resume"):
+        run(begun.config(), begun.registry, fresh)
+    run(begun.config(), begun.registry, fresh, resume=True, reporter=noting)
+
+    begun.resume()
+    assert_same_run(fresh, begun.out)
