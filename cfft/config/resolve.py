@@ -17,6 +17,7 @@ from cfft.config.contradictions import (
     nothing_learnt,
 )
 from cfft.config.layers import LISTS, Choice, Layer, joined, layer_of, read_defaults
+from cfft.config.origin import origin
 from cfft.config.run_config import Chosen, ChosenView, RunConfig, Stage, strategy_table
 from cfft.config.settings import Model, Training
 from cfft.config.stages import StageTable, stage_of
@@ -151,6 +152,7 @@ def build(
         losses=chosen["loss"],
         teachers=chosen["teacher"],
         views=tuple(_chosen_view(registry, view) for view in views),
+        origin=origin(registry, layers, choices.picks),
         **single,
     )
 

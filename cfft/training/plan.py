@@ -137,6 +137,9 @@ def _class_sizes(sizes: list[tuple[str, int]]) -> str:
 
 
 def _objective_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
+    if config.origin is not None:
+        reason = f", as {config.origin.reason}" if config.origin.reason else ""
+        yield "objective", "recipe", f"{config.origin.name}{reason}"
     for view in config.all_views():
         own = "" if view.label == COUNTERFACTUAL else f"{view.label}: "
         for chosen in view.strategies():
@@ -237,6 +240,7 @@ def _data(
     return {
         "run": str(out),
         "config": config.to_dict(),
+        "recipe": None if config.origin is None else attrs.asdict(config.origin),
         "head": prepared.description.head,
         "prompts": list(prepared.description.prompts),
         "sets": [
