@@ -21,7 +21,7 @@ from cfft.plugin.params import values_of
 from cfft.runtime.progress import Plan
 from cfft.step.interfaces import COUNTERFACTUAL, MaskSelector
 from cfft.training.batches import NEGLIGIBLE, fuller_batch
-from cfft.training.coverage import declared_share
+from cfft.training.coverage import coverage_warnings, declared_coverage, declared_share
 from cfft.training.prepare import Prepared
 from cfft.training.schedule import Steps
 from cfft.training.text_towers import terms_with_text
@@ -210,6 +210,7 @@ def _warnings(config: RunConfig, prepared: Prepared) -> Iterator[str]:
             f"({steps.total} steps), so the learning rate hardly reaches its peak; "
             "lower --warmup-steps"
         )
+    yield from coverage_warnings(config, declared_coverage(config, prepared.pretrained))
     yield from _alike(config, prepared)
 
 

@@ -26,15 +26,18 @@ from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading
 from cfft.scoring.predictions import Predictions
 from cfft.step.engine import TrainingStep
-from cfft.step.interfaces import ModelSource
-from cfft.step.text import TextSide
-from cfft.training.averaging import WeightAverage
 from cfft.training.before import start_digest, taken_before
-from cfft.training.coverage import coverage_notes, coverage_warnings, measure_coverage
+from cfft.training.coverage import (
+    coverage_notes,
+    coverage_warnings,
+    declared_coverage,
+    measure_coverage,
+)
 from cfft.training.evaluator import Evaluator
 from cfft.training.merging import merge_best
 from cfft.training.optimisation import Optimisation
 from cfft.training.prepare import Prepared, model_source, training_step
+from cfft.training.rehearsal import rehearse, weight_average
 from cfft.training.results import Gains, MergeResults, ModelResults, RunResults
 from cfft.training.run_directory import RunDirectory
 from cfft.training.stages import StagePlaces, merged_stages
@@ -87,7 +90,7 @@ class Session:
         )
         final = self._plain(step.student)
         if stored is None:
-            self._rehearse(step)
+            rehearse(step, config, prepared, self.accelerator)
             state.hidden = self._hidden(step)
             self._begin(trainer, step)
         else:
@@ -190,22 +193,13 @@ class Session:
         self.start = start.classifier  # it shares the encoder with what was prepared
         source = model_source(start.classifier, description, self.places)
         text = text_side(self.config, pretrained, description.classes)
-        self.average = self._average(source, text)
+        self.average = weight_average(self.config, source, text, self.accelerator.device)
         averaged = None if self.average is None else self.average.model
         step = training_step(self.config, source, text=text, average=averaged)
         step.to(self.accelerator.device)
         for label in step.labels:
             self._set_variance(step, label, state.feature_variances)
         return step
-
-    def _average(self, source: ModelSource, text: TextSide | None) -> WeightAverage | None:
-        if self.config.average is None:
-            return None
-        model = source.pretrained().to(self.accelerator.device).requires_grad_(False)
-        if text is not None and text.trained:
-            text.averaged = deepcopy(text.tower).requires_grad_(False)
-        tower = None if text is None else text.averaged
-        return WeightAverage(self.config.average.strategy, model, tower)
 
     def _sheet(self, step: TrainingStep) -> Figure | None:
         if not step.views:
@@ -215,20 +209,14 @@ class Session:
         sets, preprocessing = self.prepared.sets, self.prepared.pretrained.preprocessing
         return sample_sheet(step, sets.train, sets.classes, preprocessing, self.config.seed)
 
-    def _rehearse(self, step: TrainingStep) -> None:
-        """Measure a few images, so that a term that cannot stops the run before it is evaluated."""
-        from cfft.training.sheet import sheet_draws, small_batch  # matplotlib, as in _sheet
-
-        batch = small_batch(step, self.prepared.sets.train, self.prepared.pretrained.preprocessing)
-        with self.accelerator.autocast():  # text features are kept as training computes them
-            step.measure(batch, sheet_draws(self.config.seed))
-
     def _hidden(self, step: TrainingStep) -> dict[str, float]:
         """Measure what the views hide; say so, and warn of what is likely to be a mistake."""
         sets, preprocessing = self.prepared.sets, self.prepared.pretrained.preprocessing
         measured = (step, sets.train, preprocessing, self.prepared.batches.micro, self.config.seed)
         found = self.processes.from_main(lambda: measure_coverage(*measured))
-        warnings = [*coverage_warnings(self.config, found)]
+        known = declared_coverage(self.config, self.prepared.pretrained)  # the plan has warned
+        unknown = {label: each for label, each in found.items() if label not in known}
+        warnings = [*coverage_warnings(self.config, unknown)]
         for message in warnings:
             self.reporter.warned(message)
         for message in () if warnings else coverage_notes(self.config, found):
