@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 _MOST_LISTED = 12
 _LONGEST = 500  # characters of a stranger's message
+_SHORTEST_WORD, _MOST_MEANT = 3, 3
 
 
 class CfftError(Exception):
@@ -129,15 +130,21 @@ def shortened_list(names: Iterable[object], most: int = 5, between: str = ", ") 
 
 
 def unknown_name(what: str, asked: str, allowed: Iterable[str], listing: str = "allowed") -> str:
-    """Say that `asked` is no `what`, with the nearest allowed spelling.
+    """Say that `asked` is no `what`, with the nearest allowed spelling, or those that contain it.
 
     All allowed names follow, or of more than a dozen the nearest and how many others there are.
     """
     names = sorted(allowed)
-    close = get_close_matches(asked, names, n=1)
-    hint = f"; did you mean '{close[0]}'?" if close else ";"
+    close = get_close_matches(asked, names, n=1) or _containing(asked, names)
+    hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ";"
     many = len(names) > _MOST_LISTED
     listed = (
         shortened_list(get_close_matches(asked, names, len(names), 0)) if many else ", ".join(names)
     )
     return f"unknown {what} '{asked}'{hint} {listing}: {listed or 'none'}"
+
+
+def _containing(asked: str, names: Iterable[str]) -> list[str]:
+    """Return the names that contain a word of some length, unless they are many."""
+    found = [name for name in names if asked in name]
+    return found if len(asked) >= _SHORTEST_WORD and len(found) <= _MOST_MEANT else []

@@ -47,6 +47,16 @@ def test_few_names_are_all_listed() -> None:
     )
 
 
+def test_names_that_contain_the_unknown_one_are_suggested_where_none_is_spelt_alike() -> None:
+    merges = ["wise", "uniform-soup", "greedy-soup"]
+
+    assert unknown_name("merge", "soup", merges) == (
+        "unknown merge 'soup'; did you mean 'greedy-soup' or 'uniform-soup'? "
+        "allowed: greedy-soup, uniform-soup, wise"
+    )
+    assert "did you mean" not in unknown_name("merge", "s", merges)
+
+
 def test_of_many_names_the_nearest_are_listed_first() -> None:
     names = [f"model-{letter}" for letter in "abcdefghijklm"]
 

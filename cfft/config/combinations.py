@@ -29,12 +29,16 @@ def combinations(
     `names`: those that take turns, by kind; of any other kind, the configured one. A mask without a
     threshold appears once whatever `thresholds` are given. `keywords` and `below`, as in
     `Keywords.layers`, say the rest; losses and teachers are those of the defaults, which use all
-    three kinds. Raises ConfigError.
+    three kinds. Where nothing takes turns, the one configuration has the further views that its
+    losses look at. Raises ConfigError.
     """
-    defaults, *others = Keywords(registry).layers(keywords, below)
-    layers = [defaults, *(layer.without(LISTS) for layer in others)]
     listed = {kind: list(dict.fromkeys(each)) for kind, each in names.items() if each}
-    base = _variant(registry, layers, {kind: each[0] for kind, each in listed.items()}, listed)
+    first = {kind: each[0] for kind, each in listed.items()}
+    defaults, *others = Keywords(registry).layers({**keywords, **first}, below)
+    layers = [defaults, *(layer.without(LISTS) for layer in others)]
+    base = _variant(registry, layers, first, listed)
+    if not listed and not thresholds and any(layer.views for layer in others):
+        return [_with_views(base, resolve(registry, [defaults, *others]))]
     configured = {strategy.kind: [strategy.name] for strategy in base.strategies()}
     listed = {kind: listed.get(kind, configured[kind]) for kind in COUNTERFACTUAL}
     return [
@@ -44,6 +48,13 @@ def combinations(
         for threshold in (thresholds if mask in cut_masks(registry) else ()) or (None,)
         for fill in listed["fill"]
     ]
+
+
+def _with_views(base: RunConfig, whole: RunConfig) -> RunConfig:
+    """Return `base` with the views of `whole`, and the teachers that they may follow."""
+    known = {chosen.label for chosen in base.teachers}
+    further = (chosen for chosen in whole.teachers if chosen.label not in known)
+    return attrs.evolve(base, views=whole.views, teachers=(*base.teachers, *further))
 
 
 def cut_masks(registry: Registry) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from cfft.config.embedded import embedded_recipes
 from cfft.config.layers import (
     COMMAND_LINE,
     LISTS,
@@ -24,11 +25,7 @@ from cfft.plugin.params import Declaration, declaration
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import user_path
 
-EMBEDDED, BEST = "embedded", "best"
-"""Recipes: the images and the model that stand by, and what is learnt where nobody says it."""
-
 FILES = ("recipe", "config")
-_OBJECTIVE = ("mask", "fill", "cam", "teacher", "task", "loss")
 CHOSEN_KINDS = tuple(kind for kind in KINDS if kind != "backbone")
 """The kinds with a keyword; a model's name chooses its backbone."""
 
@@ -51,9 +48,8 @@ class Keywords:
         """Return what `given` builds on, lowest first: defaults, recipe, file, the rest of it.
 
         `below` lies between the defaults and the recipe. Where none of them says anything of
-        images or model, both are the embedded ones; where there is no recipe or file either, and no
-        part of the objective is said, that is the recipe `best`. Raises ConfigError as `layer`
-        does.
+        images or model, both are the embedded ones, and the method may be that of recipe `best`,
+        as `embedded_recipes` says. Raises ConfigError as `layer` does.
         """
         stack = [*below]
         if given.get("recipe") is not None:
@@ -61,7 +57,7 @@ class Keywords:
         if given.get("config") is not None:
             stack.append(read_file(user_path(given["config"])))
         stack.append(self.layer(given))
-        return [read_defaults(), *_embedded(stack), *stack]
+        return [read_defaults(), *embedded_recipes(self.registry, stack), *stack]
 
     def layer(self, given: Mapping[str, Any]) -> Layer:
         """Return what `given` says besides files; raises ConfigError with every problem.
@@ -155,23 +151,3 @@ def _names(kind: str, value: Any) -> list[str]:
         if not isinstance(name, str):
             raise ConfigError(f"--{kind}: got {name!r}, allowed: a name")
     return names
-
-
-def _embedded(stack: Sequence[Layer]) -> list[Layer]:
-    """Return the recipes that a command starts from if it names neither images nor a model."""
-    if any(map(_names_something, stack)):
-        return []
-    own = len(stack) > 1 or any(map(_says_objective, stack))
-    return [read_recipe(name) for name in ((EMBEDDED,) if own else (EMBEDDED, BEST))]
-
-
-def _says_objective(layer: Layer) -> bool:
-    """Tell whether a layer says a part of what is learnt, or gives a parameter in short."""
-    said = {*layer.chosen, *layer.loose, *(kind for kind, _ in layer.values)}
-    return bool(layer.short) or not said.isdisjoint(_OBJECTIVE)
-
-
-def _names_something(layer: Layer) -> bool:
-    """Tell whether a layer says which images or which model are meant."""
-    model = layer.settings.get("model", {})
-    return "suite" in layer.chosen or not model.keys().isdisjoint(("name", "pretrained"))

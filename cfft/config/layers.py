@@ -60,6 +60,8 @@ class Layer:
     `views`: further views, None where the source says nothing of them. `view_values`: raw
     parameters by (label of a view, kind). `stages`: runs to train before, None where the source
     says nothing of them. `split_seed`: the seed of the images alone, None for that of all draws.
+    `recipe`: the name or path of the recipe that the layer is, empty for other layers. `reason`:
+    why it holds where nobody asked for it.
     """
 
     source: str
@@ -73,6 +75,8 @@ class Layer:
     view_values: dict[tuple[str, str], dict[str, Any]] = attrs.field(factory=dict)
     stages: tuple[StageTable, ...] | None = None
     split_seed: int | None = None
+    recipe: str = ""
+    reason: str = ""
 
     @property
     def chosen_cam(self) -> str | None:
@@ -137,10 +141,10 @@ def _bad_assignment(text: str) -> str:
 def read_recipe(name: str) -> Layer:
     """Read a recipe by name or path; raises ConfigError."""
     if name.endswith(".toml"):
-        return read_file(user_path(name), "recipe")
+        return attrs.evolve(read_file(user_path(name), "recipe"), recipe=name)
     if name not in recipe_names():
         raise ConfigError(unknown_name("recipe", name, recipe_names()))
-    return parse_layer(_recipe_text(name), f"recipe '{name}'")
+    return attrs.evolve(parse_layer(_recipe_text(name), f"recipe '{name}'"), recipe=name)
 
 
 def recipe_names() -> list[str]:

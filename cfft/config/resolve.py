@@ -25,6 +25,7 @@ from cfft.config.layers import (
     parse_seed,
     read_defaults,
 )
+from cfft.config.origin import origin
 from cfft.config.run_config import Chosen, ChosenView, RunConfig, Stage, strategy_table
 from cfft.config.settings import Model, Training
 from cfft.config.stages import StageTable, stage_of
@@ -160,6 +161,7 @@ def build(
         losses=chosen["loss"],
         teachers=chosen["teacher"],
         views=tuple(_chosen_view(registry, view) for view in views),
+        origin=origin(registry, layers, choices.picks),
         **single,
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 import tomlkit
 
+from cfft.config.origin import RecipeOrigin
 from cfft.config.settings import Model, Training
 from cfft.config.stages import stage_of
 from cfft.model.weight_paths import split_nest
@@ -74,7 +75,8 @@ class RunConfig:
 
     `mask`, `fill` and `cam` are None where no loss looks at counterfactual images. `views`: further
     ones, by label. `average` and `merge` are None where none is chosen. `split_seed`: the seed that
-    images are split with, None for `seed`. `stages`: runs to train before this one.
+    images are split with, None for `seed`. `stages`: runs to train before this one. `origin`: the
+    recipe that it comes from; a stored configuration has none.
     """
 
     seed: int
@@ -94,6 +96,7 @@ class RunConfig:
     merge: Chosen | None
     split_seed: int | None = None
     stages: tuple[Stage, ...] = ()
+    origin: RecipeOrigin | None = attrs.field(default=None, eq=False)
 
     @property
     def images_seed(self) -> int:

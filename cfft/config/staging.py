@@ -57,7 +57,7 @@ def _said(stage: StageTable, source: str) -> list[Layer]:
 
 
 def _shared(registry: Registry, layer: Layer, picks: Picks) -> Layer:
-    found = attrs.evolve(layer.without(_OWN), short={}, stages=None)
+    found = attrs.evolve(layer.without(_OWN), short={}, stages=None, recipe="")
     values = {key: dict(said) for key, said in found.values.items()}
     for (kind, label), short in Shorthand(registry, picks, layer).values().items():
         if kind in _SHARED:

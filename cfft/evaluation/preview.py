@@ -42,11 +42,12 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Combination:
-    """Hold a map, a mask and a fill that go together."""
+    """Hold a map, a mask and a fill that go together; `view`: a further view's label, or empty."""
 
     cam: Chosen
     mask: Chosen
     fill: Chosen
+    view: str = ""
 
     @classmethod
     def of(cls, config: RunConfig) -> Combination:
@@ -54,6 +55,21 @@ class Combination:
         if config.cam is None or config.mask is None or config.fill is None:
             raise ConfigError("a sheet needs a map, a mask and a fill: give --cam, --mask, --fill")
         return cls(config.cam, config.mask, config.fill)
+
+    @classmethod
+    def all_of(cls, config: RunConfig) -> list[Combination]:
+        """Return the choices of a configuration and of its further views; raises as `of`."""
+        main = cls.of(config)
+        further = (cls(v.cam or main.cam, v.mask, v.fill, v.label) for v in config.views)
+        return [main, *further]
+
+    def purpose(self, kind: str) -> str:
+        """Return what its generators are drawn for, as a training step does."""
+        return f"{kind} {self.view}" if self.view else kind
+
+    def heading(self, text: str) -> str:
+        """Put the label of the view before a heading."""
+        return f"{self.view}: {text}" if self.view else text
 
 
 def draw_preview(
@@ -64,7 +80,7 @@ def draw_preview(
     registry: Registry,
     reporter: Reporter,
 ) -> Figure:
-    """Draw images of the set `origin` as each configuration's map, mask and fill treat them.
+    """Draw images of the set `origin` as each configuration's views treat them.
 
     `configs` are alike in everything else. `run`: where the model is stored, None for the one that
     they start from. Raises CfftErrors.
@@ -73,7 +89,7 @@ def draw_preview(
     accelerator = make_accelerator(config.training.precision)
     classes, (images,) = named_sets(config.suite.strategy, config.seed, [origin])
     found = load_for_classes(run, config, classes, registry, accelerator, reporter)
-    combinations = [Combination.of(each) for each in configs]
+    combinations = [each for config in configs for each in Combination.all_of(config)]
     classifier = found.classifier.to(accelerator.device)
     teachers = followed_teachers(configs, classes, accelerator, reporter)
     drawn = (combinations, images, classes, found.preprocessing, rows, config.seed)
@@ -124,15 +140,15 @@ def _columns(
     for each in combinations:
         draw = sheet_draws(seed)
         cam, mask, fill = each.cam, each.mask, each.fill
-        seen = clean.seen_by(cam.strategy, draw("mask"))
+        seen = clean.seen_by(cam.strategy, draw(each.purpose("mask")))
         selection = selected(mask.strategy, batch, seen)
         notes = []
         if selection.scores is not None:
             notes = [f"of {cam.name}"] if several_cams else []
             heading = title(cam, _changed(cam))
             maps.setdefault(cam.strategy, map_column(selection.scores, images, heading))
-        heading = title(mask, values_of(mask.strategy), notes)
-        hidden = (heading, selection.hidden.cpu().numpy().tobytes())
+        told = title(mask, values_of(mask.strategy), notes)
+        hidden, heading = (told, selection.hidden.cpu().numpy().tobytes()), each.heading(told)
         if hidden not in others:
             nothing_left = hides_all(selection)
             others[hidden] = None if nothing_left else hidden_column(selection, images, heading)
@@ -140,8 +156,9 @@ def _columns(
             reporter.noted(_hides(heading, selection))
         key = (*hidden, fill.strategy)
         if key not in others:
-            made = refilled(fill.strategy, batch, selection, draw("fill"))
-            others[key] = counterfactual_column(made, title(fill, _changed(fill)))
+            made = refilled(fill.strategy, batch, selection, draw(each.purpose("fill")))
+            heading = each.heading(title(fill, _changed(fill)))
+            others[key] = counterfactual_column(made, heading)
     drawn = (column for column in others.values() if column is not None)
     return [SheetColumn("original", images), *maps.values(), *drawn], whole
 

@@ -9,6 +9,7 @@ import torch
 
 from cfft.config.run_config import ChosenView, RunConfig
 from cfft.data.suite import ImageSet
+from cfft.model.pretrained import Pretrained
 from cfft.plugin.params import declaration
 from cfft.records import Batch, MaskSelection, Preprocessing
 from cfft.runtime.randomness import generator
@@ -27,17 +28,31 @@ LITTLE, MUCH = 0.05, 0.8
 class Coverage:
     """Hold the average share of an image, 0..1, that a view hides.
 
-    `whole`: whether its mask says that it hides all patches or none, of every image.
+    `whole`: whether its mask says that it hides all patches or none, of every image. `declared`:
+    whether the share is that of every image, so that nothing was measured.
     """
 
     share: float
     whole: bool
+    declared: bool = False
 
 
 def declared_share(mask: MaskSelector, patches: int) -> float | None:
     """Return the share of `patches` that a mask hides of every image, None where none is fixed."""
     count = MaskSelector.of(mask).hidden_per_image(patches)
     return None if count is None else count / patches
+
+
+def declared_coverage(config: RunConfig, pretrained: Pretrained) -> dict[str, Coverage]:
+    """Return what is known before any measurement, by the label of the view."""
+    gh, gw = pretrained.encoder.grid
+    masks = {view.label: view.mask.strategy for view in config.all_views()}
+    shares = {label: declared_share(mask, gh * gw) for label, mask in masks.items()}
+    return {
+        label: Coverage(share, _is_whole(masks[label]), declared=True)
+        for label, share in shares.items()
+        if share is not None
+    }
 
 
 def measure_coverage(
@@ -101,7 +116,10 @@ def coverage_warnings(config: RunConfig, found: Mapping[str, Coverage]) -> Itera
 
 def _hides(view: ChosenView, coverage: Coverage) -> str:
     of = "" if view.label == COUNTERFACTUAL else f" of view '{view.label}'"
-    share = f"{100 * coverage.share:.0f} % of an image on average"
+    percent = f"{100 * coverage.share:.0f} %"
+    if coverage.declared:
+        return f"mask '{view.mask.name}'{of} hides {percent} of every image"
+    share = f"{percent} of an image on average"
     return f"mask '{view.mask.name}'{of} hides {share} (up to {SAMPLE} training images)"
 
 

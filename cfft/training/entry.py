@@ -119,7 +119,7 @@ class PlannedRun:
         reporter: Reporter | None = None,
     ) -> RunResults | Mapping[str, Any]:
         """Do the run and return its results, or its plan; raises as `run` does."""
-        from cfft.training.origin import check_allowed  # torch: wrong keywords do not wait for it
+        from cfft.training.inputs import check_allowed  # torch: wrong keywords do not wait for it
         from cfft.training.run import run as train
 
         check_allowed(allow_changed, resume=self.resume)
@@ -148,6 +148,14 @@ def planned_run(
 def _own_directory(config: RunConfig) -> Path:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("several processes need one run directory: give --out DIR")
+    stem = "-".join([config.suite.name, *_method(config), f"seed{config.seed}"])
+    return Path("runs", stem)
+
+
+def _method(config: RunConfig) -> list[str]:
+    """Name the recipe where it was taken whole, else the strategies."""
+    if config.origin is not None and config.origin.whole:
+        return [Path(config.origin.name).name.removesuffix(".toml")]
     method = [c.name for view in config.all_views() for c in (view.mask, view.fill)]
     method = method or [loss.name for loss in config.losses]
     own_task = [] if config.task.name == usual("task") else [config.task.name]
@@ -156,9 +164,7 @@ def _own_directory(config: RunConfig) -> Path:
         for chosen in (config.adaptation, config.average, config.merge)
         if chosen is not None and chosen.name != usual(chosen.kind)
     ]
-    method = [*([*own_task, *method] or ["vanilla"]), *on_weights]
-    stem = "-".join([config.suite.name, *method, f"seed{config.seed}"])
-    return Path("runs", stem)
+    return [*([*own_task, *method] or ["vanilla"]), *on_weights]
 
 
 def _interrupted_run(out: str | Path | None) -> Layer:

@@ -12,7 +12,8 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from cfft.config.keywords import EMBEDDED, Keywords, given
+from cfft.config.embedded import EMBEDDED
+from cfft.config.keywords import Keywords, given
 from cfft.config.layers import Layer, read_recipe, usual
 from cfft.config.resolve import resolve
 from cfft.config.run_config import RunConfig

@@ -21,7 +21,7 @@ from cfft.plugin.params import values_of
 from cfft.runtime.progress import Plan
 from cfft.step.interfaces import COUNTERFACTUAL, MaskSelector
 from cfft.training.batches import NEGLIGIBLE, fuller_batch
-from cfft.training.coverage import declared_share
+from cfft.training.coverage import coverage_warnings, declared_coverage, declared_share
 from cfft.training.prepare import Prepared
 from cfft.training.schedule import Steps
 from cfft.training.text_towers import terms_with_text
@@ -137,6 +137,9 @@ def _class_sizes(sizes: list[tuple[str, int]]) -> str:
 
 
 def _objective_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
+    if config.origin is not None:
+        reason = f", as {config.origin.reason}" if config.origin.reason else ""
+        yield "objective", "recipe", f"{config.origin.name}{reason}"
     for view in config.all_views():
         own = "" if view.label == COUNTERFACTUAL else f"{view.label}: "
         for chosen in view.strategies():
@@ -207,6 +210,7 @@ def _warnings(config: RunConfig, prepared: Prepared) -> Iterator[str]:
             f"({steps.total} steps), so the learning rate hardly reaches its peak; "
             "lower --warmup-steps"
         )
+    yield from coverage_warnings(config, declared_coverage(config, prepared.pretrained))
     yield from _alike(config, prepared)
 
 
@@ -237,6 +241,7 @@ def _data(
     return {
         "run": str(out),
         "config": config.to_dict(),
+        "recipe": None if config.origin is None else attrs.asdict(config.origin),
         "head": prepared.description.head,
         "prompts": list(prepared.description.prompts),
         "sets": [

@@ -23,10 +23,11 @@ from cfft.training.before import finished_run
 from cfft.training.merging import require_enough
 from cfft.training.plan import make_plan, without_facts
 from cfft.training.prepare import CheckedImages, Prepared, prepare
+from cfft.training.rehearsal import rehearse_plan
 from cfft.training.results import RunResults
 from cfft.training.run_directory import RunDirectory, check_directory
 from cfft.training.session import Session
-from cfft.training.stages import StagePlaces, merged_stages, planned_stages
+from cfft.training.stages import StagePlaces, merged_stages, planned_stages, stage_named
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -48,9 +49,10 @@ def run(
 
     `out`: the run directory, new or, to resume, that of a run with the same configuration. Stages
     are complete runs in its folder `stages`, done first; everything is checked before that. With
-    `dry_run` nothing is written and the plan's data is returned. `before`: a finished run whose
-    accuracies before fine-tuning are taken where this one begins alike; without it a stage's are.
-    `allowed`: what may have changed since a resumed run was started (see cfft.training.origin). No
+    `dry_run` nothing is written and the plan's data is returned, once a few images were measured.
+    `before`: a finished run whose accuracies before fine-tuning are taken where this one begins
+    alike; without it a stage's are.
+    `allowed`: what may have changed since a resumed run was started (see cfft.training.inputs). No
     other process writes to the directory meanwhile.
     `reporter` and run hooks are called in the main process only. Raises a CfftError that the user
     can fix, and KeyboardInterrupt on SIGINT or SIGTERM, once a checkpoint to resume from is
@@ -100,6 +102,10 @@ def _run(
     prepared, plan = runs.planned(config, directory, pending, accelerator, plans)
     hears.planned(plan)
     if dry_run:
+        for each in (each for each in stages if each.results is None):
+            with stage_named(each.name):
+                runs.rehearse(each.config, each.directory, pending, accelerator)
+        rehearse_plan(config, prepared, pending, accelerator)
         return plan.data
     if not stages:
         return runs.session(config, directory, prepared, accelerator).run()
@@ -176,6 +182,17 @@ class _Runs:
         device, precision = accelerator.device.type, precision_of(accelerator)
         plan = make_plan(config, prepared, directory.root, device, precision, stages)
         return prepared, plan
+
+    def rehearse(
+        self,
+        config: RunConfig,
+        directory: RunDirectory,
+        places: StagePlaces,
+        accelerator: Accelerator,
+    ) -> None:
+        """Prepare a run anew and measure a few images, as a run does before it is evaluated."""
+        prepared, _ = self.planned(config, directory, places, accelerator)
+        rehearse_plan(config, prepared, places, accelerator)
 
     def _finished_stage(self) -> RunDirectory | None:
         """Return a finished stage: what it measured before fine-tuning is not measured again."""

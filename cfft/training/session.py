@@ -28,16 +28,19 @@ from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading
 from cfft.scoring.predictions import Predictions
 from cfft.step.engine import TrainingStep
-from cfft.step.interfaces import ModelSource
-from cfft.step.text import TextSide
-from cfft.training.averaging import WeightAverage
 from cfft.training.before import start_digest, taken_before
-from cfft.training.coverage import coverage_notes, coverage_warnings, measure_coverage
+from cfft.training.coverage import (
+    coverage_notes,
+    coverage_warnings,
+    declared_coverage,
+    measure_coverage,
+)
 from cfft.training.evaluator import Evaluator
+from cfft.training.inputs import RunInputs, allowed_changes
 from cfft.training.merging import merge_best
 from cfft.training.optimisation import Optimisation
-from cfft.training.origin import Origin, allowed_changes
 from cfft.training.prepare import Prepared, model_source, training_step
+from cfft.training.rehearsal import rehearse, weight_average
 from cfft.training.results import Gains, MergeResults, ModelResults, RunResults
 from cfft.training.run_directory import RunDirectory
 from cfft.training.stages import StagePlaces, merged_stages
@@ -79,10 +82,10 @@ class Session:
         """Go through what is left of the run; write its results and return them."""
         last = self.directory.last
         stored = checkpoint.load(last) if is_checkpoint(last) else None
-        origin = Origin.of(self.config, self.prepared)
-        state = RunState() if stored is None else self._restored(stored, origin)
+        inputs = RunInputs.of(self.config, self.prepared)
+        state = RunState() if stored is None else self._restored(stored, inputs)
         step = self._step(state)
-        origin = origin.with_teachers(step, self.start)
+        inputs = inputs.with_teachers(step, self.start)
         config, prepared = self.config, self.prepared
         optimisation = Optimisation(
             *(step, config.training, prepared.batches, prepared.steps, config.seed),
@@ -90,15 +93,15 @@ class Session:
         )
         trainer = Trainer(
             *(prepared, step, optimisation, self.directory, self.reporter, state, self.average),
-            origin=origin,
+            inputs=inputs,
         )
         final = self._plain(step.student)
         if stored is None:
-            self._rehearse(step)
+            rehearse(step, config, prepared, self.accelerator)
             state.hidden = self._hidden(step)
             self._begin(trainer, step)
         else:
-            self._check_same(stored, origin)
+            self._check_same(stored, inputs)
             self._make_up(step, state)
             trainer.restore(stored)
         started = self.hook.cfft_run_started
@@ -145,15 +148,15 @@ class Session:
             self.processes,
         )
 
-    def _check_same(self, stored: Checkpoint, origin: Origin) -> list[str]:
+    def _check_same(self, stored: Checkpoint, inputs: RunInputs) -> list[str]:
         """Return what has changed since the run was started; raises ConfigError where it may not.
 
         Of origins without teachers, what the teachers are is not compared.
         """
         kept: Mapping[str, Any] = stored.state or {}
         known = {key: value for key, value in kept["surroundings"].items() if key != "machine"}
-        before = structured(known, Origin, str(self.directory.last))
-        return allowed_changes(before, origin, self.allowed, self.directory.root)
+        before = structured(known, RunInputs, str(self.directory.last))
+        return allowed_changes(before, inputs, self.allowed, self.directory.root)
 
     def _make_up(self, step: TrainingStep, state: RunState) -> None:
         """Make what the run wrote before training again, where that was lost."""
@@ -185,7 +188,7 @@ class Session:
 
         return readable
 
-    def _restored(self, stored: Checkpoint, origin: Origin) -> RunState:
+    def _restored(self, stored: Checkpoint, inputs: RunInputs) -> RunState:
         found = ModelDescription.of(stored.model, self.directory.last)
         problems = self.prepared.description.differences(found)
         kept: Mapping[str, Any] = stored.state or {}
@@ -194,7 +197,7 @@ class Session:
                 f"--resume: {self.directory.root} was started with different files: "
                 f"{'; '.join(problems)}: restore them, or start a new run"
             )
-        changes = self._check_same(stored, origin)
+        changes = self._check_same(stored, inputs)
         before, now = kept["surroundings"]["machine"], surroundings(self.accelerator)
         for name in (name for name in now if now[name] != before[name]):
             self.reporter.warned(
@@ -243,22 +246,13 @@ class Session:
         self.start = start.classifier  # it shares the encoder with what was prepared
         source = model_source(start.classifier, description, self.places)
         text = text_side(self.config, pretrained, description.classes)
-        self.average = self._average(source, text)
+        self.average = weight_average(self.config, source, text, self.accelerator.device)
         averaged = None if self.average is None else self.average.model
         step = training_step(self.config, source, text=text, average=averaged)
         step.to(self.accelerator.device)
         for label in step.labels:
             self._set_variance(step, label, state.feature_variances)
         return step
-
-    def _average(self, source: ModelSource, text: TextSide | None) -> WeightAverage | None:
-        if self.config.average is None:
-            return None
-        model = source.pretrained().to(self.accelerator.device).requires_grad_(False)
-        if text is not None and text.trained:
-            text.averaged = deepcopy(text.tower).requires_grad_(False)
-        tower = None if text is None else text.averaged
-        return WeightAverage(self.config.average.strategy, model, tower)
 
     def _sheet(self, step: TrainingStep) -> Figure | None:
         if not step.views:
@@ -268,20 +262,14 @@ class Session:
         sets, preprocessing = self.prepared.sets, self.prepared.pretrained.preprocessing
         return sample_sheet(step, sets.train, sets.classes, preprocessing, self.config.seed)
 
-    def _rehearse(self, step: TrainingStep) -> None:
-        """Measure a few images, so that a term that cannot stops the run before it is evaluated."""
-        from cfft.training.sheet import sheet_draws, small_batch  # matplotlib, as in _sheet
-
-        batch = small_batch(step, self.prepared.sets.train, self.prepared.pretrained.preprocessing)
-        with self.accelerator.autocast():  # text features are kept as training computes them
-            step.rehearse(batch, sheet_draws(self.config.seed))
-
     def _hidden(self, step: TrainingStep) -> dict[str, float]:
         """Measure what the views hide; say so, and warn of what is likely to be a mistake."""
         sets, preprocessing = self.prepared.sets, self.prepared.pretrained.preprocessing
         measured = (step, sets.train, preprocessing, self.prepared.batches.micro, self.config.seed)
         found = self.processes.from_main(lambda: measure_coverage(*measured))
-        warnings = [*coverage_warnings(self.config, found)]
+        known = declared_coverage(self.config, self.prepared.pretrained)  # the plan has warned
+        unknown = {label: each for label, each in found.items() if label not in known}
+        warnings = [*coverage_warnings(self.config, unknown)]
         for message in warnings:
             self.reporter.warned(message)
         for message in () if warnings else coverage_notes(self.config, found):

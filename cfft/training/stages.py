@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
@@ -73,14 +74,19 @@ def planned_stages(
     planned = []
     for stage in config.stages:
         own = directory.stage(stage.name)
-        try:
+        with stage_named(stage.name):
             check_run(own, stage.config, registry)
-        except ConfigError as error:
-            raise ConfigError(*(f"stage '{stage.name}': {line}" for line in error.problems)) from (
-                error
-            )
         planned.append(PlannedStage(stage.name, stage.config, own, own.read_results()))
     return tuple(planned)
+
+
+@contextmanager
+def stage_named(name: str) -> Iterator[None]:
+    """Put the name of a stage before the problems of a ConfigError."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(*(f"stage '{name}': {line}" for line in error.problems)) from error
 
 
 def merged_stages(config: RunConfig, directory: RunDirectory) -> tuple[Path, ...]:

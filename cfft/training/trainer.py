@@ -24,9 +24,9 @@ from cfft.runtime.json_files import as_json
 from cfft.runtime.progress import Reporter
 from cfft.step.engine import TrainingStep
 from cfft.training.averaging import WeightAverage
+from cfft.training.inputs import RunInputs
 from cfft.training.metrics import MetricsLog, Window, written_metrics
 from cfft.training.optimisation import Optimisation
-from cfft.training.origin import Origin
 from cfft.training.prepare import Prepared
 from cfft.training.run_directory import RunDirectory
 from cfft.training.schedule import parse_interval
@@ -49,9 +49,9 @@ class Trainer:
         state: RunState,
         average: WeightAverage | None = None,
         *,
-        origin: Origin,
+        inputs: RunInputs,
     ) -> None:
-        self.origin = origin
+        self.inputs = inputs
         self.average, self.text = average, step.text
         self.head_from_text = step.task.head_from_text
         self.prepared, self.student, self.optimisation = prepared, step.student, optimisation
@@ -113,7 +113,7 @@ class Trainer:
             self.optimisation.tensors(),
             {
                 "surroundings": {
-                    **as_json(self.origin),
+                    **as_json(self.inputs),
                     "machine": surroundings(self.accelerator),
                 },
                 "run": self.state.record(),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cfft.config.keywords import Keywords
+from cfft.config.origin import RecipeOrigin
 from cfft.config.resolve import resolve
 from cfft.plugin.registry import Registry
 
@@ -124,13 +125,64 @@ def test_where_a_part_of_the_objective_is_said_the_rest_is_the_papers(said: dict
     assert [(loss.label, loss.strategy.weight) for loss in config.losses] == [("feature-mse", 2)]
 
 
-@pytest.mark.parametrize("said", [{"seed": 3}, {"epochs": 1}, {"average": "ema"}, {"lr": 1e-4}])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"seed": 3},
+        {"epochs": 1},
+        {"average": "ema", "decay": 0.9},
+        {"lr": 1e-4},
+        {"label_smoothing": 0.1},
+    ],
+)
 def test_other_settings_leave_the_objective_of_the_default(said: dict[str, Any]) -> None:
     config = resolve(REGISTRY, Keywords(REGISTRY).layers(said))
 
     best = resolve(REGISTRY, Keywords(REGISTRY).layers({"recipe": "best"}))
     assert (config.views, config.mask, config.fill) == (best.views, best.mask, best.fill)
     assert config.losses == best.losses
+
+
+def test_parameters_of_what_the_default_uses_change_it_and_nothing_else() -> None:
+    said = {"fill.restyle.styles": "blur,pose", "loss.feature-mse.weight": 3}
+    config = resolve(REGISTRY, Keywords(REGISTRY).layers(said))
+
+    weights = [(loss.label, loss.strategy.weight) for loss in config.losses]
+    assert config.fill.strategy.styles == ("blur", "pose")
+    assert weights == [("feature-mse", 3), ("again", 1), ("clean", 0.75)]
+    assert config.origin == RecipeOrigin("best", "", whole=False)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"cam": "gradcam"}, "--cam is named"),
+        ({"threshold": 0.3}, "--threshold is named"),
+        ({"mask.object.threshold": 0.3}, "--mask.object is named"),
+    ],
+)
+def test_the_plan_can_say_why_the_default_was_left(said: dict[str, Any], reason: str) -> None:
+    config = resolve(REGISTRY, Keywords(REGISTRY).layers(said))
+
+    assert config.origin == RecipeOrigin("embedded", reason, whole=False)
+
+
+@pytest.mark.parametrize(
+    ("said", "whole"),
+    [
+        ({}, True),
+        ({"epochs": 1, "ood_pictures": 100}, True),
+        ({"label_smoothing": 0.1}, False),
+        ({"average": "ema"}, False),
+        ({"set": "view.again.fill.strength=0.5"}, False),
+    ],
+)
+def test_a_recipe_is_whole_until_something_of_the_method_is_said(
+    said: dict[str, Any], whole: bool
+) -> None:
+    config = resolve(REGISTRY, Keywords(REGISTRY).layers(said))
+
+    assert config.origin == RecipeOrigin("best", "", whole=whole)
 
 
 def test_the_recipe_of_the_paper_at_this_size_is_what_a_named_mask_and_fill_give() -> None:

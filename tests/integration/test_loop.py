@@ -141,6 +141,20 @@ def test_a_dry_run_returns_the_plan_and_writes_nothing(configure, registry, tmp_
     assert facts(noting.plan)["mask"] == "object (threshold 0.3)"
 
 
+def test_a_share_that_a_mask_declares_is_warned_of_in_the_plan_and_once(
+    configure, layer: Layer, registry, tmp_path: Path
+) -> None:
+    layer.values["mask", "object"] = {"share": 0.95}
+    planned, trained = Noting(), Noting()
+
+    run(configure(), registry, tmp_path / "run", dry_run=True, reporter=planned)
+    run(configure(epochs=0), registry, tmp_path / "run", reporter=trained)
+
+    (warning,) = (line for line in planned.plan.warnings if "hides" in line)
+    assert "of every image, so that hardly anything of the originals is left" in warning
+    assert [line for line in trained.warnings if "hides" in line] == []
+
+
 def test_the_plan_warns_of_small_sets_and_long_warm_ups(configure, registry, tmp_path) -> None:
     config = configure(batch_size=32, warmup_steps=5)
 

@@ -57,6 +57,23 @@ def test_a_run_without_counterfactuals_is_drawn_with_the_defaults(registry: Regi
     assert chosen(found) == ("relevance", "object 0.3", "single")
 
 
+def test_further_views_of_a_recipe_are_drawn_unless_something_takes_turns(
+    registry: Registry,
+) -> None:
+    (both,) = combinations(registry, {"recipe": "object-context"}, {})
+    named = combinations(registry, {"recipe": "object-context"}, {"fill": ["none", "multi"]})
+
+    views = [(each.view, each.mask.name, each.fill.name) for each in Combination.all_of(both)]
+    assert views == [("", "object", "single"), ("context", "context", "single")]
+    assert [len(Combination.all_of(each)) for each in named] == [1, 1]
+
+
+def test_a_named_mask_has_the_fill_that_a_run_would_have(registry: Registry) -> None:
+    (found,) = combinations(registry, {}, {"mask": ["context"]})
+
+    assert chosen(found) == ("relevance", "context 0.5", "single")
+
+
 def image(path: str) -> NDArray[np.uint8]:
     with Image.open(path) as opened:
         return np.asarray(opened)
@@ -86,6 +103,19 @@ def test_a_sheet_is_drawn_before_any_training_and_never_over_another(
     assert (first.code, first.out) == (0, "wrote preview.png\n"), first.err
     assert (second.code, second.out) == (0, "wrote preview-2.png\n"), second.err
     assert (small[0] * 3, small[1]) == (large[0] * 2, large[1])
+
+
+def test_every_view_has_its_columns_and_two_that_are_alike_have_them_once(
+    cfft_command: Command, words: list[str]
+) -> None:
+    single = cfft_command("preview", *words, "--pictures", "2", "--recipe", "object-single")
+    views = cfft_command("preview", *words, "--pictures", "2", "--recipe", "object-context")
+    alike = cfft_command("preview", *words, "--pictures", "2", "--recipe", "best")
+
+    assert (single.code, views.code, alike.code) == (0, 0, 0), views.err + alike.err
+    widths = [image(path).shape[1] for path in ("preview.png", "preview-2.png", "preview-3.png")]
+    assert [width * 4 // widths[0] for width in widths] == [4, 6, 2]
+    assert "context: mask context" in views.err
 
 
 def test_a_run_is_drawn_with_its_weights_and_settings(

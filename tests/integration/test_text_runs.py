@@ -102,6 +102,7 @@ def test_the_head_is_made_once_an_epoch(
     assert made.call_count == 2
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
 @pytest.mark.parametrize(
     ("loss", "values", "prompts", "problem"),
     [
@@ -111,7 +112,7 @@ def test_the_head_is_made_once_an_epoch(
 )
 def test_a_loss_that_cannot_be_measured_stops_the_run_before_anything_is_written(
     configure, layer: Layer, registry: Registry, tmp_path: Path,
-    loss: str, values: dict[str, str], prompts: str | None, problem: str,
+    loss: str, values: dict[str, str], prompts: str | None, problem: str, dry_run: bool,
 ) -> None:  # fmt: skip
     single = tmp_path / "single.txt"
     single.write_text("a photo of a {}.\n")
@@ -120,7 +121,7 @@ def test_a_loss_that_cannot_be_measured_stops_the_run_before_anything_is_written
     layer.settings["model"]["prompts"] = prompts or str(single)
 
     with pytest.raises(ConfigError, match=problem):
-        run(configure(), registry, tmp_path / "run")
+        run(configure(), registry, tmp_path / "run", dry_run=dry_run)
 
     assert not (tmp_path / "run").exists()
 

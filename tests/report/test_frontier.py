@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import attrs
 import pytest
 
 from cfft.evaluation.compare.frontier import FrontierPoint, FrontierResults, Level, RowAtId
@@ -94,6 +95,38 @@ def test_points_of_a_row_are_one_series_in_the_order_of_their_values(summary) ->
         ("curve, weight 1", "curve", 1, "1", 90.0, 45.0),
         ("curve, weight 4", "curve", 2, "4", 70.0, 75.0),
     ]
+
+
+def many(*ids: float) -> FrontierResults:
+    """Return points of those ID accuracies, the first of them the mean of two seeds."""
+    found = [point(f"row {n}", f"row {n}", n, share, 0.6, 0.5) for n, share in enumerate(ids)]
+    found[0] = attrs.evolve(found[0], ood_average=Spread(0.55, 0.01, 2))
+    return FrontierResults(id_set="photo", reference="row 0", points=tuple(found), levels=())
+
+
+def test_a_point_far_from_all_others_is_told_in_the_caption_and_not_drawn(sweep: Path) -> None:
+    ids = (0.95, 0.951, 0.952, 0.953, 0.954, 0.955, 0.956, 0.7)
+    write_json(sweep / "frontier.json", many(*ids))
+
+    figure = frontier(summarise(collect([str(sweep)], [])))
+
+    assert len(figure.panels[0].data["points"].rows) == 7
+    assert "far from the others: row 7 (70.0 ID, 55.0 OOD average)." in figure.description
+
+
+def test_values_are_printed_at_points_of_several_seeds_where_there_are_any(sweep: Path) -> None:
+    write_json(sweep / "frontier.json", many(0.9, 0.8, 0.7))
+
+    figure = frontier(summarise(collect([str(sweep)], [])))
+
+    assert [row[3] for row in figure.panels[0].data["points"].rows] == ["0", "", ""]
+    assert "printed at marks of rows with several seeds" in figure.description
+
+
+def test_the_model_before_fine_tuning_is_a_line(summary: Summary) -> None:
+    (start,) = frontier(summary).panels[0].data["start"].rows
+
+    assert start == ("before (60.0 ID)", 52.5)
 
 
 def test_the_figure_can_be_drawn(summary) -> None:

@@ -198,7 +198,6 @@ def test_what_a_file_says_of_images_and_model_has_no_effect(tmp_path: Path) -> N
     ("recipe", "named"),
     [
         ("r-adapter", "adaptation 'r-adapter'"),
-        ("lp", "adaptation 'head'"),
         ("ema", "average 'ema'"),
         ("wise-ours", "merge 'wise'"),
     ],
@@ -208,6 +207,7 @@ def test_what_only_a_run_carries_out_is_refused(recipe: str, named: str) -> None
         step_of(recipe=recipe)
 
 
-def test_an_adaptation_that_is_asked_for_by_keyword_is_refused_by_its_name() -> None:
-    with pytest.raises(cfft.ConfigError, match=r"adaptation 'lora' is what cfft\.run carries"):
-        cfft.training_step(tiny_classifier(), adaptation="lora")
+@pytest.mark.parametrize("name", ["lora", "head"])
+def test_an_adaptation_that_is_asked_for_by_keyword_is_refused_by_its_name(name: str) -> None:
+    with pytest.raises(cfft.ConfigError, match=rf"adaptation '{name}' is what cfft\.run carries"):
+        cfft.training_step(tiny_classifier(), adaptation=name)

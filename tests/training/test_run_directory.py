@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cfft.errors import ConfigError, DataError
+from cfft.plugin.registry import Registry
 from cfft.runtime.files import check_free
 from cfft.runtime.json_files import write_json
 from cfft.scoring.results import Role, SetResult
 from cfft.scoring.spread import Spread
+from cfft.training.entry import planned_run
 from cfft.training.results import Gains, ModelResults, RunResults
 from cfft.training.run_directory import RunDirectory
 
@@ -104,3 +107,20 @@ def test_results_of_others_are_refused_by_name(text: str, says: str, tmp_path: P
 
     with pytest.raises(DataError, match=says):
         RunDirectory(tmp_path).read_results()
+
+
+@pytest.mark.parametrize(
+    ("keywords", "name"),
+    [
+        ({}, "shapes-best-seed0"),
+        ({"recipe": "vanilla", "epochs": 1, "seed": 2}, "shapes-vanilla-seed2"),
+        ({"recipe": "vanilla", "average": "ema"}, "shapes-vanilla-ema-seed0"),
+        ({"mask": "object"}, "shapes-object-single-seed0"),
+    ],
+)
+def test_a_run_directory_has_the_name_of_a_whole_recipe_else_those_of_strategies(
+    keywords: dict[str, Any], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert planned_run(Registry.installed(), keywords).out == Path("runs", name)

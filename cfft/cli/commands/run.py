@@ -17,7 +17,9 @@ from cfft.cli.options.options import run_options
 from cfft.cli.output.consoles import console
 from cfft.cli.output.live import reporting
 from cfft.cli.output.tables import print_results, print_whereabouts
-from cfft.config.layers import recipe_names, recipe_summary
+from cfft.config.embedded import BEST, EMBEDDED
+from cfft.config.keywords import spelled
+from cfft.config.layers import read_recipe, recipe_names, recipe_summary
 from cfft.errors import DataError, PluginFailedError
 from cfft.plugin.registry import Registry
 from cfft.runtime.json_files import json_text
@@ -30,7 +32,8 @@ _HELP = """{summary}
 For example: cfft run --suite NAME --data DIR --model ViT-B-32 --pretrained openai
 
 Without --suite and --model, cfft trains its built-in model on its built-in images, in a few \
-minutes.
+minutes, by the recipe best: {best}. That holds until another strategy is named; the plan \
+says so. Defaults below are those on your own images.
 
 Each parameter has a full spelling, listed below, and a short one: --PARAM goes to the chosen \
 strategy that has it. More about each: cfft plugins show KIND NAME
@@ -40,7 +43,7 @@ strategy that has it. More about each: cfft plugins show KIND NAME
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command, with options for everything that is installed."""
     registry = Registry.installed()
-    text = _HELP.format(summary=summary)
+    text = _HELP.format(summary=summary, best=_built_in())
     recipes = "\n".join(escape(f"--recipe {n}: {recipe_summary(n)}") for n in recipe_names())
     action = partial(run, registry)
     add_command(app, name, run_options(registry), action, registry, help=text, epilog=recipes)
@@ -77,6 +80,15 @@ def run(
             raise DataError(*error.problems, *_once_fixed(ready.out)) from error
     if os.environ.get("RANK", "0") == "0":
         _show(results, ready.out, as_json=as_json)
+
+
+def _built_in() -> str:
+    """Say what the recipe of the built-in images chooses, with their routine."""
+    embedded, best = read_recipe(EMBEDDED), read_recipe(BEST)
+    chosen = [(kind, picks) for kind, picks in best.chosen.items()]
+    words = [f"{kind} {', '.join(pick.label for pick in picks)}" for kind, picks in chosen]
+    routine = embedded.settings["training"].items()
+    return "; ".join([*words, *(f"{spelled(name)} {value:g}" for name, value in routine)])
 
 
 def _how_to_resume(out: Path) -> str:

@@ -96,7 +96,7 @@ def run_options(registry: Registry) -> list[Option]:
     """Return the options of `cfft run` in the order of its help."""
     out = "run directory [default a new one in runs/]"
     resume = "resume the interrupted run in --out with its stored configuration"
-    plan = "show the plan and check everything, but do not train"
+    plan = "show the plan and check everything on a few images, but do not train"
     taken = "finished run whose accuracies before fine-tuning are taken if it began alike"
     changed = "with --resume: what may have changed: images, weights, prompts"
     own = [

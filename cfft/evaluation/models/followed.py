@@ -29,7 +29,8 @@ def followed_teachers(
     `configs` are alike but for mask, fill and map; `classes`: those of the images, by index. Raises
     what `starting_model` and teachers raise.
     """
-    looking = [each for config in configs for each in (config.mask, config.cam) if each is not None]
+    views = [view for config in configs for view in config.all_views()]
+    looking = [each for view in views for each in (view.mask, view.cam) if each is not None]
     followed = {Cam.of(each.strategy).follows for each in looking}  # a mask has the same default
     chosen = {each.label: each for config in configs for each in config.teachers}
     labels = [label for label in chosen if label in followed]

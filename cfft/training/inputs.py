@@ -22,7 +22,7 @@ CHANGEABLE = (IMAGES, WEIGHTS, PROMPTS)
 
 
 @attrs.frozen(kw_only=True)
-class Origin:
+class RunInputs:
     """Hold what training depends on besides the machine, as the checkpoint `last` keeps it.
 
     `pictures`: a SHA-256 of all sets' names and their images' names and labels. `contents`: digests
@@ -38,7 +38,7 @@ class Origin:
     config: Mapping[str, Any] | None = None
 
     @classmethod
-    def of(cls, config: RunConfig, prepared: Prepared) -> Origin:
+    def of(cls, config: RunConfig, prepared: Prepared) -> RunInputs:
         """Describe what a session is about to train with, teachers aside."""
         return cls(
             pictures=prepared.fingerprint,
@@ -48,7 +48,7 @@ class Origin:
             config=config.to_dict(),
         )
 
-    def with_teachers(self, step: TrainingStep, start: Classifier) -> Origin:
+    def with_teachers(self, step: TrainingStep, start: Classifier) -> RunInputs:
         """Add the weights of teachers that are other models than `start`, the student's beginning.
 
         Heads that are made of prompts or fitted to features are not compared: their last bits
@@ -72,7 +72,7 @@ def check_allowed(allowed: Collection[str], *, resume: bool) -> None:
 
 
 def allowed_changes(
-    before: Origin, now: Origin, allowed: Collection[str], place: object
+    before: RunInputs, now: RunInputs, allowed: Collection[str], place: object
 ) -> list[str]:
     """Return what has changed since a run was started, each in a line.
 
@@ -105,7 +105,7 @@ def _edited(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> 
     return () if before is None or now is None else same_run(before, now).differences
 
 
-def _changes(before: Origin, now: Origin) -> Iterator[tuple[str, str]]:
+def _changes(before: RunInputs, now: RunInputs) -> Iterator[tuple[str, str]]:
     sets = _differing(before.contents, now.contents)
     if sets:
         yield IMAGES, f"images: other content under the same names in {shortened_list(sets)}"
