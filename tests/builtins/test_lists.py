@@ -174,7 +174,7 @@ def test_utf_16_is_named(pets: Path) -> None:
 def test_another_encoding_is_named_with_its_line(pets: Path) -> None:
     pets.write_bytes(b"path,label\na.png,caf\xe9\n")
 
-    with pytest.raises(DataError, match=r"labels.csv: line 2 is not UTF-8"):
+    with pytest.raises(DataError, match=r"labels.csv: line 2: not UTF-8"):
         training_sets(ListsSuite(data=pets), 0)
 
 
