@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from cfft.config.embedded import BEST
 from cfft.config.run_config import Chosen, RunConfig
 from cfft.data.consistency import alike_names, every_set, one_to_a_text_tower
 from cfft.data.images import passed_over_in
@@ -138,7 +139,8 @@ def _class_sizes(sizes: list[tuple[str, int]]) -> str:
 
 def _objective_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
     if config.origin is not None:
-        reason = f", as {config.origin.reason}" if config.origin.reason else ""
+        why = config.origin.reason
+        reason = f" in place of {BEST}, as {why}" if why else ""
         yield "objective", "recipe", f"{config.origin.name}{reason}"
     for view in config.all_views():
         own = "" if view.label == COUNTERFACTUAL else f"{view.label}: "

@@ -71,6 +71,18 @@ def test_a_dry_run_writes_nothing(cfft_command: Command, words: list[str], tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_plan_says_which_recipe_a_run_comes_from(
+    cfft_command: Command, words: list[str]
+) -> None:
+    shown = cfft_command("run", *words[:-2], "--recipe", "vanilla", "--dry-run").out
+    plan = json.loads(
+        cfft_command("run", *words[:-2], "--recipe", "vanilla", "--dry-run", "--json").out
+    )
+
+    assert re.search(r"recipe +vanilla\s", shown)
+    assert (plan["recipe"]["name"], plan["recipe"]["reason"]) == ("vanilla", "")
+
+
 def test_the_configuration_of_a_run_repeats_it(cfft_command: Command, words: list[str]) -> None:
     first = json.loads(cfft_command("run", *words, "--out", "RUN", "--json").out)
 
