@@ -183,7 +183,8 @@ def config(configure: Configure, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("when", "file"), [("checking images", "deep"), ("evaluating sunny", "deep/run/predictions")]
+    ("when", "file"),
+    [("checking images", "deep/run/checkpoints"), ("evaluating sunny", "deep/run/predictions")],
 )
 def test_where_a_run_cannot_be_saved_both_processes_end(
     when: str, file: str, config: Path, tmp_path: Path
