@@ -50,7 +50,7 @@ def reason_of_suffix(name: str) -> str:
 def spelled(passed: Mapping[str, int]) -> str:
     """Spell counts by reason, the most frequent first: 9 .heic, 2 hidden."""
     ordered = sorted(passed.items(), key=lambda pair: (-pair[1], pair[0]))
-    return shortened_list((f"{count:,} {reason}" for reason, count in ordered), most=8)
+    return shortened_list((f"{count:,} {reason}" for reason, count in ordered), most=12)
 
 
 def lost_images(

@@ -39,6 +39,8 @@ def read_text_file(path: Path, most: int = MOST_BYTES) -> str:
     if len(content) > most:
         raise ValueError(f"has more than {most:,} bytes")
     text = decoded(content)
+    if content.count(0) > len(content) // 3:
+        raise ValueError("is UTF-16: save it as UTF-8")  # without its mark
     if "\0" in text:
         raise ValueError("holds NUL characters, which no text has")
     return text

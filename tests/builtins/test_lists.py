@@ -171,6 +171,53 @@ def test_utf_16_is_named(pets: Path) -> None:
         training_sets(ListsSuite(data=pets), 0)
 
 
+def test_utf_16_without_its_mark_is_named(pets: Path) -> None:
+    pets.write_bytes(pets.read_text("utf-8").encode("utf-16-le"))
+
+    with pytest.raises(DataError, match=r"labels.csv: is UTF-16: save it as UTF-8"):
+        training_sets(ListsSuite(data=pets), 0)
+
+
+def test_numbers_that_a_join_made_floats_are_numbers(tmp_path: Path, lay: Lay) -> None:
+    names = [f"{at}.png" for at in range(22)]
+    lay(*names)
+    lines = [f"{name},{at // 2}.0" for at, name in enumerate(names)]
+    table = write(tmp_path / "labels.csv", "path,label", *lines)
+
+    assert class_names(table) == tuple(map(str, range(11)))
+
+
+def test_one_number_in_two_spellings_is_refused(tmp_path: Path, lay: Lay) -> None:
+    lay("a.png", "b.png", "c.png")
+    table = write(tmp_path / "labels.csv", "path,label", "a.png,1", "b.png,01", "c.png,2")
+
+    with pytest.raises(DataError, match="classes '.*1' and '.*1' are one number in two spellings"):
+        training_sets(ListsSuite(data=table), 0)
+
+
+def test_folds_are_no_parts(tmp_path: Path, lay: Lay) -> None:
+    lay("a.png", "b.png")
+    table = write(tmp_path / "labels.csv", "path,label,set", "a.png,cat,0", "b.png,dog,1")
+
+    with pytest.raises(DataError, match=r"2 lines are of no part in column 'set' .*--split-column"):
+        training_sets(ListsSuite(data=table), 0)
+
+
+def test_a_line_that_names_the_separator_is_no_header(pets: Path) -> None:
+    first, *rest = pets.read_text("utf-8").splitlines()
+    write(pets, "sep=,", first, *rest)
+
+    assert class_names(pets) == ("cat", "dog")
+
+
+def test_a_table_without_classes_says_so(tmp_path: Path, lay: Lay) -> None:
+    lay("a.png")
+    table = write(tmp_path / "test.csv", "image_id", "a.png")
+
+    with pytest.raises(DataError, match="it has no classes, its only column is 'image_id'"):
+        training_sets(ListsSuite(data=table), 0)
+
+
 def test_another_encoding_is_named_with_its_line(pets: Path) -> None:
     pets.write_bytes(b"path,label\na.png,caf\xe9\n")
 

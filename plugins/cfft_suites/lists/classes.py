@@ -40,6 +40,7 @@ def listed_classes(entries: Sequence[Entry]) -> ClassTable:
     then say either.
     """
     labels = _in_order({entry.label for entry in entries})
+    _require_one_spelling(labels)
     folders = _folders_of_numbers(entries)
     names = tuple(folders.get(label, label) for label in labels)
     index = {known: at for at, pair in enumerate(zip(names, labels, strict=True)) for known in pair}
@@ -105,6 +106,16 @@ def _folders_of_numbers(entries: Sequence[Entry]) -> dict[str, str]:
     numbers = all(label.isdecimal() for label in folders)
     words = all(folder and not folder.isdecimal() for folder in folders.values())
     return folders if one_to_one and numbers and words and len(folders) > 1 else {}
+
+
+def _require_one_spelling(labels: Iterable[str]) -> None:
+    known: dict[int, str] = {}
+    for label in (label for label in labels if label.isdecimal()):
+        first = known.setdefault(int(label), label)
+        if first != label:
+            raise DataError(
+                f"classes '{first}' and '{label}' are one number in two spellings: write it in one"
+            )
 
 
 def _in_order(labels: Iterable[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from .names import DOMAIN, IMAGE, LABEL, SPLIT, SPLITS, is_image_name, plain, sp
 
 _DELIMITERS = ",;\t|"
 _NO_HEADER = ("image", "label")
+_NUMBER = re.compile(r"\d+(?:\.0+)?")  # a spreadsheet or a join may write 3 as 3.0
+_SEPARATOR = re.compile(r"sep=(.)\r?\n", re.I)  # spreadsheets may say it in a line of its own
 Row = tuple[int, list[str]]
 
 
@@ -34,7 +37,7 @@ class Columns:
 
 def is_table(text: str, columns: Columns) -> bool:
     """Tell whether a text begins as a table, by the header or by an image in its first cell."""
-    cells = _cells(text)
+    cells = _cells(_SEPARATOR.sub("", text, count=1) if _SEPARATOR.match(text) else text)
     wanted = {plain(columns.image)} if columns.image else set(IMAGE)
     named = not wanted.isdisjoint(map(plain, cells))
     return len(cells) > 1 and (named or is_image_name(cells[0]))
@@ -42,18 +45,21 @@ def is_table(text: str, columns: Columns) -> bool:
 
 def table_entries(path: Path, text: str, columns: Columns) -> Iterator[Entry]:
     """Yield the entries of a table; raises ValueError for columns and lines that do not fit."""
-    header, rows = _rows(text)
+    header, rows = _rows(_SEPARATOR.sub("", text, count=1) if _SEPARATOR.match(text) else text)
     image = _image_column(header, columns.image)
     label = _label_column(header, columns.label, rows)
     split = _usual(header, columns.split, "--split-column", SPLIT)
     domain = _usual(header, columns.domain, "--domain-column", DOMAIN)
     _require_filled(header, rows, [at for at in (image, label, split, domain) if at is not None])
+    if split is not None:
+        _require_parts(header, rows, split)
+    numbers = all(map(_is_number, (cells[label] for _, cells in rows)))
     known_split, known_domain = split_and_domain(path.stem)
     for _, cells in rows:
         word = known_split if split is None else cells[split].strip()
         yield Entry(
             image=cells[image].strip(),
-            label=composed(cells[label]),
+            label=composed(cells[label].partition(".")[0] if numbers else cells[label]),
             split=SPLITS.get(word.casefold(), word) if word else None,
             domain=known_domain if domain is None else cells[domain].strip(),
             file=path.name,
@@ -109,6 +115,10 @@ def _label_column(header: Sequence[str], given: str | None, rows: Sequence[Row])
     if given is not None:
         return _given(header, given, "--label-column")
     found = [*_places(header, LABEL)]
+    if not found and len(header) == 1:
+        raise ValueError(
+            f"it has no classes, its only column is '{header[0]}': it cannot be measured on"
+        )
     if not found:
         raise ValueError(_lacking("classes", header, "--label-column"))
     for other in found[1:]:
@@ -118,8 +128,22 @@ def _label_column(header: Sequence[str], given: str | None, rows: Sequence[Row])
                 f"columns '{header[found[0]]}' and '{header[other]}' may both hold the classes: "
                 "choose one (--label-column)"
             )
-    words = (at for at in found if not all(cells[at].strip().isdecimal() for _, cells in rows))
+    words = (at for at in found if not all(_is_number(cells[at]) for _, cells in rows))
     return next(words, found[0])
+
+
+def _is_number(cell: str) -> bool:
+    return _NUMBER.fullmatch(cell.strip()) is not None
+
+
+def _require_parts(header: Sequence[str], rows: Sequence[Row], split: int) -> None:
+    """Raise ValueError for numbers, which are folds, in place of parts."""
+    folds = [(at, cells[split].strip()) for at, cells in rows if _is_number(cells[split])]
+    if folds:
+        raise ValueError(
+            f"{problem_of(folds, f'of no part in column {header[split]!r}')}: write train, val, test "
+            "or the name of an OOD set, or leave the column out: --split-column ''"
+        )
 
 
 def _usual(
