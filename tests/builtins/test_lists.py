@@ -191,7 +191,7 @@ def test_one_number_in_two_spellings_is_refused(tmp_path: Path, lay: Lay) -> Non
     lay("a.png", "b.png", "c.png")
     table = write(tmp_path / "labels.csv", "path,label", "a.png,1", "b.png,01", "c.png,2")
 
-    with pytest.raises(DataError, match="classes '.*1' and '.*1' are one number in two spellings"):
+    with pytest.raises(DataError, match=r"classes '.*1' and '.*1' are one number in two spellings"):
         training_sets(ListsSuite(data=table), 0)
 
 

@@ -141,8 +141,8 @@ def _require_parts(header: Sequence[str], rows: Sequence[Row], split: int) -> No
     folds = [(at, cells[split].strip()) for at, cells in rows if _is_number(cells[split])]
     if folds:
         raise ValueError(
-            f"{problem_of(folds, f'of no part in column {header[split]!r}')}: write train, val, test "
-            "or the name of an OOD set, or leave the column out: --split-column ''"
+            f"{problem_of(folds, f'of no part in column {header[split]!r}')}: write train, val, "
+            "test or the name of an OOD set, or leave the column out: --split-column ''"
         )
 
 
