@@ -141,7 +141,7 @@ def test_a_signal_to_the_whole_group_stores_the_step_and_says_how_to_go_on(
     assert said.splitlines()[-1] == "interrupted; continue with: cfft run --resume --out RUN"
     assert "Traceback" not in said
     assert stored_step(run) == last_step(run)
-    assert len(workers) == 2
+    assert len(workers) >= 2  # those of the next epoch may have begun
     assert not any(map(is_running, workers))
     assert resumed(start, run) == stored_step(run)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from itertools import count
@@ -27,6 +28,9 @@ from cfft.training.sweep.declaration import Row, Sweep, Values, point_folder, po
 _Wanted = tuple[Row, int, Values, Path]
 _Done = Callable[["Job", RunResults], None]
 _SAID = 15  # last lines that a failed run wrote
+_INTERRUPTED = 130
+_OWN_SIGNAL = 1.0
+"""Seconds until a signal that ended a run of this process group has ended this process too."""
 
 
 @attrs.frozen
@@ -223,6 +227,9 @@ def _finish(job: Job, known: Sequence[Job], threads: int, children: Children) ->
     command = _command(job, known, threads)
     with job.log.open("w", encoding="utf-8") as log, children.start(command, log) as process:
         code = process.wait()
+    if code == _INTERRUPTED:
+        time.sleep(_OWN_SIGNAL)
+        raise KeyboardInterrupt
     found = job.results()
     if code or found is None:
         raise TrainingError(*_failure(job, code))
