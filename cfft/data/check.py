@@ -102,18 +102,21 @@ def _looked_at(
 ) -> tuple[list[Unreadable], dict[str, str]]:
     on_disk = stored(sets)
     places = {id(images): place for place, images in enumerate(on_disk)}
-    own = [
-        (places[id(images)], index, *seen)
-        for images, index, seen in look_at(on_disk, _inspected, advance, processes)
-    ]
-    everything = sorted(processes.join(own))
-    bad = [(place, index, path, why) for place, index, path, why, _ in everything if why]
-    digests = [hashlib.sha256() for _ in on_disk]
-    for place, *_, digest in everything:
-        digests[place].update(digest)
+    bad: list[tuple[int, int, str, str]] = []
+    chunks: dict[tuple[int, int], hashlib._Hash] = {}  # one each: a million digests are long
+    for images, index, (path, reason, digest) in look_at(on_disk, _inspected, advance, processes):
+        place = places[id(images)]
+        chunks.setdefault((place, index // _CHUNK), hashlib.sha256()).update(digest)
+        if reason:
+            bad.append((place, index, path, reason))
+    listed = processes.join([(chunk, digest.digest()) for chunk, digest in chunks.items()])
+    wholes = [hashlib.sha256() for _ in on_disk]
+    for (place, _), digest in sorted(listed):
+        wholes[place].update(digest)
     names = _distinct([images.name for images in on_disk])
-    contents = {name: digest.hexdigest() for name, digest in zip(names, digests, strict=True)}
-    return [Unreadable(on_disk[place], *image) for place, *image in bad], contents
+    contents = {name: whole.hexdigest() for name, whole in zip(names, wholes, strict=True)}
+    found = sorted(processes.join(bad))
+    return [Unreadable(on_disk[place], *image) for place, *image in found], contents
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

@@ -59,7 +59,8 @@ def finished_run(root: Path) -> RunDirectory:
 def taken_before(run: RunDirectory, start: str, to: RunDirectory) -> ModelResults | None:
     """Copy what a finished run predicted before fine-tuning and return its accuracies.
 
-    None where it began otherwise, by `start`, or where a file is missing: nothing is copied then.
+    None where it began otherwise, by `start`, or where a file is missing or not as its results say:
+    nothing is copied then.
     """
     found = run.read_results()
     if found is None or found.start != start:
@@ -69,6 +70,10 @@ def taken_before(run: RunDirectory, start: str, to: RunDirectory) -> ModelResult
         for name in found.before.sets
     ]
     if not all(source.is_file() for source, _ in pairs):
+        return None
+    if not {source.relative_to(run.root).as_posix() for source, _ in pairs}.isdisjoint(
+        run.damaged(found)
+    ):
         return None
     for source, target in pairs:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -76,9 +76,7 @@ def run(
         results = cfft.run(suite="folder", data="images", model="ViT-B-32", pretrained="openai")
         results["sets"]["test"]["top1"]
     """
-    keywords = given(
-        locals(), besides=("out", "resume", "dry_run", "before", "allow_changed", "reporter")
-    )
+    keywords = given(locals(), besides=_OF_THE_RUN)
     planned = planned_run(Registry.installed(), keywords, out, resume=resume)
     watcher = reporter or PythonWarnings()
     with planned.claimed(dry_run=dry_run) as ready:

@@ -58,6 +58,11 @@ class RunInputs:
         found = {label: digest for label, digest in own.items() if digest is not None}
         return attrs.evolve(self, weights={**(self.weights or {}), **found})
 
+    def of_teachers(self) -> RunInputs:
+        """Leave out the weights of the student's beginning, which were compared before."""
+        weights = self.weights or {}
+        return attrs.evolve(self, weights={k: v for k, v in weights.items() if k})
+
 
 def check_allowed(allowed: Collection[str], *, resume: bool) -> None:
     """Raise ConfigError unless each of `allowed` can be, and the run is resumed."""

@@ -146,6 +146,12 @@ def _goes_on(
                 f"--epochs {config.training.epochs}: the run in {directory.root} was merged after "
                 f"its {epochs} epochs and cannot go on: start a new run"
             )
+        if finished.stopped_early:
+            raise ConfigError(
+                f"--epochs {config.training.epochs}: the run in {directory.root} was stopped by "
+                f"training.patience after {finished.epochs} epochs and cannot go on: start a new "
+                "run with another --patience"
+            )
         reporter.noted(f"the run in {directory.root} was finished after {epochs} epochs")
         return True
     damaged = directory.damaged(finished)

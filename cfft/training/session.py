@@ -8,10 +8,12 @@ from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import torch
 from torch import Tensor
 
 from cfft.config.comparison import is_longer
+from cfft.config.resolve import in_current_terms
 from cfft.config.run_config import RunConfig
 from cfft.data.suite import Suite
 from cfft.encoder.encoder import Classifier
@@ -73,7 +75,7 @@ class Session:
         self.config, self.directory, self.prepared = config, directory, prepared
         self.accelerator, self.reporter = accelerator, reporter
         self.processes = processes_of(accelerator)
-        self.hook = registry.hook
+        self.registry, self.hook = registry, registry.hook
         batch_size = 2 * prepared.batches.micro  # no gradients are kept: twice as many fit
         reading = Reading(prepared.pretrained.preprocessing, batch_size, config.training.workers)
         self.measuring = Evaluator(prepared.sets, reading, accelerator, reporter)
@@ -101,7 +103,7 @@ class Session:
             state.hidden = self._hidden(step)
             self._begin(trainer, step)
         else:
-            self._check_same(stored, inputs)
+            self._accept(state, stored, inputs.of_teachers())
             self._make_up(step, state)
             trainer.restore(stored)
         started = self.hook.cfft_run_started
@@ -126,7 +128,8 @@ class Session:
             return None
         found = self.processes.from_main(lambda: taken_before(other, start, self.directory))
         said = (
-            f"{other.root} began with another model or other images: measured anew"
+            f"{other.root} began with another model or other images, or lost predictions: "
+            "measured anew"
             if found is None
             else f"the accuracies before fine-tuning are those of {other.root}"
         )
@@ -148,15 +151,17 @@ class Session:
             self.processes,
         )
 
-    def _check_same(self, stored: Checkpoint, inputs: RunInputs) -> list[str]:
-        """Return what has changed since the run was started; raises ConfigError where it may not.
-
-        Of origins without teachers, what the teachers are is not compared.
-        """
+    def _accept(self, state: RunState, stored: Checkpoint, inputs: RunInputs) -> None:
+        """Note what has changed since the run was started; raises ConfigError where it may not."""
         kept: Mapping[str, Any] = stored.state or {}
         known = {key: value for key, value in kept["surroundings"].items() if key != "machine"}
         before = structured(known, RunInputs, str(self.directory.last))
-        return allowed_changes(before, inputs, self.allowed, self.directory.root)
+        if before.config is not None:  # perhaps of a version that knew fewer settings
+            before = attrs.evolve(before, config=in_current_terms(before.config, self.registry))
+        changes = allowed_changes(before, inputs, self.allowed, self.directory.root)
+        for line in (line for line in changes if line not in state.changes):
+            self.reporter.warned(f"resumed although changed: {line}")
+            state.changes = (*state.changes, line)
 
     def _make_up(self, step: TrainingStep, state: RunState) -> None:
         """Make what the run wrote before training again, where that was lost."""
@@ -174,7 +179,8 @@ class Session:
         return path.is_file() and path.stat().st_size > 0
 
     def _take_epochs(self) -> None:
-        if is_longer(self.directory.read_config(), self.config.to_dict()):
+        before = in_current_terms(self.directory.read_config(), self.registry)
+        if is_longer(before, self.config.to_dict()):
             write_text(self.directory.config, self.config.to_toml())
 
     def _has(self, before: ModelResults) -> Callable[[], bool]:
@@ -197,7 +203,6 @@ class Session:
                 f"--resume: {self.directory.root} was started with different files: "
                 f"{'; '.join(problems)}: restore them, or start a new run"
             )
-        changes = self._check_same(stored, inputs)
         before, now = kept["surroundings"]["machine"], surroundings(self.accelerator)
         for name in (name for name in now if now[name] != before[name]):
             self.reporter.warned(
@@ -205,9 +210,7 @@ class Session:
                 "differ from those of a run without interruption"
             )
         state = structured(kept["run"], RunState, str(self.directory.last))
-        for line in changes:
-            self.reporter.warned(f"resumed although changed: {line}")
-        state.changes = tuple(dict.fromkeys([*state.changes, *changes]))
+        self._accept(state, stored, inputs)
         done = f"{state.step} of {self.prepared.steps.total} steps are done"
         self.reporter.noted(f"resuming the run in {self.directory.root}: {done}")
         return state

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,5 +122,6 @@ def test_a_run_that_ends_at_any_write_is_resumed_to_the_same_files(
         begun = (out / "config.toml").exists()
         if not begun:
             assert all(map(is_remains, out.iterdir() if out.exists() else ()))
-        assert in_child(lambda: run(config, registry, out, resume=begun)) == 0, point  # noqa: B023
+        again = partial(run, config, registry, out, resume=begun)
+        assert in_child(again) == 0, point
         assert_same_files(out, unbroken)

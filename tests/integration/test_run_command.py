@@ -251,7 +251,10 @@ def test_those_of_a_run_that_began_otherwise_are_not_taken(
     second = json.loads(ended.out)
     assert second["before"] == alone["before"]
     assert second["start"] == alone["start"]
-    assert "FIRST began with another model or other images: measured anew" in ended.err
+    assert (
+        "FIRST began with another model or other images, or lost predictions: measured anew"
+        in ended.err
+    )
 
 
 def test_accuracies_before_are_not_taken_from_what_is_no_finished_run(

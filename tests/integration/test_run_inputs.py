@@ -17,7 +17,9 @@ from cfft.config.layers import Layer, read_defaults, read_file
 from cfft.config.resolve import resolve
 from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError
+from cfft.model import checkpoint
 from cfft.plugin.registry import Registry
+from cfft.scoring.predictions import Predictions
 from cfft.training.run import run
 
 from .test_resume import Noting, StopError, Stopping, assert_same_run
@@ -178,3 +180,58 @@ def test_a_run_that_began_without_a_checkpoint_begins_anew(begun: Begun, tmp_pat
 
     begun.resume()
     assert_same_run(fresh, begun.out)
+
+
+def test_the_weights_of_a_teacher_are_compared_too(
+    layer: Layer, registry: Registry, runs: Path, tmp_path: Path
+) -> None:
+    teacher = shutil.copytree(runs / "seed0" / "checkpoints" / "best", tmp_path / "teacher")
+    layer.choose("teacher", ["checkpoint"])
+    layer.values["teacher", "checkpoint"] = {"path": str(teacher)}
+    layer.values["loss", "feature-mse"] = {"teacher": "checkpoint"}
+    layer.settings["training"].update(epochs=2)
+    config = resolve(registry, [read_defaults(), layer])
+    with pytest.raises(StopError):
+        run(config, registry, tmp_path / "run", reporter=Stopping(task="epoch 2/2"))
+    shutil.rmtree(teacher)
+    shutil.copytree(runs / "seed1" / "checkpoints" / "best", teacher)
+
+    with pytest.raises(ConfigError, match="weights: others in the file of teacher 'checkpoint'"):
+        run(config, registry, tmp_path / "run", resume=True)
+    found = run(config, registry, tmp_path / "run", resume=True, allowed=("weights",))
+
+    assert found.changes == ("weights: others in the file of teacher 'checkpoint'",)
+
+
+def test_a_run_of_a_version_that_knew_fewer_settings_goes_on(begun: Begun) -> None:
+    last = begun.out / "checkpoints" / "last"
+    stored = checkpoint.load(last)
+    assert stored.state is not None
+    del stored.state["surroundings"]["config"]["training"]["ties"]
+    checkpoint.save(last, stored)
+
+    found = begun.resume()
+
+    assert (found.epochs, found.changes) == (3, ())
+
+
+def test_a_run_that_patience_stopped_is_not_made_longer(begun: Begun) -> None:
+    begun.resume()
+    results = json.loads((begun.out / "results.json").read_text())
+    (begun.out / "results.json").write_text(json.dumps({**results, "stopped_early": True}))
+
+    with pytest.raises(ConfigError, match=r"--epochs 9: .* was stopped by training\.patience"):
+        begun.resume(epochs=9)
+
+
+def test_damaged_predictions_before_fine_tuning_are_not_taken(begun: Begun, tmp_path: Path) -> None:
+    begun.resume()
+    config, noting = begun.config(), Noting()
+    damaged = begun.out / "predictions" / "before" / "dark.npz"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+
+    run(config, begun.registry, tmp_path / "other", reporter=noting, before=begun.out)
+
+    assert any("measured anew" in message for message in noting.messages)
+    again = Predictions.load(tmp_path / "other" / "predictions" / "before" / "dark.npz")
+    assert len(again.labels) == 12
