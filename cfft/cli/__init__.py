@@ -7,6 +7,7 @@ torch before a command needs it.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -21,7 +22,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         with starting():
             from cfft.cli.application import application  # it takes time, and Ctrl-C may come
             from cfft.runtime.files import with_home
+            from cfft.runtime.processors import set_threads
 
+            set_threads(os.environ)
             words = [with_home(word) for word in words]  # shells do not, after --out=
             app = application(words)
         app(words, prog_name="cfft")

@@ -76,8 +76,11 @@ class Training:
     skip_unreadable: bool = param(
         False, help="leave unreadable images out and record them, instead of stopping"
     )
-    workers: int = param(
-        2, help="decoding workers per process; 0 decodes in the main process", ge=0
+    workers: int | None = param(
+        None,
+        help="decoding workers per process; none: one per processor, at most 8; 0 decodes in the "
+        "main process",
+        ge=0,
     )
     checkpoint_every: str | None = param(
         None,
@@ -115,8 +118,11 @@ class Evaluation:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = param(
         "auto", help="auto: bf16 on an accelerator that has it, else fp32"
     )
-    workers: int = param(
-        2, help="decoding workers per process; 0 decodes in the main process", ge=0
+    workers: int | None = param(
+        None,
+        help="decoding workers per process; none: one per processor, at most 8; 0 decodes in the "
+        "main process",
+        ge=0,
     )
     skip_unreadable: bool = param(
         False, help="find unreadable images first, leave them out and record them"

@@ -21,6 +21,7 @@ from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, DataError, PluginFailedError, unknown_name
 from cfft.records import Batch, Preprocessing
 from cfft.runtime.interrupts import held_back, obey
+from cfft.runtime.processors import default_workers
 from cfft.runtime.randomness import generator
 
 if TYPE_CHECKING:
@@ -81,17 +82,19 @@ def batches(
 class Loader:
     """Load batches of one set with worker processes that are kept for the next epochs.
 
-    `workers`: processes that decode; 0 decodes in this one. `pin`: copy batches to page-locked
-    memory, for transfer to an accelerator. Touches no global random state.
+    `workers`: processes that decode; 0 decodes in this one, None as many as suit the machine.
+    `pin`: copy batches to page-locked memory, for transfer to an accelerator. Touches no global
+    random state.
     """
 
     def __init__(
         self,
         images: ImageSet,
         preprocessing: Preprocessing,
-        workers: int = 0,
+        workers: int | None = 0,
         pin: bool = False,
     ) -> None:
+        workers = default_workers() if workers is None else workers
         self._images = images
         self._asked: list[list[int]] = []
         self._loader = DataLoader(

@@ -60,7 +60,7 @@ def predict(
     model: LoadedModel,
     paths: Sequence[str],
     batch_size: int,
-    workers: int,
+    workers: int | None,
     precision: str,
     reporter: Reporter,
     skip_unreadable: bool = False,

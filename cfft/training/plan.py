@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 import attrs
+import torch
 
 from cfft.config.embedded import BEST
 from cfft.config.run_config import Chosen, RunConfig
@@ -19,6 +20,7 @@ from cfft.data.suite import ImageSet, Suite
 from cfft.errors import counted, shortened_list
 from cfft.model.pretrained import Pretrained
 from cfft.plugin.params import values_of
+from cfft.runtime.processors import default_workers, processors
 from cfft.runtime.progress import Plan
 from cfft.step.interfaces import COUNTERFACTUAL, MaskSelector
 from cfft.training.batches import NEGLIGIBLE, fuller_batch
@@ -51,6 +53,7 @@ def make_plan(
         *_objective_facts(config, prepared),
         *_training_facts(config, prepared),
         ("machine", "device", f"{device}, {precision}"),
+        ("machine", "processors", _processor_words(config)),
         ("machine", "out", str(out)),
     )
     warnings = (*_stage_warnings(stages), *_warnings(config, prepared))
@@ -269,8 +272,24 @@ def _data(
         },
         "device": device,
         "precision": precision,
+        "processors": {
+            "available": processors(),
+            "threads": torch.get_num_threads(),
+            "workers": _workers(config),
+        },
         "warnings": list(warnings),
     }
+
+
+def _processor_words(config: RunConfig) -> str:
+    threads = counted(torch.get_num_threads(), "thread")
+    workers = counted(_workers(config), "decoding worker")
+    return f"{processors()}: {threads}, {workers}"
+
+
+def _workers(config: RunConfig) -> int:
+    asked = config.training.workers
+    return default_workers() if asked is None else asked
 
 
 def _by_role(prepared: Prepared) -> Iterator[tuple[str, ImageSet]]:

@@ -143,6 +143,10 @@ def test_a_run_is_drawn_with_its_weights_and_settings(
         (["--out", "sheet.jpg"], "give a file that ends in .png, .pdf, .svg"),
         (["--mask", "objct"], "unknown mask 'objct'; did you mean 'object'?"),
         (["--thresholds", "0.2,x"], "mask.object.threshold: got 'x', allowed: a number"),
+        (
+            ["--mask", "random", "--thresholds", "0.2,0.4"],
+            "mask 'random' has no threshold to vary: choose from context, object (--mask)",
+        ),
         (["--pictures", "none"], "--pictures: got 'none', allowed: a whole number >= 1"),
         (["--from", "moon"], "unknown set 'moon'; allowed: dark, sunny, test, train"),
         (["--epochs", "3"], "unknown option --epochs"),

@@ -67,9 +67,14 @@ def predict(
     ] = None,
     batch_size: Annotated[int, typer.Option(help="images per pass", metavar="N", min=1)] = 64,
     workers: Annotated[
-        int,
-        typer.Option(help="decoding workers; 0 decodes in the main process", metavar="N", min=0),
-    ] = 2,
+        int | None,
+        typer.Option(
+            help="decoding workers; by default one per processor, at most 8; 0 decodes in the "
+            "main process",
+            metavar="N",
+            min=0,
+        ),
+    ] = None,
     precision: Annotated[
         Precision, typer.Option(help="auto, fp32, bf16 or fp16, as in a run", metavar="NAME")
     ] = "auto",
