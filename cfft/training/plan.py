@@ -13,6 +13,7 @@ import attrs
 from cfft.config.embedded import BEST
 from cfft.config.run_config import Chosen, RunConfig
 from cfft.data.consistency import alike_names, every_set, one_to_a_text_tower
+from cfft.data.decoding import megapixels, side_ratio
 from cfft.data.images import passed_over_in
 from cfft.data.passed_over import spelled
 from cfft.data.suite import ImageSet, Suite
@@ -116,6 +117,7 @@ def _image_facts(suite: Suite, prepared: Prepared) -> Iterator[Fact]:
         yield "images", "passed over", f"{name}: {spelled(passed)}"
     if prepared.skipped:
         yield "images", "left out", f"{len(prepared.skipped)} unreadable"
+    yield "images", "at most", f"{megapixels():,} million pixels, sides up to {side_ratio():,} to 1"
 
 
 def _by_class(prepared: Prepared) -> list[tuple[str, int]]:
@@ -256,6 +258,7 @@ def _data(
         },
         "absent": dict(prepared.sets.absent),
         "skipped": [dict(record) for record in prepared.skipped],
+        "bounds": {"megapixels": megapixels(), "side_ratio": side_ratio()},
         "batch": {
             "micro": batches.micro,
             "processes": batches.processes,
