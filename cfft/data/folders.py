@@ -34,7 +34,7 @@ EXTENSIONS = (
 Identity: TypeAlias = tuple[int, int]
 """Device and number of a folder, which are the same whatever path leads to it."""
 
-_MOST_WAYS = 1000
+_MOST_WAYS = 100
 """Ways to one folder: links between a dozen folders make millions of them."""
 _FILE_NAME = re.compile(r".+\.[A-Za-z][A-Za-z0-9]{0,7}")
 """Names that a link to a file has; others may stand for a class or a set."""
@@ -84,7 +84,7 @@ def find_images(directory: Path) -> FoundImages:
     """Find what `image_files` lists, and count what is passed over.
 
     A hidden folder or one of the system counts as one, whatever it holds. Raises DataError for
-    links between folders that lead to one of them in over 1,000 ways.
+    links between folders that lead to one of them in over 100 ways.
     """
     passed: Counter[str] = Counter()
     above = _Folders(directory).above

@@ -17,7 +17,7 @@ from cfft.runtime.files import with_home
 
 Identity: TypeAlias = tuple[int, int]
 _ANY_DEPTH = "**"
-_MOST_WAYS = 1000  # to one folder: links between a dozen of them make millions
+_MOST_WAYS = 100  # to one folder: links between a dozen of them make millions
 
 
 def is_called(pattern: str, names: Iterable[str]) -> bool:

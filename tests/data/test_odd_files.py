@@ -158,15 +158,15 @@ def test_a_class_that_is_a_link_to_what_holds_it_is_none(data: Path) -> None:
 
 
 def test_folders_that_lead_to_each_other_end_in_one_line(tmp_path: Path) -> None:
-    folders = [tmp_path / "images" / str(number) for number in range(12)]
+    folders = [tmp_path / "images" / str(number) for number in range(8)]
     for folder in folders:
         paint(folder, 1)
         for other in folders:
             (folder / f"to-{other.name}").symlink_to(other)
 
-    with pytest.raises(DataError, match=r"links lead to .* in over 1,000 ways"):
+    with pytest.raises(DataError, match=r"links lead to .* in over 100 ways"):
         find_images(folders[0])
-    assert len(paths_called(f"{tmp_path}/images/**/0.png")) < 100_000
+    assert len(paths_called(f"{tmp_path}/images/**/0.png")) <= 900
 
 
 def test_a_pattern_goes_through_no_circle_of_links(data: Path) -> None:
