@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from cfft.errors import counted, shortened_list
@@ -34,6 +34,7 @@ _SPECIAL = {
     stat.S_IFBLK: "a device",
     stat.S_IFDIR: "a folder",
 }
+_LISTS = (".csv", ".tsv", ".txt", ".lst")
 _PICTURES = frozenset(
     (
         *(".heic", ".heif", ".hif", ".jxl", ".jp2", ".j2k", ".jpx", ".svg", ".psd", ".tga"),
@@ -95,6 +96,20 @@ def special(mode: int) -> str | None:
     """Say in words what a `mode` of stat stands for that is no file, None for a file."""
     kind = stat.S_IFMT(mode)
     return None if kind == stat.S_IFREG else _SPECIAL.get(kind, "no regular file")
+
+
+def beside_the_sets(names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield, for what lies beside the sets and is not read, what it is, its names and the reason.
+
+    As in ("folders", "sketch, notes", "not train, val, test or ood").
+    """
+    listed = list(names)
+    files = [name for name in listed if os.path.splitext(name)[1].lower() in _LISTS]
+    folders = [name for name in listed if name not in files]
+    if folders:
+        yield "folders", shortened_list(folders), "not train, val, test or ood"
+    if files:
+        yield "files", shortened_list(files), "no lists of images"
 
 
 def dangling(path: Path) -> str:
