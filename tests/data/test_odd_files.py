@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -31,7 +32,8 @@ Make = Callable[[Path], object]
 def paint(folder: Path, count: int = 10) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        Image.new("L", (4, 3), hash(folder.name) % 199 + number).save(folder / f"{number}.png")
+        rng = np.random.default_rng([number, *folder.name.encode()])
+        Image.fromarray(rng.integers(0, 256, (3, 4, 3), np.uint8)).save(folder / f"{number}.png")
 
 
 @pytest.fixture
