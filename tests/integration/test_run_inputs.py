@@ -132,7 +132,9 @@ def test_settings_of_the_next_steps_are_changed_where_a_user_says_so(begun: Begu
     above = Layer("test", settings={"training": changed})
     config = resolve(begun.registry, [read_file(begun.out / "config.toml"), above])
 
-    with pytest.raises(ConfigError, match=r"training\.lr: 0\.001 -> .*--allow-changed settings"):
+    with pytest.raises(
+        ConfigError, match=r"(?s)training\.lr: 0\.001 -> .*--allow-changed settings"
+    ):
         begun.resume(**changed)
     with pytest.raises(StopError):
         run(
