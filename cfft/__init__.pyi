@@ -10,6 +10,7 @@ from .training.own_loop import save as save
 from .scoring.loaded_model import LoadedModel as LoadedModel
 from .scoring.loaded_model import PredictedClasses as PredictedClasses
 from .training.own_loop import CounterfactualStep as CounterfactualStep
+from .runtime.arrays import require_sound_arrays as require_sound_arrays
 from .runtime.documents import read_text_file as read_text_file
 from .runtime.progress import Advance as Advance
 from .runtime.progress import Plan as Plan

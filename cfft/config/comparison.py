@@ -99,7 +99,21 @@ def versions(config: Config) -> dict[str, Any]:
 
 def same_run(before: Config, now: Config) -> Agreement:
     """Compare everything but versions; the order of losses counts, as they are summed in it."""
-    return _agreement(*({**_orders(each), **settings(each)} for each in (before, now)))
+    return Agreement(tuple(spelled_change(path, *pair) for path, pair in _pairs(before, now)))
+
+
+def differing(before: Config, now: Config) -> dict[str, tuple[Any, Any]]:
+    """Return the values of the settings that `same_run` finds to differ, by path."""
+    return dict(_pairs(before, now))
+
+
+def spelled_change(path: str, before: Any, now: Any) -> str:
+    """Spell how a setting differs."""
+    return f"{path}: {_shown(before)} -> {_shown(now)}"
+
+
+def _pairs(before: Config, now: Config) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    return _unequal(*({**_orders(each), **settings(each)} for each in (before, now)))
 
 
 def is_longer(before: Config, now: Config) -> bool:
@@ -180,10 +194,14 @@ def check_agree(configs: Mapping[str, Config], table: str, remedy: str) -> None:
 
 
 def _agreement(before: Config, now: Config) -> Agreement:
-    pairs = {path: (before.get(path), now.get(path)) for path in [*before, *now]}
-    return Agreement(
-        tuple(f"{path}: {_shown(a)} -> {_shown(b)}" for path, (a, b) in pairs.items() if a != b)
-    )
+    return Agreement(tuple(spelled_change(path, *pair) for path, pair in _unequal(before, now)))
+
+
+def _unequal(before: Config, now: Config) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    for path in dict.fromkeys([*before, *now]):
+        pair = before.get(path), now.get(path)
+        if pair[0] != pair[1]:
+            yield path, pair
 
 
 def _orders(config: Config) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from cfft.data.decoding import check_size, raise_bounds, reason, upright
+from cfft.data.decoding import check_size, opened, reason, upright
 from cfft.data.folders import (
     EXTENSIONS,
     FoundImages,
@@ -195,8 +195,8 @@ def read_image(path: Path) -> Image.Image:
 
     Transparent pixels become white. 16-bit grey is scaled to 8 bit; of an animation the first
     frame is taken. Raises DataError with path and reason, also for an image of more than 179
-    million pixels (the environment variable CFFT_MAX_MEGAPIXELS sets another bound) or with one
-    side over 1,000 times the other.
+    million pixels or with one side over 1,000 times the other; the environment variables
+    CFFT_MAX_MEGAPIXELS and CFFT_MAX_SIDE_RATIO set other bounds.
     """
     return _read(path, str(path))
 
@@ -308,9 +308,7 @@ def _surplus(root: Path, name: str, folder: str, table: Mapping[str, str]) -> st
 
 
 def _decode(file: Path | BytesIO, reduced: bool = False) -> Image.Image:
-    raise_bounds()
-    with Image.open(file) as image:
-        check_size(*image.size)  # draft makes it smaller
+    with opened(file) as image:
         if reduced:
             image.draft(None, (1, 1))
         return as_rgb(image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 Loaded = tuple[Tensor, Tensor, Tensor]
 _Item = tuple[Tensor, int, int]
 _Unread = str | PluginFailedError
+_MOST_RESIZED = 179_000_000  # pixels
 _INTERPOLATIONS = {mode.value: mode for mode in transforms.InterpolationMode}
 
 
@@ -42,7 +45,8 @@ def image_transform(preprocessing: Preprocessing) -> Callable[[Any], Tensor]:
     """Return the function from an RGB image to [3, H, W], uint8, before normalisation.
 
     Resizes the short side with antialiasing, then crops the centre: the inference transform of
-    open_clip and timm. Raises ConfigError for an unknown interpolation.
+    open_clip and timm. Of an image so thin that it would be resized to more than 179 million pixels
+    the middle alone is resized. Raises ConfigError for an unknown interpolation.
     """
     if preprocessing.interpolation not in _INTERPOLATIONS:
         raise ConfigError(
@@ -50,8 +54,23 @@ def image_transform(preprocessing: Preprocessing) -> Callable[[Any], Tensor]:
         )
     resize = transforms.Resize(preprocessing.resize, _INTERPOLATIONS[preprocessing.interpolation])
     crop = transforms.CenterCrop(preprocessing.size)
-    made: Callable[[Any], Tensor] = transforms.Compose([resize, crop, transforms.PILToTensor()])
+    bounded = partial(_middle, resize=preprocessing.resize, size=max(preprocessing.size))
+    made: Callable[[Any], Tensor] = transforms.Compose(
+        [bounded, resize, crop, transforms.PILToTensor()]
+    )
     return made
+
+
+def _middle(image: Image.Image, resize: int, size: int) -> Image.Image:
+    """Return an image, or what a crop of `size` leaves of a thin one, and as much around it."""
+    short, long = sorted(image.size)
+    if resize * resize * long <= _MOST_RESIZED * short:
+        return image
+    rest = max(0, (long - math.ceil(short * (3 * size / resize + 2))) // 2)
+    width, height = image.size
+    if width < height:
+        return image.crop((0, rest, width, height - rest))
+    return image.crop((rest, 0, width - rest, height))
 
 
 def fitting(images: ImageSet, preprocessing: Preprocessing) -> Preprocessing:

@@ -80,7 +80,13 @@ def check_fillable(root: Path) -> None:
     """Raise ConfigError unless files can be put into a directory, which is made where need be."""
     if root.exists() and not root.is_dir():
         raise ConfigError(f"--out {root} is a file: give a directory that can be filled")
-    nearest = next(place for place in (root, *root.resolve().parents) if place.exists())
+    if root.is_symlink() and not root.exists():
+        raise ConfigError(
+            f"--out {root} is a link to {os.readlink(root)}, which is not there: give another "
+            "directory"
+        )
+    real = Path(os.path.realpath(root))
+    nearest = next(place for place in (root, *real.parents) if place.exists())
     if not nearest.is_dir():
         raise ConfigError(f"--out {root} cannot be made: {nearest} is a file")
     if not os.access(nearest, os.W_OK | os.X_OK):
@@ -223,7 +229,7 @@ def appearing(out: Path, taken: Callable[[Path], str]) -> Iterator[Path]:
     the new directory stays beside it, and the error ends with `taken` of its path.
     """
     check_free(out)
-    place = out.resolve()
+    place = Path(os.path.realpath(out))
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         holder = TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.")

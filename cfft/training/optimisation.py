@@ -113,8 +113,8 @@ class Optimisation:
     def restore(self, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
         """Go on from what `tensors` and `record` returned; the weights are the caller's.
 
-        Where the run was to be of fewer steps, the next one has the rate of the longer schedule.
-        Raises ConfigError for a schedule that cannot be made longer.
+        Where the run was to be of fewer steps, or to have other settings, the next step has those
+        of now. Raises ConfigError for a schedule that cannot be made longer.
         """
         total = record.get("total_steps", self.total_steps)
         if self.total_steps != total and isinstance(self.scheduler, OneCycleLR):
@@ -130,17 +130,23 @@ class Optimisation:
         groups = [{**new, **old} for new, old in zip(fresh, record["groups"], strict=True)]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.scheduler.load_state_dict(dict(record["scheduler"]))
-        if self.total_steps != total:
-            self._follow_schedule()
-        if self.accelerator.scaler is not None:
+        self._take_settings()
+        if self.accelerator.scaler is not None and record["scaler"] is not None:
             self.accelerator.scaler.load_state_dict(record["scaler"])
 
-    def _follow_schedule(self) -> None:
-        if isinstance(self.scheduler, LambdaLR):
-            place, scheduler = self.scheduler.last_epoch, self.scheduler
-            bases = zip(scheduler.base_lrs, scheduler.lr_lambdas, strict=True)
-            for group, (base, factor) in zip(self.optimizer.param_groups, bases, strict=True):
-                group["lr"] = base * factor(place)
+    def _take_settings(self) -> None:
+        """Put the settings of now in place of stored ones: the same unless they were changed."""
+        training, scheduler = self.training, self.scheduler
+        for group in self.optimizer.param_groups:
+            group["weight_decay"] = training.weight_decay
+        if isinstance(scheduler, LambdaLR):  # one-cycle moves beta1 too, and cannot be changed
+            scheduler.base_lrs = [training.lr] * len(scheduler.base_lrs)
+            for group, factor in zip(
+                self.optimizer.param_groups, scheduler.lr_lambdas, strict=True
+            ):
+                group["betas"] = (training.beta1, training.beta2)
+                group["initial_lr"] = training.lr
+                group["lr"] = training.lr * factor(scheduler.last_epoch)
 
     def _measure(self, images: Tensor, labels: Tensor, step: int, place: int) -> dict[str, Tensor]:
         batch = on_device(images, labels, self.accelerator)

@@ -14,8 +14,9 @@ import torch
 from cfft.config.embedded import BEST
 from cfft.config.run_config import Chosen, RunConfig
 from cfft.data.consistency import alike_names, every_set, one_to_a_text_tower
+from cfft.data.decoding import megapixels, side_ratio
 from cfft.data.images import passed_over_in
-from cfft.data.passed_over import spelled
+from cfft.data.passed_over import beside_the_sets, spelled
 from cfft.data.suite import ImageSet, Suite
 from cfft.errors import counted, shortened_list
 from cfft.model.pretrained import Pretrained
@@ -112,13 +113,13 @@ def _image_facts(suite: Suite, prepared: Prepared) -> Iterator[Fact]:
     yield "images", "classes", _class_sizes(_by_class(prepared))
     if prepared.sets.absent:
         yield "images", "absent", f"{shortened_list(prepared.sets.absent)} (not measured)"
-    beside = Suite.of(suite).unread()
-    if beside:
-        yield "images", "ignored", f"{shortened_list(beside)} (not train, val, test or ood)"
+    for _, names, why in beside_the_sets(Suite.of(suite).unread()):
+        yield "images", "ignored", f"{names} ({why})"
     for name, passed in passed_over_in(every_set(prepared.sets)).items():
         yield "images", "passed over", f"{name}: {spelled(passed)}"
     if prepared.skipped:
         yield "images", "left out", f"{len(prepared.skipped)} unreadable"
+    yield "images", "at most", f"{megapixels():,} million pixels, sides up to {side_ratio():,} to 1"
 
 
 def _by_class(prepared: Prepared) -> list[tuple[str, int]]:
@@ -259,6 +260,7 @@ def _data(
         },
         "absent": dict(prepared.sets.absent),
         "skipped": [dict(record) for record in prepared.skipped],
+        "bounds": {"megapixels": megapixels(), "side_ratio": side_ratio()},
         "batch": {
             "micro": batches.micro,
             "processes": batches.processes,

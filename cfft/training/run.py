@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from cfft.config.comparison import same_run
+from cfft.config.resolve import in_current_terms
 from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError, shortened_list
 from cfft.plugin.failures import failures_named
@@ -59,7 +61,7 @@ def run(
     written.
     """
     directory = RunDirectory(out)
-    notes = check_directory(directory, config, registry, resume=resume)
+    notes = check_directory(directory, config, registry, resume=resume, allowed=allowed)
     accelerator = make_accelerator(config.training.precision)
     hears = reporter if reporter is not None and accelerator.is_main_process else Silent()
     with ExitStack() as stack:
@@ -82,7 +84,7 @@ def _run(
 ) -> RunResults | Mapping[str, Any]:
     registry, directory, hears = runs.registry, runs.main, runs.reporter
     finished = directory.read_results() if resume else None
-    if finished is not None and not _goes_on(finished, config, directory, hears):
+    if finished is not None and not _goes_on(finished, config, directory, registry, hears):
         hears.noted(f"the run in {directory.root} is already finished; these are its results")
         return finished
     for run_config in (config, *(stage.config for stage in config.stages)):
@@ -133,11 +135,15 @@ def _claim(stack: ExitStack, directory: RunDirectory, *, resume: bool) -> None:
 
 
 def _goes_on(
-    finished: RunResults, config: RunConfig, directory: RunDirectory, reporter: Reporter
+    finished: RunResults,
+    config: RunConfig,
+    directory: RunDirectory,
+    registry: Registry,
+    reporter: Reporter,
 ) -> bool:
     """Tell whether there is something left to do for a run that has results, and say what.
 
-    Raises ConfigError where it cannot be trained for more epochs.
+    Raises ConfigError where it cannot be trained for more epochs, or is to have had other settings.
     """
     epochs = finished.config["training"]["epochs"]
     if config.training.epochs > epochs:
@@ -154,6 +160,14 @@ def _goes_on(
             )
         reporter.noted(f"the run in {directory.root} was finished after {epochs} epochs")
         return True
+    settings = same_run(in_current_terms(finished.config, registry), config.to_dict())
+    if not settings:
+        raise ConfigError(
+            f"--resume: the run in {directory.root} is finished, and was trained with other "
+            "settings:",
+            *(f"  {line}" for line in settings.differences),
+            "restore config.toml and leave these options out, or start a new run in another --out",
+        )
     damaged = directory.damaged(finished)
     if damaged:
         reporter.warned(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from cfft.config.comparison import is_longer, same_run, same_versions, shape_problem
+from cfft.config.changes import SETTINGS, check_changes
+from cfft.config.comparison import same_versions, shape_problem
 from cfft.config.layers import SEED, parse_seed, parse_toml, read_text
 from cfft.config.resolve import in_current_terms
 from cfft.config.run_config import RunConfig
@@ -121,12 +123,18 @@ def is_begun(run: RunDirectory) -> bool:
 
 
 def check_directory(
-    run: RunDirectory, config: RunConfig, registry: Registry, *, resume: bool
+    run: RunDirectory,
+    config: RunConfig,
+    registry: Registry,
+    *,
+    resume: bool,
+    allowed: Collection[str] = (),
 ) -> list[str]:
     """Check that a run may write to its directory, and return what is unusual about it.
 
     A new run needs one that is empty or does not exist; a resumed one the configuration that it was
-    started with, but for more epochs. Raises ConfigError.
+    started with, but for more epochs and the settings that may change where `allowed` has them.
+    Raises ConfigError.
     """
     if not resume:
         check_free(run.root, ", or --resume to continue the run in it" if is_begun(run) else "")
@@ -136,23 +144,24 @@ def check_directory(
             f"--resume: {run.root} holds no run to resume (no config.toml): omit --resume to start "
             "one"
         )
-    return check_run(run, config, registry)
+    return check_run(run, config, registry, allowed=SETTINGS in allowed)
 
 
-def check_run(run: RunDirectory, config: RunConfig, registry: Registry) -> list[str]:
+def check_run(
+    run: RunDirectory, config: RunConfig, registry: Registry, *, allowed: bool | None = None
+) -> list[str]:
     """Check that a directory holds no other run than `config` says; return what is unusual.
 
-    More epochs than before are allowed: they are added. Raises ConfigError for another run,
-    WeightsError for a damaged checkpoint.
+    More epochs than before are allowed: they are added. `allowed`: whether a user takes other
+    settings, None where that is not possible. Raises ConfigError for another run, WeightsError for
+    a damaged checkpoint.
     """
     if not run.config.is_file():
         return []
     before, now = in_current_terms(run.read_config(), registry), config.to_dict()
-    settings = same_run(before, now)
-    if not (settings or is_longer(before, now)):
-        head = f"--resume: the run in {run.root} was started with another configuration:"
-        tail = "leave these options out, or start a new run in another --out"
-        raise ConfigError(head, *(f"  {line}" for line in settings.differences), tail)
+    head = f"--resume: the run in {run.root} was started with another configuration:"
+    tail = "leave these options out, or start a new run in another --out"
+    check_changes(before, now, head, tail, allowed=allowed)
     for place in (run.last, run.best):
         if is_checkpoint(place):
             verify(place)

@@ -12,7 +12,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from cfft.config.comparison import is_longer
+from cfft.config.comparison import is_longer, same_run
 from cfft.config.resolve import in_current_terms
 from cfft.config.run_config import RunConfig
 from cfft.data.suite import Suite
@@ -72,6 +72,7 @@ class Session:
         allowed: Collection[str] = (),
     ) -> None:
         self.places, self.before, self.allowed = places, before, allowed
+        self.has_other_settings = False  # than the run was begun with
         self.config, self.directory, self.prepared = config, directory, prepared
         self.accelerator, self.reporter = accelerator, reporter
         self.processes = processes_of(accelerator)
@@ -106,6 +107,8 @@ class Session:
             self._accept(state, stored, inputs.of_teachers())
             self._make_up(step, state)
             trainer.restore(stored)
+            if self.has_other_settings:
+                trainer.save_last()  # or they would be asked for again after a crash
         started = self.hook.cfft_run_started
         self.processes.on_main(lambda: started(config=self.config, out=self.directory.root))
         if state.before is None:
@@ -159,13 +162,19 @@ class Session:
         if before.config is not None:  # perhaps of a version that knew fewer settings
             before = attrs.evolve(before, config=in_current_terms(before.config, self.registry))
         changes = allowed_changes(before, inputs, self.allowed, self.directory.root)
+        one, other = before.config, inputs.config
+        self.has_other_settings = None not in (one, other) and not (
+            same_run(one or {}, other or {}) or is_longer(one or {}, other or {})
+        )
+        if self.has_other_settings:
+            changes = [f"{line} (from step {state.step + 1} on)" for line in changes]
         for line in (line for line in changes if line not in state.changes):
             self.reporter.warned(f"resumed although changed: {line}")
             state.changes = (*state.changes, line)
 
     def _make_up(self, step: TrainingStep, state: RunState) -> None:
         """Make what the run wrote before training again, where that was lost."""
-        self.processes.on_main(self._take_epochs)
+        self.processes.on_main(self._take_settings)
         if not self.processes.from_main(self._has_sheet):
             sheet = self.processes.on_main(lambda: self._sheet(step))
             self.processes.on_main(lambda: self._write_sheet(sheet))
@@ -178,9 +187,9 @@ class Session:
         path = self.directory.sheet
         return path.is_file() and path.stat().st_size > 0
 
-    def _take_epochs(self) -> None:
+    def _take_settings(self) -> None:
         before = in_current_terms(self.directory.read_config(), self.registry)
-        if is_longer(before, self.config.to_dict()):
+        if not same_run(before, self.config.to_dict()):
             write_text(self.directory.config, self.config.to_toml())
 
     def _has(self, before: ModelResults) -> Callable[[], bool]:

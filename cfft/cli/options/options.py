@@ -98,7 +98,7 @@ def run_options(registry: Registry) -> list[Option]:
     resume = "resume the interrupted run in --out with its stored configuration"
     plan = "show the plan and check everything on a few images, but do not train"
     taken = "finished run whose accuracies before fine-tuning are taken if it began alike"
-    changed = "with --resume: what may have changed: images, weights, prompts"
+    changed = "with --resume: what may have changed: images, weights, prompts, settings"
     own = [
         Option("out", out, OUTPUT, "DIR"),
         Option("resume", resume, OUTPUT),

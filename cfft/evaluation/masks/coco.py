@@ -154,9 +154,11 @@ def _painted(annotations: Sequence[Mapping[str, Any]], size: tuple[int, int], co
 def _outline(annotation: Mapping[str, Any], size: tuple[int, int], codec: Any) -> Any:
     """Return where an annotation's object is: [H, W], bool; raises DataError."""
     try:
-        inside = codec.decode(_code(annotation["segmentation"], size, codec)).astype(bool)
-        if inside.shape != size:
-            raise ValueError(f"it has {inside.shape[0]} x {inside.shape[1]} pixels")
+        code = _code(annotation["segmentation"], size, codec)
+        height, width = code["size"]
+        if (height, width) != size:  # before as many pixels are made
+            raise ValueError(f"it has {height} x {width} pixels")
+        inside = codec.decode(code).astype(bool)
     except Exception as error:  # pycocotools raises whatever an outline that is none leads it to
         raise DataError(
             f"annotation {annotation.get('id')} has no outline that can be read: "

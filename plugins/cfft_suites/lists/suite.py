@@ -139,7 +139,7 @@ class ListsSuite(Suite):
         groups = grouped(map(places.locate, entries), own)
         trained = [image.entry for image in groups.get("train", ())]
         table = self._table(trained or entries, entries)
-        return ListedSets(table.names, image_sets(groups, root, places, table))
+        return ListedSets(table.names, image_sets(groups, places, table))
 
     def _entries(self) -> list[Entry]:
         columns = Columns(
@@ -147,14 +147,16 @@ class ListsSuite(Suite):
         )
         found: list[Entry] = []
         problems: list[str] = []
+        good: list[str] = []
         for path in self._lists:
             try:
                 found += read_entries(path, columns)
+                good.append(path.name)
             except DataError as error:
                 problems += error.problems
         if problems:
-            choice = "choose the lists to read with --files NAME,NAME"
-            raise DataError(*problems, *([choice] if len(self._lists) > 1 else []))
+            choice = f"read the other lists alone: --files {','.join(good)}"
+            raise DataError(*problems, *([choice] if good else []))
         return found
 
     def _table(self, trained: Iterable[Entry], entries: Iterable[Entry]) -> ClassTable:
