@@ -129,11 +129,16 @@ def second_pass(
 ) -> Encoded:
     """Run `model` on the images of a view, or reuse `first` where they are the originals."""
     made = view.counterfactual
-    unchanged = made.images is batch.images and made.dropped is None
-    if first is not None and unchanged:
+    if first is not None and is_unchanged(batch, view):
         return first
     encoded: Encoded = model(made.images, made.dropped, made.dropped_per_image)
     return encoded
+
+
+def is_unchanged(batch: Batch, view: ViewOutputs) -> bool:
+    """Tell whether a view shows the original images, as where nothing was hidden."""
+    made = view.counterfactual
+    return made.images is batch.images and made.dropped is None
 
 
 class FrozenTeacher(nn.Module):
@@ -168,9 +173,15 @@ class FrozenTeacher(nn.Module):
             encoded = self.classifier(images, dropped, dropped_per_image)
         return Encoded(encoded.features.clone(), encoded.logits.clone())
 
-    def outputs(self, batch: Batch, views: Mapping[str, ViewOutputs]) -> TeacherOutputs:
-        """Return the outputs on the views that are needed; the others are missing."""
-        original = self(batch.images) if ORIGINAL in self.views else None
+    def outputs(
+        self, batch: Batch, views: Mapping[str, ViewOutputs], original: Encoded | None = None
+    ) -> TeacherOutputs:
+        """Return the outputs on those of `views` that are needed; the others are missing.
+
+        `original`: the outputs on the original images, where they were computed before.
+        """
+        if original is None and ORIGINAL in self.views:
+            original = self(batch.images)
         seen = {
             label: second_pass(self, batch, view, original)
             for label, view in views.items()
