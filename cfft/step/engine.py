@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import attrs
@@ -47,7 +47,7 @@ from cfft.step.needs import (
     teacher_needs,
     teacher_views,
 )
-from cfft.step.passes import CleanPass, FrozenTeacher, is_unchanged, second_pass
+from cfft.step.passes import CleanPass, FrozenTeacher, is_unchanged, second_pass, without_gradients
 from cfft.step.results import measured, refilled, selected
 from cfft.step.text import PromptFeatures, TextSide
 
@@ -155,7 +155,7 @@ class TrainingStep(nn.Module):
         with self._adapted():
             clean, views = self._views(batch, draw)
             first, *others = self._groups(batch, views)
-            seen = self._seen(first, StepOutputs(batch, clean.clean, views, text=self._text(draw)))
+            seen = self._seen(first, StepOutputs(batch, clean, views, text=self._text(draw)))
             values = self._measured(first, seen)
         del clean
         found = {label: value.detach() for label, value in values.items()}
@@ -198,7 +198,7 @@ class TrainingStep(nn.Module):
         `values`: check those that masks and maps return, which waits for the device.
         """
         clean, views = self._views(batch, draw, values=values)
-        return self._seen(self.terms, StepOutputs(batch, clean.clean, views, text=self._text(draw)))
+        return self._seen(self.terms, StepOutputs(batch, clean, views, text=self._text(draw)))
 
     def selections(self, batch: Batch, draw: Draw) -> dict[str, MaskSelection]:
         """Return what each view hides, by label; no fill runs and no second pass is made."""
@@ -218,18 +218,25 @@ class TrainingStep(nn.Module):
 
     def _views(
         self, batch: Batch, draw: Draw, *, values: bool = False
-    ) -> tuple[CleanPass, dict[str, ViewOutputs]]:
-        """Make the clean pass and every view's images; no model has seen those yet."""
-        if not self.views:
-            return CleanPass.without_maps(self.student, batch), {}
+    ) -> tuple[Encoded, dict[str, ViewOutputs]]:
+        """Make the clean pass and every view's images; no model has seen those yet.
+
+        A pass that maps have asked for serves the terms as well, unless blocks are checkpointed:
+        then maps have a pass of their own, which keeps nothing for gradients of parameters.
+        """
         clean = self._clean(batch, values=values)
         made: dict[str, ViewOutputs] = {}
-        for label, view in self.views.items():
-            selection = self._selection(clean, label, draw)
-            rng = draw(_purpose("fill", label))
-            counterfactual = refilled(view.fill, batch, selection, rng, values=values)
-            made[label] = ViewOutputs(selection, counterfactual)
-        return clean.released(), made
+        checkpointed = self.student.encoder.checkpointed
+        with without_gradients(self.student) if checkpointed else nullcontext():
+            for label, view in self.views.items():
+                selection = self._selection(clean, label, draw)
+                rng = draw(_purpose("fill", label))
+                counterfactual = refilled(view.fill, batch, selection, rng, values=values)
+                made[label] = ViewOutputs(selection, counterfactual)
+        serves = clean.is_made and not checkpointed
+        first = clean.clean if serves else None
+        del clean  # and with it what maps kept, a teacher's pass too
+        return self.student(batch.images) if first is None else first, made
 
     def _text(self, draw: Draw) -> PromptFeatures | None:
         return None if self.text is None else self.text.at(draw("text"))
@@ -287,8 +294,11 @@ class TrainingStep(nn.Module):
         return torch.stack(weighted).sum()
 
     def _adapted(self) -> AbstractContextManager[None]:
-        """Let adapters compute their weights once for all passes of one backward pass."""
-        return parametrize.cached()
+        """Let adapters compute their weights once for all passes of one backward pass.
+
+        Checkpointed blocks compute them again with the rest.
+        """
+        return nullcontext() if self.student.encoder.checkpointed else parametrize.cached()
 
 
 class _Remaining(torch.autograd.Function):

@@ -13,18 +13,16 @@ class SavedActivations:
     """Count the bytes of tensors that autograd keeps while a block runs.
 
     `live`: bytes held now; `peak`: the most at one time. A storage that several operations keep
-    counts once, with all its bytes; those of the parameters and buffers of `model` do not count.
-    Gradients and what operations need for a moment are no activations and do not count either.
+    counts once, with all its bytes; those of parameters do not count. Gradients
+    and what operations need for a moment are no activations and do not count either.
 
-        with SavedActivations(step) as saved:
+        with SavedActivations() as saved:
             step(images, labels, draw)["total"].backward()
         saved.peak
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self) -> None:
         self.live = self.peak = 0
-        tensors = (*model.parameters(), *model.buffers())
-        self._besides = {_address(tensor) for tensor in tensors}
         self._users: dict[int, int] = {}
         self._hooks = torch.autograd.graph.saved_tensors_hooks(self._keep, _tensor)
 
@@ -40,14 +38,14 @@ class SavedActivations:
     ) -> None:
         self._hooks.__exit__(kind, error, trace)
 
-    def _keep(self, tensor: Tensor) -> _Kept:
-        return _Kept(tensor, self)
+    def _keep(self, tensor: Tensor) -> _Kept | Tensor:
+        base = tensor if tensor._base is None else tensor._base
+        # what an operation gives and keeps itself would hold on to the operation for ever
+        return tensor if isinstance(base, nn.Parameter) else _Kept(tensor.detach(), self)
 
     def take(self, tensor: Tensor) -> None:
         """Count one more user of a tensor's storage."""
         address = _address(tensor)
-        if address in self._besides:
-            return
         users = self._users.get(address, 0)
         self._users[address] = users + 1
         if not users:
@@ -57,8 +55,6 @@ class SavedActivations:
     def release(self, tensor: Tensor) -> None:
         """Count one user less of a tensor's storage."""
         address = _address(tensor)
-        if address in self._besides:
-            return
         self._users[address] -= 1
         if not self._users[address]:
             del self._users[address]
@@ -82,5 +78,5 @@ def _address(tensor: Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
 
 
-def _tensor(kept: _Kept) -> Tensor:
-    return kept.tensor
+def _tensor(kept: _Kept | Tensor) -> Tensor:
+    return kept if isinstance(kept, Tensor) else kept.tensor

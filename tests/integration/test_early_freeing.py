@@ -138,15 +138,19 @@ def test_several_losses_and_views_have_the_gradients_of_one_backward_pass(name: 
 
 @pytest.mark.parametrize("name", ["three views", "weights"])
 def test_adapters_have_the_gradients_of_one_backward_pass(name: str):
-    student = tiny_classifier()
-    Lora(rank=2).attach(student, generator(0, "adapters"))
-    student.load_adapters(student.weights(), moved(student.adapters()))
-    step = step_of(*OBJECTIVES[name], student)
+    step = step_of(*OBJECTIVES[name], student_with_adapters())
 
     (values, found), (joint, expected) = one_by_one(step), jointly(step)
 
     torch.testing.assert_close(values, joint, rtol=0, atol=0)
     assert_same_gradients(found, expected)
+
+
+def student_with_adapters() -> cfft.Classifier:
+    student = tiny_classifier()
+    Lora(rank=2).attach(student, generator(0, "adapters"))
+    student.load_adapters(student.weights(), moved(student.adapters()))
+    return student
 
 
 def moved(adapters: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -176,7 +180,7 @@ def test_half_precision_has_the_gradients_of_one_backward_pass_but_for_its_round
 
 
 def peak(backward: Callable[[TrainingStep], object], step: TrainingStep) -> int:
-    with SavedActivations(step) as saved:
+    with SavedActivations() as saved:
         backward(step)
     return saved.peak
 
@@ -194,6 +198,37 @@ def test_activations_of_one_pass_are_held_at_a_time():
     early, joint = peak(one_by_one, step), peak(jointly, step)
 
     assert early < ALMOST_HALF * joint
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_checkpointed_blocks_give_the_same_losses_and_gradients(name: str):
+    step = step_of(*OBJECTIVES[name])
+    values, expected = one_by_one(step)
+
+    step.student.encoder.checkpointed = True
+
+    torch.testing.assert_close(one_by_one(step), (values, expected), rtol=0, atol=0)
+
+
+def test_checkpointed_blocks_with_adapters_give_the_same_losses_and_gradients():
+    step = step_of(*OBJECTIVES["weights"], student_with_adapters())
+    kept, expected = one_by_one(step)
+
+    step.student.encoder.checkpointed = True
+    values, found = one_by_one(step)
+
+    torch.testing.assert_close(values, kept, rtol=0, atol=0)
+    assert_same_gradients(found, expected)
+
+
+def test_checkpointed_blocks_keep_their_inputs_alone():
+    step = deep(CrossEntropy(), {"mse": FeatureMse(scale="raw", weight=30.0)}, VIEWS)
+    kept = peak(one_by_one, step)
+
+    step.student.encoder.checkpointed = True
+
+    assert peak(one_by_one, step) < 0.3 * kept
+    assert all(parameter.requires_grad for parameter in step.student.parameters())
 
 
 def test_three_views_hold_no_more_than_one():
