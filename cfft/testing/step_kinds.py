@@ -8,6 +8,7 @@ import attrs
 import torch
 from torch import Tensor
 
+from cfft.encoder.encoder import Classifier
 from cfft.encoder.relevance import relevance_scores
 from cfft.errors import CfftError
 from cfft.plugin.params import NAME
@@ -212,7 +213,7 @@ def _encoded(seed: int, trained: bool = False) -> Encoded:
 
 
 def _view(
-    student: torch.nn.Module, batch: Batch, grid: tuple[int, int], strategy: MaskSelector | Cam
+    student: Classifier, batch: Batch, grid: tuple[int, int], strategy: MaskSelector | Cam
 ) -> CleanView:
     followed = Cam.of(strategy).follows  # a mask has the same default
     none: frozenset[str] = frozenset()
