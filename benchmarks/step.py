@@ -1,10 +1,13 @@
-"""Time cfft's training step against a plain implementation of the same algorithm.
+"""Compare time and memory of cfft's training step with a plain one of the same algorithm.
 
     python benchmarks/step.py [--json] [--model ViT-B-32] [--batch 16] [--threads 2] [--rounds 7]
 
-Both compute the object mask, the single fill, cross-entropy and feature error, and their
-gradients, on random weights and images, in turns in one process. Peak memory is that of a fresh
-process each. Exits with 1 where their losses differ; the ratio of times decides nothing.
+All compute the object mask, the single fill, cross-entropy and feature error, and their
+gradients, on random weights and images, in turns in one process: `cfft` as `cfft run` does, which
+frees graphs early, `joint` with one backward pass, as `cfft.training_step` gives it to other loops,
+`checkpointed` as `cfft run --checkpoint-activations` does, and `plain`. Activations are the most
+bytes that autograd kept at one time, whole storages, without parameters; peak memory is that of a
+fresh process each. Exits with 1 where losses differ; times and bytes decide nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -24,19 +28,24 @@ import attrs
 import open_clip
 import torch
 from plain_step import PlainStep
+from torch import Tensor
 
 import cfft
 from cfft.runtime.randomness import generator
-from cfft.step.engine import TrainingStep
+from cfft.step.engine import TrainingStep, View
+from cfft.testing.activations import SavedActivations
 from cfft_cams import Relevance
 from cfft_fills import SingleFill
 from cfft_losses import FeatureMse
 from cfft_masks import ObjectMask
+from cfft_tasks import CrossEntropy
 
 CLASSES = 1000
 THRESHOLD = 0.3
 FEATURE_WEIGHT = 30.0
 TOLERANCE = 1e-4
+NAMES = ("cfft", "joint", "checkpointed", "plain")
+Terms = dict[str, Tensor]
 Step = Callable[[], dict[str, float]]
 
 
@@ -66,20 +75,28 @@ def main() -> int:
 
 
 def measure(setting: Setting) -> dict[str, Any]:
-    """Return times, memory and losses of both."""
+    """Return times, memory and losses of all."""
     # Before this process grows: on Linux a child's peak begins at what its parent holds.
-    memory = {name: _peak_elsewhere(setting, name) for name in ("cfft", "plain")}
+    memory = {name: _peak_elsewhere(setting, name) for name in NAMES}
     steps = build(setting)
     losses = {name: step() for name, step in steps.items()}
-    apart = max(_apart(losses["cfft"][term], losses["plain"][term]) for term in losses["plain"])
+    gaps = [
+        _apart(own, losses["plain"][term]) for each in losses.values() for term, own in each.items()
+    ]
+    apart = max(gaps)
     seconds = in_turns(steps, setting.rounds)
-    ratios = [plain / own for own, plain in zip(seconds["cfft"], seconds["plain"], strict=True)]
+    plain = memory["plain"]["activations_mib"]
+    ratios = {
+        name: [other / own for own, other in zip(seconds[name], seconds["plain"], strict=True)]
+        for name in NAMES
+    }
     return {
         **attrs.asdict(setting),
         "seconds": {name: median(values) for name, values in seconds.items()},
-        "ratio": median(ratios),
-        "ratios": ratios,
+        "speed": {name: median(values) for name, values in ratios.items()},
+        "speeds": ratios,
         "memory": memory,
+        "activations": {name: each["activations_mib"] / plain for name, each in memory.items()},
         "losses": losses,
         "losses_apart": apart,
         "losses_agree": apart <= TOLERANCE,
@@ -87,23 +104,37 @@ def measure(setting: Setting) -> dict[str, Any]:
 
 
 def build(setting: Setting) -> dict[str, Step]:
-    """Return both steps on the same weights, images and donors."""
+    """Return all steps on the same weights, images and donors."""
     torch.manual_seed(0)
     student, teacher = _classifier(setting.model), _classifier(setting.model)
     images = torch.rand(setting.batch, 3, *student.encoder.tower.image_size)
     labels = torch.randint(CLASSES, (setting.batch,))
-    error = FeatureMse(scale="raw", weight=FEATURE_WEIGHT)
+    losses = {"feature-mse": FeatureMse(scale="raw", weight=FEATURE_WEIGHT)}
     fill, mask = SingleFill(), ObjectMask(threshold=THRESHOLD)
-    own = TrainingStep(student, mask, fill, Relevance(), {"feature-mse": error}, {"clip": teacher})
+    views = {"counterfactual": View(mask, fill, Relevance())}
+    own = TrainingStep(student, CrossEntropy(), losses, {"clip": teacher}, views)
     plain = PlainStep(student, teacher, fill, THRESHOLD)
 
-    def run_own() -> dict[str, torch.Tensor]:
-        return own(images, labels, generator(0, "mask"), generator(0, "fill"))
+    def run(early: bool, checkpointed: bool = False) -> Terms:
+        student.encoder.checkpointed = checkpointed
+        propagate = Tensor.backward if early else None
+        found = own(images, labels, lambda purpose: generator(0, purpose), propagate=propagate)
+        found["total"].backward()
+        student.encoder.checkpointed = False
+        return found
 
-    def run_plain() -> dict[str, torch.Tensor]:
-        return plain(images, labels, generator(0, "fill"))
+    def run_plain() -> Terms:
+        found = plain(images, labels, generator(0, "fill"))
+        (found["ce"] + FEATURE_WEIGHT * found["feature-mse"]).backward()
+        return found
 
-    return {"cfft": _with_gradients(run_own, student), "plain": _with_gradients(run_plain, student)}
+    made = {
+        "cfft": partial(run, early=True),
+        "joint": partial(run, early=False),
+        "checkpointed": partial(run, early=True, checkpointed=True),
+        "plain": run_plain,
+    }
+    return {name: partial(_with_gradients, terms, student) for name, terms in made.items()}
 
 
 def in_turns(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
@@ -118,12 +149,17 @@ def in_turns(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
 
 
 def peak(setting: Setting, name: str) -> dict[str, float]:
-    """Return this process's peak memory in MiB, before and after two steps of `name`."""
+    """Return memory in MiB of this process, before and after two steps of `name`.
+
+    The second one is made to count activations.
+    """
     step = build(setting)[name]
     before = _peak_mib()
     step()
-    step()
-    return {"built_mib": before, "peak_mib": _peak_mib()}
+    after = _peak_mib()
+    with SavedActivations() as saved:
+        step()
+    return {"built_mib": before, "peak_mib": after, "activations_mib": saved.peak / 2**20}
 
 
 def _peak_elsewhere(setting: Setting, name: str) -> dict[str, float]:
@@ -140,14 +176,9 @@ def _peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
-def _with_gradients(terms: Callable[[], dict[str, torch.Tensor]], model: torch.nn.Module) -> Step:
-    def step() -> dict[str, float]:
-        model.zero_grad(set_to_none=True)
-        found = terms()
-        (found["ce"] + FEATURE_WEIGHT * found["feature-mse"]).backward()
-        return {name: found[name].item() for name in ("ce", "feature-mse")}
-
-    return step
+def _with_gradients(terms: Callable[[], Terms], model: torch.nn.Module) -> dict[str, float]:
+    model.zero_grad(set_to_none=True)
+    return {name: value.item() for name, value in terms().items() if name != "total"}
 
 
 def _classifier(model: str) -> cfft.Classifier:
@@ -169,11 +200,13 @@ def _sentences(measured: dict[str, Any]) -> str:
             f"{measured['model']}, batch {measured['batch']}, {measured['threads']} threads, "
             f"{measured['rounds']} rounds",
             *(
-                f"{name:5} {measured['seconds'][name]:7.3f} s, "
-                f"peak {measured['memory'][name]['peak_mib']:6.0f} MiB"
-                for name in ("cfft", "plain")
+                f"{name:12} {measured['seconds'][name]:7.3f} s, "
+                f"{measured['speed'][name]:.2f} times as fast as plain (median); activations "
+                f"{measured['memory'][name]['activations_mib']:6.0f} MiB, "
+                f"{measured['activations'][name]:.2f} of plain's; "
+                f"peak of the process {measured['memory'][name]['peak_mib']:6.0f} MiB"
+                for name in NAMES
             ),
-            f"plain takes {measured['ratio']:.2f} times as long (median of {measured['rounds']})",
             f"losses {'agree' if measured['losses_agree'] else 'DIFFER'}, "
             f"{measured['losses_apart']:.1e} apart",
         ]
@@ -186,8 +219,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", default="ViT-B-32", help="an open_clip model")
     parser.add_argument("--batch", type=int, default=16, help="images in a batch")
     parser.add_argument("--threads", type=int, default=2, help="threads of the process")
-    parser.add_argument("--rounds", type=int, default=7, help="pairs of steps to time")
-    parser.add_argument("--only", choices=("cfft", "plain"), help="print one's peak memory")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds of steps to time")
+    parser.add_argument("--only", choices=NAMES, help="print one's memory")
     return parser
 
 

@@ -86,6 +86,11 @@ class Training:
         None,
         help="checkpoints every N steps (N) or N minutes (Nm), besides one per epoch",
     )
+    checkpoint_activations: bool = param(
+        False,
+        help="compute the activations of each block again in the backward pass instead of keeping "
+        "them: less memory, more work, the same gradients",
+    )
     log_every: int = param(10, help="optimiser steps per line of metrics.jsonl", ge=1)
 
 

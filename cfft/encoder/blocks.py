@@ -51,22 +51,16 @@ class Capture:
 
 
 def run_block(
-    block: Block,
-    tokens: Tensor,
-    mask: Tensor | None,
-    capture: Capture | None,
-    queries: int | None = None,
-) -> Tensor:
-    """Return the first `queries` tokens (all if None) after the block: [B, Q, C]."""
+    block: Block, tokens: Tensor, mask: Tensor | None, queries: int | None = None
+) -> tuple[Tensor, LayerCapture]:
+    """Return the first `queries` tokens (all if None) after the block, [B, Q, C], and its layer."""
     normed = block.norm_1(tokens)  # [B, T, C]
     q, k, v = _queries_keys_values(block, normed, queries)
     attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # [B, heads, Q, d]
-    if capture is not None:
-        capture.layers.append(LayerCapture(normed, q, k, v, attended))
     joined = block.inner_norm(attended.transpose(1, 2).flatten(2))  # [B, Q, A]
     tokens = tokens[:, :queries] + block.scale_1(block.out(joined))
     updated: Tensor = tokens + block.scale_2(block.mlp(block.norm_2(tokens)))
-    return updated
+    return updated, LayerCapture(normed, q, k, v, attended)
 
 
 def _queries_keys_values(

@@ -9,12 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+from torch.utils.checkpoint import checkpoint
 
 from cfft.encoder.adapters import in_graph, is_of_adapter, own_tensor, plain
 from cfft.encoder.blocks import Capture, LayerCapture, gather_kept, key_mask, run_block, with_graph
 from cfft.encoder.fit import differences
 from cfft.encoder.layers import EncoderLayers
-from cfft.encoder.towers import Parts, reader
+from cfft.encoder.towers import Block, Parts, reader
 from cfft.errors import WeightsError
 from cfft.records import Encoded, Preprocessing
 
@@ -30,6 +31,9 @@ class Encoder(nn.Module):
     own. Train and eval mode agree: nothing here is random. `execution` says how tokens are
     dropped: "gather" computes only the kept ones, "mask" computes all and hides the dropped
     from attention, "auto" gathers wherever that asks the device nothing. The features agree.
+    `checkpointed`: whether a backward pass computes each block again instead of keeping its
+    activations (activation checkpointing, Chen et al. 2016); False unless it is set. Features and
+    gradients are the same, bit for bit on one device.
 
     Raises WeightsError for a tower that cannot be run so, or of another size than `preprocessing`.
     """
@@ -44,6 +48,7 @@ class Encoder(nn.Module):
         self._reader = reader(tower)
         self.tower = tower
         self.execution = execution
+        self.checkpointed = False
         self._check_size(preprocessing.size)
         for name, values in (("mean", preprocessing.mean), ("std", preprocessing.std)):
             self.register_buffer(name, torch.tensor(values).view(3, 1, 1), persistent=False)
@@ -99,9 +104,25 @@ class Encoder(nn.Module):
             capture.begin(parts.prefix_tokens, self.grid)
         *blocks, last = parts.blocks()
         for block in blocks:
-            tokens = run_block(block, tokens, mask, capture)
-        class_token = run_block(last, tokens, mask, capture, queries=1)  # [B, 1, C]
+            tokens = self._run(block, tokens, mask, capture)
+        class_token = self._run(last, tokens, mask, capture, queries=1)  # [B, 1, C]
         return parts.pool(class_token[:, 0])
+
+    def _run(
+        self,
+        block: Block,
+        tokens: Tensor,
+        mask: Tensor | None,
+        capture: Capture | None,
+        queries: int | None = None,
+    ) -> Tensor:
+        if self.checkpointed and torch.is_grad_enabled():
+            tokens, layer = checkpoint(run_block, block, tokens, mask, queries, use_reentrant=False)
+        else:
+            tokens, layer = run_block(block, tokens, mask, queries)
+        if capture is not None:
+            capture.layers.append(layer)
+        return tokens
 
     def _drop(
         self, tokens: Tensor, dropped: Tensor, per_image: int | None

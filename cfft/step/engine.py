@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import cast
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, cast
 
 import attrs
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError, PluginError, unknown_name
 from cfft.records import (
     Batch,
+    Encoded,
     LossTerm,
     MaskSelection,
     StepOutputs,
     StepResult,
+    TeacherOutputs,
     ViewOutputs,
 )
 from cfft.step.interfaces import (
@@ -28,24 +32,30 @@ from cfft.step.interfaces import (
     MaskSelector,
     Refiller,
     Task,
+    Term,
 )
 from cfft.step.needs import (
     all_needs,
     check_losses,
+    connected,
     followed_by_map,
     followed_views,
     needs_of,
+    student_passes,
     student_views,
     task_and_losses,
     teacher_needs,
     teacher_views,
 )
-from cfft.step.passes import CleanPass, FrozenTeacher, second_pass
+from cfft.step.passes import CleanPass, FrozenTeacher, is_unchanged, second_pass, without_gradients
 from cfft.step.results import measured, refilled, selected
-from cfft.step.text import TextSide
+from cfft.step.text import PromptFeatures, TextSide
 
 Draw = Callable[[str], torch.Generator]
 """Gives a CPU generator for a purpose, always the same one at the same step."""
+
+Propagate = Callable[[Tensor], object]
+"""Runs the backward pass of a part of the objective, [], scaled as the caller likes."""
 
 
 @attrs.frozen(eq=False)
@@ -85,7 +95,6 @@ class TrainingStep(nn.Module):
         self.views = _needed(views, followed_views(self.terms))
         self.text = _checked_text(text, self.needs)
         _check_head(self.task)
-        self._second = student_views(self.terms)
         self.teachers = nn.ModuleDict(
             {
                 f"teacher {label}": FrozenTeacher(
@@ -107,32 +116,81 @@ class TrainingStep(nn.Module):
         return cast(FrozenTeacher, self.teachers[f"teacher {label}"])
 
     def forward(
-        self, images: Tensor, labels: Tensor, draw: Draw, progress: float | None = None
+        self,
+        images: Tensor,
+        labels: Tensor,
+        draw: Draw,
+        progress: float | None = None,
+        propagate: Propagate | None = None,
     ) -> dict[str, Tensor]:
-        """Return "total" and every un-weighted term by name: scalar tensors in the graph.
+        """Return "total" and every un-weighted term by name: scalar tensors.
 
-        `progress`: as in Batch, for strategies that change over training.
+        `progress`: as in Batch, for strategies that change over training. All are in the graph,
+        unless `propagate` is given: see `propagated`.
         """
-        result = self.measure(Batch(images, labels, progress), draw)
+        batch = Batch(images, labels, progress)
+        if propagate is None:
+            result = self.measure(batch, draw)
+        else:
+            result = self.propagated(batch, draw, propagate)
         return {"total": result.total, **{term.name: term.value for term in result.terms}}
 
     def measure(self, batch: Batch, draw: Draw) -> StepResult:
-        """Return the objective of `batch` and its terms."""
-        return self.objective(self.outputs(batch, draw))
+        """Return the objective of `batch` and its terms, all in one graph."""
+        with self._adapted():
+            return self.objective(self.outputs(batch, draw))
+
+    def propagated(self, batch: Batch, draw: Draw, propagate: Propagate) -> StepResult:
+        """Measure as `measure` does, and free graphs early: one group of terms after another.
+
+        Terms that share a pass of the student, by their `needs`, are a group. `propagate` gets the
+        weighted sum of each group but the last, in the graph, and has to run its backward pass:
+        then the next group's passes are made. `total` has the value of the whole objective, and
+        the gradient of the last group alone, for the caller to propagate in the same way; terms
+        are detached. So gradients agree with those of `measure` but for the order of sums, and
+        activations of one group are held at a time. Several processes synchronise once: in the
+        caller's backward pass every trained parameter takes part. Raises PluginError where a
+        gradient flows into a pass that a term has not named.
+        """
+        with self._adapted():
+            clean, views = self._views(batch, draw)
+            first, *others = self._groups(batch, views)
+            seen = self._seen(first, StepOutputs(batch, clean, views, text=self._text(draw)))
+            values = self._measured(first, seen)
+        del clean
+        found = {label: value.detach() for label, value in values.items()}
+        for group in others:
+            _propagate(self._weighted(values), propagate)
+            values = {}
+            seen = attrs.evolve(seen, views=views, student_original=_closed(seen, group))
+            with self._adapted():
+                seen = self._seen(group, seen)
+                values = self._measured(group, seen)
+            found |= {label: value.detach() for label, value in values.items()}
+        terms = tuple(LossTerm(name, found[name], w) for name, w in self.weights.items())
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        total: Tensor = _Remaining.apply(self._weighted(found), self._weighted(values), *trained)
+        return StepResult(total, terms)
 
     def rehearse(self, batch: Batch, draw: Draw) -> StepResult:
         """Measure before training, and check the values that strategies return too.
 
         That waits for the device. Raises StrategyResultError for maps that are not finite and for
-        strategies that write into the batch, however they do it.
+        strategies that write into the batch, however they do it; PluginError for terms that send
+        gradients into a pass that they have not named.
         """
-        return self.objective(self.outputs(batch, draw, values=True), values=True)
+        outputs = self.outputs(batch, draw, values=True)
+        result = self.objective(outputs, values=True)
+        passes = self._passes(batch, outputs.views)
+        for term in result.terms:
+            _check_passes(term, passes[term.name], outputs)
+        return result
 
     def objective(self, outputs: StepOutputs, *, values: bool = False) -> StepResult:
         """Weight and sum the terms: the task, then every loss; `values` as in `outputs`."""
-        found = {k: measured(term, outputs, values=values) for k, term in self.terms.items()}
+        found = self._measured(self.terms, outputs, values=values)
         terms = tuple(LossTerm(name, found[name], w) for name, w in self.weights.items())
-        return StepResult(torch.stack([t.weight * t.value for t in terms]).sum(), terms)
+        return StepResult(self._weighted(found), terms)
 
     def outputs(self, batch: Batch, draw: Draw, *, values: bool = False) -> StepOutputs:
         """Return everything that the terms look at; one clean pass serves head and maps.
@@ -140,10 +198,7 @@ class TrainingStep(nn.Module):
         `values`: check those that masks and maps return, which waits for the device.
         """
         clean, views = self._views(batch, draw, values=values)
-        taught = {label: self.teacher(label).outputs(batch, views) for label in self.labels}
-        weights = self.student.named_weights() if "student.weights" in self.needs else None
-        text = None if self.text is None else self.text.at(draw("text"))
-        return StepOutputs(batch, clean.clean, views, taught, weights, text)
+        return self._seen(self.terms, StepOutputs(batch, clean, views, text=self._text(draw)))
 
     def selections(self, batch: Batch, draw: Draw) -> dict[str, MaskSelection]:
         """Return what each view hides, by label; no fill runs and no second pass is made."""
@@ -162,24 +217,155 @@ class TrainingStep(nn.Module):
         return selected(view.mask, clean.batch, seen, values=clean.values)
 
     def _views(
-        self, batch: Batch, draw: Draw, *, values: bool
-    ) -> tuple[CleanPass, dict[str, ViewOutputs]]:
-        if not self.views:
-            return CleanPass.without_maps(self.student, batch), {}
+        self, batch: Batch, draw: Draw, *, values: bool = False
+    ) -> tuple[Encoded, dict[str, ViewOutputs]]:
+        """Make the clean pass and every view's images; no model has seen those yet.
+
+        A pass that maps have asked for serves the terms as well, unless blocks are checkpointed:
+        then maps have a pass of their own, which keeps nothing for gradients of parameters.
+        """
         clean = self._clean(batch, values=values)
         made: dict[str, ViewOutputs] = {}
-        for label, view in self.views.items():
-            selection = self._selection(clean, label, draw)
-            rng = draw(_purpose("fill", label))
-            counterfactual = refilled(view.fill, batch, selection, rng, values=values)
-            made[label] = ViewOutputs(selection, counterfactual)
-        outputs = clean.clean
-        return clean.released(), {
-            label: attrs.evolve(view, student=second_pass(self.student, batch, view, outputs))
-            if label in self._second
-            else view
-            for label, view in made.items()
+        checkpointed = self.student.encoder.checkpointed
+        with without_gradients(self.student) if checkpointed else nullcontext():
+            for label, view in self.views.items():
+                selection = self._selection(clean, label, draw)
+                rng = draw(_purpose("fill", label))
+                counterfactual = refilled(view.fill, batch, selection, rng, values=values)
+                made[label] = ViewOutputs(selection, counterfactual)
+        serves = clean.is_made and not checkpointed
+        first = clean.clean if serves else None
+        del clean  # and with it what maps kept, a teacher's pass too
+        return self.student(batch.images) if first is None else first, made
+
+    def _text(self, draw: Draw) -> PromptFeatures | None:
+        return None if self.text is None else self.text.at(draw("text"))
+
+    def _passes(self, batch: Batch, views: Mapping[str, ViewOutputs]) -> dict[str, frozenset[str]]:
+        """Return the passes of each term; a view of unchanged images is that of the originals."""
+        same = {label for label, view in views.items() if is_unchanged(batch, view)}
+        return {
+            label: frozenset(ORIGINAL if each in same else each for each in passes)
+            for label, passes in student_passes(self.terms, self.task.term).items()
         }
+
+    def _groups(self, batch: Batch, views: Mapping[str, ViewOutputs]) -> list[tuple[str, ...]]:
+        return connected(self._passes(batch, views))
+
+    def _seen(self, labels: Iterable[str], before: StepOutputs) -> StepOutputs:
+        """Add to `before`, which has the clean pass and the views' images, what terms look at."""
+        terms = {label: self.terms[label] for label in labels}
+        batch, views, first = before.batch, before.views, before.student_original
+        second, needs = student_views(terms), all_needs(terms)
+        seen = {
+            label: attrs.evolve(view, student=second_pass(self.student, batch, view, first))
+            if label in second
+            else view
+            for label, view in views.items()
+        }
+        taught = {
+            label: self._taught(label, terms, batch, views, before.teachers.get(label))
+            for label in self.labels
+        }
+        weights = self.student.named_weights() if "student.weights" in needs else None
+        return attrs.evolve(before, views=seen, teachers=taught, weights=weights)
+
+    def _taught(
+        self,
+        label: str,
+        terms: Mapping[str, Term],
+        batch: Batch,
+        views: Mapping[str, ViewOutputs],
+        before: TeacherOutputs | None,
+    ) -> TeacherOutputs:
+        looked_at = teacher_views(label, terms)
+        seen = {view: each for view, each in views.items() if view in looked_at}
+        original = None if before is None else before.original
+        return self.teacher(label).outputs(batch, seen, original)
+
+    def _measured(
+        self, labels: Iterable[str], outputs: StepOutputs, *, values: bool = False
+    ) -> dict[str, Tensor]:
+        return {k: measured(self.terms[k], outputs, values=values) for k in labels}
+
+    def _weighted(self, values: Mapping[str, Tensor]) -> Tensor:
+        """Return the weighted sum of those terms that `values` has: []."""
+        weighted = [w * values[name] for name, w in self.weights.items() if name in values]
+        return torch.stack(weighted).sum()
+
+    def _adapted(self) -> AbstractContextManager[None]:
+        """Let adapters compute their weights once for all passes of one backward pass.
+
+        Checkpointed blocks compute them again with the rest.
+        """
+        return nullcontext() if self.student.encoder.checkpointed else parametrize.cached()
+
+
+class _Remaining(torch.autograd.Function):
+    """Give the objective's value and the gradient of what is left of it to propagate.
+
+    Every parameter is an input without a gradient, so that processes that wait for each one's turn
+    find it in the last backward pass, whatever passes it took part in.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, total: Tensor, remaining: Tensor, *parameters: Tensor) -> Tensor:
+        ctx.parameters = len(parameters)
+        return total.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        return (None, gradients[0], *(None,) * ctx.parameters)
+
+
+def _propagate(value: Tensor, propagate: Propagate) -> None:
+    if value.requires_grad:
+        with torch.autocast(value.device.type, enabled=False):  # as after a step
+            propagate(value)
+
+
+def _closed(outputs: StepOutputs, labels: Iterable[str]) -> Encoded:
+    """Return the outputs of a clean pass whose graph is gone; they let no gradient through."""
+    term = ", ".join(labels)
+
+    def refuse(_: Tensor) -> None:
+        raise PluginError(_undeclared(term, ORIGINAL))
+
+    def closed(tensor: Tensor) -> Tensor:
+        values = tensor.detach()
+        if tensor.requires_grad:
+            values.requires_grad_().register_hook(refuse)
+        return values
+
+    first = outputs.student_original
+    return Encoded(closed(first.features), closed(first.logits))
+
+
+def _check_passes(term: LossTerm, own: frozenset[str], outputs: StepOutputs) -> None:
+    """Raise PluginError where a gradient flows into a pass that a term has not named."""
+    others = {ORIGINAL: outputs.student_original}
+    others |= {label: each.student for label, each in outputs.views.items() if each.student}
+    for label, encoded in others.items():
+        if label in own or (label != ORIGINAL and encoded is outputs.student_original):
+            continue
+        inputs = [each for each in (encoded.features, encoded.logits) if each.requires_grad]
+        if not inputs or not term.value.requires_grad:
+            continue
+        flows = torch.autograd.grad(term.value, inputs, retain_graph=True, allow_unused=True)
+        if any(each is not None for each in flows):
+            raise PluginError(_undeclared(term.name, label))
+
+
+def _undeclared(term: str, view: str) -> str:
+    if view == ORIGINAL:
+        return (
+            f"term '{term}' sends a gradient into the student's outputs on the original images: "
+            "it has to name student.original in needs"
+        )
+    return (
+        f"term '{term}' sends a gradient into the student's outputs on the view '{view}': it has "
+        "to name the view in further_views"
+    )
 
 
 def _purpose(kind: str, view: str) -> str:

@@ -142,7 +142,13 @@ RESERVED_LABELS = frozenset(("ce", "total", *_METRICS))
 """Names that metrics have already, so that no auxiliary loss can have them."""
 
 USUAL_NEEDS = frozenset(
-    {"student.view", "teacher.view", "teacher.original", "teacher.feature_variance"}
+    {
+        "student.view",
+        "student.original",
+        "teacher.view",
+        "teacher.original",
+        "teacher.feature_variance",
+    }
 )
 """Outputs that a loss looks at unless it says otherwise."""
 
@@ -176,6 +182,14 @@ class Term(Interface):
         are; a configuration file may have further ones. Default: counterfactual.
         """
         return COUNTERFACTUAL
+
+    @attribute
+    def further_views(self) -> frozenset[str]:
+        """The labels of views that the term looks at besides `view`, in the same way.
+
+        Default: none.
+        """
+        return frozenset()
 
 
 class Task(Term):
@@ -221,10 +235,11 @@ class AuxLoss(Term):
         """The outputs that the loss looks at; nothing else is computed for it.
 
         Out of `student.view` and `teacher.view`, on the view that the loss follows;
-        `teacher.original`, `teacher.feature_variance`; `student.weights` and `teacher.weights`,
-        the parameters; `student.text`, features of prompts by a text tower that is trained,
-        `teacher.text`, by the pre-trained one, and `average.text`, by the average of the trained
-        one. The student's outputs on the original images are always available. Default: the first
-        four.
+        `student.original` and `teacher.original`; `teacher.feature_variance`; `student.weights` and
+        `teacher.weights`, the parameters; `student.text`, features of prompts by a text tower that
+        is trained, `teacher.text`, by the pre-trained one, and `average.text`, by the average of
+        the trained one. A loss that looks at the student on another view alone need not name
+        `student.original` to read its values; without it no gradient flows there, and the clean
+        pass is freed before the other one is made. Default: the first five.
         """
         return USUAL_NEEDS

@@ -9,6 +9,7 @@ from cfft.step.interfaces import (
     NEEDS,
     ORIGINAL,
     RESERVED_LABELS,
+    TEXT_NEEDS,
     AuxLoss,
     Cam,
     MaskSelector,
@@ -17,6 +18,8 @@ from cfft.step.interfaces import (
 )
 
 _VIEWS = frozenset({"student.view", "teacher.view"})
+TEXT = "text"
+"""The passes of text towers, among those that terms share."""
 
 
 def task_and_losses(task: Task, losses: Mapping[str, AuxLoss]) -> dict[str, Term]:
@@ -39,9 +42,15 @@ def all_needs(terms: Mapping[str, Term]) -> frozenset[str]:
 
 def followed_views(terms: Mapping[str, Term]) -> frozenset[str]:
     """Return the labels of the views that terms look at, the original images among them."""
-    return frozenset(
-        Term.of(term).view for label, term in terms.items() if needs_of(label, term) & _VIEWS
+    return frozenset[str]().union(
+        *(views_of(term) for label, term in terms.items() if needs_of(label, term) & _VIEWS)
     )
+
+
+def views_of(term: Term) -> frozenset[str]:
+    """Return the labels of the views that one term looks at."""
+    completed = Term.of(term)
+    return frozenset({completed.view, *completed.further_views})
 
 
 def followed_by_map(strategy: MaskSelector | Cam) -> str | None:
@@ -51,11 +60,46 @@ def followed_by_map(strategy: MaskSelector | Cam) -> str | None:
 
 def student_views(terms: Mapping[str, Term]) -> frozenset[str]:
     """Return the labels of the views that the student has to see."""
-    return frozenset(
-        Term.of(term).view
-        for label, term in terms.items()
-        if "student.view" in needs_of(label, term)
+    return frozenset[str]().union(
+        *(views_of(term) for k, term in terms.items() if "student.view" in needs_of(k, term))
     )
+
+
+def student_passes(terms: Mapping[str, Term], task: str) -> dict[str, frozenset[str]]:
+    """Return the student's passes that each term sends gradients into, by the label of the view.
+
+    `task`: the name of the task among the terms. The passes of text towers count as one, TEXT:
+    terms share their features and their draws.
+    """
+    return {label: _passes(label, term, is_task=label == task) for label, term in terms.items()}
+
+
+def _passes(label: str, term: Term, *, is_task: bool) -> frozenset[str]:
+    needs = needs_of(label, term)
+    seen = views_of(term) if "student.view" in needs else frozenset[str]()
+    original = {ORIGINAL} if is_task or "student.original" in needs or not seen else set[str]()
+    text = {TEXT} if needs & TEXT_NEEDS else set[str]()
+    return seen | original | text
+
+
+def connected(passes: Mapping[str, frozenset[str]]) -> list[tuple[str, ...]]:
+    """Group labels that share a pass, directly or through others; the original images come first.
+
+    Within a group labels keep their order, and so do groups, by their first labels.
+    """
+    groups: list[tuple[frozenset[str], tuple[str, ...]]] = []
+    for label, own in passes.items():
+        touched = [group for group in groups if group[0] & own]
+        joined = (own.union(*(each for each, _ in touched)), _labels(touched, label))
+        groups = [group for group in groups if group not in touched] + [joined]
+    order = {label: place for place, label in enumerate(passes)}
+    by_order = [(each, tuple(sorted(labels, key=order.__getitem__))) for each, labels in groups]
+    by_order.sort(key=lambda group: (ORIGINAL not in group[0], order[group[1][0]]))
+    return [labels for _, labels in by_order]
+
+
+def _labels(groups: Iterable[tuple[frozenset[str], tuple[str, ...]]], own: str) -> tuple[str, ...]:
+    return (*(label for _, labels in groups for label in labels), own)
 
 
 def teacher_needs(teacher: str, terms: Mapping[str, Term]) -> frozenset[str]:
@@ -66,9 +110,9 @@ def teacher_needs(teacher: str, terms: Mapping[str, Term]) -> frozenset[str]:
 def teacher_views(teacher: str, terms: Mapping[str, Term]) -> frozenset[str]:
     """Return the labels of the views that one teacher has to see."""
     own = _followers(teacher, terms)
-    views = {Term.of(t).view for label, t in own.items() if "teacher.view" in needs_of(label, t)}
+    views = (views_of(t) for label, t in own.items() if "teacher.view" in needs_of(label, t))
     original = {ORIGINAL} if "teacher.original" in all_needs(own) else set[str]()
-    return frozenset(views | original)
+    return frozenset(original).union(*views)
 
 
 def _followers(teacher: str, terms: Mapping[str, Term]) -> dict[str, Term]:

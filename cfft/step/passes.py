@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 
 import attrs
@@ -17,42 +18,46 @@ from cfft.step.results import explained
 
 @attrs.frozen(eq=False)
 class CleanPass:
-    """Hold a model's pass on the original images, from which views of the batch are made.
+    """Make a model's pass on the original images, from which views of the batch are made.
 
-    `clean`: its outputs, in the graph. `capture`: what that pass kept for maps; it holds on to the
-    graph, so let go of it once the masks are chosen. `teachers`: by label. `values`: whether maps
-    are checked for their values, which waits for the device.
+    It is made when something first asks for it, once. `clean`: its outputs, in the graph.
+    `capture`: what it keeps for maps; it holds on to the graph, so let go of all of this once the
+    masks are chosen. `teachers`: by label. `values`: whether maps are checked for their values,
+    which waits for the device.
     """
 
     batch: Batch
-    clean: Encoded
-    capture: Capture
+    model: Classifier
     teachers: Mapping[str, FrozenTeacher] = attrs.field(factory=dict)
     values: bool = False
+    capture: Capture = attrs.field(factory=Capture, init=False)
+    _made: list[Encoded] = attrs.field(factory=list, init=False)
     _maps: dict[Cam, Tensor] = attrs.field(factory=dict, init=False)
     _taught: dict[str, CleanPass] = attrs.field(factory=dict, init=False)
 
     @classmethod
     def of(
         cls,
-        model: nn.Module,
+        model: Classifier,
         batch: Batch,
         teachers: Mapping[str, FrozenTeacher] = MappingProxyType({}),
         *,
         values: bool = False,
     ) -> CleanPass:
-        """Run `model` on the images of `batch`; maps need gradients to be enabled."""
-        capture = Capture()
-        return cls(batch, model(batch.images, capture=capture), capture, teachers, values)
+        """Take `model` to the images of `batch`; maps need gradients to be enabled."""
+        return cls(batch, model, teachers, values)
 
-    @classmethod
-    def without_maps(cls, model: nn.Module, batch: Batch) -> CleanPass:
-        """Run `model` where nothing is masked."""
-        return cls(batch, model(batch.images), Capture())
+    @property
+    def clean(self) -> Encoded:
+        """The model's outputs on the original images, in the graph."""
+        if not self._made:
+            self._made.append(self.model(self.batch.images, capture=self.capture))
+        return self._made[0]
 
-    def released(self) -> CleanPass:
-        """Return the pass without what holds on to graphs for maps."""
-        return CleanPass(self.batch, self.clean, Capture())
+    @property
+    def is_made(self) -> bool:
+        """Tell whether anything has asked for the pass."""
+        return bool(self._made)
 
     def seen_by(self, cam: Cam | None, rng: torch.Generator) -> CleanView:
         """Return the StudentView of masks and maps: `cam` is the view's map, `rng` the mask's."""
@@ -88,11 +93,12 @@ class CleanView:
     @property
     def grid(self) -> tuple[int, int]:
         """Patches per column and per row: (gh, gw)."""
-        return self.capture.grid
+        return self._of.model.encoder.grid
 
     @property
     def capture(self) -> Capture:
         """Tensors that the pass kept for maps."""
+        _ = self._of.clean  # the pass fills it
         return self._of.capture
 
     @property
@@ -115,6 +121,19 @@ class CleanView:
         return self._of.teacher(label).seen_by(self.cam, self.rng)
 
 
+@contextmanager
+def without_gradients(model: nn.Module) -> Iterator[None]:
+    """Let a block make passes of which no parameter gets a gradient; maps still do."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
+
+
 def divided_by_maximum(scores: Tensor) -> Tensor:
     """Divide raw scores [B, gh, gw] by each image's maximum + 1e-8, in float32 or better.
 
@@ -129,11 +148,16 @@ def second_pass(
 ) -> Encoded:
     """Run `model` on the images of a view, or reuse `first` where they are the originals."""
     made = view.counterfactual
-    unchanged = made.images is batch.images and made.dropped is None
-    if first is not None and unchanged:
+    if first is not None and is_unchanged(batch, view):
         return first
     encoded: Encoded = model(made.images, made.dropped, made.dropped_per_image)
     return encoded
+
+
+def is_unchanged(batch: Batch, view: ViewOutputs) -> bool:
+    """Tell whether a view shows the original images, as where nothing was hidden."""
+    made = view.counterfactual
+    return made.images is batch.images and made.dropped is None
 
 
 class FrozenTeacher(nn.Module):
@@ -168,9 +192,15 @@ class FrozenTeacher(nn.Module):
             encoded = self.classifier(images, dropped, dropped_per_image)
         return Encoded(encoded.features.clone(), encoded.logits.clone())
 
-    def outputs(self, batch: Batch, views: Mapping[str, ViewOutputs]) -> TeacherOutputs:
-        """Return the outputs on the views that are needed; the others are missing."""
-        original = self(batch.images) if ORIGINAL in self.views else None
+    def outputs(
+        self, batch: Batch, views: Mapping[str, ViewOutputs], original: Encoded | None = None
+    ) -> TeacherOutputs:
+        """Return the outputs on those of `views` that are needed; the others are missing.
+
+        `original`: the outputs on the original images, where they were computed before.
+        """
+        if original is None and ORIGINAL in self.views:
+            original = self(batch.images)
         seen = {
             label: second_pass(self, batch, view, original)
             for label, view in views.items()

@@ -8,6 +8,7 @@ import attrs
 import torch
 from torch import Tensor
 
+from cfft.encoder.encoder import Classifier
 from cfft.encoder.relevance import relevance_scores
 from cfft.errors import CfftError
 from cfft.plugin.params import NAME
@@ -31,7 +32,7 @@ from cfft.step.interfaces import (
     Task,
     Term,
 )
-from cfft.step.needs import needs_of
+from cfft.step.needs import needs_of, student_passes, views_of
 from cfft.step.passes import CleanPass, CleanView, FrozenTeacher
 from cfft.step.text import PromptFeatures
 from cfft.testing.guard import leaves_alone, must
@@ -135,10 +136,16 @@ def check_task(who: str, task: Task) -> None:
 def check_loss(who: str, loss: AuxLoss) -> None:
     """Measure outputs that hold only what the loss says it needs."""
     must(loss.weight >= 0, f"{who}: weight must not be negative, got {loss.weight}")
-    _check_term(who, AuxLoss.of(loss), learns=True)
+    reached = _check_term(who, AuxLoss.of(loss), learns=True)
+    named = ORIGINAL in student_passes({who: loss}, task="")[who]
+    must(
+        named or reached.isdisjoint({"original features", "original logits"}),
+        f"{who} must name student.original in needs: a gradient flows into the original images",
+    )
 
 
-def _check_term(who: str, term: Term, *, learns: bool) -> None:
+def _check_term(who: str, term: Term, *, learns: bool) -> set[str]:
+    """Return the names of the leaves that gradients reach."""
     outputs, leaves = _outputs(term, needs_of(who.split(" ", 1)[1].strip("'"), term))
     with leaves_alone(who, {f"outputs ({name})": tensor for name, tensor in leaves.items()}):
         value = term.measure(_drawing_again(outputs))
@@ -146,19 +153,20 @@ def _check_term(who: str, term: Term, *, learns: bool) -> None:
     again = term.measure(_drawing_again(outputs))
     must(torch.equal(value, again), f"{who} must give the same value again")
     if not learns:
-        return
+        return set()
     must(value.requires_grad, f"{who}: no gradient flows into the student")
     found = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
     finite = all(bool(g.isfinite().all()) for g in found if g is not None)
     must(finite, f"{who}: gradients must be finite")
+    return {name for name, g in zip(leaves, found, strict=True) if g is not None}
 
 
 def _outputs(term: Term, needs: frozenset[str]) -> tuple[StepOutputs, dict[str, Tensor]]:
     batch = tiny_batch()
     original, second = _encoded(0, trained=True), _encoded(1, trained=True)
     model = tiny_classifier()
-    view = term.view
-    seen = not needs.isdisjoint({"student.view", "teacher.view"}) and view != ORIGINAL
+    view, labels = term.view, views_of(term) - {ORIGINAL}
+    seen = not needs.isdisjoint({"student.view", "teacher.view"})
     made = ViewOutputs(
         _even(len(batch.images), (2, 3)),
         Counterfactual(batch.images),
@@ -167,7 +175,7 @@ def _outputs(term: Term, needs: frozenset[str]) -> tuple[StepOutputs, dict[str, 
     sees_original = "teacher.original" in needs or ("teacher.view" in needs and view == ORIGINAL)
     teacher = TeacherOutputs(
         _encoded(2) if sees_original else None,
-        {view: _encoded(3)} if seen and "teacher.view" in needs else {},
+        {label: _encoded(3) for label in labels} if "teacher.view" in needs else {},
         torch.tensor(2.0) if "teacher.feature_variance" in needs else None,
         dict(tiny_classifier(seed=1).named_parameters()) if "teacher.weights" in needs else None,
     )
@@ -175,7 +183,7 @@ def _outputs(term: Term, needs: frozenset[str]) -> tuple[StepOutputs, dict[str, 
     outputs = StepOutputs(
         batch,
         original,
-        {view: made} if seen else {},
+        dict.fromkeys(labels, made) if seen else {},
         {term.teacher or "teacher": teacher},
         dict(model.named_parameters()) if "student.weights" in needs else None,
         None if needs.isdisjoint(TEXT_NEEDS) else text.at(_rng()),
@@ -205,7 +213,7 @@ def _encoded(seed: int, trained: bool = False) -> Encoded:
 
 
 def _view(
-    student: torch.nn.Module, batch: Batch, grid: tuple[int, int], strategy: MaskSelector | Cam
+    student: Classifier, batch: Batch, grid: tuple[int, int], strategy: MaskSelector | Cam
 ) -> CleanView:
     followed = Cam.of(strategy).follows  # a mask has the same default
     none: frozenset[str] = frozenset()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
 
@@ -19,7 +18,7 @@ from cfft.model.interfaces import Adaptation
 from cfft.plugin.params import declaration
 from cfft.runtime.devices import allow_unused_parameters
 from cfft.runtime.randomness import generator
-from cfft.step.engine import TrainingStep
+from cfft.step.engine import Propagate, TrainingStep
 from cfft.training.batches import BatchPlan
 from cfft.training.schedule import Steps, make_scheduler
 
@@ -76,8 +75,9 @@ class Optimisation:
             share = len(images) / self.batches.share
             is_last = place == self.batches.accumulation - 1
             with nullcontext() if is_last else self.accelerator.no_sync(self._step):
-                values = self._measure(images, labels, number, place)
-                self.accelerator.backward(values["total"] * share)
+                propagate = self._propagation(share)
+                values = self._measure(images, labels, number, place, propagate)
+                propagate(values["total"])
             for name, value in values.items():
                 sums[name] = sums.get(name, 0.0) + value.detach() * share
             if self.training.clip_at == "micro-batch" or is_last:
@@ -148,7 +148,14 @@ class Optimisation:
                 group["initial_lr"] = training.lr
                 group["lr"] = training.lr * factor(scheduler.last_epoch)
 
-    def _measure(self, images: Tensor, labels: Tensor, step: int, place: int) -> dict[str, Tensor]:
+    def _propagation(self, share: float) -> Propagate:
+        """Return the backward pass of what a micro-batch adds to the step: a share of its mean."""
+        return lambda value: self.accelerator.backward(value * share)
+
+    def _measure(
+        self, images: Tensor, labels: Tensor, step: int, place: int, propagate: Propagate
+    ) -> dict[str, Tensor]:
+        """Return the terms of a micro-batch; all of its gradient but that of "total" is there."""
         batch = on_device(images, labels, self.accelerator)
         number = step * self.batches.accumulation + place
 
@@ -157,8 +164,9 @@ class Optimisation:
 
         self.adaptation.begin_step(self.student, draw("adaptation"))
         progress = step / self.total_steps
-        with parametrize.cached():  # adapters compute their weights once for all passes of the step
-            values: dict[str, Tensor] = self._step(batch.images, batch.labels, draw, progress)
+        values: dict[str, Tensor] = self._step(
+            batch.images, batch.labels, draw, progress, propagate
+        )
         return values
 
     def _clip(self) -> Tensor:

@@ -262,6 +262,7 @@ class Session:
         averaged = None if self.average is None else self.average.model
         step = training_step(self.config, source, text=text, average=averaged)
         step.to(self.accelerator.device)
+        step.student.encoder.checkpointed = self.config.training.checkpoint_activations
         for label in step.labels:
             self._set_variance(step, label, state.feature_variances)
         return step

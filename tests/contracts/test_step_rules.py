@@ -150,6 +150,18 @@ class ForgetfulLoss:
         return outputs.teacher("teacher", "original").logits.mean()
 
 
+@cfft.loss("double")
+class DoubleLoss:
+    """Send a gradient into a pass that it does not name."""
+
+    needs = frozenset({"student.view"})
+    weight: float = cfft.param(1.0, help="factor")
+
+    def measure(self, outputs):
+        gap = outputs.student("counterfactual").features - outputs.student_original.features
+        return gap.square().mean()
+
+
 @cfft.loss("wordy")
 class WordyLoss:
     """Train a text tower that it does not ask for."""
@@ -192,6 +204,7 @@ class SharedTeacher:
         (DetachedLoss, AssertionError, "no gradient flows into the student"),
         (VectorLoss, AssertionError, r"the term must have the shape \[\], got \[3\]"),
         (ForgetfulLoss, ValueError, r"teacher\.original was not computed.*`needs`"),
+        (DoubleLoss, AssertionError, r"loss 'double' must name student\.original in needs"),
         (SharedTeacher, AssertionError, "teacher 'shared' must return a Classifier"),
     ],
 )

@@ -106,3 +106,27 @@ def test_every_combination_works_in_bfloat16(registry, mask, fill):
 
     assert all(value.isfinite() for value in values.values())
     assert all(p.grad.isfinite().all() for p in step.student.parameters())
+
+
+@pytest.mark.parametrize(("mask", "fill"), COMBINATIONS)
+def test_freeing_graphs_early_changes_neither_losses_nor_gradients(registry, mask, fill):
+    joint, early = paper_step(registry, mask, fill), paper_step(registry, mask, fill)
+    batch = tiny_batch(4)
+
+    expected = run(joint)
+    expected["total"].backward()
+    values = early(
+        batch.images,
+        batch.labels,
+        lambda purpose: generator(0, purpose),
+        propagate=Tensor.backward,
+    )
+    values["total"].backward()
+
+    torch.testing.assert_close(values, expected, rtol=0, atol=0)
+    torch.testing.assert_close(
+        [p.grad for p in early.student.parameters()],
+        [p.grad for p in joint.student.parameters()],
+        rtol=1e-4,
+        atol=1e-5,
+    )
