@@ -8,16 +8,19 @@ from typing import Any
 import attrs
 
 from cfft.config.run_config import ChosenView, RunConfig
+from cfft.data.augmentation import Augmentation, make_augmentation, parse_augmentation
 from cfft.data.check import CheckedSuite, check_suite, stored
 from cfft.data.consistency import every_set
 from cfft.data.fingerprint import sets_fingerprint
+from cfft.data.loading import fitting
 from cfft.data.sets import limited, training_sets
-from cfft.data.suite import SuiteSets
+from cfft.data.suite import ImageSet, SuiteSets
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError, returned
 from cfft.model.description import ModelDescription
 from cfft.model.pretrained import Pretrained
 from cfft.model.rebuild import TeacherSource, empty_classifier
+from cfft.records import Preprocessing
 from cfft.runtime.processes import Processes
 from cfft.runtime.progress import Reporter
 from cfft.step.engine import TrainingStep, View
@@ -40,6 +43,7 @@ class Prepared:
     `skipped`: unreadable images that were left out. `description`: of the model that the run
     starts from and makes, with its kind of head and its prompts. `contents`: digests of the images
     by set, as in CheckedSuite. `warnings`: lines for the user about the weight files of teachers.
+    `augmentation`: changes training images, None where nothing does.
     """
 
     sets: SuiteSets
@@ -50,6 +54,7 @@ class Prepared:
     pretrained: Pretrained
     description: ModelDescription
     warnings: tuple[str, ...] = ()
+    augmentation: Augmentation | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -87,6 +92,7 @@ def prepare(
     Raises ConfigError, DataError or WeightsError.
     """
     parse_interval(config.training.checkpoint_every)
+    parse_augmentation(config.training.augment)
     seed = config.images_seed
     opened = training_sets(config.suite.strategy, seed)
     limit = config.training.limit_train
@@ -94,6 +100,7 @@ def prepare(
     pretrained = pretrained_model(config)
     description = describe_start(config, pretrained, opened.classes, (seed,))
     check_head(pretrained, description)
+    augmentation = augmentation_of(config, opened.train, pretrained.preprocessing)
     # teachers are loaded once with an empty head: their files may be missing or not fit
     empty = empty_classifier(pretrained, len(description.classes), description.normalised)
     text = text_side(config, pretrained, description.classes)
@@ -108,8 +115,17 @@ def prepare(
     skipped = tuple(image.record() for image in readable.unreadable)
     told = tuple(source.warnings)
     return Prepared(
-        *(sets, skipped, readable.contents, batches, steps, pretrained, description, told)
+        *(sets, skipped, readable.contents, batches, steps, pretrained, description, told),
+        augmentation=augmentation,
     )
+
+
+def augmentation_of(
+    config: RunConfig, images: ImageSet, preprocessing: Preprocessing
+) -> Augmentation | None:
+    """Return what changes these training images; raises ConfigError where it cannot be made."""
+    prepared = fitting(images, preprocessing)
+    return make_augmentation(config.training.augment, prepared, config.seed)
 
 
 def model_source(
@@ -166,7 +182,7 @@ def _readable_sets(
 
 
 def _batches(config: RunConfig, sets: SuiteSets, processes: int) -> BatchPlan:
-    batches = plan_batches(config.training, len(sets.train), processes)
+    batches = plan_batches(config.training, len(sets.train), processes, sets.train.labels)
     for fill in (view.fill for view in config.all_views()):
         wanted = Refiller.of(fill.strategy).smallest_batch
         if batches.smallest_micro >= wanted:

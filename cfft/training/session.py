@@ -263,7 +263,8 @@ class Session:
         from cfft.training.sheet import sample_sheet  # matplotlib: a plan does without
 
         sets, preprocessing = self.prepared.sets, self.prepared.pretrained.preprocessing
-        return sample_sheet(step, sets.train, sets.classes, preprocessing, self.config.seed)
+        drawn = (step, sets.train, sets.classes, preprocessing, self.config.seed)
+        return sample_sheet(*drawn, self.prepared.augmentation)
 
     def _hidden(self, step: TrainingStep) -> dict[str, float]:
         """Measure what the views hide; say so, and warn of what is likely to be a mistake."""

@@ -87,7 +87,8 @@ class Trainer:
         """
         preprocessing = self.prepared.pretrained.preprocessing
         pin = self.accelerator.device.type == "cuda"
-        loader = Loader(self.prepared.sets.train, preprocessing, self.training.workers, pin)
+        workers, augmentation = self.training.workers, self.prepared.augmentation
+        loader = Loader(self.prepared.sets.train, preprocessing, workers, pin, augmentation)
         with failures_named(lambda: f" after step {self.state.step}"), listening() as wish:
             while not self.is_finished:
                 began = time.monotonic()
@@ -188,10 +189,10 @@ class Trainer:
     def _train_epoch(self, loader: Loader, wish: StopWish) -> None:
         state, per_epoch = self.state, self.prepared.steps.per_epoch
         first = state.step - state.epoch * per_epoch
+        place = state.epoch, self.accelerator.process_index, first
+        batches = self.prepared.batches
         loaded = loader.load(
-            self.prepared.batches.micro_batches(
-                self.optimisation.seed, state.epoch, self.accelerator.process_index, first
-            )
+            batches.micro_batches(self.optimisation.seed, *place), batches.numbers(*place)
         )
         task = f"epoch {state.epoch + 1}/{self.training.epochs}"
         began = time.monotonic()
