@@ -12,9 +12,7 @@ from cfft.plugin.params import param
 class Model:
     """Choose the model to fine-tune."""
 
-    name: str = param(
-        help="architecture, such as ViT-B-32, a local config FILE.json, or BACKBONE:NAME"
-    )
+    name: str = param(help="architecture, such as ViT-B-32, a config FILE.json, or BACKBONE:NAME")
     pretrained: str | None = param(
         None,
         help="tag of published weights, a weight file (FILE:NEST for one set of it), or random",
@@ -34,12 +32,8 @@ class Model:
 class Training:
     """Set the training routine."""
 
-    epochs: int = param(
-        10, help="passes over the training images; 0 only evaluates", ge=0, le=100_000
-    )
-    batch_size: int = param(
-        64, help="images per optimiser step, over all processes and accumulation", ge=1
-    )
+    epochs: int = param(10, help="passes over the images; 0 only evaluates", ge=0, le=100_000)
+    batch_size: int = param(64, help="images per optimiser step, of all processes", ge=1)
     micro_batch: int | None = param(
         None,
         help="images per process and forward pass; none: no gradient accumulation",
@@ -48,7 +42,7 @@ class Training:
     lr: float = param(3e-5, help="peak learning rate", gt=0)
     layer_decay: float = param(
         1.0,
-        help="factor of the learning rate per layer below the head, as in BEiT; 1: one rate for all",
+        help="factor of the learning rate per layer below the head (BEiT); 1: one rate for all",
         gt=0,
         le=1,
     )
@@ -84,8 +78,7 @@ class Training:
     )
     augment: str = param(
         "none",
-        help="random changes of training images: none, flip, crop, randaugment, or transforms of "
-        "torchvision.transforms.v2; several with commas between",
+        help="random changes of images: crop, flip, randaugment ...",
     )
     sampling: Literal["shuffled", "balanced"] = param(
         "shuffled",
@@ -107,8 +100,7 @@ class Training:
     limit_train: int | None = param(None, help="train on at most N images, sampled per class", ge=1)
     limit_eval: int | None = param(
         None,
-        help="validate and evaluate on at most N images of each set, sampled per class, always the "
-        "same ones",
+        help="measure on at most N images per set",
         ge=1,
     )
     no_before: bool = param(False, help="do not measure the model before fine-tuning")

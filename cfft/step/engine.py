@@ -63,8 +63,8 @@ class TrainingStep(nn.Module):
     `losses`, `teachers` and `views` are keyed by label; a term follows the teacher and the view
     that its parameters name. Only passes that some term needs are made: neither mask nor fill of a
     view runs that no term looks at. `text`: the text towers, where a term needs them. Generators
-    are on the CPU and made again for each step. Raises ConfigError for a term without its teacher,
-    view or text.
+    are on the CPU and made again for each step. `class_weights`: [K], to be set where a term needs
+    them. Raises ConfigError for a term without its teacher, view or text.
     """
 
     def __init__(
@@ -86,6 +86,8 @@ class TrainingStep(nn.Module):
         self.text = _checked_text(text, self.needs)
         _check_head(self.task)
         self._second = student_views(self.terms)
+        self.class_weights: Tensor | None
+        self.register_buffer("class_weights", None, persistent=False)
         self.teachers = nn.ModuleDict(
             {
                 f"teacher {label}": FrozenTeacher(
@@ -143,7 +145,8 @@ class TrainingStep(nn.Module):
         taught = {label: self.teacher(label).outputs(batch, views) for label in self.labels}
         weights = self.student.named_weights() if "student.weights" in self.needs else None
         text = None if self.text is None else self.text.at(draw("text"))
-        return StepOutputs(batch, clean.clean, views, taught, weights, text)
+        balanced = self.class_weights
+        return StepOutputs(batch, clean.clean, views, taught, weights, text, balanced)
 
     def selections(self, batch: Batch, draw: Draw) -> dict[str, MaskSelection]:
         """Return what each view hides, by label; no fill runs and no second pass is made."""

@@ -149,7 +149,7 @@ USUAL_NEEDS = frozenset(
 TEXT_NEEDS = frozenset({"student.text", "teacher.text", "average.text"})
 """Outputs that a model without a text tower cannot give."""
 
-NEEDS = USUAL_NEEDS | TEXT_NEEDS | {"student.weights", "teacher.weights"}
+NEEDS = USUAL_NEEDS | TEXT_NEEDS | {"student.weights", "teacher.weights", "class.weights"}
 """Outputs that a term can ask for besides the student's on the original images."""
 
 
@@ -207,6 +207,15 @@ class Task(Term):
         """
         return False
 
+    @attribute
+    def compares_images(self) -> bool:
+        """Whether the images of a batch are told from one another.
+
+        No batch may then hold an image twice: sampling that repeats images is refused. Default:
+        False.
+        """
+        return False
+
 
 class AuxLoss(Term):
     """Measure one auxiliary term of the objective."""
@@ -222,9 +231,9 @@ class AuxLoss(Term):
 
         Out of `student.view` and `teacher.view`, on the view that the loss follows;
         `teacher.original`, `teacher.feature_variance`; `student.weights` and `teacher.weights`,
-        the parameters; `student.text`, features of prompts by a text tower that is trained,
-        `teacher.text`, by the pre-trained one, and `average.text`, by the average of the trained
-        one. The student's outputs on the original images are always available. Default: the first
-        four.
+        the parameters; `class.weights`, those that make all classes count alike; `student.text`,
+        features of prompts by a text tower that is trained, `teacher.text`, by the pre-trained one,
+        and `average.text`, by the average of the trained one. The student's outputs on the original
+        images are always available. Default: the first four.
         """
         return USUAL_NEEDS

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
+import torch
+from torch import Tensor
 
 from cfft.config.run_config import ChosenView, RunConfig
 from cfft.data.augmentation import Augmentation, make_augmentation, parse_augmentation
@@ -60,6 +62,11 @@ class Prepared:
     def fingerprint(self) -> str:
         """Return a SHA-256 of all sets: their names, and their images' names and labels."""
         return sets_fingerprint(every_set(self.sets))
+
+    @property
+    def class_weights(self) -> Tensor:
+        """Return weights that make all classes count alike: [K], see StepOutputs."""
+        return balanced_weights(self.sets.train.labels, len(self.sets.classes))
 
 
 @attrs.frozen(eq=False)
@@ -118,6 +125,13 @@ def prepare(
         *(sets, skipped, readable.contents, batches, steps, pretrained, description, told),
         augmentation=augmentation,
     )
+
+
+def balanced_weights(labels: Sequence[int], classes: int) -> Tensor:
+    """Return N / (K n) for each class with n of N images, K of them having any: [classes]."""
+    counts = torch.tensor(labels).bincount(minlength=classes)
+    weights = len(labels) / ((counts > 0).sum() * counts.clamp(min=1)).float()
+    return torch.where(counts > 0, weights, 0.0)
 
 
 def augmentation_of(

@@ -252,6 +252,7 @@ class Session:
         self.average = weight_average(self.config, source, text, self.accelerator.device)
         averaged = None if self.average is None else self.average.model
         step = training_step(self.config, source, text=text, average=averaged)
+        step.class_weights = self.prepared.class_weights
         step.to(self.accelerator.device)
         for label in step.labels:
             self._set_variance(step, label, state.feature_variances)
