@@ -23,6 +23,7 @@ from cfft.runtime.progress import Plan
 from cfft.step.interfaces import COUNTERFACTUAL, MaskSelector
 from cfft.training.batches import NEGLIGIBLE, fuller_batch
 from cfft.training.coverage import coverage_warnings, declared_coverage, declared_share
+from cfft.training.parameters import layer_scales
 from cfft.training.prepare import Prepared
 from cfft.training.schedule import Steps
 from cfft.training.text_towers import needs_of_terms, terms_with_text
@@ -186,6 +187,16 @@ def _training_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
     epochs = counted(training.epochs, "epoch")
     yield "training", "steps", f"{epochs} x {steps.per_epoch} = {steps.total}"
     yield "training", "learning rate", f"{training.lr:g}, {_schedule(training.schedule, steps)}"
+    if training.layer_decay < 1:
+        blocks = len(prepared.pretrained.encoder.layers().blocks)
+        least = layer_scales(blocks, training.layer_decay)[0]
+        scales = f"x {training.layer_decay:g} per block below the head"
+        yield "training", "layer decay", f"{scales}, down to x {least:.2g} for the embeddings"
+    if training.decay_on == "weights":
+        beside = "not on norms, biases, class and positional embeddings"
+        yield "training", "weight decay", f"{training.weight_decay:g}, {beside}"
+    for pattern, names in prepared.frozen.items():
+        yield "training", "frozen", f"{pattern}: {counted(len(names), 'parameter')}"
     if training.sampling == "balanced":
         each = batches.images / len(set(prepared.sets.train.labels))
         drawn = f"{each:,.5g} images of each class an epoch on average, small classes repeatedly"

@@ -29,6 +29,7 @@ from cfft.step.engine import TrainingStep, View
 from cfft.step.interfaces import ModelSource, Refiller, Teacher
 from cfft.step.text import TextSide
 from cfft.training.batches import BatchPlan, plan_batches
+from cfft.training.parameters import frozen_names, named_parameters
 from cfft.training.schedule import Steps, count_steps, parse_interval
 from cfft.training.stages import StagedSource, StagePlaces
 from cfft.training.starting_model import check_head, describe_start, pretrained_model
@@ -45,7 +46,8 @@ class Prepared:
     `skipped`: unreadable images that were left out. `description`: of the model that the run
     starts from and makes, with its kind of head and its prompts. `contents`: digests of the images
     by set, as in CheckedSuite. `warnings`: lines for the user about the weight files of teachers.
-    `augmentation`: changes training images, None where nothing does.
+    `augmentation`: changes training images, None where nothing does. `frozen`: the names of
+    parameters that each pattern of --freeze means.
     """
 
     sets: SuiteSets
@@ -57,6 +59,7 @@ class Prepared:
     description: ModelDescription
     warnings: tuple[str, ...] = ()
     augmentation: Augmentation | None = None
+    frozen: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -112,6 +115,7 @@ def prepare(
     empty = empty_classifier(pretrained, len(description.classes), description.normalised)
     text = text_side(config, pretrained, description.classes)
     check_text_head(config, description)
+    frozen = frozen_names(config.training.freeze, named_parameters(empty, text))
     source = TeacherSource(empty, description)
     training_step(config, _with_stages(source, places), text=text)
     checked = images or CheckedImages()
@@ -124,6 +128,7 @@ def prepare(
     return Prepared(
         *(sets, skipped, readable.contents, batches, steps, pretrained, description, told),
         augmentation=augmentation,
+        frozen=frozen,
     )
 
 
