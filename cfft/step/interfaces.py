@@ -137,8 +137,9 @@ class Teacher(Interface):
         return False
 
 
-_METRICS = ("loss", "grad_norm", "lr", "images_per_second", "step", "epoch", "val_top1", "seconds")
-RESERVED_LABELS = frozenset(("ce", "total", *_METRICS))
+_METRICS = ("loss", "grad_norm", "lr", "images_per_second", "step", "epoch", "seconds")
+_VALIDATION = ("val_top1", "val_class_mean", "val_loss")
+RESERVED_LABELS = frozenset(("ce", "total", *_METRICS, *_VALIDATION))
 """Names that metrics have already, so that no auxiliary loss can have them."""
 
 USUAL_NEEDS = frozenset(

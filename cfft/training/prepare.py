@@ -120,7 +120,7 @@ def prepare(
     training_step(config, _with_stages(source, places), text=text)
     checked = images or CheckedImages()
     readable = checked.readable(opened, config, processes, reporter)
-    sets = limited(readable.sets, limit, seed)
+    sets = limited(readable.sets, limit, seed, config.training.limit_eval)
     batches = _batches(config, sets, processes.count)
     steps = count_steps(config.training, batches.steps_per_epoch)
     skipped = tuple(image.record() for image in readable.unreadable)

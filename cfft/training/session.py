@@ -29,6 +29,7 @@ from cfft.runtime.json_files import as_json, structured, write_json
 from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading
 from cfft.scoring.predictions import Predictions
+from cfft.scoring.results import SetResult
 from cfft.step.engine import TrainingStep
 from cfft.training.before import start_digest, taken_before
 from cfft.training.coverage import (
@@ -108,13 +109,15 @@ class Session:
             trainer.restore(stored)
         started = self.hook.cfft_run_started
         self.processes.on_main(lambda: started(config=self.config, out=self.directory.root))
+        if state.before is None and self.config.training.no_before:
+            state.before = ModelResults({})
         if state.before is None:
             final.load_weights(self.start.weights())
             state.start = start_digest(
                 final.weights(), self.config, self.prepared, self.accelerator
             )
             state.before = self._taken(state.start) or self._results(final, before=True)
-        trainer.train(self.measuring.validation_top1, self._epoch_ended)
+        trainer.train(self.measuring.validation, self._epoch_ended)
         if not state.best_epoch:
             trainer.save_best()  # a run of no epochs: the model that it started from
         merged = self._merged(final)
@@ -210,6 +213,8 @@ class Session:
                 "differ from those of a run without interruption"
             )
         state = structured(kept["run"], RunState, str(self.directory.last))
+        if state.best is not None:
+            self.reporter.resumed(state.best)
         self._accept(state, stored, inputs)
         done = f"{state.step} of {self.prepared.steps.total} steps are done"
         self.reporter.noted(f"resuming the run in {self.directory.root}: {done}")
@@ -294,7 +299,10 @@ class Session:
             path = self.directory.predictions(name, before=before)
             self.processes.on_main(lambda: predictions.save(path))
 
-        return self.measuring.results(classifier, keep)
+        return self.measuring.results(classifier, keep, self._told if before else None)
+
+    def _told(self, name: str, measured: SetResult) -> None:
+        self.reporter.measured(name, measured.role, measured.top1, before=True)
 
     def _epoch_ended(self, epoch: int, metrics: Metrics) -> None:
         self.processes.on_main(lambda: self.hook.cfft_epoch_ended(epoch=epoch, metrics=metrics))
@@ -322,6 +330,8 @@ class Session:
             epochs=state.epoch,
             best_epoch=state.best_epoch,
             best_val_top1=state.best_top1,
+            best_val=None if state.best_score is None else abs(state.best_score),
+            kept_epochs=tuple(each.epoch for each in state.kept),
             stopped_early=state.stopped_early,
             merge=merged,
             **surroundings(self.accelerator),
