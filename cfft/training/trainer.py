@@ -86,8 +86,9 @@ class Trainer:
         """Train to the end; raises TrainingError where a loss is not finite.
 
         `validate` returns what validation measures of a model, see `validation_scores`;
-        `epoch_ended` hears of each epoch, counted from 1, once it is stored. SIGINT and SIGTERM let the optimiser step end, store
-        everything and raise KeyboardInterrupt; several processes agree on that at a log line.
+        `epoch_ended` hears of each epoch, counted from 1, once it is stored. SIGINT and SIGTERM let
+        the optimiser step end, store everything and raise KeyboardInterrupt; several processes
+        agree on that at a log line.
         """
         preprocessing = self.prepared.pretrained.preprocessing
         pin = self.accelerator.device.type == "cuda"

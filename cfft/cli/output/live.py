@@ -85,7 +85,7 @@ class Lines(Quiet):
         if score > self.best:
             self.best, note = score, " (best so far)"
         elif score == self.best and self.ties == "later":
-            note = " (as good as the best, so that it is kept)"
+            note = " (as good: kept)"
         accuracy = f"validation {percent(metrics['val_top1'])} %{self._chosen_by(metrics)}{note}"
         self.console.print(f"epoch {epoch}/{self.epochs}: {accuracy}, {brief(metrics['seconds'])}")
 
