@@ -131,7 +131,8 @@ class Loader:
         iteration may go on. Raises DataError naming an image that cannot be read, and
         where a worker process dies.
         """
-        given = numbers or [[None] * len(indices) for indices in wanted]
+        given: Sequence[Sequence[int | None]]
+        given = numbers or [[None for _ in indices] for indices in wanted]
         pairs = zip(wanted, given, strict=True)
         self._asked[:] = [list(zip(*pair, strict=True)) for pair in pairs]
         if not wanted:
@@ -203,8 +204,10 @@ class _Tensors(Dataset[_Item | _Unread]):
         index, number = asked
         try:
             read = self.images.read(index)
-            changes = self.augmentation if number is not None else None
-            image = changes(read, number) if changes is not None else self.transform(read)
+            if self.augmentation is None or number is None:
+                image = self.transform(read)
+            else:
+                image = self.augmentation(read, number)
         except DataError as error:
             return str(error)
         except BaseException as error:  # SystemExit too, which would end a worker without a word
