@@ -27,7 +27,24 @@ MEASURED_FROM = ("backbone", "model", "suite")
 """Tables that say what is measured before fine-tuning."""
 
 _EPOCHS = "training.epochs"
-_UNTRAINED = ("training.workers", "training.checkpoint_every", "training.log_every")
+_UNTRAINED = (
+    "training.workers",
+    "training.checkpoint_every",
+    "training.log_every",
+    "training.keep_best",
+    "training.no_before",
+)
+_LATER: Mapping[str, Any] = {
+    "task.class_weights": "none",
+    "training.augment": "none",
+    "training.decay_on": "all",
+    "training.freeze": "none",
+    "training.layer_decay": 1.0,
+    "training.limit_eval": "none",
+    "training.sampling": "shuffled",
+    "training.val_metric": "top1",
+}
+"""Settings that older configurations lack, with the values that they had without a name."""
 
 
 def shape_problem(config: Config) -> str | None:
@@ -133,14 +150,15 @@ def same_versions(before: Config, now: Config) -> Agreement:
 def but_for_seed(config: Config) -> dict[str, Any]:
     """Return the flattened settings that runs of one configuration share, whatever their seed.
 
-    The seed is left out, also as a part of paths (runs/vanilla/seed-0), and so are versions and
-    what does not touch the result.
+    The seed is left out, also as a part of paths (runs/vanilla/seed-0), and so are versions, what
+    does not touch the result, and settings that came later where they change nothing.
     """
     seed = re.compile(rf"(seed\W?){config.get('seed')}\b")
     return {
         path: seed.sub(r"\1{seed}", value) if isinstance(value, str) else value
         for path, value in settings(config).items()
         if path not in ("seed", "split_seed", *_UNTRAINED)
+        and (path not in _LATER or value != _LATER[path])
     }
 
 

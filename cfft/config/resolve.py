@@ -15,6 +15,7 @@ from cfft.config.contradictions import (
     bad_labels,
     bad_teachers,
     nothing_learnt,
+    repeated_images,
 )
 from cfft.config.layers import (
     LISTS,
@@ -143,6 +144,8 @@ def build(
     problems += nothing_learnt(choices, made["task"])
     model = _settings(layers, Model, problems, without_model)
     training = _settings(layers, Training, problems)
+    if training is not None:
+        problems += repeated_images(training.sampling, made["task"])
     problems.check()
     chosen = {
         kind: tuple(_chosen(registry, kind, *each) for each in found.items())

@@ -137,8 +137,9 @@ class Teacher(Interface):
         return False
 
 
-_METRICS = ("loss", "grad_norm", "lr", "images_per_second", "step", "epoch", "val_top1", "seconds")
-RESERVED_LABELS = frozenset(("ce", "total", *_METRICS))
+_METRICS = ("loss", "grad_norm", "lr", "images_per_second", "step", "epoch", "seconds")
+_VALIDATION = ("val_top1", "val_class_mean", "val_loss")
+RESERVED_LABELS = frozenset(("ce", "total", *_METRICS, *_VALIDATION))
 """Names that metrics have already, so that no auxiliary loss can have them."""
 
 USUAL_NEEDS = frozenset(
@@ -155,7 +156,7 @@ USUAL_NEEDS = frozenset(
 TEXT_NEEDS = frozenset({"student.text", "teacher.text", "average.text"})
 """Outputs that a model without a text tower cannot give."""
 
-NEEDS = USUAL_NEEDS | TEXT_NEEDS | {"student.weights", "teacher.weights"}
+NEEDS = USUAL_NEEDS | TEXT_NEEDS | {"student.weights", "teacher.weights", "class.weights"}
 """Outputs that a term can ask for besides the student's on the original images."""
 
 
@@ -221,6 +222,15 @@ class Task(Term):
         """
         return False
 
+    @attribute
+    def compares_images(self) -> bool:
+        """Whether the images of a batch are told from one another.
+
+        No batch may then hold an image twice: sampling that repeats images is refused. Default:
+        False.
+        """
+        return False
+
 
 class AuxLoss(Term):
     """Measure one auxiliary term of the objective."""
@@ -236,10 +246,11 @@ class AuxLoss(Term):
 
         Out of `student.view` and `teacher.view`, on the view that the loss follows;
         `student.original` and `teacher.original`; `teacher.feature_variance`; `student.weights` and
-        `teacher.weights`, the parameters; `student.text`, features of prompts by a text tower that
-        is trained, `teacher.text`, by the pre-trained one, and `average.text`, by the average of
-        the trained one. A loss that looks at the student on another view alone need not name
-        `student.original` to read its values; without it no gradient flows there, and the clean
-        pass is freed before the other one is made. Default: the first five.
+        `teacher.weights`, the parameters; `class.weights`, those that make all classes count alike;
+        `student.text`, features of prompts by a text tower that is trained, `teacher.text`, by the
+        pre-trained one, and `average.text`, by the average of the trained one. A loss that looks at
+        the student on another view alone need not name `student.original` to read its values;
+        without it no gradient flows there, and the clean pass is freed before the other one is
+        made. Default: the first five.
         """
         return USUAL_NEEDS

@@ -187,6 +187,7 @@ def _outputs(term: Term, needs: frozenset[str]) -> tuple[StepOutputs, dict[str, 
         {term.teacher or "teacher": teacher},
         dict(model.named_parameters()) if "student.weights" in needs else None,
         None if needs.isdisjoint(TEXT_NEEDS) else text.at(_rng()),
+        torch.tensor([0.5, 2.0, 1.0]) if "class.weights" in needs else None,
     )
     leaves = {
         "original features": original.features,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from cfft.runtime.devices import allow_unused_parameters
 from cfft.runtime.randomness import generator
 from cfft.step.engine import Propagate, TrainingStep
 from cfft.training.batches import BatchPlan
+from cfft.training.parameters import frozen_names, groups, named_parameters
 from cfft.training.schedule import Steps, make_scheduler
 
 if TYPE_CHECKING:
@@ -47,12 +48,10 @@ class Optimisation:
         self.total_steps = steps.total
         self.accelerator, self.student = accelerator, step.student
         self.adaptation = Adaptation.of(adaptation)
-        self.parameters = _trained(step, adaptation, seed)
+        self.parameters = _trained(step, adaptation, training.freeze, seed)
         self._text = step.text
         betas = (training.beta1, training.beta2)
-        self.optimizer = AdamW(
-            self.parameters, training.lr, betas, weight_decay=training.weight_decay
-        )
+        self.optimizer = AdamW(groups(self.parameters, self.student, training), betas=betas)
         self.scheduler = make_scheduler(self.optimizer, training, steps)
         if step.task.weight == 0:  # then perhaps nothing looks at the head
             allow_unused_parameters(accelerator)
@@ -60,7 +59,8 @@ class Optimisation:
 
     @property
     def lr(self) -> float:
-        return float(self.optimizer.param_groups[0]["lr"])
+        """The learning rate of what is trained at the full rate, or else the highest one."""
+        return float(max(group["lr"] for group in self.optimizer.param_groups))
 
     def take(self, number: int, loaded: Iterator[Loaded]) -> dict[str, Tensor]:
         """Take step `number`, counted from 0, on this process's next micro-batches.
@@ -177,11 +177,14 @@ class Optimisation:
         return norm
 
 
-def _trained(step: TrainingStep, adaptation: Adaptation, seed: int) -> list[nn.Parameter]:
+def _trained(
+    step: TrainingStep, adaptation: Adaptation, patterns: Sequence[str] | None, seed: int
+) -> list[nn.Parameter]:
     """Attach the adaptation and return the parameters that are trained; the others are frozen.
 
-    The text tower is trained where a term needs it so; a head made of prompts is not. Raises
-    ConfigError where nothing is left to train, PluginError for parameters of another model.
+    The text tower is trained where a term needs it so; a head made of prompts is not, nor what
+    `patterns` name. Raises ConfigError where nothing is left to train, PluginError for parameters
+    of another model.
     """
     student, name = step.student, declaration(type(adaptation)).name
     attached = Adaptation.of(adaptation).attach(student, generator(seed, "adapters"))
@@ -191,12 +194,18 @@ def _trained(step: TrainingStep, adaptation: Adaptation, seed: int) -> list[nn.P
         raise PluginError(f"adaptation '{name}' returned parameters that are not the model's")
     if step.task.head_from_text:
         chosen -= {id(parameter) for parameter in student.head.parameters()}
+    named = named_parameters(student, step.text)
+    frozen = {name for names in frozen_names(patterns, named).values() for name in names}
+    kept = {id(parameter) for name in frozen for parameter in named[name]}
     for parameter in student.parameters():
-        parameter.requires_grad_(id(parameter) in chosen)
+        parameter.requires_grad_(id(parameter) in chosen - kept)
     text = [] if step.text is None else [*step.text.parameters()]
+    for parameter in (parameter for parameter in text if id(parameter) in kept):
+        parameter.requires_grad_(False)
     trained = [p for p in (*student.parameters(), *text) if p.requires_grad]
     if not trained:
         why = ", and the head is made of prompts" if step.task.head_from_text else ""
+        why += f", and --freeze names {len(frozen)} parameters" if frozen else ""
         raise ConfigError(
             f"adaptation '{name}' leaves nothing to train: it chose {len(those)} of the model's "
             f"parameters{why}; choose another --adaptation or its parameters"

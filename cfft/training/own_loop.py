@@ -34,6 +34,7 @@ from cfft.scoring.loaded_model import LoadedModel, require_pixels
 from cfft.step.engine import TrainingStep
 from cfft.training import prepare
 from cfft.training.evaluator import mean_variance
+from cfft.training.prepare import balanced_weights
 from cfft.training.starting_model import describe_start, pretrained_model, with_starting_head
 from cfft.training.text_towers import terms_with_text
 
@@ -178,6 +179,11 @@ class CounterfactualStep(nn.Module):
                     f"a loss is relative to the features of teacher '{label}': before the first "
                     "step call measure_feature_variance(batches of training images)"
                 )
+        if "class.weights" in self.step.needs and self.step.class_weights is None:
+            raise ConfigError(
+                "the task or a loss weighs classes by their sizes: before the first step call "
+                "count_classes(labels of all training images)"
+            )
         is_distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
         process = torch.distributed.get_rank() if is_distributed else 0
         number = self.number
@@ -204,6 +210,15 @@ class CounterfactualStep(nn.Module):
             if not features:
                 raise ConfigError("measure_feature_variance: give batches of training images")
             self.step.teacher(label).feature_variance = mean_variance(torch.cat(features)).float()
+
+    def count_classes(self, labels: Sequence[int]) -> None:
+        """Take the sizes of the classes from the labels of all training images.
+
+        They are what `class_weights` balances. Raises DataError for labels that no class has.
+        """
+        classes = self.student.head.weight
+        _require_labels(torch.tensor(labels), len(classes))
+        self.step.class_weights = balanced_weights(labels, len(classes)).to(classes.device)
 
     def get_extra_state(self) -> dict[str, int]:
         """Return the number of the next batch, for `state_dict`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -26,9 +26,10 @@ from cfft.runtime.progress import Plan
 from cfft.step.interfaces import COUNTERFACTUAL, MaskSelector
 from cfft.training.batches import NEGLIGIBLE, fuller_batch
 from cfft.training.coverage import coverage_warnings, declared_coverage, declared_share
+from cfft.training.parameters import layer_scales
 from cfft.training.prepare import Prepared
 from cfft.training.schedule import Steps
-from cfft.training.text_towers import terms_with_text
+from cfft.training.text_towers import needs_of_terms, terms_with_text
 
 Fact = tuple[str, str, str]
 _ALL_CLASSES, _EXTREMES = 12, 3  # up to so many classes are listed, of more the extremes
@@ -129,13 +130,13 @@ def _by_class(prepared: Prepared) -> list[tuple[str, int]]:
     return [(names[label], counts[label]) for label in train.classes]
 
 
-def _class_sizes(sizes: list[tuple[str, int]]) -> str:
-    """Spell how many training images the classes have; of many classes the extremes."""
+def _class_sizes(sizes: Sequence[tuple[str, float]], form: str = ",") -> str:
+    """Spell a number for each class, its training images; of many classes the extremes."""
     if len(sizes) <= _ALL_CLASSES:
-        return ", ".join(f"{name} {count:,}" for name, count in sizes)
+        return ", ".join(f"{name} {count:{form}}" for name, count in sizes)
     ordered = sorted(sizes, key=lambda size: size[1])
     few, many = (
-        ", ".join(f"{name} {count:,}" for name, count in some)
+        ", ".join(f"{name} {count:{form}}" for name, count in some)
         for some in (ordered[:_EXTREMES], ordered[: -_EXTREMES - 1 : -1])
     )
     return f"fewest {few}; most {many}"
@@ -154,6 +155,18 @@ def _objective_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
     yield "objective", "task", _spelled(config.task)
     for chosen in (*config.losses, *config.teachers):
         yield "objective", chosen.kind, _spelled(chosen)
+    if any("class.weights" in needs for needs in needs_of_terms(config).values()):
+        yield "objective", "class weights", _weighted(prepared)
+
+
+def _weighted(prepared: Prepared) -> str:
+    """Spell how much an image of each class counts; of many classes the extremes."""
+    train, names = prepared.sets.train, prepared.sets.classes
+    weights = prepared.class_weights.tolist()
+    sizes = [(names[label], weights[label]) for label in train.classes]
+    each = len(train) / len(set(train.labels))
+    spelt = _class_sizes(sizes, ".2f")
+    return f"{spelt}: every class counts as {each:,.5g} images"
 
 
 def _hidden(mask: MaskSelector, prepared: Prepared) -> str:
@@ -178,6 +191,22 @@ def _training_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
     epochs = counted(training.epochs, "epoch")
     yield "training", "steps", f"{epochs} x {steps.per_epoch} = {steps.total}"
     yield "training", "learning rate", f"{training.lr:g}, {_schedule(training.schedule, steps)}"
+    if training.layer_decay < 1:
+        blocks = len(prepared.pretrained.encoder.layers().blocks)
+        least = layer_scales(blocks, training.layer_decay)[0]
+        scales = f"x {training.layer_decay:g} per block below the head"
+        yield "training", "layer decay", f"{scales}, down to x {least:.2g} for the embeddings"
+    if training.decay_on == "weights":
+        beside = "not on norms, biases, class and positional embeddings"
+        yield "training", "weight decay", f"{training.weight_decay:g}, {beside}"
+    for pattern, names in prepared.frozen.items():
+        yield "training", "frozen", f"{pattern}: {counted(len(names), 'parameter')}"
+    if training.sampling == "balanced":
+        each = batches.images / len(set(prepared.sets.train.labels))
+        drawn = f"{each:,.5g} images of each class an epoch on average, small classes repeatedly"
+        yield "training", "sampling", f"balanced: {drawn}"
+    if prepared.augmentation is not None:
+        yield "training", "augmentation", f"{training.augment}, the same for student and teachers"
     for chosen in (config.adaptation, config.average, config.merge):
         if chosen is not None:
             yield "training", chosen.kind, _spelled(chosen)

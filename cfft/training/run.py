@@ -91,6 +91,11 @@ def _run(
         if run_config.merge is not None:
             count = len(merged_stages(run_config, directory)) + 1
             require_enough(run_config.merge.name, run_config.merge.strategy, count)
+    if before is not None and config.training.no_before:
+        raise ConfigError(
+            "--before names a run whose accuracies before fine-tuning are taken, and --no-before "
+            "(training.no_before) wants none: give one of them"
+        )
     known = None if before is None else finished_run(before)
     for note in notes:
         hears.warned(note)

@@ -23,6 +23,7 @@ from cfft.runtime.json_files import read_json
 from cfft.training.results import RunResults
 
 PREDICTIONS = "predictions"
+_EPOCH = "epoch-"
 
 
 def _within(*parts: str) -> Any:
@@ -36,7 +37,8 @@ class RunDirectory:
     `config`: the resolved configuration. `metrics`: one JSON object per line, per interval of steps
     and per epoch. `sheet`: images of what the mask hides and the fill makes, before fine-tuning.
     `last`: the checkpoint to resume from. `best`: that with the best validation accuracy, or what
-    was merged with it, and then `unmerged` is the one before the merge. `stages`: the folder of
+    was merged with it, and then `unmerged` is the one before the merge. `epoch(n)`: one of the best
+    epochs where several are kept. `stages`: the folder of
     the runs that this one builds on. `results`: a run that has them is finished.
     """
 
@@ -49,6 +51,16 @@ class RunDirectory:
     unmerged: Path = attrs.field(init=False, default=_within("checkpoints", "unmerged"))
     results: Path = attrs.field(init=False, default=_within("results.json"))
     stages: Path = attrs.field(init=False, default=_within("stages"))
+
+    def epoch(self, number: int) -> Path:
+        """Return the checkpoint of an epoch, counted from 1, where several are kept."""
+        return self.last.with_name(f"{_EPOCH}{number}")
+
+    def epochs(self) -> dict[int, Path]:
+        """Return the checkpoints of epochs that are there, by number."""
+        found = self.last.parent.glob(f"{_EPOCH}*")
+        numbers = {path: path.name.removeprefix(_EPOCH) for path in found}
+        return {int(number): path for path, number in numbers.items() if number.isdecimal()}
 
     def stage(self, name: str) -> RunDirectory:
         """Return the directory of a run that this one builds on."""
@@ -96,7 +108,7 @@ class RunDirectory:
     def tidy(self) -> None:
         """Remove what a session that was killed left half-written; see `cfft.runtime.locks`."""
         remove_partial(self.root)
-        for place in (self.last, self.best, self.unmerged):
+        for place in (self.last, self.best, self.unmerged, *self.epochs().values()):
             checkpoint.tidy(place)
 
     def read_results(self) -> RunResults | None:

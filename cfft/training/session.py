@@ -29,6 +29,7 @@ from cfft.runtime.json_files import as_json, structured, write_json
 from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading
 from cfft.scoring.predictions import Predictions
+from cfft.scoring.results import SetResult
 from cfft.step.engine import TrainingStep
 from cfft.training.before import start_digest, taken_before
 from cfft.training.coverage import (
@@ -111,13 +112,15 @@ class Session:
                 trainer.save_last()  # or they would be asked for again after a crash
         started = self.hook.cfft_run_started
         self.processes.on_main(lambda: started(config=self.config, out=self.directory.root))
+        if state.before is None and self.config.training.no_before:
+            state.before = ModelResults({})
         if state.before is None:
             final.load_weights(self.start.weights())
             state.start = start_digest(
                 final.weights(), self.config, self.prepared, self.accelerator
             )
             state.before = self._taken(state.start) or self._results(final, before=True)
-        trainer.train(self.measuring.validation_top1, self._epoch_ended)
+        trainer.train(self.measuring.validation, self._epoch_ended)
         if not state.best_epoch:
             trainer.save_best()  # a run of no epochs: the model that it started from
         merged = self._merged(final)
@@ -219,6 +222,8 @@ class Session:
                 "differ from those of a run without interruption"
             )
         state = structured(kept["run"], RunState, str(self.directory.last))
+        if state.best is not None:
+            self.reporter.resumed(state.best)
         self._accept(state, stored, inputs)
         done = f"{state.step} of {self.prepared.steps.total} steps are done"
         self.reporter.noted(f"resuming the run in {self.directory.root}: {done}")
@@ -261,6 +266,7 @@ class Session:
         self.average = weight_average(self.config, source, text, self.accelerator.device)
         averaged = None if self.average is None else self.average.model
         step = training_step(self.config, source, text=text, average=averaged)
+        step.class_weights = self.prepared.class_weights
         step.to(self.accelerator.device)
         step.student.encoder.checkpointed = self.config.training.checkpoint_activations
         for label in step.labels:
@@ -273,7 +279,8 @@ class Session:
         from cfft.training.sheet import sample_sheet  # matplotlib: a plan does without
 
         sets, preprocessing = self.prepared.sets, self.prepared.pretrained.preprocessing
-        return sample_sheet(step, sets.train, sets.classes, preprocessing, self.config.seed)
+        drawn = (step, sets.train, sets.classes, preprocessing, self.config.seed)
+        return sample_sheet(*drawn, self.prepared.augmentation)
 
     def _hidden(self, step: TrainingStep) -> dict[str, float]:
         """Measure what the views hide; say so, and warn of what is likely to be a mistake."""
@@ -302,7 +309,10 @@ class Session:
             path = self.directory.predictions(name, before=before)
             self.processes.on_main(lambda: predictions.save(path))
 
-        return self.measuring.results(classifier, keep)
+        return self.measuring.results(classifier, keep, self._told if before else None)
+
+    def _told(self, name: str, measured: SetResult) -> None:
+        self.reporter.measured(name, measured.role, measured.top1, before=True)
 
     def _epoch_ended(self, epoch: int, metrics: Metrics) -> None:
         self.processes.on_main(lambda: self.hook.cfft_epoch_ended(epoch=epoch, metrics=metrics))
@@ -330,6 +340,8 @@ class Session:
             epochs=state.epoch,
             best_epoch=state.best_epoch,
             best_val_top1=state.best_top1,
+            best_val=None if state.best_score is None else abs(state.best_score),
+            kept_epochs=tuple(each.epoch for each in state.kept),
             stopped_early=state.stopped_early,
             merge=merged,
             **surroundings(self.accelerator),

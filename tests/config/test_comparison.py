@@ -45,6 +45,17 @@ CONFIG = {
 FOLDER = {"use": "folder", "data": "/here", "split": [70.0, 30.0], "cache": "none"}
 
 
+def test_settings_that_came_later_tell_nothing_apart_where_they_change_nothing() -> None:
+    later = {"augment": "none", "sampling": "shuffled", "limit_eval": "none", "layer_decay": 1.0}
+    training = {"lr": 1e-3}
+
+    older, newer = ({"training": training}, {"training": {**training, **later}})
+    other = {"training": {**training, **later, "augment": "flip"}}
+
+    assert configuration_digest(older) == configuration_digest(newer)
+    assert configuration_digest(older) != configuration_digest(other)
+
+
 def test_values_are_named_by_their_path_and_those_of_losses_by_their_label() -> None:
     found = flattened({"seed": 3, "mask": {"use": "object"}, "loss": [KD], "teacher": []})
 

@@ -132,3 +132,9 @@ def test_a_subset_larger_than_the_set_is_the_set() -> None:
 def test_a_subset_smaller_than_the_number_of_classes_is_refused() -> None:
     with pytest.raises(ConfigError, match="2 training images are too few for 3 classes"):
         stratified_subset([0, 1, 2, 2], 2, seed=0)
+
+
+def test_a_subset_may_leave_out_classes_where_nobody_needs_all() -> None:
+    found = stratified_subset([0, 0, 1, 1, 2, 2], 2, 0, every_class=False)
+
+    assert len({index // 2 for index in found}) == len(found) == 2

@@ -31,6 +31,25 @@ def test_a_resumed_epoch_goes_on_with_the_same_batches() -> None:
     assert plan.micro_batches(0, 3, 0, first_step=1) == plan.micro_batches(0, 3, 0)[2:]
 
 
+def test_numbers_are_the_places_of_images_in_the_orders_of_all_epochs() -> None:
+    plan = BatchPlan(images=5, batch=4, processes=2, micro=2)
+
+    assert [plan.numbers(2, process) for process in (0, 1)] == [[[10, 11]], [[12, 13]]]
+    assert plan.numbers(2, 0, first_step=1) == []
+
+
+def test_balanced_sampling_draws_all_classes_as_often() -> None:
+    labels = [0] * 900 + [1] * 100
+    training = Training(batch_size=1000, sampling="balanced")
+    plan = plan_batches(training, images=1000, processes=1, labels=labels)
+
+    order = plan.order(0, 0)
+
+    assert len(order) == 1000
+    assert abs(sum(labels[index] for index in order) - 500) < 50  # 3 standard deviations
+    assert order == plan.order(0, 0) != plan.order(0, 1)
+
+
 def test_every_epoch_and_seed_has_an_order_of_its_own() -> None:
     plan = BatchPlan(images=50, batch=50, processes=1, micro=50)
 

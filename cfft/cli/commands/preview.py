@@ -22,8 +22,8 @@ from cfft.runtime.files import adding, first_free, require_free
 
 _PANEL = "Drawing"
 _KINDS = ("suite", *COUNTERFACTUAL, "backbone")
-_SETTINGS = ("model", "pretrained", "head", "prompts", "precision", "workers")
-_WORDS = {"suite": "images to draw: {suites}", "precision": "", "workers": ""}
+_SETTINGS = ("model", "pretrained", "head", "prompts", "augment", "precision", "workers")
+_WORDS = {"suite": "images to draw: {suites}", "precision": "", "workers": "", "augment": ""}
 _FORMATS = (".png", ".pdf", ".svg")
 _HELP = """{summary}
 

@@ -23,6 +23,9 @@ PARAMETERS = "Parameters of the chosen strategies"
 _ORDER = ("", _IMAGES, MEASURING, _METHOD, _TRAINING, _CONFIGURATION, OUTPUT)
 _PANELS = {
     "limit_train": _IMAGES,
+    "limit_eval": _IMAGES,
+    "augment": _IMAGES,
+    "sampling": _IMAGES,
     "skip_unreadable": _IMAGES,
     "checkpoint_every": OUTPUT,
     "log_every": OUTPUT,
@@ -32,10 +35,12 @@ _RARE = frozenset(
         "micro_batch", "weight_decay", "beta1", "beta2", "warmup_steps", "warmup_share",
         "clip_norm", "clip_at", "schedule", "patience", "ties", "skip_unreadable", "workers",
         "log_every", "models_at_once", "checkpoint_every", "prompts", "teacher",
+        "layer_decay", "decay_on", "freeze", "sampling", "val_metric", "keep_best", "no_before",
     )
 )  # fmt: skip
 """Settings that --help-all alone shows."""
 
+_REPEATED = frozenset(("freeze",))
 _NAMES = 6  # as many as fit beside a kind's purpose; cfft plugins list has all
 
 THRESHOLDS = Param("thresholds", tuple[str, ...], (), "thresholds to cut maps at")
@@ -166,7 +171,9 @@ def settings_option(declared: Declaration, param: Param, panel: str) -> Option:
     if param.type is bool:
         return Option(keyword, param.help, panel, rare=rare)
     known = "" if param.required else f" {facts(param)}"  # the embedded recipe gives it
-    return Option(keyword, f"{param.help}{known}", panel, metavar(param), rare=rare)
+    words, repeated = f"{param.help}{known}", param.name in _REPEATED
+    stand_in = "PATTERN" if repeated else metavar(param)
+    return Option(keyword, words, panel, stand_in, repeated=repeated, rare=rare)
 
 
 def short_options(registry: Registry) -> set[str]:
