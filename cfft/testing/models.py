@@ -106,7 +106,7 @@ class TinySource:
 
 @attrs.frozen(eq=False)
 class FixedView:
-    """Offer a mask the given scores [B, gh, gw], whichever map it asks for.
+    """Offer a mask the given scores [B, gh, gw], whichever map of whichever model it asks for.
 
     There is no student: `capture` and `clean` raise ValueError. Every reading of `rng` gives a
     fresh generator of the same `seed`.
@@ -133,3 +133,6 @@ class FixedView:
 
     def scores(self, cam: Cam | None = None) -> Tensor:
         return self.fixed
+
+    def teacher(self, label: str) -> FixedView:
+        return self

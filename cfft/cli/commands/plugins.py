@@ -1,9 +1,10 @@
-"""The command `cfft plugins`: list, show and check what is installed."""
+"""The command `cfft plugins`: list, show and check what is installed, begin a package."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +14,10 @@ from cfft.cli.output.consoles import console, listing
 from cfft.cli.output.strategy import print_strategy, strategy_record, summary_record
 from cfft.errors import ConfigError, PluginError, counted, unknown_name
 from cfft.plugin.kinds import KINDS
+from cfft.plugin.new_package import PACKAGE_KINDS, RUN_HOOKS, NewPackage
 from cfft.plugin.registry import Plugin, Provided, Registry, broken_line, clash_line
+from cfft.runtime.files import appearing, user_path
+from cfft.runtime.outside import shell_word
 
 KindName = Annotated[
     str | None, typer.Option("--kind", help=f"one kind: {', '.join(KINDS)}", metavar="KIND")
@@ -21,6 +25,13 @@ KindName = Annotated[
 Words = Annotated[list[str], typer.Argument(help="KIND NAME or KIND.NAME", metavar="KIND NAME")]
 PluginName = Annotated[
     str | None, typer.Argument(help="plug-in or distribution \\[default all]", metavar="NAME")
+]
+NewName = Annotated[str, typer.Argument(help="name of the strategy to write", metavar="NAME")]
+PackageKind = Annotated[
+    str, typer.Option("--kind", help=f"one of {', '.join(PACKAGE_KINDS)}", metavar="KIND")
+]
+Parent = Annotated[
+    Path, typer.Option("--out", help="folder to put the package's own into", metavar="DIR")
 ]
 
 
@@ -30,6 +41,7 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
     plugins.command("list", cls=Command)(list_strategies)
     plugins.command("show", cls=Command)(show_strategy)
     plugins.command("check", cls=Command)(check_plugins)
+    plugins.command("new", cls=Command)(new_plugin)
     app.add_typer(plugins, name=name)
 
 
@@ -133,3 +145,19 @@ def check_plugins(name: PluginName = None) -> None:
     strategies = counted(len(checked), "strategy", "strategies")
     found = f"{counted(len(plugins), 'plug-in')} with {strategies}"
     typer.echo(f"{found}: all is well")
+
+
+def new_plugin(name: NewName, kind: PackageKind, out: Parent = Path()) -> None:
+    """Write a package with a working strategy of a kind, its tests, a README and a workflow."""
+    package = NewPackage.checked(name, kind, Registry.installed())
+    folder = user_path(out) / package.distribution
+    if folder.exists() or folder.is_symlink():
+        raise ConfigError(f"{folder} exists: give another NAME, or another folder with --out")
+    with appearing(folder, "meanwhile: the package is complete in {}".format) as made:
+        for path, text in package.files().items():
+            (made / path).parent.mkdir(parents=True, exist_ok=True)
+            (made / path).write_text(text, "utf-8")
+    holds = "run hooks" if kind == RUN_HOOKS else f"the {kind} '{package.name}'"
+    typer.echo(f"{folder}: the package {package.distribution} with {holds}")
+    for line in (f"cd {shell_word(str(folder))}", 'python -m pip install -e ".[dev]"', "pytest"):
+        typer.echo(f"  {line}")
