@@ -22,7 +22,10 @@ from cfft.runtime.outside import shell_word
 KindName = Annotated[
     str | None, typer.Option("--kind", help=f"one kind: {', '.join(KINDS)}", metavar="KIND")
 ]
-Words = Annotated[list[str], typer.Argument(help="KIND NAME or KIND.NAME", metavar="KIND NAME")]
+Words = Annotated[
+    list[str],
+    typer.Argument(help="strategy, also written KIND NAME; KIND: all of it", metavar="KIND.NAME"),
+]
 PluginName = Annotated[
     str | None, typer.Argument(help="plug-in or distribution \\[default all]", metavar="NAME")
 ]
@@ -64,7 +67,7 @@ def _check_kind(kind: str) -> None:
 
 def _check_kind_of_name(registry: Registry, kind: str) -> None:
     """Check the kind; a strategy's name in its place is answered with what to write."""
-    commands = [f"cfft plugins show {k} {kind}" for k in KINDS if kind in registry.names(k)]
+    commands = [f"cfft plugins show {k}.{kind}" for k in KINDS if kind in registry.names(k)]
     if commands and kind not in KINDS:
         raise ConfigError(f"'{kind}' is a name and its kind is missing: {' or '.join(commands)}")
     _check_kind(kind)
@@ -118,8 +121,10 @@ def _problems(registry: Registry, plugins: Sequence[Plugin]) -> list[str]:
 
 
 def show_strategy(words: Words, as_json: AsJson = False) -> None:
-    """Show a strategy's description, parameters, options and TOML table."""
+    """Show a strategy's description, parameters, options and TOML table; KIND alone lists it."""
     kind, _, name = " ".join(words).replace(".", " ", 1).partition(" ")
+    if kind in KINDS and not name:
+        return list_strategies(kind, as_json)
     registry = Registry.installed()
     _check_kind_of_name(registry, kind)
     provided = registry.find(kind, name)
@@ -127,11 +132,13 @@ def show_strategy(words: Words, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(strategy_record(registry, provided), indent=2))
     else:
         print_strategy(console(), registry, provided)
+    return None
 
 
 def check_plugins(name: PluginName = None) -> None:
     """Check that plug-ins load, do not share names and keep the rules of their kind."""
-    from cfft.testing.complaints import complaints  # torch comes with it; listings do without
+    # torch comes with it; listings do without
+    from cfft.testing.complaints import complaints, runs_alone
 
     registry = Registry.installed()
     plugins = [p for p in registry.plugins if name in (None, p.name, p.distribution)]
@@ -145,6 +152,12 @@ def check_plugins(name: PluginName = None) -> None:
     strategies = counted(len(checked), "strategy", "strategies")
     found = f"{counted(len(plugins), 'plug-in')} with {strategies}"
     typer.echo(f"{found}: all is well")
+    others = [p.declaration.path for p in checked if not runs_alone(p.declaration)]
+    if others:
+        typer.echo(
+            "what they do was not tried, as it takes more than default values: "
+            f"{', '.join(others)}: see cfft.testing.check_strategy"
+        )
 
 
 def new_plugin(name: NewName, kind: PackageKind, out: Parent = Path()) -> None:
