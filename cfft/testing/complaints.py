@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cfft.data.suite import Suite
 from cfft.errors import CfftError, described
 from cfft.plugin.failures import is_blamed
 from cfft.plugin.params import Declaration
@@ -30,9 +32,10 @@ def complaints(strategies: Iterable[Provided]) -> Iterator[str]:
 def runs_alone(declared: Declaration) -> bool:
     """Tell whether a strategy is to run on defaults or its own example, without a user's values.
 
-    Backbones need the name of a model.
+    Backbones need the name of a model, and some suites an optional package.
     """
-    if declared.kind == "backbone":
+    requires = Suite.of(declared.cls).requires if declared.kind == "suite" else ()
+    if declared.kind == "backbone" or any(find_spec(module) is None for module in requires):
         return False
     with TemporaryDirectory() as folder:
         if example_of(declared, Path(folder)):

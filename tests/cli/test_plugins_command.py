@@ -189,14 +189,16 @@ def test_check_needs_no_optional_package(
     ended = cfft_command("plugins", "check", plugin)
 
     assert (ended.code, ended.err) == (0, "")
+    assert ("suite.webdataset" in ended.out) == (plugin == "suites")  # not tried without it
 
 
 def test_check_says_what_it_could_not_try(cfft_command: Command) -> None:
     suites, teachers = (cfft_command("plugins", "check", name) for name in ("suites", "teachers"))
 
-    assert "not tried, as it takes more than default values: suite." in suites.out
-    for name in ("suite.folder", "suite.domains", "suite.lists", "suite.shapes"):
-        assert name not in suites.out  # these bring an example, or need none
+    assert "not tried, as it takes more than default values, or another package" in suites.out
+    assert "suite.hf" in suites.out
+    for name in ("folder", "domains", "lists", "shapes", "cifar10", "imagenet"):
+        assert f"suite.{name}" not in suites.out  # these bring an example, or need none
     assert "not tried" not in teachers.out
 
 
@@ -216,7 +218,7 @@ def test_check_tries_a_strategy_with_the_example_that_it_brings(
     plain, tried = (cfft_command("plugins", "check", name) for name in ("without", "with-example"))
 
     assert plain.code == 0
-    assert "not tried, as it takes more than default values: mask.plain" in plain.out
+    assert "default values, or another package: mask.plain: see" in plain.out
     assert tried.code == 2
     assert "mask 'checker' cannot be made" in tried.err
     assert "mask.checker.period: got 1, allowed: a whole number >= 2" in tried.err

@@ -155,7 +155,7 @@ def check_plugins(name: PluginName = None) -> None:
     others = [p.declaration.path for p in checked if not runs_alone(p.declaration)]
     if others:
         typer.echo(
-            "what they do was not tried, as it takes more than default values: "
+            "what they do was not tried, as it takes more than default values, or another package: "
             f"{', '.join(others)}: see cfft.testing.check_strategy"
         )
 
