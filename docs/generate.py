@@ -26,6 +26,7 @@ from cfft.cli.commands.eval import eval_options
 from cfft.cli.options.options import Option, run_options
 from cfft.config.layers import recipe_names, recipe_summary
 from cfft.plugin import hookspecs
+from cfft.plugin.interface import Strategy
 from cfft.plugin.interface import members as members_of
 from cfft.plugin.kinds import KINDS, Kind
 from cfft.plugin.params import Declaration, Param
@@ -91,8 +92,12 @@ def members() -> Iterator[str]:
         yield from (f"### {base.__name__}", "", about, "", "To be written:", "")
         yield from (_member(base, *pair) for pair in members_of(base, required=True).items())
         yield from ("", "Optional:", "")
-        yield from (_member(base, *pair) for pair in members_of(base, required=False).items())
+        own = members_of(base, required=False).items()
+        yield from (_member(base, *pair) for pair in own if pair[0] not in vars(Strategy))
         yield ""
+    yield from ("### All kinds of strategy", "", "Optional:", "")
+    yield from (_member(Strategy, *p) for p in members_of(Strategy, required=False).items())
+    yield ""
 
 
 def commands() -> Iterator[str]:
@@ -220,7 +225,9 @@ def _method(kind: Kind) -> Callable[..., Any]:
 
 def _member(base: type[Any], name: str, member: Any) -> str:
     function = getattr(member, "default", member)
-    if function is not member:
+    if isinstance(member, classmethod):
+        spelt, function = name + _signature(member.__get__(None, base)), member.__func__
+    elif function is not member:
         spelt = f"{name}: {function.__annotations__['return']}"
     elif callable(member):
         spelt = name + _signature(member)

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from cfft.plugin.interface import Interface, attribute
+from cfft.plugin.interface import Strategy, attribute
 
 if TYPE_CHECKING:
     import torch
@@ -55,7 +55,7 @@ class StudentView(Protocol):
         """
 
 
-class MaskSelector(Interface):
+class MaskSelector(Strategy):
     """Choose which patches to hide."""
 
     @abstractmethod
@@ -76,7 +76,7 @@ class MaskSelector(Interface):
         return None
 
 
-class Refiller(Interface):
+class Refiller(Strategy):
     """Turn images and a selection into counterfactual images."""
 
     @abstractmethod
@@ -94,7 +94,7 @@ class Refiller(Interface):
         return 1
 
 
-class Cam(Interface):
+class Cam(Strategy):
     """Score patches by their part in the logit of the true label."""
 
     @abstractmethod
@@ -120,7 +120,7 @@ class ModelSource(Protocol):
         """
 
 
-class Teacher(Interface):
+class Teacher(Strategy):
     """Give the model that the student follows."""
 
     @abstractmethod
@@ -160,7 +160,7 @@ NEEDS = USUAL_NEEDS | TEXT_NEEDS | {"student.weights", "teacher.weights", "class
 """Outputs that a term can ask for besides the student's on the original images."""
 
 
-class Term(Interface):
+class Term(Strategy):
     """Measure one term of the objective: what is shared by tasks and auxiliary losses."""
 
     @abstractmethod

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import attrs
@@ -50,7 +52,8 @@ _BASES: Mapping[str, type[Interface]] = {
 def check_strategy(cls: type[Any], values: Mapping[str, Any] | None = None, **inputs: Any) -> None:
     """Raise AssertionError, naming the strategy, unless it keeps every rule of its kind.
 
-    `values` are parameters to run it with; the others have their defaults. A backbone needs the
+    `values` are parameters to run it with; the others have their defaults. None takes those of the
+    strategy's own `example`, a class method, where it has one. A backbone needs the
     input `model`, a name to build, and may have `weights`. The declaration is checked, and on tiny
     images with a non-square grid: shapes, dtypes and ranges of results; that the same random
     generator gives the same result; that inputs, models and global state are not changed.
@@ -58,8 +61,16 @@ def check_strategy(cls: type[Any], values: Mapping[str, Any] | None = None, **in
     declared = declaration(cls)
     who = f"{declared.kind} '{declared.name}'"
     check_declaration(cls)
-    strategy = _built(who, declared, values or {})
-    _BEHAVIOUR[declared.kind](who, strategy, **inputs)
+    with TemporaryDirectory() as folder:
+        given = example_of(declared, Path(folder)) if values is None else values
+        strategy = _built(who, declared, given)
+        _BEHAVIOUR[declared.kind](who, strategy, **inputs)
+
+
+def example_of(declared: Declaration, folder: Path) -> Mapping[str, Any]:
+    """Return the values that a strategy brings for its own check; it may write into `folder`."""
+    example = getattr(declared.cls, "example", None)
+    return {} if example is None else example(folder)
 
 
 def check_declaration(cls: type[Any]) -> None:

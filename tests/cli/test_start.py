@@ -103,7 +103,7 @@ def test_a_group_without_a_command_shows_its_help(cfft_command: Callable[..., An
         ("rnu", "unknown command 'rnu'; did you mean 'run'? allowed: data, eval,"),
         ("foo", "unknown command 'foo'; allowed: data, eval,"),
         ("data verfy", "unknown command 'verfy'; did you mean 'verify'? allowed: list, verify"),
-        ("plugins foo", "unknown command 'foo'; allowed: check, list, show"),
+        ("plugins foo", "unknown command 'foo'; allowed: check, list, new, show"),
         ("--verison", "unknown option --verison; did you mean --version?"),
         ("--version=3", "option '--version' does not take a value; see cfft --help"),
         ("data --json", "unknown option --json; all options: cfft data --help"),

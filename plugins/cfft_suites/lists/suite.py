@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
 
@@ -19,6 +19,7 @@ from cfft import (
     shortened_list,
     suite,
 )
+from cfft_suites.example import write_images
 from cfft_suites.parts import PARTS, Percentages, check_split, complete_sets
 
 from .classes import ClassTable, listed_classes, named_classes
@@ -87,6 +88,15 @@ class ListsSuite(Suite):
 
     def __attrs_post_init__(self) -> None:
         check_split("lists", self.split)
+
+    @classmethod
+    def example(cls, folder: Path) -> Mapping[str, Any]:
+        """Write a list of training images and one of an OOD set."""
+        for shade, name in ((0, "train"), (60, "dark")):
+            written = write_images(folder / "images" / name, shade)
+            lines = (f"{path.relative_to(folder).as_posix()},{label}" for path, label in written)
+            (folder / f"{name}.csv").write_text("\n".join(["path,label", *lines]), "utf-8")
+        return {"data": folder}
 
     def open(self, seed: int) -> SuiteSets:
         """Return the sets; raises DataError for lists that cannot be read or have no training."""
