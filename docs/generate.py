@@ -48,10 +48,12 @@ INTERFACES = {
     "merge": cfft.Merge,
     "backbone": cfft.Backbone,
     "suite": cfft.Suite,
+    "exporter": cfft.Exporter,
 }
 BASES = (
     *(cfft.MaskSelector, cfft.Refiller, cfft.Cam, cfft.Teacher, cfft.Task, cfft.AuxLoss),
     *(cfft.Adaptation, cfft.Average, cfft.Merge, cfft.Suite, cfft.ImageSet),
+    cfft.Exporter,
 )
 
 

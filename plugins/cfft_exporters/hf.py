@@ -83,7 +83,7 @@ _NORMALISED = "\n    features = torch.nn.functional.normalize(features)"
 
 @cfft.exporter("hf")
 class HuggingFaceExporter(cfft.Exporter):
-    """Write a model for transformers' CLIPModel, with processor and original text tower."""
+    """Write a CLIPModel of transformers, with processor and original text tower."""
 
     library = "transformers"
     reads_text = True

@@ -61,7 +61,7 @@ class OnnxExporter(cfft.Exporter):
         """Write the graph; weights that do not fit into one file of 2 GB go beside it."""
         import torch
 
-        images = torch.rand(_BATCH, 3, *model.preprocessing.size)
+        images = torch.zeros(_BATCH, 3, *model.preprocessing.size)
         with _quiet():
             program = torch.onnx.export(
                 _outputs(model),

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cfft
-from cfft_exporters.shared import channels, is_quick_gelu, require_library, tower_weights
+from cfft_exporters.shared import (
+    channels,
+    is_quick_gelu,
+    preprocess_code,
+    require_library,
+    tower_weights,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,9 +28,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-# once it is published: "hf-hub:OWNER/NAME"; of an architecture that open_clip knows by name, also
+{preprocess}# once it is published: "hf-hub:OWNER/NAME"; of a known architecture also
 # open_clip.create_model_and_transforms(NAME, pretrained="open_clip_model.safetensors")
-model, _, preprocess = open_clip.create_model_and_transforms("local-dir:.")
+model, _, {own} = open_clip.create_model_and_transforms("local-dir:.")
 model.eval()
 head, classes = load_file("head.safetensors"), json.load(open("classes.json"))
 with torch.no_grad():
@@ -78,7 +84,10 @@ class OpenClipExporter(cfft.Exporter):
 
     def usage(self, model: cfft.ExportSource) -> str:
         """Return code that labels an image."""
-        return _USAGE.format(normalised=model.classifier.head.normalised)
+        code = preprocess_code(model.preprocessing)
+        own = "_" if code else "preprocess"
+        normalised = model.classifier.head.normalised
+        return _USAGE.format(normalised=normalised, preprocess=code, own=own)
 
 
 def model_config(model: cfft.ExportSource) -> dict[str, Any]:
@@ -97,7 +106,8 @@ def model_config(model: cfft.ExportSource) -> dict[str, Any]:
 
 def text_weights(model: cfft.ExportSource) -> dict[str, Tensor]:
     """Return the text tower's weights, under `text.` but for `logit_scale`."""
-    assert model.start is not None and model.start.text is not None, "cfft checks that"
+    assert model.start is not None, "cfft builds it for exporters that read text"
+    assert model.start.text is not None, "cfft asks for one with a text tower"
     return {name: tensor.detach() for name, tensor in model.start.text.state_dict().items()}
 
 

@@ -11,6 +11,15 @@ import cfft
 if TYPE_CHECKING:
     from torch import Tensor
 
+_PREPROCESS = """from torchvision import transforms
+
+preprocess = transforms.Compose([
+    transforms.Resize({resize}, transforms.InterpolationMode.{interpolation}),
+    transforms.CenterCrop({size}),
+    transforms.ToTensor(),
+    transforms.Normalize({mean}, {std}),
+])
+"""
 EXTRAS: Mapping[str, str] = {
     "transformers": "cfft[hf]",
     "onnx": "cfft[onnx]",
@@ -25,7 +34,7 @@ def library_of(description: cfft.ModelDescription) -> str:
 
 
 def require_library(exporter: str, description: cfft.ModelDescription, *allowed: str) -> None:
-    """Raise WeightsError for a model of another library than those that a format has a place for."""
+    """Raise WeightsError unless a format has a place for models of this library."""
     found = library_of(description)
     if found not in allowed:
         raise cfft.WeightsError(
@@ -75,3 +84,20 @@ def is_quick_gelu(description: cfft.ModelDescription) -> bool:
 def channels(values: Any, like: Tensor) -> Tensor:
     """Return a number per colour as [3, 1, 1]."""
     return like.new_tensor(values).view(3, 1, 1)
+
+
+def preprocess_code(prepared: cfft.Preprocessing) -> str:
+    """Return Python code for images that are no square, else nothing.
+
+    open_clip and timm bring them to another size than cfft before they crop; squares they do not.
+    """
+    height, width = prepared.size
+    if height == width:
+        return ""
+    return _PREPROCESS.format(
+        resize=prepared.resize,
+        interpolation=prepared.interpolation.upper(),
+        size=(height, width),
+        mean=prepared.mean,
+        std=prepared.std,
+    )

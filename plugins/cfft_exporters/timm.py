@@ -12,6 +12,7 @@ from cfft_exporters.shared import (
     channels,
     is_quick_gelu,
     library_of,
+    preprocess_code,
     require_library,
     tower_weights,
 )
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 _SIZES = {(768, 12): "base", (1024, 24): "large", (1280, 32): "huge", (1664, 48): "gigantic"}
 """timm's names of CLIP's image towers, by width and layers."""
 
+_OF_OTHER_WEIGHTS = frozenset(
+    ("tag", "license", "notes", "paper_ids", "paper_name", "origin_url", "label_names",
+     "label_descriptions", "label_offset")
+)  # fmt: skip
+
 _USAGE = """
 import json
 
@@ -31,12 +37,13 @@ from PIL import Image
 {imports}
 # once it is published: "hf-hub:OWNER/NAME"
 model = timm.create_model("local-dir:.", pretrained=True).eval()
-settings = timm.data.resolve_model_data_config(model)
-preprocess = timm.data.create_transform(**settings, is_training=False)
-classes = json.load(open("classes.json"))
+{preprocess}classes = json.load(open("classes.json"))
 with torch.no_grad():
     {logits}
 print(classes[logits.argmax()])
+"""
+_OWN_TRANSFORM = """settings = timm.data.resolve_model_data_config(model)
+preprocess = timm.data.create_transform(**settings, is_training=False)
 """
 _OWN_HEAD = 'logits = model(preprocess(Image.open("image.png").convert("RGB"))[None])'
 _BESIDE = """head = load_file("head.safetensors")
@@ -46,7 +53,7 @@ _BESIDE = """head = load_file("head.safetensors")
 
 @cfft.exporter("timm")
 class TimmExporter(cfft.Exporter):
-    """Write a model for timm: its own with their classes, CLIP's image towers with features.
+    """Write a model for timm: its own with classes, CLIP's towers with features.
 
     The head of a CLIP acts on features of L2 norm 1, for which timm's models have no place: as in
     timm's own CLIPs `num_classes` is the length of the features, and the head lies beside them.
@@ -73,6 +80,10 @@ class TimmExporter(cfft.Exporter):
             "crop_pct": _crop_share(prepared),
             "crop_mode": "center",
         }
+        # facts about the weights that timm has under this name, which these are not
+        made.pretrained_cfg = {
+            key: value for key, value in made.pretrained_cfg.items() if key not in _OF_OTHER_WEIGHTS
+        }
         save_for_hf(
             made, str(folder), model_config=labels, safe_serialization=True, data_config=data
         )
@@ -97,12 +108,14 @@ class TimmExporter(cfft.Exporter):
 
     def usage(self, model: cfft.ExportSource) -> str:
         """Return code that labels an image."""
+        code = preprocess_code(model.preprocessing) or _OWN_TRANSFORM
         if not _is_clip(model):
-            return _USAGE.format(imports="", logits=_OWN_HEAD)
+            return _USAGE.format(imports="", logits=_OWN_HEAD, preprocess=code)
         normalised = model.classifier.head.normalised
         norm = "\n    features = torch.nn.functional.normalize(features)" if normalised else ""
         imports = "from safetensors.torch import load_file\n"
-        return _USAGE.format(imports=imports, logits=_BESIDE.format(normalised=norm))
+        logits = _BESIDE.format(normalised=norm)
+        return _USAGE.format(imports=imports, logits=logits, preprocess=code)
 
 
 def _is_clip(model: cfft.ExportSource) -> bool:

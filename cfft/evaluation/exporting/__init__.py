@@ -1,1 +1,1 @@
-"""Write a stored model for other programs, checked against itself, with a card that describes it."""
+"""Write a stored model for other programs, checked against itself, with a model card."""

@@ -21,7 +21,7 @@ from cfft.runtime.outside import all_shown
 from cfft.scoring.results import SetResult
 from cfft.training.results import RunResults
 
-_LICENCE = "# license: fill this in; it has to agree with that of the pre-trained weights and of the images"
+_LICENCE = "# license: fill this in; pre-trained weights and images may bind you"
 _PATH = re.compile(r"(?:^|(?<=[:=]))(?:/|~/)(?:[^/:]+/)*(?=[^/:])")
 _NAMED = 20
 _CLASSES = "classes.json"
@@ -121,7 +121,7 @@ class ModelCard:
             models = shortened_list(_last_part(name) for name in merge.models)
             yield f"Merged by `{merge.merge}` of: {_cell(models)}."
         if config is not None:
-            yield "The images are those of the table `[suite]`; how they were used, in cfft's terms:"
+            yield "Images (`[suite]`) and recipe in the terms of cfft:"
             tables = {k: config[k] for k in _TABLES if config.get(k) not in (None, [])}
             yield from ("", "```toml", tomlkit.dumps(all_shown(_public(tables))).strip(), "```")
 
