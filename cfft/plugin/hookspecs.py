@@ -230,7 +230,7 @@ def cfft_exporters() -> Sequence[type[Any]]:
     ...         return torch.load(folder / "model.pt", weights_only=False)
     >>> @cfft.hookimpl
     ... def cfft_exporters():
-    ...     return [TorchExport]
+    ...     return [Pickle]
     """
 
 

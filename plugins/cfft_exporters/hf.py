@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,7 @@ _START, _END = "<|startoftext|>", "<|endoftext|>"
 
 _USAGE = """
 import json
+from pathlib import Path
 
 import torch
 from PIL import Image
@@ -71,7 +73,7 @@ from transformers import CLIPModel, CLIPProcessor
 
 model = CLIPModel.from_pretrained(".").eval()  # once it is published: "OWNER/NAME"
 processor = CLIPProcessor.from_pretrained(".")
-head, classes = load_file("head.safetensors"), json.load(open("classes.json"))
+head, classes = load_file("head.safetensors"), json.loads(Path("classes.json").read_text("utf-8"))
 with torch.no_grad():
     pixels = processor(images=Image.open("image.png").convert("RGB"), return_tensors="pt")
     features = model.get_image_features(**pixels).pooler_output{normalised}
@@ -109,14 +111,16 @@ class HuggingFaceExporter(cfft.Exporter):
             raise cfft.WeightsError(
                 f"format 'hf' has no place for this CLIP ({reason}): choose open_clip or onnx"
             ) from error
-        made.save_pretrained(folder)
+        with _without_bars():
+            made.save_pretrained(folder)
         _processor(model).save_pretrained(folder)
 
     def reload(self, folder: Path) -> Callable[[Tensor], cfft.Encoded]:
         """Load the folder with transformers."""
         from transformers import CLIPModel, CLIPProcessor
 
-        model = CLIPModel.from_pretrained(folder, local_files_only=True).eval()
+        with _without_bars():
+            model = CLIPModel.from_pretrained(folder, local_files_only=True).eval()
         prepared: Any = CLIPProcessor.from_pretrained(folder).image_processor
         head = cfft.read_head(folder)
 
@@ -265,3 +269,17 @@ def _tokenizer() -> Any:
     from open_clip.tokenizer import SimpleTokenizer
 
     return SimpleTokenizer()
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Keep transformers' progress bars off the terminal, as they were afterwards."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

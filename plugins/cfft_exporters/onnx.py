@@ -22,6 +22,7 @@ FILE = "model.onnx"
 _BATCH = 2  # of the example; the graph takes any
 _USAGE = """
 import json
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -37,7 +38,7 @@ pixels = np.asarray(image, np.float32).transpose(2, 0, 1)[None] / 255  # [1, 3, 
 
 session = onnxruntime.InferenceSession("model.onnx")
 features, logits = session.run(["features", "logits"], {{"images": pixels}})
-print(json.load(open("classes.json"))[logits.argmax()])
+print(json.loads(Path("classes.json").read_text("utf-8"))[logits.argmax()])
 """
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 _USAGE = """
 import json
+from pathlib import Path
 
 import open_clip
 import torch
@@ -32,7 +33,7 @@ from safetensors.torch import load_file
 # open_clip.create_model_and_transforms(NAME, pretrained="open_clip_model.safetensors")
 model, _, {own} = open_clip.create_model_and_transforms("local-dir:.")
 model.eval()
-head, classes = load_file("head.safetensors"), json.load(open("classes.json"))
+head, classes = load_file("head.safetensors"), json.loads(Path("classes.json").read_text("utf-8"))
 with torch.no_grad():
     features = model.encode_image(preprocess(Image.open("image.png"))[None], normalize={normalised})
     logits = features @ head["weight"].T + head["bias"]

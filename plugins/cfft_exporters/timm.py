@@ -30,6 +30,7 @@ _OF_OTHER_WEIGHTS = frozenset(
 
 _USAGE = """
 import json
+from pathlib import Path
 
 import timm
 import torch
@@ -37,7 +38,7 @@ from PIL import Image
 {imports}
 # once it is published: "hf-hub:OWNER/NAME"
 model = timm.create_model("local-dir:.", pretrained=True).eval()
-{preprocess}classes = json.load(open("classes.json"))
+{preprocess}classes = json.loads(Path("classes.json").read_text("utf-8"))
 with torch.no_grad():
     {logits}
 print(classes[logits.argmax()])

@@ -81,6 +81,7 @@ class ModelCard:
                 task_type="image-classification",
                 dataset_type=str(results.suite.get("use", "images")),
                 dataset_name=name,
+                dataset_config=name,  # the hub joins results that share type and configuration
                 metric_type="accuracy",
                 metric_name=f"top-1 ({found.role.upper()})",
                 metric_value=round(found.top1, 4),

@@ -8,11 +8,10 @@ from typing import Any
 
 import attrs
 
-from cfft.config.keywords import Keywords
+from cfft.config.keywords import Keywords, spelled
 from cfft.config.layers import Layer
 from cfft.config.settings import Model
-from cfft.errors import ConfigError, unknown_name
-from cfft.plugin.kinds import KINDS
+from cfft.errors import ConfigError
 from cfft.plugin.params import Declaration, short_option
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import check_free
@@ -71,15 +70,9 @@ def _values(declared: Declaration, keywords: Mapping[str, Any]) -> dict[str, Any
     for keyword, value in keywords.items():
         name = keyword.removeprefix(path)
         if name not in known:
-            allowed = [short_option(each) for each in known]
+            others = ", ".join(map(short_option, known)) or "none of its own"
             raise ConfigError(
-                f"--{keyword.replace('_', '-')} is no option of {KIND} '{declared.name}'; "
-                f"it has: {', '.join(allowed) or 'none'}"
-                if "." in keyword
-                else unknown_name(f"option of {KIND} '{declared.name}'", keyword, known)
+                f"{spelled(keyword)} is no option of {KIND} '{declared.name}', which has {others}"
             )
         values[name] = value
     return values
-
-
-assert KIND in KINDS
