@@ -64,7 +64,7 @@ class OnnxExporter(cfft.Exporter):
 
         images = torch.zeros(_BATCH, 3, *model.preprocessing.size)
         with _quiet():
-            program = torch.onnx.export(
+            program: Any = torch.onnx.export(
                 _outputs(model),
                 (images,),
                 dynamo=True,

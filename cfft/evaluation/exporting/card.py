@@ -25,6 +25,7 @@ _LICENCE = "# license: fill this in; pre-trained weights and images may bind you
 _PATH = re.compile(r"(?:^|(?<=[:=]))(?:/|~/)(?:[^/:]+/)*(?=[^/:])")
 _NAMED = 20
 _CLASSES = "classes.json"
+_TABLES = ("seed", "model", "training", *CONFIGURED, "view", "stage")
 _TAGS = ("image-classification", "robustness", "cfft")
 
 
@@ -73,24 +74,16 @@ class ModelCard:
         return f"---\n{_LICENCE}\n{self._header()}\n---\n\n" + "\n".join(self._body()) + "\n"
 
     def _header(self) -> str:
-        from huggingface_hub import EvalResult, ModelCardData
+        from huggingface_hub import ModelCardData
 
         results = self.origin.results
-        measured = [
-            EvalResult(
-                task_type="image-classification",
-                dataset_type=str(results.suite.get("use", "images")),
-                dataset_name=name,
-                dataset_config=name,  # the hub joins results that share type and configuration
-                metric_type="accuracy",
-                metric_name=f"top-1 ({found.role.upper()})",
-                metric_value=round(found.top1, 4),
-            )
-            for name, found in (results.sets.items() if results else ())
-        ]
-        named = {"model_name": self.title, "eval_results": measured} if measured else {}
-        library = self.exporter.library or None
-        return str(ModelCardData(library_name=library, tags=[*_TAGS], **named).to_yaml())
+        data = ModelCardData(
+            library_name=self.exporter.library or None,
+            tags=[*_TAGS],
+            model_name=self.title if results else None,
+            eval_results=_eval_results(results) if results else None,
+        )
+        return str(data.to_yaml())
 
     def _body(self) -> Iterator[str]:
         known = self.model.description
@@ -145,7 +138,7 @@ class ModelCard:
     def _loading(self) -> Iterator[str]:
         prepared, head = self.model.preprocessing, self.model.classifier.head
         yield from ("", "## Loading", "")
-        usage = Exporter.of(self.exporter).usage(self.model).strip()
+        usage = self.exporter.usage(self.model).strip()
         if usage:
             yield from ("```python", usage, "```", "")
         height, width = prepared.size
@@ -168,7 +161,22 @@ class ModelCard:
         )
 
 
-_TABLES = ("seed", "model", "training", *CONFIGURED, "view", "stage")
+def _eval_results(results: RunResults) -> list[Any]:
+    """Return accuracies in the hub's own terms, which joins what shares type and configuration."""
+    from huggingface_hub import EvalResult
+
+    return [
+        EvalResult(
+            task_type="image-classification",
+            dataset_type=str(results.suite.get("use", "images")),
+            dataset_name=name,
+            dataset_config=name,
+            metric_type="accuracy",
+            metric_name=f"top-1 ({found.role.upper()})",
+            metric_value=round(found.top1, 4),
+        )
+        for name, found in results.sets.items()
+    ]
 
 
 def _public(value: Any) -> Any:
