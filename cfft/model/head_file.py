@@ -25,11 +25,7 @@ def write_head(folder: Path, head: Head, classes: Sequence[str]) -> None:
     metadata = {_CLASSES: json.dumps([*classes]), _NORMALISED: str(head.normalised).lower()}
     tensors = {"weight": head.weight, "bias": head.bias}
     plain = {name: tensor.detach().cpu().float().contiguous() for name, tensor in tensors.items()}
-    path = folder / HEAD
-    path.touch()
-    mode = path.stat().st_mode
-    save_file(plain, path, metadata)
-    path.chmod(mode)  # safetensors writes files that only their owner may read
+    save_file(plain, folder / HEAD, metadata)
 
 
 def read_head(folder: Path) -> Head:

@@ -259,6 +259,14 @@ def test_the_head_lies_beside_the_model_with_its_classes(
     assert json.loads((out / "classes.json").read_text()) == CLASSES
 
 
+def test_all_files_of_an_export_may_be_read_by_the_same_people(
+    exported: Callable[..., Path],
+) -> None:
+    out = exported("wide", "timm")
+
+    assert len({path.stat().st_mode for path in out.iterdir()}) == 1
+
+
 def test_a_card_states_no_licence_and_asks_for_one(exported: Callable[..., Path]) -> None:
     card = huggingface_hub.ModelCard((exported("wide", "timm") / "README.md").read_text())
 

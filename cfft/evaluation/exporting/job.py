@@ -50,7 +50,11 @@ def export_model(planned: PlannedExport, reporter: Reporter) -> ExportRecord:
         )
         write_text(folder / CARD, encodable(card.text()))
     pushed = None if planned.push is None else push(planned.out, planned.push)
-    files = {path.name: path.stat().st_size for path in sorted(planned.out.iterdir())}
+    files = {
+        path.relative_to(planned.out).as_posix(): path.stat().st_size
+        for path in sorted(planned.out.rglob("*"))
+        if path.is_file()
+    }
     return ExportRecord(
         cfft=version("cfft"),
         exporter=planned.name,
@@ -69,5 +73,9 @@ def _written(
     write_head(folder, model.classifier.head, model.classes)
     write_json(folder / CLASSES, list(model.classes))
     exporter.export(model, folder)
+    mode = (folder / CLASSES).stat().st_mode
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.chmod(mode)  # safetensors writes files that only their owner may read
     size = model.preprocessing.size
     return agreement(exporter, planned.name, folder, model.classifier, size)
