@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # torch comes with it
 _TEXT = "Text tower"
 _HELP = """{summary}
 
-For example: cfft export runs/a --to {first} --out exported
+For example: cfft export runs/a --to NAME --out exported
 
 The export is loaded again by the program that it is for and compared with the model before the
 command says that it is done. Nothing is sent anywhere without --push.
@@ -34,8 +34,7 @@ command says that it is done. Nothing is sent anywhere without --push.
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command, with options for every exporter that is installed."""
     registry = Registry.installed()
-    first = next(iter(registry.names(KIND)), "NAME")
-    text = _HELP.format(summary=summary, first=first)
+    text = _HELP.format(summary=summary)
     options, action = export_options(registry), partial(export, registry)
     add_command(app, name, options, action, registry, help=text)
 
