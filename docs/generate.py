@@ -23,6 +23,7 @@ import attrs
 import cfft
 from cfft.cli.application import COMMANDS
 from cfft.cli.commands.eval import eval_options
+from cfft.cli.commands.export import export_options
 from cfft.cli.options.options import Option, run_options
 from cfft.config.layers import recipe_names, recipe_summary
 from cfft.plugin import hookspecs
@@ -49,10 +50,12 @@ INTERFACES = {
     "merge": cfft.Merge,
     "backbone": cfft.Backbone,
     "suite": cfft.Suite,
+    "exporter": cfft.Exporter,
 }
 BASES = (
     *(cfft.MaskSelector, cfft.Refiller, cfft.Cam, cfft.Teacher, cfft.Task, cfft.AuxLoss),
     *(cfft.Adaptation, cfft.Average, cfft.Merge, cfft.Suite, cfft.ImageSet),
+    cfft.Exporter,
 )
 
 
@@ -116,6 +119,13 @@ def evaluation() -> Iterator[str]:
     yield from _panels(eval_options(builtins()))
 
 
+def exporting() -> Iterator[str]:
+    """Describe the options of `cfft export` that are no exporter's."""
+    yield from ("| option | meaning |", "|---|---|")
+    shown = (o for o in export_options(builtins()) if not (o.is_argument or o.hidden or o.owner))
+    yield from map(_option_row, shown)
+
+
 def strategies() -> Iterator[str]:
     """Describe every strategy that comes with cfft."""
     for declared in (p.declaration for kind in KINDS for p in builtins().of_kind(kind)):
@@ -176,6 +186,7 @@ GENERATED: dict[str, Callable[[], Iterator[str]]] = {
     "commands": commands,
     "run": run,
     "evaluation": evaluation,
+    "export": exporting,
     "strategies": strategies,
     "recipes": recipes,
     "checker": checker,

@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "predict": "Label images with a fine-tuned model.",
     "preview": "Draw maps, masks and counterfactuals of your images.",
     "merge": "Merge models by their weights: averages, soups and others.",
+    "export": "Write a model for other programs, with a model card.",
     "sweep": "Run a table of configurations and seeds; choose parameters on validation.",
     "report": "Show models side by side: one page, tables and figures.",
 }

@@ -11,11 +11,13 @@ import attrs
 
 from cfft.data.suite import Suite
 from cfft.errors import ConfigError, unknown_name
+from cfft.model.exporter import Exporter
 from cfft.model.interfaces import Adaptation, Average, Merge
 from cfft.plugin.interface import Interface, misspelling
 from cfft.plugin.params import Declaration, declaration, values_of
 from cfft.step.interfaces import AuxLoss, Cam, MaskSelector, Refiller, Task, Teacher
 from cfft.testing.adaptation_kind import check_adaptation
+from cfft.testing.exporter_kind import check_exporter
 from cfft.testing.guard import must
 from cfft.testing.model_kinds import check_backbone, check_suite, check_teacher
 from cfft.testing.step_kinds import check_cam, check_fill, check_loss, check_mask, check_task
@@ -34,6 +36,7 @@ _BEHAVIOUR: Mapping[str, Callable[..., None]] = {
     "teacher": check_teacher,
     "backbone": check_backbone,
     "suite": check_suite,
+    "exporter": check_exporter,
 }
 _BASES: Mapping[str, type[Interface]] = {
     "mask": MaskSelector,
@@ -46,6 +49,7 @@ _BASES: Mapping[str, type[Interface]] = {
     "average": Average,
     "merge": Merge,
     "suite": Suite,
+    "exporter": Exporter,
 }
 
 
@@ -53,8 +57,9 @@ def check_strategy(cls: type[Any], values: Mapping[str, Any] | None = None, **in
     """Raise AssertionError, naming the strategy, unless it keeps every rule of its kind.
 
     `values` are parameters to run it with; the others have their defaults. None takes those of the
-    strategy's own `example`, a class method, where it has one. A backbone needs the
-    input `model`, a name to build, and may have `weights`. The declaration is checked, and on tiny
+    strategy's own `example`, a class method, where it has one. A backbone needs the input `model`,
+    a name to build, and may have `weights`; an exporter may have `model`, an ExportSource. The
+    declaration is checked, and on tiny
     images with a non-square grid: shapes, dtypes and ranges of results; that the same random
     generator gives the same result; that inputs, models and global state are not changed.
     """

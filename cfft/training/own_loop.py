@@ -24,7 +24,7 @@ from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint
 from cfft.model.pretrained import Pretrained
 from cfft.model.rebuild import TeacherSource
-from cfft.plugin.kinds import KINDS, OPTIONAL
+from cfft.plugin.kinds import CONFIGURED, OPTIONAL
 from cfft.plugin.registry import Registry
 from cfft.records import Batch, StepResult
 from cfft.runtime.files import require_free, user_path
@@ -38,7 +38,7 @@ from cfft.training.prepare import balanced_weights
 from cfft.training.starting_model import describe_start, pretrained_model, with_starting_head
 from cfft.training.text_towers import terms_with_text
 
-_KINDS = tuple(kind for kind in KINDS if kind not in ("backbone", "suite"))
+_KINDS = tuple(kind for kind in CONFIGURED if kind not in ("backbone", "suite"))
 
 
 def starting_model(

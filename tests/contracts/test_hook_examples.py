@@ -50,7 +50,15 @@ def test_the_example_of_a_collecting_hook_returns_strategies_of_its_kind(kind):
 
 @pytest.mark.parametrize(
     "hook",
-    ["cfft_masks", "cfft_fills", "cfft_cams", "cfft_teachers", "cfft_losses", "cfft_adaptations"],
+    [
+        "cfft_masks",
+        "cfft_fills",
+        "cfft_cams",
+        "cfft_teachers",
+        "cfft_losses",
+        "cfft_adaptations",
+        "cfft_exporters",
+    ],
 )
 def test_the_example_of_a_hook_keeps_the_rules_of_its_kind(hook):
     _, names = run(example_of(hook))

@@ -13,7 +13,7 @@ from cfft.config.keywords import CHOSEN_KINDS, FILES, setting_keyword, spelled
 from cfft.config.layers import LISTS, SEED, read_defaults, recipe_names
 from cfft.config.settings import Model, Training
 from cfft.errors import ConfigError, shortened_list
-from cfft.plugin.kinds import KINDS, Kind
+from cfft.plugin.kinds import CONFIGURED, KINDS, Kind
 from cfft.plugin.params import Declaration, Param, declaration
 from cfft.plugin.registry import Registry
 
@@ -118,7 +118,7 @@ def run_options(registry: Registry) -> list[Option]:
 def configuring(
     registry: Registry,
     own: Sequence[Option] = (),
-    kinds: Collection[str] = tuple(KINDS),
+    kinds: Collection[str] = CONFIGURED,
     settings: Collection[str] = (),
     words: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Option]:
