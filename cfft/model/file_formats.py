@@ -98,7 +98,7 @@ def pickled_class(path: Path) -> str | None:
                     return ".".join(words[-2:])
                 if isinstance(value, str):
                     words.append(value)
-    except ValueError:
+    except Exception:  # damaged bytes, which may ask for more than the memory holds
         return None
     return None
 

@@ -149,6 +149,8 @@ def _unpickle(path: Path) -> Any:
         reason = str(error).split("\n")[0] if isinstance(error, (RuntimeError, OSError)) else ""
         if _ENDS_EARLY in reason:
             raise WeightsError(f"{path}: {_INCOMPLETE}") from error
+        if isinstance(error, MemoryError):
+            reason = "damaged, or larger than the memory"
         told = reason or "empty, damaged, or of another program"
         raise WeightsError(f"{path}: not a readable PyTorch file ({told})") from error
 
