@@ -17,7 +17,7 @@ from cfft.cli import main
 from cfft.errors import CfftError, PluginFailedError
 
 # the same examples everywhere, however slow the machine; --hypothesis-profile=search draws others
-settings.register_profile("cfft", derandomize=True, deadline=None, database=None, max_examples=50)
+settings.register_profile("cfft", derandomize=True, deadline=None, database=None, max_examples=25)
 settings.register_profile("search", deadline=None, max_examples=2000)
 settings.load_profile("cfft")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -48,7 +48,11 @@ class Entry:
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        return re.compile("".join(map(_as_pattern, _PLACEHOLDER.split(self.line))), re.DOTALL)
+        return re.compile("".join(map(_as_pattern, _PLACEHOLDER.split(self.line))))
+
+    def fits(self, line: str) -> bool:
+        """Tell whether a line of an error has the entry's words in their order."""
+        return all(part in line for part in self.parts) and bool(self.pattern.search(line))
 
 
 def _as_pattern(part: str) -> str:
@@ -61,22 +65,24 @@ def entries() -> list[Entry]:
     return [Entry(line) for line in _LINE.findall(PAGE.read_text("utf-8"))]
 
 
-def without_an_entry(told: Iterable[str]) -> list[str]:
-    """Return the lines of errors that no telling entry matches."""
-    telling = [entry.pattern for entry in entries() if entry.is_telling]
-    telling.append(_OF_STRANGERS)
-    lines = sorted({line for each in told for line in each.split("\n") if line.strip()})
-    return [line for line in lines if not any(pattern.search(line) for pattern in telling)]
+def lines_of(told: Iterable[str]) -> list[str]:
+    return sorted({line for each in told for line in each.split("\n") if line.strip()})
 
 
-def not_produced(told: Iterable[str]) -> list[str]:
-    """Return the entries that no error matches."""
-    everything = "\n".join(told)
-    return [entry.line for entry in entries() if not entry.pattern.search(everything)]
+def without_an_entry(lines: Iterable[str]) -> list[str]:
+    """Return the lines of errors that no telling entry fits."""
+    telling = [entry for entry in entries() if entry.is_telling]
+    own = (line for line in lines if not _OF_STRANGERS.search(line))
+    return [line for line in own if not any(entry.fits(line) for entry in telling)]
+
+
+def not_produced(lines: Sequence[str]) -> list[str]:
+    """Return the entries that fit no line of an error."""
+    return [entry.line for entry in entries() if not any(map(entry.fits, lines))]
 
 
 def main(file: Path) -> int:
-    told = [json.loads(line)[1] for line in file.read_text("utf-8").splitlines()]
+    told = lines_of(json.loads(line)[1] for line in file.read_text("utf-8").splitlines())
     missing, dead = without_an_entry(told), not_produced(told)
     for title, lines in (("without an entry", missing), ("produced by no test", dead)):
         print(f"{title}: {len(lines)}", *lines, sep="\n  ")
