@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
 
 import cfft
-from cfft.config.layers import parse_layer, read_defaults
+from cfft.config.layers import COMMAND_LINE, Layer, parse_layer, read_defaults
 from cfft.config.resolve import resolve
 from cfft.encoder.encoder import Head
+from cfft.encoder.towers import reader
 from cfft.evaluation.merging.paths import merge_path
+from cfft.model.checkpoint import Checkpoint, load, save
 from cfft.model.weights import read_weight_file
 from cfft.plugin.registry import Registry
 from cfft.runtime.documents import read_text_file
 from cfft.runtime.files import adding
+from cfft.runtime.progress import Silent
 from cfft.scoring.gathering import GatheredRows
 from cfft.scoring.loaded_model import require_pixels
+from cfft.step.passes import CleanPass
 from cfft.step.patches import paste_patches
 from cfft.testing import FixedView, tiny_batch, tiny_classifier
+from cfft.training.averaging import WeightAverage
 from cfft.training.inputs import check_allowed
 from cfft.training.metrics import read_metrics
-from cfft.training.sweep.declaration import parse_sweep
+from cfft.training.run_directory import RunDirectory
+from cfft.training.sweep.declaration import parse_sweep, read_sweep
+from cfft.training.sweep.outcome import run_sweep
 from cfft_suites.cifar10.files import read_dictionary
 from cfft_suites.lists.suite import ListsSuite
 
@@ -120,6 +130,62 @@ def varied_twice() -> object:
     return merge_path(REGISTRY, "wise", {"alpha": "0:1:0.5", "other": "1,2"})
 
 
+VIEW = """
+[[loss]]
+use = "feature-mse"
+view = "a"
+[[view]]
+label = "a"
+mask = "random"
+fill = "mean"
+"""
+
+
+def on_the_command_line(**said: Any) -> object:
+    layers = [read_defaults(), parse_layer(BASE + VIEW, "f"), Layer(COMMAND_LINE, **said)]
+    return resolve(REGISTRY, layers)
+
+
+def results_of_three_bounds(folder: Path) -> object:
+    sets = {"photo": {"role": "id", "top1": 0.5, "ci95": [0.1, 0.2, 0.3]}}
+    written(folder, "results.json", json.dumps({"config": {}, "sets": sets}).encode())
+    return RunDirectory(folder).read_results()
+
+
+def state_of_a_list(folder: Path) -> object:
+    save(folder / "last", Checkpoint({"w": torch.zeros(1)}, {"name": "x"}, state={"step": 1}))
+    state, manifest = folder / "last" / "state.json", folder / "last" / "manifest.json"
+    before, content = state.read_bytes(), b"[]"
+    state.write_bytes(content)
+    said = manifest.read_text().replace(
+        hashlib.sha256(before).hexdigest(), hashlib.sha256(content).hexdigest()
+    )
+    manifest.write_text(said.replace(f'"bytes": {len(before)}', f'"bytes": {len(content)}'))
+    return load(folder / "last")
+
+
+def sweep_into_a_file(folder: Path) -> object:
+    out = written(folder, "out", b"")
+    sweep = read_sweep(
+        str(written(folder, "s.toml", b'[[row]]\nname = "a"\nrecipe = "embedded"\n'))
+    )
+    return run_sweep(sweep, REGISTRY, out, 1, Silent(), lambda job, results: None)
+
+
+def tower(change: Callable[[Any], None]) -> object:
+    made = timm.create_model("vit_tiny_patch16_224", depth=1, img_size=32)
+    change(made)
+    return reader(made)
+
+
+def too_large_a_share() -> None:
+    class Twice:
+        def weigh(self, step: int, steps: int) -> float:
+            return 2.0
+
+    WeightAverage(Twice(), tiny_classifier()).update({}, None, 1, 2)
+
+
 NO_PIXELS = torch.zeros(0, 3, 2, 2)
 METRICS = b'{"step": 1, "epoch": 1, "a": "b"}\n{"step": 2, "epoch": 1}\n'
 RARE: list[tuple[str, Callable[[Path], object]]] = [
@@ -166,6 +232,31 @@ RARE: list[tuple[str, Callable[[Path], object]]] = [
         lambda at: check_allowed(["weight"], resume=True),
     ),
     (r"s: no \[\[row\]\]: give at least one", lambda at: parse_sweep("seeds = [1]\nrow = []", "s")),
+    (
+        "--rate belongs to a further view: write --set view.a.mask.rate=VALUE",
+        lambda at: on_the_command_line(short={"rate": 0.5}),
+    ),
+    (
+        "--set view.b: unknown view 'b'; in the file: a",
+        lambda at: on_the_command_line(view_values={("b", "mask"): {"rate": 0.5}}),
+    ),
+    ("got 3 values, wanted 2", results_of_three_bounds),
+    ("state.json holds no JSON object: restore it, or start a new run", state_of_a_list),
+    ("no whole number 'step'", lambda at: read_metrics(written(at, "m.jsonl", 2 * b"{}\n"))),
+    ("out is a file: give the folder of the sweep", sweep_into_a_file),
+    (
+        "its patches come from Identity",
+        lambda at: tower(lambda made: setattr(made, "patch_embed", torch.nn.Identity())),
+    ),
+    (
+        "its attention is gated",
+        lambda at: tower(lambda made: setattr(made.blocks[0].attn, "gate", torch.nn.Identity())),
+    ),
+    ("weigh.. must return a share from 0 to 1, got 2.0", lambda at: too_large_a_share()),
+    (
+        "no teacher 'x' takes part: the map has to name it in `follows`",
+        lambda at: CleanPass.of(tiny_classifier(), tiny_batch(2)).teacher("x"),
+    ),
     ("mask cannot be called 'a b': use letters, digits", lambda at: too_short_a_name()),
     (r"mask 'nothing' \(.*Mask\) has no method select\(\)", lambda at: no_method()),
     ("default '0.5' is read as 0.5: write that", lambda at: other_default()),
