@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from .errors_page import PAGE, Entry, entries
+from .errors_page import PAGE, UNPRODUCED, Entry, entries
 
 ROOT = Path(__file__).parents[2]
 ENTRIES = entries()
@@ -95,6 +95,12 @@ def test_every_entry_stands_once() -> None:
     lines = [entry.line for entry in ENTRIES]
 
     assert sorted(lines) == sorted(set(lines))
+
+
+def test_what_no_test_produces_is_an_entry() -> None:
+    lines = {entry.line for entry in ENTRIES}
+
+    assert [line for line in UNPRODUCED.read_text("utf-8").splitlines() if line not in lines] == []
 
 
 def test_cause_and_mend_follow_every_group_of_messages() -> None:

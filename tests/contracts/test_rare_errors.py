@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Callable
@@ -14,8 +15,11 @@ import timm
 import torch
 
 import cfft
+from cfft.cli.streams import Streams
 from cfft.config.layers import COMMAND_LINE, Layer, parse_layer, read_defaults
 from cfft.config.resolve import resolve
+from cfft.data.check import Unreadable, readable
+from cfft.data.images import class_folders
 from cfft.encoder.encoder import Head
 from cfft.encoder.towers import reader
 from cfft.evaluation.merging.paths import merge_path
@@ -186,6 +190,14 @@ def too_large_a_share() -> None:
     WeightAverage(Twice(), tiny_classifier()).update({}, None, 1, 2)
 
 
+def all_unreadable(folder: Path) -> object:
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+        written(folder / name, "0.png", b"no image")
+    images = class_folders(folder, "train")
+    return readable(images, [Unreadable(images, place, "", "") for place in range(2)])
+
+
 NO_PIXELS = torch.zeros(0, 3, 2, 2)
 METRICS = b'{"step": 1, "epoch": 1, "a": "b"}\n{"step": 2, "epoch": 1}\n'
 RARE: list[tuple[str, Callable[[Path], object]]] = [
@@ -252,11 +264,12 @@ RARE: list[tuple[str, Callable[[Path], object]]] = [
         "its attention is gated",
         lambda at: tower(lambda made: setattr(made.blocks[0].attn, "gate", torch.nn.Identity())),
     ),
-    ("weigh.. must return a share from 0 to 1, got 2.0", lambda at: too_large_a_share()),
+    (r"weigh\(\) must return a share from 0 to 1, got 2.0", lambda at: too_large_a_share()),
     (
         "no teacher 'x' takes part: the map has to name it in `follows`",
         lambda at: CleanPass.of(tiny_classifier(), tiny_batch(2)).teacher("x"),
     ),
+    (r"set 'train': no image can be read \(2 tried\)", all_unreadable),
     ("mask cannot be called 'a b': use letters, digits", lambda at: too_short_a_name()),
     (r"mask 'nothing' \(.*Mask\) has no method select\(\)", lambda at: no_method()),
     ("default '0.5' is read as 0.5: write that", lambda at: other_default()),
@@ -295,3 +308,25 @@ def test_merging_is_told_to_start_without_a_launcher(
 
     assert ended.code == 2
     assert "cfft merge runs as one process: start it without a launcher" in ended.err
+
+
+def test_a_single_model_to_merge_is_told_where_it_belongs(
+    cfft_command: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"w": torch.zeros(1)}, "a.pt")
+
+    ended = cfft_command("merge", "wise", "a.pt", "--out", "m.safetensors")
+
+    assert ended.code == 2
+    assert "merge 'wise' got one model, a.pt: give the starting model first, as in" in ended.err
+
+
+def test_output_that_is_lost_is_told() -> None:
+    full = type("Full", (), {"failure": OSError(errno.ENOSPC, "No space left on device")})()
+
+    with (
+        pytest.raises(cfft.CfftError, match="stdout: No space left on device: part of what was"),
+        Streams(full).checked(),
+    ):
+        pass
