@@ -236,9 +236,9 @@ def _take(layer: Layer, key: str, value: Any) -> None:
     elif key == "stage" and isinstance(value, list):
         layer.stages = stage_tables(value, layer.source)
     elif key in SETTINGS and isinstance(value, Mapping):
-        for name, inner in value.items():
-            layer.assign(f"{key}.{name}", inner)
         layer.settings.setdefault(key, {})
+        for name, inner in value.items():
+            _take_setting(layer, key, name, inner)
     elif key == "view" and isinstance(value, list):
         _take_views(layer, value)
     elif key in LISTS and isinstance(value, list):
@@ -247,6 +247,13 @@ def _take(layer: Layer, key: str, value: Any) -> None:
         _take_table(layer, key, value)
     elif key not in _IGNORED:
         _refuse(layer, key, value)
+
+
+def _take_setting(layer: Layer, table: str, name: str, value: Any) -> None:
+    if f"{table}.{name}" == _OLD_TRAIN:
+        layer.assign(_OLD_TRAIN, value)
+    else:
+        layer.settings[table][name] = value
 
 
 def parse_seed(value: Any, source: str) -> int:

@@ -88,7 +88,7 @@ def pickled_class(path: Path) -> str | None:
                     return ".".join(words[-2:])
                 if isinstance(value, str):
                     words.append(value)
-    except ValueError:
+    except Exception:  # damaged bytes, which may ask for more than the memory holds
         return None
     return None
 
@@ -101,10 +101,11 @@ def _is_safetensors(head: bytes) -> bool:
 
 def _check_archive(path: Path) -> None:
     """Raise WeightsError for zip archives that torch.save did not write."""
-    if not zipfile.is_zipfile(path):  # its directory stands at the end
-        raise WeightsError(f"{path}: incomplete download or copy: {FETCH_AGAIN}")
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+    try:
+        with zipfile.ZipFile(path) as archive:  # its directory stands at the end
+            names = archive.namelist()
+    except Exception as error:  # a damaged directory leads to more kinds than BadZipFile
+        raise WeightsError(f"{path}: incomplete download or copy: {FETCH_AGAIN}") from error
     if any(name.endswith("/constants.pkl") for name in names):
         raise WeightsError(
             f"{path}: a TorchScript archive, which cfft does not run; name OpenAI's weights by tag "

@@ -97,6 +97,7 @@ def _problems(content: Mapping[str, Any]) -> Iterator[str]:
                     yield f"{part}[{place}] lacks {min(keys - entry.keys())}"
                 else:
                     wrong = [key for key in sorted(keys) if not isinstance(entry[key], (int, str))]
+                    wrong += [] if isinstance(entry.get("iscrowd", 0), int) else ["iscrowd"]
                     yield from (f"{part}[{place}]: {key} is {entry[key]!r}" for key in wrong)
 
 
@@ -138,7 +139,7 @@ def _categories(
     if lacking:
         raise DataError(
             f"--masks {file} has no category '{lacking[0]}' ({len(lacking)} of {len(classes)} "
-            f"classes are missing); it has {shortened_list(sorted(ids))}"
+            f"classes are missing); it has {shortened_list(sorted(map(str, ids)))}"
         )
     return ids
 

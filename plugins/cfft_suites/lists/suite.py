@@ -172,7 +172,10 @@ class ListsSuite(Suite):
     def _table(self, trained: Iterable[Entry], entries: Iterable[Entry]) -> ClassTable:
         path = self._class_names
         if path is None:
-            return listed_classes([*trained])
+            try:
+                return listed_classes([*trained])
+            except DataError as error:
+                raise DataError(f"{self.data}: {error}") from error
         return named_classes(path, {entry.label for entry in entries})
 
     @property
