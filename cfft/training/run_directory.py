@@ -120,23 +120,18 @@ def is_begun(run: RunDirectory) -> bool:
     return run.config.is_file()
 
 
-def check_directory(
-    run: RunDirectory, config: RunConfig, registry: Registry, *, resume: bool
-) -> list[str]:
-    """Check that a run may write to its directory, and return what is unusual about it.
+def check_directory(run: RunDirectory, *, resume: bool) -> None:
+    """Raise ConfigError where a run cannot write to a directory.
 
-    A new run needs one that is empty or does not exist; a resumed one the configuration that it was
-    started with, but for more epochs. Raises ConfigError.
+    A new run needs one that is empty or does not exist; a resumed one a run, see `check_run`.
     """
     if not resume:
         check_free(run.root, ", or --resume to continue the run in it" if is_begun(run) else "")
-        return []
-    if not is_begun(run):
+    elif not is_begun(run):
         raise ConfigError(
             f"--resume: {run.root} holds no run to resume (no config.toml): omit --resume to start "
             "one"
         )
-    return check_run(run, config, registry)
 
 
 def check_run(run: RunDirectory, config: RunConfig, registry: Registry) -> list[str]:
