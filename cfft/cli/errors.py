@@ -10,7 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from cfft.errors import CfftError, OtherProcessError
@@ -58,7 +58,8 @@ def reported() -> Iterator[None]:
         if not isinstance(error, Exception):
             raise
         sys.stderr.write(shown(traceback.format_exc()))
-        _end(_BUG, "error: this is a bug in cfft or in a plug-in: please report the lines above")
+        who = " or ".join(["cfft", *_others_plugins()])
+        _end(_BUG, f"error: this is a bug in {who}: please report the lines above")
     finally:
         _leave_group()
 
@@ -138,6 +139,18 @@ def _end_if_named(error: BaseException) -> None:
     if failed is not None:
         print(failed.where, end="", file=sys.stderr)
         _end(_BUG, *(f"error: {line}" for line in str(failed).splitlines()))
+
+
+def _others_plugins() -> list[str]:
+    """Name the plug-ins besides cfft's own, which may have changed whatever failed."""
+    from importlib.metadata import entry_points
+
+    with suppress(Exception):  # one of them may have broken that, too
+        found = entry_points(group="cfft")
+        sources = [(point.name, point.dist) for point in found if point.dist is not None]
+        names = [f"plug-in {n} ({d.name} {d.version})" for n, d in sources if d.name != "cfft"]
+        return sorted(names)
+    return ["a plug-in"]
 
 
 def _end(code: int, *lines: str) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from cfft.errors import StrategyResultError, returned
+from cfft.plugin.shared_state import SharedState
 from cfft.records import Batch, Counterfactual, MaskSelection, StepOutputs
 from cfft.step.interfaces import Cam, MaskSelector, Refiller, StudentView, Term
 
@@ -42,7 +43,8 @@ def refilled(
 ) -> Counterfactual:
     """Return what `fill` makes of a selection; the images themselves where none is hidden.
 
-    Raises StrategyResultError for anything but its rules.
+    `values`: check also that they are numbers and the batch is as before. Raises
+    StrategyResultError for anything but its rules.
     """
     if selection.hidden_per_image == 0:
         return Counterfactual(batch.images)
@@ -51,6 +53,11 @@ def refilled(
     _check_shape(fill, "images", made.images, tuple(batch.images.shape), batch)
     if not made.images.is_floating_point():
         raise StrategyResultError(fill, f"images must be floating point, got {made.images.dtype}")
+    if torch.promote_types(made.images.dtype, batch.images.dtype) != batch.images.dtype:
+        problem = f"images must be {batch.images.dtype} as the batch, got {made.images.dtype}"
+        raise StrategyResultError(fill, problem)
+    if values and not made.images.isfinite().all() and batch.images.isfinite().all():
+        raise StrategyResultError(fill, f"images must be finite, got {_odd(made.images)}")
     if made.dropped is not None:
         _check_shape(fill, "dropped", made.dropped, tuple(selection.hidden.shape), batch)
     return made
@@ -78,12 +85,16 @@ def measured(term: Term, outputs: StepOutputs, *, values: bool = False) -> Tenso
 
 @contextmanager
 def _left_alone(strategy: object, batch: Batch, values: bool) -> Iterator[None]:
-    """Raise StrategyResultError where a strategy writes into the batch.
+    """Raise StrategyResultError where a strategy writes into the batch or changes the process.
 
     torch counts what it writes itself; by `values` is seen what others do, such as NumPy.
     """
     before, images = _versions(batch), batch.images.clone() if values else None
+    shared = SharedState.now()
     yield
+    changed = shared.restored()
+    if changed:
+        raise StrategyResultError(strategy, f"it changes {', '.join(changed)}: leave it as it was")
     if _versions(batch) != before or (images is not None and not torch.equal(batch.images, images)):
         raise StrategyResultError(strategy, "it writes into the batch: return new tensors")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from cfft.config.changes import SETTINGS
 from cfft.config.comparison import same_run
 from cfft.config.resolve import in_current_terms
 from cfft.config.run_config import RunConfig
@@ -27,7 +28,7 @@ from cfft.training.plan import make_plan, without_facts
 from cfft.training.prepare import CheckedImages, Prepared, prepare
 from cfft.training.rehearsal import rehearse_plan
 from cfft.training.results import RunResults
-from cfft.training.run_directory import RunDirectory, check_directory
+from cfft.training.run_directory import RunDirectory, check_directory, check_run
 from cfft.training.session import Session
 from cfft.training.stages import StagePlaces, merged_stages, planned_stages, stage_named
 
@@ -61,13 +62,15 @@ def run(
     written.
     """
     directory = RunDirectory(out)
-    notes = check_directory(directory, config, registry, resume=resume, allowed=allowed)
+    check_directory(directory, resume=resume)
     accelerator = make_accelerator(config.training.precision)
     hears = reporter if reporter is not None and accelerator.is_main_process else Silent()
     with ExitStack() as stack:
         if not dry_run:
             claimed = partial(_claim, stack, directory, resume=resume)
             processes_of(accelerator).on_main(claimed)
+        taken = SETTINGS in allowed
+        notes = check_run(directory, config, registry, allowed=taken) if resume else []
         runs = _Runs(registry, directory, hears, frozenset(allowed))
         return _run(config, runs, accelerator, notes, before, resume=resume, dry_run=dry_run)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from cfft.config.changes import SETTINGS, check_changes
+from cfft.config.changes import check_changes
 from cfft.config.comparison import same_versions, shape_problem
 from cfft.config.layers import SEED, parse_seed, parse_toml, read_text
 from cfft.config.resolve import in_current_terms
@@ -134,29 +133,18 @@ def is_begun(run: RunDirectory) -> bool:
     return run.config.is_file()
 
 
-def check_directory(
-    run: RunDirectory,
-    config: RunConfig,
-    registry: Registry,
-    *,
-    resume: bool,
-    allowed: Collection[str] = (),
-) -> list[str]:
-    """Check that a run may write to its directory, and return what is unusual about it.
+def check_directory(run: RunDirectory, *, resume: bool) -> None:
+    """Raise ConfigError where a run cannot write to a directory.
 
-    A new run needs one that is empty or does not exist; a resumed one the configuration that it was
-    started with, but for more epochs and the settings that may change where `allowed` has them.
-    Raises ConfigError.
+    A new run needs one that is empty or does not exist; a resumed one a run, see `check_run`.
     """
     if not resume:
         check_free(run.root, ", or --resume to continue the run in it" if is_begun(run) else "")
-        return []
-    if not is_begun(run):
+    elif not is_begun(run):
         raise ConfigError(
             f"--resume: {run.root} holds no run to resume (no config.toml): omit --resume to start "
             "one"
         )
-    return check_run(run, config, registry, allowed=SETTINGS in allowed)
 
 
 def check_run(

@@ -94,6 +94,27 @@ def test_lines_go_to_stdout_and_nothing_else_does(
     assert [{k: str(v) for k, v in record.items()} for record in records] == rows
 
 
+def test_a_file_that_is_made_while_images_are_labelled_stays(
+    cfft_command: Command,
+    stored: Path,
+    world: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def labelled(*given: Any) -> Any:
+        (tmp_path / "labels.csv").write_text("another's")
+        return predict(*given)
+
+    monkeypatch.setattr("cfft.evaluation.predict.predict", labelled)
+    words = ("predict", str(stored), str(world / "dark" / "red"), "--workers", "0")
+
+    ended = cfft_command(*words, "--out", str(tmp_path / "labels.csv"))
+
+    assert ended.code == 2
+    assert "labels.csv was made meanwhile: give another path" in ended.err
+    assert (tmp_path / "labels.csv").read_text() == "another's"
+
+
 def test_names_that_are_no_utf_8_are_written_as_they_are(
     stored: Path, world: Path, tmp_path: Path
 ) -> None:

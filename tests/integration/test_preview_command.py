@@ -13,7 +13,7 @@ from PIL import Image
 
 from cfft.config.combinations import combinations
 from cfft.config.run_config import RunConfig
-from cfft.evaluation.preview import Combination
+from cfft.evaluation.preview import Combination, draw_preview
 from cfft.plugin.registry import Registry
 
 Command = Callable[..., Any]
@@ -103,6 +103,21 @@ def test_a_sheet_is_drawn_before_any_training_and_never_over_another(
     assert (first.code, first.out) == (0, "wrote preview.png\n"), first.err
     assert (second.code, second.out) == (0, "wrote preview-2.png\n"), second.err
     assert (small[0] * 3, small[1]) == (large[0] * 2, large[1])
+
+
+def test_a_name_that_is_taken_while_a_sheet_is_drawn_is_not_used(
+    cfft_command: Command, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drawn(*given: Any) -> Any:
+        Path("preview.png").write_text("another's")
+        return draw_preview(*given)
+
+    monkeypatch.setattr("cfft.evaluation.preview.draw_preview", drawn)
+
+    ended = cfft_command("preview", *words, "--pictures", "2", "--from", "dark")
+
+    assert (ended.code, ended.out) == (0, "wrote preview-2.png\n"), ended.err
+    assert Path("preview.png").read_text() == "another's"
 
 
 def test_every_view_has_its_columns_and_two_that_are_alike_have_them_once(

@@ -19,7 +19,7 @@ from cfft.cli.output.consoles import console
 from cfft.cli.output.live import reporting
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
-from cfft.runtime.files import require_free, write_text
+from cfft.runtime.files import adding, require_free
 from cfft.runtime.outside import shown
 
 if TYPE_CHECKING:
@@ -119,7 +119,8 @@ def _write(text: str, out: Path | None) -> None:
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode(errors=_FILE_NAMES))
         return
-    write_text(out, text, _FILE_NAMES)
+    with adding(out) as partial:
+        partial.write_text(text, "utf-8", _FILE_NAMES)
     console(stderr=True).print(f"wrote {out}", soft_wrap=True)
 
 
