@@ -89,7 +89,8 @@ def hook_named(hook: str, origin: str, function: Callable[..., Any]) -> Callable
             if not is_blamed(error):
                 raise
             raise PluginFailedError(who, described(error), code_lines(error, 1)) from error
-        changed = shared.restored()
+        finally:
+            changed = shared.restored()
         if changed:
             raise PluginFailedError(who, f"it changes {', '.join(changed)}: leave it as it was")
         return found

@@ -91,8 +91,10 @@ def _left_alone(strategy: object, batch: Batch, values: bool) -> Iterator[None]:
     """
     before, images = _versions(batch), batch.images.clone() if values else None
     shared = SharedState.now()
-    yield
-    changed = shared.restored()
+    try:
+        yield
+    finally:
+        changed = shared.restored()
     if changed:
         raise StrategyResultError(strategy, f"it changes {', '.join(changed)}: leave it as it was")
     if _versions(batch) != before or (images is not None and not torch.equal(batch.images, images)):

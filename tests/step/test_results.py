@@ -113,8 +113,9 @@ def writes_unseen(act: Act) -> Act:
 
 def leaves(change: Callable[[], object], act: Act) -> Act:
     def left(*given: Any) -> Any:
+        found = act(*given)
         change()
-        return act(*given)
+        return found
 
     return left
 
