@@ -19,7 +19,7 @@ _FROM_NOW_ON = frozenset(
     for name in (
         *("lr", "weight_decay", "beta1", "beta2", "schedule", "warmup_steps", "warmup_share"),
         *("clip_norm", "clip_at", "precision", "micro_batch", "patience", "ties"),
-        *("workers", "checkpoint_every", "log_every"),
+        *("workers", "checkpoint_every", "log_every", "checkpoint_activations", "keep_best"),
     )
 )
 """Settings that each step, validation or file takes anew."""
@@ -40,6 +40,14 @@ _REASONS: Mapping[str, str] = {
     "training.batch_size": "the steps that are done are counted in batches of the first size",
     "training.limit_train": "it chooses the images",
     "training.skip_unreadable": "it chooses the images",
+    "training.limit_eval": "it chooses the images",
+    "training.augment": "it changes the images",
+    "training.sampling": "the order of images is drawn by it",
+    "training.freeze": "it chooses the weights that are trained",
+    "training.layer_decay": "the optimiser has grouped the weights by it",
+    "training.decay_on": "the optimiser has grouped the weights by it",
+    "training.val_metric": "the epochs that are done were compared by it",
+    "training.no_before": "it is settled before the first step",
     "model": "it makes another model",
     "backbone": "it makes another model",
     "suite": "it chooses the images",

@@ -130,23 +130,24 @@ class Optimisation:
         groups = [{**new, **old} for new, old in zip(fresh, record["groups"], strict=True)]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.scheduler.load_state_dict(dict(record["scheduler"]))
-        self._take_settings()
+        self._take_settings(fresh)
         if self.accelerator.scaler is not None and record["scaler"] is not None:
             self.accelerator.scaler.load_state_dict(record["scaler"])
 
-    def _take_settings(self) -> None:
-        """Put the settings of now in place of stored ones: the same unless they were changed."""
-        training, scheduler = self.training, self.scheduler
-        for group in self.optimizer.param_groups:
-            group["weight_decay"] = training.weight_decay
+    def _take_settings(self, fresh: Sequence[Mapping[str, Any]]) -> None:
+        """Put the settings of now in place of stored ones: the same unless they were changed.
+
+        `fresh`: the groups of parameters as they were made now, each with its own rate and decay.
+        """
+        scheduler, groups = self.scheduler, self.optimizer.param_groups
+        for group, new in zip(groups, fresh, strict=True):
+            group["weight_decay"] = new["weight_decay"]
         if isinstance(scheduler, LambdaLR):  # one-cycle moves beta1 too, and cannot be changed
-            scheduler.base_lrs = [training.lr] * len(scheduler.base_lrs)
-            for group, factor in zip(
-                self.optimizer.param_groups, scheduler.lr_lambdas, strict=True
-            ):
-                group["betas"] = (training.beta1, training.beta2)
-                group["initial_lr"] = training.lr
-                group["lr"] = training.lr * factor(scheduler.last_epoch)
+            scheduler.base_lrs = [new["initial_lr"] for new in fresh]
+            for group, new, factor in zip(groups, fresh, scheduler.lr_lambdas, strict=True):
+                group["betas"] = new["betas"]
+                group["initial_lr"] = new["initial_lr"]
+                group["lr"] = new["initial_lr"] * factor(scheduler.last_epoch)
 
     def _propagation(self, share: float) -> Propagate:
         """Return the backward pass of what a micro-batch adds to the step: a share of its mean."""
