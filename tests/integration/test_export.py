@@ -450,6 +450,32 @@ def test_an_export_that_is_another_model_is_not_kept(
     assert "format 'plain' does not hold this model: its features, loaded again, differ" in line
 
 
+def test_an_export_of_several_processes_is_refused(
+    refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+
+    line = refused("timm", "--to", "timm")
+
+    assert line == "error: cfft export runs as one process: start it without a launcher"
+
+
+def test_a_head_that_cfft_did_not_write_is_named(tmp_path: Path) -> None:
+    (tmp_path / "head.safetensors").write_bytes(b"none")
+
+    with pytest.raises(cfft.WeightsError, match=r"head\.safetensors: no head that cfft wrote \("):
+        cfft.read_head(tmp_path)
+
+
+def test_what_is_no_model_is_refused(cfft_command: Command, tmp_path: Path) -> None:
+    words = ("export", "zero-shot", "--to", "timm", "--out", str(tmp_path / "out"))
+
+    ended = cfft_command(*words)
+
+    assert ended.code == 2
+    assert "'zero-shot' is none: give one run directory, checkpoint directory or" in ended.err
+
+
 class Hub:
     """Stand in for the client of the hub; `held`: files of the repository, None: there is none."""
 
@@ -517,6 +543,19 @@ def test_push_does_not_write_over_a_repository(refused: Callable[..., str], hub:
     line = refused("timm", "--to", "timm", "--push", "me/robust")
 
     assert "--push me/robust: that repository holds README.md already" in line
+
+
+def test_a_hub_that_refuses_is_told_before_work(
+    refused: Callable[..., str], hub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def whoami(self: Hub) -> dict[str, str]:
+        raise OSError("the token has expired.\nmore")
+
+    monkeypatch.setattr(hub, "whoami", whoami)
+
+    line = refused("timm", "--to", "timm", "--push", "me/robust")
+
+    assert line.endswith("--push me/robust: the hub refuses: the token has expired")
 
 
 def test_an_export_stays_where_the_hub_fails(

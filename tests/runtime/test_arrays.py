@@ -107,3 +107,11 @@ def test_a_real_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     with pytest.raises(ValueError, match=r"from 0\.0 MiB to 2\.0 MiB, over 20 times as much"):
         require_sound_arrays(tmp_path / "set.npz")
+
+
+def test_a_header_that_does_not_end_is_refused(tmp_path: Path) -> None:
+    start = np.lib.format.MAGIC_PREFIX + bytes((2, 0)) + (2**31).to_bytes(4, "little")
+    (tmp_path / "a.npy").write_bytes(start + b"{" * 99)
+
+    with pytest.raises(ValueError, match=r"it has a header of 2,147,483,648 bytes"):
+        require_sound_arrays(tmp_path / "a.npy")
