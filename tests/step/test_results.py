@@ -165,6 +165,7 @@ ALWAYS = [
     ("loss", returns(0.5), "measure() must return a Tensor, got float"),
     ("loss", returns(torch.zeros(3)), "measure() must return a scalar tensor [], got [3]"),
     ("loss", returns(torch.zeros(1)), "measure() must return a scalar tensor [], got [1]"),
+    ("loss", returns(torch.tensor(1)), "measure() must be floating point, got torch.int64"),
     ("mask", writes(first_patch), "it writes into the batch: return new tensors"),
     ("fill", writes(grey), "it writes into the batch: return new tensors"),
     ("cam", writes(relevance), "it writes into the batch: return new tensors"),
@@ -179,6 +180,7 @@ BEFORE_TRAINING = [
         "images must be finite, got NaN",
     ),
     ("mask", scored_by_nothing, "scores must be finite, got NaN"),
+    ("loss", returns(torch.tensor(float("inf"))), "measure() must be finite, got infinity"),
     ("mask", writes_unseen(first_patch), "it writes into the batch: return new tensors"),
     ("loss", writes_unseen(gap), "it writes into the batch: return new tensors"),
 ]
