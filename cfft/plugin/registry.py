@@ -169,7 +169,10 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[Plugin, lis
     key = f"{plugin.distribution}:{plugin.name}"
 
     def load() -> list[Declaration]:
-        module = point.load()
+        module = _module_at(point)
+        known = manager.get_name(module)
+        if known is not None:
+            raise PluginError(f"its module is that of plug-in {known}: remove one of the two")
         _check_hooks(manager, module)
         manager.register(module, key)
         declared = _collect(manager, module)
@@ -184,6 +187,15 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[Plugin, lis
         if manager.has_plugin(key):
             manager.unregister(name=key)
         return attrs.evolve(plugin, error=str(error)), []
+
+
+def _module_at(point: EntryPoint) -> ModuleType:
+    if point.pattern.match(point.value) is None:
+        raise PluginError(f"its entry point has to name a module, got '{point.value}'")
+    found = point.load()
+    if not isinstance(found, ModuleType):
+        raise PluginError(f"its entry point has to name a module, got {found!r}")
+    return found
 
 
 def _check_hooks(manager: pluggy.PluginManager, module: ModuleType) -> None:

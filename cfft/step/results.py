@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cfft.errors import StrategyResultError, returned
 from cfft.plugin.shared_state import SharedState
-from cfft.records import Batch, Counterfactual, MaskSelection, StepOutputs
+from cfft.records import Batch, Counterfactual, Encoded, MaskSelection, StepOutputs
 from cfft.step.interfaces import Cam, MaskSelector, Refiller, StudentView, Term
 
 
@@ -74,12 +74,19 @@ def explained(cam: Cam, batch: Batch, view: StudentView, *, values: bool = False
 
 
 def measured(term: Term, outputs: StepOutputs, *, values: bool = False) -> Tensor:
-    """Return the un-weighted term: a scalar; raises StrategyResultError for anything else."""
+    """Return the un-weighted term: a scalar; raises StrategyResultError for anything else.
+
+    `values`: check also that it is a number where models gave numbers, and the batch is as before.
+    """
     with _left_alone(term, outputs.batch, values):
         value = returned(term, "measure", term.measure(outputs), Tensor)
     if value.shape != ():
         problem = f"measure() must return a scalar tensor [], got {list(value.shape)}"
         raise StrategyResultError(term, problem)
+    if not value.is_floating_point():
+        raise StrategyResultError(term, f"measure() must be floating point, got {value.dtype}")
+    if values and not value.isfinite() and all(map(_is_finite, _all_encoded(outputs))):
+        raise StrategyResultError(term, f"measure() must be finite, got {_odd(value)}")
     return value
 
 
@@ -127,6 +134,17 @@ def _check_numbers(strategy: object, what: str, tensor: Tensor, view: StudentVie
     if tensor.isfinite().all() or not view.clean.logits.isfinite().all():
         return
     raise StrategyResultError(strategy, f"{what} must be finite, got {_odd(tensor)}")
+
+
+def _all_encoded(outputs: StepOutputs) -> Iterator[Encoded]:
+    """Return what models gave: the student, and every teacher, on all views."""
+    seen = [view.student for view in outputs.views.values()]
+    taught = [made for t in outputs.teachers.values() for made in (t.original, *t.views.values())]
+    yield from (each for each in (outputs.student_original, *seen, *taught) if each is not None)
+
+
+def _is_finite(encoded: Encoded) -> bool:
+    return all(bool(each.isfinite().all()) for each in (encoded.features, encoded.logits))
 
 
 def _odd(tensor: Tensor) -> str:

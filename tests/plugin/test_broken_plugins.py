@@ -159,6 +159,28 @@ def test_ctrl_c_while_a_plugin_is_imported_is_no_error_of_the_plugin(install: In
         Registry.installed()
 
 
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ("own = odd_on_disk:OwnMask", "its entry point has to name a module, got <class 'odd_on_"),
+        ("own = odd on disk!", "its entry point has to name a module, got 'odd on disk!'"),
+        ("own = no_such_odd", "ModuleNotFoundError: No module named 'no_such_odd'"),
+        ("own = odd_on_disk:lost", "AttributeError: module 'odd_on_disk' has no attribute 'lost'"),
+        ("first = odd_on_disk\nown = odd_on_disk", "its module is that of plug-in odd-on-disk:fi"),
+    ],
+)
+def test_an_entry_point_that_names_no_module_of_its_own_is_listed_with_the_reason(
+    install: Install, entries: str, words: str
+) -> None:
+    info = install("odd-on-disk", MASK.format(param=""))
+    (info._path / "entry_points.txt").write_text(f"[cfft]\n{entries}\n")  # type: ignore[attr-defined]
+
+    (broken,) = Registry.installed().broken
+
+    assert broken.name == "own"
+    assert words in (broken.error or "")
+
+
 def test_what_a_plugin_changes_for_all_is_as_before(
     install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

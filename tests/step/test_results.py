@@ -90,6 +90,17 @@ def hides(*shape: int, dtype: torch.dtype = torch.bool) -> Act:
     return lambda *given: cfft.MaskSelection(torch.zeros(*shape, dtype=dtype))
 
 
+def drops(*shape: int) -> Act:
+    def dropped(batch: Any, selection: Any, rng: Any) -> Any:
+        return cfft.Counterfactual(batch.images, torch.zeros(*shape, dtype=torch.bool), 0)
+
+    return dropped
+
+
+def elsewhere(batch: Any, view: Any) -> Any:
+    return relevance(batch, view).to("meta")
+
+
 def refills(*shape: int, dtype: torch.dtype = torch.float32) -> Act:
     return lambda *given: cfft.Counterfactual(torch.zeros(*shape, dtype=dtype))
 
@@ -146,12 +157,15 @@ ALWAYS = [
     ("fill", refills(1, 3, 8, 12), "images must be [B, 3, H, W] = [3, 3, 8, 12], got [1, 3, 8, 1"),
     ("fill", refills(3, 3, 8, 12, dtype=torch.uint8), "images must be floating point, got torch"),
     ("fill", refills(3, 3, 8, 12, dtype=torch.float64), "images must be torch.float32 as the b"),
+    ("fill", drops(3, 1, 1), "dropped must be [B, gh, gw] = [3, 2, 3], got [3, 1, 1]"),
+    ("cam", elsewhere, "scores must be on cpu as the batch, got meta"),
     ("cam", returns(1.0), "explain() must return a Tensor, got float"),
     ("cam", returns(torch.zeros(3, 6)), "scores must be [B, gh, gw] = [3, 2, 3], got [3, 6]"),
     ("cam", returns(torch.zeros(1, 2, 3)), "scores must be [B, gh, gw] = [3, 2, 3], got [1, 2, 3]"),
     ("loss", returns(0.5), "measure() must return a Tensor, got float"),
     ("loss", returns(torch.zeros(3)), "measure() must return a scalar tensor [], got [3]"),
     ("loss", returns(torch.zeros(1)), "measure() must return a scalar tensor [], got [1]"),
+    ("loss", returns(torch.tensor(1)), "measure() must be floating point, got torch.int64"),
     ("mask", writes(first_patch), "it writes into the batch: return new tensors"),
     ("fill", writes(grey), "it writes into the batch: return new tensors"),
     ("cam", writes(relevance), "it writes into the batch: return new tensors"),
@@ -166,6 +180,7 @@ BEFORE_TRAINING = [
         "images must be finite, got NaN",
     ),
     ("mask", scored_by_nothing, "scores must be finite, got NaN"),
+    ("loss", returns(torch.tensor(float("inf"))), "measure() must be finite, got infinity"),
     ("mask", writes_unseen(first_patch), "it writes into the batch: return new tensors"),
     ("loss", writes_unseen(gap), "it writes into the batch: return new tensors"),
 ]
