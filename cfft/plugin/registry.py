@@ -176,8 +176,9 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[Plugin, lis
         _check_hooks(manager, module)
         manager.register(module, key)
         declared = _collect(manager, module)
-        for marked in (module, *(each.cls for each in declared)):
-            mark(marked, plugin.origin)
+        mark(module, plugin.origin)
+        for each in declared:
+            mark(each.cls, plugin.origin)
         _name_hooks(manager, module, plugin.origin)
         return declared
 
