@@ -42,7 +42,11 @@ def main() -> int:
         named = [folder for folder in made if folder.parent.name == "0"]
         examples = [p for p in (ROOT / "docs" / "examples").iterdir() if p.name != UNTYPED]
         typed = [part for folder in (*named, *examples) for part in folder.glob("*/*")]
-        sources = [part for part in typed if part.parent.name in ("src", "tests")]
+        sources = [
+            part
+            for part in typed
+            if part.parent.name in ("src", "tests") and part.name != "__pycache__"
+        ]
         paths = os.pathsep.join(str(folder / "src") for folder in (*named, *examples))
         mypy = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml")]
         checked = subprocess.run(
