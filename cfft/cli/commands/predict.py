@@ -123,8 +123,11 @@ def _spelled(guesses: Iterable[RankedClass], form: Format) -> str:
     rows = [attrs.asdict(guess) for guess in guesses]
     if form == "jsonl":
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    return "".join(map(_csv_line, [rows[0], *map(dict.values, rows)]))
+
+
+def _csv_line(values: Iterable[object]) -> str:
+    """Spell a line of CSV; what holds any end of a line, a carriage return too, is in quotes."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    csv.writer(text, lineterminator="\r\n").writerow(values)
+    return text.getvalue().removesuffix("\r\n") + "\n"
