@@ -139,7 +139,7 @@ def _daemon_threads() -> Iterator[None]:
 def _kept_state() -> Iterator[None]:
     """Raise PluginError where the block changed what others use; put it back in any case."""
     modules = {module: dict(vars(module)) for module in _WATCHED}
-    lists = {"sys.path": [*sys.path], "sys.meta_path": [*sys.meta_path]}
+    lists: dict[str, list[Any]] = {"sys.path": [*sys.path], "sys.meta_path": [*sys.meta_path]}
     launcher = {name: os.environ.get(name) for name in _LAUNCHER}
     shared, leave = SharedState.now(), sys.exit
     changed: list[str] = []

@@ -7,6 +7,7 @@ characters.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -49,6 +50,12 @@ def shell_word(text: str) -> str:
 def encodable(text: str) -> str:
     r"""Return a text with bytes that are no UTF-8 spelled, such as \xe9; all else stays."""
     return re.sub(_SURROGATE, _spelled, text)
+
+
+def json_line(value: Any) -> str:
+    r"""Return a value as one line of JSON in UTF-8; other bytes of names are escaped, as \udce9."""
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub(_SURROGATE, lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def all_shown(value: Any) -> Any:

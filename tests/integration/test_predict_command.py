@@ -143,6 +143,16 @@ def test_names_that_are_no_utf_8_are_written_as_they_are(
     assert (tmp_path / "labels.csv").read_bytes() == shown
 
 
+def test_json_is_utf_8_also_where_names_are_not(stored: Path, world: Path, tmp_path: Path) -> None:
+    image = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    shutil.copy(world / "dark" / "red" / "00.png", image)
+    command = [sys.executable, "-m", "cfft", "predict", stored, image, "--workers", "0", "--json"]
+
+    shown = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+
+    assert os.fsencode(json.loads(shown.decode("utf-8"))["path"]) == image
+
+
 @pytest.mark.parametrize("more", [(), ("--json",)])
 def test_what_was_passed_over_in_a_folder_is_told_on_stderr(
     cfft_command: Command, stored: Path, world: Path, tmp_path: Path, more: tuple[str, ...]

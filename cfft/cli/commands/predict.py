@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +19,7 @@ from cfft.cli.output.live import reporting
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import adding, require_free
-from cfft.runtime.outside import shown
+from cfft.runtime.outside import json_line, shown
 
 if TYPE_CHECKING:
     from cfft.evaluation.predict import RankedClass
@@ -122,7 +121,7 @@ def _write(text: str, out: Path | None) -> None:
 def _spelled(guesses: Iterable[RankedClass], form: Format) -> str:
     rows = [attrs.asdict(guess) for guess in guesses]
     if form == "jsonl":
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        return "".join(json_line(row) + "\n" for row in rows)
     return "".join(map(_csv_line, [rows[0], *map(dict.values, rows)]))
 
 
