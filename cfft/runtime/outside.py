@@ -7,7 +7,6 @@ characters.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -54,6 +53,8 @@ def encodable(text: str) -> str:
 
 def json_line(value: Any) -> str:
     r"""Return a value as one line of JSON in UTF-8; other bytes of names are escaped, as \udce9."""
+    import json  # --help does without
+
     text = json.dumps(value, ensure_ascii=False)
     return re.sub(_SURROGATE, lambda found: f"\\u{ord(found[0]):04x}", text)
 
