@@ -133,9 +133,10 @@ def _let_go(error: BaseException | None) -> None:
 
 def _end_if_named(error: BaseException) -> None:
     """End the process where the code of a plug-in failed: name it and show where."""
-    from cfft.plugin.failures import failure_of  # attrs comes with it, which most ends do without
-
-    failed = failure_of(error)
+    failures = sys.modules.get("cfft.plugin.failures")
+    if failures is None:  # no plug-in was loaded, and --help need not wait for the module
+        return
+    failed = failures.failure_of(error)
     if failed is not None:
         print(failed.where, end="", file=sys.stderr)
         _end(_BUG, *(f"error: {line}" for line in str(failed).splitlines()))

@@ -30,6 +30,7 @@ _EPOCHS = "training.epochs"
 _UNTRAINED = (
     "training.workers",
     "training.checkpoint_every",
+    "training.checkpoint_activations",
     "training.log_every",
     "training.keep_best",
     "training.no_before",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import hashlib
 import os
 import re
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, count
@@ -182,6 +180,8 @@ def adding(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _written(path: Path) -> Iterator[Path]:
+    import secrets  # hashlib comes with it
+
     made_directories(path.parent)
     partial = path.parent / f".{path.name}.{secrets.token_hex(4)}.partial"
     try:
@@ -212,6 +212,8 @@ class StoredFile:
     @classmethod
     def of(cls, path: Path) -> StoredFile:
         """Describe a file as it is."""
+        import hashlib  # OpenSSL comes with it, which --help does without
+
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return cls(digest, path.stat().st_size)

@@ -257,4 +257,4 @@ def test_entry_points_that_cannot_be_read_are_one_error(
     ended = cfft_command("plugins", "list")
 
     assert ended.code == 2
-    assert ended.err.startswith("error: the entry points of installed distributions cannot be rea")
+    assert ended.err.startswith(f"error: the entry points of {info._path} cannot be rea")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +19,7 @@ from cfft.cli.output.live import reporting
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import adding, require_free
-from cfft.runtime.outside import shown
+from cfft.runtime.outside import json_line, shown
 
 if TYPE_CHECKING:
     from cfft.evaluation.predict import RankedClass
@@ -127,9 +126,12 @@ def _write(text: str, out: Path | None) -> None:
 def _spelled(guesses: Iterable[RankedClass], form: Format) -> str:
     rows = [attrs.asdict(guess) for guess in guesses]
     if form == "jsonl":
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        return "".join(json_line(row) + "\n" for row in rows)
+    return "".join(map(_csv_line, [rows[0], *map(dict.values, rows)]))
+
+
+def _csv_line(values: Iterable[object]) -> str:
+    """Spell a line of CSV; what holds any end of a line, a carriage return too, is in quotes."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    csv.writer(text, lineterminator="\r\n").writerow(values)
+    return text.getvalue().removesuffix("\r\n") + "\n"
