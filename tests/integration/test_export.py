@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import Tensor
 
 import cfft
@@ -302,6 +304,22 @@ def test_an_export_of_a_run_needs_no_further_words_and_its_card_has_the_results(
     assert 'use = "domains"' in card.text
     home = str(runs.parent).encode()
     assert [path.name for path in out.iterdir() if home in path.read_bytes()] == []
+
+
+def test_a_model_with_weights_of_its_own_is_exported_with_their_text_tower(
+    cfft_command: Command, tmp_path: Path
+) -> None:
+    model, out = fine_tuned(tmp_path / "model", model="cfft-mini"), tmp_path / "out"
+
+    ended = cfft_command("export", str(model), "--to", "open_clip", "--out", str(out))
+
+    assert ended.code == 0, ended.err
+    file = files("cfft_backbones") / "models" / "cfft-mini" / "open_clip_model.safetensors"
+    source, exported = load_file(str(file)), load_file(out / "open_clip_model.safetensors")
+    assert exported.keys() == source.keys()
+    text = {name for name in source if not name.startswith("visual.")}
+    assert all(torch.equal(exported[name], source[name].float()) for name in text)
+    assert not torch.equal(exported["visual.proj"], source["visual.proj"].float())
 
 
 @pytest.fixture

@@ -66,12 +66,12 @@ def _start(
     ref: ModelRef, known: ModelDescription, asked: Layer, registry: Registry, reporter: Reporter
 ) -> Pretrained:
     config = _source_config(ref, known, asked, registry)
-    if config.model.pretrained is None:
+    built = configured_model(config)
+    if not built.trained:
         raise ConfigError(
-            f"{ref.text} holds no text tower, and nothing says which weights it was fine-tuned "
+            f"{ref.text} holds no text tower, and no weights are known that it was fine-tuned "
             "from: give --pretrained TAG or --pretrained FILE"
         )
-    built = configured_model(config)
     for line in built.warnings:
         reporter.warned(line)
     facts = (
@@ -84,9 +84,10 @@ def _start(
             f"{'; '.join(problems)}: give --model and --pretrained of that one"
         )
     if built.text is None:
+        weights = config.model.pretrained or config.model.name
         raise WeightsError(
-            f"{config.model.pretrained} has no text tower that cfft can read: give --pretrained "
-            "with weights of both towers, or choose a format without text"
+            f"{weights} has no text tower that cfft can read: give --pretrained with weights of "
+            "both towers, or choose a format without text"
         )
     if ref.trained_by is not None and _trained_text(ref.trained_by, registry):
         reporter.warned(
