@@ -13,7 +13,7 @@ from rich.text import Text
 
 from cfft.cli.output.consoles import table
 from cfft.cli.output.numbers import interval, percent, points
-from cfft.errors import counted
+from cfft.errors import counted, shortened_list
 from cfft.runtime.outside import shell_word
 from cfft.runtime.progress import Plan
 from cfft.scoring.results import SetResult
@@ -98,7 +98,8 @@ def _kept(results: RunResults) -> str:
     if results.stopped_early:
         said += f"; stopped early, as --patience {training.get('patience')} asks"
     if results.kept_epochs:
-        said += f"; also stored: checkpoints/epoch-{{{','.join(map(str, results.kept_epochs))}}}"
+        places = (f"checkpoints/epoch-{number}" for number in results.kept_epochs)
+        said += f"; also stored: {shortened_list(places)}"
     return f"{said}."
 
 
