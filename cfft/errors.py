@@ -108,15 +108,19 @@ def returned(strategy: object, method: str, value: T, wanted: type[Any]) -> T:
     return value
 
 
+_TYPE_NAME: Any = vars(type)["__name__"]
+
+
 def described(error: BaseException) -> str:
     """Spell type and message of any error in one line, also where it cannot be printed."""
+    name: str = _TYPE_NAME.__get__(type(error))  # whatever a metaclass makes of it
     try:
         said = " ".join(str(error).split())
     except BaseException:  # a stranger's error may do anything when it is printed
         said = "its message cannot be printed"
     if len(said) > _LONGEST:
         said = f"{said[:_LONGEST]} ..."
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return f"{name}: {said}" if said else name
 
 
 def _readable(line: str) -> str:

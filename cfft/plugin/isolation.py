@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import builtins
+import fcntl
 import json.decoder
 import json.encoder
 import os
+import pathlib
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType, ModuleType
 from typing import Any, TypeVar
 
-from cfft.errors import PluginError, described
+from cfft.errors import PluginError, described, shortened_list
 from cfft.plugin.shared_state import SharedState
 
 T = TypeVar("T")
-_WATCHED = (builtins, os, json, json.encoder, json.decoder)
-"""Modules that every command works with, and that no plug-in may change."""
+_WATCHED = (builtins, os, json, json.encoder, json.decoder, pathlib.PurePath, pathlib.Path)
+"""Modules and classes that every command works with, and that no plug-in may change."""
 
 _STREAMS = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
 _DESCRIPTORS = (0, 1, 2)
 _STDOUT, _STDERR = 1, 2
+_OUT_OF_REACH = 512  # of code that closes whatever it may have inherited
 _LAUNCHER = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """Variables by which a launcher of several processes tells each which one it is."""
 
@@ -42,12 +46,17 @@ def isolated(action: Callable[[], T]) -> T:
     what the handler of a signal raises as it is.
     """
     heard: list[int] = []
+    process = os.getpid()
     try:
         with (
             _kept_descriptors(), _kept_streams(), _kept_handlers(heard),
             _daemon_threads(), _kept_state(),
         ):  # fmt: skip
-            return action()
+            try:
+                return action()
+            finally:
+                if os.getpid() != process:  # it forked: one process is enough
+                    os._exit(0)
     except BaseException as error:  # SystemExit and KeyboardInterrupt of the code itself too
         if heard:
             raise
@@ -85,7 +94,7 @@ def _kept_descriptors() -> Iterator[None]:
     copies: dict[int, int] = {}
     for number in _DESCRIPTORS:
         with suppress(OSError):  # it is closed
-            copies[number] = os.dup(number)
+            copies[number] = _copied(number)
     if {_STDOUT, _STDERR} <= copies.keys():
         os.dup2(_STDERR, _STDOUT)
     try:
@@ -94,6 +103,13 @@ def _kept_descriptors() -> Iterator[None]:
         for number, copy in copies.items():
             os.dup2(copy, number)
             os.close(copy)
+
+
+def _copied(descriptor: int) -> int:
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _OUT_OF_REACH)
+    except OSError:  # fewer are allowed
+        return os.dup(descriptor)
 
 
 @contextmanager
@@ -138,25 +154,40 @@ def _daemon_threads() -> Iterator[None]:
 @contextmanager
 def _kept_state() -> Iterator[None]:
     """Raise PluginError where the block changed what others use; put it back in any case."""
-    modules = {module: dict(vars(module)) for module in _WATCHED}
+    watched = {owner: dict(vars(owner)) for owner in _WATCHED}
     lists: dict[str, list[Any]] = {"sys.path": [*sys.path], "sys.meta_path": [*sys.meta_path]}
-    launcher = {name: os.environ.get(name) for name in _LAUNCHER}
+    variables = {**dict.fromkeys(_LAUNCHER), **os.environ}
     shared, leave = SharedState.now(), sys.exit
+    umask, depth, filters = _umask(), sys.getrecursionlimit(), [*warnings.filters]
     changed: list[str] = []
     try:
         yield
     finally:
-        for module, members in modules.items():
-            changed += _restored(module, members)
-        changed += _restored_lists(lists) + _restored_variables(launcher) + shared.restored()
+        for owner, members in watched.items():
+            changed += _restored(owner, members)
+        changed += _restored_lists(lists) + _restored_variables(variables) + shared.restored()
+        if _umask() != umask:
+            os.umask(umask)
+            changed.append("the umask")
+        if sys.getrecursionlimit() < depth:
+            sys.setrecursionlimit(depth)
+            changed.append("the recursion limit")
+        if any(each[0] == "error" and each not in filters for each in warnings.filters):
+            warnings.filters[:] = filters
+            changed.append("the filters of warnings")
         if sys.exit is not leave:
             sys.exit = leave
             changed.append("sys.exit")
         if signal.getitimer(signal.ITIMER_REAL)[0]:
             signal.setitimer(signal.ITIMER_REAL, 0)
             changed.append("the timer of the process")
+        try:
+            sys.audit("cfft.imported")
+            os.close(os.open(os.devnull, os.O_RDONLY))
+        except BaseException:  # nothing takes an audit hook away again
+            changed.append("what may be done, by an audit hook")
     if changed:
-        raise PluginError(f"it changes {', '.join(changed)}, which others use")
+        raise PluginError(f"it changes {shortened_list(changed)}, which others use")
 
 
 def _restored_lists(lists: Mapping[str, list[Any]]) -> list[str]:
@@ -172,7 +203,12 @@ def _restored_lists(lists: Mapping[str, list[Any]]) -> list[str]:
 
 
 def _restored_variables(before: Mapping[str, str | None]) -> list[str]:
-    changed = [name for name, value in before.items() if os.environ.get(name) != value]
+    """Put back variables of a launcher that differ, and any others that are gone."""
+    changed = [
+        name
+        for name, value in before.items()
+        if os.environ.get(name) != value and (name in _LAUNCHER or name not in os.environ)
+    ]
     for name in changed:
         value = before[name]
         if value is None:
@@ -182,11 +218,19 @@ def _restored_variables(before: Mapping[str, str | None]) -> list[str]:
     return [f"the variable {name}" for name in changed]
 
 
-def _restored(module: ModuleType, members: Mapping[str, Any]) -> list[str]:
-    """Give a module its members back; return the names of those that were replaced."""
-    now = vars(module)
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _restored(owner: ModuleType | type, members: Mapping[str, Any]) -> list[str]:
+    """Give a module or class its members back; return the names of those that were replaced."""
+    now = vars(owner)
     changed = [name for name, member in members.items() if now.get(name) is not member]
     for name in changed:
-        setattr(module, name, members[name])
-    sys.modules[module.__name__] = module
-    return [f"{module.__name__}.{name}" for name in changed]
+        setattr(owner, name, members[name])
+    if isinstance(owner, ModuleType):
+        sys.modules[owner.__name__] = owner
+        return [f"{owner.__name__}.{name}" for name in changed]
+    return [f"{owner.__module__}.{owner.__name__}.{name}" for name in changed]

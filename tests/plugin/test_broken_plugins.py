@@ -40,6 +40,21 @@ class Odd({base}):
         raise {base}("again")
 raise Odd
 """
+NAMELESS = """
+class Meta(type):
+    @property
+    def __name__(cls):
+        raise KeyboardInterrupt
+class Odd(Exception, metaclass=Meta): ...
+raise Odd("odd")
+"""
+FORBIDDING = """
+import sys
+def forbid(event, arguments):
+    if event == "cfft.imported":
+        raise RuntimeError
+sys.addaudithook(forbid)
+"""
 BROKEN = [
     ("raise ValueError('no')", "ValueError: no"),
     ("raise ValueError('two\\nlines')", "ValueError: two lines"),
@@ -73,6 +88,15 @@ BROKEN = [
     ("import torch; torch.set_grad_enabled(False)", "it changes torch's gradient mode, which"),
     ("import torch; torch.set_num_threads(7)", "it changes torch's number of threads, which"),
     ("import torch; torch.set_default_device('meta')", "it changes torch's default device, wh"),
+    (NAMELESS, "Odd: odd"),
+    ("import pathlib; pathlib.Path.exists = None", "it changes pathlib.Path.exists, which others"),
+    ("import os; os.umask(0o777)", "it changes the umask, which others use"),
+    ("import sys; sys.setrecursionlimit(200)", "it changes the recursion limit, which others use"),
+    (
+        "import warnings; warnings.simplefilter('error', ImportWarning)",
+        "it changes the filters of warnings, whi",
+    ),
+    ("import os; os.environ.clear()", "it changes the variable "),
     ("import cfft\n@cfft.hookimpl\ndef cfft_mask(): return []", "unknown hook 'cfft_mask'"),
     ("def cfft_masks(): return []", "cfft_masks() is not marked with @cfft.hookimpl"),
     (f"{HOOKED}        return None", "cfft_masks() must return a list of classes, got None"),
@@ -225,6 +249,29 @@ def test_the_raw_output_of_a_plugin_is_no_part_of_the_json(
 
     assert json.loads(ended.stdout)["broken"] == []
     assert "noise" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "errors"),
+    [
+        ("import os; os.closerange(0, 50)", []),
+        ("import os; os.fork()", []),
+        (FORBIDDING, ["PluginError: it changes what may be done, by an audit hook, which others"]),
+    ],
+)
+def test_what_a_plugin_does_to_its_process_leaves_one_whole_output(
+    install: Install, tmp_path: Path, source: str, errors: list[str]
+) -> None:
+    install("rough", source)
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "cfft", "plugins", "list", "--json"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    found = {each["distribution"]: each["error"] for each in json.loads(ended.stdout)["broken"]}
+    assert [found["rough"].startswith(error) for error in errors] == [True] * len(found)
 
 
 def test_a_thread_of_a_plugin_keeps_no_command_from_ending(
