@@ -17,7 +17,7 @@ from cfft.errors import DataError, WeightsError
 from cfft.records import Batch, Preprocessing
 from cfft.runtime.devices import processes_of
 from cfft.runtime.progress import Advance, ignore
-from cfft.scoring.gathering import Allocate, GatheredRows, own_indices
+from cfft.scoring.gathering import Allocate, GatheredRows, in_memory, own_indices
 from cfft.scoring.intervals import share_ci95
 from cfft.scoring.loaded_model import LoadedModel
 from cfft.scoring.predictions import Predictions, correct_images, not_finite
@@ -105,7 +105,7 @@ def rows_of(
     reading: Reading,
     accelerator: Accelerator,
     advance: Advance = ignore,
-    allocate: Allocate = torch.empty,
+    allocate: Allocate = in_memory,
 ) -> list[Tensor]:
     """Return several outputs for every image in order, each [N, ...], on the CPU.
 

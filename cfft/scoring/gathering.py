@@ -13,9 +13,14 @@ HELD_BYTES = 2**24
 
 
 class Allocate(Protocol):
-    """Make a tensor on the host, as `torch.empty` does."""
+    """Make a tensor on the host."""
 
     def __call__(self, shape: tuple[int, ...], *, dtype: torch.dtype) -> Tensor: ...
+
+
+def in_memory(shape: tuple[int, ...], *, dtype: torch.dtype) -> Tensor:
+    """Make a tensor in the host's memory."""
+    return torch.empty(shape, dtype=dtype)
 
 
 def own_indices(images: int, process: int, processes: int) -> list[int]:
@@ -49,7 +54,7 @@ class GatheredRows:
         processes: int,
         gather: Callable[[Tensor], Tensor],
         held_bytes: int = HELD_BYTES,
-        allocate: Allocate = torch.empty,
+        allocate: Allocate = in_memory,
     ) -> None:
         self.images, self.processes = images, processes
         self._gather, self._held_bytes, self._allocate = gather, held_bytes, allocate

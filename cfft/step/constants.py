@@ -9,7 +9,6 @@ import attrs
 import torch
 from torch import Tensor
 
-from cfft.plugin.params import declaration
 from cfft.step.interfaces import ORIGINAL, Cam, MaskSelector, Refiller, Term
 from cfft.step.needs import followed_by_map, followed_views, teacher_views
 
@@ -107,7 +106,7 @@ def _changing_map(cam: Cam, averaged: Collection[str]) -> str | None:
     followed = followed_by_map(cam)
     if followed is not None and followed in averaged:
         return _follows_average(followed)
-    return None if Cam.of(cam).constant else f"cam '{_name(cam)}' does not say that it is constant"
+    return None if Cam.of(cam).constant else "its cam does not say that it is constant"
 
 
 def _changing_view(view: ViewStrategies, averaged: Collection[str]) -> str | None:
@@ -115,9 +114,9 @@ def _changing_view(view: ViewStrategies, averaged: Collection[str]) -> str | Non
     if followed is not None and followed in averaged:
         return _follows_average(followed)
     if not MaskSelector.of(view.mask).constant:
-        return f"mask '{_name(view.mask)}' may hide other patches each time"
+        return "its mask may hide other patches each time"
     if not Refiller.of(view.fill).constant:
-        return f"fill '{_name(view.fill)}' may make another image each time"
+        return "its fill may make another image each time"
     if view.cam is None:
         return None
     if followed_by_map(view.cam) is None:
@@ -127,11 +126,6 @@ def _changing_view(view: ViewStrategies, averaged: Collection[str]) -> str | Non
 
 def _follows_average(teacher: str) -> str:
     return f"teacher '{teacher}' follows an average, which changes with every step"
-
-
-def _name(strategy: object) -> str:
-    declared = declaration(type(strategy))
-    return declared.name
 
 
 @attrs.frozen(eq=False)

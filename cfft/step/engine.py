@@ -228,7 +228,8 @@ class TrainingStep(nn.Module):
     def _constant_features(self, seen: TeacherView, clean: CleanPass, draw: Draw) -> Tensor:
         teacher, batch = self.teacher(seen.teacher), clean.batch
         if seen.view == ORIGINAL:
-            return teacher(batch.images).features
+            features: Tensor = teacher(batch.images).features
+            return features
         selection = self._selection(clean, seen.view, draw)
         rng = draw(_purpose("fill", seen.view))
         made = refilled(self.views[seen.view].fill, batch, selection, rng)

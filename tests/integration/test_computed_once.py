@@ -112,4 +112,4 @@ def test_no_masking_costs_as_much_as_fine_tuning_and_the_papers_method_eight_pas
     paper = plan_of(configure(), registry, tmp_path / "object")
 
     assert (none["cost"]["passes"], paper["cost"]["passes"]) == (3, 8)
-    assert "fill 'single' may make another image" in paper["computed_each_time"]
+    assert "its fill may make another image" in paper["computed_each_time"]

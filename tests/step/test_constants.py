@@ -29,8 +29,8 @@ CONSTANT = {
     "dropped by the student's map": (View(ObjectMask(), NoFill(), Relevance()), (), ()),
 }
 CHANGING = {
-    "refilled by a teacher's map": "fill 'single' may make another image each time",
-    "dropped at random": "mask 'random' may hide other patches each time",
+    "refilled by a teacher's map": "its fill may make another image each time",
+    "dropped at random": "its mask may hide other patches each time",
     "dropped by the student's map": "its map is that of the student, which changes",
 }
 
