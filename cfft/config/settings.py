@@ -88,13 +88,11 @@ class Training:
         help="most GiB on disk, during the run, for maps and features of frozen teachers that are "
         "computed once for each training image; 0: compute them in every step",
         ge=0,
-        rare=True,
     )
     checkpoint_activations: bool = param(
         False,
         help="compute the activations of each block again in the backward pass instead of keeping "
         "them: less memory, more work, the same gradients",
-        rare=True,
     )
     log_every: int = param(10, help="optimiser steps per line of metrics.jsonl", ge=1)
 

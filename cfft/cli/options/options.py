@@ -32,6 +32,7 @@ _RARE = frozenset(
         "micro_batch", "weight_decay", "beta1", "beta2", "warmup_steps", "warmup_share",
         "clip_norm", "clip_at", "schedule", "patience", "ties", "skip_unreadable", "workers",
         "log_every", "models_at_once", "checkpoint_every", "prompts", "teacher",
+        "keep_gib", "checkpoint_activations",
     )
 )  # fmt: skip
 """Settings that --help-all alone shows."""
