@@ -10,6 +10,7 @@ from .training.own_loop import save as save
 from .scoring.loaded_model import LoadedModel as LoadedModel
 from .scoring.loaded_model import PredictedClasses as PredictedClasses
 from .training.own_loop import CounterfactualStep as CounterfactualStep
+from .runtime.arrays import require_sound_arrays as require_sound_arrays
 from .runtime.documents import read_text_file as read_text_file
 from .runtime.progress import Advance as Advance
 from .runtime.progress import Plan as Plan
@@ -39,6 +40,7 @@ from .plugin.decorators import average as average
 from .plugin.decorators import merge as merge
 from .plugin.decorators import backbone as backbone
 from .plugin.decorators import suite as suite
+from .plugin.decorators import exporter as exporter
 
 # The methods that a strategy of each kind has, and what is handed to them.
 from .step.interfaces import MaskSelector as MaskSelector
@@ -52,6 +54,8 @@ from .model.interfaces import Average as Average
 from .model.interfaces import Merge as Merge
 from .model.pretrained import Backbone as Backbone
 from .data.suite import Suite as Suite
+from .model.exporter import Exporter as Exporter
+from .model.exporter import ExportSource as ExportSource
 from .step.interfaces import StudentView as StudentView
 from .step.interfaces import ModelSource as ModelSource
 from .model.interfaces import Score as Score
@@ -108,6 +112,10 @@ from .model.weights import WeightFile as WeightFile
 from .model.description import read_weights as read_weights
 from .model.weights import require_weights_fit as require_weights_fit
 from .model.weights import require_same_model as require_same_model
+
+# For exporters: the facts about a model, and the file of its head.
+from .model.description import ModelDescription as ModelDescription
+from .model.head_file import read_head as read_head
 
 # For all of them: messages about names that do not exist, and long lists.
 from .errors import shortened_list as shortened_list

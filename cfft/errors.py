@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 _MOST_LISTED = 12
 _LONGEST = 500  # characters of a stranger's message
+_LONGEST_LINE = 2000
 _SHORTEST_WORD, _MOST_MEANT = 3, 3
 
 
@@ -25,7 +26,8 @@ class CfftError(Exception):
     @property
     def problems(self) -> tuple[str, ...]:
         """List what is wrong, each in one line; a plug-in may have joined several."""
-        return tuple(line for problem in self.args for line in str(problem).split("\n"))
+        lines = (line for problem in self.args for line in str(problem).split("\n"))
+        return tuple(map(_readable, lines))
 
 
 class ConfigError(CfftError):
@@ -115,6 +117,12 @@ def described(error: BaseException) -> str:
     if len(said) > _LONGEST:
         said = f"{said[:_LONGEST]} ..."
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def _readable(line: str) -> str:
+    """Leave the middle out where a file's own content makes a line endless."""
+    half = _LONGEST_LINE // 2
+    return line if len(line) <= _LONGEST_LINE else f"{line[:half]} [...] {line[-half:]}"
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

@@ -197,7 +197,9 @@ class StepOutputs:
     """Hold everything that a term of the objective may look at.
 
     `views`: by label. `weights`: the student's parameters by name, or None. `text`: None where no
-    term needs a text tower. Gradients flow through what is the student's only.
+    term needs a text tower. `class_weights`: [K], N / (K n) for a class with n of the N
+    training images, 0 for one with none, or None. Gradients flow through what is the student's
+    only.
     """
 
     batch: Batch
@@ -206,6 +208,7 @@ class StepOutputs:
     teachers: Mapping[str, TeacherOutputs] = attrs.field(factory=dict)
     weights: Mapping[str, Tensor] | None = None
     text: StepText | None = None
+    class_weights: Tensor | None = None
 
     def student(self, view: str) -> Encoded:
         """Return the student's outputs on a view, by its label; "original" names the images.
@@ -234,6 +237,13 @@ class StepOutputs:
     def teacher_weights(self, label: str) -> Mapping[str, Tensor]:
         """Return a teacher's parameters by name; raises ValueError where nothing asked for them."""
         return _computed(self.teachers[label].weights, "teacher.weights")
+
+    def balanced_weights(self) -> Tensor:
+        """Return weights that make all classes count alike: [K]; raises ValueError without.
+
+        Their mean over the training images is 1.
+        """
+        return _computed(self.class_weights, "class.weights")
 
     def prompts(self) -> StepText:
         """Return the features of prompts; raises ValueError where no term needs a text tower."""

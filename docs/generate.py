@@ -23,9 +23,11 @@ import attrs
 import cfft
 from cfft.cli.application import COMMANDS
 from cfft.cli.commands.eval import eval_options
+from cfft.cli.commands.export import export_options
 from cfft.cli.options.options import Option, run_options
 from cfft.config.layers import recipe_names, recipe_summary
 from cfft.plugin import hookspecs
+from cfft.plugin.interface import Strategy
 from cfft.plugin.interface import members as members_of
 from cfft.plugin.kinds import KINDS, Kind
 from cfft.plugin.params import Declaration, Param
@@ -48,10 +50,12 @@ INTERFACES = {
     "merge": cfft.Merge,
     "backbone": cfft.Backbone,
     "suite": cfft.Suite,
+    "exporter": cfft.Exporter,
 }
 BASES = (
     *(cfft.MaskSelector, cfft.Refiller, cfft.Cam, cfft.Teacher, cfft.Task, cfft.AuxLoss),
     *(cfft.Adaptation, cfft.Average, cfft.Merge, cfft.Suite, cfft.ImageSet),
+    cfft.Exporter,
 )
 
 
@@ -91,8 +95,12 @@ def members() -> Iterator[str]:
         yield from (f"### {base.__name__}", "", about, "", "To be written:", "")
         yield from (_member(base, *pair) for pair in members_of(base, required=True).items())
         yield from ("", "Optional:", "")
-        yield from (_member(base, *pair) for pair in members_of(base, required=False).items())
+        own = members_of(base, required=False).items()
+        yield from (_member(base, *pair) for pair in own if pair[0] not in vars(Strategy))
         yield ""
+    yield from ("### All kinds of strategy", "", "Optional:", "")
+    yield from (_member(Strategy, *p) for p in members_of(Strategy, required=False).items())
+    yield ""
 
 
 def commands() -> Iterator[str]:
@@ -109,6 +117,13 @@ def run() -> Iterator[str]:
 def evaluation() -> Iterator[str]:
     """Describe the options of `cfft eval` that are no strategy's."""
     yield from _panels(eval_options(builtins()))
+
+
+def exporting() -> Iterator[str]:
+    """Describe the options of `cfft export` that are no exporter's."""
+    yield from ("| option | meaning |", "|---|---|")
+    shown = (o for o in export_options(builtins()) if not (o.is_argument or o.hidden or o.owner))
+    yield from map(_option_row, shown)
 
 
 def strategies() -> Iterator[str]:
@@ -171,6 +186,7 @@ GENERATED: dict[str, Callable[[], Iterator[str]]] = {
     "commands": commands,
     "run": run,
     "evaluation": evaluation,
+    "export": exporting,
     "strategies": strategies,
     "recipes": recipes,
     "checker": checker,
@@ -220,7 +236,9 @@ def _method(kind: Kind) -> Callable[..., Any]:
 
 def _member(base: type[Any], name: str, member: Any) -> str:
     function = getattr(member, "default", member)
-    if function is not member:
+    if isinstance(member, classmethod):
+        spelt, function = name + _signature(member.__get__(None, base)), member.__func__
+    elif function is not member:
         spelt = f"{name}: {function.__annotations__['return']}"
     elif callable(member):
         spelt = name + _signature(member)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import Distribution
@@ -10,10 +11,44 @@ from textwrap import dedent
 
 import attrs
 import pytest
+from hypothesis import settings
 
 from cfft.cli import main
+from cfft.errors import CfftError, PluginFailedError
+
+# the same examples everywhere, however slow the machine; --hypothesis-profile=search draws others
+settings.register_profile("cfft", derandomize=True, deadline=None, database=None, max_examples=25)
+settings.register_profile("search", deadline=None, max_examples=2000)
+settings.load_profile("cfft")
 
 Install = Callable[..., Distribution]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    told = "append each error that cfft produces, for tests/contracts/errors_page.py"
+    parser.addoption("--record-errors", type=Path, metavar="FILE", help=told)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    file = config.getoption("--record-errors")
+    if file is not None:
+        for kind in (CfftError, PluginFailedError):
+            record(kind, file)
+
+
+def record(kind: type[Exception], file: Path) -> None:
+    """Let the errors of a kind that cfft or a built-in makes append themselves to `file`."""
+    make, seen = kind.__init__, set[str]()
+
+    def recording(self: Exception, *given: str) -> None:
+        make(self, *given)
+        maker = sys._getframe(1).f_globals["__name__"]
+        if maker.startswith("cfft") and (told := str(self)) not in seen:
+            seen.add(told)
+            with file.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps([maker, told]) + "\n")
+
+    kind.__init__ = recording  # type: ignore[method-assign]
 
 
 def write_distribution(folder: Path, name: str, source: str, version: str) -> Distribution:

@@ -7,6 +7,7 @@ torch before a command needs it.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -20,8 +21,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     with lasting_streams() as streams, reported(), streams.checked():
         with starting():
             from cfft.cli.application import application  # it takes time, and Ctrl-C may come
-            from cfft.runtime.files import with_home
+            from cfft.runtime.processors import set_threads
 
-            words = [with_home(word) for word in words]  # shells do not, after --out=
+            set_threads(os.environ)
             app = application(words)
+            if any("~" in word for word in words):  # attrs comes with it: --help does without
+                from cfft.runtime.files import with_home
+
+                words = [with_home(word) for word in words]  # shells do not, after --out=
         app(words, prog_name="cfft")

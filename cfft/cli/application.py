@@ -14,11 +14,12 @@ from cfft.cli.options.command import CommandGroup
 COMMANDS: Mapping[str, str] = {
     "run": "Fine-tune a model; measure its robustness before and after.",
     "data": "List suites; compare the images on disk with what a suite expects.",
-    "plugins": "List, show and check what is installed: masks, fills, losses ...",
+    "plugins": "List, show and check masks, fills, losses ...; begin a package of your own.",
     "eval": "Measure models side by side; cfft eval masks measures masks.",
     "predict": "Label images with a fine-tuned model.",
     "preview": "Draw maps, masks and counterfactuals of your images.",
     "merge": "Merge models by their weights: averages, soups and others.",
+    "export": "Write a model for other programs, with a model card.",
     "sweep": "Run a table of configurations and seeds; choose parameters on validation.",
     "report": "Show models side by side: one page, tables and figures.",
 }

@@ -10,7 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from cfft.errors import CfftError, OtherProcessError
@@ -58,7 +58,8 @@ def reported() -> Iterator[None]:
         if not isinstance(error, Exception):
             raise
         sys.stderr.write(shown(traceback.format_exc()))
-        _end(_BUG, "error: this is a bug in cfft or in a plug-in: please report the lines above")
+        who = " or ".join(["cfft", *_others_plugins()])
+        _end(_BUG, f"error: this is a bug in {who}: please report the lines above")
     finally:
         _leave_group()
 
@@ -132,12 +133,25 @@ def _let_go(error: BaseException | None) -> None:
 
 def _end_if_named(error: BaseException) -> None:
     """End the process where the code of a plug-in failed: name it and show where."""
-    from cfft.plugin.failures import failure_of  # attrs comes with it, which most ends do without
-
-    failed = failure_of(error)
+    failures = sys.modules.get("cfft.plugin.failures")
+    if failures is None:  # no plug-in was loaded, and --help need not wait for the module
+        return
+    failed = failures.failure_of(error)
     if failed is not None:
         print(failed.where, end="", file=sys.stderr)
         _end(_BUG, *(f"error: {line}" for line in str(failed).splitlines()))
+
+
+def _others_plugins() -> list[str]:
+    """Name the plug-ins besides cfft's own, which may have changed whatever failed."""
+    from importlib.metadata import entry_points
+
+    with suppress(Exception):  # one of them may have broken that, too
+        found = entry_points(group="cfft")
+        sources = [(point.name, point.dist) for point in found if point.dist is not None]
+        names = [f"plug-in {n} ({d.name} {d.version})" for n, d in sources if d.name != "cfft"]
+        return sorted(names)
+    return ["a plug-in"]
 
 
 def _end(code: int, *lines: str) -> None:

@@ -45,6 +45,13 @@ class _Lasting(io.RawIOBase):
         return True
 
 
+class _Unclosed(io.TextIOWrapper):
+    """Stay open whoever closes it, such as the code of a plug-in."""
+
+    def close(self) -> None:
+        self.flush()
+
+
 class Streams:
     """Hold what writes the streams; None where a program has replaced stdout."""
 
@@ -103,7 +110,7 @@ def _made_lasting(name: str) -> _Lasting | None:
     buffer = io.BufferedWriter(lasting)
     encoding = "utf-8" if stream is None else stream.encoding
     by_line = name == "stderr" or raw.isatty()
-    setattr(sys, name, io.TextIOWrapper(buffer, encoding, _ERRORS, line_buffering=by_line))
+    setattr(sys, name, _Unclosed(buffer, encoding, _ERRORS, line_buffering=by_line))
     return lasting
 
 

@@ -11,6 +11,7 @@ from cfft.config.keywords import Keywords
 from cfft.config.layers import COMMAND_LINE, LISTS, Choice, Layer
 from cfft.config.resolve import resolve
 from cfft.config.run_config import RunConfig
+from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
 
 COUNTERFACTUAL = ("mask", "fill", "cam")
@@ -30,7 +31,7 @@ def combinations(
     threshold appears once whatever `thresholds` are given. `keywords` and `below`, as in
     `Keywords.layers`, say the rest; losses and teachers are those of the defaults, which use all
     three kinds. Where nothing takes turns, the one configuration has the further views that its
-    losses look at. Raises ConfigError.
+    losses look at. Raises ConfigError, also for thresholds that no mask takes.
     """
     listed = {kind: list(dict.fromkeys(each)) for kind, each in names.items() if each}
     first = {kind: each[0] for kind, each in listed.items()}
@@ -41,11 +42,17 @@ def combinations(
         return [_with_views(base, resolve(registry, [defaults, *others]))]
     configured = {strategy.kind: [strategy.name] for strategy in base.strategies()}
     listed = {kind: listed.get(kind, configured[kind]) for kind in COUNTERFACTUAL}
+    cut = cut_masks(registry)
+    if thresholds and not set(cut) & set(listed["mask"]):
+        masks = ", ".join(listed["mask"])
+        raise ConfigError(
+            f"mask '{masks}' has no threshold to vary: choose from {', '.join(cut)} (--mask)"
+        )
     return [
         _variant(registry, layers, {"cam": cam, "mask": mask, "fill": fill}, listed, threshold)
         for cam in listed["cam"]
         for mask in listed["mask"]
-        for threshold in (thresholds if mask in cut_masks(registry) else ()) or (None,)
+        for threshold in (thresholds if mask in cut else ()) or (None,)
         for fill in listed["fill"]
     ]
 

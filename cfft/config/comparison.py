@@ -27,7 +27,26 @@ MEASURED_FROM = ("backbone", "model", "suite")
 """Tables that say what is measured before fine-tuning."""
 
 _EPOCHS = "training.epochs"
-_UNTRAINED = ("training.workers", "training.checkpoint_every", "training.log_every")
+_UNTRAINED = (
+    "training.workers",
+    "training.checkpoint_every",
+    "training.checkpoint_activations",
+    "training.log_every",
+    "training.keep_best",
+    "training.keep_gib",
+    "training.no_before",
+)
+_LATER: Mapping[str, Any] = {
+    "task.class_weights": "none",
+    "training.augment": "none",
+    "training.decay_on": "all",
+    "training.freeze": "none",
+    "training.layer_decay": 1.0,
+    "training.limit_eval": "none",
+    "training.sampling": "shuffled",
+    "training.val_metric": "top1",
+}
+"""Settings that older configurations lack, with the values that they had without a name."""
 
 
 def shape_problem(config: Config) -> str | None:
@@ -99,7 +118,21 @@ def versions(config: Config) -> dict[str, Any]:
 
 def same_run(before: Config, now: Config) -> Agreement:
     """Compare everything but versions; the order of losses counts, as they are summed in it."""
-    return _agreement(*({**_orders(each), **settings(each)} for each in (before, now)))
+    return Agreement(tuple(spelled_change(path, *pair) for path, pair in _pairs(before, now)))
+
+
+def differing(before: Config, now: Config) -> dict[str, tuple[Any, Any]]:
+    """Return the values of the settings that `same_run` finds to differ, by path."""
+    return dict(_pairs(before, now))
+
+
+def spelled_change(path: str, before: Any, now: Any) -> str:
+    """Spell how a setting differs."""
+    return f"{path}: {_shown(before)} -> {_shown(now)}"
+
+
+def _pairs(before: Config, now: Config) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    return _unequal(*({**_orders(each), **settings(each)} for each in (before, now)))
 
 
 def is_longer(before: Config, now: Config) -> bool:
@@ -119,14 +152,15 @@ def same_versions(before: Config, now: Config) -> Agreement:
 def but_for_seed(config: Config) -> dict[str, Any]:
     """Return the flattened settings that runs of one configuration share, whatever their seed.
 
-    The seed is left out, also as a part of paths (runs/vanilla/seed-0), and so are versions and
-    what does not touch the result.
+    The seed is left out, also as a part of paths (runs/vanilla/seed-0), and so are versions, what
+    does not touch the result, and settings that came later where they change nothing.
     """
     seed = re.compile(rf"(seed\W?){config.get('seed')}\b")
     return {
         path: seed.sub(r"\1{seed}", value) if isinstance(value, str) else value
         for path, value in settings(config).items()
         if path not in ("seed", "split_seed", *_UNTRAINED)
+        and (path not in _LATER or value != _LATER[path])
     }
 
 
@@ -180,10 +214,14 @@ def check_agree(configs: Mapping[str, Config], table: str, remedy: str) -> None:
 
 
 def _agreement(before: Config, now: Config) -> Agreement:
-    pairs = {path: (before.get(path), now.get(path)) for path in [*before, *now]}
-    return Agreement(
-        tuple(f"{path}: {_shown(a)} -> {_shown(b)}" for path, (a, b) in pairs.items() if a != b)
-    )
+    return Agreement(tuple(spelled_change(path, *pair) for path, pair in _unequal(before, now)))
+
+
+def _unequal(before: Config, now: Config) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    for path in dict.fromkeys([*before, *now]):
+        pair = before.get(path), now.get(path)
+        if pair[0] != pair[1]:
+            yield path, pair
 
 
 def _orders(config: Config) -> dict[str, Any]:

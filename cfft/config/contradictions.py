@@ -75,6 +75,17 @@ def bad_averages(teachers: Mapping[Choice, Any], averages: Mapping[Choice, Any])
             )
 
 
+def repeated_images(sampling: str, tasks: Mapping[Choice, Any]) -> Iterator[str]:
+    """Refuse batches with an image twice for a task that tells the images of a batch apart."""
+    for pick, task in tasks.items():
+        if sampling == "balanced" and Task.of(task).compares_images:
+            yield (
+                f"--sampling balanced (training.sampling) repeats images of small classes, and "
+                f"task '{pick.use}' tells the images of a batch from one another: leave it out, or "
+                "choose another --task"
+            )
+
+
 def nothing_learnt(choices: Choices, tasks: Mapping[Choice, Any]) -> Iterator[str]:
     if choices.labels("loss") or any(Task.of(task).weight > 0 for task in tasks.values()):
         return

@@ -20,13 +20,13 @@ from cfft.config.layers import (
 from cfft.config.settings import Model, Training
 from cfft.errors import ConfigError, Problems, unknown_name
 from cfft.plugin.conversion import plain
-from cfft.plugin.kinds import KINDS
+from cfft.plugin.kinds import CONFIGURED
 from cfft.plugin.params import Declaration, declaration
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import user_path
 
 FILES = ("recipe", "config")
-CHOSEN_KINDS = tuple(kind for kind in KINDS if kind != "backbone")
+CHOSEN_KINDS = tuple(kind for kind in CONFIGURED if kind != "backbone")
 """The kinds with a keyword; a model's name chooses its backbone."""
 
 
@@ -40,7 +40,7 @@ class Keywords:
     """
 
     registry: Registry
-    kinds: Sequence[str] = tuple(KINDS)
+    kinds: Sequence[str] = CONFIGURED
     tables: Sequence[type[Any]] = (Model, Training)
     files: bool = True
 

@@ -12,7 +12,7 @@ import attrs
 
 from cfft.config.stages import StageTable, stage_tables
 from cfft.errors import ConfigError, Problems, unknown_name
-from cfft.plugin.kinds import KINDS, OPTIONAL, SEVERAL
+from cfft.plugin.kinds import CONFIGURED, OPTIONAL, SEVERAL
 from cfft.plugin.params import Param
 from cfft.runtime.documents import parse_toml as toml_tables
 from cfft.runtime.documents import read_text_file
@@ -111,7 +111,7 @@ class Layer:
             self.chosen["adaptation"] = (Choice(value, value),)
         elif len(parts) == 2 and parts[0] in SETTINGS:
             self.settings.setdefault(parts[0], {})[parts[1]] = value
-        elif len(parts) == 3 and parts[0] in KINDS:
+        elif len(parts) == 3 and parts[0] in CONFIGURED:
             self.values.setdefault((parts[0], parts[1]), {})[parts[2]] = value
         elif len(parts) == 4 and parts[0] == "view" and parts[2] in VIEW_KINDS:
             self.view_values.setdefault((parts[1], parts[2]), {})[parts[3]] = value
@@ -133,7 +133,7 @@ class Layer:
 def _bad_assignment(text: str) -> str:
     return (
         f"--set {text}: write KIND.NAME.PARAM=VALUE with a kind out of "
-        f"{', '.join(KINDS)}, {' or '.join(f'{t}.PARAM=VALUE' for t in SETTINGS)}, or "
+        f"{', '.join(CONFIGURED)}, {' or '.join(f'{t}.PARAM=VALUE' for t in SETTINGS)}, or "
         f"view.LABEL.KIND.PARAM=VALUE with a kind out of {', '.join(VIEW_KINDS)}"
     )
 
@@ -236,17 +236,24 @@ def _take(layer: Layer, key: str, value: Any) -> None:
     elif key == "stage" and isinstance(value, list):
         layer.stages = stage_tables(value, layer.source)
     elif key in SETTINGS and isinstance(value, Mapping):
-        for name, inner in value.items():
-            layer.assign(f"{key}.{name}", inner)
         layer.settings.setdefault(key, {})
+        for name, inner in value.items():
+            _take_setting(layer, key, name, inner)
     elif key == "view" and isinstance(value, list):
         _take_views(layer, value)
     elif key in LISTS and isinstance(value, list):
         _take_list(layer, key, value)
-    elif key in KINDS and isinstance(value, Mapping):
+    elif key in CONFIGURED and isinstance(value, Mapping):
         _take_table(layer, key, value)
     elif key not in _IGNORED:
         _refuse(layer, key, value)
+
+
+def _take_setting(layer: Layer, table: str, name: str, value: Any) -> None:
+    if f"{table}.{name}" == _OLD_TRAIN:
+        layer.assign(_OLD_TRAIN, value)
+    else:
+        layer.settings[table][name] = value
 
 
 def parse_seed(value: Any, source: str) -> int:
@@ -258,7 +265,7 @@ def parse_seed(value: Any, source: str) -> int:
 
 
 def _refuse(layer: Layer, key: str, value: Any) -> None:
-    tables = ["seed", *SETTINGS, *KINDS, "view", "stage"]
+    tables = ["seed", *SETTINGS, *CONFIGURED, "view", "stage"]
     if key not in tables:
         raise ConfigError(f"{layer.source}: {unknown_name('key', key, tables)}")
     raise ConfigError(f"{layer.source}: '{key}' must be written as {_form(key, value)}")

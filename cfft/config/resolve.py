@@ -15,6 +15,7 @@ from cfft.config.contradictions import (
     bad_labels,
     bad_teachers,
     nothing_learnt,
+    repeated_images,
 )
 from cfft.config.layers import (
     LISTS,
@@ -32,7 +33,7 @@ from cfft.config.stages import StageTable, stage_of
 from cfft.config.staging import declared_stages, stage_layers
 from cfft.config.views import MadeView, made_views
 from cfft.errors import ConfigError, PluginError, Problems, unknown_name
-from cfft.plugin.kinds import KINDS
+from cfft.plugin.kinds import CONFIGURED
 from cfft.plugin.params import declaration
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import with_home
@@ -129,7 +130,7 @@ def build(
     without_model: str = _NO_MODEL,
 ) -> RunConfig:
     """Make what a run uses of what layers say; raises as `resolve` does, `problems` among all."""
-    made = {kind: strategies(registry, layers, choices, kind, problems) for kind in KINDS}
+    made = {kind: strategies(registry, layers, choices, kind, problems) for kind in CONFIGURED}
     problems += bad_labels(choices)
     views = made_views(registry, layers, choices.views, choices.context, problems)
     looking = [*made["mask"].values(), *made["cam"].values()]
@@ -143,6 +144,8 @@ def build(
     problems += nothing_learnt(choices, made["task"])
     model = _settings(layers, Model, problems, without_model)
     training = _settings(layers, Training, problems)
+    if training is not None:
+        problems += repeated_images(training.sampling, made["task"])
     problems.check()
     chosen = {
         kind: tuple(_chosen(registry, kind, *each) for each in found.items())

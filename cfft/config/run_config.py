@@ -180,7 +180,7 @@ def strategy_table(chosen: Chosen) -> dict[str, Any]:
     if chosen.label != chosen.name:
         head["label"] = chosen.label
     paths = {
-        key: str(value.resolve())
+        key: os.path.realpath(value)  # Path.resolve has no answer to a link to itself
         for key, value in attrs.asdict(chosen.strategy, recurse=False).items()
         if isinstance(value, Path) and stage_of(value) is None
     }

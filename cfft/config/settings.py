@@ -12,9 +12,7 @@ from cfft.plugin.params import param
 class Model:
     """Choose the model to fine-tune."""
 
-    name: str = param(
-        help="architecture, such as ViT-B-32, a local config FILE.json, or BACKBONE:NAME"
-    )
+    name: str = param(help="architecture, such as ViT-B-32, a config FILE.json, or BACKBONE:NAME")
     pretrained: str | None = param(
         None,
         help="tag of published weights, a weight file (FILE:NEST for one set of it), or random",
@@ -34,19 +32,26 @@ class Model:
 class Training:
     """Set the training routine."""
 
-    epochs: int = param(
-        10, help="passes over the training images; 0 only evaluates", ge=0, le=100_000
-    )
-    batch_size: int = param(
-        64, help="images per optimiser step, over all processes and accumulation", ge=1
-    )
+    epochs: int = param(10, help="passes over the images; 0 only evaluates", ge=0, le=100_000)
+    batch_size: int = param(64, help="images per optimiser step, of all processes", ge=1)
     micro_batch: int | None = param(
         None,
         help="images per process and forward pass; none: no gradient accumulation",
         ge=1,
     )
     lr: float = param(3e-5, help="peak learning rate", gt=0)
-    weight_decay: float = param(0.1, help="AdamW weight decay, on all parameters", ge=0)
+    layer_decay: float = param(
+        1.0,
+        help="factor of the learning rate per layer below the head (BEiT); 1: one rate for all",
+        gt=0,
+        le=1,
+    )
+    weight_decay: float = param(0.1, help="AdamW weight decay, see --decay-on", ge=0)
+    decay_on: Literal["all", "weights"] = param(
+        "all",
+        help="parameters that decay; all (paper), or weights: no norms, biases, class and "
+        "positional embeddings",
+    )
     beta1: float = param(0.9, help="AdamW beta1", ge=0, lt=1)
     beta2: float = param(0.999, help="AdamW beta2", ge=0, lt=1)
     schedule: Literal["cosine", "one-cycle", "constant"] = param(
@@ -66,18 +71,47 @@ class Training:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = param(
         "auto", help="mixed precision; auto: bf16 on an accelerator that has it, else fp32"
     )
+    freeze: tuple[str, ...] | None = param(
+        None,
+        help="pattern of parameters that stay as they are, by the names that open_clip and timm "
+        "give them, as in 'transformer.resblocks.[0-5].*'; may be repeated",
+    )
+    augment: str = param(
+        "none",
+        help="random changes of images: crop, flip, randaugment ...",
+    )
+    sampling: Literal["shuffled", "balanced"] = param(
+        "shuffled",
+        help="shuffled: every image once an epoch; balanced: drawn so that all classes are as "
+        "frequent, images of small classes repeatedly",
+    )
+    val_metric: Literal["top1", "class-mean", "loss"] = param(
+        "top1", help="validation measure that chooses the epoch to keep"
+    )
+    keep_best: int = param(
+        1, help="keep the weights of the N best epochs, to be merged or compared", ge=1, le=1000
+    )
     patience: int | None = param(
-        None, help="stop after N epochs without a better validation accuracy", ge=1
+        None, help="stop after N epochs without a better --val-metric", ge=1
     )
     ties: Literal["later", "earlier"] = param(
-        "later", help="epoch to keep of those with equal validation accuracy (earlier: paper)"
+        "later", help="epoch to keep of those with equal --val-metric (earlier: paper)"
     )
     limit_train: int | None = param(None, help="train on at most N images, sampled per class", ge=1)
+    limit_eval: int | None = param(
+        None,
+        help="measure on at most N images per set",
+        ge=1,
+    )
+    no_before: bool = param(False, help="do not measure the model before fine-tuning")
     skip_unreadable: bool = param(
         False, help="leave unreadable images out and record them, instead of stopping"
     )
-    workers: int = param(
-        2, help="decoding workers per process; 0 decodes in the main process", ge=0
+    workers: int | None = param(
+        None,
+        help="decoding workers per process; none: one per processor, at most 8; 0 decodes in the "
+        "main process",
+        ge=0,
     )
     checkpoint_every: str | None = param(
         None,
@@ -126,8 +160,11 @@ class Evaluation:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = param(
         "auto", help="auto: bf16 on an accelerator that has it, else fp32"
     )
-    workers: int = param(
-        2, help="decoding workers per process; 0 decodes in the main process", ge=0
+    workers: int | None = param(
+        None,
+        help="decoding workers per process; none: one per processor, at most 8; 0 decodes in the "
+        "main process",
+        ge=0,
     )
     skip_unreadable: bool = param(
         False, help="find unreadable images first, leave them out and record them"

@@ -10,14 +10,14 @@ from cfft.config.layers import Choice, Layer, layer_of, read_recipe
 from cfft.config.shorthand import Shorthand
 from cfft.config.stages import StageTable
 from cfft.errors import ConfigError
-from cfft.plugin.kinds import KINDS
+from cfft.plugin.kinds import CONFIGURED
 from cfft.plugin.registry import Registry
 
 Picks = Mapping[str, tuple[Choice, ...]]
 _SHARED = ("backbone", "suite")
 """The kinds that a main run and its stages have in common, besides settings and seed."""
 
-_OWN = tuple(kind for kind in KINDS if kind not in _SHARED)
+_OWN = tuple(kind for kind in CONFIGURED if kind not in _SHARED)
 
 
 def declared_stages(layers: Sequence[Layer]) -> tuple[tuple[StageTable, ...], int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -16,6 +15,7 @@ from cfft.data.reading import reading_failure
 from cfft.data.suite import ImageSet, SuiteSets
 from cfft.errors import DataError, counted, shortened_list
 from cfft.runtime.processes import ALONE, Processes
+from cfft.runtime.processors import processors
 from cfft.runtime.progress import Advance, ignore
 
 T = TypeVar("T")
@@ -144,7 +144,7 @@ def look_at(
     total = sum(len(indices) for _, indices in everything)
     chunks = processes.share(everything)
     done = 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(processors()) as pool:
         try:
             seen = pool.map(lambda chunk: [look(chunk[0], index) for index in chunk[1]], chunks)
             for (images, indices), results in zip(chunks, seen, strict=True):

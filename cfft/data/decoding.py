@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from pathlib import Path
+from threading import Lock
 
 from PIL import ExifTags, Image, PngImagePlugin
 
+from cfft.data.passed_over import leads_nowhere, special
 from cfft.errors import ConfigError
 
 MEGAPIXELS = "CFFT_MAX_MEGAPIXELS"
 """The environment variable that sets how large an image may be; workers inherit it."""
+SIDE_RATIO = "CFFT_MAX_SIDE_RATIO"
+"""The environment variable that sets how many times the short side the long one may be."""
 
 _USUAL_MEGAPIXELS = 179  # where Pillow stops
-_THINNEST = 1000  # sides of a longer image are refused: one resized to 336 pixels has 113 million
+_USUAL_RATIO = 1000  # such an image, resized to 336 pixels, has 113 million
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+_LOCK = Lock()
 _TEXT_BYTES = 64 * 2**20
 # Pillow refuses images for a long text or colour profile, which nobody here reads
 PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, _TEXT_BYTES)
@@ -33,36 +42,93 @@ _TURNS = {
 
 def megapixels() -> int:
     """Return how large an image may be, in million pixels; raises ConfigError."""
-    said = os.environ.get(MEGAPIXELS, "")
+    return _bound(MEGAPIXELS, _USUAL_MEGAPIXELS, "million pixels that an image may have")
+
+
+def side_ratio() -> int:
+    """Return how many times the short side of an image the long one may be; raises ConfigError."""
+    return _bound(SIDE_RATIO, _USUAL_RATIO, "times the short side that the long one may be")
+
+
+def _bound(variable: str, usual: int, what: str) -> int:
+    said = os.environ.get(variable, "")
     if not said:
-        return _USUAL_MEGAPIXELS
+        return usual
     if not said.isdecimal() or not 0 < int(said) <= 1_000_000:
         raise ConfigError(
-            f"{MEGAPIXELS}: got '{said}', allowed: a whole number from 1 to 1,000,000, the most "
-            "million pixels that an image may have"
+            f"{variable}: got '{said}', allowed: a whole number from 1 to 1,000,000, the most "
+            f"{what}"
         )
     return int(said)
 
 
-def raise_bounds() -> None:
+@contextmanager
+def opened(file: Path | BytesIO) -> Iterator[Image.Image]:
+    """Open an image without decoding it.
+
+    Raises ValueError for one that is too large or too thin, and for what is no file: a pipe would
+    be waited for, and a device read without end.
+    """
+    if isinstance(file, Path):
+        require_file(file)
+    _raise_bound()
+    try:
+        image = Image.open(file)
+    except _BOMBS:
+        check_size(*_size_in_header(file))
+        raise
+    with image:
+        check_size(*image.size)  # a draft makes it smaller
+        yield image
+
+
+def require_file(path: Path) -> None:
+    """Raise ValueError for a link that leads nowhere and for what is no file; OSError as stat."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        if path.is_symlink() and not path.exists():
+            raise ValueError(f"it is {leads_nowhere(path)}") from None
+        raise
+    what = special(mode)
+    if what is not None:
+        raise ValueError(f"it is {what}, no image file: it is not opened")
+
+
+def _raise_bound() -> None:
     """Let Pillow open what is allowed here; it is looked at before anything is decoded."""
-    asked = megapixels()
-    if Image.MAX_IMAGE_PIXELS is not None and asked > _USUAL_MEGAPIXELS:
-        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, asked * 1_000_000)
+    wanted = megapixels() * 1_000_000
+    if Image.MAX_IMAGE_PIXELS is not None and wanted > Image.MAX_IMAGE_PIXELS:
+        with _LOCK:
+            Image.MAX_IMAGE_PIXELS = wanted
+
+
+def _size_in_header(file: Path | BytesIO) -> tuple[int, int]:
+    """Return width and height of an image that Pillow refuses for them."""
+    if isinstance(file, BytesIO):
+        file.seek(0)
+    with _LOCK:
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            with Image.open(file) as image:
+                return image.size
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
 
 
 def check_size(width: int, height: int) -> None:
     """Raise ValueError for an image that is too large, or too thin to be resized."""
-    most, found = megapixels(), width * height / 1e6
+    most, found, ratio = megapixels(), width * height / 1e6, side_ratio()
     if found > most:
         raise ValueError(
             f"{width:,} x {height:,} pixels are {found:,.0f} million, allowed are {most:,}: save "
             f"it smaller, or set the environment variable {MEGAPIXELS}"
         )
-    if max(width, height) > _THINNEST * max(1, min(width, height)):
+    if max(width, height) > ratio * max(1, min(width, height)):
         raise ValueError(
-            f"{width:,} x {height:,} pixels: one side is over {_THINNEST:,} times the other, which "
-            "would fill the memory where the short one is resized; crop it"
+            f"{width:,} x {height:,} pixels: one side is over {ratio:,} times the other, which "
+            "would fill the memory where the short one is resized: crop it, or set the environment "
+            f"variable {SIDE_RATIO}"
         )
 
 

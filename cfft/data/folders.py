@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import attrs
 
@@ -15,9 +16,11 @@ from cfft.data.passed_over import (
     CIRCLE,
     DANGLING,
     LOOSE,
+    SPECIAL,
     dangling,
     reason_of_name,
     reason_of_suffix,
+    special,
 )
 from cfft.errors import DataError, unknown_name
 from cfft.runtime.documents import parse_toml, read_text_file
@@ -28,6 +31,11 @@ EXTENSIONS = (
 )
 
 
+Identity: TypeAlias = tuple[int, int]
+"""Device and number of a folder, which are the same whatever path leads to it."""
+
+_MOST_WAYS = 100
+"""Ways to one folder: links between a dozen folders make millions of them."""
 _FILE_NAME = re.compile(r".+\.[A-Za-z][A-Za-z0-9]{0,7}")
 """Names that a link to a file has; others may stand for a class or a set."""
 
@@ -48,10 +56,11 @@ def list_subfolders(directory: Path) -> list[str]:
 
     Where all names are numbers they are sorted as such. Folders such as @eaDir, #recycle and
     __MACOSX are those of the system. A link that leads nowhere is listed unless it is called like
-    a file, so that a class or a set does not vanish with what it leads to. Raises DataError where
-    there is no such directory.
+    a file, so that a class or a set does not vanish with what it leads to; one to `directory` or a
+    folder above it is not. Raises DataError where there is no such directory.
     """
-    return in_order(entry.name for entry in _entries(directory) if _is_folder(entry))
+    around = _Folders(directory)
+    return in_order(entry.name for entry in _entries(directory) if around.has_folder(entry))
 
 
 def in_order(names: Iterable[str]) -> list[str]:
@@ -65,7 +74,8 @@ def image_files(directory: Path) -> list[str]:
     """List the images at any depth as sorted POSIX paths relative to `directory`.
 
     An image is a file with one of EXTENSIONS in either case; hidden files and folders are left
-    out. Links are followed. A dangling link counts, so that it is found to be unreadable.
+    out, and pipes, sockets and devices. Links are followed. A dangling link counts, so that it is
+    found to be unreadable.
     """
     return list(find_images(directory).paths)
 
@@ -73,19 +83,24 @@ def image_files(directory: Path) -> list[str]:
 def find_images(directory: Path) -> FoundImages:
     """Find what `image_files` lists, and count what is passed over.
 
-    A hidden folder or one of the system counts as one, whatever it holds.
+    A hidden folder or one of the system counts as one, whatever it holds. Raises DataError for
+    links between folders that lead to one of them in over 100 ways.
     """
     passed: Counter[str] = Counter()
-    paths = sorted(_walk(directory, "", frozenset(), passed))
+    above = _Folders(directory).above
+    paths = sorted(_walk(directory, "", above, passed, Counter()))
     return FoundImages(tuple(paths), passed)
 
 
 def passed_over_beside(directory: Path) -> dict[str, int]:
     """Count what lies beside the folders of a directory and is no folder, by reason."""
     passed: Counter[str] = Counter()
+    around = _Folders(directory)
     for entry in _entries(directory, passed):
-        if not _is_folder(entry):
-            passed[LOOSE if _is_image(entry.name) else _reason(entry)] += 1
+        if around.leads_above(entry):
+            passed[CIRCLE] += 1
+        elif not around.has_folder(entry):
+            passed[LOOSE if _is_image(entry) else _reason(entry)] += 1
     return dict(passed)
 
 
@@ -169,19 +184,58 @@ def no_classes(directory: Path) -> str:
     return f"{directory} has no class folders; expected {directory}/CLASS/"
 
 
+@attrs.frozen
+class _Folders:
+    """Tell folders in a directory from links to what holds them."""
+
+    directory: Path
+
+    @property
+    def above(self) -> frozenset[Identity]:
+        """The folders above the directory, along its path and where links in it lead."""
+        places = (os.path.abspath(self.directory), os.path.realpath(self.directory))
+        return frozenset(_identity(each) for place in places for each in Path(place).parents)
+
+    def leads_above(self, entry: os.DirEntry[str]) -> bool:
+        """Tell whether an entry is a link to the directory, or to a folder above it."""
+        if not entry.is_symlink() or not _leads_to_folder(entry):
+            return False
+        return _identity(Path(entry.path)) in {*self.above, _identity(self.directory)}
+
+    def has_folder(self, entry: os.DirEntry[str]) -> bool:
+        """Tell whether an entry is a folder to look into, or a link in place of one."""
+        if _leads_to_folder(entry):
+            return not self.leads_above(entry)
+        return _is_dangling(entry) and not _FILE_NAME.fullmatch(entry.name)
+
+
+def _identity(folder: Path) -> Identity:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
 def _walk(
-    directory: Path, prefix: str, above: frozenset[tuple[int, int]], passed: Counter[str]
+    directory: Path,
+    prefix: str,
+    above: frozenset[Identity],
+    passed: Counter[str],
+    ways: Counter[Identity],
 ) -> Iterator[str]:
-    status = directory.stat()
-    here = (status.st_dev, status.st_ino)
+    here = _identity(directory)
     if here in above:  # a link to a folder that holds it
         passed[CIRCLE] += 1
         return
+    ways[here] += 1
+    if ways[here] > _MOST_WAYS:
+        raise DataError(
+            f"links lead to {os.path.realpath(directory)} in over {_MOST_WAYS:,} ways: remove the "
+            "links between folders"
+        )
     for entry in _entries(directory, passed):
         if _leads_to_folder(entry):
             inner = directory / entry.name
-            yield from _walk(inner, f"{prefix}{entry.name}/", above | {here}, passed)
-        elif _is_image(entry.name):
+            yield from _walk(inner, f"{prefix}{entry.name}/", above | {here}, passed, ways)
+        elif _is_image(entry):
             yield prefix + entry.name
         else:
             passed[_reason(entry)] += 1
@@ -204,12 +258,17 @@ def _entries(directory: Path, passed: Counter[str] | None = None) -> list[os.Dir
     return [entry for entry, reason in reasons if reason is None]
 
 
-def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in EXTENSIONS
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is an image by its name, and a file or what is left of one."""
+    suffix = os.path.splitext(entry.name)[1].lower()
+    return suffix in EXTENSIONS and not _is_special(entry)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    return _leads_to_folder(entry) or (_is_dangling(entry) and not _FILE_NAME.fullmatch(entry.name))
+def _is_special(entry: os.DirEntry[str]) -> bool:
+    try:
+        return not entry.is_file() and special(entry.stat().st_mode) is not None
+    except OSError:  # a link that leads nowhere
+        return False
 
 
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
@@ -224,6 +283,8 @@ def _is_dangling(entry: os.DirEntry[str]) -> bool:
 
 
 def _reason(entry: os.DirEntry[str]) -> str:
+    if _is_special(entry):
+        return SPECIAL
     return DANGLING if _is_dangling(entry) else reason_of_suffix(entry.name)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from cfft.data.decoding import check_size, raise_bounds, reason, upright
+from cfft.data.decoding import check_size, opened, reason, upright
 from cfft.data.folders import (
     EXTENSIONS,
     FoundImages,
@@ -28,6 +28,7 @@ from cfft.data.folders import (
 from cfft.data.passed_over import LOOSE, dangling, lost_images, spelled
 from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, DataError, counted
+from cfft.runtime.stand_ins import HEAD_BYTES, stand_in
 
 _INTEGERS_OF_16_BITS = ("PNG", "PPM")  # which Pillow may hold in 32
 
@@ -194,8 +195,8 @@ def read_image(path: Path) -> Image.Image:
 
     Transparent pixels become white. 16-bit grey is scaled to 8 bit; of an animation the first
     frame is taken. Raises DataError with path and reason, also for an image of more than 179
-    million pixels (the environment variable CFFT_MAX_MEGAPIXELS sets another bound) or with one
-    side over 1,000 times the other.
+    million pixels or with one side over 1,000 times the other; the environment variables
+    CFFT_MAX_MEGAPIXELS and CFFT_MAX_SIDE_RATIO set other bounds.
     """
     return _read(path, str(path))
 
@@ -230,7 +231,7 @@ def image_fault(path: Path) -> str | None:
     except ConfigError:
         raise
     except Exception as error:  # as in _read
-        return _reason(error)
+        return _reason(error, path)
     return None
 
 
@@ -240,7 +241,7 @@ def _read(file: Path | BytesIO, name: str) -> Image.Image:
     except ConfigError:
         raise
     except Exception as error:  # decoders raise whatever damaged bytes lead them to
-        raise DataError(f"{name}: {_reason(error)}") from error
+        raise DataError(f"{name}: {_reason(error, file)}") from error
 
 
 def _files_by_folder(
@@ -307,17 +308,22 @@ def _surplus(root: Path, name: str, folder: str, table: Mapping[str, str]) -> st
 
 
 def _decode(file: Path | BytesIO, reduced: bool = False) -> Image.Image:
-    raise_bounds()
-    with Image.open(file) as image:
-        check_size(*image.size)  # draft makes it smaller
+    with opened(file) as image:
         if reduced:
             image.draft(None, (1, 1))
         return as_rgb(image)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, file: Path | BytesIO) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return "no image in a format that Pillow knows"
+        head = file.getvalue() if isinstance(file, BytesIO) else _head(file)
+        known = "no image in a format that Pillow knows" if head else "the file is empty"
+        return stand_in(head) or known
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return reason(error) or str(error) or type(error).__name__
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -12,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
+from cfft.data.augmentation import Augmentation
 from cfft.data.reading import reading_failure
 from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, DataError, PluginFailedError, unknown_name
 from cfft.records import Batch, Preprocessing
 from cfft.runtime.interrupts import held_back, obey
+from cfft.runtime.processors import default_workers
 from cfft.runtime.randomness import generator
 
 if TYPE_CHECKING:
@@ -28,7 +32,9 @@ if TYPE_CHECKING:
 
 Loaded = tuple[Tensor, Tensor, Tensor]
 _Item = tuple[Tensor, int, int]
+_Asked = tuple[int, int | None]
 _Unread = str | PluginFailedError
+_MOST_RESIZED = 179_000_000  # pixels
 _INTERPOLATIONS = {mode.value: mode for mode in transforms.InterpolationMode}
 
 
@@ -41,7 +47,8 @@ def image_transform(preprocessing: Preprocessing) -> Callable[[Any], Tensor]:
     """Return the function from an RGB image to [3, H, W], uint8, before normalisation.
 
     Resizes the short side with antialiasing, then crops the centre: the inference transform of
-    open_clip and timm. Raises ConfigError for an unknown interpolation.
+    open_clip and timm. Of an image so thin that it would be resized to more than 179 million pixels
+    the middle alone is resized. Raises ConfigError for an unknown interpolation.
     """
     if preprocessing.interpolation not in _INTERPOLATIONS:
         raise ConfigError(
@@ -49,8 +56,23 @@ def image_transform(preprocessing: Preprocessing) -> Callable[[Any], Tensor]:
         )
     resize = transforms.Resize(preprocessing.resize, _INTERPOLATIONS[preprocessing.interpolation])
     crop = transforms.CenterCrop(preprocessing.size)
-    made: Callable[[Any], Tensor] = transforms.Compose([resize, crop, transforms.PILToTensor()])
+    bounded = partial(_middle, resize=preprocessing.resize, size=max(preprocessing.size))
+    made: Callable[[Any], Tensor] = transforms.Compose(
+        [bounded, resize, crop, transforms.PILToTensor()]
+    )
     return made
+
+
+def _middle(image: Image.Image, resize: int, size: int) -> Image.Image:
+    """Return an image, or what a crop of `size` leaves of a thin one, and as much around it."""
+    short, long = sorted(image.size)
+    if resize * resize * long <= _MOST_RESIZED * short:
+        return image
+    rest = max(0, (long - math.ceil(short * (3 * size / resize + 2))) // 2)
+    width, height = image.size
+    if width < height:
+        return image.crop((0, rest, width, height - rest))
+    return image.crop((rest, 0, width - rest, height))
 
 
 def fitting(images: ImageSet, preprocessing: Preprocessing) -> Preprocessing:
@@ -63,6 +85,18 @@ def fitting(images: ImageSet, preprocessing: Preprocessing) -> Preprocessing:
 def epoch_order(n: int, seed: int, epoch: int) -> list[int]:
     """Shuffle 0..n-1 for one epoch, in the same order on all processes."""
     return torch.randperm(n, generator=generator(seed, "order", step=epoch)).tolist()
+
+
+def balanced_order(labels: Sequence[int], seed: int, epoch: int) -> list[int]:
+    """Draw as many indices as there are `labels`, with replacement, every class equally likely.
+
+    torch's WeightedRandomSampler with weights of 1 / images of the class, the same on all
+    processes.
+    """
+    _, places, counts = torch.tensor(labels).unique(return_inverse=True, return_counts=True)
+    weights = counts.double().reciprocal()[places]  # [N]
+    rng = generator(seed, "order", step=epoch)
+    return torch.multinomial(weights, len(labels), replacement=True, generator=rng).tolist()
 
 
 def batches(
@@ -81,21 +115,24 @@ def batches(
 class Loader:
     """Load batches of one set with worker processes that are kept for the next epochs.
 
-    `workers`: processes that decode; 0 decodes in this one. `pin`: copy batches to page-locked
-    memory, for transfer to an accelerator. Touches no global random state.
+    `workers`: processes that decode; 0 decodes in this one, None as many as suit the machine.
+    `pin`: copy batches to page-locked memory, for transfer to an accelerator. `augmentation`:
+    changes images that are asked for with a number. Touches no global random state.
     """
 
     def __init__(
         self,
         images: ImageSet,
         preprocessing: Preprocessing,
-        workers: int = 0,
+        workers: int | None = 0,
         pin: bool = False,
+        augmentation: Augmentation | None = None,
     ) -> None:
+        workers = default_workers() if workers is None else workers
         self._images = images
-        self._asked: list[list[int]] = []
+        self._asked: list[list[_Asked]] = []
         self._loader = DataLoader(
-            _Tensors(images, image_transform(fitting(images, preprocessing))),
+            _Tensors(images, image_transform(fitting(images, preprocessing)), augmentation),
             batch_sampler=self._asked,
             num_workers=workers,
             persistent_workers=workers > 0,
@@ -105,14 +142,20 @@ class Loader:
             generator=torch.Generator(),
         )
 
-    def load(self, wanted: Sequence[Sequence[int]]) -> Iterator[Loaded]:
+    def load(
+        self, wanted: Sequence[Sequence[int]], numbers: Sequence[Sequence[int]] | None = None
+    ) -> Iterator[Loaded]:
         """Yield the batches of indices `wanted`, in order, as (images, labels, indices).
 
-        `images`: [B, 3, H, W], uint8; `labels` and `indices`: [B], int64. Only the newest
+        `images`: [B, 3, H, W], uint8; `labels` and `indices`: [B], int64. `numbers`: one for each
+        index, by which the augmentation draws; without them nothing is changed. Only the newest
         iteration may go on. Raises DataError naming an image that cannot be read, and
         where a worker process dies.
         """
-        self._asked[:] = map(list, wanted)
+        given: Sequence[Sequence[int | None]]
+        given = numbers or [[None for _ in indices] for indices in wanted]
+        pairs = zip(wanted, given, strict=True)
+        self._asked[:] = [list(zip(*pair, strict=True)) for pair in pairs]
         if not wanted:
             return
         with self._naming_death(wanted[0]), _starting_workers():
@@ -169,13 +212,23 @@ class _Tensors(Dataset[_Item | _Unread]):
     Raised in a worker, they would reach the user as a traceback.
     """
 
-    def __init__(self, images: ImageSet, transform: Callable[[Any], Tensor]) -> None:
+    def __init__(
+        self,
+        images: ImageSet,
+        transform: Callable[[Any], Tensor],
+        augmentation: Augmentation | None = None,
+    ) -> None:
         self.images = images
-        self.transform = transform
+        self.transform, self.augmentation = transform, augmentation
 
-    def __getitem__(self, index: int) -> _Item | _Unread:
+    def __getitem__(self, asked: _Asked) -> _Item | _Unread:
+        index, number = asked
         try:
-            image = self.transform(self.images.read(index))
+            read = self.images.read(index)
+            if self.augmentation is None or number is None:
+                image = self.transform(read)
+            else:
+                image = self.augmentation(read, number)
         except DataError as error:
             return str(error)
         except BaseException as error:  # SystemExit too, which would end a worker without a word

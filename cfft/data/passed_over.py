@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from cfft.errors import counted, shortened_list
@@ -13,6 +15,7 @@ HIDDEN = "hidden"
 DANGLING = "link that leads nowhere"
 CIRCLE = "link to a folder above it"
 LOOSE = "image outside class folders"
+SPECIAL = "pipe, socket or device"
 NO_SUFFIX = "no suffix"
 
 _SYSTEM = (
@@ -24,6 +27,14 @@ _SYSTEM = (
 """Names that macOS, Windows, Synology, QNAP, NetApp, Linux and notebooks add, in any case."""
 _SYSTEM_NAMES = {name.casefold(): name for name in _SYSTEM}
 _MACOS = "__MACOSX"
+_SPECIAL = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+_LISTS = (".csv", ".tsv", ".txt", ".lst")
 _PICTURES = frozenset(
     (
         *(".heic", ".heif", ".hif", ".jxl", ".jp2", ".j2k", ".jpx", ".svg", ".psd", ".tga"),
@@ -81,9 +92,37 @@ def lost_images(
         )
 
 
+def special(mode: int) -> str | None:
+    """Say in words what a `mode` of stat stands for that is no file, None for a file."""
+    kind = stat.S_IFMT(mode)
+    return None if kind == stat.S_IFREG else _SPECIAL.get(kind, "no regular file")
+
+
+def beside_the_sets(names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield, for what lies beside the sets and is not read, what it is, its names and the reason.
+
+    As in ("folders", "sketch, notes", "not train, val, test or ood").
+    """
+    listed = list(names)
+    files = [name for name in listed if os.path.splitext(name)[1].lower() in _LISTS]
+    folders = [name for name in listed if name not in files]
+    if folders:
+        yield "folders", shortened_list(folders), "not train, val, test or ood"
+    if files:
+        yield "files", shortened_list(files), "no lists of images"
+
+
 def dangling(path: Path) -> str:
     """Say that a link leads nowhere."""
-    return (
-        f"{path} is a link to {os.readlink(path)}, which is not there: restore what it leads to, "
-        "or remove the link"
-    )
+    return f"{path} is {leads_nowhere(path)}"
+
+
+def leads_nowhere(path: Path) -> str:
+    """Say where a link leads that leads nowhere, to go on after "is"."""
+    target = os.readlink(path)
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return f"a link to {target}, which leads back to it: remove the link"
+    return f"a link to {target}, which is not there: restore what it leads to, or remove the link"

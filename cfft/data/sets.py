@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import attrs
 
@@ -29,13 +29,36 @@ def training_sets(suite: Suite, seed: int) -> SuiteSets:
     return sets
 
 
-def limited(sets: SuiteSets, limit: int | None, seed: int) -> SuiteSets:
-    """Return the sets with at most `limit` training images, drawn by class; None: all of them."""
+_EVALUATED = 0  # the seed of the images that are measured: the same ones in runs of all seeds
+
+
+def limited(
+    sets: SuiteSets, limit: int | None, seed: int, measured: int | None = None
+) -> SuiteSets:
+    """Return the sets with at most `limit` training images, drawn by class; None: all of them.
+
+    `measured`: how many images of each other set at most; whatever the seed, they are the same.
+    """
     train = sets.train
-    if limit is None or limit >= len(train):
-        return sets
-    indices = tuple(stratified_subset(train.labels, limit, seed))
-    return attrs.evolve(sets, train=ImageSubset(whole=train, indices=indices, name=train.name))
+    if limit is not None and limit < len(train):
+        train = _subset(train, stratified_subset(train.labels, limit, seed))
+    return attrs.evolve(
+        sets,
+        train=train,
+        val=_measured(sets.val, measured),
+        test=_measured(sets.test, measured),
+        ood=tuple(_measured(images, measured) for images in sets.ood),
+    )
+
+
+def _measured(images: ImageSet, limit: int | None) -> ImageSet:
+    if limit is None or limit >= len(images):
+        return images
+    return _subset(images, stratified_subset(images.labels, limit, _EVALUATED, every_class=False))
+
+
+def _subset(images: ImageSet, indices: Sequence[int]) -> ImageSet:
+    return ImageSubset(whole=images, indices=tuple(indices), name=images.name)
 
 
 def evaluation_sets(suite: Suite, seed: int) -> EvaluationSets:

@@ -57,14 +57,20 @@ def stratified_split(
     return [sorted(part) for part in parts]
 
 
-def stratified_subset(labels: Sequence[int], n: int, seed: int) -> list[int]:
+def stratified_subset(
+    labels: Sequence[int], n: int, seed: int, *, every_class: bool = True
+) -> list[int]:
     """Draw `n` indices with the class shares of the whole, sorted; all of them if fewer exist.
 
-    Every class keeps at least one. Raises ConfigError where `n` is less than the number of classes.
+    Every class keeps at least one. Where `n` is less than the number of classes, that many classes
+    are drawn, unless `every_class` has to be there: then it raises ConfigError.
     """
     if n >= len(labels):
         return list(range(len(labels)))
     classes = _by_class(labels)
+    if n < len(classes) and not every_class:
+        kept = _shuffled(list(classes), seed, "subset of classes", 0)[:n]
+        classes = {label: classes[label] for label in sorted(kept)}
     if n < len(classes):
         raise ConfigError(
             f"{n} training images are too few for {len(classes)} classes; take {len(classes)} "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import attrs
 from cattrs.gen import override
 
-from cfft.plugin.interface import Interface, attribute
+from cfft.plugin.interface import Interface, Strategy, attribute
 
 if TYPE_CHECKING:
     import numpy as np
@@ -198,7 +198,7 @@ class Expected:
     per_class: int | None = None
 
 
-class Suite(Interface):
+class Suite(Strategy):
     """Give the images to train on and to be measured on.
 
     `open` and `evaluation` go set by set: one that cannot be opened goes into `refused`, one that

@@ -11,7 +11,7 @@ import attrs
 from cfft.data.check import MOST_NAMED, find_unreadable, readable, rest_of
 from cfft.data.folders import find_images as images_in
 from cfft.data.images import ImageFiles
-from cfft.data.passed_over import spelled
+from cfft.data.passed_over import leads_nowhere, spelled
 from cfft.data.suite import ImageSet
 from cfft.errors import ConfigError, DataError
 from cfft.runtime.devices import make_accelerator
@@ -60,7 +60,7 @@ def predict(
     model: LoadedModel,
     paths: Sequence[str],
     batch_size: int,
-    workers: int,
+    workers: int | None,
     precision: str,
     reporter: Reporter,
     skip_unreadable: bool = False,
@@ -113,6 +113,8 @@ def _images_of(word: str, reporter: Reporter) -> Iterator[str]:
 def _nothing(word: str) -> str:
     if Path(word).is_dir():
         return "no images in this folder"
+    if Path(word).is_symlink():
+        return f"it is {leads_nowhere(Path(word))}"
     return "nothing matches this pattern" if glob.has_magic(word) else "no such file or folder"
 
 

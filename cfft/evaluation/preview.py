@@ -23,7 +23,9 @@ from cfft.runtime.progress import Reporter, Silent
 from cfft.step.interfaces import Cam, Refiller
 from cfft.step.passes import CleanPass, FrozenTeacher
 from cfft.step.results import refilled, selected
+from cfft.training.prepare import augmentation_of
 from cfft.training.sheet import (
+    AUGMENTED,
     SheetColumn,
     counterfactual_column,
     draw_columns,
@@ -37,6 +39,7 @@ from cfft.training.sheet import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from cfft.data.augmentation import Augmentation
     from cfft.data.suite import ImageSet
 
 
@@ -93,8 +96,9 @@ def draw_preview(
     classifier = found.classifier.to(accelerator.device)
     teachers = followed_teachers(configs, classes, accelerator, reporter)
     drawn = (combinations, images, classes, found.preprocessing, rows, config.seed)
+    augmentation = augmentation_of(config, images, found.preprocessing)
     with accelerator.autocast():
-        return preview_sheet(classifier, *drawn, teachers, reporter)
+        return preview_sheet(classifier, *drawn, teachers, reporter, augmentation)
 
 
 def preview_sheet(
@@ -107,6 +111,7 @@ def preview_sheet(
     seed: int,
     teachers: Mapping[str, FrozenTeacher] = MappingProxyType({}),
     reporter: Reporter | None = None,
+    augmentation: Augmentation | None = None,
 ) -> Figure:
     """Draw `rows` images of as many classes as possible: original, maps, masks, counterfactuals.
 
@@ -114,14 +119,18 @@ def preview_sheet(
     share is drawn once. With one combination, the image is that of a run's own sheet with as many
     rows. `teachers`: by label, those that maps or masks follow. Raises what fills raise where there
     are too few images for them. `reporter`: hears how much each mask hides on average.
+    `augmentation`: changes the images, which are then drawn before and after it.
     """
     classifier.eval().requires_grad_(False)
     count = max(rows, *(Refiller.of(each.fill.strategy).smallest_batch for each in combinations))
-    batch = sample_batch(images, count, preprocessing, classifier.head.weight.device)
+    read = (images, count, preprocessing, classifier.head.weight.device)
+    batch = sample_batch(*read, augmentation)
+    before = [] if augmentation is None else [SheetColumn("original", sample_batch(*read).images)]
     names = [classes[label] for label in batch.labels.tolist()]
     clean = CleanPass.of(classifier, batch, teachers)
     columns, whole = _columns(clean, combinations, seed, reporter or Silent())
-    return draw_columns(columns, names[:rows], whole)
+    columns[0] = attrs.evolve(columns[0], title=AUGMENTED) if before else columns[0]
+    return draw_columns([*before, *columns], names[:rows], whole)
 
 
 def _columns(

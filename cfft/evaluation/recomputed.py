@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from cfft.config.settings import Evaluation
-from cfft.errors import ConfigError
+from cfft.errors import ConfigError, shortened_list
 from cfft.evaluation.compare.baseline import baseline_line, chosen_baseline
 from cfft.evaluation.compare.comparison import compare
 from cfft.evaluation.compare.groups import in_groups
@@ -39,6 +39,7 @@ def recompute(
     """
     sources = read_sources(asked)
     _warn_of_other_precisions(sources, reporter or Silent())
+    _warn_of_other_counts(sources, reporter or Silent())
     space = settings.label_space or _common_space(sources)
     known = len(sources[0].said.classes)
     stored = _stored(sources)
@@ -143,6 +144,21 @@ def _warn_of_other_precisions(sources: Sequence[StoredEvaluation], reporter: Rep
             reporter.warned(
                 f"{first.path} was computed in {_precision(first)} and {other.path} in "
                 f"{_precision(other)}: some of their differences may be rounding"
+            )
+
+
+def _warn_of_other_counts(sources: Sequence[StoredEvaluation], reporter: Reporter) -> None:
+    """Warn of sets that sources measured on different numbers of images, as by --limit-eval."""
+    first = {name: each.n for model in sources[0].said.models for name, each in model.sets.items()}
+    for other in sources[1:]:
+        own = {name: each.n for model in other.said.models for name, each in model.sets.items()}
+        changed = [
+            f"{name} {first[name]} and {n}" for name, n in own.items() if first.get(name, n) != n
+        ]
+        if changed:
+            reporter.warned(
+                f"{sources[0].path} and {other.path} were measured on different images "
+                f"({shortened_list(changed)}): their accuracies cannot be compared"
             )
 
 

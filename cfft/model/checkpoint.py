@@ -10,9 +10,10 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 from safetensors import SafetensorError
@@ -32,6 +33,8 @@ OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
 TRAINED = "training.safetensors"
 MANIFEST = "manifest.json"
+T = TypeVar("T")
+_TRIES = 10
 
 
 @attrs.frozen(kw_only=True)
@@ -80,33 +83,31 @@ def save(directory: Path, checkpoint: Checkpoint) -> None:
 
 def load(directory: Path) -> Checkpoint:
     """Read a checkpoint with its training state; raises WeightsError for missing, damaged files."""
-    stored = _CheckpointFiles.at(directory)
-    return Checkpoint(
-        stored.tensors(WEIGHTS),
-        stored.json(MODEL),
-        stored.tensors(OPTIMIZER) if OPTIMIZER in stored.files else None,
-        stored.json(STATE) if STATE in stored.files else None,
-        stored.tensors(TRAINED) if TRAINED in stored.files else {},
+    return _read(
+        directory,
+        lambda stored: Checkpoint(
+            stored.tensors(WEIGHTS),
+            stored.json(MODEL),
+            stored.tensors(OPTIMIZER) if OPTIMIZER in stored.files else None,
+            stored.json(STATE) if STATE in stored.files else None,
+            stored.tensors(TRAINED) if TRAINED in stored.files else {},
+        ),
     )
 
 
 def load_model(directory: Path) -> Checkpoint:
     """Read weights and model alone; raises as `load` does."""
-    stored = _CheckpointFiles.at(directory)
-    return Checkpoint(stored.tensors(WEIGHTS), stored.json(MODEL))
+    return _read(directory, lambda stored: Checkpoint(stored.tensors(WEIGHTS), stored.json(MODEL)))
 
 
 def load_state(directory: Path) -> Mapping[str, Any]:
     """Read the state of the training alone, empty where there is none; raises as `load` does."""
-    stored = _CheckpointFiles.at(directory)
-    return stored.json(STATE) if STATE in stored.files else {}
+    return _read(directory, lambda stored: stored.json(STATE) if STATE in stored.files else {})
 
 
 def verify(directory: Path) -> None:
     """Compare every file of a checkpoint with its digest; raises WeightsError."""
-    stored = _CheckpointFiles.at(directory)
-    for name in stored.files:
-        stored.verified(name)
+    _read(directory, lambda stored: [stored.verified(name) for name in stored.files])
 
 
 def tidy(directory: Path) -> None:
@@ -194,6 +195,31 @@ def _swap(partial: Path, directory: Path) -> None:
     partial.rename(directory)
     flush(directory.parent)
     shutil.rmtree(previous, ignore_errors=True)
+
+
+def _read(directory: Path, read: Callable[[_CheckpointFiles], T]) -> T:
+    """Read files that belong together, again where a run puts a newer checkpoint in their place."""
+    for _ in range(_TRIES):
+        before = _manifest_of(directory)
+        try:
+            found = read(_CheckpointFiles.at(directory))
+        except (WeightsError, OSError):
+            if _manifest_of(directory) == before:
+                raise
+        else:
+            if _manifest_of(directory) == before:
+                return found
+    raise WeightsError(
+        f"the checkpoint in {directory} is replaced faster than it can be read: wait until the run "
+        "that writes it has ended"
+    )
+
+
+def _manifest_of(directory: Path) -> bytes | None:
+    found = _newest(directory)
+    with suppress(OSError):
+        return None if found is None else (found / MANIFEST).read_bytes()
+    return None
 
 
 def _newest(directory: Path) -> Path | None:

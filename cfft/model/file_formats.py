@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import pickletools
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -11,22 +10,14 @@ from pathlib import Path
 from typing import Literal
 
 from cfft.errors import WeightsError
+from cfft.runtime.stand_ins import FETCH_AGAIN, HEAD_BYTES, stand_in, text_told_by
 
 Format = Literal["safetensors", "pytorch"]
 
 _SAFETENSORS = ".safetensors"
-_HEAD_BYTES = 512
 _LONGEST_HEADER = 100_000_000  # bytes, of a safetensors file
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
-_FETCH_AGAIN = "fetch the file again"
 _OTHERS: Mapping[bytes, str] = {
-    b"version https://git-lfs.github.com/": "a Git LFS pointer, not the weights that it stands "
-    "for: run git lfs pull where it comes from, or download the file itself",
-    b"<!doctype html": f"an HTML page, as servers send it instead of a file: {_FETCH_AGAIN}, from "
-    "its direct link and logged in if it needs that",
-    b"<html": f"an HTML page, as servers send it instead of a file: {_FETCH_AGAIN}, from its "
-    "direct link and logged in if it needs that",
-    b"<?xml": f"an XML message, as servers send it instead of a file: {_FETCH_AGAIN}",
     b"{": "JSON, not weights (a server's message, or the index of weights in several parts): give "
     "the weight file itself, in one part",
     b"\x1f\x8b": "compressed with gzip: unpack it first",
@@ -58,19 +49,18 @@ def format_of(path: Path) -> Format:
     """
     try:
         with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
+            head = file.read(HEAD_BYTES)
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error}") from error
     if not head:
-        raise WeightsError(f"{path}: the file is empty: {_FETCH_AGAIN}")
+        raise WeightsError(f"{path}: the file is empty: {FETCH_AGAIN}")
     if _is_safetensors(head):
         return "safetensors"
-    start = head.removeprefix(codecs.BOM_UTF8).lstrip().lower()
-    for sign, told in _OTHERS.items():
-        if start.startswith(sign.lower()):
-            raise WeightsError(f"{path}: {told}")
-    if len(head) == _HEAD_BYTES and not any(head):
-        raise WeightsError(f"{path}: begins with zeros, an interrupted download: {_FETCH_AGAIN}")
+    told = stand_in(head) or text_told_by(head, _OTHERS)
+    if told:
+        raise WeightsError(f"{path}: {told}")
+    if len(head) == HEAD_BYTES and not any(head):
+        raise WeightsError(f"{path}: begins with zeros, an interrupted download: {FETCH_AGAIN}")
     if head.startswith(_ZIP):
         _check_archive(path)
         return "pytorch"
@@ -83,7 +73,7 @@ def is_safetensors(path: Path) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return _is_safetensors(file.read(_HEAD_BYTES))
+        return _is_safetensors(file.read(HEAD_BYTES))
 
 
 def pickled_class(path: Path) -> str | None:
@@ -98,7 +88,7 @@ def pickled_class(path: Path) -> str | None:
                     return ".".join(words[-2:])
                 if isinstance(value, str):
                     words.append(value)
-    except ValueError:
+    except Exception:  # damaged bytes, which may ask for more than the memory holds
         return None
     return None
 
@@ -111,10 +101,11 @@ def _is_safetensors(head: bytes) -> bool:
 
 def _check_archive(path: Path) -> None:
     """Raise WeightsError for zip archives that torch.save did not write."""
-    if not zipfile.is_zipfile(path):  # its directory stands at the end
-        raise WeightsError(f"{path}: incomplete download or copy: {_FETCH_AGAIN}")
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+    try:
+        with zipfile.ZipFile(path) as archive:  # its directory stands at the end
+            names = archive.namelist()
+    except Exception as error:  # a damaged directory leads to more kinds than BadZipFile
+        raise WeightsError(f"{path}: incomplete download or copy: {FETCH_AGAIN}") from error
     if any(name.endswith("/constants.pkl") for name in names):
         raise WeightsError(
             f"{path}: a TorchScript archive, which cfft does not run; name OpenAI's weights by tag "

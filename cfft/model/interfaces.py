@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from cfft.plugin.interface import Interface, attribute
+from cfft.plugin.interface import Strategy, attribute
 
 if TYPE_CHECKING:
     import torch
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cfft.encoder.encoder import Classifier
 
 
-class Adaptation(Interface):
+class Adaptation(Strategy):
     """Choose which weights are trained, and put adapters on the others."""
 
     @abstractmethod
@@ -46,7 +46,7 @@ class Adaptation(Interface):
         """
 
 
-class Average(Interface):
+class Average(Strategy):
     """Weigh the newest weights in an average over optimiser steps."""
 
     @abstractmethod
@@ -70,7 +70,7 @@ class Score(Protocol):
         """Return top-1, 0 to 1; `candidate` names the weights in reports."""
 
 
-class Merge(Interface):
+class Merge(Strategy):
     """Merge the weights of models that share an architecture."""
 
     @abstractmethod

@@ -117,8 +117,12 @@ def _asked(found: Mapping[str, Tensors], path: Path, asked: str) -> Nest:
         }
         if under:
             return Nest(asked, unwrapped(under))
-    tops = dict.fromkeys(name.lstrip(".").split(".")[0] for name in [*filter(None, found), *inner])
-    raise WeightsError(f"{path}: {unknown_name('nest', asked, tops, 'it has')}")
+    nests = [*filter(None, found)]
+    if nests:
+        raise WeightsError(f"{path}: {unknown_name('nest', asked, nests, 'it has')}")
+    parts = dict.fromkeys(name.split(".")[0] for name in inner)
+    unknown = unknown_name("part", asked, parts, "the file is one state dict with the parts")
+    raise WeightsError(f"{path}: {unknown}: leave ':{asked}' out to take all of it")
 
 
 def _bare(tensors: Tensors) -> list[tuple[str, Tensor]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import attrs
 
@@ -35,7 +35,8 @@ class Pretrained:
     was taken (the activation), by name, with the option that settles it; weights of other programs
     are refused because of it. `nest` and `warnings`: of the weight file that they come from, as in
     WeightFile; the plan shows them. `interpolated_from`: the patch grid (gh, gw) that positional
-    embeddings were interpolated from, None where they are as stored.
+    embeddings were interpolated from, None where they are as stored. `config`: the whole model in
+    the terms of its library's own configuration files, for exporters; empty where it has none.
     """
 
     encoder: Encoder
@@ -53,6 +54,7 @@ class Pretrained:
     nest: str = ""
     warnings: tuple[str, ...] = ()
     interpolated_from: tuple[int, int] | None = None
+    config: Mapping[str, Any] = attrs.field(factory=dict)
 
 
 @runtime_checkable

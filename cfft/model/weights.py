@@ -145,10 +145,12 @@ def _unpickle(path: Path) -> Any:
                 return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(f"{path}: {_why_not_unpickled(path, str(error))}") from error
-    except (RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
+    except Exception as error:  # damaged bytes lead torch to whatever they do
         reason = str(error).split("\n")[0] if isinstance(error, (RuntimeError, OSError)) else ""
         if _ENDS_EARLY in reason:
             raise WeightsError(f"{path}: {_INCOMPLETE}") from error
+        if isinstance(error, MemoryError):
+            reason = "damaged, or larger than the memory"
         told = reason or "empty, damaged, or of another program"
         raise WeightsError(f"{path}: not a readable PyTorch file ({told})") from error
 

@@ -80,3 +80,9 @@ def backbone(name: str) -> Callable[[type[T]], type[T]]:
 def suite(name: str) -> Callable[[type[T]], type[T]]:
     """Declare a suite: a class with `open(seed) -> SuiteSets`."""
     return lambda cls: declare("suite", name, cls)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
+def exporter(name: str) -> Callable[[type[T]], type[T]]:
+    """Declare an exporter: a class with `export(model, folder)` and `reload(folder)`."""
+    return lambda cls: declare("exporter", name, cls)

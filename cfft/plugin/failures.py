@@ -14,6 +14,7 @@ from cfft.errors import CfftError, PluginFailedError, StrategyResultError, descr
 from cfft.plugin.interface import given
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import Declaration, declared_of
+from cfft.plugin.shared_state import SharedState
 
 _ORIGIN = "__cfft_origin__"
 _LEFT_ALONE = (CfftError, KeyboardInterrupt, MemoryError)
@@ -78,14 +79,21 @@ def failure_of(error: BaseException) -> PluginFailedError | None:
 def hook_named(hook: str, origin: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """Return `function`, which implements a hook, so that it is named where it fails."""
 
+    who = f"hook {hook}() of plug-in {origin}"
+
     def call(*args: Any) -> Any:
+        shared = SharedState.now()
         try:
-            return function(*args)
+            found = function(*args)
         except BaseException as error:
             if not is_blamed(error):
                 raise
-            who = f"hook {hook}() of plug-in {origin}"
             raise PluginFailedError(who, described(error), code_lines(error, 1)) from error
+        finally:
+            changed = shared.restored()
+        if changed:
+            raise PluginFailedError(who, f"it changes {', '.join(changed)}: leave it as it was")
+        return found
 
     return call
 

@@ -216,6 +216,25 @@ def cfft_suites() -> Sequence[type[Any]]:
 
 
 @hookspec
+def cfft_exporters() -> Sequence[type[Any]]:
+    """Return exporter classes: each writes models in the format of another program.
+
+    >>> import torch
+    >>> import cfft
+    >>> @cfft.exporter("pickle")
+    ... class Pickle(cfft.Exporter):
+    ...     '''Write the whole model as one file for torch.load.'''
+    ...     def export(self, model, folder):
+    ...         torch.save(model.classifier, folder / "model.pt")
+    ...     def reload(self, folder):
+    ...         return torch.load(folder / "model.pt", weights_only=False)
+    >>> @cfft.hookimpl
+    ... def cfft_exporters():
+    ...     return [Pickle]
+    """
+
+
+@hookspec
 def cfft_run_started(config: Any, out: Path) -> None:
     """Called when a run starts; `config` is the resolved RunConfig, `out` the run directory.
 

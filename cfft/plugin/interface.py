@@ -7,9 +7,10 @@ without the base the same defaults.
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 from inspect import getattr_static
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 _ALIKE = 0.85  # `count_as` is taken for `counts_as`, `counts` is not
@@ -39,6 +40,19 @@ class Interface(ABC):  # noqa: B024
     def of(cls, given: object) -> Self:
         """Return `given`; where it lacks this base and an optional member, with the default."""
         return given if isinstance(given, cls) else cast(Self, _Completed(given, cls))
+
+
+class Strategy(Interface):
+    """Declare what strategies of every kind may give."""
+
+    @classmethod
+    def example(cls, folder: Path) -> Mapping[str, Any]:
+        """Return values of parameters to check the strategy with, as `cfft plugins check` does.
+
+        A strategy that needs values of its user brings some so. It may write files that they name
+        into the empty `folder`. Default: none.
+        """
+        return {}
 
 
 class _Completed:

@@ -15,6 +15,7 @@ from types import FrameType, ModuleType
 from typing import Any, TypeVar
 
 from cfft.errors import PluginError, described
+from cfft.plugin.shared_state import SharedState
 
 T = TypeVar("T")
 _WATCHED = (builtins, os, json, json.encoder, json.decoder)
@@ -22,6 +23,9 @@ _WATCHED = (builtins, os, json, json.encoder, json.decoder)
 
 _STREAMS = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
 _DESCRIPTORS = (0, 1, 2)
+_STDOUT, _STDERR = 1, 2
+_LAUNCHER = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""Variables by which a launcher of several processes tells each which one it is."""
 
 
 class BrokenImportError(Exception):
@@ -32,13 +36,17 @@ def isolated(action: Callable[[], T]) -> T:
     """Return what `action` returns, after undoing what it did to the process around it.
 
     It prints to stderr, as stdout may have to hold JSON and nothing else. Streams, handlers of
-    SIGINT and SIGTERM and the functions of modules that cfft works with are as before. Raises
-    BrokenImportError for any error of the action and where it changed such a module, but what the
-    handler of a signal raises as it is.
+    SIGINT and SIGTERM, the functions of modules that cfft works with and what the whole process
+    shares (see SharedState) are as before; threads that it starts keep no command from ending.
+    Raises BrokenImportError for any error of the action and where it changed what others use, but
+    what the handler of a signal raises as it is.
     """
     heard: list[int] = []
     try:
-        with _kept_descriptors(), _kept_streams(), _kept_handlers(heard), _kept_modules():
+        with (
+            _kept_descriptors(), _kept_streams(), _kept_handlers(heard),
+            _daemon_threads(), _kept_state(),
+        ):  # fmt: skip
             return action()
     except BaseException as error:  # SystemExit and KeyboardInterrupt of the code itself too
         if heard:
@@ -78,6 +86,8 @@ def _kept_descriptors() -> Iterator[None]:
     for number in _DESCRIPTORS:
         with suppress(OSError):  # it is closed
             copies[number] = os.dup(number)
+    if {_STDOUT, _STDERR} <= copies.keys():
+        os.dup2(_STDERR, _STDOUT)
     try:
         yield
     finally:
@@ -115,16 +125,61 @@ def _noting(
 
 
 @contextmanager
-def _kept_modules() -> Iterator[None]:
-    before = {module: dict(vars(module)) for module in _WATCHED}
+def _daemon_threads() -> Iterator[None]:
+    """Let the threads that are started in the block end with the process: they inherit it."""
+    thread: Any = threading.current_thread()
+    before, thread._daemonic = thread._daemonic, True
+    try:
+        yield
+    finally:
+        thread._daemonic = before
+
+
+@contextmanager
+def _kept_state() -> Iterator[None]:
+    """Raise PluginError where the block changed what others use; put it back in any case."""
+    modules = {module: dict(vars(module)) for module in _WATCHED}
+    lists: dict[str, list[Any]] = {"sys.path": [*sys.path], "sys.meta_path": [*sys.meta_path]}
+    launcher = {name: os.environ.get(name) for name in _LAUNCHER}
+    shared, leave = SharedState.now(), sys.exit
     changed: list[str] = []
     try:
         yield
     finally:
-        for module, members in before.items():
+        for module, members in modules.items():
             changed += _restored(module, members)
+        changed += _restored_lists(lists) + _restored_variables(launcher) + shared.restored()
+        if sys.exit is not leave:
+            sys.exit = leave
+            changed.append("sys.exit")
+        if signal.getitimer(signal.ITIMER_REAL)[0]:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            changed.append("the timer of the process")
     if changed:
         raise PluginError(f"it changes {', '.join(changed)}, which others use")
+
+
+def _restored_lists(lists: Mapping[str, list[Any]]) -> list[str]:
+    """Put back what was removed from lists of sys; return which lack something or are others."""
+    changed = []
+    for name, before in lists.items():
+        attribute = name.removeprefix("sys.")
+        now = getattr(sys, attribute, ())
+        if not isinstance(now, list) or any(entry not in now for entry in before):
+            setattr(sys, attribute, before)
+            changed.append(name)
+    return changed
+
+
+def _restored_variables(before: Mapping[str, str | None]) -> list[str]:
+    changed = [name for name, value in before.items() if os.environ.get(name) != value]
+    for name in changed:
+        value = before[name]
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
+    return [f"the variable {name}" for name in changed]
 
 
 def _restored(module: ModuleType, members: Mapping[str, Any]) -> list[str]:

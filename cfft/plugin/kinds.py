@@ -12,7 +12,8 @@ class Kind:
     """Describe a kind of strategy: the hook that collects it and the one method it must have.
 
     `call`: how cfft calls that method, such as `select(batch, view)`. `several`: a run may use
-    more than one, by label, or none. `optional`: a run may do without.
+    more than one, by label, or none. `optional`: a run may do without. `configured`: a run's
+    configuration chooses among its strategies.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Kind:
     purpose: str
     several: bool = False
     optional: bool = False
+    configured: bool = True
 
     @property
     def method(self) -> str:
@@ -70,8 +72,18 @@ KINDS: Mapping[str, Kind] = {
         ),
         Kind("backbone", "cfft_backbones", "build(name, weights)", "library that builds the model"),
         Kind("suite", "cfft_suites", "open(seed)", "images to train and test on"),
+        Kind(
+            "exporter",
+            "cfft_exporters",
+            "export(model, folder)",
+            "format that a model is written in for other programs",
+            configured=False,
+        ),
     )
 }
+CONFIGURED = tuple(kind.name for kind in KINDS.values() if kind.configured)
+"""The kinds that the configuration of a run is made of."""
+
 SEVERAL = tuple(kind.name for kind in KINDS.values() if kind.several)
 """The kinds of which a run may use several strategies."""
 

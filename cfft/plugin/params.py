@@ -284,9 +284,14 @@ def declare(kind: str, name: str, cls: type[T]) -> type[T]:
         raise TypeError(f"{kind} '{name}' ({cls.__qualname__}) has no method {method}()")
     if problem := _other_arguments(KINDS[kind], getattr_static(cls, method)):
         raise TypeError(f"{kind} '{name}' ({cls.__qualname__}): {problem}")
-    if not re.fullmatch(NAME, name) or (kind, name) in _TAKEN:
+    if not re.fullmatch(NAME, name) or is_taken(kind, name):
         raise TypeError(f"{kind} cannot be called '{name}': use letters, digits, - and _; not none")
     return freeze(kind, name, cls)
+
+
+def is_taken(kind: str, name: str) -> bool:
+    """Tell whether a name stands for no strategy of a kind."""
+    return (kind, name) in _TAKEN
 
 
 def _other_arguments(kind: Kind, method: Any) -> str | None:

@@ -7,15 +7,15 @@ one name; `check_pending` suggests no spelling.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import EntryPoint, distributions, entry_points
 from types import ModuleType
 from typing import Any
 
 import attrs
 import pluggy
 
-from cfft.errors import ConfigError, PluginError, described, unknown_name
+from cfft.errors import ConfigError, PluginError, described, shortened_list, unknown_name
 from cfft.plugin import hookspecs
 from cfft.plugin.failures import hook_named, mark
 from cfft.plugin.isolation import BrokenImportError, isolated
@@ -143,10 +143,20 @@ def _entry_points() -> Iterable[EntryPoint]:
     try:
         return entry_points(group=GROUP)
     except Exception as error:  # one unreadable file of any distribution
+        who = shortened_list(_unreadable()) or "installed distributions"
         raise PluginError(
-            "the entry points of installed distributions cannot be read, see pip check: "
+            f"the entry points of {who} cannot be read: install it anew or uninstall it: "
             f"{described(error)}"
         ) from None
+
+
+def _unreadable() -> Iterator[str]:
+    """Name the distributions whose entry points cannot be read, by name or path."""
+    for found in distributions():
+        try:
+            found.entry_points  # noqa: B018
+        except Exception:
+            yield str(getattr(found, "_path", None) or found.name)
 
 
 def _unique(points: Iterable[EntryPoint]) -> list[EntryPoint]:
@@ -169,12 +179,16 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[Plugin, lis
     key = f"{plugin.distribution}:{plugin.name}"
 
     def load() -> list[Declaration]:
-        module = point.load()
+        module = _module_at(point)
+        known = manager.get_name(module)
+        if known is not None:
+            raise PluginError(f"its module is that of plug-in {known}: remove one of the two")
         _check_hooks(manager, module)
         manager.register(module, key)
         declared = _collect(manager, module)
-        for marked in (module, *(each.cls for each in declared)):
-            mark(marked, plugin.origin)
+        mark(module, plugin.origin)
+        for each in declared:
+            mark(each.cls, plugin.origin)
         _name_hooks(manager, module, plugin.origin)
         return declared
 
@@ -184,6 +198,15 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[Plugin, lis
         if manager.has_plugin(key):
             manager.unregister(name=key)
         return attrs.evolve(plugin, error=str(error)), []
+
+
+def _module_at(point: EntryPoint) -> ModuleType:
+    if point.pattern.match(point.value) is None:
+        raise PluginError(f"its entry point has to name a module, got '{point.value}'")
+    found = point.load()
+    if not isinstance(found, ModuleType):
+        raise PluginError(f"its entry point has to name a module, got {found!r}")
+    return found
 
 
 def _check_hooks(manager: pluggy.PluginManager, module: ModuleType) -> None:

@@ -39,7 +39,10 @@ def _model(summary: Summary, model: ReportedModel) -> dict[str, Any]:
         "group": model.group,
         "seed": model.seed,
         "alpha": model.alpha,
-        "sets": {name: attrs.evolve(entry, originals=None) for name, entry in model.sets.items()},
+        "sets": {
+            name: attrs.evolve(entry, originals=None, by_class=())
+            for name, entry in model.sets.items()
+        },
         "ood_average": summary.value(model, AVERAGE),
         "ood_ci95": model.ood_ci95,
         "id_on_classes_of": model.id_on_classes_of,

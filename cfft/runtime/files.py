@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import hashlib
 import os
 import re
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, count
@@ -80,7 +78,13 @@ def check_fillable(root: Path) -> None:
     """Raise ConfigError unless files can be put into a directory, which is made where need be."""
     if root.exists() and not root.is_dir():
         raise ConfigError(f"--out {root} is a file: give a directory that can be filled")
-    nearest = next(place for place in (root, *root.resolve().parents) if place.exists())
+    if root.is_symlink() and not root.exists():
+        raise ConfigError(
+            f"--out {root} is a link to {os.readlink(root)}, which is not there: give another "
+            "directory"
+        )
+    real = Path(os.path.realpath(root))
+    nearest = next(place for place in (root, *real.parents) if place.exists())
     if not nearest.is_dir():
         raise ConfigError(f"--out {root} cannot be made: {nearest} is a file")
     if not os.access(nearest, os.W_OK | os.X_OK):
@@ -176,6 +180,8 @@ def adding(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _written(path: Path) -> Iterator[Path]:
+    import secrets  # hashlib comes with it
+
     made_directories(path.parent)
     partial = path.parent / f".{path.name}.{secrets.token_hex(4)}.partial"
     try:
@@ -206,6 +212,8 @@ class StoredFile:
     @classmethod
     def of(cls, path: Path) -> StoredFile:
         """Describe a file as it is."""
+        import hashlib  # OpenSSL comes with it, which --help does without
+
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return cls(digest, path.stat().st_size)
@@ -223,7 +231,7 @@ def appearing(out: Path, taken: Callable[[Path], str]) -> Iterator[Path]:
     the new directory stays beside it, and the error ends with `taken` of its path.
     """
     check_free(out)
-    place = out.resolve()
+    place = Path(os.path.realpath(out))
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         holder = TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.")

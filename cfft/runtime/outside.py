@@ -8,19 +8,18 @@ characters.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, unquote
 
 _MARK = "%bytes:"
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = "[\ud800-\udfff]"
 # C0 and C1 but tab and newline, separators of lines, marks that change the direction of writing
-_UNSHOWN = re.compile(
+_UNSHOWN = (
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
     "\ufffe\uffff]"
 )
-_IN_A_LINE = re.compile(f"{_UNSHOWN.pattern[:-1]}\t\n]")
+_IN_A_LINE = f"{_UNSHOWN[:-1]}\t\n]"
 
 
 def shown(text: str) -> str:
@@ -28,16 +27,18 @@ def shown(text: str) -> str:
 
     Tabs and ends of lines stay. A byte that is no UTF-8 is spelled as that byte.
     """
-    return _UNSHOWN.sub(_spelled, text)
+    return re.sub(_UNSHOWN, _spelled, text)
 
 
 def shown_in_line(text: str) -> str:
     r"""Return a text as one line of a terminal, a page or a figure may have it."""
-    return _IN_A_LINE.sub(_spelled, text)
+    return re.sub(_IN_A_LINE, _spelled, text)
 
 
 def shell_word(text: str) -> str:
     r"""Return a text as a shell reads it, where need be as bash's $'\x1b'."""
+    import shlex  # --help does without
+
     plain = shown_in_line(text)
     if plain == text:
         return shlex.quote(text)
@@ -47,7 +48,15 @@ def shell_word(text: str) -> str:
 
 def encodable(text: str) -> str:
     r"""Return a text with bytes that are no UTF-8 spelled, such as \xe9; all else stays."""
-    return _SURROGATE.sub(_spelled, text)
+    return re.sub(_SURROGATE, _spelled, text)
+
+
+def json_line(value: Any) -> str:
+    r"""Return a value as one line of JSON in UTF-8; other bytes of names are escaped, as \udce9."""
+    import json  # --help does without
+
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub(_SURROGATE, lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def all_shown(value: Any) -> Any:
@@ -65,7 +74,7 @@ def toml_text(text: str) -> str:
 
     Bytes that are no UTF-8 are written %XX, after a mark that says so.
     """
-    if not _SURROGATE.search(text) and not text.startswith(_MARK):
+    if not re.search(_SURROGATE, text) and not text.startswith(_MARK):
         return text
     return _MARK + quote(text, errors="surrogateescape")
 

@@ -47,6 +47,17 @@ class Reporter(Protocol):
         """
         return nullcontext(ignore)
 
+    def resumed(self, best: float) -> None:
+        """Take what the best epoch of earlier sessions was chosen by, the higher the better."""
+        return
+
+    def measured(self, images: str, role: str, top1: float, *, before: bool) -> None:
+        """Take the accuracy on a set, 0..1, as soon as it is known.
+
+        `role`: id or ood. `before`: whether it is that of the model before fine-tuning.
+        """
+        return
+
     def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
         """Take the losses, lr and images_per_second of optimiser step `step`, counted from 1."""
         return

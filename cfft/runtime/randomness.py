@@ -11,9 +11,10 @@ def generator(seed: int, purpose: str, process: int = 0, step: int = 0) -> torch
     """Return a fresh CPU generator for one purpose of one process at one step.
 
     `purpose`, and the `step` that each draw is for: "order" of the training images: the epoch;
-    "mask" and "fill", "mask VIEW" and "fill VIEW" of further views, "text", "adaptation": the
-    micro-batch, counted through the run; "split" and "subset" of the images:
-    the class; "coverage-mask" and "coverage-mask VIEW": the batch of the sample; "sheet-mask",
+    "augment": the image, counted through the run; "mask" and "fill", "mask VIEW" and "fill VIEW" of
+    further views, "text", "adaptation": the micro-batch, counted through the run; "split" and
+    "subset" of the images: the class; "subset of classes": 0; "coverage-mask" and "coverage-mask
+    VIEW": the batch of the sample; "sheet-augment" and "augment-trial": the row; "sheet-mask",
     "sheet-fill", "adapters" and "bootstrap SET": 0. Initial weights are never drawn here: those of
     `--pretrained random` are the same for every seed. The same four values give the same draws on
     every machine, so that a resumed run needs no stored state.

@@ -33,7 +33,7 @@ class Reading:
 
     preprocessing: Preprocessing
     batch_size: int
-    workers: int = 0
+    workers: int | None = 0
 
 
 def predictions_on(

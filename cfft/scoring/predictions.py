@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cfft.errors import DataError
+from cfft.runtime.arrays import require_sound_arrays
 from cfft.runtime.files import replacing
 
 _FORM = "kind and dimensions of the stored array"
@@ -105,6 +106,7 @@ def read_images(path: Path) -> tuple[list[str], list[int]]:
 @contextmanager
 def _opened(path: Path) -> Iterator[Mapping[str, NDArray[Any]]]:
     try:
+        require_sound_arrays(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             yield stored
     except Exception as error:  # numpy raises a dozen kinds for files that are damaged

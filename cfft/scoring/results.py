@@ -14,6 +14,15 @@ _Count = Annotated[int | None, override(omit_if_default=True)]
 
 
 @attrs.frozen
+class ClassResult:
+    """Hold the accuracy of a model on the `n` images of one class of a set, 0..1."""
+
+    name: str
+    n: int
+    top1: float
+
+
+@attrs.frozen
 class SetResult:
     """Hold the scores of a model on a set, shares of 0..1; None, and in no file, if not measured.
 
@@ -23,6 +32,7 @@ class SetResult:
     of the images with a right class among the five of the largest logits, or among all where there
     are fewer. `ece`: expected calibration error over 15 bins of equal width (Guo et al. 2017) of
     the label that is chosen. `originals`: of how many images the `n` are versions.
+    `by_class`: top-1 of each class that has images, in the order of the classes.
     """
 
     role: Role
@@ -34,3 +44,4 @@ class SetResult:
     top5: _Share = None
     ece: _Share = None
     originals: _Count = None
+    by_class: Annotated[tuple[ClassResult, ...], override(omit_if_default=True)] = ()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import attrs
 import numpy as np
 import torch
+from torch import Tensor
 
 from cfft.scoring.evaluate import score
 from cfft.scoring.predictions import Predictions, chosen_labels, correct_images
-from cfft.scoring.results import Role, SetResult
+from cfft.scoring.results import ClassResult, Role, SetResult
 
 LabelSpace = Literal["subset", "full"]
 _TOP = 5
@@ -40,6 +41,35 @@ def full_score(predictions: Predictions, role: Role = "id") -> SetResult:
         ece=_calibration_error(predictions),
         originals=len(np.unique(predictions.original)),
     )
+
+
+def validation_scores(predictions: Predictions) -> dict[str, float]:
+    """Return "top1", "class-mean" and "loss": the mean cross-entropy, in nats.
+
+    All are among the set's own classes; a label has the probability of all classes that stand for
+    it.
+    """
+    top1 = float(correct_images(predictions).double().mean())
+    loss = float(-_log_chances(predictions).mean())
+    return {"top1": top1, "class-mean": _class_mean(predictions), "loss": loss}
+
+
+def _log_chances(predictions: Predictions) -> Tensor:
+    """Return the logarithm of the probability of each image's label: [N], float64."""
+    classes = torch.tensor(predictions.classes)
+    logs = predictions.logits[:, classes].double().log_softmax(dim=1)  # [N, C]
+    right = predictions.stands_for[classes] == predictions.labels[:, None]  # [N, C]
+    return logs.masked_fill(~right, -math.inf).logsumexp(dim=1)
+
+
+def class_results(predictions: Predictions, names: Sequence[str]) -> tuple[ClassResult, ...]:
+    """Return the top-1 of each class that has images; `names`: of all classes by index."""
+    images = predictions.labels.bincount(minlength=len(names)).tolist()
+    right = predictions.labels.bincount(
+        correct_images(predictions).double(), minlength=len(names)
+    ).tolist()
+    rows = zip(names, images, right, strict=True)
+    return tuple(ClassResult(name, n, hits / n) for name, n, hits in rows if n)
 
 
 def top1_on_classes(

@@ -75,8 +75,8 @@ class TrainingStep(nn.Module):
     that its parameters name. Only passes that some term needs are made: neither mask nor fill of a
     view runs that no term looks at. `text`: the text towers, where a term needs them. `kept`: what
     is constant over training, found by the batch's ids; empty until it is set. Generators are on
-    the CPU and made again for each step. Raises ConfigError for a term without its teacher, view or
-    text.
+    the CPU and made again for each step. `class_weights`: [K], to be set where a term needs them.
+    Raises ConfigError for a term without its teacher, view or text.
     """
 
     def __init__(
@@ -97,6 +97,8 @@ class TrainingStep(nn.Module):
         self.views = _needed(views, followed_views(self.terms))
         self.text = _checked_text(text, self.needs)
         _check_head(self.task)
+        self.class_weights: Tensor | None
+        self.register_buffer("class_weights", None, persistent=False)
         self.teachers = nn.ModuleDict(
             {
                 f"teacher {label}": FrozenTeacher(
@@ -159,7 +161,7 @@ class TrainingStep(nn.Module):
         with self._adapted():
             clean, views = self._views(batch, draw)
             first, *others = self._groups(batch, views)
-            seen = self._seen(first, StepOutputs(batch, clean, views, text=self._text(draw)))
+            seen = self._seen(first, self._unseen(batch, draw, clean, views))
             values = self._measured(first, seen)
         del clean
         found = {label: value.detach() for label, value in values.items()}
@@ -202,7 +204,7 @@ class TrainingStep(nn.Module):
         `values`: check those that masks and maps return, which waits for the device.
         """
         clean, views = self._views(batch, draw, values=values)
-        return self._seen(self.terms, StepOutputs(batch, clean, views, text=self._text(draw)))
+        return self._seen(self.terms, self._unseen(batch, draw, clean, views))
 
     def selections(self, batch: Batch, draw: Draw) -> dict[str, MaskSelection]:
         """Return what each view hides, by label; no fill runs and no second pass is made."""
@@ -243,6 +245,13 @@ class TrainingStep(nn.Module):
         view = self.views[label]
         seen = clean.seen_by(view.cam, draw(_purpose("mask", label)))
         return selected(view.mask, clean.batch, seen, values=clean.values)
+
+    def _unseen(
+        self, batch: Batch, draw: Draw, clean: Encoded, views: Mapping[str, ViewOutputs]
+    ) -> StepOutputs:
+        """Return what is known before the other passes of student and teachers."""
+        text, balanced = self._text(draw), self.class_weights
+        return StepOutputs(batch, clean, views, text=text, class_weights=balanced)
 
     def _views(
         self, batch: Batch, draw: Draw, *, values: bool = False

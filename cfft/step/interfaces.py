@@ -6,7 +6,7 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from cfft.plugin.interface import Interface, attribute
+from cfft.plugin.interface import Strategy, attribute
 
 if TYPE_CHECKING:
     import torch
@@ -55,7 +55,7 @@ class StudentView(Protocol):
         """
 
 
-class MaskSelector(Interface):
+class MaskSelector(Strategy):
     """Choose which patches to hide."""
 
     @abstractmethod
@@ -86,7 +86,7 @@ class MaskSelector(Interface):
         return False
 
 
-class Refiller(Interface):
+class Refiller(Strategy):
     """Turn images and a selection into counterfactual images."""
 
     @abstractmethod
@@ -117,7 +117,7 @@ class Refiller(Interface):
         return False
 
 
-class Cam(Interface):
+class Cam(Strategy):
     """Score patches by their part in the logit of the true label."""
 
     @abstractmethod
@@ -152,7 +152,7 @@ class ModelSource(Protocol):
         """
 
 
-class Teacher(Interface):
+class Teacher(Strategy):
     """Give the model that the student follows."""
 
     @abstractmethod
@@ -169,8 +169,9 @@ class Teacher(Interface):
         return False
 
 
-_METRICS = ("loss", "grad_norm", "lr", "images_per_second", "step", "epoch", "val_top1", "seconds")
-RESERVED_LABELS = frozenset(("ce", "total", *_METRICS))
+_METRICS = ("loss", "grad_norm", "lr", "images_per_second", "step", "epoch", "seconds")
+_VALIDATION = ("val_top1", "val_class_mean", "val_loss")
+RESERVED_LABELS = frozenset(("ce", "total", *_METRICS, *_VALIDATION))
 """Names that metrics have already, so that no auxiliary loss can have them."""
 
 USUAL_NEEDS = frozenset(
@@ -187,11 +188,11 @@ USUAL_NEEDS = frozenset(
 TEXT_NEEDS = frozenset({"student.text", "teacher.text", "average.text"})
 """Outputs that a model without a text tower cannot give."""
 
-NEEDS = USUAL_NEEDS | TEXT_NEEDS | {"student.weights", "teacher.weights"}
+NEEDS = USUAL_NEEDS | TEXT_NEEDS | {"student.weights", "teacher.weights", "class.weights"}
 """Outputs that a term can ask for besides the student's on the original images."""
 
 
-class Term(Interface):
+class Term(Strategy):
     """Measure one term of the objective: what is shared by tasks and auxiliary losses."""
 
     @abstractmethod
@@ -253,6 +254,15 @@ class Task(Term):
         """
         return False
 
+    @attribute
+    def compares_images(self) -> bool:
+        """Whether the images of a batch are told from one another.
+
+        No batch may then hold an image twice: sampling that repeats images is refused. Default:
+        False.
+        """
+        return False
+
 
 class AuxLoss(Term):
     """Measure one auxiliary term of the objective."""
@@ -268,10 +278,11 @@ class AuxLoss(Term):
 
         Out of `student.view` and `teacher.view`, on the view that the loss follows;
         `student.original` and `teacher.original`; `teacher.feature_variance`; `student.weights` and
-        `teacher.weights`, the parameters; `student.text`, features of prompts by a text tower that
-        is trained, `teacher.text`, by the pre-trained one, and `average.text`, by the average of
-        the trained one. A loss that looks at the student on another view alone need not name
-        `student.original` to read its values; without it no gradient flows there, and the clean
-        pass is freed before the other one is made. Default: the first five.
+        `teacher.weights`, the parameters; `class.weights`, those that make all classes count alike;
+        `student.text`, features of prompts by a text tower that is trained, `teacher.text`, by the
+        pre-trained one, and `average.text`, by the average of the trained one. A loss that looks at
+        the student on another view alone need not name `student.original` to read its values;
+        without it no gradient flows there, and the clean pass is freed before the other one is
+        made. Default: the first five.
         """
         return USUAL_NEEDS

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import attrs
 
 from cfft.data.suite import Suite
 from cfft.errors import ConfigError, unknown_name
+from cfft.model.exporter import Exporter
 from cfft.model.interfaces import Adaptation, Average, Merge
 from cfft.plugin.interface import Interface, misspelling
 from cfft.plugin.params import Declaration, declaration, values_of
 from cfft.step.interfaces import AuxLoss, Cam, MaskSelector, Refiller, Task, Teacher
 from cfft.testing.adaptation_kind import check_adaptation
+from cfft.testing.exporter_kind import check_exporter
 from cfft.testing.guard import must
 from cfft.testing.model_kinds import check_backbone, check_suite, check_teacher
 from cfft.testing.step_kinds import check_cam, check_fill, check_loss, check_mask, check_task
@@ -32,6 +36,7 @@ _BEHAVIOUR: Mapping[str, Callable[..., None]] = {
     "teacher": check_teacher,
     "backbone": check_backbone,
     "suite": check_suite,
+    "exporter": check_exporter,
 }
 _BASES: Mapping[str, type[Interface]] = {
     "mask": MaskSelector,
@@ -44,22 +49,33 @@ _BASES: Mapping[str, type[Interface]] = {
     "average": Average,
     "merge": Merge,
     "suite": Suite,
+    "exporter": Exporter,
 }
 
 
 def check_strategy(cls: type[Any], values: Mapping[str, Any] | None = None, **inputs: Any) -> None:
     """Raise AssertionError, naming the strategy, unless it keeps every rule of its kind.
 
-    `values` are parameters to run it with; the others have their defaults. A backbone needs the
-    input `model`, a name to build, and may have `weights`. The declaration is checked, and on tiny
+    `values` are parameters to run it with; the others have their defaults. None takes those of the
+    strategy's own `example`, a class method, where it has one. A backbone needs the input `model`,
+    a name to build, and may have `weights`; an exporter may have `model`, an ExportSource. The
+    declaration is checked, and on tiny
     images with a non-square grid: shapes, dtypes and ranges of results; that the same random
     generator gives the same result; that inputs, models and global state are not changed.
     """
     declared = declaration(cls)
     who = f"{declared.kind} '{declared.name}'"
     check_declaration(cls)
-    strategy = _built(who, declared, values or {})
-    _BEHAVIOUR[declared.kind](who, strategy, **inputs)
+    with TemporaryDirectory() as folder:
+        given = example_of(declared, Path(folder)) if values is None else values
+        strategy = _built(who, declared, given)
+        _BEHAVIOUR[declared.kind](who, strategy, **inputs)
+
+
+def example_of(declared: Declaration, folder: Path) -> Mapping[str, Any]:
+    """Return the values that a strategy brings for its own check; it may write into `folder`."""
+    example = getattr(declared.cls, "example", None)
+    return {} if example is None else example(folder)
 
 
 def check_declaration(cls: type[Any]) -> None:

@@ -18,7 +18,7 @@ from cfft.step.interfaces import Cam
 from cfft.step.text import TextSide
 
 PATCH = 4
-"""Height and width of a tiny model's patches in pixels."""
+"""Height and width of a tiny model's patches in pixels, unless another is asked for."""
 
 
 def tiny_classifier(
@@ -27,28 +27,33 @@ def tiny_classifier(
     layers: int = 2,
     classes: int = 3,
     seed: int = 0,
+    patch: int = PATCH,
 ) -> Classifier:
     """Build a small vision transformer with random values of `seed`, on the CPU.
 
-    It reads images [B, 3, 4 * gh, 4 * gw] and has two attention heads and 8 features; its head
-    acts on L2-normalised features. `width` is even. The global generator is left alone.
+    It reads images [B, 3, patch * gh, patch * gw] and has two attention heads and 8 features; its
+    head acts on L2-normalised features. `width` is even. The global generator is left alone.
     """
-    size = (grid[0] * PATCH, grid[1] * PATCH)
+    size = (grid[0] * patch, grid[1] * patch)
     preprocessing = Preprocessing(size, min(size), "bicubic", (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         tower = open_clip_tower(
-            size=size, patch=(PATCH, PATCH), width=width, layers=layers, heads=2, dim=8
+            size=size, patch=(patch, patch), width=width, layers=layers, heads=2, dim=8
         )
         head = Head(torch.randn(classes, 8), torch.zeros(classes), normalised=True)
     return Classifier(Encoder(tower, preprocessing), head)
 
 
 def tiny_batch(
-    size: int = 3, grid: tuple[int, int] = (2, 3), classes: int = 3, seed: int = 0
+    size: int = 3,
+    grid: tuple[int, int] = (2, 3),
+    classes: int = 3,
+    seed: int = 0,
+    patch: int = PATCH,
 ) -> Batch:
     """Draw noise images for a `tiny_classifier` of that grid, with labels 0, 1, 2, 0, ..."""
-    pixels = (size, 3, grid[0] * PATCH, grid[1] * PATCH)
+    pixels = (size, 3, grid[0] * patch, grid[1] * patch)
     images = torch.rand(pixels, generator=generator(seed, "order"))
     return Batch(images, torch.arange(size) % classes)
 
@@ -106,7 +111,7 @@ class TinySource:
 
 @attrs.frozen(eq=False)
 class FixedView:
-    """Offer a mask the given scores [B, gh, gw], whichever map it asks for.
+    """Offer a mask the given scores [B, gh, gw], whichever map of whichever model it asks for.
 
     There is no student: `capture` and `clean` raise ValueError. Every reading of `rng` gives a
     fresh generator of the same `seed`.
@@ -133,3 +138,6 @@ class FixedView:
 
     def scores(self, cam: Cam | None = None) -> Tensor:
         return self.fixed
+
+    def teacher(self, label: str) -> FixedView:
+        return self

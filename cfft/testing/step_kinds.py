@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import attrs
 import torch
@@ -10,7 +12,7 @@ from torch import Tensor
 
 from cfft.encoder.encoder import Classifier
 from cfft.encoder.relevance import relevance_scores
-from cfft.errors import CfftError
+from cfft.errors import CfftError, described
 from cfft.plugin.params import NAME
 from cfft.records import (
     Batch,
@@ -38,7 +40,10 @@ from cfft.step.text import PromptFeatures
 from cfft.testing.guard import leaves_alone, must
 from cfft.testing.models import tiny_batch, tiny_classifier, tiny_text_side
 
-_GRIDS = ((2, 3), (3, 2))
+_GRIDS = ((2, 3), (3, 2), (14, 14))
+"""Patch grids that masks, fills and maps are tried on: images of 32 x 48, 48 x 32, 224 x 224."""
+
+_PATCH = 16
 _NOT_CONSTANT = "{} is not constant: an image alone and drawn for anew has another outcome"
 
 
@@ -48,13 +53,24 @@ class _Relevance(Cam):
         return relevance_scores(view.capture, view.clean.logits, batch.labels)
 
 
+@contextmanager
+def failures_of(who: str, batch: Batch, grid: tuple[int, int]) -> Iterator[None]:
+    """Raise AssertionError for what a strategy raises: its name, the images and the patch grid."""
+    try:
+        yield
+    except Exception as error:
+        size = list(batch.images.shape)
+        on = f"images {size}, a grid of {grid[0]} x {grid[1]} patches"
+        raise AssertionError(f"{who} fails on {on}: {described(error)}") from error
+
+
 def check_mask(who: str, mask: MaskSelector) -> None:
-    """Select twice on two grids and compare."""
+    """Select twice on each grid and compare."""
     for grid in _GRIDS:
-        student, batch = tiny_classifier(grid), tiny_batch(grid=grid)
-        with leaves_alone(who, _tensors(batch), student):
+        student, batch = tiny_classifier(grid, patch=_PATCH), tiny_batch(grid=grid, patch=_PATCH)
+        with leaves_alone(who, _tensors(batch), student), failures_of(who, batch, grid):
             first = mask.select(batch, _view(student, batch, grid, mask))
-        again = mask.select(batch, _view(student, batch, grid, mask))
+            again = mask.select(batch, _view(student, batch, grid, mask))
         _check_selection(who, first, (len(batch.images), *grid))
         declared = MaskSelector.of(mask).hidden_per_image(grid[0] * grid[1])
         _check_count(who, "hidden_per_image()", first.hidden, declared)
@@ -79,19 +95,21 @@ def check_fill(who: str, fill: Refiller) -> None:
     """Refill images of which all, some and no patches are hidden, twice, and compare."""
     smallest = Refiller.of(fill).smallest_batch
     for grid in _GRIDS:
-        batch = tiny_batch(max(3, smallest), grid)
+        batch = tiny_batch(max(3, smallest), grid, patch=_PATCH)
         for selection in (_uneven(len(batch.images), grid), _even(len(batch.images), grid)):
             _check_refill(who, fill, batch, selection)
     if smallest > 1:
         _check_refusal(who, fill, smallest - 1)
     else:
-        _check_refill(who, fill, tiny_batch(1), _even(1, (2, 3)))
+        _check_refill(who, fill, tiny_batch(1, patch=_PATCH), _even(1, (2, 3)))
 
 
 def _check_refill(who: str, fill: Refiller, batch: Batch, selection: MaskSelection) -> None:
-    with leaves_alone(who, _tensors(batch) | {"selection.hidden": selection.hidden}):
+    watched = _tensors(batch) | {"selection.hidden": selection.hidden}
+    grid = (selection.hidden.shape[1], selection.hidden.shape[2])
+    with leaves_alone(who, watched), failures_of(who, batch, grid):
         first = fill.refill(batch, selection, _rng())
-    again = fill.refill(batch, selection, _rng())
+        again = fill.refill(batch, selection, _rng())
     must(isinstance(first, Counterfactual), f"{who} must return a Counterfactual")
     _check_tensor(who, "images", first.images, tuple(batch.images.shape), batch.images.dtype)
     must(torch.equal(first.images, again.images), f"{who} must draw from rng alone")
@@ -106,7 +124,7 @@ def _check_refill(who: str, fill: Refiller, batch: Batch, selection: MaskSelecti
 
 def _check_refusal(who: str, fill: Refiller, size: int) -> None:
     try:
-        fill.refill(tiny_batch(size), _even(size, (2, 3)), _rng())
+        fill.refill(tiny_batch(size, patch=_PATCH), _even(size, (2, 3)), _rng())
     except CfftError:
         return
     raise AssertionError(
@@ -115,11 +133,11 @@ def _check_refusal(who: str, fill: Refiller, size: int) -> None:
 
 
 def check_cam(who: str, cam: Cam) -> None:
-    """Explain twice on two grids, compare, and use the graph once more."""
+    """Explain twice on each grid, compare, and use the graph once more."""
     for grid in _GRIDS:
-        student, batch = tiny_classifier(grid), tiny_batch(grid=grid)
+        student, batch = tiny_classifier(grid, patch=_PATCH), tiny_batch(grid=grid, patch=_PATCH)
         view = _view(student, batch, grid, cam)
-        with leaves_alone(who, _tensors(batch), student):
+        with leaves_alone(who, _tensors(batch), student), failures_of(who, batch, grid):
             first = cam.explain(batch, view)
         _check_tensor(who, "scores", first, (len(batch.images), *grid))
         must(bool((first >= 0).all()), f"{who}: scores must not be negative")
@@ -200,6 +218,7 @@ def _outputs(term: Term, needs: frozenset[str]) -> tuple[StepOutputs, dict[str, 
         {term.teacher or "teacher": teacher},
         dict(model.named_parameters()) if "student.weights" in needs else None,
         None if needs.isdisjoint(TEXT_NEEDS) else text.at(_rng()),
+        torch.tensor([0.5, 2.0, 1.0]) if "class.weights" in needs else None,
     )
     leaves = {
         "original features": original.features,
@@ -238,7 +257,7 @@ def _view(
 ) -> CleanView:
     followed = Cam.of(strategy).follows  # a mask has the same default
     none: frozenset[str] = frozenset()
-    teacher = FrozenTeacher(tiny_classifier(grid, seed=1), none, none)
+    teacher = FrozenTeacher(tiny_classifier(grid, seed=1, patch=_PATCH), none, none)
     teachers = {} if followed is None else {followed: teacher}
     return CleanPass.of(student, batch, teachers).seen_by(_Relevance(), _rng(seed))
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 import torch
+from torch import Tensor
 
 from cfft.config.settings import Training
-from cfft.data.loading import epoch_order
+from cfft.data.loading import balanced_order, epoch_order
 from cfft.errors import ConfigError
 
 NEGLIGIBLE = 10  # an epoch may leave out a tenth of the images before anybody is warned
@@ -18,13 +21,15 @@ class BatchPlan:
 
     `images`: training images. `batch`: images per optimiser step over all processes.
     `processes`, `micro`: images of a micro-batch at most, `accumulation`: micro-batches that one
-    process runs per step.
+    process runs per step. `balanced`: the label of each image where an epoch draws all classes as
+    often, None where it has every image once.
     """
 
     images: int
     batch: int
     processes: int
     micro: int
+    balanced: tuple[int, ...] | None = attrs.field(default=None, repr=False)
 
     @property
     def share(self) -> int:
@@ -54,17 +59,37 @@ class BatchPlan:
         The order is drawn from (seed, epoch) alone, so that all processes agree and a resumed run
         draws what the uninterrupted one has drawn.
         """
-        order = torch.tensor(epoch_order(self.images, seed, epoch))
+        return self._parts(torch.tensor(self.order(seed, epoch)), process, first_step)
+
+    def numbers(self, epoch: int, process: int, first_step: int = 0) -> list[list[int]]:
+        """Number the images of `micro_batches` through the run, whatever order they are drawn in.
+
+        The number of an image is its place in the order of its epoch, after all epochs before.
+        """
+        places = epoch * self.images + torch.arange(self.images)
+        return self._parts(places, process, first_step)
+
+    def order(self, seed: int, epoch: int) -> list[int]:
+        """Return the indices of the images in the order in which an epoch sees them."""
+        if self.balanced is None:
+            return epoch_order(self.images, seed, epoch)
+        return balanced_order(self.balanced, seed, epoch)
+
+    def _parts(self, order: Tensor, process: int, first_step: int) -> list[list[int]]:
+        """Divide what stands for the images of an epoch, in their order."""
         steps = order[: self.steps_per_epoch * self.batch].view(-1, self.processes, self.share)
         own = steps[first_step:, process]  # [steps, share]
         parts = torch.tensor_split(own, self.accumulation, dim=1)
         return [part[step].tolist() for step in range(len(own)) for part in parts]
 
 
-def plan_batches(training: Training, images: int, processes: int) -> BatchPlan:
+def plan_batches(
+    training: Training, images: int, processes: int, labels: Sequence[int] = ()
+) -> BatchPlan:
     """Divide the batch as the settings say; raises ConfigError where that leaves a remainder.
 
-    Fewer images than one batch make the batch smaller, a multiple of the processes.
+    Fewer images than one batch make the batch smaller, a multiple of the processes. `labels`: one
+    for each image, read where classes are balanced.
     """
     micro = training.micro_batch or training.batch_size // processes
     if micro == 0 or training.batch_size % (micro * processes):
@@ -72,7 +97,8 @@ def plan_batches(training: Training, images: int, processes: int) -> BatchPlan:
     if images < processes:
         raise ConfigError(f"{images} training images are too few for {processes} processes")
     batch = min(training.batch_size, images - images % processes)
-    return BatchPlan(images, batch, processes, min(micro, batch // processes))
+    balanced = tuple(labels) if training.sampling == "balanced" else None
+    return BatchPlan(images, batch, processes, min(micro, batch // processes), balanced)
 
 
 def fuller_batch(images: int, asked: int, unit: int) -> int | None:

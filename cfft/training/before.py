@@ -48,10 +48,16 @@ def start_digest(
 def finished_run(root: Path) -> RunDirectory:
     """Return a run whose accuracies before fine-tuning can be taken; raises ConfigError."""
     found = RunDirectory(root)
-    if found.read_results() is None:
+    results = found.read_results()
+    if results is None:
         raise ConfigError(
             f"--before: {root} is not the directory of a finished run (no results.json): name one, "
             "or omit --before to measure anew"
+        )
+    if not results.before.sets:
+        raise ConfigError(
+            f"--before: the run in {root} did not measure its model before fine-tuning "
+            "(--no-before): name another one, or omit --before"
         )
     return found
 
@@ -63,7 +69,7 @@ def taken_before(run: RunDirectory, start: str, to: RunDirectory) -> ModelResult
     nothing is copied then.
     """
     found = run.read_results()
-    if found is None or found.start != start:
+    if found is None or found.start != start or not found.before.sets:
         return None
     pairs = [
         (run.predictions(name, before=True), to.predictions(name, before=True))

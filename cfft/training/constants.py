@@ -38,9 +38,8 @@ def run_constants(config: RunConfig, prepared: Prepared) -> Constants:
 
 def _reason_against(config: RunConfig, prepared: Prepared, found: Constants) -> str | None:
     training = config.training
-    augment = getattr(training, "augment", "none")
-    if augment not in (None, "none"):
-        return f"--augment {augment} changes the image each time"
+    if prepared.augmentation is not None:
+        return f"--augment {training.augment} changes the image each time"
     if training.epochs < 2:
         return "each image comes once"
     images = len(prepared.sets.train)

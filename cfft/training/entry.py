@@ -68,7 +68,8 @@ def run(
     run in `out`. `dry_run`: check everything, write nothing, and return the plan. `before`: the
     directory of a finished run whose accuracies before fine-tuning are taken, where it began with
     the same model and the same images. `allow_changed`: what may differ from when a resumed run
-    was started: "images" (their content), "weights", "prompts"; results.json records it.
+    was started: "images" (their content), "weights", "prompts", "settings" (those of the next steps
+    alone); results.json records it.
     `reporter` hears of the progress (see cfft.Reporter); without one nothing is printed. Raises a
     CfftError whose lines are those of the command line, and KeyboardInterrupt once a checkpoint to
     resume from is written.

@@ -24,6 +24,7 @@ from cfft.runtime.randomness import generator
 from cfft.scoring.evaluate import Reading, outputs_of, predictions_on, rows_of, score
 from cfft.scoring.predictions import Predictions
 from cfft.scoring.results import SetResult
+from cfft.scoring.scores import class_results, validation_scores
 from cfft.step.constants import Constants, KeptOutputs
 from cfft.step.engine import TrainingStep
 from cfft.step.passes import FrozenTeacher
@@ -98,15 +99,29 @@ class Evaluator:
     def validation_top1(self, classifier: Classifier) -> float:
         return score(self.predictions(classifier, self.sets.val)).top1
 
+    def validation(self, classifier: Classifier) -> dict[str, float]:
+        """Return top-1, class mean and loss on the validation images; see `validation_scores`."""
+        return validation_scores(self.predictions(classifier, self.sets.val))
+
     def results(
-        self, classifier: Classifier, keep: Callable[[str, Predictions], None]
+        self,
+        classifier: Classifier,
+        keep: Callable[[str, Predictions], None],
+        told: Callable[[str, SetResult], None] | None = None,
     ) -> ModelResults:
-        """Return the accuracies on test and OOD sets; `keep` is given each set's predictions."""
+        """Return the accuracies on test and OOD sets; `keep` is given each set's predictions.
+
+        `told` hears of each set once it is measured.
+        """
         sets: dict[str, SetResult] = {}
         for image_set in (self.sets.test, *self.sets.ood):
             found = self.predictions(classifier, image_set)
             keep(image_set.name, found)
-            sets[image_set.name] = score(found, "id" if image_set is self.sets.test else "ood")
+            measured = score(found, "id" if image_set is self.sets.test else "ood")
+            by_class = class_results(found, self.sets.classes)
+            sets[image_set.name] = attrs.evolve(measured, by_class=by_class)
+            if told is not None:
+                told(image_set.name, measured)
         return ModelResults.of(sets)
 
     def predictions(self, classifier: Classifier, image_set: ImageSet) -> Predictions:

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import torch
 
-from cfft.config.comparison import is_longer, same_run
+from cfft.config.changes import SETTINGS, Change, check_changes
 from cfft.config.run_config import RunConfig
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError, shortened_list, unknown_name
@@ -17,8 +17,8 @@ from cfft.step.engine import TrainingStep
 from cfft.training.prepare import Prepared
 
 IMAGES, WEIGHTS, PROMPTS = "images", "weights", "prompts"
-CHANGEABLE = (IMAGES, WEIGHTS, PROMPTS)
-"""What may be allowed to have changed; settings, classes and the list of images may not."""
+CHANGEABLE = (IMAGES, WEIGHTS, PROMPTS, SETTINGS)
+"""What may be allowed to have changed; classes and the list of images may not."""
 
 
 @attrs.frozen(kw_only=True)
@@ -81,15 +81,10 @@ def allowed_changes(
 ) -> list[str]:
     """Return what has changed since a run was started, each in a line.
 
-    Raises ConfigError that lists it, unless everything in it is `allowed`. More epochs always are.
+    Raises ConfigError that lists it, unless everything in it is `allowed`. More epochs always are,
+    and some settings never; see cfft.config.changes.
     """
-    edited = _edited(before.config, now.config)
-    if edited and not is_longer(before.config or {}, now.config or {}):
-        raise ConfigError(
-            f"--resume: config.toml in {place} is not what the run was started with:",
-            *(f"  {line}" for line in edited),
-            "restore it, or start a new run in another --out",
-        )
+    edited = [change.line for change in _edited(before, now, allowed, place)]
     if before.pictures != now.pictures:
         raise ConfigError(
             f"--resume: {place} was started with different files: the set of images has changed: "
@@ -106,8 +101,14 @@ def allowed_changes(
     return [*edited, *changes.values()]
 
 
-def _edited(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> tuple[str, ...]:
-    return () if before is None or now is None else same_run(before, now).differences
+def _edited(
+    before: RunInputs, now: RunInputs, allowed: Collection[str], place: object
+) -> tuple[Change, ...]:
+    if before.config is None or now.config is None:
+        return ()
+    head = f"--resume: config.toml in {place} is not what the run was started with:"
+    tail = "restore it, or start a new run in another --out"
+    return check_changes(before.config, now.config, head, tail, allowed=SETTINGS in allowed)
 
 
 def _changes(before: RunInputs, now: RunInputs) -> Iterator[tuple[str, str]]:

@@ -186,7 +186,7 @@ def _line(text: str) -> Metrics:
             raise ValueError(f"no whole number '{name}'")
     for name, value in found.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ValueError(f"'{name}' is no number")
+            raise ValueError(f"{name!r} is no number")
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from cfft.runtime.devices import allow_unused_parameters
 from cfft.runtime.randomness import generator
 from cfft.step.engine import Propagate, TrainingStep
 from cfft.training.batches import BatchPlan
+from cfft.training.parameters import frozen_names, groups, named_parameters
 from cfft.training.schedule import Steps, make_scheduler
 
 if TYPE_CHECKING:
@@ -47,12 +48,10 @@ class Optimisation:
         self.total_steps = steps.total
         self.accelerator, self.student = accelerator, step.student
         self.adaptation = Adaptation.of(adaptation)
-        self.parameters = _trained(step, adaptation, seed)
+        self.parameters = _trained(step, adaptation, training.freeze, seed)
         self._text = step.text
         betas = (training.beta1, training.beta2)
-        self.optimizer = AdamW(
-            self.parameters, training.lr, betas, weight_decay=training.weight_decay
-        )
+        self.optimizer = AdamW(groups(self.parameters, self.student, training), betas=betas)
         self.scheduler = make_scheduler(self.optimizer, training, steps)
         if step.task.weight == 0:  # then perhaps nothing looks at the head
             allow_unused_parameters(accelerator)
@@ -60,7 +59,8 @@ class Optimisation:
 
     @property
     def lr(self) -> float:
-        return float(self.optimizer.param_groups[0]["lr"])
+        """The learning rate of what is trained at the full rate, or else the highest one."""
+        return float(max(group["lr"] for group in self.optimizer.param_groups))
 
     def take(self, number: int, loaded: Iterator[Loaded]) -> dict[str, Tensor]:
         """Take step `number`, counted from 0, on this process's next micro-batches.
@@ -113,8 +113,8 @@ class Optimisation:
     def restore(self, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
         """Go on from what `tensors` and `record` returned; the weights are the caller's.
 
-        Where the run was to be of fewer steps, the next one has the rate of the longer schedule.
-        Raises ConfigError for a schedule that cannot be made longer.
+        Where the run was to be of fewer steps, or to have other settings, the next step has those
+        of now. Raises ConfigError for a schedule that cannot be made longer.
         """
         total = record.get("total_steps", self.total_steps)
         if self.total_steps != total and isinstance(self.scheduler, OneCycleLR):
@@ -130,17 +130,24 @@ class Optimisation:
         groups = [{**new, **old} for new, old in zip(fresh, record["groups"], strict=True)]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.scheduler.load_state_dict(dict(record["scheduler"]))
-        if self.total_steps != total:
-            self._follow_schedule()
-        if self.accelerator.scaler is not None:
+        self._take_settings(fresh)
+        if self.accelerator.scaler is not None and record["scaler"] is not None:
             self.accelerator.scaler.load_state_dict(record["scaler"])
 
-    def _follow_schedule(self) -> None:
-        if isinstance(self.scheduler, LambdaLR):
-            place, scheduler = self.scheduler.last_epoch, self.scheduler
-            bases = zip(scheduler.base_lrs, scheduler.lr_lambdas, strict=True)
-            for group, (base, factor) in zip(self.optimizer.param_groups, bases, strict=True):
-                group["lr"] = base * factor(place)
+    def _take_settings(self, fresh: Sequence[Mapping[str, Any]]) -> None:
+        """Put the settings of now in place of stored ones: the same unless they were changed.
+
+        `fresh`: the groups of parameters as they were made now, each with its own rate and decay.
+        """
+        scheduler, groups = self.scheduler, self.optimizer.param_groups
+        for group, new in zip(groups, fresh, strict=True):
+            group["weight_decay"] = new["weight_decay"]
+        if isinstance(scheduler, LambdaLR):  # one-cycle moves beta1 too, and cannot be changed
+            scheduler.base_lrs = [new["initial_lr"] for new in fresh]
+            for group, new, factor in zip(groups, fresh, scheduler.lr_lambdas, strict=True):
+                group["betas"] = new["betas"]
+                group["initial_lr"] = new["initial_lr"]
+                group["lr"] = new["initial_lr"] * factor(scheduler.last_epoch)
 
     def _propagation(self, share: float) -> Propagate:
         """Return the backward pass of what a micro-batch adds to the step: a share of its mean."""
@@ -179,11 +186,14 @@ class Optimisation:
         return norm
 
 
-def _trained(step: TrainingStep, adaptation: Adaptation, seed: int) -> list[nn.Parameter]:
+def _trained(
+    step: TrainingStep, adaptation: Adaptation, patterns: Sequence[str] | None, seed: int
+) -> list[nn.Parameter]:
     """Attach the adaptation and return the parameters that are trained; the others are frozen.
 
-    The text tower is trained where a term needs it so; a head made of prompts is not. Raises
-    ConfigError where nothing is left to train, PluginError for parameters of another model.
+    The text tower is trained where a term needs it so; a head made of prompts is not, nor what
+    `patterns` name. Raises ConfigError where nothing is left to train, PluginError for parameters
+    of another model.
     """
     student, name = step.student, declaration(type(adaptation)).name
     attached = Adaptation.of(adaptation).attach(student, generator(seed, "adapters"))
@@ -193,12 +203,18 @@ def _trained(step: TrainingStep, adaptation: Adaptation, seed: int) -> list[nn.P
         raise PluginError(f"adaptation '{name}' returned parameters that are not the model's")
     if step.task.head_from_text:
         chosen -= {id(parameter) for parameter in student.head.parameters()}
+    named = named_parameters(student, step.text)
+    frozen = {name for names in frozen_names(patterns, named).values() for name in names}
+    kept = {id(parameter) for name in frozen for parameter in named[name]}
     for parameter in student.parameters():
-        parameter.requires_grad_(id(parameter) in chosen)
+        parameter.requires_grad_(id(parameter) in chosen - kept)
     text = [] if step.text is None else [*step.text.parameters()]
+    for parameter in (parameter for parameter in text if id(parameter) in kept):
+        parameter.requires_grad_(False)
     trained = [p for p in (*student.parameters(), *text) if p.requires_grad]
     if not trained:
         why = ", and the head is made of prompts" if step.task.head_from_text else ""
+        why += f", and --freeze names {len(frozen)} parameters" if frozen else ""
         raise ConfigError(
             f"adaptation '{name}' leaves nothing to train: it chose {len(those)} of the model's "
             f"parameters{why}; choose another --adaptation or its parameters"

@@ -24,7 +24,7 @@ from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint
 from cfft.model.pretrained import Pretrained
 from cfft.model.rebuild import TeacherSource
-from cfft.plugin.kinds import KINDS, OPTIONAL
+from cfft.plugin.kinds import CONFIGURED, OPTIONAL
 from cfft.plugin.registry import Registry
 from cfft.records import Batch, StepResult
 from cfft.runtime.files import require_free, user_path
@@ -34,10 +34,11 @@ from cfft.scoring.loaded_model import LoadedModel, require_pixels
 from cfft.step.engine import TrainingStep
 from cfft.training import prepare
 from cfft.training.evaluator import mean_variance
+from cfft.training.prepare import balanced_weights
 from cfft.training.starting_model import describe_start, pretrained_model, with_starting_head
 from cfft.training.text_towers import terms_with_text
 
-_KINDS = tuple(kind for kind in KINDS if kind not in ("backbone", "suite"))
+_KINDS = tuple(kind for kind in CONFIGURED if kind not in ("backbone", "suite"))
 
 
 def starting_model(
@@ -178,6 +179,11 @@ class CounterfactualStep(nn.Module):
                     f"a loss is relative to the features of teacher '{label}': before the first "
                     "step call measure_feature_variance(batches of training images)"
                 )
+        if "class.weights" in self.step.needs and self.step.class_weights is None:
+            raise ConfigError(
+                "the task or a loss weighs classes by their sizes: before the first step call "
+                "count_classes(labels of all training images)"
+            )
         is_distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
         process = torch.distributed.get_rank() if is_distributed else 0
         number = self.number
@@ -204,6 +210,15 @@ class CounterfactualStep(nn.Module):
             if not features:
                 raise ConfigError("measure_feature_variance: give batches of training images")
             self.step.teacher(label).feature_variance = mean_variance(torch.cat(features)).float()
+
+    def count_classes(self, labels: Sequence[int]) -> None:
+        """Take the sizes of the classes from the labels of all training images.
+
+        They are what `class_weights` balances. Raises DataError for labels that no class has.
+        """
+        classes = self.student.head.weight
+        _require_labels(torch.tensor(labels), len(classes))
+        self.step.class_weights = balanced_weights(labels, len(classes)).to(classes.device)
 
     def get_extra_state(self) -> dict[str, int]:
         """Return the number of the next batch, for `state_dict`."""

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import attrs
+import torch
 
 from cfft.config.embedded import BEST
 from cfft.config.run_config import Chosen, RunConfig
 from cfft.data.consistency import alike_names, every_set, one_to_a_text_tower
+from cfft.data.decoding import megapixels, side_ratio
 from cfft.data.images import passed_over_in
-from cfft.data.passed_over import spelled
+from cfft.data.passed_over import beside_the_sets, spelled
 from cfft.data.suite import ImageSet, Suite
 from cfft.errors import counted, shortened_list
 from cfft.model.pretrained import Pretrained
 from cfft.plugin.params import values_of
+from cfft.runtime.processors import default_workers, processors
 from cfft.runtime.progress import Plan
 from cfft.step.interfaces import COUNTERFACTUAL, MaskSelector
 from cfft.training.batches import NEGLIGIBLE, fuller_batch
 from cfft.training.constants import VANILLA, run_constants, spelled_constants, step_cost
 from cfft.training.coverage import coverage_warnings, declared_coverage, declared_share
+from cfft.training.parameters import layer_scales
 from cfft.training.prepare import Prepared
 from cfft.training.schedule import Steps
-from cfft.training.text_towers import terms_with_text
+from cfft.training.text_towers import needs_of_terms, terms_with_text
 
 Fact = tuple[str, str, str]
 _ALL_CLASSES, _EXTREMES = 12, 3  # up to so many classes are listed, of more the extremes
@@ -53,6 +57,7 @@ def make_plan(
         *_training_facts(config, prepared),
         *_cost_facts(config, prepared),
         ("machine", "device", f"{device}, {precision}"),
+        ("machine", "processors", _processor_words(config)),
         ("machine", "out", str(out)),
     )
     warnings = (*_stage_warnings(stages), *_warnings(config, prepared))
@@ -111,13 +116,13 @@ def _image_facts(suite: Suite, prepared: Prepared) -> Iterator[Fact]:
     yield "images", "classes", _class_sizes(_by_class(prepared))
     if prepared.sets.absent:
         yield "images", "absent", f"{shortened_list(prepared.sets.absent)} (not measured)"
-    beside = Suite.of(suite).unread()
-    if beside:
-        yield "images", "ignored", f"{shortened_list(beside)} (not train, val, test or ood)"
+    for _, names, why in beside_the_sets(Suite.of(suite).unread()):
+        yield "images", "ignored", f"{names} ({why})"
     for name, passed in passed_over_in(every_set(prepared.sets)).items():
         yield "images", "passed over", f"{name}: {spelled(passed)}"
     if prepared.skipped:
         yield "images", "left out", f"{len(prepared.skipped)} unreadable"
+    yield "images", "at most", f"{megapixels():,} million pixels, sides up to {side_ratio():,} to 1"
 
 
 def _by_class(prepared: Prepared) -> list[tuple[str, int]]:
@@ -127,13 +132,13 @@ def _by_class(prepared: Prepared) -> list[tuple[str, int]]:
     return [(names[label], counts[label]) for label in train.classes]
 
 
-def _class_sizes(sizes: list[tuple[str, int]]) -> str:
-    """Spell how many training images the classes have; of many classes the extremes."""
+def _class_sizes(sizes: Sequence[tuple[str, float]], form: str = ",") -> str:
+    """Spell a number for each class, its training images; of many classes the extremes."""
     if len(sizes) <= _ALL_CLASSES:
-        return ", ".join(f"{name} {count:,}" for name, count in sizes)
+        return ", ".join(f"{name} {count:{form}}" for name, count in sizes)
     ordered = sorted(sizes, key=lambda size: size[1])
     few, many = (
-        ", ".join(f"{name} {count:,}" for name, count in some)
+        ", ".join(f"{name} {count:{form}}" for name, count in some)
         for some in (ordered[:_EXTREMES], ordered[: -_EXTREMES - 1 : -1])
     )
     return f"fewest {few}; most {many}"
@@ -152,6 +157,18 @@ def _objective_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
     yield "objective", "task", _spelled(config.task)
     for chosen in (*config.losses, *config.teachers):
         yield "objective", chosen.kind, _spelled(chosen)
+    if any("class.weights" in needs for needs in needs_of_terms(config).values()):
+        yield "objective", "class weights", _weighted(prepared)
+
+
+def _weighted(prepared: Prepared) -> str:
+    """Spell how much an image of each class counts; of many classes the extremes."""
+    train, names = prepared.sets.train, prepared.sets.classes
+    weights = prepared.class_weights.tolist()
+    sizes = [(names[label], weights[label]) for label in train.classes]
+    each = len(train) / len(set(train.labels))
+    spelt = _class_sizes(sizes, ".2f")
+    return f"{spelt}: every class counts as {each:,.5g} images"
 
 
 def _hidden(mask: MaskSelector, prepared: Prepared) -> str:
@@ -176,6 +193,22 @@ def _training_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
     epochs = counted(training.epochs, "epoch")
     yield "training", "steps", f"{epochs} x {steps.per_epoch} = {steps.total}"
     yield "training", "learning rate", f"{training.lr:g}, {_schedule(training.schedule, steps)}"
+    if training.layer_decay < 1:
+        blocks = len(prepared.pretrained.encoder.layers().blocks)
+        least = layer_scales(blocks, training.layer_decay)[0]
+        scales = f"x {training.layer_decay:g} per block below the head"
+        yield "training", "layer decay", f"{scales}, down to x {least:.2g} for the embeddings"
+    if training.decay_on == "weights":
+        beside = "not on norms, biases, class and positional embeddings"
+        yield "training", "weight decay", f"{training.weight_decay:g}, {beside}"
+    for pattern, names in prepared.frozen.items():
+        yield "training", "frozen", f"{pattern}: {counted(len(names), 'parameter')}"
+    if training.sampling == "balanced":
+        each = batches.images / len(set(prepared.sets.train.labels))
+        drawn = f"{each:,.5g} images of each class an epoch on average, small classes repeatedly"
+        yield "training", "sampling", f"balanced: {drawn}"
+    if prepared.augmentation is not None:
+        yield "training", "augmentation", f"{training.augment}, the same for student and teachers"
     for chosen in (config.adaptation, config.average, config.merge):
         if chosen is not None:
             yield "training", chosen.kind, _spelled(chosen)
@@ -273,6 +306,7 @@ def _data(
         },
         "absent": dict(prepared.sets.absent),
         "skipped": [dict(record) for record in prepared.skipped],
+        "bounds": {"megapixels": megapixels(), "side_ratio": side_ratio()},
         "batch": {
             "micro": batches.micro,
             "processes": batches.processes,
@@ -287,6 +321,11 @@ def _data(
         **_cost(config, prepared),
         "device": device,
         "precision": precision,
+        "processors": {
+            "available": processors(),
+            "threads": torch.get_num_threads(),
+            "workers": _workers(config),
+        },
         "warnings": list(warnings),
     }
 
@@ -300,6 +339,17 @@ def _cost(config: RunConfig, prepared: Prepared) -> dict[str, Any]:
         "computed_once": once,
         "computed_each_time": changing,
     }
+
+
+def _processor_words(config: RunConfig) -> str:
+    threads = counted(torch.get_num_threads(), "thread")
+    workers = counted(_workers(config), "decoding worker")
+    return f"{processors()}: {threads}, {workers}"
+
+
+def _workers(config: RunConfig) -> int:
+    asked = config.training.workers
+    return default_workers() if asked is None else asked
 
 
 def _by_role(prepared: Prepared) -> Iterator[tuple[str, ImageSet]]:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
+import torch
+from torch import Tensor
 
 from cfft.config.run_config import ChosenView, RunConfig
+from cfft.data.augmentation import Augmentation, make_augmentation, parse_augmentation
 from cfft.data.check import CheckedSuite, check_suite, stored
 from cfft.data.consistency import every_set
 from cfft.data.fingerprint import sets_fingerprint
+from cfft.data.loading import fitting
 from cfft.data.sets import limited, training_sets
-from cfft.data.suite import SuiteSets
+from cfft.data.suite import ImageSet, SuiteSets
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError, returned
 from cfft.model.description import ModelDescription
 from cfft.model.pretrained import Pretrained
 from cfft.model.rebuild import TeacherSource, empty_classifier
+from cfft.records import Preprocessing
 from cfft.runtime.processes import Processes
 from cfft.runtime.progress import Reporter
 from cfft.step.engine import TrainingStep, View
 from cfft.step.interfaces import ModelSource, Refiller, Teacher
 from cfft.step.text import TextSide
 from cfft.training.batches import BatchPlan, plan_batches
+from cfft.training.parameters import frozen_names, named_parameters
 from cfft.training.schedule import Steps, count_steps, parse_interval
 from cfft.training.stages import StagedSource, StagePlaces
 from cfft.training.starting_model import check_head, describe_start, pretrained_model
@@ -40,6 +46,8 @@ class Prepared:
     `skipped`: unreadable images that were left out. `description`: of the model that the run
     starts from and makes, with its kind of head and its prompts. `contents`: digests of the images
     by set, as in CheckedSuite. `warnings`: lines for the user about the weight files of teachers.
+    `augmentation`: changes training images, None where nothing does. `frozen`: the names of
+    parameters that each pattern of --freeze means.
     """
 
     sets: SuiteSets
@@ -50,11 +58,18 @@ class Prepared:
     pretrained: Pretrained
     description: ModelDescription
     warnings: tuple[str, ...] = ()
+    augmentation: Augmentation | None = None
+    frozen: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
 
     @property
     def fingerprint(self) -> str:
         """Return a SHA-256 of all sets: their names, and their images' names and labels."""
         return sets_fingerprint(every_set(self.sets))
+
+    @property
+    def class_weights(self) -> Tensor:
+        """Return weights that make all classes count alike: [K], see StepOutputs."""
+        return balanced_weights(self.sets.train.labels, len(self.sets.classes))
 
 
 @attrs.frozen(eq=False)
@@ -87,6 +102,7 @@ def prepare(
     Raises ConfigError, DataError or WeightsError.
     """
     parse_interval(config.training.checkpoint_every)
+    parse_augmentation(config.training.augment)
     seed = config.images_seed
     opened = training_sets(config.suite.strategy, seed)
     limit = config.training.limit_train
@@ -94,22 +110,41 @@ def prepare(
     pretrained = pretrained_model(config)
     description = describe_start(config, pretrained, opened.classes, (seed,))
     check_head(pretrained, description)
+    augmentation = augmentation_of(config, opened.train, pretrained.preprocessing)
     # teachers are loaded once with an empty head: their files may be missing or not fit
     empty = empty_classifier(pretrained, len(description.classes), description.normalised)
     text = text_side(config, pretrained, description.classes)
     check_text_head(config, description)
+    frozen = frozen_names(config.training.freeze, named_parameters(empty, text))
     source = TeacherSource(empty, description)
     training_step(config, _with_stages(source, places), text=text)
     checked = images or CheckedImages()
     readable = checked.readable(opened, config, processes, reporter)
-    sets = limited(readable.sets, limit, seed)
+    sets = limited(readable.sets, limit, seed, config.training.limit_eval)
     batches = _batches(config, sets, processes.count)
     steps = count_steps(config.training, batches.steps_per_epoch)
     skipped = tuple(image.record() for image in readable.unreadable)
     told = tuple(source.warnings)
     return Prepared(
-        *(sets, skipped, readable.contents, batches, steps, pretrained, description, told)
+        *(sets, skipped, readable.contents, batches, steps, pretrained, description, told),
+        augmentation=augmentation,
+        frozen=frozen,
     )
+
+
+def balanced_weights(labels: Sequence[int], classes: int) -> Tensor:
+    """Return N / (K n) for each class with n of N images, K of them having any: [classes]."""
+    counts = torch.tensor(labels).bincount(minlength=classes)
+    weights = len(labels) / ((counts > 0).sum() * counts.clamp(min=1)).float()
+    return torch.where(counts > 0, weights, 0.0)
+
+
+def augmentation_of(
+    config: RunConfig, images: ImageSet, preprocessing: Preprocessing
+) -> Augmentation | None:
+    """Return what changes these training images; raises ConfigError where it cannot be made."""
+    prepared = fitting(images, preprocessing)
+    return make_augmentation(config.training.augment, prepared, config.seed)
 
 
 def model_source(
@@ -167,7 +202,7 @@ def _readable_sets(
 
 
 def _batches(config: RunConfig, sets: SuiteSets, processes: int) -> BatchPlan:
-    batches = plan_batches(config.training, len(sets.train), processes)
+    batches = plan_batches(config.training, len(sets.train), processes, sets.train.labels)
     for fill in (view.fill for view in config.all_views()):
         wanted = Refiller.of(fill.strategy).smallest_batch
         if batches.smallest_micro >= wanted:

@@ -45,7 +45,9 @@ def rehearse_plan(
     text = text_side(config, pretrained, described.classes)
     average = weight_average(config, source, text, accelerator.device)
     model = None if average is None else average.model
-    step = training_step(config, source, text=text, average=model).to(accelerator.device)
+    step = training_step(config, source, text=text, average=model)
+    step.class_weights = prepared.class_weights
+    step.to(accelerator.device)
     for label in step.labels:
         step.teacher(label).feature_variance = torch.tensor(1.0, device=accelerator.device)
     rehearse(step, config, prepared, accelerator)

@@ -14,8 +14,17 @@ from cfft.runtime.json_files import SCHEMA
 from cfft.scoring.averages import ood_average
 from cfft.scoring.results import SetResult
 
+MEASURES = {"top1": "top-1", "class-mean": "class mean", "loss": "loss"}
+"""What validation measures, as people read it, by the values of --val-metric."""
+
 MERGED = "merged"
 """The candidate that merged weights are where they were not tried under another name."""
+
+
+def chosen_by(metric: str, measured: Mapping[str, float]) -> float:
+    """Return what an epoch is chosen by, the higher the better, from its line of metrics.jsonl."""
+    found = measured[f"val_{metric.replace('-', '_')}"]
+    return -found if metric == "loss" else found
 
 
 @attrs.frozen
@@ -78,8 +87,9 @@ class RunResults:
 
     `hidden`: the share of an image that each view hides on average, as training begins, by label.
     `start`: a SHA-256 of what the accuracies before fine-tuning depend on. `changes`: what was
-    allowed to differ when the run was resumed. `files`: what the run's other files have to be, by
-    path in its directory.
+    allowed to differ when the run was resumed. `best_val`: what the best epoch was chosen by, where
+    that is not its accuracy. `kept_epochs`: where several are kept, the best first. `files`: what
+    the run's other files have to be, by path in its directory.
     Files of older versions lack some of what has a default here.
     """
 
@@ -98,6 +108,8 @@ class RunResults:
     epochs: int = 0
     best_epoch: int = 0
     best_val_top1: float | None = None
+    best_val: Annotated[float | None, override(omit_if_default=True)] = None
+    kept_epochs: Annotated[tuple[int, ...], override(omit_if_default=True)] = ()
     stopped_early: bool = False
     merge: Annotated[MergeResults | None, override(omit_if_default=True)] = None
     precision: str | None = None

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from cfft.config.changes import SETTINGS
+from cfft.config.comparison import same_run
+from cfft.config.resolve import in_current_terms
 from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError, shortened_list
 from cfft.plugin.failures import failures_named
@@ -25,7 +28,7 @@ from cfft.training.plan import make_plan, without_facts
 from cfft.training.prepare import CheckedImages, Prepared, prepare
 from cfft.training.rehearsal import rehearse_plan
 from cfft.training.results import RunResults
-from cfft.training.run_directory import RunDirectory, check_directory
+from cfft.training.run_directory import RunDirectory, check_directory, check_run
 from cfft.training.session import Session
 from cfft.training.stages import StagePlaces, merged_stages, planned_stages, stage_named
 
@@ -59,13 +62,15 @@ def run(
     written.
     """
     directory = RunDirectory(out)
-    notes = check_directory(directory, config, registry, resume=resume)
+    check_directory(directory, resume=resume)
     accelerator = make_accelerator(config.training.precision)
     hears = reporter if reporter is not None and accelerator.is_main_process else Silent()
     with ExitStack() as stack:
         if not dry_run:
             claimed = partial(_claim, stack, directory, resume=resume)
             processes_of(accelerator).on_main(claimed)
+        taken = SETTINGS in allowed
+        notes = check_run(directory, config, registry, allowed=taken) if resume else []
         runs = _Runs(registry, directory, hears, frozenset(allowed))
         return _run(config, runs, accelerator, notes, before, resume=resume, dry_run=dry_run)
 
@@ -82,13 +87,18 @@ def _run(
 ) -> RunResults | Mapping[str, Any]:
     registry, directory, hears = runs.registry, runs.main, runs.reporter
     finished = directory.read_results() if resume else None
-    if finished is not None and not _goes_on(finished, config, directory, hears):
+    if finished is not None and not _goes_on(finished, config, directory, registry, hears):
         hears.noted(f"the run in {directory.root} is already finished; these are its results")
         return finished
     for run_config in (config, *(stage.config for stage in config.stages)):
         if run_config.merge is not None:
             count = len(merged_stages(run_config, directory)) + 1
             require_enough(run_config.merge.name, run_config.merge.strategy, count)
+    if before is not None and config.training.no_before:
+        raise ConfigError(
+            "--before names a run whose accuracies before fine-tuning are taken, and --no-before "
+            "(training.no_before) wants none: give one of them"
+        )
     known = None if before is None else finished_run(before)
     for note in notes:
         hears.warned(note)
@@ -133,11 +143,15 @@ def _claim(stack: ExitStack, directory: RunDirectory, *, resume: bool) -> None:
 
 
 def _goes_on(
-    finished: RunResults, config: RunConfig, directory: RunDirectory, reporter: Reporter
+    finished: RunResults,
+    config: RunConfig,
+    directory: RunDirectory,
+    registry: Registry,
+    reporter: Reporter,
 ) -> bool:
     """Tell whether there is something left to do for a run that has results, and say what.
 
-    Raises ConfigError where it cannot be trained for more epochs.
+    Raises ConfigError where it cannot be trained for more epochs, or is to have had other settings.
     """
     epochs = finished.config["training"]["epochs"]
     if config.training.epochs > epochs:
@@ -154,6 +168,14 @@ def _goes_on(
             )
         reporter.noted(f"the run in {directory.root} was finished after {epochs} epochs")
         return True
+    settings = same_run(in_current_terms(finished.config, registry), config.to_dict())
+    if not settings:
+        raise ConfigError(
+            f"--resume: the run in {directory.root} is finished, and was trained with other "
+            "settings:",
+            *(f"  {line}" for line in settings.differences),
+            "restore config.toml and leave these options out, or start a new run in another --out",
+        )
     damaged = directory.damaged(finished)
     if damaged:
         reporter.warned(

@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 
-from cfft.config.comparison import is_longer, same_run, same_versions, shape_problem
+from cfft.config.changes import check_changes
+from cfft.config.comparison import same_versions, shape_problem
 from cfft.config.layers import SEED, parse_seed, parse_toml, read_text
 from cfft.config.resolve import in_current_terms
 from cfft.config.run_config import RunConfig
@@ -21,6 +22,7 @@ from cfft.runtime.json_files import read_json
 from cfft.training.results import RunResults
 
 PREDICTIONS = "predictions"
+_EPOCH = "epoch-"
 
 
 def _within(*parts: str) -> Any:
@@ -34,7 +36,8 @@ class RunDirectory:
     `config`: the resolved configuration. `metrics`: one JSON object per line, per interval of steps
     and per epoch. `sheet`: images of what the mask hides and the fill makes, before fine-tuning.
     `last`: the checkpoint to resume from. `best`: that with the best validation accuracy, or what
-    was merged with it, and then `unmerged` is the one before the merge. `stages`: the folder of
+    was merged with it, and then `unmerged` is the one before the merge. `epoch(n)`: one of the best
+    epochs where several are kept. `stages`: the folder of
     the runs that this one builds on. `results`: a run that has them is finished.
     """
 
@@ -47,6 +50,16 @@ class RunDirectory:
     unmerged: Path = attrs.field(init=False, default=_within("checkpoints", "unmerged"))
     results: Path = attrs.field(init=False, default=_within("results.json"))
     stages: Path = attrs.field(init=False, default=_within("stages"))
+
+    def epoch(self, number: int) -> Path:
+        """Return the checkpoint of an epoch, counted from 1, where several are kept."""
+        return self.last.with_name(f"{_EPOCH}{number}")
+
+    def epochs(self) -> dict[int, Path]:
+        """Return the checkpoints of epochs that are there, by number."""
+        found = self.last.parent.glob(f"{_EPOCH}*")
+        numbers = {path: path.name.removeprefix(_EPOCH) for path in found}
+        return {int(number): path for path, number in numbers.items() if number.isdecimal()}
 
     def stage(self, name: str) -> RunDirectory:
         """Return the directory of a run that this one builds on."""
@@ -94,7 +107,7 @@ class RunDirectory:
     def tidy(self) -> None:
         """Remove what a session that was killed left half-written; see `cfft.runtime.locks`."""
         remove_partial(self.root)
-        for place in (self.last, self.best, self.unmerged):
+        for place in (self.last, self.best, self.unmerged, *self.epochs().values()):
             checkpoint.tidy(place)
 
     def read_results(self) -> RunResults | None:
@@ -120,39 +133,35 @@ def is_begun(run: RunDirectory) -> bool:
     return run.config.is_file()
 
 
-def check_directory(
-    run: RunDirectory, config: RunConfig, registry: Registry, *, resume: bool
-) -> list[str]:
-    """Check that a run may write to its directory, and return what is unusual about it.
+def check_directory(run: RunDirectory, *, resume: bool) -> None:
+    """Raise ConfigError where a run cannot write to a directory.
 
-    A new run needs one that is empty or does not exist; a resumed one the configuration that it was
-    started with, but for more epochs. Raises ConfigError.
+    A new run needs one that is empty or does not exist; a resumed one a run, see `check_run`.
     """
     if not resume:
         check_free(run.root, ", or --resume to continue the run in it" if is_begun(run) else "")
-        return []
-    if not is_begun(run):
+    elif not is_begun(run):
         raise ConfigError(
             f"--resume: {run.root} holds no run to resume (no config.toml): omit --resume to start "
             "one"
         )
-    return check_run(run, config, registry)
 
 
-def check_run(run: RunDirectory, config: RunConfig, registry: Registry) -> list[str]:
+def check_run(
+    run: RunDirectory, config: RunConfig, registry: Registry, *, allowed: bool | None = None
+) -> list[str]:
     """Check that a directory holds no other run than `config` says; return what is unusual.
 
-    More epochs than before are allowed: they are added. Raises ConfigError for another run,
-    WeightsError for a damaged checkpoint.
+    More epochs than before are allowed: they are added. `allowed`: whether a user takes other
+    settings, None where that is not possible. Raises ConfigError for another run, WeightsError for
+    a damaged checkpoint.
     """
     if not run.config.is_file():
         return []
     before, now = in_current_terms(run.read_config(), registry), config.to_dict()
-    settings = same_run(before, now)
-    if not (settings or is_longer(before, now)):
-        head = f"--resume: the run in {run.root} was started with another configuration:"
-        tail = "leave these options out, or start a new run in another --out"
-        raise ConfigError(head, *(f"  {line}" for line in settings.differences), tail)
+    head = f"--resume: the run in {run.root} was started with another configuration:"
+    tail = "leave these options out, or start a new run in another --out"
+    check_changes(before, now, head, tail, allowed=allowed)
     for place in (run.last, run.best):
         if is_checkpoint(place):
             verify(place)

@@ -42,7 +42,7 @@ def make_scheduler(optimizer: Optimizer, training: Training, steps: Steps) -> LR
         total = max(3, steps.total)
         return OneCycleLR(
             optimizer,
-            max_lr=training.lr,
+            max_lr=[group["lr"] for group in optimizer.param_groups],
             total_steps=total,
             pct_start=max(0.02, 2 / total),  # below 100 steps torch needs one step to rise in
             div_factor=25.0,

@@ -15,7 +15,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from cfft.config.comparison import is_longer
+from cfft.config.comparison import is_longer, same_run
 from cfft.config.resolve import in_current_terms
 from cfft.config.run_config import RunConfig
 from cfft.data.suite import Suite
@@ -32,6 +32,7 @@ from cfft.runtime.json_files import as_json, structured, write_json
 from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading
 from cfft.scoring.predictions import Predictions
+from cfft.scoring.results import SetResult
 from cfft.step.constants import KeptOutputs
 from cfft.step.engine import TrainingStep
 from cfft.training.before import start_digest, taken_before
@@ -77,6 +78,7 @@ class Session:
         allowed: Collection[str] = (),
     ) -> None:
         self.places, self.before, self.allowed = places, before, allowed
+        self.has_other_settings = False  # than the run was begun with
         self.config, self.directory, self.prepared = config, directory, prepared
         self.accelerator, self.reporter = accelerator, reporter
         self.processes = processes_of(accelerator)
@@ -111,8 +113,12 @@ class Session:
             self._accept(state, stored, inputs.of_teachers())
             self._make_up(step, state)
             trainer.restore(stored)
+            if self.has_other_settings:
+                trainer.save_last()  # or they would be asked for again after a crash
         started = self.hook.cfft_run_started
         self.processes.on_main(lambda: started(config=self.config, out=self.directory.root))
+        if state.before is None and self.config.training.no_before:
+            state.before = ModelResults({})
         if state.before is None:
             final.load_weights(self.start.weights())
             state.start = start_digest(
@@ -121,7 +127,7 @@ class Session:
             state.before = self._taken(state.start) or self._results(final, before=True)
         if not trainer.is_finished:
             with self._kept(step):
-                trainer.train(self.measuring.validation_top1, self._epoch_ended)
+                trainer.train(self.measuring.validation, self._epoch_ended)
         if not state.best_epoch:
             trainer.save_best()  # a run of no epochs: the model that it started from
         merged = self._merged(final)
@@ -175,13 +181,19 @@ class Session:
         if before.config is not None:  # perhaps of a version that knew fewer settings
             before = attrs.evolve(before, config=in_current_terms(before.config, self.registry))
         changes = allowed_changes(before, inputs, self.allowed, self.directory.root)
+        one, other = before.config, inputs.config
+        self.has_other_settings = None not in (one, other) and not (
+            same_run(one or {}, other or {}) or is_longer(one or {}, other or {})
+        )
+        if self.has_other_settings:
+            changes = [f"{line} (from step {state.step + 1} on)" for line in changes]
         for line in (line for line in changes if line not in state.changes):
             self.reporter.warned(f"resumed although changed: {line}")
             state.changes = (*state.changes, line)
 
     def _make_up(self, step: TrainingStep, state: RunState) -> None:
         """Make what the run wrote before training again, where that was lost."""
-        self.processes.on_main(self._take_epochs)
+        self.processes.on_main(self._take_settings)
         if not self.processes.from_main(self._has_sheet):
             sheet = self.processes.on_main(lambda: self._sheet(step))
             self.processes.on_main(lambda: self._write_sheet(sheet))
@@ -194,9 +206,9 @@ class Session:
         path = self.directory.sheet
         return path.is_file() and path.stat().st_size > 0
 
-    def _take_epochs(self) -> None:
+    def _take_settings(self) -> None:
         before = in_current_terms(self.directory.read_config(), self.registry)
-        if is_longer(before, self.config.to_dict()):
+        if not same_run(before, self.config.to_dict()):
             write_text(self.directory.config, self.config.to_toml())
 
     def _has(self, before: ModelResults) -> Callable[[], bool]:
@@ -226,6 +238,8 @@ class Session:
                 "differ from those of a run without interruption"
             )
         state = structured(kept["run"], RunState, str(self.directory.last))
+        if state.best is not None:
+            self.reporter.resumed(state.best)
         self._accept(state, stored, inputs)
         done = f"{state.step} of {self.prepared.steps.total} steps are done"
         self.reporter.noted(f"resuming the run in {self.directory.root}: {done}")
@@ -268,6 +282,7 @@ class Session:
         self.average = weight_average(self.config, source, text, self.accelerator.device)
         averaged = None if self.average is None else self.average.model
         step = training_step(self.config, source, text=text, average=averaged)
+        step.class_weights = self.prepared.class_weights
         step.to(self.accelerator.device)
         step.student.encoder.checkpointed = self.config.training.checkpoint_activations
         for label in step.labels:
@@ -280,7 +295,8 @@ class Session:
         from cfft.training.sheet import sample_sheet  # matplotlib: a plan does without
 
         sets, preprocessing = self.prepared.sets, self.prepared.pretrained.preprocessing
-        return sample_sheet(step, sets.train, sets.classes, preprocessing, self.config.seed)
+        drawn = (step, sets.train, sets.classes, preprocessing, self.config.seed)
+        return sample_sheet(*drawn, self.prepared.augmentation)
 
     def _hidden(self, step: TrainingStep) -> dict[str, float]:
         """Measure what the views hide; say so, and warn of what is likely to be a mistake."""
@@ -309,7 +325,10 @@ class Session:
             path = self.directory.predictions(name, before=before)
             self.processes.on_main(lambda: predictions.save(path))
 
-        return self.measuring.results(classifier, keep)
+        return self.measuring.results(classifier, keep, self._told if before else None)
+
+    def _told(self, name: str, measured: SetResult) -> None:
+        self.reporter.measured(name, measured.role, measured.top1, before=True)
 
     def _epoch_ended(self, epoch: int, metrics: Metrics) -> None:
         self.processes.on_main(lambda: self.hook.cfft_epoch_ended(epoch=epoch, metrics=metrics))
@@ -337,6 +356,8 @@ class Session:
             epochs=state.epoch,
             best_epoch=state.best_epoch,
             best_val_top1=state.best_top1,
+            best_val=None if state.best_score is None else abs(state.best_score),
+            kept_epochs=tuple(each.epoch for each in state.kept),
             stopped_early=state.stopped_early,
             merge=merged,
             **surroundings(self.accelerator),

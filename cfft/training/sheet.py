@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from cfft.data.augmentation import Augmentation
 from cfft.data.images import ImageSubset
 from cfft.data.loading import Loader, to_batch
 from cfft.data.suite import ImageSet
@@ -23,6 +24,8 @@ from cfft.step.interfaces import COUNTERFACTUAL, Refiller
 from cfft.step.patches import enlarged
 
 ROWS = 6
+AUGMENTED = "augmented"
+_ORIGINAL = "original"
 _GREY, _DARK = 0.5, 0.15
 _INCH, _LETTERS, _LINES = 1.6, 18, 6
 
@@ -33,22 +36,30 @@ def sample_sheet(
     classes: Sequence[str],
     preprocessing: Preprocessing,
     seed: int,
+    augmentation: Augmentation | None = None,
 ) -> Figure:
     """Draw what `step` makes of some images, of as many of the `classes` as fit.
 
-    One row per image: the original, the student's map where the mask rests on one, the hidden
-    patches (dark), and the counterfactual image with dropped patches in grey. Draws from
-    generators of its own, so that training is the same with and without it.
+    One row per image: the original, augmented where images are, the student's map where the mask
+    rests on one, the hidden patches (dark), and the counterfactual image with dropped patches in
+    grey. Draws from generators of its own, so that training is the same with and without it.
     """
-    batch = small_batch(step, images, preprocessing)
+    batch = small_batch(step, images, preprocessing, augmentation)
     names = [classes[label] for label in batch.labels.tolist()]
-    return draw_sheet(step.outputs(batch, sheet_draws(seed)), names[:ROWS])
+    first = _ORIGINAL if augmentation is None else AUGMENTED
+    return draw_sheet(step.outputs(batch, sheet_draws(seed)), names[:ROWS], first)
 
 
-def small_batch(step: TrainingStep, images: ImageSet, preprocessing: Preprocessing) -> Batch:
+def small_batch(
+    step: TrainingStep,
+    images: ImageSet,
+    preprocessing: Preprocessing,
+    augmentation: Augmentation | None = None,
+) -> Batch:
     """Read a few images, as many as the fills of `step` need."""
     least = max((Refiller.of(view.fill).smallest_batch for view in step.views.values()), default=1)
-    return sample_batch(images, max(ROWS, least), preprocessing, step.student.head.weight.device)
+    device = step.student.head.weight.device
+    return sample_batch(images, max(ROWS, least), preprocessing, device, augmentation)
 
 
 def sheet_draws(seed: int) -> Draw:
@@ -57,12 +68,21 @@ def sheet_draws(seed: int) -> Draw:
 
 
 def sample_batch(
-    image_set: ImageSet, count: int, preprocessing: Preprocessing, device: torch.device
+    image_set: ImageSet,
+    count: int,
+    preprocessing: Preprocessing,
+    device: torch.device,
+    augmentation: Augmentation | None = None,
 ) -> Batch:
-    """Read up to `count` images of as many classes as possible, always the same ones."""
+    """Read up to `count` images of as many classes as possible, always the same ones.
+
+    An augmentation changes them by draws of their own.
+    """
     indices = one_of_each_class(image_set.labels, count)
     sample = ImageSubset(whole=image_set, indices=tuple(indices), name=image_set.name)
-    ((images, labels, _),) = Loader(sample, preprocessing).load([list(range(len(indices)))])
+    own = None if augmentation is None else attrs.evolve(augmentation, purpose="sheet-augment")
+    rows = [list(range(len(indices)))]
+    ((images, labels, _),) = Loader(sample, preprocessing, augmentation=own).load(rows, rows)
     return to_batch(images.to(device), labels.to(device))
 
 
@@ -89,15 +109,15 @@ class SheetColumn:
     notes: tuple[str, ...] = ()
 
 
-def draw_sheet(outputs: StepOutputs, names: Sequence[str]) -> Figure:
+def draw_sheet(outputs: StepOutputs, names: Sequence[str], first: str = _ORIGINAL) -> Figure:
     """Draw a row for each of the first images of the batch, as many as have `names`.
 
-    Raises ValueError for a step without a mask.
+    `first`: what the images of the batch are. Raises ValueError for a step without a mask.
     """
     if not outputs.views:
         raise ValueError("no sheet can be drawn of a step without mask and fill")
     images = outputs.batch.images
-    columns, whole = [SheetColumn("original", images)], []
+    columns, whole = [SheetColumn(first, images)], []
     for label, view in outputs.views.items():
         selection, name = view.selection, "" if label == COUNTERFACTUAL else f"{label}: "
         if selection.scores is not None:

@@ -50,13 +50,18 @@ def text_side(config: RunConfig, pretrained: Pretrained, classes: Sequence[str])
 
 def terms_with_text(config: RunConfig) -> Mapping[str, frozenset[str]]:
     """Map the task and losses that read prompts, as messages call them, to what they look at."""
+    found = {who: needs & TEXT_NEEDS for who, needs in needs_of_terms(config).items()}
+    return {who: own for who, own in found.items() if own}
+
+
+def needs_of_terms(config: RunConfig) -> Mapping[str, frozenset[str]]:
+    """Map the task and losses, as messages call them, to what they look at."""
     task = config.task.strategy
     losses = {chosen.label: chosen.strategy for chosen in config.losses}
     named = {Task.of(task).term: f"task '{config.task.name}'"}
     named |= {label: f"loss '{label}'" for label in losses}
     terms = task_and_losses(task, losses)
-    needs = {named[label]: needs_of(label, term) & TEXT_NEEDS for label, term in terms.items()}
-    return {who: own for who, own in needs.items() if own}
+    return {named[label]: needs_of(label, term) for label, term in terms.items()}
 
 
 def check_text_head(config: RunConfig, described: ModelDescription) -> None:

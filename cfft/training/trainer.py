@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from cfft.data.loading import Loader
 from cfft.encoder.encoder import Classifier
-from cfft.errors import DataError
+from cfft.errors import DataError, counted
 from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint
 from cfft.model.heads import prompts_head
@@ -28,6 +29,7 @@ from cfft.training.inputs import RunInputs
 from cfft.training.metrics import MetricsLog, Window, written_metrics
 from cfft.training.optimisation import Optimisation
 from cfft.training.prepare import Prepared
+from cfft.training.results import MEASURES, chosen_by
 from cfft.training.run_directory import RunDirectory
 from cfft.training.schedule import parse_interval
 from cfft.training.state import RunState
@@ -77,24 +79,30 @@ class Trainer:
         return self.average.model
 
     def train(
-        self, validate: Callable[[Classifier], float], epoch_ended: Callable[[int, Metrics], None]
+        self,
+        validate: Callable[[Classifier], Mapping[str, float]],
+        epoch_ended: Callable[[int, Metrics], None],
     ) -> None:
         """Train to the end; raises TrainingError where a loss is not finite.
 
-        `validate` returns the validation accuracy of a model; `epoch_ended` hears of each epoch,
-        counted from 1, once it is stored. SIGINT and SIGTERM let the optimiser step end, store
-        everything and raise KeyboardInterrupt; several processes agree on that at a log line.
+        `validate` returns what validation measures of a model, see `validation_scores`;
+        `epoch_ended` hears of each epoch, counted from 1, once it is stored. SIGINT and SIGTERM let
+        the optimiser step end, store everything and raise KeyboardInterrupt; several processes
+        agree on that at a log line.
         """
         preprocessing = self.prepared.pretrained.preprocessing
         pin = self.accelerator.device.type == "cuda"
-        loader = Loader(self.prepared.sets.train, preprocessing, self.training.workers, pin)
+        workers, augmentation = self.training.workers, self.prepared.augmentation
+        loader = Loader(self.prepared.sets.train, preprocessing, workers, pin, augmentation)
         with failures_named(lambda: f" after step {self.state.step}"), listening() as wish:
             while not self.is_finished:
                 began = time.monotonic()
                 with self._stored_on_failure():
                     self._train_epoch(loader, wish)
                 self._settle()
-                metrics = {"val_top1": validate(self.kept), "seconds": time.monotonic() - began}
+                measured = validate(self.kept)
+                metrics = {f"val_{name.replace('-', '_')}": v for name, v in measured.items()}
+                metrics["seconds"] = time.monotonic() - began
                 self._end_epoch(metrics)
                 epoch_ended(self.state.epoch, metrics)
                 self._stop_if(wish)
@@ -174,8 +182,11 @@ class Trainer:
         self.kept.head.bias.detach().zero_()
 
     def _store_best(self) -> None:
+        self._store(self.directory.best)
+
+    def _store(self, place: Path) -> None:
         model = as_json(self.prepared.description)
-        self._write(self.directory.best, Checkpoint(self.kept.weights(), model))
+        self._write(place, Checkpoint(self.kept.weights(), model))
 
     def _take_in(self) -> None:
         if self.average is None:
@@ -188,10 +199,10 @@ class Trainer:
     def _train_epoch(self, loader: Loader, wish: StopWish) -> None:
         state, per_epoch = self.state, self.prepared.steps.per_epoch
         first = state.step - state.epoch * per_epoch
+        place = state.epoch, self.accelerator.process_index, first
+        batches = self.prepared.batches
         loaded = loader.load(
-            self.prepared.batches.micro_batches(
-                self.optimisation.seed, state.epoch, self.accelerator.process_index, first
-            )
+            batches.micro_batches(self.optimisation.seed, *place), batches.numbers(*place)
         )
         task = f"epoch {state.epoch + 1}/{self.training.epochs}"
         began = time.monotonic()
@@ -253,12 +264,36 @@ class Trainer:
 
     def _end_epoch(self, metrics: Metrics) -> None:
         patience, ties = self.training.patience, self.training.ties
-        if self.state.take_validation(metrics["val_top1"], patience, ties):
+        top1, score = metrics["val_top1"], chosen_by(self.training.val_metric, metrics)
+        own = None if self.training.val_metric == "top1" else score
+        is_best = self.state.take_validation(top1, patience, ties, own)
+        if self._is_kept(score):
+            self._store(self.directory.epoch(self.state.epoch))
+        if is_best:
             self._store_best()  # it is settled, as it was validated
         line = {"epoch": self.state.epoch, "step": self.state.step, **metrics}
         self.processes.on_main(lambda: self.log.write(line))
         self.reporter.epoch_ended(self.state.epoch, metrics)
         self.save_last()
+        self.processes.on_main(self._drop_epochs)
+        if self.state.stopped_early:
+            self.reporter.noted(
+                f"stopped early after epoch {self.state.epoch}: no better validation "
+                f"{MEASURES[self.training.val_metric]} for {counted(self.state.waited, 'epoch')} "
+                "(--patience)"
+            )
+
+    def _is_kept(self, score: float) -> bool:
+        """Tell whether the epoch is kept beside the best one, as one of several."""
+        count, ties = self.training.keep_best, self.training.ties
+        return count > 1 and self.state.rank(score, count, ties)
+
+    def _drop_epochs(self) -> None:
+        """Remove the checkpoints of epochs that are no longer among the best."""
+        kept = {each.epoch for each in self.state.kept}
+        for number, path in self.directory.epochs().items():
+            if number not in kept:
+                shutil.rmtree(path)
 
     def _write(self, directory: Path, content: Checkpoint) -> None:
         self.processes.on_main(lambda: checkpoint.save(directory, content))

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from cfft import (
     DataError,
@@ -22,6 +22,7 @@ from cfft import (
     training_class_names,
 )
 
+from .example import write_images
 from .parts import PARTS, Percentages, Readers, check_split, complete_sets, folders_in, open_each
 
 VALIDATION = ("val", "valid", "validation")
@@ -59,6 +60,13 @@ class FolderSuite(Suite):
 
     def __attrs_post_init__(self) -> None:
         check_split("folder", self.split)
+
+    @classmethod
+    def example(cls, folder: Path) -> Mapping[str, Any]:
+        """Write a training set and an OOD set."""
+        write_images(folder / "train")
+        write_images(folder / _OOD / "dark", shade=60)
+        return {"data": folder}
 
     def open(self, seed: int) -> SuiteSets:
         """Return the sets; raises DataError where train/ is missing or has no classes."""

@@ -29,6 +29,7 @@ class Contrastive(cfft.Task):
     needs: ClassVar[frozenset[str]] = frozenset({"student.text"})
     term: ClassVar[str] = "contrastive"
     head_from_text: ClassVar[bool] = True
+    compares_images: ClassVar[bool] = True
 
     same_class: Literal["wrong", "right"] = cfft.param(
         "wrong", help="how captions of other images of the same class count"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import cfft
 
 
 @cfft.teacher("wise")
-class WiseTeacher:
+class WiseTeacher(cfft.Teacher):
     """Follow the weight average of a zero-shot and a fine-tuned model.
 
     f_e and g_e of Eq. 3: encoder and head of WiSE-FT (Wortsman et al. 2022), at alpha 0.5 in the
@@ -20,6 +22,11 @@ class WiseTeacher:
     zero_shot: Path | None = cfft.param(
         None, help="run, checkpoint or weights of the other one; none: the pre-trained model itself"
     )
+
+    @classmethod
+    def example(cls, folder: Path) -> Mapping[str, Any]:
+        """Return a path; the models of the conformance kit need no file."""
+        return {"fine_tuned": folder / "fine-tuned"}
 
     def load(self, source: cfft.ModelSource) -> cfft.Classifier:
         """Return the averaged model; raises WeightsError where the two do not fit."""

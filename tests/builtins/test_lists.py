@@ -474,6 +474,122 @@ def test_missing_images_are_counted_and_the_first_named(tmp_path: Path, lay: Lay
     assert f"and 2,993 more; paths start from {tmp_path} (--root)" in str(e.value)
 
 
+@pytest.mark.parametrize(
+    ("there", "listed", "said"),
+    [
+        ("0007.jpg", "7", "did you mean 0007.jpg for 7?"),
+        ("images/0007.jpg", "7", "did you mean images/0007.jpg for 7?"),
+        ("a.JPG", "a.jpg", "did you mean a.JPG for a.jpg?"),
+        ("Dog.jpg", "dog", "did you mean Dog.jpg for dog?"),
+        ("a.jpeg", "a.jpg", "did you mean a.jpeg for a.jpg?"),
+        ("Images/cat/a.jpg", "images/cat/a.jpg", "did you mean Images/cat/a.jpg for images/"),
+        ("cat/0.jpg", "cat/x.jpg", "/cat holds 1 images: 0.jpg"),
+        ("cat/0.jpg", "x.jpg", " holds the folders cat"),
+        ("cat/0.jpg", "dogs/x.jpg", "there is no folder "),
+        ("cat/0.jpg", "/nowhere/x.jpg", "there is no folder /nowhere"),
+    ],
+)
+def test_missing_images_are_told_with_what_is_there(
+    tmp_path: Path, lay: Lay, there: str, listed: str, said: str
+) -> None:
+    lay(there)
+    data = write(tmp_path / "test.csv", "id,label", f"{listed},cat")
+
+    with pytest.raises(DataError, match=r"1 of them not there: .* \(--root\); ") as caught:
+        evaluation_sets(ListsSuite(data=data), 0)
+
+    assert said in str(caught.value)
+
+
+def test_a_link_that_leads_nowhere_is_said_to_be_one(pets: Path) -> None:
+    (pets.parent / "a.png").unlink()
+    (pets.parent / "a.png").symlink_to("nowhere.png")
+
+    (found,) = verify(ListsSuite(data=pets), 0).unreadable
+
+    assert found.reason.startswith("it is a link to nowhere.png, which is not there")
+
+
+def test_a_list_without_classes_names_the_lists_that_have_them(tmp_path: Path) -> None:
+    write(tmp_path / "train.csv", "id,label", "1,cat", "2,dog")
+    write(tmp_path / "val.csv", "id,label", "3,cat", "4,dog")
+    write(tmp_path / "test.csv", "id", "5")
+
+    with pytest.raises(DataError) as caught:
+        training_sets(ListsSuite(data=tmp_path), 0)
+
+    assert caught.value.problems == (
+        f"{tmp_path}/test.csv: it has no classes, its only column is 'id': it cannot be measured "
+        "on",
+        "read the other lists alone: --files train.csv,val.csv",
+    )
+
+
+def test_files_that_are_not_read_are_not_called_folders(
+    pets: Path, cfft_command: Callable[..., Any]
+) -> None:
+    write(pets.parent / "sample_submission.csv", "id,label", "1,cat")
+
+    ended = cfft_command("data", "verify", "lists", str(pets.parent))
+
+    assert "ignored files (no lists of images): sample_submission.csv" in ended.out.splitlines()
+
+
+def test_a_column_for_each_class_names_the_classes(tmp_path: Path, lay: Lay) -> None:
+    lay("0.png", "1.png", "2.png")
+    rows = ("0.png,test,1.0,0.0,0.0", "1.png,test,0.0,0.0,1.0", "2.png,test,0,1,0")
+    data = write(tmp_path / "labels.csv", "image,split,MEL,NV,BCC", *rows)
+
+    found = evaluation_sets(ListsSuite(data=data), 0)
+
+    assert found.classes == ("BCC", "MEL", "NV")
+    assert named(found.test) == {"0.png": 1, "1.png": 0, "2.png": 2}
+
+
+@pytest.mark.parametrize("row", ["2.png,1,1,0", "2.png,0,0,0"])
+def test_a_row_of_several_classes_or_none_is_named(tmp_path: Path, row: str) -> None:
+    data = write(tmp_path / "test.csv", "image,a,b,c", "0.png,1,0,0", row)
+
+    said = rf"columns a, b, c hold 0 and 1, a class each, but line 3 is not of exactly .*: '{row}'"
+    with pytest.raises(DataError, match=said):
+        evaluation_sets(ListsSuite(data=data), 0)
+
+
+@pytest.mark.parametrize("header", ["image,a,age", "image,a"])
+def test_other_columns_of_numbers_are_no_classes(tmp_path: Path, header: str) -> None:
+    row = ",".join(["0.png", "1", "42"][: header.count(",") + 1])
+    data = write(tmp_path / "test.csv", header, row)
+
+    with pytest.raises(DataError, match="no column is called like one of classes"):
+        evaluation_sets(ListsSuite(data=data), 0)
+
+
+def test_numbers_from_one_that_lack_the_last_class_are_a_doubt(tmp_path: Path, lay: Lay) -> None:
+    lay("0.png", "1.png")
+    data = write(tmp_path / "test.csv", "path,label", "0.png,1", "1.png,2")
+    write(tmp_path / "classes.txt", "cat", "dog", "owl", "cow")
+
+    found = verify(ListsSuite(data=data), 0)
+
+    assert found.problems == ()
+    assert found.record()["warnings"] == [
+        f"the labels in the lists are 1 to 2, and the 4 names in {tmp_path}/classes.txt stand for "
+        "the numbers from 0: no image is 'cat' (0). If 1 means 'cat', write lines number<TAB>name"
+    ]
+
+
+@pytest.mark.parametrize("labels", ["01", "02", "23"])
+def test_numbers_that_need_not_be_from_one_are_no_doubt(
+    tmp_path: Path, lay: Lay, labels: str
+) -> None:
+    lay(*(f"{label}.png" for label in labels))
+    rows = (f"{label}.png,{label}" for label in labels)
+    data = write(tmp_path / "test.csv", "path,label", *rows)
+    write(tmp_path / "classes.txt", "cat", "dog", "owl", "cow")
+
+    assert verify(ListsSuite(data=data), 0).record()["warnings"] == []
+
+
 def test_an_image_with_two_classes_is_refused(pets: Path) -> None:
     write(pets, *pets.read_text("utf-8").splitlines(), "./a.png,dog,train")
 
@@ -595,7 +711,6 @@ def test_all_lists_that_cannot_be_read_are_named_together(tmp_path: Path) -> Non
         f"{tmp_path}/test.txt: line 1 is not of the form PATH LABEL: 'word'",
         f"{tmp_path}/train.csv: no column is called like one of classes: name it with "
         "--label-column; its columns: id, breed",
-        "choose the lists to read with --files NAME,NAME",
     )
 
 

@@ -67,6 +67,10 @@ def test_tars_keep_the_rules_of_suites(data: Path) -> None:
     check_strategy(WebDatasetSuite, {"classes": data / "classes.txt", "data": data, **given})
 
 
+def test_the_example_that_the_suite_brings_keeps_them_too() -> None:
+    check_strategy(WebDatasetSuite)
+
+
 def test_every_image_is_read_from_its_place_in_any_order(data: Path) -> None:
     sets = suite(data).open(0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from io import StringIO
 
+import attrs
 import pytest
 from rich.console import Console
 
@@ -60,10 +61,12 @@ def test_a_pipe_gets_plain_lines() -> None:
     ]
 
 
-def epoch_lines(first: int, *accuracies: float) -> list[str]:
+def epoch_lines(first: int, *accuracies: float, best: float | None = None) -> list[str]:
     out, err = screen(terminal=False), screen(terminal=False)
     lines = Lines(out, err)
     lines.planned(PLAN)
+    if best is not None:
+        lines.resumed(best)
     for epoch, top1 in enumerate(accuracies, start=first):
         lines.epoch_ended(epoch, {"val_top1": top1, "seconds": 61.0})
     return said(err).splitlines()[1:]
@@ -77,11 +80,35 @@ def test_an_epoch_is_the_best_so_far_only_if_it_is_better_than_all_before() -> N
     ]
 
 
-def test_a_resumed_run_calls_no_epoch_the_best_since_it_has_not_heard_of_all() -> None:
-    assert epoch_lines(2, 0.5, 0.75) == [
+def test_in_a_resumed_run_an_epoch_is_compared_with_those_of_earlier_sessions() -> None:
+    assert epoch_lines(2, 0.5, 0.75, best=0.6) == [
         "epoch 2/3: validation 50.0 %, 0:01:01",
-        "epoch 3/3: validation 75.0 %, 0:01:01",
+        "epoch 3/3: validation 75.0 % (best so far), 0:01:01",
     ]
+
+
+def test_epochs_are_compared_by_what_the_run_chooses_them_by() -> None:
+    out, err = screen(terminal=False), screen(terminal=False)
+    lines = Lines(out, err)
+    training = {"epochs": 3, "val_metric": "loss", "ties": "later"}
+    lines.planned(attrs.evolve(PLAN, data={**PLAN.data, "config": {"training": training}}))
+
+    for epoch, loss in enumerate((0.5, 0.25, 0.25), start=1):
+        lines.epoch_ended(epoch, {"val_top1": 0.5, "val_loss": loss, "seconds": 1.0})
+
+    assert said(err).splitlines()[1:] == [
+        "epoch 1/3: validation 50.0 %, loss 0.5 (best so far), 1.0 s",
+        "epoch 2/3: validation 50.0 %, loss 0.25 (best so far), 1.0 s",
+        "epoch 3/3: validation 50.0 %, loss 0.25 (as good: kept), 1.0 s",
+    ]
+
+
+def test_accuracies_before_training_are_said_as_they_are_measured() -> None:
+    err = screen(terminal=False)
+
+    Lines(screen(terminal=False), err).measured("art", "ood", 0.5, before=True)
+
+    assert said(err) == "before fine-tuning, art (OOD): 50.0 %\n"
 
 
 def test_a_terminal_gets_a_bar_with_the_newest_measurements_under_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from importlib.metadata import Distribution
 from typing import Any
@@ -97,6 +98,25 @@ def test_show_tells_all_that_a_declaration_says(
         assert text in ended.out
 
 
+def test_show_of_a_kind_lists_it(cfft_command: Command, install: Install) -> None:
+    install("checker-on-disk", CHECKER)
+
+    ended = cfft_command("plugins", "show", "mask")
+
+    assert ended.code == 0
+    assert ended.out == cfft_command("plugins", "list", "--kind", "mask").out
+    assert "checker" in ended.out
+
+
+def test_show_of_a_kind_as_json_is_its_listing(cfft_command: Command) -> None:
+    shown, listed = (
+        json.loads(cfft_command("plugins", *words, "--json").out)
+        for words in (["show", "mask"], ["list", "--kind", "mask"])
+    )
+
+    assert shown == listed
+
+
 def test_show_as_json_has_the_same(cfft_command: Command, install: Install) -> None:
     install("checker-on-disk", CHECKER)
 
@@ -131,11 +151,11 @@ def test_show_offers_no_short_option_that_another_option_has_taken(cfft_command:
         (["show", "mask", "objct"], "unknown mask 'objct'; did you mean 'object'?"),
         (
             ["show", "object"],
-            "'object' is a name and its kind is missing: cfft plugins show mask ob",
+            "'object' is a name and its kind is missing: cfft plugins show mask.ob",
         ),
         (
             ["show", "none"],
-            "its kind is missing: cfft plugins show mask none or cfft plugins show f",
+            "its kind is missing: cfft plugins show mask.none or cfft plugins show f",
         ),
         (["list", "--kind", "maks"], "unknown kind 'maks'"),
         (["check", "mine"], "unknown plug-in 'mine'"),
@@ -156,7 +176,52 @@ def test_check_finds_nothing_wrong_with_the_built_ins(cfft_command: Command, plu
     ended = cfft_command("plugins", "check", plugin)
 
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out.endswith(": all is well\n")
+    assert ": all is well\n" in ended.out
+
+
+@pytest.mark.parametrize("plugin", ["suites", "teachers"])
+def test_check_needs_no_optional_package(
+    cfft_command: Command, monkeypatch: pytest.MonkeyPatch, plugin: str
+) -> None:
+    for name in ("datasets", "webdataset", "wilds", "imagecorruptions", "pycocotools"):
+        monkeypatch.setitem(sys.modules, name, None)  # as if it were not installed
+
+    ended = cfft_command("plugins", "check", plugin)
+
+    assert (ended.code, ended.err) == (0, "")
+    assert ("suite.webdataset" in ended.out) == (plugin == "suites")  # not tried without it
+
+
+def test_check_says_what_it_could_not_try(cfft_command: Command) -> None:
+    suites, teachers = (cfft_command("plugins", "check", name) for name in ("suites", "teachers"))
+
+    assert "not tried, as it takes more than default values, or another package" in suites.out
+    assert "suite.hf" in suites.out
+    for name in ("folder", "domains", "lists", "shapes", "cifar10", "imagenet"):
+        assert f"suite.{name}" not in suites.out  # these bring an example, or need none
+    assert "not tried" not in teachers.out
+
+
+def test_check_tries_a_strategy_with_the_example_that_it_brings(
+    cfft_command: Command, install: Install
+) -> None:
+    required = CHECKER.replace("param(2, ", "param(")
+    example = """
+        @classmethod
+        def example(cls, folder):
+            return {"period": 1}
+    """
+    brought = required.replace("        def select", f"{example}\n        def select")
+    install("without", required.replace('"checker"', '"plain"'))
+    install("with-example", brought)
+
+    plain, tried = (cfft_command("plugins", "check", name) for name in ("without", "with-example"))
+
+    assert plain.code == 0
+    assert "default values, or another package: mask.plain: see" in plain.out
+    assert tried.code == 2
+    assert "mask 'checker' cannot be made" in tried.err
+    assert "mask.checker.period: got 1, allowed: a whole number >= 2" in tried.err
 
 
 def test_check_runs_the_conformance_kit_on_one_distribution(

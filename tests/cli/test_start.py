@@ -103,7 +103,7 @@ def test_a_group_without_a_command_shows_its_help(cfft_command: Callable[..., An
         ("rnu", "unknown command 'rnu'; did you mean 'run'? allowed: data, eval,"),
         ("foo", "unknown command 'foo'; allowed: data, eval,"),
         ("data verfy", "unknown command 'verfy'; did you mean 'verify'? allowed: list, verify"),
-        ("plugins foo", "unknown command 'foo'; allowed: check, list, show"),
+        ("plugins foo", "unknown command 'foo'; allowed: check, list, new, show"),
         ("--verison", "unknown option --verison; did you mean --version?"),
         ("--version=3", "option '--version' does not take a value; see cfft --help"),
         ("data --json", "unknown option --json; all options: cfft data --help"),
@@ -153,6 +153,22 @@ def test_a_lack_of_memory_is_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
         "--micro-batch, for cfft eval --models-at-once\n"
     )
     assert fails_with(MemoryError()) == 2
+
+
+def test_a_bug_names_the_plug_ins_that_may_have_it(
+    install: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = fails_with(ValueError("no"))
+    install("own-dist", "")
+    beside = fails_with(ValueError("no"))
+
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert (alone, beside) == (1, 1)
+    assert said == [
+        "error: this is a bug in cfft: please report the lines above",
+        "error: this is a bug in cfft or plug-in own_dist_plugin (own-dist 1.0): please report "
+        "the lines above",
+    ]
 
 
 def test_ctrl_c_anywhere_else_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:

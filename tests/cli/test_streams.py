@@ -40,3 +40,15 @@ def test_output_that_is_lost_on_a_full_disk_is_told(command: str) -> None:
     assert ended.returncode == 2
     assert ended.stderr.startswith("error: stdout: No space left on device: ")
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_streams_that_others_close_stay_open_for_cfft() -> None:
+    closing = "import sys; sys.stdout.close(); sys.stderr.close()"
+    program = (
+        "from cfft.cli.streams import lasting_streams, say\n"
+        f"with lasting_streams():\n    {closing}\n    say('still here')"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"still here\n", b"")

@@ -90,3 +90,41 @@ def test_the_command_that_repeats_a_run_can_be_copied(tmp_path: Path) -> None:
     assert isinstance(console.file, StringIO)
     *_, repeat = console.file.getvalue().splitlines()
     assert repeat == "repeat    cfft run --config 'a run/[1]/config.toml' --out NEW_DIRECTORY"
+
+
+def by_class(*shares: float) -> list[dict[str, Any]]:
+    return [{"name": n, "n": 10, "top1": top1} for n, top1 in zip("ab", shares, strict=False)]
+
+
+def test_few_classes_are_shown_one_by_one_on_the_id_set_and_the_worst_ood_set() -> None:
+    sets = {
+        "photo": {**score("id", 0.9, 20), "by_class": by_class(1.0, 0.8)},
+        "art": {**score("ood", 0.5, 20), "by_class": by_class(0.7, 0.3)},
+        "toy": {**score("ood", 0.4, 10), "by_class": by_class(0.4)},
+    }
+    before = {**sets, "photo": {**sets["photo"], "by_class": by_class(0.5, 0.6)}}
+    found = {**RESULTS, "classes": ["a", "b"], "sets": sets, "before": {"sets": before}}
+
+    assert table_of(found)[-2:] == [
+        ["a", "50.0", "100.0", "40.0", "40.0"],
+        ["b", "60.0", "80.0", "-", "-"],
+    ]
+    assert table_of({**found, "classes": [*map(str, range(21))]})[-1][0] == "OOD average"
+
+
+def test_without_accuracies_before_there_are_none_and_no_difference() -> None:
+    lines = table_of({**RESULTS, "before": {"sets": {}}})
+
+    assert lines[0] == ["photo (ID)", "-", "90.0", "-", "100", "7", "80.0 to 100.0"]
+
+
+def test_the_epoch_that_was_kept_is_said_with_the_reason() -> None:
+    found = {**RESULTS, "epochs": 4, "best_epoch": 2, "best_val_top1": 0.75}
+    training = {"val_metric": "loss", "patience": 2}
+    stopped = {"config": {"training": training}, "best_val": 0.5, "stopped_early": True}
+
+    assert printed(found)[-1] == ("Kept: epoch 2 of 4, with the best validation top-1 (75.0 %).")
+    assert printed({**found, **stopped})[-1] == (
+        "Kept: epoch 2 of 4, with the best validation loss (0.5); stopped early, as --patience 2 "
+        "asks."
+    )

@@ -72,7 +72,8 @@ def test_every_fault_is_told_in_the_text(cfft_command: Command, data: Path) -> N
         "warning: set 'train': 9 files with suffix .heic are passed over in class folders owl (9 "
         "beside 12 images); convert them if they are images",
         f"cannot be read: train: {owl / 'thin.png'}: 60,000 x 1 pixels: one side is over 1,000 "
-        "times the other, which would fill the memory where the short one is resized; crop it",
+        "times the other, which would fill the memory where the short one is resized: crop it, or "
+        "set the environment variable CFFT_MAX_SIDE_RATIO",
         f"cannot be read: train: {owl / 'huge.png'}: 2,000 x 1,500 pixels are 3 million, allowed "
         "are 2: save it smaller, or set the environment variable CFFT_MAX_MEGAPIXELS",
     }

@@ -15,7 +15,9 @@ from cfft.config.comparison import (
     same_run,
     same_versions,
 )
+from cfft.config.settings import Training
 from cfft.errors import ConfigError
+from cfft.plugin.params import declaration
 
 MSE = {"use": "mse", "weight": 6.0}
 KD = {"use": "kd", "label": "mine", "weight": 1}
@@ -43,6 +45,26 @@ CONFIG = {
     "suite": {"use": "folder", "data": "/data/seed3"},
 }
 FOLDER = {"use": "folder", "data": "/here", "split": [70.0, 30.0], "cache": "none"}
+
+
+FIRST = frozenset(
+    ("epochs", "batch_size", "micro_batch", "lr", "weight_decay", "beta1", "beta2", "schedule",
+     "warmup_steps", "warmup_share", "clip_norm", "clip_at", "precision", "patience", "ties",
+     "limit_train", "skip_unreadable", "workers", "checkpoint_every", "log_every")
+)  # fmt: skip
+"""Settings of training that every stored configuration has; evaluations know runs by the rest."""
+
+
+def test_settings_that_came_later_tell_nothing_apart_where_they_change_nothing() -> None:
+    added = [param for param in declaration(Training).params if param.name not in FIRST]
+    later = {p.name: "none" if p.default is None else p.default for p in added}
+    training = {"lr": 1e-3}
+
+    older, newer = ({"training": training}, {"training": {**training, **later}})
+    other = {"training": {**training, **later, "augment": "flip"}}
+
+    assert configuration_digest(older) == configuration_digest(newer)
+    assert configuration_digest(older) != configuration_digest(other)
 
 
 def test_values_are_named_by_their_path_and_those_of_losses_by_their_label() -> None:

@@ -3,6 +3,7 @@
 import ast
 import doctest
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from cfft.data.verification.verify import verify
 from cfft.plugin import hookspecs
 from cfft.plugin.kinds import KINDS
+from cfft.plugin.new_package import NewPackage
 from cfft.plugin.params import declaration
 from cfft.testing import check_strategy
 
@@ -48,7 +50,15 @@ def test_the_example_of_a_collecting_hook_returns_strategies_of_its_kind(kind):
 
 @pytest.mark.parametrize(
     "hook",
-    ["cfft_masks", "cfft_fills", "cfft_cams", "cfft_teachers", "cfft_losses", "cfft_adaptations"],
+    [
+        "cfft_masks",
+        "cfft_fills",
+        "cfft_cams",
+        "cfft_teachers",
+        "cfft_losses",
+        "cfft_adaptations",
+        "cfft_exporters",
+    ],
 )
 def test_the_example_of_a_hook_keeps_the_rules_of_its_kind(hook):
     _, names = run(example_of(hook))
@@ -102,6 +112,33 @@ def test_the_adaptations_of_their_page_keep_the_rules(source):
     (strategy,) = names["cfft_adaptations"]()
 
     check_strategy(strategy)
+
+
+def test_the_page_on_masks_ends_with_a_package_that_passes_its_own_test(tmp_path, monkeypatch):
+    page = (DOCS / "write-a-mask.md").read_text("utf-8")
+    mask, test = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    package = NewPackage("checker", "mask")
+    (tmp_path / f"{package.module}.py").write_text(mask)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    names = {}
+
+    exec(test, names)
+
+    tests = [each for name, each in names.items() if name.startswith("test_")]
+    assert len(tests) == 2
+    for each in tests:
+        each()
+    assert names["CheckerMask"].__module__ == package.module
+    assert f"src/{package.module}/__init__.py" in package.files()
+    assert 'checker = "cfft_checker"' in package.files()["pyproject.toml"]
+    sys.modules.pop(package.module)
+
+
+@pytest.mark.parametrize("path", NewPackage("checker", "mask").files())
+def test_the_page_on_masks_lists_the_files_of_a_new_package(path):
+    page = (DOCS / "write-a-mask.md").read_text("utf-8")
+
+    assert path == ".gitignore" or f"\n      {path}" in page
 
 
 def test_the_example_package_is_the_example_of_its_hook():

@@ -1,13 +1,14 @@
 """A mask, fill, cam, loss or declaration that breaks a rule is told which."""
 
 import random
+from pathlib import Path
 
 import attrs
 import pytest
 import torch
+from torch.nn import functional
 
 import cfft
-from cfft.plugin.registry import Registry
 from cfft.testing import check_strategy
 
 
@@ -288,8 +289,91 @@ def test_a_class_that_is_no_strategy_is_told_how_to_become_one():
         check_strategy(Undeclared)
 
 
-def test_a_strategy_with_a_required_parameter_needs_a_value_to_run():
-    wise = Registry.installed().declaration("teacher", "wise").cls
+@cfft.mask("exact")
+class ExactMask(cfft.MaskSelector):
+    """Hide the same number of patches in every image."""
 
-    with pytest.raises(AssertionError, match=r"give check_strategy values: .*fine_tuned"):
-        check_strategy(wise)
+    count: int = cfft.param(help="number of patches", ge=0)
+
+    def select(self, batch, view):
+        patches = torch.arange(view.grid[0] * view.grid[1]).view(1, *view.grid)
+        return cfft.MaskSelection((patches < self.count).expand(len(batch.images), -1, -1))
+
+
+@cfft.mask("listed")
+class ListedMask(cfft.MaskSelector):
+    """Hide the patches of a file."""
+
+    file: Path = cfft.param(help="file of their numbers")
+
+    @classmethod
+    def example(cls, folder):
+        (folder / "numbers.txt").write_text("1\n")
+        return {"file": folder / "numbers.txt"}
+
+    def select(self, batch, view):
+        hidden = torch.zeros(len(batch.images), *view.grid, dtype=torch.bool)
+        hidden.flatten(1)[:, int(self.file.read_text())] = True
+        return cfft.MaskSelection(hidden)
+
+
+def test_a_strategy_with_a_required_parameter_needs_a_value_to_run():
+    with pytest.raises(AssertionError, match=r"give check_strategy values: .*exact\.count"):
+        check_strategy(ExactMask)
+
+
+def test_a_strategy_that_brings_an_example_is_run_with_it():
+    check_strategy(ListedMask)
+
+
+def test_values_take_the_place_of_the_example(tmp_path):
+    with pytest.raises(AssertionError, match="FileNotFoundError"):
+        check_strategy(ListedMask, {"file": tmp_path / "missing"})
+
+
+@cfft.fill("reflecting-blur")
+class ReflectingBlur:
+    """Blur hidden patches with a kernel of 23 pixels, reflected at the edges."""
+
+    def refill(self, batch, selection, rng):
+        hidden = functional.interpolate(selection.hidden[:, None].float(), batch.images.shape[-2:])
+        padded = functional.pad(batch.images, (11, 11, 11, 11), mode="reflect")
+        return cfft.Counterfactual(
+            torch.where(hidden.bool(), functional.avg_pool2d(padded, 23, 1), batch.images)
+        )
+
+
+def test_a_fill_that_needs_images_of_a_common_size_keeps_the_rules():
+    check_strategy(ReflectingBlur)
+
+
+@cfft.fill("square-only")
+class SquareOnly:
+    """Fail on images that are not square."""
+
+    def refill(self, batch, selection, rng):
+        return cfft.Counterfactual(batch.images + batch.images.mT)
+
+
+def test_a_fill_that_fails_is_named_with_the_size_of_the_images():
+    says = (
+        r"fill 'square-only' fails on images \[3, 3, 32, 48\], a grid of 2 x 3 patches: "
+        "RuntimeError: The size of tensor"
+    )
+    with pytest.raises(AssertionError, match=says):
+        check_strategy(SquareOnly)
+
+
+@cfft.mask("large-only")
+class LargeOnly:
+    """Fail on images as large as models usually see them."""
+
+    def select(self, batch, view):
+        if batch.images.shape[-1] >= 224:
+            raise MemoryError("too large")
+        return cfft.MaskSelection(nothing(batch, view))
+
+
+def test_masks_are_tried_on_images_of_a_usual_size():
+    with pytest.raises(AssertionError, match=r"fails on images \[3, 3, 224, 224\], a grid of 14"):
+        check_strategy(LargeOnly)

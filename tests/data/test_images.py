@@ -8,7 +8,14 @@ from PIL import Image
 
 from cfft.data.check import check_suite, find_unreadable
 from cfft.data.folders import list_subfolders, training_class_names
-from cfft.data.images import ImageFiles, ImageSubset, class_folders, read_image
+from cfft.data.images import (
+    ImageFiles,
+    ImageSubset,
+    class_folders,
+    decode_image,
+    image_fault,
+    read_image,
+)
 from cfft.data.suite import ImageSet, SuiteSets
 from cfft.errors import DataError
 
@@ -254,6 +261,27 @@ def test_reading_names_path_and_reason(tmp_path: Path) -> None:
         read_image(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a", "a Git LFS pointer, not"),
+        (b"\n<!DOCTYPE html><html>", "an HTML page, as servers send it"),
+        (b"<?xml version='1.0'?><Error/>", "an XML message, as servers send it"),
+        (b"", "the file is empty"),
+    ],
+)
+def test_what_lies_in_the_place_of_an_image_is_named(
+    content: bytes, reason: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.png").write_bytes(content)
+
+    assert str(image_fault(tmp_path / "a.png")).startswith(reason)
+    with pytest.raises(DataError, match=rf"a\.png: {reason}"):
+        read_image(tmp_path / "a.png")
+    with pytest.raises(DataError, match=rf"0007: {reason}"):
+        decode_image(content, "0007")
+
+
 @pytest.mark.parametrize(("mode", "kind"), [("F", "float"), ("I", "integer")])
 def test_images_of_32_bits_are_refused_as_they_have_no_range(
     tmp_path: Path, mode: str, kind: str
@@ -317,8 +345,10 @@ def test_all_unreadable_images_are_listed_with_their_reasons(pets: Path) -> None
 
     assert "unreadable images: 4" in str(caught.value)
     assert "--skip-unreadable" in str(caught.value)
-    assert f"set 'pets': {pets}/cat/tom.JPG: no image in a format" in str(caught.value)
-    assert f"set 'train': {pets}/dog/gone.png: No such file or directory" in str(caught.value)
+    assert f"set 'pets': {pets}/cat/tom.JPG: the file is empty" in str(caught.value)
+    assert f"set 'train': {pets}/dog/gone.png: it is a link to {pets}/nowhere.png," in str(
+        caught.value
+    )
 
 
 def test_skipping_leaves_unreadable_images_out_and_records_them(pets: Path) -> None:
@@ -338,7 +368,7 @@ def test_skipping_leaves_unreadable_images_out_and_records_them(pets: Path) -> N
         {
             "set": "pets",
             "path": f"{pets}/cat/bad.png",
-            "reason": "no image in a format that Pillow knows",
+            "reason": "the file is empty",
         }
     ]
 

@@ -171,7 +171,7 @@ def test_loading_leaves_global_randomness_alone(images: ImageFiles, workers: int
 def test_an_image_that_breaks_during_training_is_named(images: ImageFiles, workers: int) -> None:
     (images.root / "b" / "3.png").write_bytes(b"")
 
-    with pytest.raises(DataError, match=r"^\S+/b/3\.png: no image in a format"):
+    with pytest.raises(DataError, match=r"^\S+/b/3\.png: the file is empty"):
         list(Loader(images, TINY, workers).load([[0], [2, 3]]))
 
 

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from cfft import DataError, EvaluationSets, ImageFiles, ImageSubset, SuiteSets
-from cfft.data.sets import evaluation_sets, named_sets, training_sets
+from cfft.data.sets import evaluation_sets, limited, named_sets, training_sets
 
 CLASSES = ("cat", "dog")
 
@@ -94,3 +94,16 @@ def test_a_suite_that_serves_training_names_its_absent_sets_too() -> None:
 def test_whoever_asks_for_an_absent_set_hears_what_was_looked_for() -> None:
     with pytest.raises(DataError, match=r"set 'rain' is absent: looked for rain/ in there$"):
         named_sets(WithoutRain(), 0, ["rain"])
+
+
+def test_measured_images_are_limited_alike_for_every_seed() -> None:
+    many = attrs.evolve(images("many"), paths=tuple("abcdefgh"), labels=(0, 1) * 4)
+    sets = SuiteSets(CLASSES, many, many, many, (many,))
+
+    found = [limited(sets, 6, seed, measured=2) for seed in (0, 1, 2)]
+
+    sizes = [[len(each) for each in (s.train, s.val, s.test, *s.ood)] for s in found]
+    assert sizes == [[6, 2, 2, 2]] * 3
+    assert len({s.ood[0].indices for s in found}) == 1
+    assert sorted(found[0].ood[0].labels) == [0, 1]
+    assert len({s.train.indices for s in found}) > 1

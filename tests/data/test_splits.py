@@ -1,5 +1,7 @@
 """Seeded splits: nothing lost, every class in proportion, the same everywhere."""
 
+from collections.abc import Iterable, Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -132,3 +134,44 @@ def test_a_subset_larger_than_the_set_is_the_set() -> None:
 def test_a_subset_smaller_than_the_number_of_classes_is_refused() -> None:
     with pytest.raises(ConfigError, match="2 training images are too few for 3 classes"):
         stratified_subset([0, 1, 2, 2], 2, seed=0)
+
+
+def test_a_subset_may_leave_out_classes_where_nobody_needs_all() -> None:
+    found = stratified_subset([0, 0, 1, 1, 2, 2], 2, 0, every_class=False)
+
+    assert len({index // 2 for index in found}) == len(found) == 2
+
+
+def ranks(labels: Sequence[int], indices: Iterable[int]) -> set[tuple[int, int]]:
+    """Name images by class and place among the images of that class."""
+    return {(labels[index], list(labels[:index]).count(labels[index])) for index in indices}
+
+
+@given(labels_with_three_of_each, st.integers(0, 2**31))
+def test_the_images_of_a_class_part_alike_however_classes_are_mixed(
+    labels: list[int], seed: int
+) -> None:
+    in_turn = sorted(labels)
+
+    mixed = [ranks(labels, part) for part in stratified_split(labels, SHARES, seed)]
+
+    assert mixed == [ranks(in_turn, part) for part in stratified_split(in_turn, SHARES, seed)]
+
+
+@given(labels_with_three_of_each, st.integers(0, 2**31), st.data())
+def test_a_subset_is_alike_however_classes_are_mixed(
+    labels: list[int], seed: int, data: st.DataObject
+) -> None:
+    n, in_turn = data.draw(st.integers(len(set(labels)), len(labels))), sorted(labels)
+
+    mixed = ranks(labels, stratified_subset(labels, n, seed))
+
+    assert mixed == ranks(in_turn, stratified_subset(in_turn, n, seed))
+
+
+@given(labels_with_three_of_each, st.integers(0, 2**31))
+def test_equal_seeds_draw_alike(labels: list[int], seed: int) -> None:
+    n = len(labels) - 1
+
+    assert stratified_split(labels, SHARES, seed) == stratified_split(labels, SHARES, seed)
+    assert stratified_subset(labels, n, seed) == stratified_subset(labels, n, seed)

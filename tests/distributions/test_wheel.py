@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = [
     "cfft",
     "cfft_backbones",
+    "cfft_exporters",
     "cfft_cams",
     "cfft_fills",
     "cfft_losses",

@@ -61,7 +61,7 @@ def test_results_follow_the_schema(configure, registry, tmp_path: Path) -> None:
 
     assert (found["schema"], found["run"]) == (1, "run")
     assert {name: s["role"] for name, s in found["sets"].items()} == {"sunny": "id", "dark": "ood"}
-    assert set(found["sets"]["dark"]) == {"role", "top1", "n", "classes", "ci95"}
+    assert set(found["sets"]["dark"]) == {"role", "top1", "n", "classes", "ci95", "by_class"}
     assert found["ood_average"] == found["sets"]["dark"]["top1"]
     assert set(found["before"]) == {"sets", "ood_average"}
     assert (

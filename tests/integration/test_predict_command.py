@@ -94,6 +94,40 @@ def test_lines_go_to_stdout_and_nothing_else_does(
     assert [{k: str(v) for k, v in record.items()} for record in records] == rows
 
 
+def test_a_file_that_is_made_while_images_are_labelled_stays(
+    cfft_command: Command,
+    stored: Path,
+    world: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def labelled(*given: Any) -> Any:
+        (tmp_path / "labels.csv").write_text("another's")
+        return predict(*given)
+
+    monkeypatch.setattr("cfft.evaluation.predict.predict", labelled)
+    words = ("predict", str(stored), str(world / "dark" / "red"), "--workers", "0")
+
+    ended = cfft_command(*words, "--out", str(tmp_path / "labels.csv"))
+
+    assert ended.code == 2
+    assert "labels.csv was made meanwhile: give another path" in ended.err
+    assert (tmp_path / "labels.csv").read_text() == "another's"
+
+
+def test_names_with_ends_of_lines_and_commas_are_read_back_from_csv(
+    cfft_command: Command, stored: Path, world: Path, tmp_path: Path
+) -> None:
+    names = ["a\rb.png", "a\nb.png", "a,b.png", 'a"b.png']
+    for name in names:
+        shutil.copy(world / "dark" / "red" / "00.png", tmp_path / name)
+
+    table = cfft_command("predict", str(stored), str(tmp_path), "--workers", "0")
+
+    rows = list(csv.DictReader(io.StringIO(table.out, newline="")))
+    assert {row["path"] for row in rows} == {str(tmp_path / name) for name in names}
+
+
 def test_names_that_are_no_utf_8_are_written_as_they_are(
     stored: Path, world: Path, tmp_path: Path
 ) -> None:
@@ -107,6 +141,16 @@ def test_names_that_are_no_utf_8_are_written_as_they_are(
 
     assert shown.splitlines()[1].startswith(image + b",1,")
     assert (tmp_path / "labels.csv").read_bytes() == shown
+
+
+def test_json_is_utf_8_also_where_names_are_not(stored: Path, world: Path, tmp_path: Path) -> None:
+    image = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    shutil.copy(world / "dark" / "red" / "00.png", image)
+    command = [sys.executable, "-m", "cfft", "predict", stored, image, "--workers", "0", "--json"]
+
+    shown = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+
+    assert os.fsencode(json.loads(shown.decode("utf-8"))["path"]) == image
 
 
 @pytest.mark.parametrize("more", [(), ("--json",)])

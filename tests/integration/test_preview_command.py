@@ -13,7 +13,7 @@ from PIL import Image
 
 from cfft.config.combinations import combinations
 from cfft.config.run_config import RunConfig
-from cfft.evaluation.preview import Combination
+from cfft.evaluation.preview import Combination, draw_preview
 from cfft.plugin.registry import Registry
 
 Command = Callable[..., Any]
@@ -105,6 +105,21 @@ def test_a_sheet_is_drawn_before_any_training_and_never_over_another(
     assert (small[0] * 3, small[1]) == (large[0] * 2, large[1])
 
 
+def test_a_name_that_is_taken_while_a_sheet_is_drawn_is_not_used(
+    cfft_command: Command, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drawn(*given: Any) -> Any:
+        Path("preview.png").write_text("another's")
+        return draw_preview(*given)
+
+    monkeypatch.setattr("cfft.evaluation.preview.draw_preview", drawn)
+
+    ended = cfft_command("preview", *words, "--pictures", "2", "--from", "dark")
+
+    assert (ended.code, ended.out) == (0, "wrote preview-2.png\n"), ended.err
+    assert Path("preview.png").read_text() == "another's"
+
+
 def test_every_view_has_its_columns_and_two_that_are_alike_have_them_once(
     cfft_command: Command, words: list[str]
 ) -> None:
@@ -143,6 +158,10 @@ def test_a_run_is_drawn_with_its_weights_and_settings(
         (["--out", "sheet.jpg"], "give a file that ends in .png, .pdf, .svg"),
         (["--mask", "objct"], "unknown mask 'objct'; did you mean 'object'?"),
         (["--thresholds", "0.2,x"], "mask.object.threshold: got 'x', allowed: a number"),
+        (
+            ["--mask", "random", "--thresholds", "0.2,0.4"],
+            "mask 'random' has no threshold to vary: choose from context, object (--mask)",
+        ),
         (["--pictures", "none"], "--pictures: got 'none', allowed: a whole number >= 1"),
         (["--from", "moon"], "unknown set 'moon'; allowed: dark, sunny, test, train"),
         (["--epochs", "3"], "unknown option --epochs"),

@@ -19,6 +19,7 @@ from cfft.errors import ConfigError, WeightsError
 from cfft.model import checkpoint
 from cfft.plugin.registry import Registry
 from cfft.runtime.json_files import as_json
+from cfft.runtime.locks import held
 from cfft.runtime.progress import Advance, Silent
 from cfft.training.run import run
 
@@ -291,4 +292,14 @@ def test_a_damaged_checkpoint_is_named(
     damaged.write_bytes(damaged.read_bytes()[:-4])
 
     with pytest.raises(WeightsError, match=r"last/weights\.safetensors is damaged"):
+        run(config, registry, unbroken, resume=True)
+
+
+def test_a_run_that_another_process_does_is_in_use_whatever_its_checkpoint_holds(
+    config: RunConfig, registry: Registry, unbroken: Path
+) -> None:
+    (unbroken / "results.json").unlink()
+    (unbroken / "checkpoints" / "last" / "weights.safetensors").write_bytes(b"half of it")
+
+    with held(unbroken), pytest.raises(ConfigError, match="is in use by process"):
         run(config, registry, unbroken, resume=True)

@@ -127,6 +127,46 @@ def test_an_edited_configuration_is_refused(begun: Begun, before: str, now: str,
         begun.resume()
 
 
+def test_settings_of_the_next_steps_are_changed_where_a_user_says_so(begun: Begun) -> None:
+    changed = {"lr": 5e-3, "weight_decay": 0.3, "schedule": "constant"}
+    above = Layer("test", settings={"training": changed})
+    config = resolve(begun.registry, [read_file(begun.out / "config.toml"), above])
+
+    with pytest.raises(
+        ConfigError, match=r"(?s)training\.lr: 0\.001 -> .*--allow-changed settings"
+    ):
+        begun.resume(**changed)
+    with pytest.raises(StopError):
+        run(
+            config, begun.registry, begun.out,
+            resume=True, allowed=("settings",), reporter=Stopping(step=4),
+        )  # fmt: skip
+    found = begun.resume()  # it is what the run was begun with now
+
+    assert found.changes == (
+        "training.lr: 0.001 -> 0.005 (from step 4 on)",
+        "training.weight_decay: 0.1 -> 0.3 (from step 4 on)",
+        "training.schedule: cosine -> constant (from step 4 on)",
+    )
+    lines = [json.loads(line) for line in (begun.out / "metrics.jsonl").read_text().splitlines()]
+    rates = [line["lr"] for line in lines if "lr" in line]
+    assert max(rates[:3]) <= 1e-3
+    assert rates[3:] == [5e-3] * 6
+    stored = checkpoint.load(begun.out / "checkpoints" / "last")
+    assert stored.state is not None
+    assert {g["weight_decay"] for g in stored.state["optimisation"]["groups"]} == {0.3}
+
+
+def test_a_finished_run_takes_no_other_settings(begun: Begun) -> None:
+    begun.resume()
+
+    with pytest.raises(ConfigError, match=r"is finished, and was trained with other settings:\n"):
+        begun.resume(allowed=("settings",), lr=5e-3)
+    begun.edit("lr = 0.001", "lr = 0.01")
+    with pytest.raises(ConfigError, match=r"training\.lr: 0\.001 -> 0\.01\n.*restore config\.toml"):
+        begun.resume()
+
+
 def test_a_run_is_made_longer(begun: Begun) -> None:
     found = begun.resume(epochs=4)
 

@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+from itertools import count
 from pathlib import Path
 
+import attrs
 import pytest
+import safetensors.torch
 import torch
 
 from cfft.errors import ConfigError, TrainingError, WeightsError
@@ -53,6 +56,42 @@ def test_the_newer_checkpoint_replaces_the_older_and_leaves_nothing_beside_it(
 
     assert load_model(tmp_path / "last").weights["head.weight"].unique().item() == 2.0
     assert [path.name for path in tmp_path.iterdir()] == ["last"]
+
+
+def test_a_checkpoint_that_is_replaced_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = [checkpoint(2.0)]
+
+    def load_file(path: str) -> dict[str, torch.Tensor]:
+        found = safetensors.torch.load_file(path)
+        if newer:
+            save(tmp_path / "last", attrs.evolve(newer.pop(), state={"step": 8}))
+        return found
+
+    save(tmp_path / "last", checkpoint(1.0))
+    monkeypatch.setattr("cfft.model.checkpoint.load_file", load_file)
+
+    found = load(tmp_path / "last")
+
+    assert found.weights["head.weight"].unique().item() == 2.0
+    assert found.state == {"step": 8}
+
+
+def test_a_checkpoint_that_is_replaced_all_the_time_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = count()
+
+    def load_file(path: str) -> dict[str, torch.Tensor]:
+        save(tmp_path / "best", checkpoint(next(values)))
+        return {}
+
+    save(tmp_path / "best", checkpoint(-1.0))
+    monkeypatch.setattr("cfft.model.checkpoint.load_file", load_file)
+
+    with pytest.raises(WeightsError, match="wait until the run that writes it has ended"):
+        load_model(tmp_path / "best")
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,23 @@ def test_several_weights_of_which_none_is_usual_are_refused(tmp_path: Path) -> N
 def test_a_nest_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
     path = stored(tmp_path / "w.pt", {"state_dict": RAW, "state_dict_ema": AVERAGE})
 
-    with pytest.raises(cfft.WeightsError, match=r"unknown nest 'ema'.*it has: .*state_dict_ema"):
+    with pytest.raises(cfft.WeightsError, match=r"'ema'.*it has: state_dict, state_dict_ema$"):
+        read_weights(Path(f"{path}:ema"))
+
+
+def test_nests_of_nests_are_named_in_full(tmp_path: Path) -> None:
+    path = stored(tmp_path / "w.pt", {"model": {"student": RAW, "teacher": AVERAGE}})
+
+    with pytest.raises(cfft.WeightsError, match=r"it has: model.student, model.teacher$"):
+        read_weights(Path(f"{path}:ema"))
+
+
+def test_of_a_file_without_nests_its_parts_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    save_file({**under("module.visual.", RAW), **under("module.text.", AVERAGE)}, path)
+
+    expected = "unknown part 'ema'; the file is one state dict with the parts: text, visual: "
+    with pytest.raises(cfft.WeightsError, match=expected + "leave ':ema' out to take all of it"):
         read_weights(Path(f"{path}:ema"))
 
 

@@ -6,6 +6,7 @@ import errno
 import pickle
 from collections.abc import Callable
 from importlib.metadata import Distribution
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,6 +130,18 @@ def test_a_hook_that_fails_is_named(install: Install, raised: str) -> None:
     who = "hook cfft_epoch_ended() of plug-in own_hooks_plugin (own-hooks 1.0) failed: "
     assert str(caught.value).startswith(who)
     assert "in cfft_epoch_ended\n" in caught.value.where
+
+
+def test_a_hook_that_changes_what_the_process_shares_is_named(install: Install) -> None:
+    before = Path.cwd()
+    install("own-hooks", "import cfft, os\n@cfft.hookimpl\ndef cfft_epoch_ended(): os.chdir('/')")
+
+    with pytest.raises(
+        PluginFailedError, match=r"_ended\(\) of .* it changes the working directory"
+    ):
+        Registry.installed().hook.cfft_epoch_ended(epoch=1, metrics={})
+
+    assert Path.cwd() == before
 
 
 def test_a_signal_that_comes_in_a_hook_is_not_its_failure(install: Install) -> None:

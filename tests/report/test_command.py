@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from cfft.report.sources import collect
+
 Command = Callable[..., Any]
 Write = Callable[..., Path]
 
@@ -70,6 +72,25 @@ def test_a_report_without_a_place_gets_a_new_one(
     ended = cfft_command("report", "--import", str(path))
 
     assert ended.out.startswith("wrote report-2/report.html: 2 models, ID x, OOD none")
+
+
+def test_a_place_that_is_taken_while_a_report_is_made_is_not_used(
+    cfft_command: Command, write_lines: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write_lines({"name": "a", "x": 0.9}, {"name": "b", "x": 0.8})
+    gathered = collect.collect
+
+    def taken(*sources: Any) -> Any:
+        (tmp_path / "report").mkdir()
+        return gathered(*sources)
+
+    monkeypatch.setattr(collect, "collect", taken)
+
+    ended = cfft_command("report", "--import", str(path))
+
+    assert ended.out.startswith("wrote report-2/report.html: 2 models")
+    assert not list((tmp_path / "report").iterdir())
 
 
 def test_the_published_form_of_a_name_reaches_table_and_page_unharmed(

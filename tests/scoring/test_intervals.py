@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from cfft.scoring.intervals import effective_count, share_ci95
+from cfft.scoring.intervals import (
+    REPLICATES,
+    effective_count,
+    interval95,
+    resampled_top1,
+    share_ci95,
+)
 
 ALTERNATING = np.array([True, False] * 10)
 
@@ -44,3 +50,29 @@ def test_where_all_fare_alike_each_original_counts_once(right, expected) -> None
     found = share_ci95(np.full(8, right), np.arange(8) // 2)
 
     assert found == pytest.approx(expected)
+
+
+def test_models_are_measured_on_the_same_redrawn_images() -> None:
+    found = resampled_top1([ALTERNATING, ~ALTERNATING], np.arange(20), "photo")
+    (alone,) = resampled_top1([ALTERNATING], np.arange(20), "photo")
+
+    assert found.shape == (2, REPLICATES)
+    np.testing.assert_allclose(found.sum(axis=0), 1)
+    np.testing.assert_array_equal(found[0], alone)
+
+
+def test_redrawn_accuracies_spread_as_those_of_independent_images_do() -> None:
+    (found,) = resampled_top1([ALTERNATING], np.arange(20), "photo")
+
+    assert found.mean() == pytest.approx(0.5, abs=0.02)
+    assert found.std() == pytest.approx((0.25 / 20) ** 0.5, rel=0.1)
+
+
+def test_versions_of_an_image_are_redrawn_together() -> None:
+    (found,) = resampled_top1([np.tile(ALTERNATING, 5)], np.tile(np.arange(20), 5), "photo")
+
+    np.testing.assert_allclose(found, *resampled_top1([ALTERNATING], np.arange(20), "photo"))
+
+
+def test_an_interval_leaves_a_fortieth_out_at_each_end() -> None:
+    assert interval95(np.linspace(0, 1, 1001)) == pytest.approx((0.025, 0.975))

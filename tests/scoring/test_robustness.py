@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from cfft.scoring.robustness import AccuracyLine, effective_robustness, fit_line
+from cfft.scoring.robustness import AccuracyLine, effective_robustness, fit_line, fit_lines
 
 
 def test_the_line_goes_through_two_models():
@@ -34,7 +34,15 @@ def test_a_line_through_several_models_leaves_no_residual_on_average_between_log
 
 @pytest.mark.parametrize(
     "accuracies",
-    [[], [(0.5, 0.2)], [(0.5, 0.2), (0.5, 0.3)], [(0.5, 0.2), (1.0, 0.3)], [(0.5, 0.2), (0.8, 0)]],
+    [
+        [],
+        [(0.5, 0.2)],
+        [(0.5, 0.2), (0.5, 0.3)],
+        [(0.5, 0.2), (1.0, 0.3)],
+        [(0.5, 0.2), (0.8, 0)],
+        [(0.5, 0.2), (0.8, 1)],
+        [(0.5, 0.2), (0, 0.3)],
+    ],
 )
 def test_there_is_no_line_without_two_models_of_different_id_accuracy(accuracies):
     assert fit_line(accuracies) is None
@@ -58,3 +66,16 @@ def test_a_level_line_predicts_the_same_at_the_ends_of_the_scale_and_explains_no
 
     assert effective_robustness(1.0, 0.5, line) == pytest.approx(0.1)
     assert line.r2 is None
+
+
+def test_a_target_has_a_line_where_enough_models_were_measured_on_it():
+    models = [
+        {"photo": 0.5, "art": 0.2, "snow": 0.3},
+        {"photo": 0.8, "art": 0.5, "snow": 0.6},
+        {"photo": 0.6, "art": 0.3},
+        {"art": 0.9},
+    ]
+
+    found = fit_lines(models, "photo", ["art", "snow"])
+
+    assert {name: line.models for name, line in found.items()} == {"art": 3}

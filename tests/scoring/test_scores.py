@@ -1,11 +1,20 @@
 """Scores beyond top-1, worked by hand on a few images."""
 
+import math
+
 import attrs
 import pytest
 import torch
 
 from cfft.scoring.predictions import Predictions, correct_images
-from cfft.scoring.scores import full_score, in_label_space, top1_on_classes
+from cfft.scoring.results import ClassResult
+from cfft.scoring.scores import (
+    class_results,
+    full_score,
+    in_label_space,
+    top1_on_classes,
+    validation_scores,
+)
 
 
 def predictions(logits, labels, classes, stands_for=None):
@@ -137,3 +146,28 @@ def test_accuracy_on_the_classes_of_another_set_leaves_other_images_out(space, e
 
 def test_without_images_of_those_classes_there_is_no_accuracy() -> None:
     assert top1_on_classes(predictions(ranked([0, 1]), [0], (0, 1)), {1}, "subset") is None
+
+
+def test_validation_is_among_the_classes_of_the_set() -> None:
+    found = predictions([[0.0, 0.0, 9.0], [2.0, 0.0, 9.0], [2.0, 0.0, 9.0]], [0, 0, 1], (0, 1))
+
+    scores = validation_scores(found)
+
+    right = torch.tensor([[0.0, 0.0], [2.0, 0.0], [2.0, 0.0]]).log_softmax(1)[range(3), [0, 0, 1]]
+    assert scores["top1"] == pytest.approx(2 / 3)
+    assert scores["class-mean"] == 0.5
+    assert scores["loss"] == pytest.approx(-right.mean().item())
+
+
+def test_a_label_has_the_probability_of_all_classes_that_stand_for_it() -> None:
+    found = predictions([[0.0, 0.0, 0.0]], [0], (0, 1, 2), stands_for=[0, 0, 2])
+
+    assert validation_scores(found)["loss"] == pytest.approx(math.log(3 / 2))
+
+
+def test_each_class_with_images_has_its_accuracy() -> None:
+    rows = ranked([0, 1, 2], [1, 0, 2], [2, 0, 1])
+
+    found = class_results(predictions(rows, [0, 0, 2], (0, 1, 2)), ["a", "b", "c"])
+
+    assert found == (ClassResult("a", 2, 0.5), ClassResult("c", 1, 1.0))

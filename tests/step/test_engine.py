@@ -314,6 +314,19 @@ def test_mask_and_fill_follow_their_own_generators():
     assert not torch.equal(first, other)
 
 
+def test_draws_go_by_names_that_older_runs_are_resumed_with():
+    step = step_of(FirstPatchMask(), NoiseFill(), {"gap": FeatureGap()})
+    asked = []
+
+    def draw(purpose: str) -> torch.Generator:
+        asked.append(purpose)
+        return torch.Generator().manual_seed(0)
+
+    step.measure(tiny_batch(), draw)
+
+    assert asked == ["mask", "fill"]
+
+
 def test_a_loss_whose_teacher_is_absent_is_refused_with_the_nearest_name():
     with pytest.raises(ConfigError, match=r"loss 'gap': unknown teacher 'firsd'.*'first'"):
         step_of(ScoreMask(), DropFill(), {"gap": FeatureGap(teacher="firsd")})

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 import cfft
-from cfft.step.passes import CleanPass, divided_by_maximum
+from cfft.step.passes import CleanPass, FrozenTeacher, divided_by_maximum
 from cfft.testing import tiny_batch, tiny_classifier
 
 
@@ -71,3 +71,18 @@ def test_a_view_without_a_map_says_so():
 
     with pytest.raises(ValueError, match="needs a map"):
         view.scores()
+
+
+def test_scores_hold_no_graph_whatever_a_map_returns():
+    scores = divided_by_maximum(torch.ones(2, 2, 3, requires_grad=True) * 2)
+
+    assert not scores.requires_grad
+
+
+def test_a_teacher_is_frozen_and_evaluates_from_the_start():
+    classifier = tiny_classifier().train()
+
+    teacher = FrozenTeacher(classifier, frozenset(), frozenset())
+
+    assert not any(module.training for module in teacher.modules())
+    assert not any(parameter.requires_grad for parameter in teacher.parameters())

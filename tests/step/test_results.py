@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 import cfft
 from cfft.errors import PluginFailedError
 from cfft.plugin.failures import failures_named, mark
+from cfft.plugin.shared_state import SharedState
 from cfft.step.engine import TrainingStep, View
 from cfft.testing import tiny_batch, tiny_classifier
 from cfft_tasks import CrossEntropy
@@ -88,6 +90,17 @@ def hides(*shape: int, dtype: torch.dtype = torch.bool) -> Act:
     return lambda *given: cfft.MaskSelection(torch.zeros(*shape, dtype=dtype))
 
 
+def drops(*shape: int) -> Act:
+    def dropped(batch: Any, selection: Any, rng: Any) -> Any:
+        return cfft.Counterfactual(batch.images, torch.zeros(*shape, dtype=torch.bool), 0)
+
+    return dropped
+
+
+def elsewhere(batch: Any, view: Any) -> Any:
+    return relevance(batch, view).to("meta")
+
+
 def refills(*shape: int, dtype: torch.dtype = torch.float32) -> Act:
     return lambda *given: cfft.Counterfactual(torch.zeros(*shape, dtype=dtype))
 
@@ -107,6 +120,15 @@ def writes_unseen(act: Act) -> Act:
         return act(first, *given)
 
     return written
+
+
+def leaves(change: Callable[[], object], act: Act) -> Act:
+    def left(*given: Any) -> Any:
+        found = act(*given)
+        change()
+        return found
+
+    return left
 
 
 def not_numbers(batch: Any, view: Any) -> Any:
@@ -134,12 +156,16 @@ ALWAYS = [
     ("fill", returns(None), "refill() must return a Counterfactual, got NoneType"),
     ("fill", refills(1, 3, 8, 12), "images must be [B, 3, H, W] = [3, 3, 8, 12], got [1, 3, 8, 1"),
     ("fill", refills(3, 3, 8, 12, dtype=torch.uint8), "images must be floating point, got torch"),
+    ("fill", refills(3, 3, 8, 12, dtype=torch.float64), "images must be torch.float32 as the b"),
+    ("fill", drops(3, 1, 1), "dropped must be [B, gh, gw] = [3, 2, 3], got [3, 1, 1]"),
+    ("cam", elsewhere, "scores must be on cpu as the batch, got meta"),
     ("cam", returns(1.0), "explain() must return a Tensor, got float"),
     ("cam", returns(torch.zeros(3, 6)), "scores must be [B, gh, gw] = [3, 2, 3], got [3, 6]"),
     ("cam", returns(torch.zeros(1, 2, 3)), "scores must be [B, gh, gw] = [3, 2, 3], got [1, 2, 3]"),
     ("loss", returns(0.5), "measure() must return a Tensor, got float"),
     ("loss", returns(torch.zeros(3)), "measure() must return a scalar tensor [], got [3]"),
     ("loss", returns(torch.zeros(1)), "measure() must return a scalar tensor [], got [1]"),
+    ("loss", returns(torch.tensor(1)), "measure() must be floating point, got torch.int64"),
     ("mask", writes(first_patch), "it writes into the batch: return new tensors"),
     ("fill", writes(grey), "it writes into the batch: return new tensors"),
     ("cam", writes(relevance), "it writes into the batch: return new tensors"),
@@ -148,7 +174,13 @@ ALWAYS = [
 BEFORE_TRAINING = [
     ("cam", not_numbers, "scores must be finite, got NaN"),
     ("cam", too_much, "scores must be finite, got infinity"),
+    (
+        "fill",
+        returns(cfft.Counterfactual(torch.full((3, 3, 8, 12), float("nan")))),
+        "images must be finite, got NaN",
+    ),
     ("mask", scored_by_nothing, "scores must be finite, got NaN"),
+    ("loss", returns(torch.tensor(float("inf"))), "measure() must be finite, got infinity"),
     ("mask", writes_unseen(first_patch), "it writes into the batch: return new tensors"),
     ("loss", writes_unseen(gap), "it writes into the batch: return new tensors"),
 ]
@@ -165,6 +197,28 @@ def test_a_strategy_that_misbehaves_in_a_step_is_named(kind: str, act: Act, word
     start = f"{kind} 'own' of plug-in own_plugin (own-dist 1.2) failed at step 3: "
     assert said.startswith(f"{start}{words}") or (said.startswith(start) and words in said)
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda: os.chdir("/"), "the working directory"),
+        (lambda: torch.set_grad_enabled(False), "torch's gradient mode"),
+        (lambda: torch.set_default_dtype(torch.float64), "torch's default dtype"),
+        (lambda: torch.set_num_threads(7), "torch's number of threads"),
+    ],
+)
+@pytest.mark.parametrize(("kind", "act"), [("mask", first_patch), ("fill", grey), ("loss", gap)])
+def test_a_strategy_that_changes_what_the_process_shares_is_named_and_all_is_put_back(
+    kind: str, act: Act, change: Callable[[], object], what: str
+) -> None:
+    step, before = step_with(kind, leaves(change, act)), SharedState.now()
+
+    said = f"{kind} 'own' of .* it changes {what}: leave it"
+    with pytest.raises(PluginFailedError, match=said), failures_named():
+        step.measure(tiny_batch(), draw)
+
+    assert SharedState.now() == before
 
 
 @pytest.mark.parametrize(("kind", "act", "words"), BEFORE_TRAINING)

@@ -63,6 +63,16 @@ def test_a_tower_that_no_term_named_is_missing(needs, ask, missing):
         ask(side(TinyText(), needs).at(rng()))
 
 
+def test_captions_are_drawn_by_the_generator_of_the_step_alone():
+    labels = torch.arange(2).repeat(8)
+    captions = [
+        side(TinyText(), "student.text").at(rng(seed)).captions(labels) for seed in (1, 1, 2)
+    ]
+
+    assert captions[0] == captions[1] != captions[2]
+    assert set(captions[0]) == {"a sea lion.", "sea lion", "a dog.", "dog"}
+
+
 def test_an_average_that_nobody_keeps_up_is_missing():
     with pytest.raises(ValueError, match="needs --average"):
         _ = side(TinyText(), "student.text").at(rng()).averaged

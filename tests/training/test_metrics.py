@@ -140,3 +140,27 @@ def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(TrainingError, match=r"metrics.jsonl, line 1: no line that cfft wrote"):
         log.rewind(step=4, epoch=1)
+
+
+def test_epochs_may_be_chosen_by_another_score_than_the_accuracy() -> None:
+    state = RunState()
+
+    is_best = [
+        state.take_validation(top1, None, "later", score)
+        for top1, score in ((0.9, -0.5), (0.6, -0.25), (0.8, -0.75))
+    ]
+
+    assert is_best == [True, True, False]
+    assert (state.best_epoch, state.best_top1, state.best) == (2, 0.6, -0.25)
+
+
+@pytest.mark.parametrize(("ties", "kept"), [("later", [4, 2]), ("earlier", [2, 4])])
+def test_the_best_epochs_are_kept_in_order(ties, kept) -> None:
+    state = RunState()
+
+    for top1 in (0.5, 0.7, 0.6, 0.7):
+        state.take_validation(top1, None, ties)
+        state.rank(top1, 2, ties)
+
+    assert [each.epoch for each in state.kept] == kept
+    assert state.best_epoch == kept[0]

@@ -91,10 +91,6 @@ def measure(
     runs = [model for model in found if model.run is not None]
     stack = partial(combinations, registry, keywords, {"cam": cam})
     configs = stack(thresholds, [*_layers(runs), *_layers(found)][:1])
-    (mask,) = (chosen.name for chosen in configs[0].strategies() if chosen.kind == "mask")
-    if mask not in cut_masks(registry):
-        names = ", ".join(cut_masks(registry))
-        raise ConfigError(f"mask '{mask}' has no threshold to vary: choose from {names}")
     alone = {run.text: stack((), _layers([run]))[0] for run in runs}
     wanted = ObjectSource(tuple(sets), None if masks is None else Path(masks), mask_format, limit)
     places = {model.text: model.path for model in found}

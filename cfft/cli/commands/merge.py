@@ -50,7 +50,7 @@ _HELP = """{summary}
 
 For example: cfft merge {name} {models} --out merged
 
-More about it: cfft plugins show merge {name}
+More about it: cfft plugins show merge.{name}
 """
 
 

@@ -1,9 +1,10 @@
-"""The command `cfft plugins`: list, show and check what is installed."""
+"""The command `cfft plugins`: list, show and check what is installed, begin a package."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,14 +14,27 @@ from cfft.cli.output.consoles import console, listing
 from cfft.cli.output.strategy import print_strategy, strategy_record, summary_record
 from cfft.errors import ConfigError, PluginError, counted, unknown_name
 from cfft.plugin.kinds import KINDS
+from cfft.plugin.new_package import PACKAGE_KINDS, RUN_HOOKS, NewPackage
 from cfft.plugin.registry import Plugin, Provided, Registry, broken_line, clash_line
+from cfft.runtime.files import appearing, user_path
+from cfft.runtime.outside import shell_word
 
 KindName = Annotated[
     str | None, typer.Option("--kind", help=f"one kind: {', '.join(KINDS)}", metavar="KIND")
 ]
-Words = Annotated[list[str], typer.Argument(help="KIND NAME or KIND.NAME", metavar="KIND NAME")]
+Words = Annotated[
+    list[str],
+    typer.Argument(help="strategy, also written KIND NAME; KIND: all of it", metavar="KIND.NAME"),
+]
 PluginName = Annotated[
     str | None, typer.Argument(help="plug-in or distribution \\[default all]", metavar="NAME")
+]
+NewName = Annotated[str, typer.Argument(help="name of the strategy to write", metavar="NAME")]
+PackageKind = Annotated[
+    str, typer.Option("--kind", help=f"one of {', '.join(PACKAGE_KINDS)}", metavar="KIND")
+]
+Parent = Annotated[
+    Path, typer.Option("--out", help="folder to put the package's own into", metavar="DIR")
 ]
 
 
@@ -30,6 +44,7 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
     plugins.command("list", cls=Command)(list_strategies)
     plugins.command("show", cls=Command)(show_strategy)
     plugins.command("check", cls=Command)(check_plugins)
+    plugins.command("new", cls=Command)(new_plugin)
     app.add_typer(plugins, name=name)
 
 
@@ -52,7 +67,7 @@ def _check_kind(kind: str) -> None:
 
 def _check_kind_of_name(registry: Registry, kind: str) -> None:
     """Check the kind; a strategy's name in its place is answered with what to write."""
-    commands = [f"cfft plugins show {k} {kind}" for k in KINDS if kind in registry.names(k)]
+    commands = [f"cfft plugins show {k}.{kind}" for k in KINDS if kind in registry.names(k)]
     if commands and kind not in KINDS:
         raise ConfigError(f"'{kind}' is a name and its kind is missing: {' or '.join(commands)}")
     _check_kind(kind)
@@ -106,8 +121,10 @@ def _problems(registry: Registry, plugins: Sequence[Plugin]) -> list[str]:
 
 
 def show_strategy(words: Words, as_json: AsJson = False) -> None:
-    """Show a strategy's description, parameters, options and TOML table."""
+    """Show a strategy's description, parameters, options and TOML table; KIND alone lists it."""
     kind, _, name = " ".join(words).replace(".", " ", 1).partition(" ")
+    if kind in KINDS and not name:
+        return list_strategies(kind, as_json)
     registry = Registry.installed()
     _check_kind_of_name(registry, kind)
     provided = registry.find(kind, name)
@@ -115,11 +132,13 @@ def show_strategy(words: Words, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(strategy_record(registry, provided), indent=2))
     else:
         print_strategy(console(), registry, provided)
+    return None
 
 
 def check_plugins(name: PluginName = None) -> None:
     """Check that plug-ins load, do not share names and keep the rules of their kind."""
-    from cfft.testing.complaints import complaints  # torch comes with it; listings do without
+    # torch comes with it; listings do without
+    from cfft.testing.complaints import complaints, runs_alone
 
     registry = Registry.installed()
     plugins = [p for p in registry.plugins if name in (None, p.name, p.distribution)]
@@ -133,3 +152,25 @@ def check_plugins(name: PluginName = None) -> None:
     strategies = counted(len(checked), "strategy", "strategies")
     found = f"{counted(len(plugins), 'plug-in')} with {strategies}"
     typer.echo(f"{found}: all is well")
+    others = [p.declaration.path for p in checked if not runs_alone(p.declaration)]
+    if others:
+        typer.echo(
+            "what they do was not tried, as it takes more than default values, or another package: "
+            f"{', '.join(others)}: see cfft.testing.check_strategy"
+        )
+
+
+def new_plugin(name: NewName, kind: PackageKind, out: Parent = Path()) -> None:
+    """Write a package with a working strategy of a kind, its tests, a README and a workflow."""
+    package = NewPackage.checked(name, kind, Registry.installed())
+    folder = user_path(out) / package.distribution
+    if folder.exists() or folder.is_symlink():
+        raise ConfigError(f"{folder} exists: give another NAME, or another folder with --out")
+    with appearing(folder, "meanwhile: the package is complete in {}".format) as made:
+        for path, text in package.files().items():
+            (made / path).parent.mkdir(parents=True, exist_ok=True)
+            (made / path).write_text(text, "utf-8")
+    holds = "run hooks" if kind == RUN_HOOKS else f"the {kind} '{package.name}'"
+    typer.echo(f"{folder}: the package {package.distribution} with {holds}")
+    for line in (f"cd {shell_word(str(folder))}", 'python -m pip install -e ".[dev]"', "pytest"):
+        typer.echo(f"  {line}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,8 +18,8 @@ from cfft.cli.output.consoles import console
 from cfft.cli.output.live import reporting
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
-from cfft.runtime.files import require_free, write_text
-from cfft.runtime.outside import shown
+from cfft.runtime.files import adding, require_free
+from cfft.runtime.outside import json_line, shown
 
 if TYPE_CHECKING:
     from cfft.evaluation.predict import RankedClass
@@ -67,9 +66,14 @@ def predict(
     ] = None,
     batch_size: Annotated[int, typer.Option(help="images per pass", metavar="N", min=1)] = 64,
     workers: Annotated[
-        int,
-        typer.Option(help="decoding workers; 0 decodes in the main process", metavar="N", min=0),
-    ] = 2,
+        int | None,
+        typer.Option(
+            help="decoding workers; by default one per processor, at most 8; 0 decodes in the "
+            "main process",
+            metavar="N",
+            min=0,
+        ),
+    ] = None,
     precision: Annotated[
         Precision, typer.Option(help="auto, fp32, bf16 or fp16, as in a run", metavar="NAME")
     ] = "auto",
@@ -114,16 +118,20 @@ def _write(text: str, out: Path | None) -> None:
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode(errors=_FILE_NAMES))
         return
-    write_text(out, text, _FILE_NAMES)
+    with adding(out) as partial:
+        partial.write_text(text, "utf-8", _FILE_NAMES)
     console(stderr=True).print(f"wrote {out}", soft_wrap=True)
 
 
 def _spelled(guesses: Iterable[RankedClass], form: Format) -> str:
     rows = [attrs.asdict(guess) for guess in guesses]
     if form == "jsonl":
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        return "".join(json_line(row) + "\n" for row in rows)
+    return "".join(map(_csv_line, [rows[0], *map(dict.values, rows)]))
+
+
+def _csv_line(values: Iterable[object]) -> str:
+    """Spell a line of CSV; what holds any end of a line, a carriage return too, is in quotes."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    csv.writer(text, lineterminator="\r\n").writerow(values)
+    return text.getvalue().removesuffix("\r\n") + "\n"

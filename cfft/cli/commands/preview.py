@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -20,10 +20,13 @@ from cfft.plugin.params import Param
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import adding, first_free, require_free
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _PANEL = "Drawing"
 _KINDS = ("suite", *COUNTERFACTUAL, "backbone")
-_SETTINGS = ("model", "pretrained", "head", "prompts", "precision", "workers")
-_WORDS = {"suite": "images to draw: {suites}", "precision": "", "workers": ""}
+_SETTINGS = ("model", "pretrained", "head", "prompts", "augment", "precision", "workers")
+_WORDS = {"suite": "images to draw: {suites}", "precision": "", "workers": "", "augment": ""}
 _FORMATS = (".png", ".pdf", ".svg")
 _HELP = """{summary}
 
@@ -53,7 +56,7 @@ def preview(
     **keywords: Any,
 ) -> None:
     """Draw what is asked for and say where it is."""
-    path = Path(out) if out is not None else first_free("preview", ".png")
+    path = Path(out) if out is not None else _free()
     _check_out(path)
     names = {kind: keywords.pop(kind, ()) for kind in COUNTERFACTUAL}
     with starting():
@@ -64,9 +67,7 @@ def preview(
     configs = combinations(registry, keywords, names, thresholds, [layer] if layer else [])
     with reporting(as_json=False) as watcher:
         figure = draw_preview(configs, model, origin, pictures, registry, watcher)
-    with adding(path) as partial:
-        figure.savefig(partial, format=path.suffix.removeprefix("."))
-    say(f"wrote {path}")
+    say(f"wrote {_stored(figure, path, is_named=out is not None)}")
 
 
 def _own_options(registry: Registry) -> Iterator[Option]:
@@ -83,6 +84,22 @@ def _own_options(registry: Registry) -> Iterator[Option]:
     yield Option("origin", origin, _PANEL, "NAME", spelled="--from")
     out = f"new file, {', '.join(_FORMATS)} [default preview.png, preview-2.png ...]"
     yield Option("out", out, _PANEL, "FILE")
+
+
+def _stored(figure: Figure, path: Path, *, is_named: bool) -> Path:
+    """Write a figure and return where; a name that no user gave is the next free one meanwhile."""
+    try:
+        with adding(path) as partial:
+            figure.savefig(partial, format=path.suffix.removeprefix("."))
+    except ConfigError:
+        if is_named:
+            raise
+        return _stored(figure, _free(), is_named=False)
+    return path
+
+
+def _free() -> Path:
+    return first_free("preview", ".png")
 
 
 def _check_out(out: Path) -> None:

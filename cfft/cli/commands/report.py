@@ -12,7 +12,7 @@ from cfft.cli.errors import starting
 from cfft.cli.options.command import Command
 from cfft.cli.streams import say
 from cfft.errors import counted
-from cfft.runtime.files import check_free, first_free
+from cfft.runtime.files import check_free, reserved
 
 if TYPE_CHECKING:
     from cfft.report.summary import Summary
@@ -86,8 +86,11 @@ def report(
     if out is not None:
         check_free(out)
     summary = _summary(sources or [], imports or [], id_sets or [], baseline_line or [])
-    if out is not None or not as_json:
-        _write(summary, out or first_free("report"), as_json=as_json)
+    if out is not None:
+        _write(summary, out, as_json=as_json)
+    elif not as_json:
+        with reserved(Path("report")) as place:
+            _write(summary, place, as_json=as_json)
     if as_json:
         from cfft.report.as_json import as_json as data
 

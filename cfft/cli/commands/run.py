@@ -36,7 +36,7 @@ minutes, by the recipe best: {best}. That holds until another strategy is named;
 says so. Defaults below are those on your own images.
 
 Each parameter has a full spelling, listed below, and a short one: --PARAM goes to the chosen \
-strategy that has it. More about each: cfft plugins show KIND NAME
+strategy that has it. More about each: cfft plugins show KIND.NAME
 """
 
 

@@ -13,7 +13,7 @@ from cfft.config.keywords import CHOSEN_KINDS, FILES, setting_keyword, spelled
 from cfft.config.layers import LISTS, SEED, read_defaults, recipe_names
 from cfft.config.settings import Model, Training
 from cfft.errors import ConfigError, shortened_list
-from cfft.plugin.kinds import KINDS, Kind
+from cfft.plugin.kinds import CONFIGURED, KINDS, Kind
 from cfft.plugin.params import Declaration, Param, declaration
 from cfft.plugin.registry import Registry
 
@@ -23,6 +23,9 @@ PARAMETERS = "Parameters of the chosen strategies"
 _ORDER = ("", _IMAGES, MEASURING, _METHOD, _TRAINING, _CONFIGURATION, OUTPUT)
 _PANELS = {
     "limit_train": _IMAGES,
+    "limit_eval": _IMAGES,
+    "augment": _IMAGES,
+    "sampling": _IMAGES,
     "skip_unreadable": _IMAGES,
     "checkpoint_every": OUTPUT,
     "log_every": OUTPUT,
@@ -32,11 +35,13 @@ _RARE = frozenset(
         "micro_batch", "weight_decay", "beta1", "beta2", "warmup_steps", "warmup_share",
         "clip_norm", "clip_at", "schedule", "patience", "ties", "skip_unreadable", "workers",
         "log_every", "models_at_once", "checkpoint_every", "prompts", "teacher",
-        "keep_gib", "checkpoint_activations",
+        "layer_decay", "decay_on", "freeze", "sampling", "val_metric", "keep_best", "no_before",
+        "checkpoint_activations", "keep_gib",
     )
 )  # fmt: skip
 """Settings that --help-all alone shows."""
 
+_REPEATED = frozenset(("freeze",))
 _NAMES = 6  # as many as fit beside a kind's purpose; cfft plugins list has all
 
 THRESHOLDS = Param("thresholds", tuple[str, ...], (), "thresholds to cut maps at")
@@ -99,7 +104,7 @@ def run_options(registry: Registry) -> list[Option]:
     resume = "resume the interrupted run in --out with its stored configuration"
     plan = "show the plan and check everything on a few images, but do not train"
     taken = "finished run whose accuracies before fine-tuning are taken if it began alike"
-    changed = "with --resume: what may have changed: images, weights, prompts"
+    changed = "with --resume: what may have changed: images, weights, prompts, settings"
     own = [
         Option("out", out, OUTPUT, "DIR"),
         Option("resume", resume, OUTPUT),
@@ -114,7 +119,7 @@ def run_options(registry: Registry) -> list[Option]:
 def configuring(
     registry: Registry,
     own: Sequence[Option] = (),
-    kinds: Collection[str] = tuple(KINDS),
+    kinds: Collection[str] = CONFIGURED,
     settings: Collection[str] = (),
     words: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Option]:
@@ -167,7 +172,9 @@ def settings_option(declared: Declaration, param: Param, panel: str) -> Option:
     if param.type is bool:
         return Option(keyword, param.help, panel, rare=rare)
     known = "" if param.required else f" {facts(param)}"  # the embedded recipe gives it
-    return Option(keyword, f"{param.help}{known}", panel, metavar(param), rare=rare)
+    words, repeated = f"{param.help}{known}", param.name in _REPEATED
+    stand_in = "PATTERN" if repeated else metavar(param)
+    return Option(keyword, words, panel, stand_in, repeated=repeated, rare=rare)
 
 
 def short_options(registry: Registry) -> set[str]:

@@ -17,6 +17,7 @@ from cfft.cli.output.consoles import console
 from cfft.cli.output.numbers import brief, duration, measurements, percent
 from cfft.cli.output.tables import print_plan
 from cfft.runtime.progress import Advance, Plan, Silent
+from cfft.training.results import MEASURES, chosen_by
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -50,13 +51,24 @@ class Lines(Quiet):
         self.clock = Clock()
         self.spoke_at = -_SECONDS_BETWEEN_LINES
         self.epochs = 0
-        self.best = float("inf")  # unknown in a resumed run
+        self.metric, self.ties = "top1", "earlier"
+        self.best = -float("inf")
 
     def planned(self, plan: Plan) -> None:
         print_plan(self.out, plan)
         super().planned(plan)
-        self.clock, self.best = Clock(plan.data["steps"]["total"]), float("inf")
-        self.epochs = plan.data["config"]["training"]["epochs"]
+        self.clock, self.best = Clock(plan.data["steps"]["total"]), -float("inf")
+        training = plan.data["config"]["training"]
+        self.epochs, self.metric = training["epochs"], training.get("val_metric", "top1")
+        self.ties = training.get("ties", self.ties)
+
+    def resumed(self, best: float) -> None:
+        self.best = best
+
+    def measured(self, images: str, role: str, top1: float, *, before: bool) -> None:
+        when = "before" if before else "after"
+        said = f"{images} ({role.upper()}): {percent(top1)} %"
+        self.console.print(f"{when} fine-tuning, {said}", soft_wrap=True)
 
     def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
         self.console.print(f"{name}: {total:,}")
@@ -69,11 +81,19 @@ class Lines(Quiet):
             self.spoke_at = time.monotonic()
 
     def epoch_ended(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        top1, note = metrics["val_top1"], ""
-        if epoch == 1 or top1 > self.best:
-            self.best, note = top1, " (best so far)"
-        accuracy = f"validation {percent(top1)} %{note}"
+        score, note = chosen_by(self.metric, metrics), ""
+        if score > self.best:
+            self.best, note = score, " (best so far)"
+        elif score == self.best and self.ties == "later":
+            note = " (as good: kept)"
+        accuracy = f"validation {percent(metrics['val_top1'])} %{self._chosen_by(metrics)}{note}"
         self.console.print(f"epoch {epoch}/{self.epochs}: {accuracy}, {brief(metrics['seconds'])}")
+
+    def _chosen_by(self, metrics: Mapping[str, float]) -> str:
+        """Spell what epochs are chosen by, where that is not the accuracy."""
+        found = abs(chosen_by(self.metric, metrics))
+        spelt = {"class-mean": f"{percent(found)} %", "loss": f"{found:.4g}"}.get(self.metric)
+        return "" if spelt is None else f", {MEASURES[self.metric]} {spelt}"
 
 
 class Bar(Lines):

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cfft.cli.output.consoles import listing
-from cfft.data.passed_over import spelled
+from cfft.data.passed_over import beside_the_sets, spelled
 from cfft.errors import counted, shortened_list
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def _notes(found: Verification) -> Iterator[str]:
         yield f"absent: {name}: {looked_for}"
     if found.untrainable:
         yield f"nothing to train on: {found.untrainable}"
-    if found.unread:
-        yield f"ignored folders (not train, val, test or ood): {shortened_list(found.unread)}"
+    for what, names, why in beside_the_sets(found.unread):
+        yield f"ignored {what} ({why}): {names}"
     for each in found.sets:
         if each.passed_over:
             yield f"passed over in {each.name}: {spelled(each.passed_over)}"

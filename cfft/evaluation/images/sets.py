@@ -9,6 +9,7 @@ import attrs
 from cfft.data.check import Unreadable, find_unreadable, readable, stored
 from cfft.data.fingerprint import set_fingerprint
 from cfft.data.images import passed_over_in
+from cfft.data.passed_over import beside_the_sets
 from cfft.data.sets import evaluation_sets
 from cfft.data.suite import ImageSet, Suite
 from cfft.errors import DataError, shortened_list
@@ -90,9 +91,8 @@ def unmeasured(suite: Suite, view: SuiteView) -> Iterator[str]:
             )
     doubts = (line for each in view.sets for line in ImageSet.of(each.images).doubts)
     yield from dict.fromkeys(doubts)
-    beside = Suite.of(suite).unread()
-    if beside:
-        yield f"ignored folders (not train, val, test or ood): {shortened_list(beside)}"
+    for what, names, why in beside_the_sets(Suite.of(suite).unread()):
+        yield f"ignored {what} ({why}): {names}"
 
 
 def draws_test_set(suite: Suite, seed: Seed) -> bool:

@@ -97,6 +97,7 @@ def _problems(content: Mapping[str, Any]) -> Iterator[str]:
                     yield f"{part}[{place}] lacks {min(keys - entry.keys())}"
                 else:
                     wrong = [key for key in sorted(keys) if not isinstance(entry[key], (int, str))]
+                    wrong += [] if isinstance(entry.get("iscrowd", 0), int) else ["iscrowd"]
                     yield from (f"{part}[{place}]: {key} is {entry[key]!r}" for key in wrong)
 
 
@@ -138,7 +139,7 @@ def _categories(
     if lacking:
         raise DataError(
             f"--masks {file} has no category '{lacking[0]}' ({len(lacking)} of {len(classes)} "
-            f"classes are missing); it has {shortened_list(sorted(ids))}"
+            f"classes are missing); it has {shortened_list(sorted(map(str, ids)))}"
         )
     return ids
 
@@ -154,9 +155,11 @@ def _painted(annotations: Sequence[Mapping[str, Any]], size: tuple[int, int], co
 def _outline(annotation: Mapping[str, Any], size: tuple[int, int], codec: Any) -> Any:
     """Return where an annotation's object is: [H, W], bool; raises DataError."""
     try:
-        inside = codec.decode(_code(annotation["segmentation"], size, codec)).astype(bool)
-        if inside.shape != size:
-            raise ValueError(f"it has {inside.shape[0]} x {inside.shape[1]} pixels")
+        code = _code(annotation["segmentation"], size, codec)
+        height, width = code["size"]
+        if (height, width) != size:  # before as many pixels are made
+            raise ValueError(f"it has {height} x {width} pixels")
+        inside = codec.decode(code).astype(bool)
     except Exception as error:  # pycocotools raises whatever an outline that is none leads it to
         raise DataError(
             f"annotation {annotation.get('id')} has no outline that can be read: "

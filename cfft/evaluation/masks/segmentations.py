@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cfft.data.decoding import opened
 from cfft.data.images import ImageFiles, ImageSubset
 from cfft.data.splits import stratified_subset
 from cfft.data.suite import ImageSet
@@ -219,7 +220,9 @@ def _size_in_header(path: Path) -> tuple[int, int]:
 
 def _opened(path: Path, read: Callable[[Image.Image], T]) -> T:
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             return read(image)
+    except ConfigError:
+        raise
     except Exception as error:  # decoders raise whatever damaged bytes lead them to
         raise DataError(f"{path}: {error}") from error

@@ -22,6 +22,8 @@ _FIELDS = ("series", "step", "mean", "low", "high", "seeds")
 _MEANINGS = {
     "loss": "loss, total",
     "val_top1": "validation top-1, share",
+    "val_class_mean": "validation, mean of the classes' top-1, share",
+    "val_loss": "validation loss, mean cross-entropy",
     "grad_norm": "L2 norm of the gradient before clipping",
     "lr": "learning rate",
     "images_per_second": "images per second",

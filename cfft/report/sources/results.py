@@ -72,7 +72,7 @@ def _before(
     seen: list[dict[str, SetResult]] = []
     for (source, model), start in zip(after, starts, strict=True):
         sets = results[source.path].before.sets
-        if sets not in seen:
+        if sets and sets not in seen:
             seen.append(sets)
             name = start["model.name"]
             number = f" #{kinds.index(start) + 1}" if names.count(name) > 1 else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from cfft.errors import ConfigError, Problems, TrainingError
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import write_text
 from cfft.runtime.interrupts import Terminated
+from cfft.runtime.processors import processors
 from cfft.runtime.progress import Reporter
 from cfft.training.results import RunResults
 from cfft.training.run_directory import RunDirectory, is_begun
@@ -190,7 +190,7 @@ def _without_effect(jobs: Sequence[Job]) -> Iterator[str]:
 def _run_side_by_side(jobs: Sequence[Job], known: Sequence[Job], at_once: int, done: _Done) -> None:
     """Run `jobs`; what the `known` ones measured before fine-tuning is not measured again."""
     children, pool = Children(), ThreadPoolExecutor(at_once)
-    threads = max(1, (os.cpu_count() or 1) // at_once)
+    threads = max(1, processors() // at_once)
 
     def finish(job: Job) -> RunResults:
         return _finish(job, known, threads, children)

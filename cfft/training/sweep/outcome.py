@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 
 import attrs
@@ -81,6 +82,13 @@ def run_sweep(
     searched = searched_values(searching)
     chosen = best_values(searched)
     final = final_jobs(sweep, registry, out, chosen)
+    limits = {job.config.training.limit_eval for job in final}
+    if len(limits) > 1:
+        said = ", ".join(sorted(str(limit or "none") for limit in limits))
+        reporter.warned(
+            f"rows are measured on different images (training.limit_eval: {said}): their "
+            "accuracies cannot be compared"
+        )
     run_jobs(final, at_once, reporter, done)
     results = SweepResults(searched=searched, chosen=chosen, rows=outcomes(final))
     write_json(out / SWEEP, results)
@@ -105,14 +113,18 @@ def outcomes(jobs: Sequence[Job]) -> tuple[Outcome, ...]:
     """Return the table of finished runs, row by row; its first row is the model they start from.
 
     Rows that start from other models (another head, say) are told apart by their numbers: the
-    first row holds those of the very first run.
+    first row holds those of the first run that measured its model before fine-tuning; it is missing
+    where none did.
     """
-    before = _finished(jobs[0]).before
-    start = Outcome(BEFORE, (), None, _sets([before]), _spread([before.ood_average]))
+    measured = (_finished(job).before for job in jobs)
+    start = [
+        Outcome(BEFORE, (), None, _sets([before]), _spread([before.ood_average]))
+        for before in islice((each for each in measured if each.sets), 1)
+    ]
     points: dict[tuple[str, str], list[Job]] = {}
     for job in jobs:
         points.setdefault((job.row.name, _name(job)), []).append(job)
-    return (start, *(_outcome(name, members) for (_, name), members in points.items()))
+    return (*start, *(_outcome(name, members) for (_, name), members in points.items()))
 
 
 def _name(job: Job) -> str:

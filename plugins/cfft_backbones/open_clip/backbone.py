@@ -69,6 +69,7 @@ class OpenClipBackbone:
             nest="" if file is None else file.nest,
             warnings=() if file is None else file.warnings,
             interpolated_from=loaded.interpolated_from,
+            config=architecture.model,
             **(text_parts(model, architecture) if loaded.has_text else {}),
         )
 

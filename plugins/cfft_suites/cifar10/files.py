@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
-from zipfile import BadZipFile
 
 import attrs
 import numpy as np
 
-from cfft import DataError, ImageSubset
+from cfft import DataError, ImageSubset, require_sound_arrays
 
 from .images import ArrayImages, array_images
 from .pickles import read_pickle, read_pickled_array
@@ -56,7 +55,7 @@ def read_archive(name: str, paths: Sequence[Path]) -> ArrayImages:
     with _load(path, archive=True) as stored:
         try:
             images, labels = stored["images"], stored["labels"]
-        except (KeyError, ValueError, BadZipFile) as error:
+        except Exception as error:  # NumPy raises a dozen kinds for files that are damaged
             _refuse(path, error)
     return array_images(name, images, labels, str(path), name)
 
@@ -127,10 +126,11 @@ def _rows(pixels: Any) -> Any:
 
 def _load(path: Path, archive: bool = False, mmap_mode: Literal["r"] | None = None) -> Any:
     try:
+        require_sound_arrays(path)
         found = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
         if isinstance(found, np.ndarray) == archive:
             raise ValueError("an array where an archive is expected, or the reverse")
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except Exception as error:  # damaged bytes lead numpy to a dozen kinds of error
         _refuse(path, error)
     return found
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property, partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from cfft import DataError, EvaluationSets, Expected, ImageSet, Suite, SuiteSets, param, suite
+from cfft_suites.example import write_images
 from cfft_suites.parts import folders_in
 from cfft_suites.selection import NamedSource, Selection, around, open_sources
 
@@ -53,6 +54,12 @@ class Cifar10Suite(Suite):
 
     def __attrs_post_init__(self) -> None:
         self._selection.check("cifar10", SETS, TEST)
+
+    @classmethod
+    def example(cls, folder: Path) -> Mapping[str, Any]:
+        """Write a test set of class folders."""
+        write_images(folder / "test", classes=CLASSES)
+        return {"data": folder}
 
     def expected(self) -> Mapping[str, Expected]:
         """Return what the chosen sets and the training images hold if they are complete."""

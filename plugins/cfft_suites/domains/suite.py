@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from cfft import (
     ConfigError,
@@ -21,6 +21,7 @@ from cfft import (
     training_class_names,
     unknown_name,
 )
+from cfft_suites.example import write_images
 from cfft_suites.parts import Percentages, check_split, draw_parts, folders_in, open_parts
 
 from .benchmarks import Benchmark, complete_domains, names_of_numbers
@@ -61,6 +62,13 @@ class DomainsSuite(Suite):
 
     def __attrs_post_init__(self) -> None:
         check_split("domains", self.split)
+
+    @classmethod
+    def example(cls, folder: Path) -> Mapping[str, Any]:
+        """Write two domains."""
+        for shade, domain in ((0, "light"), (60, "dark")):
+            write_images(folder / domain, shade)
+        return {"data": folder, "id": "light"}
 
     def expected(self) -> Mapping[str, Expected]:
         """Return the published counts of the benchmark's domains; lists of files check the rest."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
 
@@ -21,6 +21,7 @@ from cfft import (
     param,
     suite,
 )
+from cfft_suites.example import write_images
 from cfft_suites.parts import folders_in
 from cfft_suites.selection import NamedSource, Selection, around, first_folder, open_sources
 
@@ -63,6 +64,12 @@ class ImageNetSuite(Suite):
 
     def __attrs_post_init__(self) -> None:
         self._selection.check("imagenet", PLACES, TEST)
+
+    @classmethod
+    def example(cls, folder: Path) -> Mapping[str, Any]:
+        """Write an ImageNet-Sketch of two classes."""
+        write_images(folder / "sketch", classes=tuple(facts().names)[:2])
+        return {"data": folder}
 
     def expected(self) -> Mapping[str, Expected]:
         """Return what the chosen sets and the training images hold if they are complete."""

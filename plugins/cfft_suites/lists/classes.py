@@ -17,12 +17,14 @@ from .entries import Entry, composed
 class ClassTable:
     """Hold the class names by index, and the index of each label.
 
-    `folders`: whether names were taken from the folders of images.
+    `folders`: whether names were taken from the folders of images. `doubt`: what may be wrong with
+    them, or None.
     """
 
     names: tuple[str, ...]
     index: Mapping[str, int]
     folders: bool = False
+    doubt: str | None = None
 
     def find(self, label: str) -> int | None:
         """Return the index of a label, or None."""
@@ -57,7 +59,7 @@ def named_classes(path: Path, labels: Collection[str]) -> ClassTable:
         if any("\t" in line for line in lines):
             return _of_pairs(lines)
         _require_from_zero(len(lines), labels)
-        return _of_names(lines)
+        return attrs.evolve(_of_names(lines), doubt=_counting_from_one(path, lines, labels))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise DataError(f"class names {path}: {reason}") from error
@@ -97,6 +99,18 @@ def _require_from_zero(names: int, labels: Collection[str]) -> None:
             f"its {names} names stand for the numbers from 0, and the lists count from "
             f"{min(numbers)} to {max(numbers)}: write lines number<TAB>name"
         )
+
+
+def _counting_from_one(path: Path, names: Sequence[str], labels: Collection[str]) -> str | None:
+    """Say that numbers may count from 1, where only the names show that they should from 0."""
+    numbers = {int(label) for label in labels if label.isdecimal()}
+    if len(numbers) < len(labels) or not 1 == min(numbers) < max(numbers) < len(names):
+        return None
+    return (
+        f"the labels in the lists are 1 to {max(numbers)}, and the {len(names)} names in {path} "
+        f"stand for the numbers from 0: no image is '{names[0]}' (0). If 1 means '{names[0]}', "
+        "write lines number<TAB>name"
+    )
 
 
 def _folders_of_numbers(entries: Sequence[Entry]) -> dict[str, str]:

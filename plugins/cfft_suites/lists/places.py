@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 import attrs
 
-from cfft import DataError, list_subfolders
+from cfft import DataError, list_subfolders, shortened_list
 
 from .entries import Entry, composed
 from .names import is_image_name, split_and_domain
@@ -43,7 +43,7 @@ class Places:
             raise DataError(
                 f"--root {root}: no such directory; give the folder that paths start from"
             )
-        self._root = root
+        self.root = root
         self._above = os.path.abspath(root) + os.sep
         self._files: dict[str, list[str]] = {}
         self._names: dict[str, Names] = {}
@@ -55,8 +55,7 @@ class Places:
 
     def locate(self, entry: Entry) -> Located:
         """Return the files that an entry may mean."""
-        path = os.path.normpath(os.path.expanduser(entry.image.replace("\\", "/")))
-        path = path.removeprefix(self._above)
+        path = self._plain(entry.image)
         found = self._find(path)
         if found or os.path.isabs(path):
             return Located(entry, found, entry.split)
@@ -65,6 +64,53 @@ class Places:
         parts = {self._parts[folder] for folder in below}
         split = next(iter(parts)) if entry.split is None and len(parts) == 1 else entry.split
         return Located(entry, tuple(p for paths in below.values() for p in paths), split)
+
+    def like(self, entry: Entry) -> str | None:
+        """Return a file that an entry without one probably means, by case, suffix or zeros."""
+        path = self._plain(entry.image)
+        for folder in ("", *self._parts):
+            directory, name = os.path.split(os.path.join(folder, path))
+            actual = self._actual(directory)
+            if actual is None:
+                continue
+            self._find(f"{actual}/{name}" if actual else name)
+            found = _likeliest(name, self._files[actual])
+            if found is not None:
+                return f"{actual}/{found}" if actual else found
+        return None
+
+    def beside(self, entry: Entry) -> str:
+        """Say what lies where an entry is looked for."""
+        directory = os.path.dirname(self._plain(entry.image))
+        place = self.root / directory
+        if not place.is_dir():
+            return f"there is no folder {place}"
+        images = [file for file in self._files.get(directory, ()) if is_image_name(file)]
+        if not images:
+            folders = list_subfolders(place)
+            held = f"the folders {shortened_list(folders)}" if folders else "no images"
+            return f"{place} holds {held}"
+        return f"{place} holds {len(images):,} images: {shortened_list(images, most=3)}"
+
+    def _plain(self, image: str) -> str:
+        path = os.path.normpath(os.path.expanduser(image.replace("\\", "/")))
+        return path.removeprefix(self._above)
+
+    def _actual(self, directory: str) -> str | None:
+        """Return a directory as it is spelt on disk, where case alone differs, else None."""
+        if os.path.isabs(directory):
+            return directory if os.path.isdir(directory) else None
+        place = ""
+        for part in (part for part in directory.split("/") if part):
+            named = os.path.join(place, part)
+            if not (self.root / named).is_dir():
+                there = list_subfolders(self.root / place)
+                alike = [each for each in there if each.casefold() == part.casefold()]
+                if not alike:
+                    return None
+                named = os.path.join(place, alike[0])
+            place = named
+        return place
 
     def not_listed(self, paths: Iterable[str]) -> int:
         """Count the images beside those at `paths` that are none of them."""
@@ -87,7 +133,7 @@ class Places:
     def _find(self, path: str) -> tuple[str, ...]:
         directory, name = os.path.split(path)
         if directory not in self._names:
-            self._files[directory] = _list_files(self._root / directory)
+            self._files[directory] = _list_files(self.root / directory)
             self._names[directory] = _by_name(self._files[directory])
         names = self._names[directory].get(composed(name), ())
         return tuple(f"{directory}/{each}" if directory else each for each in names)
@@ -100,6 +146,27 @@ def _list_files(directory: Path) -> list[str]:
     except OSError:
         return []
     return sorted(file.name for file in files)
+
+
+def _likeliest(name: str, files: Sequence[str]) -> str | None:
+    """Return the file that differs from a name by case, by leading zeros or by its suffix."""
+    images = [file for file in files if is_image_name(file)]
+    for key in (str.casefold, _stem, _number):
+        wanted = key(composed(name))
+        found = next((file for file in images if wanted and key(composed(file)) == wanted), None)
+        if found is not None:
+            return found
+    return None
+
+
+def _stem(name: str) -> str:
+    return (os.path.splitext(name)[0] if is_image_name(name) else name).casefold()
+
+
+def _number(name: str) -> str:
+    """Return the number that a name is, without the zeros that tables lose, or ""."""
+    stem = _stem(name)
+    return stem.lstrip("0") or "0" if stem.isdecimal() else ""
 
 
 def _by_name(files: Iterable[str]) -> Names:

@@ -20,6 +20,7 @@ ALL = "all"
 Groups = Mapping[str, Sequence[Located]]
 Seen = dict[str, tuple[str, int]]
 """The first set of each path, and its class there."""
+_MOST_TRIED = 3  # of the missing images
 _TWO_CLASSES = "listed with two classes"
 _AGAIN = "listed more than once, and taken once"
 
@@ -67,12 +68,13 @@ def grouped(located: Iterable[Located], own: frozenset[str]) -> dict[str, list[L
     }
 
 
-def image_sets(
-    groups: Groups, root: Path, places: Places, table: ClassTable
-) -> dict[str, ImageFiles]:
+def image_sets(groups: Groups, places: Places, table: ClassTable) -> dict[str, ImageFiles]:
     """Return the sets; images that cannot be used are left out and a fault of their set."""
     seen: Seen = {}
-    sets = {name: _image_set(name, groups[name], root, table, seen) for name in groups}
+    sets = {name: _image_set(name, groups[name], places, table, seen) for name in groups}
+    if table.doubt is not None and sets:
+        first = next(iter(sets))
+        sets[first] = attrs.evolve(sets[first], doubts=(*sets[first].doubts, table.doubt))
     surplus = places.not_listed(path for images in sets.values() for path in images.paths)
     for name in [*sets][:1] if surplus else ():
         sets[name] = attrs.evolve(sets[name], passed_over={"not listed": surplus})
@@ -80,7 +82,7 @@ def image_sets(
 
 
 def _image_set(
-    name: str, group: Sequence[Located], root: Path, table: ClassTable, seen: Seen
+    name: str, group: Sequence[Located], places: Places, table: ClassTable, seen: Seen
 ) -> ImageFiles:
     kept: dict[str, int] = {}
     repeated: dict[str, list[str]] = {}
@@ -102,13 +104,13 @@ def _image_set(
     again = told.pop(_AGAIN, None)
     return ImageFiles(
         name=name,
-        root=root,
+        root=places.root,
         paths=tuple(kept),
         labels=tuple(kept.values()),
         classes=tuple(sorted(set(kept.values()))),
         class_names=table.names,
         faults=(
-            *_unlocated(name, group, root),
+            *_unlocated(name, group, places),
             *_unknown(name, group, table),
             *contradictions((image.entry for image in group), table),
             *told.values(),
@@ -122,17 +124,19 @@ def _repeated(name: str, what: str, paths: Sequence[str]) -> str:
     return f"set '{name}': {number} {what}: {shortened_list(paths)}"
 
 
-def _unlocated(name: str, group: Iterable[Located], root: Path) -> Iterator[str]:
+def _unlocated(name: str, group: Iterable[Located], places: Places) -> Iterator[str]:
     """Yield a line for each list whose images are missing, and for names of several files."""
     by_file: dict[str, list[Located]] = {}
     for image in group:
         by_file.setdefault(image.entry.file, []).append(image)
     for file, images in by_file.items():
-        missing = [image.entry.image for image in images if not image.paths]
+        missing = [image.entry for image in images if not image.paths]
         if missing:
+            listed = shortened_list(entry.image for entry in missing)
             yield (
                 f"set '{name}': {file} lists {len(images):,} images, {len(missing):,} of them not "
-                f"there: {shortened_list(missing)}; paths start from {root} (--root)"
+                f"there: {listed}; paths start from {places.root} (--root); "
+                f"{_meant(missing, places)}"
             )
         several = [image for image in images if len(image.paths) > 1]
         if several:
@@ -142,6 +146,15 @@ def _unlocated(name: str, group: Iterable[Located], root: Path) -> Iterator[str]
                 f"set '{name}': {file} has {len(several):,} of {len(images):,} names that fit "
                 f"several files, such as {fits}: give folder and suffix"
             )
+
+
+def _meant(missing: Sequence[Entry], places: Places) -> str:
+    """Say which files a list probably means, or what lies where it looks for them."""
+    for entry in missing[:_MOST_TRIED]:
+        found = places.like(entry)
+        if found is not None:
+            return f"did you mean {found} for {entry.image}?"
+    return places.beside(missing[0])
 
 
 def _unknown(name: str, group: Iterable[Located], table: ClassTable) -> Iterator[str]:

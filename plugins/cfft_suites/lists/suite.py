@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
 
@@ -19,6 +19,7 @@ from cfft import (
     shortened_list,
     suite,
 )
+from cfft_suites.example import write_images
 from cfft_suites.parts import PARTS, Percentages, check_split, complete_sets
 
 from .classes import ClassTable, listed_classes, named_classes
@@ -88,6 +89,15 @@ class ListsSuite(Suite):
     def __attrs_post_init__(self) -> None:
         check_split("lists", self.split)
 
+    @classmethod
+    def example(cls, folder: Path) -> Mapping[str, Any]:
+        """Write a list of training images and one of an OOD set."""
+        for shade, name in ((0, "train"), (60, "dark")):
+            written = write_images(folder / "images" / name, shade)
+            lines = (f"{path.relative_to(folder).as_posix()},{label}" for path, label in written)
+            (folder / f"{name}.csv").write_text("\n".join(["path,label", *lines]), "utf-8")
+        return {"data": folder}
+
     def open(self, seed: int) -> SuiteSets:
         """Return the sets; raises DataError for lists that cannot be read or have no training."""
         found = self._found
@@ -139,7 +149,7 @@ class ListsSuite(Suite):
         groups = grouped(map(places.locate, entries), own)
         trained = [image.entry for image in groups.get("train", ())]
         table = self._table(trained or entries, entries)
-        return ListedSets(table.names, image_sets(groups, root, places, table))
+        return ListedSets(table.names, image_sets(groups, places, table))
 
     def _entries(self) -> list[Entry]:
         columns = Columns(
@@ -147,20 +157,25 @@ class ListsSuite(Suite):
         )
         found: list[Entry] = []
         problems: list[str] = []
+        good: list[str] = []
         for path in self._lists:
             try:
                 found += read_entries(path, columns)
+                good.append(path.name)
             except DataError as error:
                 problems += error.problems
         if problems:
-            choice = "choose the lists to read with --files NAME,NAME"
-            raise DataError(*problems, *([choice] if len(self._lists) > 1 else []))
+            choice = f"read the other lists alone: --files {','.join(good)}"
+            raise DataError(*problems, *([choice] if good else []))
         return found
 
     def _table(self, trained: Iterable[Entry], entries: Iterable[Entry]) -> ClassTable:
         path = self._class_names
         if path is None:
-            return listed_classes([*trained])
+            try:
+                return listed_classes([*trained])
+            except DataError as error:
+                raise DataError(f"{self.data}: {error}") from error
         return named_classes(path, {entry.label for entry in entries})
 
     @property

@@ -18,6 +18,7 @@ from .names import DOMAIN, IMAGE, LABEL, SPLIT, SPLITS, is_image_name, plain, sp
 _DELIMITERS = ",;\t|"
 _NO_HEADER = ("image", "label")
 _NUMBER = re.compile(r"\d+(?:\.0+)?")  # a spreadsheet or a join may write 3 as 3.0
+_ONE_HOT = {"0": False, "0.0": False, "1": True, "1.0": True}
 _SEPARATOR = re.compile(r"sep=(.)\r?\n", re.I)  # spreadsheets may say it in a line of its own
 Row = tuple[int, list[str]]
 
@@ -47,9 +48,12 @@ def table_entries(path: Path, text: str, columns: Columns) -> Iterator[Entry]:
     """Yield the entries of a table; raises ValueError for columns and lines that do not fit."""
     header, rows = _rows(_SEPARATOR.sub("", text, count=1) if _SEPARATOR.match(text) else text)
     image = _image_column(header, columns.image)
-    label = _label_column(header, columns.label, rows)
     split = _usual(header, columns.split, "--split-column", SPLIT)
     domain = _usual(header, columns.domain, "--domain-column", DOMAIN)
+    if columns.label is None and not any(_places(header, LABEL)):
+        said = {at for at in (image, split, domain) if at is not None}
+        header, rows = _named_by_ones(header, rows, [*({*range(len(header))} - said)])
+    label = _label_column(header, columns.label, rows)
     _require_filled(header, rows, [at for at in (image, label, split, domain) if at is not None])
     if split is not None:
         _require_parts(header, rows, split)
@@ -108,6 +112,33 @@ def _image_column(header: Sequence[str], given: str | None) -> int:
     if found is None:
         raise ValueError(_lacking("images' paths", header, "--image-column"))
     return found
+
+
+def _named_by_ones(
+    header: list[str], rows: list[Row], places: Sequence[int]
+) -> tuple[list[str], list[Row]]:
+    """Add the column of classes to a table that has one for each, 1 where the image is of it.
+
+    `places`: those columns, if they are such; other tables stay as they are. Raises ValueError for
+    a row of no class or of several.
+    """
+    read = [[_ONE_HOT.get(cells[at].strip()) for at in places] for _, cells in rows]
+    if len(places) < 2 or not rows or any(None in values for values in read):
+        return header, rows
+    wrong = [
+        (line, ",".join(cells))
+        for (line, cells), values in zip(rows, read, strict=True)
+        if sum(map(bool, values)) != 1
+    ]
+    if wrong:
+        listed = shortened_list(header[at] for at in places)
+        raise ValueError(
+            f"its columns {listed} hold 0 and 1, a class each, but "
+            f"{problem_of(wrong, 'not of exactly one class')}"
+        )
+    labels = [header[places[values.index(True)]] for values in read]
+    named = [(at, [*cells, label]) for (at, cells), label in zip(rows, labels, strict=True)]
+    return [*header, LABEL[0]], named
 
 
 def _label_column(header: Sequence[str], given: str | None, rows: Sequence[Row]) -> int:

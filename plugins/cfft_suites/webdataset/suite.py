@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Callable, Mapping
 from functools import partial
+from io import BytesIO
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from cfft import DataError, EvaluationSets, Suite, SuiteSets, param, suite
+from cfft_suites.example import write_images
 from cfft_suites.extras import extra_module, named_sources, read_class_names
 from cfft_suites.parts import PARTS, Percentages, Readers, check_split, complete_sets, open_each
 
@@ -44,6 +47,21 @@ class WebDatasetSuite(Suite):
     def __attrs_post_init__(self) -> None:
         check_split("webdataset", self.split)
         named_sources("webdataset", self.ood)
+
+    @classmethod
+    def example(cls, folder: Path) -> Mapping[str, Any]:
+        """Write a tar of training images."""
+        written = write_images(folder / "images")
+        names = tuple(dict.fromkeys(label for _, label in written))
+        with tarfile.open(folder / "train.tar", "w") as tar:
+            for number, (path, label) in enumerate(written):
+                tar.add(path, f"{number}.png")
+                content = str(names.index(label)).encode()
+                entry = tarfile.TarInfo(f"{number}.cls")
+                entry.size = len(content)
+                tar.addfile(entry, BytesIO(content))
+        (folder / "classes.txt").write_text("\n".join(names), "utf-8")
+        return {"data": folder, "classes": folder / "classes.txt", "train_tars": "train.tar"}
 
     def open(self, seed: int) -> SuiteSets:
         """Return the sets; raises DataError for tars that are missing, broken or do not fit."""

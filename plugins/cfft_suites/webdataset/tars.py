@@ -18,6 +18,7 @@ from cfft import DataError, ImageSet, decode_image, shortened_list
 
 from .shards import Shard, members
 
+_LONGEST_LABEL = 64  # bytes
 SplitName = Callable[[str], tuple[str | None, str | None]]
 _NO_SAMPLES = re.compile(r"__[^/]*__([./]|$)|(.*/)?(\._[^/]*|\.DS_Store)$|__MACOSX/")
 """Files in tars that are no samples: the library's own, and those that macOS adds."""
@@ -189,7 +190,7 @@ def _sample(
             f"{path}: sample '{name}' has no {wanted}, only {shortened_list(sorted(files))}; "
             f"{_remedy(name, files, keys)}"
         )
-    return image.offset_data, image.size, _number(path, name, label.read())
+    return image.offset_data, image.size, _number(path, name, label.read(_LONGEST_LABEL))
 
 
 def _remedy(name: str, files: Collection[str], keys: Keys) -> str:

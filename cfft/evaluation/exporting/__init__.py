@@ -1,0 +1,1 @@
+"""Write a stored model for other programs, checked against itself, with a model card."""
