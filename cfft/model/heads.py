@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cfft.encoder.encoder import Head
 from cfft.errors import ConfigError
+from cfft.model.kept_heads import kept_head
 from cfft.model.pretrained import Pretrained
 from cfft.model.prompts import class_prompt
 
@@ -54,15 +55,22 @@ def zero_shot_head(
     """Return the head that compares images with prompts (CLIP, Radford et al. 2021, 3.1.4).
 
     Per class: the normalised mean over templates of normalised text features, times
-    exp(logit_scale); the bias is 0. Classes may share a name. Raises ConfigError where the
-    backbone has no text tower.
+    exp(logit_scale); the bias is 0. Classes may share a name. Heads of many prompts are kept on
+    disk (`kept_head`). Raises ConfigError where the backbone has no text tower.
     """
     if pretrained.encode_text is None or pretrained.logit_scale is None:
         raise ConfigError(
             "head 'zero-shot' needs a text tower, which this model or its weight file lacks; "
             "use --head linear-probe"
         )
-    return prompts_head(pretrained.encode_text, pretrained.logit_scale, class_names, templates)
+    parts = (pretrained.encode_text, pretrained.logit_scale, class_names, templates)
+    if pretrained.text is None:
+        return prompts_head(*parts)
+    prompts = _class_prompts(class_names, templates)
+    facts = {**pretrained.identity, "name": pretrained.rebuild}
+    facts |= {"classes": str(len(class_names)), "scale": repr(pretrained.logit_scale)}
+    weight = kept_head(pretrained.text, facts, prompts, lambda: prompts_head(*parts).weight)
+    return Head(weight, torch.zeros(len(class_names)), normalised=True)
 
 
 @torch.no_grad()
@@ -76,12 +84,16 @@ def prompts_head(
 
     `encode_text`: list of n prompts -> [n, D]. `logit_scale`: the learnt logarithm.
     """
-    prompts = [class_prompt(template, name) for name in class_names for template in templates]
+    prompts = _class_prompts(class_names, templates)
     features = F.normalize(encode_text(prompts), dim=-1)  # [K * templates, D]
     means = features.unflatten(0, (len(class_names), len(templates))).mean(dim=1)  # [K, D]
     scale = torch.tensor(logit_scale, dtype=means.dtype).exp()
     weight = scale.to(means.device) * F.normalize(means, dim=-1)
     return Head(weight, torch.zeros(len(class_names)), normalised=True)
+
+
+def _class_prompts(class_names: Sequence[str], templates: Sequence[str]) -> list[str]:
+    return [class_prompt(template, name) for name in class_names for template in templates]
 
 
 @torch.no_grad()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log
+from pathlib import Path
 from typing import NoReturn
 
 import attrs
@@ -23,9 +24,11 @@ from cfft.model.heads import (
     chosen_head,
     linear_probe_head,
     own_head,
+    prompts_head,
     starting_head,
     zero_shot_head,
 )
+from cfft.model.kept_heads import FEWEST_PROMPTS
 
 TEXT = {
     "a dog": [3.0, 4.0],
@@ -55,6 +58,36 @@ def bare() -> cfft.Pretrained:
 @pytest.fixture
 def clip(bare: cfft.Pretrained) -> cfft.Pretrained:
     return attrs.evolve(bare, encode_text=_encode, logit_scale=log(10))
+
+
+class _Tower(nn.Module):
+    """Encode prompts by their length, and count calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logit_scale, self.calls = nn.Parameter(torch.tensor(log(10))), 0
+
+    def forward(self, prompts: Sequence[str]) -> Tensor:
+        self.calls += 1
+        return torch.tensor([[len(prompt), 7.0 + index] for index, prompt in enumerate(prompts)])
+
+
+def test_a_kept_zero_shot_head_is_the_computed_one(
+    clip: cfft.Pretrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    tower, names = _Tower(), [f"thing {number}" for number in range(FEWEST_PROMPTS // 2)]
+    model = attrs.evolve(clip, encode_text=tower, text=tower)
+    templates = ["a {}", "the {}"]
+
+    computed, kept = (zero_shot_head(model, names, templates) for _ in range(2))
+
+    direct = prompts_head(tower, log(10), names, templates)
+    assert tower.calls == 2, "once by the first head, once directly"
+    for head in (computed, kept):
+        assert torch.equal(head.weight, direct.weight)
+        assert torch.equal(head.bias, direct.bias)
+        assert head.normalised
 
 
 def test_zero_shot_weights_are_normalised_means_of_normalised_prompts_times_the_scale(
