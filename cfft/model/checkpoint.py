@@ -13,19 +13,19 @@ import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from cfft.errors import TrainingError, WeightsError
 from cfft.model.file_formats import readable_path
-from cfft.model.weights import identity_metadata, not_finite
 from cfft.runtime.documents import read_json_file
 from cfft.runtime.files import StoredFile, flush, replacing, sibling
 from cfft.runtime.json_files import SCHEMA, as_json, read_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 WEIGHTS = "weights.safetensors"
 MODEL = "model.json"
@@ -68,6 +68,8 @@ def save(directory: Path, checkpoint: Checkpoint) -> None:
 
     Raises TrainingError where a weight is not finite; what `directory` held then stays.
     """
+    from cfft.model.weights import not_finite  # files alone are looked at without torch
+
     broken = not_finite(checkpoint.weights)
     if broken:
         raise TrainingError(
@@ -167,6 +169,10 @@ def _write_files(directory: Path, checkpoint: Checkpoint) -> None:
 def _write_tensors(
     path: Path, tensors: Mapping[str, Tensor], identity: Mapping[str, str] | None = None
 ) -> None:
+    from safetensors.torch import save_file
+
+    from cfft.model.weights import identity_metadata
+
     path.touch()
     mode = path.stat().st_mode
     content = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
@@ -253,6 +259,8 @@ class _CheckpointFiles:
         return path
 
     def tensors(self, name: str) -> dict[str, Tensor]:
+        from safetensors.torch import load_file
+
         path = self.verified(name)
         try:
             with readable_path(path) as place:

@@ -39,12 +39,15 @@ except BaseException:
 
 
 @pytest.mark.parametrize(
-    "words", ["--help", "--version", "run --help", "report --help", "plugins list --json"]
+    "words",
+    [
+        *["--help", "--version", "run --help", "report --help", "plugins list --json"],
+        "sweep study --dry-run --out sweep",
+    ],
 )
-def test_help_version_and_listings_do_without_torch(words: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", HEAVY, *words.split()], capture_output=True, text=True, check=True
-    )
+def test_help_version_and_listings_do_without_torch(words: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HEAVY, *words.split()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
 
     assert done.stdout.endswith("[]\n")
 

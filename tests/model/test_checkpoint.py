@@ -61,16 +61,16 @@ def test_the_newer_checkpoint_replaces_the_older_and_leaves_nothing_beside_it(
 def test_a_checkpoint_that_is_replaced_while_it_is_read_is_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    newer = [checkpoint(2.0)]
+    newer, read = [checkpoint(2.0)], safetensors.torch.load_file
 
     def load_file(path: str) -> dict[str, torch.Tensor]:
-        found = safetensors.torch.load_file(path)
+        found = read(path)
         if newer:
             save(tmp_path / "last", attrs.evolve(newer.pop(), state={"step": 8}))
         return found
 
     save(tmp_path / "last", checkpoint(1.0))
-    monkeypatch.setattr("cfft.model.checkpoint.load_file", load_file)
+    monkeypatch.setattr("safetensors.torch.load_file", load_file)
 
     found = load(tmp_path / "last")
 
@@ -88,7 +88,7 @@ def test_a_checkpoint_that_is_replaced_all_the_time_is_refused(
         return {}
 
     save(tmp_path / "best", checkpoint(-1.0))
-    monkeypatch.setattr("cfft.model.checkpoint.load_file", load_file)
+    monkeypatch.setattr("safetensors.torch.load_file", load_file)
 
     with pytest.raises(WeightsError, match="wait until the run that writes it has ended"):
         load_model(tmp_path / "best")

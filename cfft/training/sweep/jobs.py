@@ -178,7 +178,7 @@ def _without_effect(jobs: Sequence[Job]) -> Iterator[str]:
     """Refuse values that make the same run as others, as they belong to nothing that it uses."""
     known: dict[tuple[str, str], Job] = {}
     for job in jobs:
-        like = known.setdefault((job.row.name, job.config.to_toml()), job)
+        like = known.setdefault((job.row.name, repr(job.config.to_dict())), job)
         if like is not job:
             ours, theirs = (point_name(each.values) for each in (job, like))
             yield (
