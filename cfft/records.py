@@ -37,12 +37,15 @@ class Batch:
 
     `images`: [B, 3, H, W], floating point in 0..1, before the model's normalisation.
     `labels`: [B], int64, 0 <= label < K. `progress`: share of the optimiser steps of training that
-    are done, 0 at the first one and less than 1 at the last, None outside a run.
+    are done, 0 at the first one and less than 1 at the last, None outside a run. `ids`: the images'
+    places in the training set, B of them and on the host, by which what is constant over training
+    is found; None outside a run.
     """
 
     images: Tensor
     labels: Tensor
     progress: float | None = None
+    ids: Sequence[int] | None = None
 
     def __attrs_post_init__(self) -> None:
         _check(

@@ -88,6 +88,18 @@ def names() -> Iterator[str]:
         yield ""
 
 
+def api() -> Iterator[str]:
+    """Have the site show the doc-string of every public name, group by group as the stub does."""
+    stub = (CORE / "__init__.pyi").read_text("utf-8")
+    for group in stub.split("\n# ")[1:]:
+        title, *lines = group.splitlines()
+        yield from (f"## {title.rstrip('.')}", "")
+        for line in lines:
+            imported = re.fullmatch(r"from \.(\S+) import (\w+) as \2", line)
+            if imported:
+                yield from (f"::: cfft.{imported[1]}.{imported[2]}", "")
+
+
 def members() -> Iterator[str]:
     """Describe what the base classes ask for and what they give a default."""
     for base in BASES:
@@ -181,6 +193,7 @@ GENERATED: dict[str, Callable[[], Iterator[str]]] = {
     "rooms": rooms,
     "kinds": kinds,
     "members": members,
+    "api": api,
     "names": names,
     "hooks": hooks,
     "commands": commands,

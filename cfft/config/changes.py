@@ -19,7 +19,14 @@ _FROM_NOW_ON = frozenset(
     for name in (
         *("lr", "weight_decay", "beta1", "beta2", "schedule", "warmup_steps", "warmup_share"),
         *("clip_norm", "clip_at", "precision", "micro_batch", "patience", "ties"),
-        *("workers", "checkpoint_every", "log_every", "checkpoint_activations", "keep_best"),
+        *(
+            "workers",
+            "checkpoint_every",
+            "log_every",
+            "checkpoint_activations",
+            "keep_best",
+            "keep_gib",
+        ),
     )
 )
 """Settings that each step, validation or file takes anew."""

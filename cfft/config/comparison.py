@@ -33,6 +33,7 @@ _UNTRAINED = (
     "training.checkpoint_activations",
     "training.log_every",
     "training.keep_best",
+    "training.keep_gib",
     "training.no_before",
 )
 _LATER: Mapping[str, Any] = {

@@ -117,6 +117,12 @@ class Training:
         None,
         help="checkpoints every N steps (N) or N minutes (Nm), besides one per epoch",
     )
+    keep_gib: float = param(
+        8.0,
+        help="most GiB on disk, during the run, for maps and features of frozen teachers that are "
+        "computed once for each training image; 0: compute them in every step",
+        ge=0,
+    )
     checkpoint_activations: bool = param(
         False,
         help="compute the activations of each block again in the backward pass instead of keeping "

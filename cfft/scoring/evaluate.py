@@ -14,10 +14,10 @@ from cfft.data.loading import Loaded, Loader, on_device
 from cfft.data.suite import ImageSet
 from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError, WeightsError
-from cfft.records import Preprocessing
+from cfft.records import Batch, Preprocessing
 from cfft.runtime.devices import processes_of
 from cfft.runtime.progress import Advance, ignore
-from cfft.scoring.gathering import GatheredRows, own_indices
+from cfft.scoring.gathering import Allocate, GatheredRows, in_memory, own_indices
 from cfft.scoring.intervals import share_ci95
 from cfft.scoring.loaded_model import LoadedModel
 from cfft.scoring.predictions import Predictions, correct_images, not_finite
@@ -92,6 +92,26 @@ def outputs_of(
     images out and all return everything; no gradients. Raises DataError as `evaluate` does: on
     the process that met the image, and OtherProcessError on the others.
     """
+
+    def measure(batch: Batch) -> list[Tensor]:
+        return [model(batch.images).float()]
+
+    return rows_of(measure, image_set, reading, accelerator, advance)[0]
+
+
+def rows_of(
+    measure: Callable[[Batch], Sequence[Tensor]],
+    image_set: ImageSet,
+    reading: Reading,
+    accelerator: Accelerator,
+    advance: Advance = ignore,
+    allocate: Allocate = in_memory,
+) -> list[Tensor]:
+    """Return several outputs for every image in order, each [N, ...], on the CPU.
+
+    `measure` returns rows [B, ...] for the images of a batch, equally many tensors each time;
+    `allocate` makes what they are kept in. Otherwise as `outputs_of`.
+    """
     if not len(image_set):
         raise DataError(f"set '{image_set.name}' has no images to evaluate on")
     own = own_indices(len(image_set), accelerator.process_index, accelerator.num_processes)
@@ -104,11 +124,14 @@ def outputs_of(
         processes.agree()
         return cast(Tensor, accelerator.gather(rows))
 
-    rows = GatheredRows(len(image_set), processes.count, gather)
-    for outputs in processes.guarded(_each_batch(model, loader.load(wanted), accelerator)):
-        rows.add(outputs)
-        advance(rows.added)
-    return rows.all()
+    kept: list[GatheredRows] = []
+    for outputs in processes.guarded(_each_batch(measure, loader.load(wanted), accelerator)):
+        while len(kept) < len(outputs):
+            kept.append(GatheredRows(len(image_set), processes.count, gather, allocate=allocate))
+        for rows, each in zip(kept, outputs, strict=True):
+            rows.add(each)
+        advance(kept[0].added)
+    return [rows.all() for rows in kept]
 
 
 def alike(models: Mapping[int, LoadedModel]) -> list[list[int]]:
@@ -161,10 +184,12 @@ def score(predictions: Predictions, role: Role = "id") -> SetResult:
 
 
 def _each_batch(
-    model: Callable[[Tensor], Tensor], loaded: Iterable[Loaded], accelerator: Accelerator
-) -> Iterator[Tensor]:
+    measure: Callable[[Batch], Sequence[Tensor]],
+    loaded: Iterable[Loaded],
+    accelerator: Accelerator,
+) -> Iterator[Sequence[Tensor]]:
     for images, labels, _ in loaded:
         batch = on_device(images, labels, accelerator)
         with torch.no_grad(), accelerator.autocast():
-            outputs = model(batch.images)
-        yield outputs.float()
+            outputs = measure(batch)
+        yield outputs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
@@ -23,6 +23,7 @@ from cfft.records import (
     TeacherOutputs,
     ViewOutputs,
 )
+from cfft.step.constants import Constants, KeptOutputs, TeacherView
 from cfft.step.interfaces import (
     COUNTERFACTUAL,
     ORIGINAL,
@@ -72,9 +73,10 @@ class TrainingStep(nn.Module):
 
     `losses`, `teachers` and `views` are keyed by label; a term follows the teacher and the view
     that its parameters name. Only passes that some term needs are made: neither mask nor fill of a
-    view runs that no term looks at. `text`: the text towers, where a term needs them. Generators
-    are on the CPU and made again for each step. `class_weights`: [K], to be set where a term needs
-    them. Raises ConfigError for a term without its teacher, view or text.
+    view runs that no term looks at. `text`: the text towers, where a term needs them. `kept`: what
+    is constant over training, found by the batch's ids; empty until it is set. Generators are on
+    the CPU and made again for each step. `class_weights`: [K], to be set where a term needs them.
+    Raises ConfigError for a term without its teacher, view or text.
     """
 
     def __init__(
@@ -91,7 +93,7 @@ class TrainingStep(nn.Module):
         self.student, self.task, self.losses = student, Task.of(task), dict(losses)
         self.terms = task_and_losses(task, losses)
         self.needs = all_needs(self.terms)
-        self.labels = tuple(teachers)
+        self.labels, self.kept = tuple(teachers), KeptOutputs()
         self.views = _needed(views, followed_views(self.terms))
         self.text = _checked_text(text, self.needs)
         _check_head(self.task)
@@ -124,13 +126,15 @@ class TrainingStep(nn.Module):
         draw: Draw,
         progress: float | None = None,
         propagate: Propagate | None = None,
+        ids: Sequence[int] | None = None,
     ) -> dict[str, Tensor]:
         """Return "total" and every un-weighted term by name: scalar tensors.
 
-        `progress`: as in Batch, for strategies that change over training. All are in the graph,
+        `progress` and `ids`: as in Batch, for strategies that change over training, and to find
+        what is `kept`. All are in the graph,
         unless `propagate` is given: see `propagated`.
         """
-        batch = Batch(images, labels, progress)
+        batch = Batch(images, labels, progress, ids)
         if propagate is None:
             result = self.measure(batch, draw)
         else:
@@ -209,9 +213,33 @@ class TrainingStep(nn.Module):
         clean = self._clean(batch)
         return {label: self._selection(clean, label, draw) for label in self.views}
 
+    def constant_rows(self, batch: Batch, constants: Constants, draw: Draw) -> list[Tensor]:
+        """Return what is constant of the images of `batch`: a row for each, item by item.
+
+        Maps [B, gh, gw], rounded to float16 as they are kept, then features [B, D], on views that
+        those rounded maps make. No student's pass is made.
+        """
+        teachers = {label: self.teacher(label) for label in self.labels}
+        clean = CleanPass.of(self.student, batch, teachers)
+        maps = {cam: clean.map(cam, draw("mask")).half() for cam in constants.maps}
+        known = attrs.evolve(batch, ids=range(len(batch.images)))
+        rounded = CleanPass.of(self.student, known, teachers, kept=KeptOutputs(maps))
+        features = [self._constant_features(seen, rounded, draw) for seen in constants.features]
+        return [*maps.values(), *features]
+
+    def _constant_features(self, seen: TeacherView, clean: CleanPass, draw: Draw) -> Tensor:
+        teacher, batch = self.teacher(seen.teacher), clean.batch
+        if seen.view == ORIGINAL:
+            features: Tensor = teacher(batch.images).features
+            return features
+        selection = self._selection(clean, seen.view, draw)
+        rng = draw(_purpose("fill", seen.view))
+        made = refilled(self.views[seen.view].fill, batch, selection, rng)
+        return second_pass(teacher, batch, ViewOutputs(selection, made), None).features
+
     def _clean(self, batch: Batch, *, values: bool = False) -> CleanPass:
         teachers = {label: self.teacher(label) for label in self.labels}
-        return CleanPass.of(self.student, batch, teachers, values=values)
+        return CleanPass.of(self.student, batch, teachers, values=values, kept=self.kept)
 
     def _selection(self, clean: CleanPass, label: str, draw: Draw) -> MaskSelection:
         view = self.views[label]
@@ -290,7 +318,11 @@ class TrainingStep(nn.Module):
         looked_at = teacher_views(label, terms)
         seen = {view: each for view, each in views.items() if view in looked_at}
         original = None if before is None else before.original
-        return self.teacher(label).outputs(batch, seen, original)
+
+        def kept(view: str) -> Tensor | None:
+            return self.kept.of_teacher(TeacherView(label, view), batch.ids, batch.images.device)
+
+        return self.teacher(label).outputs(batch, seen, original, kept)
 
     def _measured(
         self, labels: Iterable[str], outputs: StepOutputs, *, values: bool = False

@@ -75,6 +75,16 @@ class MaskSelector(Strategy):
         """
         return None
 
+    @attribute
+    def constant(self) -> bool:
+        """Whether an image is masked alike whenever it comes, as long as its map is the same.
+
+        True where the selection depends on nothing but the image, its label, the view's map and the
+        teacher that the mask `follows`: on no draw, no other image, no step, and not on the
+        student. Then what a frozen teacher gives may be computed once. Default: False.
+        """
+        return False
+
 
 class Refiller(Strategy):
     """Turn images and a selection into counterfactual images."""
@@ -93,6 +103,19 @@ class Refiller(Strategy):
         """
         return 1
 
+    @attribute
+    def constant(self) -> bool:
+        """Whether an image is refilled alike whenever the same of it is hidden.
+
+        True where the outcome depends on no draw, no other image and no step. Default: False.
+        """
+        return False
+
+    @attribute
+    def drops(self) -> bool:
+        """Whether hidden patches are dropped as tokens, which is less work. Default: False."""
+        return False
+
 
 class Cam(Strategy):
     """Score patches by their part in the logit of the true label."""
@@ -105,6 +128,15 @@ class Cam(Strategy):
     def follows(self) -> str | None:
         """The label of the teacher that `explain` looks at, by `view.teacher`. Default: None."""
         return None
+
+    @attribute
+    def constant(self) -> bool:
+        """Whether an image's map is the same whenever it comes, as long as that teacher is frozen.
+
+        True where the map depends on nothing but the image, its label and the teacher that it
+        `follows`. Then it is computed once and kept as float16. Default: False.
+        """
+        return False
 
 
 class ModelSource(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cfft.encoder.encoder import Capture, Classifier
 from cfft.records import Batch, Encoded, TeacherOutputs, ViewOutputs
+from cfft.step.constants import KeptOutputs
 from cfft.step.interfaces import ORIGINAL, Cam
 from cfft.step.results import explained
 
@@ -23,13 +24,14 @@ class CleanPass:
     It is made when something first asks for it, once. `clean`: its outputs, in the graph.
     `capture`: what it keeps for maps; it holds on to the graph, so let go of all of this once the
     masks are chosen. `teachers`: by label. `values`: whether maps are checked for their values,
-    which waits for the device.
+    which waits for the device. `kept`: maps that need not be computed.
     """
 
     batch: Batch
     model: Classifier
     teachers: Mapping[str, FrozenTeacher] = attrs.field(factory=dict)
     values: bool = False
+    kept: KeptOutputs = attrs.field(factory=KeptOutputs)
     capture: Capture = attrs.field(factory=Capture, init=False)
     _made: list[Encoded] = attrs.field(factory=list, init=False)
     _maps: dict[Cam, Tensor] = attrs.field(factory=dict, init=False)
@@ -43,9 +45,10 @@ class CleanPass:
         teachers: Mapping[str, FrozenTeacher] = MappingProxyType({}),
         *,
         values: bool = False,
+        kept: KeptOutputs | None = None,
     ) -> CleanPass:
         """Take `model` to the images of `batch`; maps need gradients to be enabled."""
-        return cls(batch, model, teachers, values)
+        return cls(batch, model, teachers, values, kept or KeptOutputs())
 
     @property
     def clean(self) -> Encoded:
@@ -65,6 +68,9 @@ class CleanPass:
 
     def map(self, cam: Cam, rng: torch.Generator) -> Tensor:
         """Return the map `cam`, divided by each maximum: [B, gh, gw], computed once."""
+        kept = self.kept.map(cam, self.batch.ids, self.batch.images.device)
+        if kept is not None:
+            return kept
         if cam not in self._maps:
             view = self.seen_by(cam, rng)
             scores = explained(cam, self.batch, view, values=self.values)
@@ -192,20 +198,36 @@ class FrozenTeacher(nn.Module):
             encoded = self.classifier(images, dropped, dropped_per_image)
         return Encoded(encoded.features.clone(), encoded.logits.clone())
 
+    def _with_logits(self, features: Tensor) -> Encoded:
+        with torch.inference_mode():
+            logits = self.classifier.head(features)
+        return Encoded(features, logits.clone())
+
     def outputs(
-        self, batch: Batch, views: Mapping[str, ViewOutputs], original: Encoded | None = None
+        self,
+        batch: Batch,
+        views: Mapping[str, ViewOutputs],
+        original: Encoded | None = None,
+        kept: Callable[[str], Tensor | None] = lambda _: None,
     ) -> TeacherOutputs:
         """Return the outputs on those of `views` that are needed; the others are missing.
 
-        `original`: the outputs on the original images, where they were computed before.
+        `original`: the outputs on the original images, where they were computed before. `kept`:
+        gives the features of a view by its label, None where they are to be computed.
         """
+
+        def encoded(label: str, compute: Callable[[], Encoded]) -> Encoded:
+            features = kept(label)
+            return compute() if features is None else self._with_logits(features)
+
+        def of_view(label: str, view: ViewOutputs) -> Encoded:
+            if is_unchanged(batch, view):
+                return original or encoded(ORIGINAL, lambda: self(batch.images))
+            return encoded(label, lambda: second_pass(self, batch, view, None))
+
         if original is None and ORIGINAL in self.views:
-            original = self(batch.images)
-        seen = {
-            label: second_pass(self, batch, view, original)
-            for label, view in views.items()
-            if label in self.views
-        }
+            original = encoded(ORIGINAL, lambda: self(batch.images))
+        seen = {label: of_view(label, view) for label, view in views.items() if label in self.views}
         wanted = "teacher.weights" in self.needs
         weights = dict(self.classifier.named_parameters()) if wanted else None
         return TeacherOutputs(original, seen, self.feature_variance, weights)

@@ -44,6 +44,7 @@ _GRIDS = ((2, 3), (3, 2), (14, 14))
 """Patch grids that masks, fills and maps are tried on: images of 32 x 48, 48 x 32, 224 x 224."""
 
 _PATCH = 16
+_NOT_CONSTANT = "{} is not constant: an image alone and drawn for anew has another outcome"
 
 
 @attrs.frozen
@@ -74,6 +75,10 @@ def check_mask(who: str, mask: MaskSelector) -> None:
         declared = MaskSelector.of(mask).hidden_per_image(grid[0] * grid[1])
         _check_count(who, "hidden_per_image()", first.hidden, declared)
         must(torch.equal(first.hidden, again.hidden), f"{who} must draw from view.rng alone")
+        if MaskSelector.of(mask).constant:
+            part = _last(batch)
+            alone = mask.select(part, _view(student, part, grid, mask, seed=1)).hidden
+            must(torch.equal(alone, first.hidden[-1:]), _NOT_CONSTANT.format(who))
 
 
 def _check_selection(who: str, selection: MaskSelection, shape: tuple[int, ...]) -> None:
@@ -108,6 +113,10 @@ def _check_refill(who: str, fill: Refiller, batch: Batch, selection: MaskSelecti
     must(isinstance(first, Counterfactual), f"{who} must return a Counterfactual")
     _check_tensor(who, "images", first.images, tuple(batch.images.shape), batch.images.dtype)
     must(torch.equal(first.images, again.images), f"{who} must draw from rng alone")
+    if Refiller.of(fill).constant:
+        part = MaskSelection(selection.hidden[-1:], hidden_per_image=selection.hidden_per_image)
+        alone = fill.refill(_last(batch), part, _rng(1)).images
+        must(torch.allclose(alone, first.images[-1:], atol=1e-5), _NOT_CONSTANT.format(who))
     if first.dropped is not None:
         _check_tensor(who, "dropped", first.dropped, tuple(selection.hidden.shape))
         _check_count(who, "dropped_per_image", first.dropped, first.dropped_per_image)
@@ -134,6 +143,10 @@ def check_cam(who: str, cam: Cam) -> None:
         must(bool((first >= 0).all()), f"{who}: scores must not be negative")
         again = cam.explain(batch, _view(student, batch, grid, cam))
         must(torch.equal(first, again), f"{who} must give the same scores again")
+        if Cam.of(cam).constant:
+            part, other = _last(batch), tiny_classifier(grid, seed=2)
+            alone = cam.explain(part, _view(other, part, grid, cam, seed=1))
+            must(torch.allclose(alone, first[-1:], atol=1e-5), _NOT_CONSTANT.format(who))
         try:
             torch.autograd.grad(view.clean.logits.sum(), list(student.parameters()))
         except RuntimeError as error:
@@ -231,14 +244,22 @@ def _encoded(seed: int, trained: bool = False) -> Encoded:
     return Encoded(features.requires_grad_(trained), logits.requires_grad_(trained))
 
 
+def _last(batch: Batch) -> Batch:
+    return Batch(batch.images[-1:], batch.labels[-1:])
+
+
 def _view(
-    student: Classifier, batch: Batch, grid: tuple[int, int], strategy: MaskSelector | Cam
+    student: Classifier,
+    batch: Batch,
+    grid: tuple[int, int],
+    strategy: MaskSelector | Cam,
+    seed: int = 0,
 ) -> CleanView:
     followed = Cam.of(strategy).follows  # a mask has the same default
     none: frozenset[str] = frozenset()
     teacher = FrozenTeacher(tiny_classifier(grid, seed=1, patch=_PATCH), none, none)
     teachers = {} if followed is None else {followed: teacher}
-    return CleanPass.of(student, batch, teachers).seen_by(_Relevance(), _rng())
+    return CleanPass.of(student, batch, teachers).seen_by(_Relevance(), _rng(seed))
 
 
 def _rng(seed: int = 0) -> torch.Generator:

@@ -71,12 +71,12 @@ class Optimisation:
         """
         sums: dict[str, Tensor] = {}
         for place in range(self.batches.accumulation):
-            images, labels, _ = next(loaded)
+            images, labels, ids = next(loaded)
             share = len(images) / self.batches.share
             is_last = place == self.batches.accumulation - 1
             with nullcontext() if is_last else self.accelerator.no_sync(self._step):
                 propagate = self._propagation(share)
-                values = self._measure(images, labels, number, place, propagate)
+                values = self._measure(images, labels, ids, (number, place), propagate)
                 propagate(values["total"])
             for name, value in values.items():
                 sums[name] = sums.get(name, 0.0) + value.detach() * share
@@ -154,11 +154,19 @@ class Optimisation:
         return lambda value: self.accelerator.backward(value * share)
 
     def _measure(
-        self, images: Tensor, labels: Tensor, step: int, place: int, propagate: Propagate
+        self,
+        images: Tensor,
+        labels: Tensor,
+        ids: Tensor,
+        place: tuple[int, int],
+        propagate: Propagate,
     ) -> dict[str, Tensor]:
-        """Return the terms of a micro-batch; all of its gradient but that of "total" is there."""
+        """Return the terms of a micro-batch; all of its gradient but that of "total" is there.
+
+        `place`: the numbers of the step and of the micro-batch within it.
+        """
         batch = on_device(images, labels, self.accelerator)
-        number = step * self.batches.accumulation + place
+        step, number = place[0], place[0] * self.batches.accumulation + place[1]
 
         def draw(purpose: str) -> torch.Generator:
             return generator(self.seed, purpose, self.accelerator.process_index, number)
@@ -166,7 +174,7 @@ class Optimisation:
         self.adaptation.begin_step(self.student, draw("adaptation"))
         progress = step / self.total_steps
         values: dict[str, Tensor] = self._step(
-            batch.images, batch.labels, draw, progress, propagate
+            batch.images, batch.labels, draw, progress, propagate, ids.tolist()
         )
         return values
 

@@ -182,12 +182,13 @@ def training_step(
         config.task.strategy,
         {loss.label: loss.strategy for loss in config.losses},
         {teacher.label: load(teacher.strategy) for teacher in config.teachers},
-        {view.label: _view(view) for view in config.all_views()},
+        {view.label: view_of(view) for view in config.all_views()},
         text,
     )
 
 
-def _view(chosen: ChosenView) -> View:
+def view_of(chosen: ChosenView) -> View:
+    """Return the strategies of a view as a step takes them."""
     cam = None if chosen.cam is None else chosen.cam.strategy
     return View(chosen.mask.strategy, chosen.fill.strategy, cam)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
 from io import BytesIO
+from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -30,8 +33,10 @@ from cfft.runtime.progress import Reporter
 from cfft.scoring.evaluate import Reading
 from cfft.scoring.predictions import Predictions
 from cfft.scoring.results import SetResult
+from cfft.step.constants import KeptOutputs
 from cfft.step.engine import TrainingStep
 from cfft.training.before import start_digest, taken_before
+from cfft.training.constants import run_constants
 from cfft.training.coverage import (
     coverage_notes,
     coverage_warnings,
@@ -120,12 +125,23 @@ class Session:
                 final.weights(), self.config, self.prepared, self.accelerator
             )
             state.before = self._taken(state.start) or self._results(final, before=True)
-        trainer.train(self.measuring.validation, self._epoch_ended)
+        if not trainer.is_finished:
+            with self._kept(step):
+                trainer.train(self.measuring.validation, self._epoch_ended)
         if not state.best_epoch:
             trainer.save_best()  # a run of no epochs: the model that it started from
         merged = self._merged(final)
         final.load_weights(checkpoint.load_model(self.directory.best).weights)
         return self._finish(state, state.before, self._results(final, before=False), merged)
+
+    @contextmanager
+    def _kept(self, step: TrainingStep) -> Iterator[None]:
+        """Compute what is constant over training, and keep it while a block trains."""
+        constants = run_constants(self.config, self.prepared)
+        folder = self.directory.root if self.processes.is_main else Path(gettempdir())
+        with self.measuring.constants(step, constants, folder, self.config.seed) as step.kept:
+            yield
+        step.kept = KeptOutputs()
 
     def _taken(self, start: str) -> ModelResults | None:
         """Take the accuracies before fine-tuning from the run that is named, if it has them."""

@@ -26,6 +26,11 @@ class GradCam:
         """The teacher's label, None where the map is the student's."""
         return self.teacher if self.of == "teacher" else None
 
+    @property
+    def constant(self) -> bool:
+        """Tell whether the map is a teacher's."""
+        return self.of == "teacher"
+
     def explain(self, batch: cfft.Batch, view: cfft.StudentView) -> Tensor:
         """Return scores [B, gh, gw]."""
         seen = view if self.follows is None else view.teacher(self.follows)

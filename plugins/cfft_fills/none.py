@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import cfft
 
@@ -17,6 +17,9 @@ class NoFill(cfft.Refiller):
     Pixels stay as they are; no encoder sees the dropped tokens. Images may lose different numbers
     of patches, even all: the class token always stays.
     """
+
+    constant: ClassVar[bool] = True
+    drops: ClassVar[bool] = True
 
     def refill(
         self, batch: cfft.Batch, selection: cfft.MaskSelection, rng: torch.Generator

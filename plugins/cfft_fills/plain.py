@@ -22,6 +22,11 @@ class MeanFill(PixelFill):
 
     colour: Literal["image", "batch"] = cfft.param("image", help="pixels that the mean is over")
 
+    @property
+    def constant(self) -> bool:
+        """Tell whether each image has its own colour, at one strength."""
+        return self.colour == "image" and self.strength_start is None
+
     def new_pixels(
         self, batch: cfft.Batch, selection: cfft.MaskSelection, rng: torch.Generator
     ) -> Tensor:
@@ -41,6 +46,11 @@ class BlurFill(PixelFill):
     width: float = cfft.param(
         0.1, help="standard deviation of the Gaussian, as share of the shorter side", gt=0, le=1
     )
+
+    @property
+    def constant(self) -> bool:
+        """Tell whether the strength stays the same."""
+        return self.strength_start is None
 
     def new_pixels(
         self, batch: cfft.Batch, selection: cfft.MaskSelection, rng: torch.Generator

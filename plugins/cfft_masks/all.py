@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import cfft
 
 
@@ -12,6 +14,8 @@ class AllMask:
     For fills that change an image rather than replace its parts, such as `restyle`. With the fill
     `none` the class token alone is left, and every image looks the same to the encoder.
     """
+
+    constant: ClassVar[bool] = True
 
     def hidden_per_image(self, patches: int) -> int:
         """Return `patches`."""

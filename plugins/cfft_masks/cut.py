@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import cfft
 
@@ -20,6 +20,8 @@ class ObjectMask:
     (halves to the even number, Python's `round`); of equal scores, those that come first by rows.
     Scores are the map of the true label, divided by each image's maximum. Nothing is drawn.
     """
+
+    constant: ClassVar[bool] = True
 
     share: float | None = cfft.param(
         None, help="share of patches to hide, highest scores first", ge=0, le=1
@@ -58,6 +60,8 @@ class ContextMask:
     scores; of equal scores, those that come last by rows, so that `object` with share Q and
     `context` with 1 - Q hide complements wherever Q * P is whole. Scores are those of `object`.
     """
+
+    constant: ClassVar[bool] = True
 
     share: float | None = cfft.param(
         None, help="share of patches to hide, lowest scores first", ge=0, le=1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import cfft
 
 
@@ -11,6 +13,8 @@ class NoMask:
 
     The paper's no-masking baseline: student and teacher are compared on clean images.
     """
+
+    constant: ClassVar[bool] = True
 
     def hidden_per_image(self, patches: int) -> int:
         """Return 0."""

@@ -96,6 +96,7 @@ FROM_NOW_ON: Mapping[str, Callable[[Config], None]] = {
     "training.checkpoint_every": put("training.checkpoint_every", "5m"),
     "training.log_every": put("training.log_every", 1),
     "training.checkpoint_activations": put("training.checkpoint_activations", True),
+    "training.keep_gib": put("training.keep_gib", 0.5),
     "training.keep_best": put("training.keep_best", 3),
     "loss.feature-mse.weight": put("loss.0.weight", 3.0),
     "loss.logit-kl.temperature": put("loss.1.temperature", 5),
