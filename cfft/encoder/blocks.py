@@ -9,6 +9,8 @@ from torch import Tensor
 
 from cfft.encoder.towers import Block
 
+_HALF = (torch.bfloat16, torch.float16)
+
 
 @attrs.frozen(eq=False)
 class LayerCapture:
@@ -56,11 +58,27 @@ def run_block(
     """Return the first `queries` tokens (all if None) after the block, [B, Q, C], and its layer."""
     normed = block.norm_1(tokens)  # [B, T, C]
     q, k, v = _queries_keys_values(block, normed, queries)
-    attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # [B, heads, Q, d]
+    attended = attend(q, k, v, mask)  # [B, heads, Q, d]
     joined = block.inner_norm(attended.transpose(1, 2).flatten(2))  # [B, Q, A]
     tokens = tokens[:, :queries] + block.scale_1(block.out(joined))
     updated: Tensor = tokens + block.scale_2(block.mlp(block.norm_2(tokens)))
     return updated, LayerCapture(normed, q, k, v, attended)
+
+
+def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+    """Return attention times values: [B, heads, Q, d], by torch's fused kernel where that is fast.
+
+    `mask`: [B, 1, 1, T], bool, True = this key is seen. In half precision on a CPU the kernel's
+    backward pass takes several times as long as plain matrix products (docs/performance.md), which
+    are taken there; scores are then rounded to half precision before softmax in float32.
+    """
+    if values.device.type != "cpu" or values.dtype not in _HALF:
+        return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
+    scores = (queries * queries.shape[-1] ** -0.5) @ keys.mT  # [B, heads, Q, T]
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf)
+    attention = scores.softmax(dim=-1, dtype=torch.float32).to(values.dtype)
+    return attention @ values
 
 
 def _queries_keys_values(
