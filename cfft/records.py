@@ -37,12 +37,14 @@ class Batch:
 
     `images`: [B, 3, H, W], floating point in 0..1, before the model's normalisation.
     `labels`: [B], int64, 0 <= label < K. `progress`: share of the optimiser steps of training that
-    are done, 0 at the first one and less than 1 at the last, None outside a run.
+    are done, 0 at the first one and less than 1 at the last, None outside a run. `host_labels`: the
+    labels as numbers, where they are known without asking the device, else None.
     """
 
     images: Tensor
     labels: Tensor
     progress: float | None = None
+    host_labels: tuple[int, ...] | None = None
 
     def __attrs_post_init__(self) -> None:
         _check(

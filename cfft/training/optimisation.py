@@ -165,8 +165,9 @@ class Optimisation:
 
         self.adaptation.begin_step(self.student, draw("adaptation"))
         progress = step / self.total_steps
+        known = tuple(labels.tolist())  # they are on the host
         values: dict[str, Tensor] = self._step(
-            batch.images, batch.labels, draw, progress, propagate
+            batch.images, batch.labels, draw, progress, propagate, known
         )
         return values
 
