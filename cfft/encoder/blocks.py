@@ -10,6 +10,7 @@ from torch import Tensor
 from cfft.encoder.towers import Block
 
 _HALF = (torch.bfloat16, torch.float16)
+_SHORT = 257  # tokens; a map's memory grows with their square
 
 
 @attrs.frozen(eq=False)
@@ -69,15 +70,17 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -
     """Return attention times values: [B, heads, Q, d], by torch's fused kernel where that is fast.
 
     `mask`: [B, 1, 1, T], bool, True = this key is seen. In half precision on a CPU the kernel's
-    backward pass takes several times as long as plain matrix products (docs/performance.md), which
-    are taken there; scores are then rounded to half precision before softmax in float32.
+    backward pass takes several times as long as plain matrix products (docs/performance.md). These
+    are taken for up to 257 tokens there; scores are then rounded to half precision.
     """
-    if values.device.type != "cpu" or values.dtype not in _HALF:
+    short = values.shape[-2] <= _SHORT
+    if values.device.type != "cpu" or values.dtype not in _HALF or not short:
         return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
     scores = (queries * queries.shape[-1] ** -0.5) @ keys.mT  # [B, heads, Q, T]
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf)
-    attention = scores.softmax(dim=-1, dtype=torch.float32).to(values.dtype)
+    with torch.autocast("cpu", enabled=False):  # it would keep the map in float32
+        attention = scores.softmax(dim=-1)
     return attention @ values
 
 

@@ -57,9 +57,7 @@ class WatchingMade(TorchFunctionMode):
         given = kwargs or {}
         like = args[0].device if func is Tensor.new_tensor else None
         if func in _MAKERS and torch.device(given.get("device") or like or "cpu") == META:
-            raise WaitingError(
-                f"{func.__name__} with values of the host"
-            )
+            raise WaitingError(f"{func.__name__} with values of the host")
         return func(*args, **given)
 
 
