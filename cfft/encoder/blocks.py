@@ -10,7 +10,7 @@ from torch import Tensor
 from cfft.encoder.towers import Block
 
 _HALF = (torch.bfloat16, torch.float16)
-_SHORT = 257  # tokens; a map's memory grows with their square
+_SHORT = 197  # tokens: as far as it was measured; maps grow with the square of their number
 
 
 @attrs.frozen(eq=False)
@@ -71,7 +71,7 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -
 
     `mask`: [B, 1, 1, T], bool, True = this key is seen. In half precision on a CPU the kernel's
     backward pass takes several times as long as plain matrix products (docs/performance.md). These
-    are taken for up to 257 tokens there; scores are then rounded to half precision.
+    are taken for up to 197 tokens there; scores are then rounded to half precision.
     """
     short = values.shape[-2] <= _SHORT
     if values.device.type != "cpu" or values.dtype not in _HALF or not short:

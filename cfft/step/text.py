@@ -91,7 +91,8 @@ class TextSide(nn.Module):
         """
         asked, places = tuple(prompts), self._class_places
         if places and places.keys() >= {*asked}:
-            return self.kept_classes().flatten(0, 1)[[places[prompt] for prompt in asked]]
+            rows = [places[prompt] for prompt in asked]
+            return _rows(self.kept_classes().flatten(0, 1), rows)
         frozen = _present(self.frozen, "teacher.text")
         if asked not in self._kept:
             self._kept[asked] = encoded_once(frozen, asked)
@@ -249,8 +250,12 @@ def encoded_once(tower: nn.Module, prompts: Sequence[str]) -> Tensor:
     features: Tensor = tower(list(places))
     if len(places) == len(prompts):
         return features
-    rows = torch.tensor([places[prompt] for prompt in prompts])
-    return features[rows.to(features.device, non_blocking=True)]
+    return _rows(features, [places[prompt] for prompt in prompts])
+
+
+def _rows(features: Tensor, rows: Sequence[int]) -> Tensor:
+    """Return rows [n, D] of features [m, D], in that order; nothing waits for the device."""
+    return features[torch.tensor(rows).to(features.device, non_blocking=True)]
 
 
 def filled(template: str, name: str) -> str:

@@ -6,8 +6,8 @@ shape, fails there as it waits on an accelerator. Copies to it are watched as we
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from itertools import product
 from typing import Any
 
@@ -26,7 +26,9 @@ from cfft.testing import tiny_batch, tiny_classifier, tiny_text_side
 
 REGISTRY = Registry.installed()
 META = torch.device("meta")
+MASKS_AND_FILLS = [*product(REGISTRY.names("mask"), REGISTRY.names("fill"))]
 aten = torch.ops.aten
+_INDEXING = (aten.index.Tensor, aten.index_put.default, aten.index_put_.default)
 _MAKERS = (torch.tensor, torch.as_tensor, Tensor.new_tensor)
 
 
@@ -43,6 +45,8 @@ class Watching(TorchDispatchMode):
         given = kwargs or {}
         if func is aten._to_copy.default and _blocks(args[0], given):
             raise WaitingError("a copy to the device without non_blocking=True")
+        if func in _INDEXING and any(i is not None and i.device != META for i in args[1]):
+            raise WaitingError("indices on the host")
         if func in (aten.index_put.default, aten.index_put_.default) and _counts(args[1], args[2]):
             raise WaitingError("values put where a mask is True")
         return func(*args, **given)
@@ -83,7 +87,7 @@ def build(kind: str, name: str, values: Mapping[str, Any] | None = None) -> Any:
 def step_with(
     *, mask: str = "object", fill: str = "single", cam: str = "relevance", task: str, loss: str
 ) -> TrainingStep:
-    """Put a step together on the device, from tiny models."""
+    """Put a step together from tiny models."""
     objective, losses = build("task", task), {loss: build("loss", loss)}
     terms = [Task.of(objective), *map(AuxLoss.of, losses.values())]
     needs = frozenset().union(*(needs_of("term", term) for term in terms))
@@ -97,39 +101,89 @@ def step_with(
     for label in step.labels:
         step.teacher(label).feature_variance = torch.tensor(2.0)
     step.class_weights = torch.tensor([0.5, 2.0, 1.0])
-    return step.to(META)
+    return step
+
+
+def take_watched(step: TrainingStep) -> None:
+    take(step, META, Watching(), WatchingMade())
+
+
+@contextmanager
+def refusing_to_wait() -> Iterator[None]:
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def _draw(purpose: str) -> torch.Generator:
     return generator(0, purpose)
 
 
-def take(step: TrainingStep) -> None:
+def take(
+    step: TrainingStep, device: torch.device, *watching: AbstractContextManager[object]
+) -> None:
     """Take a step as training does."""
     batch = tiny_batch(4)
-    images, labels = batch.images.to(META), batch.labels.to(META)
-    with Watching(), WatchingMade():
+    step.to(device)
+    images, labels = batch.images.to(device), batch.labels.to(device)
+    with ExitStack() as stack:
+        for each in watching:
+            stack.enter_context(each)
         values = step(images, labels, _draw, 0.5, Tensor.backward, tuple(batch.labels.tolist()))
         values["total"].backward()
 
 
-@pytest.mark.parametrize(
-    ("mask", "fill"), [*product(REGISTRY.names("mask"), REGISTRY.names("fill"))]
-)
+@pytest.mark.parametrize(("mask", "fill"), MASKS_AND_FILLS)
 def test_no_mask_and_no_fill_wait_for_the_device(mask: str, fill: str) -> None:
-    take(step_with(mask=mask, fill=fill, task="cross-entropy", loss="feature-mse"))
+    take_watched(step_with(mask=mask, fill=fill, task="cross-entropy", loss="feature-mse"))
 
 
 @pytest.mark.parametrize("cam", REGISTRY.names("cam"))
 def test_no_map_waits_for_the_device(cam: str) -> None:
-    take(step_with(cam=cam, task="cross-entropy", loss="feature-mse"))
+    take_watched(step_with(cam=cam, task="cross-entropy", loss="feature-mse"))
 
 
 @pytest.mark.parametrize("loss", REGISTRY.names("loss"))
 def test_no_loss_waits_for_the_device(loss: str) -> None:
-    take(step_with(task="cross-entropy", loss=loss))
+    take_watched(step_with(task="cross-entropy", loss=loss))
 
 
 @pytest.mark.parametrize("task", REGISTRY.names("task"))
 def test_no_task_waits_for_the_device(task: str) -> None:
-    take(step_with(task=task, loss="feature-mse"))
+    take_watched(step_with(task=task, loss="feature-mse"))
+
+
+def test_what_waits_is_found() -> None:
+    values = torch.rand(3, device=META)
+
+    with Watching(), WatchingMade():
+        with pytest.raises(WaitingError, match="non_blocking"):
+            torch.rand(3).to(META)
+        with pytest.raises(WaitingError, match="of the host"):
+            torch.tensor([1.0], device=META)
+        with pytest.raises(WaitingError, match="mask"):
+            values[values > 0] = values
+        with pytest.raises(WaitingError, match="indices"):
+            values[[0, 2]]
+        with pytest.raises(RuntimeError, match="meta"):
+            values.sum().item()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(("mask", "fill"), MASKS_AND_FILLS)
+def test_no_mask_and_no_fill_wait_for_a_gpu(mask: str, fill: str) -> None:
+    step = step_with(mask=mask, fill=fill, task="cross-entropy", loss="feature-mse")
+
+    take(step, torch.device("cuda"))  # kernels are loaded
+    take(step, torch.device("cuda"), refusing_to_wait())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("loss", REGISTRY.names("loss"))
+def test_no_loss_waits_for_a_gpu(loss: str) -> None:
+    step = step_with(task="cross-entropy", loss=loss)
+
+    take(step, torch.device("cuda"))
+    take(step, torch.device("cuda"), refusing_to_wait())
