@@ -29,6 +29,7 @@ META = torch.device("meta")
 MASKS_AND_FILLS = [*product(REGISTRY.names("mask"), REGISTRY.names("fill"))]
 aten = torch.ops.aten
 _INDEXING = (aten.index.Tensor, aten.index_put.default, aten.index_put_.default)
+_ITEMS = (Tensor.__getitem__, Tensor.__setitem__)
 _MAKERS = (torch.tensor, torch.as_tensor, Tensor.new_tensor)
 
 
@@ -62,7 +63,14 @@ class WatchingMade(TorchFunctionMode):
         like = args[0].device if func is Tensor.new_tensor else None
         if func in _MAKERS and torch.device(given.get("device") or like or "cpu") == META:
             raise WaitingError(f"{func.__name__} with values of the host")
+        if func in _ITEMS and args[0].device == META and _has_list(args[1]):
+            raise WaitingError(f"{func.__name__} with a list of the host")
         return func(*args, **given)
+
+
+def _has_list(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(part, list) for part in parts)
 
 
 def _blocks(source: Tensor, given: Mapping[str, Any]) -> bool:
@@ -166,6 +174,8 @@ def test_what_waits_is_found() -> None:
         with pytest.raises(WaitingError, match="mask"):
             values[values > 0] = values
         with pytest.raises(WaitingError, match="indices"):
+            values[torch.tensor([0, 2])]
+        with pytest.raises(WaitingError, match="of the host"):
             values[[0, 2]]
         with pytest.raises(RuntimeError, match="meta"):
             values.sum().item()
