@@ -183,7 +183,7 @@ class Optimisation:
 def has_fused_adamw(accelerator: Accelerator) -> bool:
     """Tell whether AdamW takes its step in one kernel; a resumed run keeps the one it began with.
 
-    On a CPU that gains nothing that counts (docs/performance.md). Loss scaling asks the optimiser
+    On a CPU it is not measured yet. Loss scaling asks the optimiser
     whether it has skipped a step, which the kernel decides without a word.
     """
     return accelerator.device.type == "cuda" and accelerator.scaler is None
