@@ -9,7 +9,6 @@ from torch import Tensor
 
 from cfft.encoder.towers import Block
 
-_HALF = (torch.bfloat16, torch.float16)
 _SHORT = 197  # tokens: as far as it was measured; maps grow with the square of their number
 
 
@@ -69,12 +68,12 @@ def run_block(
 def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
     """Return attention times values: [B, heads, Q, d], by torch's fused kernel where that is fast.
 
-    `mask`: [B, 1, 1, T], bool, True = this key is seen. In half precision on a CPU the kernel's
-    backward pass takes several times as long as plain matrix products (docs/performance.md). These
-    are taken for up to 197 tokens there; scores are then rounded to half precision.
+    `mask`: [B, 1, 1, T], bool, True = this key is seen. In bfloat16 on a CPU the kernel's backward
+    pass takes several times as long as plain matrix products (docs/performance.md). These are taken
+    for up to 197 tokens there; scores are then rounded to bfloat16.
     """
-    short = values.shape[-2] <= _SHORT
-    if values.device.type != "cpu" or values.dtype not in _HALF or not short:
+    is_slow = values.device.type == "cpu" and values.dtype == torch.bfloat16
+    if not is_slow or values.shape[-2] > _SHORT:
         return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
     scores = (queries * queries.shape[-1] ** -0.5) @ keys.mT  # [B, heads, Q, T]
     if mask is not None:
