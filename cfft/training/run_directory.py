@@ -97,7 +97,7 @@ class RunDirectory:
             return None
         begun = load_state(self.last).get("surroundings", {})
         asked = (begun.get("config") or {}).get("training", {}).get("precision")
-        return begun["machine"]["precision"] if asked == AUTO else None
+        return str(begun["machine"]["precision"]) if asked == AUTO else None
 
     def stored_files(self) -> dict[str, StoredFile]:
         """Describe the files that a run leaves besides config.toml, checkpoints and results.json.
