@@ -46,7 +46,7 @@ class Watching(TorchDispatchMode):
         given = kwargs or {}
         if func is aten._to_copy.default and _blocks(args[0], given):
             raise WaitingError("a copy to the device without non_blocking=True")
-        if func in _INDEXING and any(i is not None and i.device != META for i in args[1]):
+        if func in _INDEXING and args[0].device == META and _on_host(args[1]):
             raise WaitingError("indices on the host")
         if func in (aten.index_put.default, aten.index_put_.default) and _counts(args[1], args[2]):
             raise WaitingError("values put where a mask is True")
@@ -76,6 +76,10 @@ def _has_list(index: Any) -> bool:
 def _blocks(source: Tensor, given: Mapping[str, Any]) -> bool:
     moves = source.device.type == "cpu" and given.get("device") == META
     return moves and not given.get("non_blocking")
+
+
+def _on_host(indices: list[Tensor | None]) -> bool:
+    return any(index is not None and index.device != META for index in indices)
 
 
 def _counts(indices: list[Tensor | None], values: Tensor) -> bool:
