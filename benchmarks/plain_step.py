@@ -1,8 +1,9 @@
-"""Write the object + single step plainly, as the yardstick of benchmarks/step.py."""
+"""Write the counterfactual step plainly, as the yardstick of benchmarks/step.py."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor, nn
@@ -14,39 +15,51 @@ import cfft
 class PlainStep(nn.Module):
     """Compute cross-entropy and feature error with three student passes.
 
-    open_clip's own forward serves the clean and the counterfactual pass; a third pass holds every
-    attention map for the class activation map. Parameters are shared with the classifiers given.
+    open_clip's own forward serves the clean and the counterfactual pass; where `mask` looks at a
+    map, a third pass holds every attention map for it. Dropped tokens are computed and hidden from
+    attention. Parameters are shared with the classifiers given.
     """
 
     def __init__(
         self,
         student: cfft.Classifier,
         teacher: cfft.Classifier,
+        mask: cfft.MaskSelector,
         fill: cfft.Refiller,
-        threshold: float,
     ) -> None:
         super().__init__()
         self.student, self.teacher = student, teacher
-        self.fill, self.threshold = fill, threshold
+        self.mask, self.fill = mask, fill
 
     def forward(
-        self, images: Tensor, labels: Tensor, fill_rng: torch.Generator
+        self, images: Tensor, labels: Tensor, draw: Callable[[str], torch.Generator]
     ) -> dict[str, Tensor]:
         """Return both terms, un-weighted."""
         logits = self.student.head(_features(self.student.encoder, images))
-        scores = _relevance(self.student, images, labels)  # [B, gh, gw]
-        hidden = scores / (scores.amax(dim=(1, 2), keepdim=True) + 1e-8) > self.threshold
-        batch, selection = cfft.Batch(images, labels), cfft.MaskSelection(hidden)
-        counterfactual = self.fill.refill(batch, selection, fill_rng).images
+        batch = cfft.Batch(images, labels)
+        made = self.fill.refill(batch, self._selection(batch, draw("mask")), draw("fill"))
         with torch.no_grad():
-            target = _features(self.teacher.encoder, counterfactual)
-        followed = _features(self.student.encoder, counterfactual)
+            target = _features(self.teacher.encoder, made.images, made.dropped)
+        followed = _features(self.student.encoder, made.images, made.dropped)
         return {"ce": cross_entropy(logits, labels), "feature-mse": mse_loss(followed, target)}
 
+    def _selection(self, batch: cfft.Batch, rng: torch.Generator) -> cfft.MaskSelection:
+        def scores() -> Tensor:
+            found = _relevance(self.student, batch.images, batch.labels)  # [B, gh, gw]
+            return found / (found.amax(dim=(1, 2), keepdim=True) + 1e-8)
 
-def _features(encoder: cfft.Encoder, images: Tensor) -> Tensor:
-    features: Tensor = encoder.tower((images - encoder.mean) / encoder.std)
-    return features
+        view = SimpleNamespace(grid=self.student.encoder.grid, rng=rng, scores=scores)
+        return self.mask.select(batch, view)
+
+
+def _features(encoder: cfft.Encoder, images: Tensor, dropped: Tensor | None = None) -> Tensor:
+    if dropped is None:
+        features: Tensor = encoder.tower((images - encoder.mean) / encoder.std)
+        return features
+    before, encoder.execution = encoder.execution, "mask"
+    masked: Tensor = encoder(images, dropped)
+    encoder.execution = before
+    return masked
 
 
 def _relevance(model: cfft.Classifier, images: Tensor, labels: Tensor) -> Tensor:
@@ -54,7 +67,7 @@ def _relevance(model: cfft.Classifier, images: Tensor, labels: Tensor) -> Tensor
     logits, maps = _logits_and_maps(model, images)
     gradients = torch.autograd.grad(logits.gather(1, labels[:, None]).sum(), maps)
     tokens = maps[0].shape[-1]
-    total = torch.eye(tokens).expand(len(images), tokens, tokens)
+    total = torch.eye(tokens, device=images.device).expand(len(images), tokens, tokens)
     for attention, gradient in zip(maps, gradients, strict=True):
         total = total + (attention * gradient).clamp(min=0).mean(dim=1).detach() @ total
     return total[:, 0, 1:].unflatten(1, model.encoder.grid)

@@ -1,13 +1,20 @@
-"""Compare time and memory of cfft's training step with a plain one of the same algorithm.
+"""Compare time, memory and arithmetic of cfft's training step with a plain one and with vanilla.
 
-    python benchmarks/step.py [--json] [--model ViT-B-32] [--batch 16] [--threads 2] [--rounds 7]
+    python benchmarks/step.py [--model ViT-B-32] [--batch 16] [--threads 2] [--rounds 7] [--json]
+        [--masks object,context,random] [--fills none,single,multi] [--precisions fp32,bf16]
+        [--steps cfft,joint,checkpointed,plain,vanilla] [--device cpu] [--peaks]
 
-All compute the object mask, the single fill, cross-entropy and feature error, and their
-gradients, on random weights and images, in turns in one process: `cfft` as `cfft run` does, which
-frees graphs early, `joint` with one backward pass, as `cfft.training_step` gives it to other loops,
-`checkpointed` as `cfft run --checkpoint-activations` does, and `plain`. Activations are the most
-bytes that autograd kept at one time, whole storages, without parameters; peak memory is that of a
-fresh process each. Exits with 1 where losses differ; times and bytes decide nothing.
+All compute a mask, a fill, cross-entropy and feature error, and their gradients, on random weights
+and images, in turns in one process: `cfft` as `cfft run` does, which frees graphs early, `joint`
+with one backward pass, as `cfft.training_step` gives it to other loops, `checkpointed` as
+`cfft run --checkpoint-activations` does, and `plain`; `vanilla` is cross-entropy alone. `--model`
+takes an open_clip model (ViT-B-32, ViT-B-16, ViT-L-14) or cfft-mini, the embedded one.
+
+F is what a forward pass of the image tower needs; a step's is counted, not timed. The share of the
+peak is the step's arithmetic by time, against large matrix products of the same precision in the
+same run. Activations are the most bytes that autograd kept at one time, whole storages, without
+parameters; peak memory is the device's where there is a GPU, else with `--peaks` that of a fresh
+process each. Exits with 1 where losses in float32 differ; times and bytes decide nothing.
 """
 
 from __future__ import annotations
@@ -18,209 +25,197 @@ import logging
 import resource
 import subprocess
 import sys
-import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Mapping, Sequence
+from itertools import product
 from statistics import median
 from typing import Any
 
 import attrs
-import open_clip
 import torch
-from plain_step import PlainStep
-from torch import Tensor
+from arithmetic import matmul_peak, operations, seconds_of, wait
+from step_cases import FILLS, MASKS, PRECISIONS, STEPS, VANILLA, Case, Steps, case
 
-import cfft
-from cfft.runtime.randomness import generator
-from cfft.step.engine import TrainingStep, View
 from cfft.testing.activations import SavedActivations
-from cfft_cams import Relevance
-from cfft_fills import SingleFill
-from cfft_losses import FeatureMse
-from cfft_masks import ObjectMask
-from cfft_tasks import CrossEntropy
 
-CLASSES = 1000
-THRESHOLD = 0.3
-FEATURE_WEIGHT = 30.0
 TOLERANCE = 1e-4
-NAMES = ("cfft", "joint", "checkpointed", "plain")
-Terms = dict[str, Tensor]
-Step = Callable[[], dict[str, float]]
-
-
-@attrs.frozen
-class Setting:
-    """Say what is measured."""
-
-    model: str
-    batch: int
-    threads: int
-    rounds: int
+_MIB = 2**20
 
 
 def main() -> int:
     """Measure, print, and tell by the exit code whether the losses agree."""
-    options = vars(_parser().parse_args())
-    as_json, only = options.pop("json"), options.pop("only")
-    setting = Setting(**options)
-    torch.set_num_threads(setting.threads)
+    options = _parser().parse_args()
+    torch.set_num_threads(options.threads)
     logging.getLogger().setLevel(logging.ERROR)  # open_clip warns that random weights are random
-    if only:
-        print(json.dumps(peak(setting, only)))
+    if options.only:
+        print(json.dumps(peak(options, Case(*options.only.split(",")))))
         return 0
-    measured = measure(setting)
-    print(json.dumps(measured, indent=2) if as_json else _sentences(measured))
+    measured = measure(options)
+    print(json.dumps(measured, indent=2) if options.json else "\n".join(_lines(measured)))
     return 0 if measured["losses_agree"] else 1
 
 
-def measure(setting: Setting) -> dict[str, Any]:
-    """Return times, memory and losses of all."""
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Return times, memory, arithmetic and losses of all cases."""
+    cases = _cases(options)
     # Before this process grows: on Linux a child's peak begins at what its parent holds.
-    memory = {name: _peak_elsewhere(setting, name) for name in NAMES}
-    steps = build(setting)
-    losses = {name: step() for name, step in steps.items()}
-    gaps = [
-        _apart(own, losses["plain"][term]) for each in losses.values() for term, own in each.items()
-    ]
-    apart = max(gaps)
-    seconds = in_turns(steps, setting.rounds)
-    plain = memory["plain"]["activations_mib"]
-    ratios = {
-        name: [other / own for own, other in zip(seconds[name], seconds["plain"], strict=True)]
-        for name in NAMES
-    }
+    peaks = {each: _peak_elsewhere(options, each) for each in cases if options.peaks}
+    steps = Steps(options.model, options.batch, options.device)
+    taking = {each: steps.taking(each) for each in cases}
+    losses = {each: {k: float(v) for k, v in take().items()} for each, take in taking.items()}
+    forward = operations(steps.forward)
+    matmul = {p: matmul_peak(p, steps.device) for p in options.precisions}
+    seconds = _in_turns(taking, options.rounds, steps.device)
+    apart = max([0.0, *_gaps(losses)])
+    rows = []
+    for each in cases:
+        count = operations(taking[each])
+        row = {
+            **attrs.asdict(each),
+            "seconds": median(seconds[each]),
+            "rounds": seconds[each],
+            "images_per_second": options.batch / median(seconds[each]),
+            "speed": {
+                f"{step} {precision}": _ratio(seconds, each, each.of(step, precision))
+                for step, precision in product(("plain", VANILLA), options.precisions)
+                if each.of(step, precision) in seconds
+            },
+            "forward_passes": count / forward,
+            "share_of_peak": count / median(seconds[each]) / matmul[each.precision],
+            "memory": {**_memory(taking[each], steps.device), **peaks.get(each, {})},
+            "losses": losses[each],
+        }
+        rows.append(row)
+    asked = ("model", "batch", "threads", "device")
     return {
-        **attrs.asdict(setting),
-        "seconds": {name: median(values) for name, values in seconds.items()},
-        "speed": {name: median(values) for name, values in ratios.items()},
-        "speeds": ratios,
-        "memory": memory,
-        "activations": {name: each["activations_mib"] / plain for name, each in memory.items()},
-        "losses": losses,
+        **{name: getattr(options, name) for name in asked},
+        "rounds": options.rounds,
+        "matmul_operations_per_second": matmul,
+        "cases": rows,
         "losses_apart": apart,
         "losses_agree": apart <= TOLERANCE,
     }
 
 
-def build(setting: Setting) -> dict[str, Step]:
-    """Return all steps on the same weights, images and donors."""
-    torch.manual_seed(0)
-    student, teacher = _classifier(setting.model), _classifier(setting.model)
-    images = torch.rand(setting.batch, 3, *student.encoder.tower.image_size)
-    labels = torch.randint(CLASSES, (setting.batch,))
-    losses = {"feature-mse": FeatureMse(scale="raw", weight=FEATURE_WEIGHT)}
-    fill, mask = SingleFill(), ObjectMask(threshold=THRESHOLD)
-    views = {"counterfactual": View(mask, fill, Relevance())}
-    own = TrainingStep(student, CrossEntropy(), losses, {"clip": teacher}, views)
-    plain = PlainStep(student, teacher, fill, THRESHOLD)
-
-    def run(early: bool, checkpointed: bool = False) -> Terms:
-        student.encoder.checkpointed = checkpointed
-        propagate = Tensor.backward if early else None
-        found = own(images, labels, lambda purpose: generator(0, purpose), propagate=propagate)
-        found["total"].backward()
-        student.encoder.checkpointed = False
-        return found
-
-    def run_plain() -> Terms:
-        found = plain(images, labels, generator(0, "fill"))
-        (found["ce"] + FEATURE_WEIGHT * found["feature-mse"]).backward()
-        return found
-
-    made = {
-        "cfft": partial(run, early=True),
-        "joint": partial(run, early=False),
-        "checkpointed": partial(run, early=True, checkpointed=True),
-        "plain": run_plain,
-    }
-    return {name: partial(_with_gradients, terms, student) for name, terms in made.items()}
+def peak(options: argparse.Namespace, case: Case) -> dict[str, float]:
+    """Return memory in MiB of this process, before and after a step of `case`."""
+    step = Steps(options.model, options.batch, options.device).taking(case)
+    before = _peak_mib()
+    step()
+    return {"built_mib": before, "peak_mib": _peak_mib()}
 
 
-def in_turns(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of every step by round; who goes first alternates."""
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
+def _cases(options: argparse.Namespace) -> list[Case]:
+    axes = (options.precisions, options.masks, options.fills, options.steps)
+    return list(dict.fromkeys(case(step, m, f, p) for p, m, f, step in product(*axes)))
+
+
+def _in_turns(
+    taking: Mapping[Case, Any], rounds: int, device: torch.device
+) -> dict[Case, list[float]]:
+    """Return the seconds of every case by round; who goes first alternates."""
+    seconds: dict[Case, list[float]] = {each: [] for each in taking}
     for number in range(rounds):
-        for name in sorted(steps, reverse=number % 2 == 1):
-            start = time.perf_counter()
-            steps[name]()
-            seconds[name].append(time.perf_counter() - start)
+        for each in [*taking][:: -1 if number % 2 else 1]:
+            seconds[each].append(seconds_of(taking[each], device))
     return seconds
 
 
-def peak(setting: Setting, name: str) -> dict[str, float]:
-    """Return memory in MiB of this process, before and after two steps of `name`.
+def _ratio(seconds: Mapping[Case, Sequence[float]], own: Case, other: Case) -> float:
+    """Return how many times as fast as `other` a case is: the median over rounds."""
+    return median(b / a for a, b in zip(seconds[own], seconds[other], strict=True))
 
-    The second one is made to count activations.
-    """
-    step = build(setting)[name]
-    before = _peak_mib()
-    step()
-    after = _peak_mib()
+
+def _memory(take: Any, device: torch.device) -> dict[str, float]:
+    """Return the MiB of activations, and on a GPU the most that was allocated."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
     with SavedActivations() as saved:
-        step()
-    return {"built_mib": before, "peak_mib": after, "activations_mib": saved.peak / 2**20}
+        take()
+    wait(device)
+    found = {"activations_mib": saved.peak / _MIB}
+    if device.type == "cuda":
+        found["peak_mib"] = torch.cuda.max_memory_allocated(device) / _MIB
+    return found
 
 
-def _peak_elsewhere(setting: Setting, name: str) -> dict[str, float]:
-    values = attrs.asdict(setting)
-    options = [f"--{option}={value}" for option, value in values.items()]
-    command = [sys.executable, __file__, *options, "--only", name]
+def _gaps(losses: Mapping[Case, Mapping[str, float]]) -> list[float]:
+    """Return how far terms in float32 are from those of the plain step, relatively."""
+    return [
+        abs(value - plain[name]) / max(abs(value), abs(plain[name]))
+        for each, own in losses.items()
+        if each.precision == "fp32" and (plain := losses.get(each.of("plain")))
+        for name, value in own.items()
+    ]
+
+
+def _peak_elsewhere(options: argparse.Namespace, case: Case) -> dict[str, float]:
+    values = {name: getattr(options, name) for name in ("model", "batch", "threads", "device")}
+    given = [f"--{name}={value}" for name, value in values.items()]
+    command = [sys.executable, __file__, *given, "--only", ",".join(attrs.astuple(case))]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     measured: dict[str, float] = json.loads(printed.splitlines()[-1])
     return measured
 
 
 def _peak_mib() -> float:
-    unit = 2**20 if sys.platform == "darwin" else 2**10
+    unit = _MIB if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
-def _with_gradients(terms: Callable[[], Terms], model: torch.nn.Module) -> dict[str, float]:
-    model.zero_grad(set_to_none=True)
-    return {name: value.item() for name, value in terms().items() if name != "total"}
-
-
-def _classifier(model: str) -> cfft.Classifier:
-    tower = open_clip.create_model(model, pretrained=None).visual
-    mean, std = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
-    size = tower.image_size
-    encoder = cfft.Encoder(tower, cfft.Preprocessing(size, size[0], "bicubic", mean, std))
-    weight = 100 * torch.nn.functional.normalize(torch.randn(CLASSES, encoder.dim), dim=-1)
-    return cfft.Classifier(encoder, cfft.Head(weight, torch.zeros(CLASSES), normalised=True))
-
-
-def _apart(first: float, second: float) -> float:
-    return abs(first - second) / max(abs(first), abs(second))
-
-
-def _sentences(measured: dict[str, Any]) -> str:
-    return "\n".join(
-        [
-            f"{measured['model']}, batch {measured['batch']}, {measured['threads']} threads, "
-            f"{measured['rounds']} rounds",
-            *(
-                f"{name:12} {measured['seconds'][name]:7.3f} s, "
-                f"{measured['speed'][name]:.2f} times as fast as plain (median); activations "
-                f"{measured['memory'][name]['activations_mib']:6.0f} MiB, "
-                f"{measured['activations'][name]:.2f} of plain's; "
-                f"peak of the process {measured['memory'][name]['peak_mib']:6.0f} MiB"
-                for name in NAMES
-            ),
-            f"losses {'agree' if measured['losses_agree'] else 'DIFFER'}, "
-            f"{measured['losses_apart']:.1e} apart",
-        ]
+def _lines(measured: Mapping[str, Any]) -> list[str]:
+    device, threads = measured["device"], measured["threads"]
+    where = f"{device}, {threads} threads" if device == "cpu" else device
+    matmul = ", ".join(
+        f"{precision} {rate / 1e9:,.0f} GFLOP/s"
+        for precision, rate in measured["matmul_operations_per_second"].items()
     )
+    head = f"{measured['model']}, batch {measured['batch']}, {where}, {measured['rounds']} rounds"
+    agree = "agree" if measured["losses_agree"] else "DIFFER"
+    return [
+        f"{head}; matrix products: {matmul}",
+        *map(_line, measured["cases"]),
+        f"losses in float32 {agree}, {measured['losses_apart']:.1e} apart",
+    ]
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    label = Case(*(row[name] for name in ("step", "mask", "fill", "precision"))).label
+    memory = row["memory"]
+    peak = f", peak {memory['peak_mib']:,.0f} MiB" if "peak_mib" in memory else ""
+    speed = "".join(f", {ratio:.2f} x {other}" for other, ratio in row["speed"].items())
+    return (
+        f"{label:36} {row['seconds']:8.3f} s {row['images_per_second']:9.1f} images/s "
+        f"{row['forward_passes']:5.2f} F {100 * row['share_of_peak']:4.0f} % of peak; activations "
+        f"{memory['activations_mib']:,.0f} MiB{peak}; as fast as{speed.removeprefix(',')}"
+    )
+
+
+def _several(allowed: Sequence[str]) -> Any:
+    def parse(text: str) -> list[str]:
+        names = text.split(",")
+        if unknown := [name for name in names if name not in allowed]:
+            raise argparse.ArgumentTypeError(f"got {unknown[0]!r}, allowed: {', '.join(allowed)}")
+        return names
+
+    return parse
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
-    parser.add_argument("--model", default="ViT-B-32", help="an open_clip model")
-    parser.add_argument("--batch", type=int, default=16, help="images in a batch")
-    parser.add_argument("--threads", type=int, default=2, help="threads of the process")
-    parser.add_argument("--rounds", type=int, default=7, help="rounds of steps to time")
-    parser.add_argument("--only", choices=NAMES, help="print one's memory")
+    found = "cuda" if torch.cuda.is_available() else "cpu"
+    add = parser.add_argument
+    add("--json", action="store_true", help="print everything as JSON")
+    add("--model", default="ViT-B-32", help="an open_clip model, or cfft-mini")
+    add("--batch", type=int, default=16, help="images in a batch")
+    add("--threads", type=int, default=2, help="threads of the process")
+    add("--rounds", type=int, default=7, help="rounds of steps to time")
+    add("--masks", type=_several([*MASKS]), default=["object"], help=", ".join(MASKS))
+    add("--fills", type=_several([*FILLS]), default=["single"], help=", ".join(FILLS))
+    add("--precisions", type=_several(PRECISIONS), default=["fp32"], help=", ".join(PRECISIONS))
+    add("--steps", type=_several(STEPS), default=[*STEPS], help=", ".join(STEPS))
+    add("--device", default=found, help="cpu or cuda")
+    add("--peaks", action="store_true", help="measure the peak memory of a fresh process each")
+    add("--only", help=argparse.SUPPRESS)
     return parser
 
 

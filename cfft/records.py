@@ -39,13 +39,15 @@ class Batch:
     `labels`: [B], int64, 0 <= label < K. `progress`: share of the optimiser steps of training that
     are done, 0 at the first one and less than 1 at the last, None outside a run. `ids`: the images'
     places in the training set, B of them and on the host, by which what is constant over training
-    is found; None outside a run.
+    is found; None outside a run. `host_labels`: the labels as numbers, where they are known without
+    asking the device, else None.
     """
 
     images: Tensor
     labels: Tensor
     progress: float | None = None
     ids: Sequence[int] | None = None
+    host_labels: tuple[int, ...] | None = None
 
     def __attrs_post_init__(self) -> None:
         _check(

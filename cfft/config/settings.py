@@ -69,7 +69,7 @@ class Training:
         "step", help="clip once per optimiser step (paper) or after every micro-batch (reference)"
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = param(
-        "auto", help="mixed precision; auto: bf16 on an accelerator that has it, else fp32"
+        "auto", help="mixed precision; auto: bf16 where the GPU or CPU has it, else fp32"
     )
     freeze: tuple[str, ...] | None = param(
         None,
@@ -158,7 +158,7 @@ class Evaluation:
     batch_size: int = param(128, help="images per process and forward pass", ge=1)
     models_at_once: int = param(8, help="models in memory at once, sharing decoded images", ge=1)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = param(
-        "auto", help="auto: bf16 on an accelerator that has it, else fp32"
+        "auto", help="auto: bf16 where the GPU or CPU has it, else fp32"
     )
     workers: int | None = param(
         None,

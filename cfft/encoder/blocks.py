@@ -9,6 +9,8 @@ from torch import Tensor
 
 from cfft.encoder.towers import Block
 
+_SHORT = 197  # tokens: as far as it was measured; maps grow with the square of their number
+
 
 @attrs.frozen(eq=False)
 class LayerCapture:
@@ -56,11 +58,29 @@ def run_block(
     """Return the first `queries` tokens (all if None) after the block, [B, Q, C], and its layer."""
     normed = block.norm_1(tokens)  # [B, T, C]
     q, k, v = _queries_keys_values(block, normed, queries)
-    attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # [B, heads, Q, d]
+    attended = attend(q, k, v, mask)  # [B, heads, Q, d]
     joined = block.inner_norm(attended.transpose(1, 2).flatten(2))  # [B, Q, A]
     tokens = tokens[:, :queries] + block.scale_1(block.out(joined))
     updated: Tensor = tokens + block.scale_2(block.mlp(block.norm_2(tokens)))
     return updated, LayerCapture(normed, q, k, v, attended)
+
+
+def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+    """Return attention times values: [B, heads, Q, d], by torch's fused kernel where that is fast.
+
+    `mask`: [B, 1, 1, T], bool, True = this key is seen. In bfloat16 on a CPU the kernel's backward
+    pass takes several times as long as plain matrix products (docs/performance.md). These are taken
+    for up to 197 tokens there; scores are then rounded to bfloat16.
+    """
+    is_slow = values.device.type == "cpu" and values.dtype == torch.bfloat16
+    if not is_slow or values.shape[-2] > _SHORT:
+        return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
+    scores = (queries * queries.shape[-1] ** -0.5) @ keys.mT  # [B, heads, Q, T]
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf)
+    with torch.autocast("cpu", enabled=False):  # it would keep the map in float32
+        attention = scores.softmax(dim=-1)
+    return attention @ values
 
 
 def _queries_keys_values(

@@ -214,8 +214,12 @@ class Classifier(nn.Module):
         dropped_per_image: int | None = None,
         capture: Capture | None = None,
     ) -> Encoded:
-        """Return features and logits; the arguments are the encoder's."""
+        """Return features and logits; the arguments are the encoder's.
+
+        Both are in the precision of the head's weight, autocast or not, so that losses are.
+        """
         features = self.encoder(images, dropped, dropped_per_image, capture)
+        features = features.to(self.head.weight.dtype)
         return Encoded(features, self.head(features))
 
     def weights(self) -> dict[str, Tensor]:

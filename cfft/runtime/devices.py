@@ -13,24 +13,49 @@ from cfft.errors import ConfigError
 from cfft.runtime.processes import Processes
 
 Precision = Literal["fp32", "bf16", "fp16"]
+AUTO = "auto"
+AUTO_IS_BF16_ON_CPUS = True
+"""Whether auto is bf16 on CPUs that compute in it; False: fp32 on every CPU."""
+
+_CPU_BF16 = ("avx512_bf16", "amx_bf16")
 
 
 def make_accelerator(precision: str) -> Accelerator:
     """Return the devices to compute on: an accelerator where there is one, else the CPU.
 
-    `precision`: auto, fp32, bf16 or fp16; auto is bf16 where CUDA has it in hardware. Raises
-    ConfigError for fp16 without an accelerator.
+    `precision`: auto, fp32, bf16 or fp16; auto is bf16 where the hardware has it, fp32 elsewhere.
+    Raises ConfigError for fp16 without an accelerator.
     """
     has_cuda = torch.cuda.is_available()
     if precision == "fp16" and not has_cuda:
         raise ConfigError("training.precision fp16 needs a GPU and there is none: use fp32 or bf16")
-    if precision == "auto":
-        has_bf16 = has_cuda and torch.cuda.is_bf16_supported(including_emulation=False)
-        precision = "bf16" if has_bf16 else "fp32"
+    if precision == AUTO:
+        precision = automatic_precision()
     mixed = "no" if precision == "fp32" else precision
     if is_initialized() and AcceleratorState().mixed_precision != mixed:
         AcceleratorState._reset_state()  # accelerate offers no other way to change a process's mind
     return Accelerator(mixed_precision=mixed, cpu=not has_cuda)
+
+
+def automatic_precision() -> Precision:
+    """Return what auto stands for on this machine: bf16 where its hardware has it, else fp32."""
+    if torch.cuda.is_available():
+        has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        has_bf16 = AUTO_IS_BF16_ON_CPUS and cpu_has_bf16()
+    return "bf16" if has_bf16 else "fp32"
+
+
+def cpu_has_bf16() -> bool:
+    """Tell whether torch multiplies bfloat16 matrices by instructions that this CPU has for it."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    if hasattr(torch.cpu, "get_capabilities"):
+        found = torch.cpu.get_capabilities()
+        return any(found.get(name, False) for name in _CPU_BF16)
+    # older versions of torch have no public way
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in names)
 
 
 def allow_unused_parameters(accelerator: Accelerator) -> None:

@@ -127,14 +127,16 @@ class TrainingStep(nn.Module):
         progress: float | None = None,
         propagate: Propagate | None = None,
         ids: Sequence[int] | None = None,
+        host_labels: tuple[int, ...] | None = None,
     ) -> dict[str, Tensor]:
         """Return "total" and every un-weighted term by name: scalar tensors.
 
         `progress` and `ids`: as in Batch, for strategies that change over training, and to find
-        what is `kept`. All are in the graph,
-        unless `propagate` is given: see `propagated`.
+        what is `kept`. All are in the graph, unless `propagate` is given: see `propagated`.
+        `host_labels`: as in Batch; without them terms that make prompts of labels wait for the
+        device.
         """
-        batch = Batch(images, labels, progress, ids)
+        batch = Batch(images, labels, progress, ids, host_labels)
         if propagate is None:
             result = self.measure(batch, draw)
         else:
@@ -250,7 +252,7 @@ class TrainingStep(nn.Module):
         self, batch: Batch, draw: Draw, clean: Encoded, views: Mapping[str, ViewOutputs]
     ) -> StepOutputs:
         """Return what is known before the other passes of student and teachers."""
-        text, balanced = self._text(draw), self.class_weights
+        text, balanced = self._text(draw, batch), self.class_weights
         return StepOutputs(batch, clean, views, text=text, class_weights=balanced)
 
     def _views(
@@ -275,8 +277,8 @@ class TrainingStep(nn.Module):
         del clean  # and with it what maps kept, a teacher's pass too
         return self.student(batch.images) if first is None else first, made
 
-    def _text(self, draw: Draw) -> PromptFeatures | None:
-        return None if self.text is None else self.text.at(draw("text"))
+    def _text(self, draw: Draw, batch: Batch) -> PromptFeatures | None:
+        return None if self.text is None else self.text.at(draw("text"), batch)
 
     def _passes(self, batch: Batch, views: Mapping[str, ViewOutputs]) -> dict[str, frozenset[str]]:
         """Return the passes of each term; a view of unchanged images is that of the originals."""

@@ -13,6 +13,8 @@ import attrs
 import torch
 from torch import Tensor, nn
 
+from cfft.records import Batch
+
 LARGEST_SCALE = 100.0
 """The largest factor of cosine similarities (CLIP, Radford et al. 2021, 2.5)."""
 
@@ -61,9 +63,9 @@ class TextSide(nn.Module):
         """Tell whether some term trains a text tower."""
         return self.student is not None
 
-    def at(self, rng: torch.Generator) -> PromptFeatures:
-        """Return the StepText of one step, with its generator."""
-        return PromptFeatures(self, rng)
+    def at(self, rng: torch.Generator, batch: Batch | None = None) -> PromptFeatures:
+        """Return the StepText of one step, with its generator; `batch` may know its labels."""
+        return PromptFeatures(self, rng, batch)
 
     def class_prompts(self) -> list[str]:
         """List each class in each template, class by class: K * M prompts."""
@@ -89,7 +91,8 @@ class TextSide(nn.Module):
         """
         asked, places = tuple(prompts), self._class_places
         if places and places.keys() >= {*asked}:
-            return self.kept_classes().flatten(0, 1)[[places[prompt] for prompt in asked]]
+            rows = [places[prompt] for prompt in asked]
+            return _rows(self.kept_classes().flatten(0, 1), rows)
         frozen = _present(self.frozen, "teacher.text")
         if asked not in self._kept:
             self._kept[asked] = encoded_once(frozen, asked)
@@ -121,6 +124,7 @@ class PromptFeatures:
 
     _side: TextSide
     rng: torch.Generator
+    _batch: Batch | None = None
     _made: dict[tuple[str, ...], Tensor] = attrs.field(factory=dict, init=False)
     _captions: dict[tuple[int, ...], list[str]] = attrs.field(factory=dict, init=False)
 
@@ -178,9 +182,10 @@ class PromptFeatures:
     def captions(self, labels: Tensor) -> list[str]:
         """Return one prompt for each of the labels [B], in templates drawn at random.
 
-        All terms of a step get the same ones. The labels are read on the host.
+        All terms of a step get the same ones. The labels are read on the host, which waits for the
+        device unless they are the batch's and it knows them.
         """
-        asked = tuple(labels.tolist())
+        asked = self._numbers(labels)
         if asked not in self._captions:
             drawn = torch.randint(len(self.templates), (len(asked),), generator=self.rng).tolist()
             self._captions[asked] = [
@@ -188,6 +193,12 @@ class PromptFeatures:
                 for template, label in zip(drawn, asked, strict=True)
             ]
         return self._captions[asked]
+
+    def _numbers(self, labels: Tensor) -> tuple[int, ...]:
+        batch = self._batch
+        if batch is not None and batch.host_labels is not None and labels is batch.labels:
+            return batch.host_labels
+        return tuple(labels.tolist())
 
 
 @attrs.frozen(eq=False)
@@ -239,8 +250,12 @@ def encoded_once(tower: nn.Module, prompts: Sequence[str]) -> Tensor:
     features: Tensor = tower(list(places))
     if len(places) == len(prompts):
         return features
-    rows = torch.tensor([places[prompt] for prompt in prompts], device=features.device)
-    return features[rows]
+    return _rows(features, [places[prompt] for prompt in prompts])
+
+
+def _rows(features: Tensor, rows: Sequence[int]) -> Tensor:
+    """Return rows [n, D] of features [m, D], in that order; nothing waits for the device."""
+    return features[torch.tensor(rows).to(features.device, non_blocking=True)]
 
 
 def filled(template: str, name: str) -> str:

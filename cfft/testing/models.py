@@ -75,7 +75,8 @@ class TinyText(torch.nn.Module):
         """Return the mean over the bytes of each prompt, shifted by their places."""
         rows = []
         for prompt in prompts:
-            codes = torch.tensor(list(prompt.encode() or b" "), device=self.letters.device)
+            codes = torch.tensor(list(prompt.encode() or b" "))
+            codes = codes.to(self.letters.device, non_blocking=True)
             places = torch.linspace(1, 2, len(codes), device=self.letters.device)
             rows.append((self.letters[codes] * places[:, None]).mean(dim=0))
         return torch.stack(rows)

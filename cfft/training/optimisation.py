@@ -51,7 +51,8 @@ class Optimisation:
         self.parameters = _trained(step, adaptation, training.freeze, seed)
         self._text = step.text
         betas = (training.beta1, training.beta2)
-        self.optimizer = AdamW(groups(self.parameters, self.student, training), betas=betas)
+        grouped = groups(self.parameters, self.student, training)
+        self.optimizer = AdamW(grouped, betas=betas, fused=has_fused_adamw(accelerator) or None)
         self.scheduler = make_scheduler(self.optimizer, training, steps)
         if step.task.weight == 0:  # then perhaps nothing looks at the head
             allow_unused_parameters(accelerator)
@@ -173,8 +174,9 @@ class Optimisation:
 
         self.adaptation.begin_step(self.student, draw("adaptation"))
         progress = step / self.total_steps
+        known = tuple(labels.tolist())  # they are on the host
         values: dict[str, Tensor] = self._step(
-            batch.images, batch.labels, draw, progress, propagate, ids.tolist()
+            batch.images, batch.labels, draw, progress, propagate, ids.tolist(), known
         )
         return values
 
@@ -184,6 +186,15 @@ class Optimisation:
         if self.accelerator.scaler is not None:  # the scaler skips steps that overflow
             norm = norm.nan_to_num(nan=0.0, posinf=0.0)
         return norm
+
+
+def has_fused_adamw(accelerator: Accelerator) -> bool:
+    """Tell whether AdamW takes its step in one kernel; a resumed run keeps the one it began with.
+
+    On a CPU it is not measured yet. Loss scaling asks the optimiser
+    whether it has skipped a step, which the kernel decides without a word.
+    """
+    return accelerator.device.type == "cuda" and accelerator.scaler is None
 
 
 def _trained(

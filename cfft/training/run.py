@@ -18,7 +18,7 @@ from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError, shortened_list
 from cfft.plugin.failures import failures_named
 from cfft.plugin.registry import Registry
-from cfft.runtime.devices import make_accelerator, precision_of, processes_of
+from cfft.runtime.devices import AUTO, make_accelerator, precision_of, processes_of
 from cfft.runtime.files import check_free, write_text
 from cfft.runtime.locks import held
 from cfft.runtime.progress import Plan, Reporter, Silent
@@ -63,7 +63,7 @@ def run(
     """
     directory = RunDirectory(out)
     check_directory(directory, resume=resume)
-    accelerator = make_accelerator(config.training.precision)
+    accelerator = _accelerator(config, directory)
     hears = reporter if reporter is not None and accelerator.is_main_process else Silent()
     with ExitStack() as stack:
         if not dry_run:
@@ -130,6 +130,13 @@ def _run(
             runs.do(each.config, each.directory)
     hears.noted(f"all stages are finished; the run itself: {directory.root}")
     return runs.do(config, directory)
+
+
+def _accelerator(config: RunConfig, directory: RunDirectory) -> Accelerator:
+    """Return what a run computes on; a resumed one goes on in the precision that auto meant."""
+    precision = config.training.precision
+    begun = directory.automatic_precision() if precision == AUTO else None
+    return make_accelerator(begun or precision)
 
 
 def _claim(stack: ExitStack, directory: RunDirectory, *, resume: bool) -> None:
@@ -229,7 +236,7 @@ class _Runs:
 
     def do(self, config: RunConfig, directory: RunDirectory) -> RunResults:
         """Do a run whose plan has been shown."""
-        accelerator = make_accelerator(config.training.precision)
+        accelerator = _accelerator(config, directory)
         places = StagePlaces(self.main.stages)
         prepared, plan = self.planned(config, directory, places, accelerator)
         self.reporter.planned(without_facts(plan))

@@ -15,8 +15,9 @@ from cfft.config.resolve import in_current_terms
 from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError
 from cfft.model import checkpoint
-from cfft.model.checkpoint import is_checkpoint, verify
+from cfft.model.checkpoint import is_checkpoint, load_state, verify
 from cfft.plugin.registry import Registry
+from cfft.runtime.devices import AUTO
 from cfft.runtime.files import StoredFile, check_free, remove_partial
 from cfft.runtime.json_files import read_json
 from cfft.training.results import RunResults
@@ -86,6 +87,17 @@ class RunDirectory:
         if found is None:
             raise ConfigError(f"{self.config}: no seed, which all runs have: restore it")
         return parse_seed(found, f"{self.config}: seed")
+
+    def automatic_precision(self) -> str | None:
+        """Return what the precision auto meant as the run was begun, None where nothing says it.
+
+        Raises WeightsError for a damaged checkpoint.
+        """
+        if not is_checkpoint(self.last):
+            return None
+        begun = load_state(self.last).get("surroundings", {})
+        asked = (begun.get("config") or {}).get("training", {}).get("precision")
+        return str(begun["machine"]["precision"]) if asked == AUTO else None
 
     def stored_files(self) -> dict[str, StoredFile]:
         """Describe the files that a run leaves besides config.toml, checkpoints and results.json.

@@ -15,7 +15,7 @@ def blurred(images: Tensor, widths: Tensor) -> Tensor:
 
     At the border the weights of pixels that exist are scaled to add up to 1.
     """
-    rows, columns = (_gaussian(widths.to(images), n) for n in images.shape[-2:])
+    rows, columns = (_gaussian(widths.to(images, non_blocking=True), n) for n in images.shape[-2:])
     return rows[:, None] @ images @ columns.mT[:, None]
 
 
@@ -45,5 +45,7 @@ def filtered(images: Tensor, kernels: Tensor) -> Tensor:
 
 def luma(images: Tensor) -> Tensor:
     """Return the brightness of images [B, 3, H, W] as ITU-R BT.601 weighs colours: [B, 1, H, W]."""
-    weights = images.new_tensor(_LUMA)[:, None, None]
+    import torch
+
+    weights = torch.tensor(_LUMA)[:, None, None].to(images, non_blocking=True)
     return (images * weights).sum(dim=1, keepdim=True)

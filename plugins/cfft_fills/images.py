@@ -37,7 +37,7 @@ class SingleFill(PixelFill):
             donors = torch.randperm(size, generator=rng)
         else:
             donors = along_cycle(size, rng)
-        return batch.images[donors.to(batch.images.device)]
+        return batch.images[donors.to(batch.images.device, non_blocking=True)]
 
 
 @cfft.fill("multi")
@@ -59,7 +59,7 @@ class MultiFill(PixelFill):
         size = several(batch)
         offset = torch.randint(1, size, selection.hidden.shape, generator=rng)  # [B, gh, gw]
         donors = (torch.arange(size)[:, None, None] + offset) % size
-        donors = donors.to(batch.images.device)
+        donors = donors.to(batch.images.device, non_blocking=True)
         return cfft.paste_patches(batch.images, selection.hidden, donors)
 
 
@@ -81,7 +81,7 @@ class OtherClassFill(PixelFill):
         import torch
 
         size, labels = several(batch), batch.labels
-        keys = torch.rand(size, size, generator=rng).to(labels.device)
+        keys = torch.rand(size, size, generator=rng).to(labels.device, non_blocking=True)
         keys = keys - (labels[:, None] == labels).float()  # of the same class: below all others
         keys.fill_diagonal_(-2)  # nothing is its own donor
         return batch.images[keys.argmax(dim=1)]
@@ -107,8 +107,8 @@ class ContextDonorFill(PixelFill):
 
         size = several(batch)
         gh, gw = selection.hidden.shape[1:]
-        donors = along_cycle(size, rng).to(batch.images.device)
-        drawn = torch.rand(size, gh * gw, generator=rng).to(batch.images.device)
+        donors = along_cycle(size, rng).to(batch.images.device, non_blocking=True)
+        drawn = torch.rand(size, gh * gw, generator=rng).to(batch.images.device, non_blocking=True)
         places = _visible_places(selection.hidden.flatten(1)[donors], drawn)  # [B, P]
         patches = _as_patches(batch.images, gh, gw)  # [B, P, C, ph, pw]
         return _as_images(patches[donors[:, None], places], gh, gw)

@@ -55,7 +55,8 @@ class RestyleFill(PixelFill):
         drawn = torch.randint(len(self.styles), (len(batch.images),), generator=rng)
         new = batch.images.clone()
         for number, name in enumerate(self.styles):
-            rows = (drawn == number).nonzero()[:, 0].to(new.device)  # known on the host
+            rows = (drawn == number).nonzero()[:, 0]  # known on the host
+            rows = rows.to(new.device, non_blocking=True)
             if len(rows):
                 new[rows] = STYLES[name](batch.images[rows], rng)
         return new

@@ -31,7 +31,7 @@ def convolution(images: Tensor, rng: torch.Generator) -> Tensor:
     """
     import torch
 
-    kernels = torch.randn(len(images), 3, 3, 3, 3, generator=rng).to(images)
+    kernels = torch.randn(len(images), 3, 3, 3, 3, generator=rng).to(images, non_blocking=True)
     over = (1, 2, 3)
     means = images.mean(dim=over, keepdim=True)
     found = filtered(images - means, kernels)
@@ -49,7 +49,8 @@ def colours(images: Tensor, rng: torch.Generator) -> Tensor:
     import torch
 
     quaternions = torch.randn(len(images), 4, generator=rng)
-    rotations = _rotations(quaternions / quaternions.norm(dim=1, keepdim=True)).to(images)
+    rotations = _rotations(quaternions / quaternions.norm(dim=1, keepdim=True))
+    rotations = rotations.to(images, non_blocking=True)
     flat = images.flatten(2) - 0.5  # [B, 3, H * W]
     return (rotations @ flat + 0.5).clamp(0, 1).view_as(images)
 
@@ -80,14 +81,15 @@ def edges(images: Tensor, rng: torch.Generator) -> Tensor:
     """
     import torch
 
-    across = images.new_tensor(_SOBEL)
+    across = torch.tensor(_SOBEL).to(images, non_blocking=True)
     kernels = torch.stack([across, across.mT])[:, None]  # [2, 1, 3, 3]
     slopes = filtered(luma(images), kernels.expand(len(images), -1, -1, -1, -1))
     lines = slopes.square().sum(dim=1, keepdim=True).sqrt()  # [B, 1, H, W]
     over = (1, 2, 3)
     full = lines.mean(dim=over, keepdim=True) + 2 * lines.std(dim=over, keepdim=True)
     lines = (lines / (full + _EPSILON)).clamp(max=1)
-    is_dark = (torch.rand(len(images), 1, 1, 1, generator=rng) < 0.5).to(images.device)
+    drawn = torch.rand(len(images), 1, 1, 1, generator=rng)
+    is_dark = drawn.to(images.device, non_blocking=True) < 0.5
     return torch.where(is_dark, 1 - lines, lines).expand_as(images)
 
 
@@ -106,7 +108,8 @@ def posterise(images: Tensor, rng: torch.Generator) -> Tensor:
     """Leave 2 to 5 levels of each colour, evenly spread from 0 to 1; their number is drawn."""
     import torch
 
-    levels = torch.randint(2, 6, (len(images), 1, 1, 1), generator=rng).to(images)
+    drawn = torch.randint(2, 6, (len(images), 1, 1, 1), generator=rng)
+    levels = drawn.to(images, non_blocking=True)
     return (images * levels).floor().minimum(levels - 1) / (levels - 1)
 
 
@@ -128,7 +131,8 @@ def pose(images: Tensor, rng: torch.Generator) -> Tensor:
         torch.stack([down * (width / height), across, torch.zeros_like(across)], dim=1),
     )
     exact = images.float()
-    grid = affine_grid(torch.stack(rows, dim=1).to(exact), list(images.shape), align_corners=False)
+    turns = torch.stack(rows, dim=1).to(exact, non_blocking=True)  # [B, 2, 3]
+    grid = affine_grid(turns, list(images.shape), align_corners=False)
     turned = grid_sample(exact, grid, padding_mode="reflection", align_corners=False)
     return turned.clamp(0, 1).to(images)
 
@@ -143,8 +147,8 @@ def mix(images: Tensor, rng: torch.Generator) -> Tensor:
     import torch
 
     order = torch.randperm(len(images), generator=rng)
-    others = order.roll(1)[order.argsort()].to(images.device)
-    shares = 0.5 * torch.rand(len(images), 1, 1, 1, generator=rng).to(images)
+    others = order.roll(1)[order.argsort()].to(images.device, non_blocking=True)
+    shares = 0.5 * torch.rand(len(images), 1, 1, 1, generator=rng).to(images, non_blocking=True)
     return torch.lerp(images, images[others], shares)
 
 

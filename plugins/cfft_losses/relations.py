@@ -45,6 +45,8 @@ class Relational(cfft.AuxLoss):
         """Return the logits of each image's similarities to the others: [B, B - 1]."""
         import torch
 
-        others = ~torch.eye(len(features), dtype=torch.bool, device=features.device)
-        found = cfft.similarities(features, features)[others]  # [B * (B - 1)]
-        return found.reshape(len(features), len(features) - 1) / self.temperature
+        size = len(features)
+        places = torch.arange(size - 1, device=features.device).expand(size, -1)  # [B, B - 1]
+        own = torch.arange(size, device=features.device)[:, None]
+        others = places + (places >= own)  # all places but an image's own
+        return cfft.similarities(features, features).gather(1, others) / self.temperature

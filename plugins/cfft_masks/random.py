@@ -48,7 +48,7 @@ class RandomMask:
         keys = torch.rand(len(batch.images), view.grid[0] * view.grid[1], generator=view.rng)
         count = self.hidden_per_image(keys.shape[1])
         hidden = keys < self.rate if count is None else _lowest(keys, count)  # [B, P]
-        hidden = hidden.view(-1, *view.grid).to(batch.images.device)
+        hidden = hidden.view(-1, *view.grid).to(batch.images.device, non_blocking=True)
         return cfft.MaskSelection(hidden, hidden_per_image=count)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from cfft.config.layers import Layer, read_defaults
 from cfft.config.resolve import resolve
 from cfft.config.run_config import RunConfig
 from cfft.plugin.registry import Registry
+from cfft.runtime import devices
 from cfft.training.run import run
 
 CLIP = {
@@ -36,6 +37,14 @@ MakeLayer = Callable[..., Layer]
 WriteClip = Callable[[Mapping[str, Any], Path], tuple[Path, Path]]
 Command = Callable[..., Any]
 Evaluate = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def auto_in_float32() -> Iterator[None]:
+    """Let auto be fp32 whatever the CPU: many tests compare numbers that bf16 rounds by batch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(devices, "AUTO_IS_BF16_ON_CPUS", False)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from cfft.plugin.registry import Registry
 from cfft.runtime.json_files import as_json
 from cfft.runtime.locks import held
 from cfft.runtime.progress import Advance, Silent
+from cfft.training import optimisation
 from cfft.training.run import run
 
 KILLED = """
@@ -142,6 +143,38 @@ def test_a_run_that_ended_anywhere_goes_on_to_the_same_end(
     expected = json.loads((unbroken / "results.json").read_text())
     assert as_json(found)["sets"] == expected["sets"]
     assert as_json(found)["before"] == expected["before"]
+
+
+def test_a_run_keeps_the_kernel_of_adamw_that_it_was_begun_with(
+    config: RunConfig,
+    registry: Registry,
+    unbroken: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "stopped"
+    with pytest.raises(StopError):
+        run(config, registry, out, reporter=Stopping(step=4))
+    monkeypatch.setattr(optimisation, "has_fused_adamw", lambda _: True)
+
+    run(config, registry, out, resume=True)
+
+    assert_same_run(out, unbroken)
+
+
+def test_a_run_with_fused_adamw_resumes_bit_for_bit(
+    config: RunConfig, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(optimisation, "has_fused_adamw", lambda _: True)
+    run(config, registry, tmp_path / "unbroken")
+    out = tmp_path / "stopped"
+    with pytest.raises(StopError):
+        run(config, registry, out, reporter=Stopping(step=4))
+    monkeypatch.setattr(optimisation, "has_fused_adamw", lambda _: False)  # as on other machines
+
+    run(config, registry, out, resume=True)
+
+    assert_same_run(out, tmp_path / "unbroken")
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,8 @@ class TextTower(nn.Module):
         Prompts that are too long for the tower are cut. Raises ConfigError where the tower knows
         other tokens than open_clip's.
         """
-        tokens = self.tokens(prompts).to(self.logit_scale.device)  # [n, context length]
+        tokens = self.tokens(prompts)  # [n, context length]
+        tokens = tokens.to(self.logit_scale.device, non_blocking=True)
         encode = getattr(self.text, "encode_text", self.text)
         return torch.cat([encode(part) for part in tokens.split(_PROMPTS_AT_ONCE)])
 
