@@ -20,6 +20,7 @@ _FROM_NOW_ON = frozenset(
         *("lr", "weight_decay", "beta1", "beta2", "schedule", "warmup_steps", "warmup_share"),
         *("clip_norm", "clip_at", "precision", "micro_batch", "patience", "ties"),
         *("workers", "checkpoint_every", "log_every", "checkpoint_activations", "keep_best"),
+        "keep_decoded",
     )
 )
 """Settings that each step, validation or file takes anew."""

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from cfft.data.images import origins_of
+from cfft.data.kept import KeptSets
 from cfft.data.loading import Loaded, Loader, on_device
 from cfft.data.suite import ImageSet
+from cfft.data.transform import Sizing, sizing
 from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError, WeightsError
 from cfft.records import Preprocessing
@@ -29,11 +31,15 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Reading:
-    """Hold how images reach a model: preprocessing, images per pass, decoding processes."""
+    """Hold how images reach a model: preprocessing, images per pass, decoding processes.
+
+    `kept`: the sets whose decoded images stay in memory.
+    """
 
     preprocessing: Preprocessing
     batch_size: int
     workers: int | None = 0
+    kept: KeptSets = attrs.field(factory=KeptSets)
 
 
 def predictions_on(
@@ -97,7 +103,8 @@ def outputs_of(
     own = own_indices(len(image_set), accelerator.process_index, accelerator.num_processes)
     wanted = [own[i : i + reading.batch_size] for i in range(0, len(own), reading.batch_size)]
     pin = accelerator.device.type == "cuda"
-    loader = Loader(image_set, reading.preprocessing, reading.workers, pin)
+    kept = reading.kept.of(image_set, reading.preprocessing)
+    loader = Loader(image_set, reading.preprocessing, reading.workers, pin, kept=kept)
     processes = processes_of(accelerator)
 
     def gather(rows: Tensor) -> Tensor:
@@ -112,15 +119,10 @@ def outputs_of(
 
 
 def alike(models: Mapping[int, LoadedModel]) -> list[list[int]]:
-    """Return the positions of the models that see the same pixels, group by group.
-
-    Mean and standard deviation may differ: they are the encoder's business.
-    """
-    groups: dict[tuple[tuple[int, int], int, str], list[int]] = {}
+    """Return the positions of the models that see the same pixels, group by group."""
+    groups: dict[Sizing, list[int]] = {}
     for position, model in models.items():
-        prepared = model.preprocessing
-        sizing = prepared.size, prepared.resize, prepared.interpolation
-        groups.setdefault(sizing, []).append(position)
+        groups.setdefault(sizing(model.preprocessing), []).append(position)
     return list(groups.values())
 
 

@@ -56,6 +56,7 @@ def make_plan(
         *_training_facts(config, prepared),
         ("machine", "device", f"{device}, {precision}"),
         ("machine", "processors", _processor_words(config)),
+        *_kept_facts(prepared),
         ("machine", "out", str(out)),
     )
     warnings = (*_stage_warnings(stages), *_warnings(config, prepared))
@@ -308,6 +309,10 @@ def _data(
             "threads": torch.get_num_threads(),
             "workers": _workers(config),
         },
+        "kept": [
+            {"name": images.name, "bytes": size}
+            for images, size in zip(prepared.kept.sets, prepared.kept.sizes, strict=True)
+        ],
         "warnings": list(warnings),
     }
 
@@ -316,6 +321,13 @@ def _processor_words(config: RunConfig) -> str:
     threads = counted(torch.get_num_threads(), "thread")
     workers = counted(_workers(config), "decoding worker")
     return f"{processors()}: {threads}, {workers}"
+
+
+def _kept_facts(prepared: Prepared) -> Iterator[Fact]:
+    names = [images.name for images in prepared.kept.sets]
+    if names:
+        size = f"{sum(prepared.kept.sizes) / 2**20:,.0f} MiB"
+        yield "machine", "kept in memory", f"{shortened_list(names)}, once decoded: {size}"
 
 
 def _workers(config: RunConfig) -> int:

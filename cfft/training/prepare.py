@@ -10,20 +10,28 @@ import torch
 from torch import Tensor
 
 from cfft.config.run_config import ChosenView, RunConfig
-from cfft.data.augmentation import Augmentation, make_augmentation, parse_augmentation
+from cfft.data.augmentation import (
+    NO_AUGMENTATION,
+    Augmentation,
+    make_augmentation,
+    parse_augmentation,
+)
 from cfft.data.check import CheckedSuite, check_suite, stored
 from cfft.data.consistency import every_set
 from cfft.data.fingerprint import sets_fingerprint
-from cfft.data.loading import fitting
+from cfft.data.kept import KeptSets
 from cfft.data.sets import limited, training_sets
 from cfft.data.suite import ImageSet, SuiteSets
+from cfft.data.transform import fitting
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError, returned
 from cfft.model.description import ModelDescription
 from cfft.model.pretrained import Pretrained
 from cfft.model.rebuild import TeacherSource, empty_classifier
 from cfft.records import Preprocessing
+from cfft.runtime.memory import free_memory
 from cfft.runtime.processes import Processes
+from cfft.runtime.processors import local_processes
 from cfft.runtime.progress import Reporter
 from cfft.step.engine import TrainingStep, View
 from cfft.step.interfaces import ModelSource, Refiller, Teacher
@@ -35,6 +43,7 @@ from cfft.training.stages import StagedSource, StagePlaces
 from cfft.training.starting_model import check_head, describe_start, pretrained_model
 from cfft.training.text_towers import check_text_head, text_side
 
+_MEMORY_SHARE = 4  # of the free memory one part is for images: models and batches come later
 Skipped = tuple[Mapping[str, str], ...]
 """Records of unreadable images that were left out."""
 
@@ -47,7 +56,7 @@ class Prepared:
     starts from and makes, with its kind of head and its prompts. `contents`: digests of the images
     by set, as in CheckedSuite. `warnings`: lines for the user about the weight files of teachers.
     `augmentation`: changes training images, None where nothing does. `frozen`: the names of
-    parameters that each pattern of --freeze means.
+    parameters that each pattern of --freeze means. `kept`: the sets whose images stay in memory.
     """
 
     sets: SuiteSets
@@ -60,6 +69,7 @@ class Prepared:
     warnings: tuple[str, ...] = ()
     augmentation: Augmentation | None = None
     frozen: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
+    kept: KeptSets = attrs.field(factory=KeptSets)
 
     @property
     def fingerprint(self) -> str:
@@ -129,6 +139,7 @@ def prepare(
         *(sets, skipped, readable.contents, batches, steps, pretrained, description, told),
         augmentation=augmentation,
         frozen=frozen,
+        kept=_kept(config, sets, pretrained.preprocessing),
     )
 
 
@@ -198,6 +209,22 @@ def _readable_sets(
     on_disk = stored((sets.train, sets.val, sets.test, *sets.ood))
     with reporter.task("checking images", sum(map(len, on_disk))) as advance:
         return check_suite(sets, config.training.skip_unreadable, advance, processes)
+
+
+def _kept(config: RunConfig, sets: SuiteSets, preprocessing: Preprocessing) -> KeptSets:
+    """Choose the sets whose decoded images stay in memory: those read more than once, if small.
+
+    First those that are read in every epoch; what an augmentation changes is decoded each time.
+    """
+    training = config.training
+    if training.keep_decoded == "none":
+        return KeptSets()
+    every_epoch = [] if training.epochs < 2 else [sets.train, sets.val]
+    if training.augment != NO_AUGMENTATION:
+        every_epoch = every_epoch[1:]
+    twice = [] if training.no_before else [sets.test, *sets.ood]
+    most = free_memory() // (_MEMORY_SHARE * local_processes())
+    return KeptSets.within(most, [*every_epoch, *twice], preprocessing)
 
 
 def _batches(config: RunConfig, sets: SuiteSets, processes: int) -> BatchPlan:

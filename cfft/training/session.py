@@ -79,7 +79,9 @@ class Session:
         self.processes = processes_of(accelerator)
         self.registry, self.hook = registry, registry.hook
         batch_size = 2 * prepared.batches.micro  # no gradients are kept: twice as many fit
-        reading = Reading(prepared.pretrained.preprocessing, batch_size, config.training.workers)
+        reading = Reading(
+            prepared.pretrained.preprocessing, batch_size, config.training.workers, prepared.kept
+        )
         self.measuring = Evaluator(prepared.sets, reading, accelerator, reporter)
 
     def run(self) -> RunResults:

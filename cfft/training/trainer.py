@@ -93,7 +93,9 @@ class Trainer:
         preprocessing = self.prepared.pretrained.preprocessing
         pin = self.accelerator.device.type == "cuda"
         workers, augmentation = self.training.workers, self.prepared.augmentation
-        loader = Loader(self.prepared.sets.train, preprocessing, workers, pin, augmentation)
+        images = self.prepared.sets.train
+        kept = self.prepared.kept.of(images, preprocessing)
+        loader = Loader(images, preprocessing, workers, pin, augmentation, kept)
         with failures_named(lambda: f" after step {self.state.step}"), listening() as wish:
             while not self.is_finished:
                 began = time.monotonic()
