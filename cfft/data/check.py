@@ -75,19 +75,26 @@ def check_suite(
     """
     sets = every_set(suite)
     found, contents = _looked_at(sets, advance, processes)
-    if found and not skip:
-        lines = [f"set '{each.images.name}': {each.path}: {each.reason}" for each in found]
-        raise DataError(
-            f"unreadable images: {len(found)}; fix, remove or skip them (--skip-unreadable)",
-            *lines[:MOST_NAMED],
-            *rest_of(lines, "unreadable image", ", which cfft data verify --json lists"),
-        )
+    if not skip:
+        require_readable(found)
     train, val, test, *ood = (readable(images, found) for images in sets)
     if lost := sorted(set(suite.train.labels) - set(train.labels)):
         listed = shortened_list(f"'{suite.classes[label]}'" for label in lost)
         raise DataError(f"set '{train.name}': no readable image is left of class {listed}")
     kept = attrs.evolve(suite, train=train, val=val, test=test, ood=tuple(ood))
     return CheckedSuite(kept, found, contents)
+
+
+def require_readable(found: Sequence[Unreadable]) -> None:
+    """Raise DataError that lists the images that cannot be read, if there are any."""
+    if not found:
+        return
+    lines = [f"set '{each.images.name}': {each.path}: {each.reason}" for each in found]
+    raise DataError(
+        f"unreadable images: {len(found)}; fix, remove or skip them (--skip-unreadable)",
+        *lines[:MOST_NAMED],
+        *rest_of(lines, "unreadable image", ", which cfft data verify --json lists"),
+    )
 
 
 def find_unreadable(

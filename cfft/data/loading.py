@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from cfft.data.augmentation import Augmentation
 from cfft.data.kept import KeptImages
+from cfft.data.prepared.store import PreparedImages
 from cfft.data.reading import reading_failure
 from cfft.data.suite import ImageSet
 from cfft.data.transform import fitting, image_transform
@@ -75,7 +76,8 @@ class Loader:
     `workers`: processes that decode; 0 decodes in this one, None as many as suit the machine.
     `pin`: copy batches to page-locked memory, for transfer to an accelerator. `augmentation`:
     changes images that are asked for with a number. `kept`: takes images in as they are decoded,
-    and gives them from then on; not with an augmentation. Touches no global random state.
+    and gives them from then on; not with an augmentation. `prepared`: images that are read in place
+    of their files, unless the augmentation changes them. Touches no global random state.
     """
 
     def __init__(
@@ -86,13 +88,16 @@ class Loader:
         pin: bool = False,
         augmentation: Augmentation | None = None,
         kept: KeptImages | None = None,
+        prepared: PreparedImages | None = None,
     ) -> None:
         self._images, self._pin = images, pin
         self._kept = kept if augmentation is None else None
         workers = default_workers() if workers is None else workers
         self._asked = _Sampler()
         self._loader = DataLoader(
-            _Tensors(images, image_transform(fitting(images, preprocessing)), augmentation),
+            _Tensors(
+                images, image_transform(fitting(images, preprocessing)), augmentation, prepared
+            ),
             batch_sampler=self._asked,
             num_workers=workers,
             persistent_workers=workers > 0,
@@ -215,18 +220,19 @@ class _Tensors(Dataset[_Item | _Unread]):
         images: ImageSet,
         transform: Callable[[Any], Tensor],
         augmentation: Augmentation | None = None,
+        prepared: PreparedImages | None = None,
     ) -> None:
         self.images = images
         self.transform, self.augmentation = transform, augmentation
+        self.prepared = prepared
 
     def __getitem__(self, asked: _Asked) -> _Item | _Unread:
         index, number = asked
         try:
-            read = self.images.read(index)
             if self.augmentation is None or number is None:
-                image = self.transform(read)
+                image = self._as_it_is(index)
             else:
-                image = self.augmentation(read, number)
+                image = self.augmentation(self.images.read(index), number)
         except DataError as error:
             return str(error)
         except BaseException as error:  # SystemExit too, which would end a worker without a word
@@ -235,6 +241,10 @@ class _Tensors(Dataset[_Item | _Unread]):
                 raise
             return failure
         return image, self.images.labels[index], index
+
+    def _as_it_is(self, index: int) -> Tensor:
+        prepared = None if self.prepared is None else self.prepared.read(index)
+        return self.transform(self.images.read(index)) if prepared is None else prepared
 
 
 def _collate(items: Sequence[_Item | _Unread]) -> Loaded | _Unread:

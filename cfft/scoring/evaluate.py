@@ -9,9 +9,11 @@ import attrs
 import torch
 from torch import Tensor
 
+from cfft.data.augmentation import Augmentation
 from cfft.data.images import origins_of
 from cfft.data.kept import KeptSets
 from cfft.data.loading import Loaded, Loader, on_device
+from cfft.data.prepared.store import PreparedSets
 from cfft.data.suite import ImageSet
 from cfft.data.transform import Sizing, sizing
 from cfft.encoder.encoder import Classifier
@@ -33,13 +35,23 @@ if TYPE_CHECKING:
 class Reading:
     """Hold how images reach a model: preprocessing, images per pass, decoding processes.
 
-    `kept`: the sets whose decoded images stay in memory.
+    `kept`: the sets whose decoded images stay in memory. `prepared`: finds prepared images.
     """
 
     preprocessing: Preprocessing
     batch_size: int
     workers: int | None = 0
     kept: KeptSets = attrs.field(factory=KeptSets)
+    prepared: PreparedSets = attrs.field(factory=PreparedSets)
+
+    def loader(
+        self, images: ImageSet, pin: bool = False, augmentation: Augmentation | None = None
+    ) -> Loader:
+        """Return what loads a set, from memory and from prepared images where they are there."""
+        kept = self.kept.of(images, self.preprocessing)
+        prepared = self.prepared.of(images, self.preprocessing)
+        given = (self.preprocessing, self.workers, pin, augmentation, kept, prepared)
+        return Loader(images, *given)
 
 
 def predictions_on(
@@ -103,8 +115,7 @@ def outputs_of(
     own = own_indices(len(image_set), accelerator.process_index, accelerator.num_processes)
     wanted = [own[i : i + reading.batch_size] for i in range(0, len(own), reading.batch_size)]
     pin = accelerator.device.type == "cuda"
-    kept = reading.kept.of(image_set, reading.preprocessing)
-    loader = Loader(image_set, reading.preprocessing, reading.workers, pin, kept=kept)
+    loader = reading.loader(image_set, pin)
     processes = processes_of(accelerator)
 
     def gather(rows: Tensor) -> Tensor:

@@ -56,6 +56,7 @@ def make_plan(
         *_training_facts(config, prepared),
         ("machine", "device", f"{device}, {precision}"),
         ("machine", "processors", _processor_words(config)),
+        *_prepared_facts(prepared),
         *_kept_facts(prepared),
         ("machine", "out", str(out)),
     )
@@ -225,6 +226,7 @@ def _schedule(name: str, steps: Steps) -> str:
 
 def _warnings(config: RunConfig, prepared: Prepared) -> Iterator[str]:
     yield from dict.fromkeys((*prepared.pretrained.warnings, *prepared.warnings))
+    yield from prepared.stored.warnings(_unchanged(prepared), prepared.pretrained.preprocessing)
     doubts = (line for images in every_set(prepared.sets) for line in ImageSet.of(images).doubts)
     yield from dict.fromkeys(doubts)
     batches, steps = prepared.batches, prepared.steps
@@ -309,6 +311,11 @@ def _data(
             "threads": torch.get_num_threads(),
             "workers": _workers(config),
         },
+        "prepared": [
+            {"name": images.name, "n": found.there}
+            for images in _unchanged(prepared)
+            if (found := prepared.stored.of(images, prepared.pretrained.preprocessing))
+        ],
         "kept": [
             {"name": images.name, "bytes": size}
             for images, size in zip(prepared.kept.sets, prepared.kept.sizes, strict=True)
@@ -321,6 +328,17 @@ def _processor_words(config: RunConfig) -> str:
     threads = counted(torch.get_num_threads(), "thread")
     workers = counted(_workers(config), "decoding worker")
     return f"{processors()}: {threads}, {workers}"
+
+
+def _prepared_facts(prepared: Prepared) -> Iterator[Fact]:
+    for line in prepared.stored.notes(_unchanged(prepared), prepared.pretrained.preprocessing):
+        yield "machine", "prepared", line
+
+
+def _unchanged(prepared: Prepared) -> list[ImageSet]:
+    """Return the sets but for training images that an augmentation changes."""
+    sets = [images for _, images in _by_role(prepared)]
+    return sets if prepared.augmentation is None else sets[1:]
 
 
 def _kept_facts(prepared: Prepared) -> Iterator[Fact]:

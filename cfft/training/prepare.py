@@ -20,6 +20,7 @@ from cfft.data.check import CheckedSuite, check_suite, stored
 from cfft.data.consistency import every_set
 from cfft.data.fingerprint import sets_fingerprint
 from cfft.data.kept import KeptSets
+from cfft.data.prepared.store import PreparedSets
 from cfft.data.sets import limited, training_sets
 from cfft.data.suite import ImageSet, SuiteSets
 from cfft.data.transform import fitting
@@ -33,6 +34,7 @@ from cfft.runtime.memory import free_memory
 from cfft.runtime.processes import Processes
 from cfft.runtime.processors import local_processes
 from cfft.runtime.progress import Reporter
+from cfft.scoring.evaluate import Reading
 from cfft.step.engine import TrainingStep, View
 from cfft.step.interfaces import ModelSource, Refiller, Teacher
 from cfft.step.text import TextSide
@@ -57,6 +59,7 @@ class Prepared:
     by set, as in CheckedSuite. `warnings`: lines for the user about the weight files of teachers.
     `augmentation`: changes training images, None where nothing does. `frozen`: the names of
     parameters that each pattern of --freeze means. `kept`: the sets whose images stay in memory.
+    `stored`: finds the prepared images of sets.
     """
 
     sets: SuiteSets
@@ -70,6 +73,12 @@ class Prepared:
     augmentation: Augmentation | None = None
     frozen: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
     kept: KeptSets = attrs.field(factory=KeptSets)
+    stored: PreparedSets = attrs.field(factory=PreparedSets)
+
+    def reading(self, batch_size: int, workers: int | None) -> Reading:
+        """Return how images reach the model, from memory and prepared ones where they are there."""
+        preprocessing = self.pretrained.preprocessing
+        return Reading(preprocessing, batch_size, workers, self.kept, self.stored)
 
     @property
     def fingerprint(self) -> str:
@@ -135,11 +144,13 @@ def prepare(
     steps = count_steps(config.training, batches.steps_per_epoch)
     skipped = tuple(image.record() for image in readable.unreadable)
     told = tuple(source.warnings)
+    stored_images, preprocessing = PreparedSets(), pretrained.preprocessing
     return Prepared(
         *(sets, skipped, readable.contents, batches, steps, pretrained, description, told),
         augmentation=augmentation,
         frozen=frozen,
-        kept=_kept(config, sets, pretrained.preprocessing),
+        kept=_kept(config, sets, preprocessing, stored_images),
+        stored=stored_images,
     )
 
 
@@ -211,10 +222,13 @@ def _readable_sets(
         return check_suite(sets, config.training.skip_unreadable, advance, processes)
 
 
-def _kept(config: RunConfig, sets: SuiteSets, preprocessing: Preprocessing) -> KeptSets:
+def _kept(
+    config: RunConfig, sets: SuiteSets, preprocessing: Preprocessing, stored: PreparedSets
+) -> KeptSets:
     """Choose the sets whose decoded images stay in memory: those read more than once, if small.
 
-    First those that are read in every epoch; what an augmentation changes is decoded each time.
+    First those that are read in every epoch; what an augmentation changes is decoded each time, and
+    sets that are prepared need not be kept.
     """
     training = config.training
     if training.keep_decoded == "none":
@@ -224,7 +238,12 @@ def _kept(config: RunConfig, sets: SuiteSets, preprocessing: Preprocessing) -> K
         every_epoch = every_epoch[1:]
     twice = [] if training.no_before else [sets.test, *sets.ood]
     most = free_memory() // (_MEMORY_SHARE * local_processes())
-    return KeptSets.within(most, [*every_epoch, *twice], preprocessing)
+    wanted = [
+        images
+        for images in (*every_epoch, *twice)
+        if (found := stored.of(images, preprocessing)) is None or found.there < len(images)
+    ]
+    return KeptSets.within(most, wanted, preprocessing)
 
 
 def _batches(config: RunConfig, sets: SuiteSets, processes: int) -> BatchPlan:
