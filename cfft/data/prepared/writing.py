@@ -120,12 +120,16 @@ def _lacking(files: ImageFiles, places: Sequence[int], fitted: Preprocessing) ->
 
 
 def _require_room(folder: Path, wanted: int) -> None:
-    free = shutil.disk_usage(folder).free
+    free = _free(folder)
     if wanted > free:
         raise DataError(
             f"prepared images need {_gigabytes(wanted)} in {folder}, which has {_gigabytes(free)} "
             f"left: choose another folder (environment variable {FOLDER})"
         )
+
+
+def _free(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
 
 
 def _gigabytes(size: int) -> str:
