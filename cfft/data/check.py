@@ -117,7 +117,7 @@ def _looked_at(
     bad: list[tuple[int, int, str, str]] = []
     chunks: dict[tuple[int, int], hashlib._Hash] = {}  # one each: a million digests are long
     known = _known(on_disk)
-    new: dict[Path, list[bytes]] = {root: [] for root in known}
+    new = {root: bytearray() for root in known}
 
     def look(images: ImageSet, index: int) -> _Inspected:
         return _inspected(images, index, known)
@@ -128,7 +128,7 @@ def _looked_at(
         if seen.reason:
             bad.append((place, index, seen.path, seen.reason))
         if seen.new is not None:
-            new[seen.new[0]].append(seen.new[1])
+            new[seen.new[0]] += seen.new[1]
     _remember(known, new, processes)
     listed = processes.join([(chunk, digest.digest()) for chunk, digest in chunks.items()])
     wholes = [hashlib.sha256() for _ in on_disk]
@@ -241,9 +241,9 @@ def _known(sets: Sequence[ImageSet]) -> dict[Path, KnownImages]:
 
 
 def _remember(
-    known: Mapping[Path, KnownImages], new: Mapping[Path, list[bytes]], processes: Processes
+    known: Mapping[Path, KnownImages], new: Mapping[Path, bytearray], processes: Processes
 ) -> None:
-    found = processes.join([(root, b"".join(entries)) for root, entries in new.items()])
+    found = processes.join([(root, bytes(entries)) for root, entries in new.items()])
     if processes.is_main:
         for root, each in known.items():
             each.remember([entries for place, entries in found if place == root])

@@ -42,19 +42,24 @@ def to_batch(images: Tensor, labels: Tensor) -> Batch:
 
 def epoch_order(n: int, seed: int, epoch: int) -> list[int]:
     """Shuffle 0..n-1 for one epoch, in the same order on all processes."""
-    return torch.randperm(n, generator=generator(seed, "order", step=epoch)).tolist()
+    return drawn_order(n, seed, epoch).tolist()
 
 
-def balanced_order(labels: Sequence[int], seed: int, epoch: int) -> list[int]:
+def drawn_order(n: int, seed: int, epoch: int) -> Tensor:
+    """Return what `epoch_order` does in 8 bytes each: [n], int64."""
+    return torch.randperm(n, generator=generator(seed, "order", step=epoch))
+
+
+def balanced_order(labels: Sequence[int], seed: int, epoch: int) -> Tensor:
     """Draw as many indices as there are `labels`, with replacement, every class equally likely.
 
     torch's WeightedRandomSampler with weights of 1 / images of the class, the same on all
-    processes.
+    processes: [N], int64.
     """
     _, places, counts = torch.tensor(labels).unique(return_inverse=True, return_counts=True)
     weights = counts.double().reciprocal()[places]  # [N]
     rng = generator(seed, "order", step=epoch)
-    return torch.multinomial(weights, len(labels), replacement=True, generator=rng).tolist()
+    return torch.multinomial(weights, len(labels), replacement=True, generator=rng)
 
 
 def batches(
