@@ -23,6 +23,9 @@ class Texts(Sequence[str]):
     __slots__ = ("_content", "_ends")
 
     def __init__(self, texts: Iterable[str]) -> None:
+        if isinstance(texts, Texts):
+            self._content, self._ends = texts._content, texts._ends
+            return
         content, lengths = bytearray(), []
         for text in texts:
             encoded = text.encode(*_CODING)
@@ -66,7 +69,8 @@ class Numbers(Sequence[int]):
     __slots__ = ("_values",)
 
     def __init__(self, numbers: Iterable[int]) -> None:
-        self._values = np.fromiter(numbers, np.int64)
+        own = numbers._values if isinstance(numbers, Numbers) else np.fromiter(numbers, np.int64)
+        self._values: NDArray[np.int64] = own
 
     def __len__(self) -> int:
         return len(self._values)
@@ -131,7 +135,7 @@ class Batches(Sequence[list[int]]):
 
 def _equal(series: Sequence[Any], other: object) -> bool:
     if not isinstance(other, Sequence) or isinstance(other, (str, bytes)):
-        return NotImplemented
+        return False
     return len(series) == len(other) and all(a == b for a, b in zip(series, other, strict=True))
 
 

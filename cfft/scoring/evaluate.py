@@ -47,11 +47,16 @@ class Reading:
     def loader(
         self, images: ImageSet, pin: bool = False, augmentation: Augmentation | None = None
     ) -> Loader:
-        """Return what loads a set, from memory and from prepared images where they are there."""
+        """Return what loads a set, from memory and from prepared images where they are there.
+
+        With an augmentation each image is made of its file.
+        """
+        given = (images, self.preprocessing, self.workers, pin)
+        if augmentation is not None:
+            return Loader(*given, augmentation)
         kept = self.kept.of(images, self.preprocessing)
         prepared = self.prepared.of(images, self.preprocessing)
-        given = (self.preprocessing, self.workers, pin, augmentation, kept, prepared)
-        return Loader(images, *given)
+        return Loader(*given, kept=kept, prepared=prepared)
 
 
 def predictions_on(

@@ -106,7 +106,7 @@ class PreparedImages:
             if number not in self._mapped:
                 mapped = np.memmap(self.files[number], np.uint8, mode="r")
                 self._mapped[number] = mapped.reshape(-1, *self.shape)
-            pixels = self._mapped[number][row - self.starts[number]].copy()
+            pixels = np.array(self._mapped[number][row - self.starts[number]])
         except (OSError, ValueError, IndexError) as error:
             raise self._damage(number) from error
         if digest_of(pixels.data) != self.digests[row].tobytes():

@@ -166,7 +166,7 @@ def _write_shard(
                     content = image.tobytes()
                     file.write(content)
                     rows.append(row_of(state, content))
-            yield numbers[-1].item() + 1
+            yield int(numbers[-1]) + 1
     if not rows:
         pixels.unlink()
         return
