@@ -90,9 +90,10 @@ def _prepare(
                 checked.add(str(folder))
             lacking = _lacking(files, places.tolist(), fitted)
             _require_room(folder, len(lacking) * row_bytes(fitted))
-            with reporter.task(f"preparing {images.name}", len(lacking)) as advance:
-                for done in _store(files, lacking, fitted, workers):
-                    advance(done)
+            if lacking:
+                with reporter.task(f"preparing {images.name}", len(lacking)) as advance:
+                    for done in _store(files, lacking, fitted, workers):
+                        advance(done)
             left = len(_lacking(files, places.tolist(), fitted))
     except OSError as error:
         raise DataError(
@@ -107,6 +108,8 @@ def _remove_damaged(store: PreparedStore, size: int, reporter: Reporter) -> None
     for pixels in (*store.damaged, *incomplete(store.folder)):
         rows_beside(pixels).unlink(missing_ok=True)
         pixels.unlink(missing_ok=True)
+    if not store.shards:
+        return
     with reporter.task("checking prepared images", len(store.shards)) as advance:
         for done, shard in enumerate(store.shards, start=1):
             if shard.damaged(size):
