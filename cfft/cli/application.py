@@ -13,7 +13,7 @@ from cfft.cli.options.command import CommandGroup
 
 COMMANDS: Mapping[str, str] = {
     "run": "Fine-tune a model; measure its robustness before and after.",
-    "data": "List suites; compare the images on disk with what a suite expects.",
+    "data": "List suites, compare the images on disk with what a suite expects, prepare them.",
     "plugins": "List, show and check masks, fills, losses ...; begin a package of your own.",
     "eval": "Measure models side by side; cfft eval masks measures masks.",
     "predict": "Label images with a fine-tuned model.",

@@ -26,6 +26,7 @@ _FROM_NOW_ON = frozenset(
             "checkpoint_activations",
             "keep_best",
             "keep_gib",
+            "keep_decoded",
         ),
     )
 )

@@ -32,6 +32,7 @@ _UNTRAINED = (
     "training.checkpoint_every",
     "training.checkpoint_activations",
     "training.log_every",
+    "training.keep_decoded",
     "training.keep_best",
     "training.keep_gib",
     "training.no_before",

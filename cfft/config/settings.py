@@ -113,6 +113,11 @@ class Training:
         "main process",
         ge=0,
     )
+    keep_decoded: Literal["auto", "none"] = param(
+        "auto",
+        help="auto: images stay in memory once decoded, of sets that fit into a quarter of what is "
+        "free",
+    )
     checkpoint_every: str | None = param(
         None,
         help="checkpoints every N steps (N) or N minutes (Nm), besides one per epoch",

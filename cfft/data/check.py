@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 import attrs
 
 from cfft.data.consistency import every_set
-from cfft.data.images import ImageFiles, ImageSubset, image_fault
+from cfft.data.images import ImageFiles, ImageSubset, image_fault, whole_of
+from cfft.data.known_images import DIGEST_BYTES, KnownImages, entry
 from cfft.data.reading import reading_failure
 from cfft.data.suite import ImageSet, SuiteSets
 from cfft.errors import DataError, counted, shortened_list
@@ -66,18 +68,15 @@ def check_suite(
 ) -> CheckedSuite:
     """Decode every image of a suite; return the suite without unreadable ones.
 
-    `advance` and `processes` as in `find_unreadable`. Raises DataError that lists
+    Image files that an earlier check could read, and that have not changed since, are not decoded
+    again (see KnownImages): what they held is known as well. `advance` and `processes` as in
+    `find_unreadable`. Raises DataError that lists
     unreadable images; with `skip` only where a training class or a whole set has no other.
     """
     sets = every_set(suite)
     found, contents = _looked_at(sets, advance, processes)
-    if found and not skip:
-        lines = [f"set '{each.images.name}': {each.path}: {each.reason}" for each in found]
-        raise DataError(
-            f"unreadable images: {len(found)}; fix, remove or skip them (--skip-unreadable)",
-            *lines[:MOST_NAMED],
-            *rest_of(lines, "unreadable image", ", which cfft data verify --json lists"),
-        )
+    if not skip:
+        require_readable(found)
     train, val, test, *ood = (readable(images, found) for images in sets)
     if lost := sorted(set(suite.train.labels) - set(train.labels)):
         listed = shortened_list(f"'{suite.classes[label]}'" for label in lost)
@@ -86,11 +85,24 @@ def check_suite(
     return CheckedSuite(kept, found, contents)
 
 
+def require_readable(found: Sequence[Unreadable]) -> None:
+    """Raise DataError that lists the images that cannot be read, if there are any."""
+    if not found:
+        return
+    lines = [f"set '{each.images.name}': {each.path}: {each.reason}" for each in found]
+    raise DataError(
+        f"unreadable images: {len(found)}; fix, remove or skip them (--skip-unreadable)",
+        *lines[:MOST_NAMED],
+        *rest_of(lines, "unreadable image", ", which cfft data verify --json lists"),
+    )
+
+
 def find_unreadable(
     sets: Sequence[ImageSet], advance: Advance = ignore, processes: Processes = ALONE
 ) -> list[Unreadable]:
     """Decode every image of `stored(sets)` in threads and return those that fail, in order.
 
+    Files that are known to be readable are passed over, as in `check_suite`.
     `processes` share the images and all return the same. `advance` is called in the caller's
     thread with the number of images done.
     """
@@ -104,11 +116,20 @@ def _looked_at(
     places = {id(images): place for place, images in enumerate(on_disk)}
     bad: list[tuple[int, int, str, str]] = []
     chunks: dict[tuple[int, int], hashlib._Hash] = {}  # one each: a million digests are long
-    for images, index, (path, reason, digest) in look_at(on_disk, _inspected, advance, processes):
+    known = _known(on_disk)
+    new = {root: bytearray() for root in known}
+
+    def look(images: ImageSet, index: int) -> _Inspected:
+        return _inspected(images, index, known)
+
+    for images, index, seen in look_at(on_disk, look, advance, processes):
         place = places[id(images)]
-        chunks.setdefault((place, index // _CHUNK), hashlib.sha256()).update(digest)
-        if reason:
-            bad.append((place, index, path, reason))
+        chunks.setdefault((place, index // _CHUNK), hashlib.sha256()).update(seen.digest)
+        if seen.reason:
+            bad.append((place, index, seen.path, seen.reason))
+        if seen.new is not None:
+            new[seen.new[0]] += seen.new[1]
+    _remember(known, new, processes)
     listed = processes.join([(chunk, digest.digest()) for chunk, digest in chunks.items()])
     wholes = [hashlib.sha256() for _ in on_disk]
     for (place, _), digest in sorted(listed):
@@ -163,32 +184,73 @@ def _chunks(sets: Sequence[ImageSet]) -> Iterator[tuple[ImageSet, range]]:
 
 def fault(images: ImageSet, index: int) -> tuple[str, str | None]:
     """Return where an image lies, and why it cannot be read or None."""
-    path, reason, _ = _inspected(images, index)
-    return path, reason or None
+    seen = _inspected(images, index, {})
+    return seen.path, seen.reason or None
 
 
-def _inspected(images: ImageSet, index: int) -> tuple[str, str, bytes]:
-    """Return where an image lies, why it cannot be read or nothing, and a digest of its content."""
+@attrs.frozen
+class _Inspected:
+    """Say where an image lies, why it cannot be read or nothing, and give a digest of its content.
+
+    `new`: root and entry of a file that is to be remembered.
+    """
+
+    path: str
+    reason: str
+    digest: bytes
+    new: tuple[Path, bytes] | None = None
+
+
+def _inspected(images: ImageSet, index: int, known: Mapping[Path, KnownImages]) -> _Inspected:
     if isinstance(images, ImageSubset):
-        return _inspected(images.whole, images.indices[index])
+        return _inspected(images.whole, images.indices[index], known)
     if isinstance(images, ImageFiles):
-        path = images.root / images.paths[index]
-        reason = image_fault(path)
-        return str(path), reason or "", b"" if reason else _digest(path.read_bytes())
+        return _inspected_file(images, images.root / images.paths[index], known.get(images.root))
     try:
         image = images.read(index)
     except DataError as error:
-        return images.identify(index), str(error), b""
+        return _Inspected(images.identify(index), str(error), b"")
     except BaseException as error:  # SystemExit too, which would end the process without a word
         failure = reading_failure(images, index, error)
         if failure is None:
             raise
         raise failure from error
-    return images.identify(index), "", _digest(image.tobytes())
+    return _Inspected(images.identify(index), "", _digest(image.tobytes()))
+
+
+def _inspected_file(images: ImageFiles, path: Path, known: KnownImages | None) -> _Inspected:
+    state = None if known is None else known.state(path)
+    if known is not None and state is not None:
+        digest = known.digest(state)
+        if digest is not None:
+            return _Inspected(str(path), "", digest)
+    reason = image_fault(path)
+    if reason:
+        return _Inspected(str(path), reason, b"")
+    digest = _digest(path.read_bytes())
+    if known is None or state is None or not state.settled or known.state(path) != state:
+        return _Inspected(str(path), "", digest)  # it may be another file soon
+    return _Inspected(str(path), "", digest, (images.root, entry(state, digest)))
+
+
+def _known(sets: Sequence[ImageSet]) -> dict[Path, KnownImages]:
+    """Return what is remembered of the files of these sets, by root."""
+    wholes = map(whole_of, sets)
+    roots = {whole.root for whole in wholes if isinstance(whole, ImageFiles)}
+    return {root: KnownImages.below(root) for root in sorted(roots)}
+
+
+def _remember(
+    known: Mapping[Path, KnownImages], new: Mapping[Path, bytearray], processes: Processes
+) -> None:
+    found = processes.join([(root, bytes(entries)) for root, entries in new.items()])
+    if processes.is_main:
+        for root, each in known.items():
+            each.remember([entries for place, entries in found if place == root])
 
 
 def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=16).digest()
+    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
 
 
 def readable(images: ImageSet, found: Sequence[Unreadable]) -> ImageSet:

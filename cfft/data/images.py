@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from cfft.data.compact import Numbers, Texts
 from cfft.data.decoding import check_size, opened, reason, upright
 from cfft.data.folders import (
     EXTENSIONS,
@@ -37,14 +38,14 @@ _INTEGERS_OF_16_BITS = ("PNG", "PPM")  # which Pillow may hold in 32
 class ImageFiles(ImageSet):
     """Hold labelled image files; nothing is opened before `read`.
 
-    `paths`: POSIX paths relative to `root`. `labels`: one class index per path. `classes`: the
-    indices that may occur, in order. `class_names`: the names of all classes by index. `faults`,
-    `passed_over` and `doubts`: see ImageSet.
+    `paths`: POSIX paths relative to `root`, kept in few bytes each. `labels`: one class index per
+    path. `classes`: the indices that may occur, in order. `class_names`: the names of all classes
+    by index. `faults`, `passed_over` and `doubts`: see ImageSet.
     """
 
     name: str
     root: Path
-    paths: tuple[str, ...]
+    paths: Sequence[str] = attrs.field(converter=Texts)
     labels: tuple[int, ...]
     classes: tuple[int, ...]
     class_names: tuple[str, ...]
@@ -70,7 +71,7 @@ class ImageSubset(ImageSet):
     """
 
     whole: ImageSet
-    indices: tuple[int, ...]
+    indices: Sequence[int] = attrs.field(converter=Numbers)
     name: str
     faults: tuple[str, ...] = attrs.field()
     labels: tuple[int, ...] = attrs.field(init=False)

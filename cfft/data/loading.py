@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import threading
@@ -11,17 +10,17 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from torchvision import transforms
 
 from cfft.data.augmentation import Augmentation
+from cfft.data.kept import KeptImages
+from cfft.data.prepared.store import PreparedImages
 from cfft.data.reading import reading_failure
 from cfft.data.suite import ImageSet
-from cfft.errors import ConfigError, DataError, PluginFailedError, unknown_name
+from cfft.data.transform import fitting, image_transform
+from cfft.errors import DataError, PluginFailedError
 from cfft.records import Batch, Preprocessing
 from cfft.runtime.interrupts import held_back, obey
 from cfft.runtime.processors import default_workers
@@ -34,8 +33,6 @@ Loaded = tuple[Tensor, Tensor, Tensor]
 _Item = tuple[Tensor, int, int]
 _Asked = tuple[int, int | None]
 _Unread = str | PluginFailedError
-_MOST_RESIZED = 179_000_000  # pixels
-_INTERPOLATIONS = {mode.value: mode for mode in transforms.InterpolationMode}
 
 
 def to_batch(images: Tensor, labels: Tensor) -> Batch:
@@ -43,60 +40,26 @@ def to_batch(images: Tensor, labels: Tensor) -> Batch:
     return Batch(images.float() / 255, labels)
 
 
-def image_transform(preprocessing: Preprocessing) -> Callable[[Any], Tensor]:
-    """Return the function from an RGB image to [3, H, W], uint8, before normalisation.
-
-    Resizes the short side with antialiasing, then crops the centre: the inference transform of
-    open_clip and timm. Of an image so thin that it would be resized to more than 179 million pixels
-    the middle alone is resized. Raises ConfigError for an unknown interpolation.
-    """
-    if preprocessing.interpolation not in _INTERPOLATIONS:
-        raise ConfigError(
-            unknown_name("interpolation", preprocessing.interpolation, _INTERPOLATIONS)
-        )
-    resize = transforms.Resize(preprocessing.resize, _INTERPOLATIONS[preprocessing.interpolation])
-    crop = transforms.CenterCrop(preprocessing.size)
-    bounded = partial(_middle, resize=preprocessing.resize, size=max(preprocessing.size))
-    made: Callable[[Any], Tensor] = transforms.Compose(
-        [bounded, resize, crop, transforms.PILToTensor()]
-    )
-    return made
-
-
-def _middle(image: Image.Image, resize: int, size: int) -> Image.Image:
-    """Return an image, or what a crop of `size` leaves of a thin one, and as much around it."""
-    short, long = sorted(image.size)
-    if resize * resize * long <= _MOST_RESIZED * short:
-        return image
-    rest = max(0, (long - math.ceil(short * (3 * size / resize + 2))) // 2)
-    width, height = image.size
-    if width < height:
-        return image.crop((0, rest, width, height - rest))
-    return image.crop((rest, 0, width - rest, height))
-
-
-def fitting(images: ImageSet, preprocessing: Preprocessing) -> Preprocessing:
-    """Return the preprocessing for these images, which crops nothing off `cropped` ones."""
-    if not ImageSet.of(images).cropped:
-        return preprocessing
-    return attrs.evolve(preprocessing, resize=max(preprocessing.size))
-
-
 def epoch_order(n: int, seed: int, epoch: int) -> list[int]:
     """Shuffle 0..n-1 for one epoch, in the same order on all processes."""
-    return torch.randperm(n, generator=generator(seed, "order", step=epoch)).tolist()
+    return drawn_order(n, seed, epoch).tolist()
 
 
-def balanced_order(labels: Sequence[int], seed: int, epoch: int) -> list[int]:
+def drawn_order(n: int, seed: int, epoch: int) -> Tensor:
+    """Return what `epoch_order` does in 8 bytes each: [n], int64."""
+    return torch.randperm(n, generator=generator(seed, "order", step=epoch))
+
+
+def balanced_order(labels: Sequence[int], seed: int, epoch: int) -> Tensor:
     """Draw as many indices as there are `labels`, with replacement, every class equally likely.
 
     torch's WeightedRandomSampler with weights of 1 / images of the class, the same on all
-    processes.
+    processes: [N], int64.
     """
     _, places, counts = torch.tensor(labels).unique(return_inverse=True, return_counts=True)
     weights = counts.double().reciprocal()[places]  # [N]
     rng = generator(seed, "order", step=epoch)
-    return torch.multinomial(weights, len(labels), replacement=True, generator=rng).tolist()
+    return torch.multinomial(weights, len(labels), replacement=True, generator=rng)
 
 
 def batches(
@@ -117,7 +80,9 @@ class Loader:
 
     `workers`: processes that decode; 0 decodes in this one, None as many as suit the machine.
     `pin`: copy batches to page-locked memory, for transfer to an accelerator. `augmentation`:
-    changes images that are asked for with a number. Touches no global random state.
+    changes images that are asked for with a number. `kept`: takes images in as they are decoded,
+    and gives them from then on; not with an augmentation. `prepared`: images that are read in place
+    of their files, unless the augmentation changes them. Touches no global random state.
     """
 
     def __init__(
@@ -127,12 +92,17 @@ class Loader:
         workers: int | None = 0,
         pin: bool = False,
         augmentation: Augmentation | None = None,
+        kept: KeptImages | None = None,
+        prepared: PreparedImages | None = None,
     ) -> None:
+        self._images, self._pin = images, pin
+        self._kept = kept if augmentation is None else None
         workers = default_workers() if workers is None else workers
-        self._images = images
-        self._asked: list[list[_Asked]] = []
+        self._asked = _Sampler()
         self._loader = DataLoader(
-            _Tensors(images, image_transform(fitting(images, preprocessing)), augmentation),
+            _Tensors(
+                images, image_transform(fitting(images, preprocessing)), augmentation, prepared
+            ),
             batch_sampler=self._asked,
             num_workers=workers,
             persistent_workers=workers > 0,
@@ -152,10 +122,29 @@ class Loader:
         iteration may go on. Raises DataError naming an image that cannot be read, and
         where a worker process dies.
         """
-        given: Sequence[Sequence[int | None]]
-        given = numbers or [[None for _ in indices] for indices in wanted]
-        pairs = zip(wanted, given, strict=True)
-        self._asked[:] = [list(zip(*pair, strict=True)) for pair in pairs]
+        if self._kept is None:
+            yield from self._decode(wanted, numbers)
+        else:
+            yield from self._load_kept(self._kept, wanted)
+
+    def _load_kept(self, kept: KeptImages, wanted: Sequence[Sequence[int]]) -> Iterator[Loaded]:
+        lacking = [kept.missing(indices) for indices in wanted]
+        decoded = self._decode([missing for missing in lacking if missing])
+        for indices, missing in zip(wanted, lacking, strict=True):
+            if missing:
+                images, labels, places = next(decoded)
+                kept.keep(places, images)
+            if len(missing) < len(indices):
+                places = torch.tensor(indices)
+                labels = torch.tensor([self._images.labels[index] for index in indices])
+                images = kept.batch(places)
+                images = images.pin_memory() if self._pin else images
+            yield images, labels, places
+
+    def _decode(
+        self, wanted: Sequence[Sequence[int]], numbers: Sequence[Sequence[int]] | None = None
+    ) -> Iterator[Loaded]:
+        self._asked.ask(wanted, numbers)
         if not wanted:
             return
         with self._naming_death(wanted[0]), _starting_workers():
@@ -182,6 +171,25 @@ class Loader:
                 f"a process that decodes images died at or after {first}, perhaps for lack of "
                 "memory; use fewer (--workers)"
             ) from error
+
+
+class _Sampler:
+    """Pair the indices of each batch with their numbers when it is asked for, not all at once."""
+
+    def __init__(self) -> None:
+        self.ask((), None)
+
+    def ask(self, wanted: Sequence[Sequence[int]], numbers: Sequence[Sequence[int]] | None) -> None:
+        self._wanted, self._numbers = wanted, numbers
+
+    def __len__(self) -> int:
+        return len(self._wanted)
+
+    def __iter__(self) -> Iterator[list[_Asked]]:
+        if self._numbers is None:
+            return ([(index, None) for index in indices] for indices in self._wanted)
+        pairs = zip(self._wanted, self._numbers, strict=True)
+        return (list(zip(*pair, strict=True)) for pair in pairs)
 
 
 def _obey(main: int, worker: int) -> None:
@@ -217,18 +225,19 @@ class _Tensors(Dataset[_Item | _Unread]):
         images: ImageSet,
         transform: Callable[[Any], Tensor],
         augmentation: Augmentation | None = None,
+        prepared: PreparedImages | None = None,
     ) -> None:
         self.images = images
         self.transform, self.augmentation = transform, augmentation
+        self.prepared = prepared
 
     def __getitem__(self, asked: _Asked) -> _Item | _Unread:
         index, number = asked
         try:
-            read = self.images.read(index)
             if self.augmentation is None or number is None:
-                image = self.transform(read)
+                image = self._as_it_is(index)
             else:
-                image = self.augmentation(read, number)
+                image = self.augmentation(self.images.read(index), number)
         except DataError as error:
             return str(error)
         except BaseException as error:  # SystemExit too, which would end a worker without a word
@@ -237,6 +246,10 @@ class _Tensors(Dataset[_Item | _Unread]):
                 raise
             return failure
         return image, self.images.labels[index], index
+
+    def _as_it_is(self, index: int) -> Tensor:
+        prepared = None if self.prepared is None else self.prepared.read(index)
+        return self.transform(self.images.read(index)) if prepared is None else prepared
 
 
 def _collate(items: Sequence[_Item | _Unread]) -> Loaded | _Unread:

@@ -14,6 +14,7 @@ from cfft.config.layers import Layer
 from cfft.config.resolve import resolve
 from cfft.config.run_config import RunConfig
 from cfft.config.settings import Evaluation
+from cfft.data.prepared.store import PreparedSets
 from cfft.evaluation.compare.baseline import baseline_line, chosen_baseline
 from cfft.evaluation.compare.comparison import compare
 from cfft.evaluation.compare.measured import MeasuredModel, MeasuredSet, measured_set
@@ -110,6 +111,8 @@ class _Evaluation:
     seed: int | None
     accelerator: Accelerator
     reporter: Reporter
+    stored: PreparedSets = attrs.field(factory=PreparedSets)
+    _warned: set[str] = attrs.field(factory=set)
 
     def run(
         self, view: SuiteView, subjects: Sequence[EvaluationSubject], out: Path
@@ -185,7 +188,10 @@ class _Evaluation:
         wanted = {i: m for i, (s, m) in enumerate(pairs) if self._seed_of(s) in each.seeds}
         for positions in alike(wanted):
             models = [wanted[position] for position in positions]
-            reading = Reading(models[0].preprocessing, batch_size, workers)
+            preprocessing = models[0].preprocessing
+            reading = Reading(preprocessing, batch_size, workers, prepared=self.stored)
+            for line in self.stored.warnings([images], preprocessing):
+                self._warn(line)
             with self.reporter.task(f"evaluating {images.name}", len(images)) as advance:
                 predicted = predict_together(models, images, reading, self.accelerator, advance)
             for position, predictions in zip(positions, predicted, strict=True):
@@ -196,6 +202,11 @@ class _Evaluation:
                     measured_set, images.name, predictions, each.role, self.space, shifts
                 )
                 yield position, files.processes.from_main(scored)
+
+    def _warn(self, line: str) -> None:
+        if line not in self._warned:
+            self._warned.add(line)
+            self.reporter.warned(line)
 
     def _results(self, view: SuiteView, compared: EvaluationResults) -> EvaluationResults:
         seeds = sorted({seed for each in view.sets for seed in each.seeds})

@@ -53,16 +53,17 @@ class Owner:
 
 
 @contextmanager
-def held(directory: Path) -> Iterator[None]:
+def held(directory: Path, name: str | None = None) -> Iterator[None]:
     """Make a directory where need be, and keep every other process from writing to it.
 
     The lock ends with the process, however that ends. After the block a directory that was made and
     is empty is removed. Raises ConfigError, which names the owner, where another process has it.
+    `name`: what it calls the directory, by default --out with its path.
     """
     made = made_directories(directory)
     lock = FileLock(directory / LOCK)
     try:
-        _take(lock, directory)
+        _take(lock, directory, name or f"--out {directory}")
         try:
             write_json(directory / OWNER, Owner.this_process())
             yield
@@ -77,7 +78,7 @@ def held(directory: Path) -> Iterator[None]:
                 path.rmdir()
 
 
-def _take(lock: FileLock, directory: Path) -> None:
+def _take(lock: FileLock, directory: Path, name: str) -> None:
     owner = _owner(directory)
     try:
         lock.acquire(timeout=_WORKERS_END if owner is not None and owner.has_ended else _MOMENT)
@@ -85,7 +86,7 @@ def _take(lock: FileLock, directory: Path) -> None:
         owner = _owner(directory)  # the first one may have ended meanwhile
         who = "" if owner is None else f" {owner.pid} on {owner.host} (since {owner.since})"
         raise ConfigError(
-            f"--out {directory} is in use by process{who or ' of another user or machine'}: wait "
+            f"{name} is in use by process{who or ' of another user or machine'}: wait "
             "until it has ended, or give another directory"
         ) from None
 

@@ -9,9 +9,13 @@ import attrs
 import torch
 from torch import Tensor
 
+from cfft.data.augmentation import Augmentation
 from cfft.data.images import origins_of
+from cfft.data.kept import KeptSets
 from cfft.data.loading import Loaded, Loader, on_device
+from cfft.data.prepared.store import PreparedSets
 from cfft.data.suite import ImageSet
+from cfft.data.transform import Sizing, sizing
 from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError, WeightsError
 from cfft.records import Batch, Preprocessing
@@ -29,11 +33,30 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Reading:
-    """Hold how images reach a model: preprocessing, images per pass, decoding processes."""
+    """Hold how images reach a model: preprocessing, images per pass, decoding processes.
+
+    `kept`: the sets whose decoded images stay in memory. `prepared`: finds prepared images.
+    """
 
     preprocessing: Preprocessing
     batch_size: int
     workers: int | None = 0
+    kept: KeptSets = attrs.field(factory=KeptSets)
+    prepared: PreparedSets = attrs.field(factory=PreparedSets)
+
+    def loader(
+        self, images: ImageSet, pin: bool = False, augmentation: Augmentation | None = None
+    ) -> Loader:
+        """Return what loads a set, from memory and from prepared images where they are there.
+
+        With an augmentation each image is made of its file.
+        """
+        given = (images, self.preprocessing, self.workers, pin)
+        if augmentation is not None:
+            return Loader(*given, augmentation)
+        kept = self.kept.of(images, self.preprocessing)
+        prepared = self.prepared.of(images, self.preprocessing)
+        return Loader(*given, kept=kept, prepared=prepared)
 
 
 def predictions_on(
@@ -117,7 +140,7 @@ def rows_of(
     own = own_indices(len(image_set), accelerator.process_index, accelerator.num_processes)
     wanted = [own[i : i + reading.batch_size] for i in range(0, len(own), reading.batch_size)]
     pin = accelerator.device.type == "cuda"
-    loader = Loader(image_set, reading.preprocessing, reading.workers, pin)
+    loader = reading.loader(image_set, pin)
     processes = processes_of(accelerator)
 
     def gather(rows: Tensor) -> Tensor:
@@ -135,15 +158,10 @@ def rows_of(
 
 
 def alike(models: Mapping[int, LoadedModel]) -> list[list[int]]:
-    """Return the positions of the models that see the same pixels, group by group.
-
-    Mean and standard deviation may differ: they are the encoder's business.
-    """
-    groups: dict[tuple[tuple[int, int], int, str], list[int]] = {}
+    """Return the positions of the models that see the same pixels, group by group."""
+    groups: dict[Sizing, list[int]] = {}
     for position, model in models.items():
-        prepared = model.preprocessing
-        sizing = prepared.size, prepared.resize, prepared.interpolation
-        groups.setdefault(sizing, []).append(position)
+        groups.setdefault(sizing(model.preprocessing), []).append(position)
     return list(groups.values())
 
 

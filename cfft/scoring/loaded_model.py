@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from cfft.data.images import as_rgb, read_image
-from cfft.data.loading import image_transform
+from cfft.data.transform import image_transform
 from cfft.encoder.encoder import Classifier, Encoder, Head
 from cfft.errors import DataError, WeightsError
 from cfft.model.class_columns import class_columns

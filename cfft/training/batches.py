@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from cfft.config.settings import Training
-from cfft.data.loading import balanced_order, epoch_order
+from cfft.data.compact import Batches
+from cfft.data.loading import balanced_order, drawn_order
 from cfft.errors import ConfigError
 
 NEGLIGIBLE = 10  # an epoch may leave out a tenth of the images before anybody is warned
@@ -53,15 +54,15 @@ class BatchPlan:
 
     def micro_batches(
         self, seed: int, epoch: int, process: int, first_step: int = 0
-    ) -> list[list[int]]:
+    ) -> Sequence[list[int]]:
         """Return the indices of each micro-batch of a process, from a step of the epoch on.
 
         The order is drawn from (seed, epoch) alone, so that all processes agree and a resumed run
         draws what the uninterrupted one has drawn.
         """
-        return self._parts(torch.tensor(self.order(seed, epoch)), process, first_step)
+        return self._parts(self._drawn(seed, epoch), process, first_step)
 
-    def numbers(self, epoch: int, process: int, first_step: int = 0) -> list[list[int]]:
+    def numbers(self, epoch: int, process: int, first_step: int = 0) -> Sequence[list[int]]:
         """Number the images of `micro_batches` through the run, whatever order they are drawn in.
 
         The number of an image is its place in the order of its epoch, after all epochs before.
@@ -71,16 +72,20 @@ class BatchPlan:
 
     def order(self, seed: int, epoch: int) -> list[int]:
         """Return the indices of the images in the order in which an epoch sees them."""
+        drawn: list[int] = self._drawn(seed, epoch).tolist()
+        return drawn
+
+    def _drawn(self, seed: int, epoch: int) -> Tensor:
         if self.balanced is None:
-            return epoch_order(self.images, seed, epoch)
+            return drawn_order(self.images, seed, epoch)
         return balanced_order(self.balanced, seed, epoch)
 
-    def _parts(self, order: Tensor, process: int, first_step: int) -> list[list[int]]:
+    def _parts(self, order: Tensor, process: int, first_step: int) -> Sequence[list[int]]:
         """Divide what stands for the images of an epoch, in their order."""
         steps = order[: self.steps_per_epoch * self.batch].view(-1, self.processes, self.share)
         own = steps[first_step:, process]  # [steps, share]
         parts = torch.tensor_split(own, self.accumulation, dim=1)
-        return [part[step].tolist() for step in range(len(own)) for part in parts]
+        return Batches([part.numpy() for part in parts])
 
 
 def plan_batches(

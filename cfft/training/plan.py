@@ -58,6 +58,8 @@ def make_plan(
         *_cost_facts(config, prepared),
         ("machine", "device", f"{device}, {precision}"),
         ("machine", "processors", _processor_words(config)),
+        *_prepared_facts(prepared),
+        *_kept_facts(prepared),
         ("machine", "out", str(out)),
     )
     warnings = (*_stage_warnings(stages), *_warnings(config, prepared))
@@ -241,6 +243,7 @@ def _schedule(name: str, steps: Steps) -> str:
 
 def _warnings(config: RunConfig, prepared: Prepared) -> Iterator[str]:
     yield from dict.fromkeys((*prepared.pretrained.warnings, *prepared.warnings))
+    yield from prepared.stored.warnings(_unchanged(prepared), prepared.pretrained.preprocessing)
     doubts = (line for images in every_set(prepared.sets) for line in ImageSet.of(images).doubts)
     yield from dict.fromkeys(doubts)
     batches, steps = prepared.batches, prepared.steps
@@ -326,6 +329,15 @@ def _data(
             "threads": torch.get_num_threads(),
             "workers": _workers(config),
         },
+        "prepared": [
+            {"name": images.name, "n": found.there}
+            for images in _unchanged(prepared)
+            if (found := prepared.stored.of(images, prepared.pretrained.preprocessing))
+        ],
+        "kept": [
+            {"name": images.name, "bytes": size}
+            for images, size in zip(prepared.kept.sets, prepared.kept.sizes, strict=True)
+        ],
         "warnings": list(warnings),
     }
 
@@ -345,6 +357,24 @@ def _processor_words(config: RunConfig) -> str:
     threads = counted(torch.get_num_threads(), "thread")
     workers = counted(_workers(config), "decoding worker")
     return f"{processors()}: {threads}, {workers}"
+
+
+def _prepared_facts(prepared: Prepared) -> Iterator[Fact]:
+    for line in prepared.stored.notes(_unchanged(prepared), prepared.pretrained.preprocessing):
+        yield "machine", "prepared", line
+
+
+def _unchanged(prepared: Prepared) -> list[ImageSet]:
+    """Return the sets but for training images that an augmentation changes."""
+    sets = [images for _, images in _by_role(prepared)]
+    return sets if prepared.augmentation is None else sets[1:]
+
+
+def _kept_facts(prepared: Prepared) -> Iterator[Fact]:
+    names = [images.name for images in prepared.kept.sets]
+    if names:
+        size = f"{sum(prepared.kept.sizes) / 2**20:,.0f} MiB"
+        yield "machine", "kept in memory", f"{shortened_list(names)}, once decoded: {size}"
 
 
 def _workers(config: RunConfig) -> int:

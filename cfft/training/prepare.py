@@ -10,21 +10,31 @@ import torch
 from torch import Tensor
 
 from cfft.config.run_config import ChosenView, RunConfig
-from cfft.data.augmentation import Augmentation, make_augmentation, parse_augmentation
+from cfft.data.augmentation import (
+    NO_AUGMENTATION,
+    Augmentation,
+    make_augmentation,
+    parse_augmentation,
+)
 from cfft.data.check import CheckedSuite, check_suite, stored
 from cfft.data.consistency import every_set
 from cfft.data.fingerprint import sets_fingerprint
-from cfft.data.loading import fitting
+from cfft.data.kept import KeptSets
+from cfft.data.prepared.store import PreparedSets
 from cfft.data.sets import limited, training_sets
 from cfft.data.suite import ImageSet, SuiteSets
+from cfft.data.transform import fitting
 from cfft.encoder.encoder import Classifier
 from cfft.errors import ConfigError, returned
 from cfft.model.description import ModelDescription
 from cfft.model.pretrained import Pretrained
 from cfft.model.rebuild import TeacherSource, empty_classifier
 from cfft.records import Preprocessing
+from cfft.runtime.memory import free_memory
 from cfft.runtime.processes import Processes
+from cfft.runtime.processors import local_processes
 from cfft.runtime.progress import Reporter
+from cfft.scoring.evaluate import Reading
 from cfft.step.engine import TrainingStep, View
 from cfft.step.interfaces import ModelSource, Refiller, Teacher
 from cfft.step.text import TextSide
@@ -35,6 +45,7 @@ from cfft.training.stages import StagedSource, StagePlaces
 from cfft.training.starting_model import check_head, describe_start, pretrained_model
 from cfft.training.text_towers import check_text_head, text_side
 
+_MEMORY_SHARE = 4  # of the free memory one part is for images: models and batches come later
 Skipped = tuple[Mapping[str, str], ...]
 """Records of unreadable images that were left out."""
 
@@ -47,7 +58,8 @@ class Prepared:
     starts from and makes, with its kind of head and its prompts. `contents`: digests of the images
     by set, as in CheckedSuite. `warnings`: lines for the user about the weight files of teachers.
     `augmentation`: changes training images, None where nothing does. `frozen`: the names of
-    parameters that each pattern of --freeze means.
+    parameters that each pattern of --freeze means. `kept`: the sets whose images stay in memory.
+    `stored`: finds the prepared images of sets.
     """
 
     sets: SuiteSets
@@ -60,6 +72,13 @@ class Prepared:
     warnings: tuple[str, ...] = ()
     augmentation: Augmentation | None = None
     frozen: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
+    kept: KeptSets = attrs.field(factory=KeptSets)
+    stored: PreparedSets = attrs.field(factory=PreparedSets)
+
+    def reading(self, batch_size: int, workers: int | None) -> Reading:
+        """Return how images reach the model, from memory and prepared ones where they are there."""
+        preprocessing = self.pretrained.preprocessing
+        return Reading(preprocessing, batch_size, workers, self.kept, self.stored)
 
     @property
     def fingerprint(self) -> str:
@@ -125,10 +144,13 @@ def prepare(
     steps = count_steps(config.training, batches.steps_per_epoch)
     skipped = tuple(image.record() for image in readable.unreadable)
     told = tuple(source.warnings)
+    stored_images, preprocessing = PreparedSets(), pretrained.preprocessing
     return Prepared(
         *(sets, skipped, readable.contents, batches, steps, pretrained, description, told),
         augmentation=augmentation,
         frozen=frozen,
+        kept=_kept(config, sets, preprocessing, stored_images),
+        stored=stored_images,
     )
 
 
@@ -199,6 +221,30 @@ def _readable_sets(
     on_disk = stored((sets.train, sets.val, sets.test, *sets.ood))
     with reporter.task("checking images", sum(map(len, on_disk))) as advance:
         return check_suite(sets, config.training.skip_unreadable, advance, processes)
+
+
+def _kept(
+    config: RunConfig, sets: SuiteSets, preprocessing: Preprocessing, stored: PreparedSets
+) -> KeptSets:
+    """Choose the sets whose decoded images stay in memory: those read more than once, if small.
+
+    First those that are read in every epoch; what an augmentation changes is decoded each time, and
+    sets that are prepared need not be kept.
+    """
+    training = config.training
+    if training.keep_decoded == "none":
+        return KeptSets()
+    every_epoch = [] if training.epochs < 2 else [sets.train, sets.val]
+    if training.augment != NO_AUGMENTATION:
+        every_epoch = every_epoch[1:]
+    twice = [] if training.no_before else [sets.test, *sets.ood]
+    most = free_memory() // (_MEMORY_SHARE * local_processes())
+    wanted = [
+        images
+        for images in (*every_epoch, *twice)
+        if (found := stored.of(images, preprocessing)) is None or found.there < len(images)
+    ]
+    return KeptSets.within(most, wanted, preprocessing)
 
 
 def _batches(config: RunConfig, sets: SuiteSets, processes: int) -> BatchPlan:

@@ -30,7 +30,6 @@ from cfft.runtime.devices import processes_of, surroundings
 from cfft.runtime.files import replacing, write_text
 from cfft.runtime.json_files import as_json, structured, write_json
 from cfft.runtime.progress import Reporter
-from cfft.scoring.evaluate import Reading
 from cfft.scoring.predictions import Predictions
 from cfft.scoring.results import SetResult
 from cfft.step.constants import KeptOutputs
@@ -84,7 +83,7 @@ class Session:
         self.processes = processes_of(accelerator)
         self.registry, self.hook = registry, registry.hook
         batch_size = 2 * prepared.batches.micro  # no gradients are kept: twice as many fit
-        reading = Reading(prepared.pretrained.preprocessing, batch_size, config.training.workers)
+        reading = prepared.reading(batch_size, config.training.workers)
         self.measuring = Evaluator(prepared.sets, reading, accelerator, reporter)
 
     def run(self) -> RunResults:

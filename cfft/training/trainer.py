@@ -90,10 +90,10 @@ class Trainer:
         the optimiser step end, store everything and raise KeyboardInterrupt; several processes
         agree on that at a log line.
         """
-        preprocessing = self.prepared.pretrained.preprocessing
         pin = self.accelerator.device.type == "cuda"
         workers, augmentation = self.training.workers, self.prepared.augmentation
-        loader = Loader(self.prepared.sets.train, preprocessing, workers, pin, augmentation)
+        reading = self.prepared.reading(self.prepared.batches.micro, workers)
+        loader = reading.loader(self.prepared.sets.train, pin, augmentation)
         with failures_named(lambda: f" after step {self.state.step}"), listening() as wish:
             while not self.is_finished:
                 began = time.monotonic()

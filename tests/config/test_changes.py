@@ -98,6 +98,7 @@ FROM_NOW_ON: Mapping[str, Callable[[Config], None]] = {
     "training.checkpoint_activations": put("training.checkpoint_activations", True),
     "training.keep_gib": put("training.keep_gib", 0.5),
     "training.keep_best": put("training.keep_best", 3),
+    "training.keep_decoded": put("training.keep_decoded", "none"),
     "loss.feature-mse.weight": put("loss.0.weight", 3.0),
     "loss.logit-kl.temperature": put("loss.1.temperature", 5),
     "task.label_smoothing": put("task.label_smoothing", 0.1),

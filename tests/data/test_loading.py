@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 
 from cfft.data.images import ImageFiles, ImageSubset, class_folders
-from cfft.data.loading import Loader, batches, epoch_order, image_transform, to_batch
+from cfft.data.loading import Loader, batches, epoch_order, to_batch
 from cfft.data.suite import ImageSet
+from cfft.data.transform import image_transform
 from cfft.errors import ConfigError, DataError
 from cfft.records import Preprocessing
 

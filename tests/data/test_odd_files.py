@@ -16,7 +16,7 @@ from PIL import Image
 from cfft import DataError, Preprocessing, read_image
 from cfft.data.folders import find_images, list_subfolders
 from cfft.data.images import class_folders, image_fault
-from cfft.data.loading import image_transform
+from cfft.data.transform import image_transform
 from cfft.data.verification.verify import verify
 from cfft.errors import ConfigError
 from cfft.evaluation.masks.segmentations import image_size, read_binary

@@ -14,7 +14,8 @@ from PIL import Image, ImageOps
 from safetensors.torch import save_file
 
 from cfft import Classifier, Head
-from cfft.data.loading import image_transform, to_batch
+from cfft.data.loading import to_batch
+from cfft.data.transform import image_transform
 from cfft_backbones.open_clip.backbone import OpenClipBackbone
 from cfft_suites.imagenet.facts import facts
 

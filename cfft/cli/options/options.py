@@ -36,7 +36,7 @@ _RARE = frozenset(
         "clip_norm", "clip_at", "schedule", "patience", "ties", "skip_unreadable", "workers",
         "log_every", "models_at_once", "checkpoint_every", "prompts", "teacher",
         "layer_decay", "decay_on", "freeze", "sampling", "val_metric", "keep_best", "no_before",
-        "checkpoint_activations", "keep_gib",
+        "checkpoint_activations", "keep_gib", "keep_decoded",
     )
 )  # fmt: skip
 """Settings that --help-all alone shows."""

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cfft.data.loading import Loader, fitting, image_transform, on_device
+from cfft.data.loading import Loader, on_device
+from cfft.data.transform import fitting, image_transform
 from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError
 from cfft.evaluation.masks.segmentations import IGNORED, Segmented
