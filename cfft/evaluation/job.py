@@ -185,7 +185,7 @@ class _Evaluation:
         wanted = {i: m for i, (s, m) in enumerate(pairs) if self._seed_of(s) in each.seeds}
         for positions in alike(wanted):
             models = [wanted[position] for position in positions]
-            reading = Reading(models[0].preprocessing, batch_size, workers)
+            reading = Reading(models[0].preprocessing, batch_size, workers, files.root)
             with self.reporter.task(f"evaluating {images.name}", len(images)) as advance:
                 predicted = predict_together(models, images, reading, self.accelerator, advance)
             for position, predictions in zip(positions, predicted, strict=True):

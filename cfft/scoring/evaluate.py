@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import attrs
@@ -16,8 +18,9 @@ from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError, WeightsError
 from cfft.records import Preprocessing
 from cfft.runtime.devices import processes_of
+from cfft.runtime.mapped import mapped_zeros
 from cfft.runtime.progress import Advance, ignore
-from cfft.scoring.gathering import GatheredRows, own_indices
+from cfft.scoring.gathering import IN_MEMORY_BYTES, GatheredRows, own_indices
 from cfft.scoring.intervals import share_ci95
 from cfft.scoring.loaded_model import LoadedModel
 from cfft.scoring.predictions import Predictions, correct_images, not_finite
@@ -29,11 +32,15 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Reading:
-    """Hold how images reach a model: preprocessing, images per pass, decoding processes."""
+    """Hold how images reach a model: preprocessing, images per pass, decoding processes.
+
+    `scratch`: a folder whose disk has room for outputs that are too many for the memory.
+    """
 
     preprocessing: Preprocessing
     batch_size: int
     workers: int | None = 0
+    scratch: Path | None = None
 
 
 def predictions_on(
@@ -89,8 +96,9 @@ def outputs_of(
     """Return `model`'s outputs [N, ...] for every image in order, float32 on the CPU.
 
     `model` takes images [B, 3, H, W] in 0..1 on the accelerator's device. Processes share the
-    images out and all return everything; no gradients. Raises DataError as `evaluate` does: on
-    the process that met the image, and OtherProcessError on the others.
+    images out and all return everything; no gradients. More than IN_MEMORY_BYTES lie in a temporary
+    file. Raises DataError as `evaluate` does: on the process that met the image, and
+    OtherProcessError on the others; OSError where the disk is full.
     """
     if not len(image_set):
         raise DataError(f"set '{image_set.name}' has no images to evaluate on")
@@ -104,7 +112,12 @@ def outputs_of(
         processes.agree()
         return cast(Tensor, accelerator.gather(rows))
 
-    rows = GatheredRows(len(image_set), processes.count, gather)
+    def allocate(*shape: int, dtype: torch.dtype) -> Tensor:
+        if math.prod(shape) * dtype.itemsize <= IN_MEMORY_BYTES:
+            return torch.empty(*shape, dtype=dtype)
+        return processes.each(lambda: mapped_zeros(shape, dtype, reading.scratch))
+
+    rows = GatheredRows(len(image_set), processes.count, gather, allocate=allocate)
     for outputs in processes.guarded(_each_batch(model, loader.load(wanted), accelerator)):
         rows.add(outputs)
         advance(rows.added)

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 HELD_BYTES = 2**24
 """Bytes of rows that stay on a device before they move to the host's memory: 16 MiB."""
+
+IN_MEMORY_BYTES = 2**30
+"""Bytes of rows that a set may take of the host's memory: 1 GiB. More lie in a file."""
+
+
+class Allocate(Protocol):
+    """Give a tensor on the host for so many rows."""
+
+    def __call__(self, *shape: int, dtype: torch.dtype) -> Tensor: ...
 
 
 def own_indices(images: int, process: int, processes: int) -> list[int]:
@@ -33,7 +43,7 @@ class GatheredRows:
     `gather` joins a tensor of every process along its first dimension: all add equally many rows
     at a time. Rows stay on the device until there are `held_bytes` of them, so that most batches
     need no synchronisation; what gathers and sorts them is as large for each process. On the host
-    nothing is kept twice.
+    nothing is kept twice: `allocate` gives the tensor that holds all of them.
     """
 
     def __init__(
@@ -42,8 +52,10 @@ class GatheredRows:
         processes: int,
         gather: Callable[[Tensor], Tensor],
         held_bytes: int = HELD_BYTES,
+        allocate: Allocate = torch.empty,
     ) -> None:
         self.images, self.processes = images, processes
+        self._allocate = allocate
         self._gather, self._held_bytes = gather, held_bytes
         self._held: list[Tensor] = []
         self._all: Tensor | None = None
@@ -74,7 +86,7 @@ class GatheredRows:
         rows = in_order(self._gather(torch.cat(self._held)), self.processes)
         self._held.clear()
         if self._all is None:
-            self._all = torch.empty(self.images, *rows.shape[1:], dtype=rows.dtype)
+            self._all = self._allocate(self.images, *rows.shape[1:], dtype=rows.dtype)
         end = min(self._stored + len(rows), self.images)
         self._all[self._stored : end] = rows[: end - self._stored]
         self._stored = end

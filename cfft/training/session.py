@@ -79,7 +79,8 @@ class Session:
         self.processes = processes_of(accelerator)
         self.registry, self.hook = registry, registry.hook
         batch_size = 2 * prepared.batches.micro  # no gradients are kept: twice as many fit
-        reading = Reading(prepared.pretrained.preprocessing, batch_size, config.training.workers)
+        preprocessing, workers = prepared.pretrained.preprocessing, config.training.workers
+        reading = Reading(preprocessing, batch_size, workers, directory.root)
         self.measuring = Evaluator(prepared.sets, reading, accelerator, reporter)
 
     def run(self) -> RunResults:
