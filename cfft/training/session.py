@@ -116,11 +116,14 @@ class Session:
         if state.before is None and self.config.training.no_before:
             state.before = ModelResults({})
         if state.before is None:
+            trained = {name: value.clone() for name, value in final.weights().items()}
             final.load_weights(self.start.weights())
             state.start = start_digest(
                 final.weights(), self.config, self.prepared, self.accelerator
             )
             state.before = self._taken(state.start) or self._results(final, before=True)
+            if stored is not None:  # then the student, which may be `final`, is further on
+                final.load_weights(trained)
         trainer.train(self.measuring.validation, self._epoch_ended)
         if not state.best_epoch:
             trainer.save_best()  # a run of no epochs: the model that it started from
