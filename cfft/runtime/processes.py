@@ -89,8 +89,8 @@ ALONE = Processes()
 _LOST = re.compile(r"Connection (closed|reset) by peer( \[\S+\]:\d+)?|Broken pipe|ncclRemoteError")
 
 
-def lost_connection(error: BaseException | None) -> str | None:
-    """Return how another process was lost, if an error or what led to it says so.
+def lost_process(error: BaseException | None) -> OtherProcessError | None:
+    """Return what to tell a user where an error, or what led to it, is that another process ended.
 
     A process that fails alone leaves the others in the middle of something that all do together.
     """
@@ -99,6 +99,7 @@ def lost_connection(error: BaseException | None) -> str | None:
         seen.add(id(error))
         found = _LOST.search(str(error)) if isinstance(error, RuntimeError) else None
         if found is not None:
-            return found[0]
+            reason = found[0]
+            return OtherProcessError(f"another process has ended, see its own message ({reason})")
         error = error.__cause__ or error.__context__
     return None
