@@ -21,6 +21,10 @@ class Allocate(Protocol):
     def __call__(self, *shape: int, dtype: torch.dtype) -> Tensor: ...
 
 
+def _in_memory(*shape: int, dtype: torch.dtype) -> Tensor:
+    return torch.empty(*shape, dtype=dtype)
+
+
 def own_indices(images: int, process: int, processes: int) -> list[int]:
     """Return the images of one process: every `processes`-th one.
 
@@ -52,7 +56,7 @@ class GatheredRows:
         processes: int,
         gather: Callable[[Tensor], Tensor],
         held_bytes: int = HELD_BYTES,
-        allocate: Allocate = torch.empty,
+        allocate: Allocate = _in_memory,
     ) -> None:
         self.images, self.processes = images, processes
         self._allocate = allocate
