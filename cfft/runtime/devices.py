@@ -11,8 +11,7 @@ import torch.distributed as dist
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, is_initialized
 from accelerate.utils import DistributedDataParallelKwargs, gather_object
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 
 from cfft.errors import ConfigError
 from cfft.runtime.processes import Processes
@@ -46,12 +45,6 @@ def make_accelerator(precision: str) -> Accelerator:
 def allow_unused_parameters(accelerator: Accelerator) -> None:
     """Let several processes train a model of which parts may have no gradient in a step."""
     accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=True)
-
-
-def keep_buffers(module: nn.Module) -> None:
-    """Let several processes send gradients alone: buffers, which training leaves alone, stay."""
-    names = [name for name, _ in module.named_buffers()]
-    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(module, names)
 
 
 def processes_of(accelerator: Accelerator) -> Processes:
