@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import attrs
@@ -11,6 +11,10 @@ from torch import Tensor
 
 T = TypeVar("T")
 _ORIGINAL = "original"  # as step.interfaces has it, which does without torch
+
+
+def _alone(rows: Tensor) -> Tensor:
+    return rows
 
 
 def _check(holds: bool, message: str) -> None:
@@ -200,8 +204,8 @@ class StepOutputs:
 
     `views`: by label. `weights`: the student's parameters by name, or None. `text`: None where no
     term needs a text tower. `class_weights`: [K], N / (K n) for a class with n of the N
-    training images, 0 for one with none, or None. Gradients flow through what is the student's
-    only.
+    training images, 0 for one with none, or None. `join`: see `joined`. Gradients flow through what
+    is the student's only.
     """
 
     batch: Batch
@@ -211,6 +215,17 @@ class StepOutputs:
     weights: Mapping[str, Tensor] | None = None
     text: StepText | None = None
     class_weights: Tensor | None = None
+    join: Callable[[Tensor], Tensor] = attrs.field(default=_alone, repr=False)
+
+    def joined(self, rows: Tensor) -> Tensor:
+        """Join `rows` [B, ...] of all processes that share a step: [B * processes, ...].
+
+        For terms that compare the images of a batch with each other: each process then computes the
+        term over the whole batch. Gradients reach the rows of this process, such that their mean
+        over processes is the gradient of the term. All processes have to call it equally often.
+        With one process `rows` are returned as they are.
+        """
+        return self.join(rows)
 
     def student(self, view: str) -> Encoded:
         """Return the student's outputs on a view, by its label; "original" names the images.

@@ -16,6 +16,7 @@ from types import FrameType
 from cfft.errors import CfftError, OtherProcessError
 from cfft.runtime.interrupts import Terminated
 from cfft.runtime.outside import shown
+from cfft.runtime.processes import lost_process
 
 _BUG = 1
 _FIXABLE = 2
@@ -54,6 +55,9 @@ def reported() -> Iterator[None]:
             _end(_FIXABLE, f"error: {error.filename or 'stdout'}: {error.strerror}")
         if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
             _end(_FIXABLE, f"error: {_out_of_memory(error)}")
+        lost = lost_process(error)
+        if lost is not None:
+            _end(_FIXABLE, f"error: {lost}")
         _end_if_named(error)
         if not isinstance(error, Exception):
             raise

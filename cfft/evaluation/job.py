@@ -189,7 +189,11 @@ class _Evaluation:
         for positions in alike(wanted):
             models = [wanted[position] for position in positions]
             preprocessing = models[0].preprocessing
-            reading = Reading(preprocessing, batch_size, workers, prepared=self.stored)
+            reading = Reading(
+                *(preprocessing, batch_size, workers),
+                prepared=self.stored,
+                scratch=files.root,
+            )
             for line in self.stored.warnings([images], preprocessing):
                 self._warn(line)
             with self.reporter.task(f"evaluating {images.name}", len(images)) as advance:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import os
+from collections.abc import Callable
+from typing import Any, Literal, cast
 
 import torch
+import torch.distributed as dist
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, is_initialized
 from accelerate.utils import DistributedDataParallelKwargs, gather_object
+from torch import Tensor
 
 from cfft.errors import ConfigError
 from cfft.runtime.processes import Processes
@@ -24,8 +28,13 @@ def make_accelerator(precision: str) -> Accelerator:
     """Return the devices to compute on: an accelerator where there is one, else the CPU.
 
     `precision`: auto, fp32, bf16 or fp16; auto is bf16 where the hardware has it, fp32 elsewhere.
-    Raises ConfigError for fp16 without an accelerator.
+    Raises ConfigError for fp16 without an accelerator, and where the launcher asks for FSDP.
     """
+    if os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("1", "true", "yes", "on"):
+        raise ConfigError(
+            "FSDP (--use_fsdp) is not supported: every process holds the whole model; start "
+            "without it"
+        )
     has_cuda = torch.cuda.is_available()
     if precision == "fp16" and not has_cuda:
         raise ConfigError("training.precision fp16 needs a GPU and there is none: use fp32 or bf16")
@@ -66,6 +75,48 @@ def allow_unused_parameters(accelerator: Accelerator) -> None:
 def processes_of(accelerator: Accelerator) -> Processes:
     """Return the processes that an accelerator knows of."""
     return Processes(accelerator.process_index, accelerator.num_processes, gather_object)
+
+
+def joined_rows(accelerator: Accelerator) -> Callable[[Tensor], Tensor] | None:
+    """Return what joins rows [B, ...] of all processes: [B * processes, ...]; None for one.
+
+    Gradients reach the rows of each process alone, times the number of processes: the mean over
+    processes, which is what they train on, is the gradient of what all have computed from the same
+    rows. So no process waits for others in its backward pass.
+    """
+    if accelerator.num_processes == 1:
+        return None
+    return lambda rows: cast(Tensor, _Joined.apply(rows, accelerator))
+
+
+class _Joined(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, accelerator: Accelerator) -> Tensor:
+        ctx.own = len(rows)
+        ctx.process, ctx.count = accelerator.process_index, accelerator.num_processes
+        return cast(Tensor, accelerator.gather(rows))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0].narrow(0, ctx.process * ctx.own, ctx.own) * ctx.count, None
+
+
+def agreement(accelerator: Accelerator) -> Callable[..., tuple[bool, ...]]:
+    """Return what tells each process which of its wishes (bools) at least one process has.
+
+    All have to call it at the same point, and this function too. They talk over the CPU, so that
+    nobody waits for an accelerator.
+    """
+    if accelerator.num_processes == 1:
+        return lambda *wishes: wishes
+    group = None if dist.get_backend() == "gloo" else dist.new_group(backend="gloo")
+
+    def agreed(*wishes: bool) -> tuple[bool, ...]:
+        heard = torch.tensor(wishes, dtype=torch.uint8)
+        dist.all_reduce(heard, dist.ReduceOp.MAX, group)
+        return tuple(map(bool, heard.tolist()))
+
+    return agreed
 
 
 def precision_of(accelerator: Accelerator) -> str:

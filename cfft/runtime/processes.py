@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
@@ -47,6 +48,16 @@ class Processes:
         self.agree()
         return result
 
+    def each(self, action: Callable[[], T]) -> T:
+        """Do `action` on every process; where it fails on one, none goes on, see `on_main`."""
+        try:
+            result = action()
+        except Exception as error:
+            self.agree(error)
+            raise
+        self.agree()
+        return result
+
     def from_main(self, action: Callable[[], T]) -> T:
         """Do `action` as `on_main` does, and return its result on every process."""
         return cast(T, self.join([self.on_main(action)])[0])
@@ -74,3 +85,21 @@ class Processes:
 
 
 ALONE = Processes()
+
+_LOST = re.compile(r"Connection (closed|reset) by peer( \[\S+\]:\d+)?|Broken pipe|ncclRemoteError")
+
+
+def lost_process(error: BaseException | None) -> OtherProcessError | None:
+    """Return what to tell a user where an error, or what led to it, is that another process ended.
+
+    A process that fails alone leaves the others in the middle of something that all do together.
+    """
+    seen = set[int]()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        found = _LOST.search(str(error)) if isinstance(error, RuntimeError) else None
+        if found is not None:
+            reason = found[0]
+            return OtherProcessError(f"another process has ended, see its own message ({reason})")
+        error = error.__cause__ or error.__context__
+    return None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import attrs
@@ -20,8 +22,9 @@ from cfft.encoder.encoder import Classifier
 from cfft.errors import DataError, WeightsError
 from cfft.records import Batch, Preprocessing
 from cfft.runtime.devices import processes_of
+from cfft.runtime.mapped import mapped_zeros
 from cfft.runtime.progress import Advance, ignore
-from cfft.scoring.gathering import Allocate, GatheredRows, in_memory, own_indices
+from cfft.scoring.gathering import IN_MEMORY_BYTES, Allocate, GatheredRows, own_indices
 from cfft.scoring.intervals import share_ci95
 from cfft.scoring.loaded_model import LoadedModel
 from cfft.scoring.predictions import Predictions, correct_images, not_finite
@@ -36,6 +39,7 @@ class Reading:
     """Hold how images reach a model: preprocessing, images per pass, decoding processes.
 
     `kept`: the sets whose decoded images stay in memory. `prepared`: finds prepared images.
+    `scratch`: a folder whose disk has room for outputs that are too many for the memory.
     """
 
     preprocessing: Preprocessing
@@ -43,6 +47,7 @@ class Reading:
     workers: int | None = 0
     kept: KeptSets = attrs.field(factory=KeptSets)
     prepared: PreparedSets = attrs.field(factory=PreparedSets)
+    scratch: Path | None = None
 
     def loader(
         self, images: ImageSet, pin: bool = False, augmentation: Augmentation | None = None
@@ -112,8 +117,9 @@ def outputs_of(
     """Return `model`'s outputs [N, ...] for every image in order, float32 on the CPU.
 
     `model` takes images [B, 3, H, W] in 0..1 on the accelerator's device. Processes share the
-    images out and all return everything; no gradients. Raises DataError as `evaluate` does: on
-    the process that met the image, and OtherProcessError on the others.
+    images out and all return everything; no gradients. More than IN_MEMORY_BYTES lie in a temporary
+    file. Raises DataError as `evaluate` does: on the process that met the image, and
+    OtherProcessError on the others; OSError where the disk is full.
     """
 
     def measure(batch: Batch) -> list[Tensor]:
@@ -128,12 +134,13 @@ def rows_of(
     reading: Reading,
     accelerator: Accelerator,
     advance: Advance = ignore,
-    allocate: Allocate = in_memory,
+    allocate: Allocate | None = None,
 ) -> list[Tensor]:
     """Return several outputs for every image in order, each [N, ...], on the CPU.
 
     `measure` returns rows [B, ...] for the images of a batch, equally many tensors each time;
-    `allocate` makes what they are kept in. Otherwise as `outputs_of`.
+    `allocate` makes what they are kept in, by default memory or, for many, a temporary file.
+    Otherwise as `outputs_of`.
     """
     if not len(image_set):
         raise DataError(f"set '{image_set.name}' has no images to evaluate on")
@@ -147,10 +154,16 @@ def rows_of(
         processes.agree()
         return cast(Tensor, accelerator.gather(rows))
 
+    def by_size(shape: tuple[int, ...], *, dtype: torch.dtype) -> Tensor:
+        if math.prod(shape) * dtype.itemsize <= IN_MEMORY_BYTES:
+            return torch.empty(shape, dtype=dtype)
+        return processes.each(lambda: mapped_zeros(shape, dtype, reading.scratch))
+
+    chosen = by_size if allocate is None else allocate
     kept: list[GatheredRows] = []
     for outputs in processes.guarded(_each_batch(measure, loader.load(wanted), accelerator)):
         while len(kept) < len(outputs):
-            kept.append(GatheredRows(len(image_set), processes.count, gather, allocate=allocate))
+            kept.append(GatheredRows(len(image_set), processes.count, gather, allocate=chosen))
         for rows, each in zip(kept, outputs, strict=True):
             rows.add(each)
         advance(kept[0].added)

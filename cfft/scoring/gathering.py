@@ -11,6 +11,9 @@ from torch import Tensor
 HELD_BYTES = 2**24
 """Bytes of rows that stay on a device before they move to the host's memory: 16 MiB."""
 
+IN_MEMORY_BYTES = 2**30
+"""Bytes of rows that a set may take of the host's memory: 1 GiB. More lie in a file."""
+
 
 class Allocate(Protocol):
     """Make a tensor on the host."""
@@ -45,7 +48,7 @@ class GatheredRows:
     `gather` joins a tensor of every process along its first dimension: all add equally many rows
     at a time. Rows stay on the device until there are `held_bytes` of them, so that most batches
     need no synchronisation; what gathers and sorts them is as large for each process. On the host
-    nothing is kept twice: `allocate` makes the tensor that all rows are in.
+    nothing is kept twice: `allocate` gives the tensor that holds all of them.
     """
 
     def __init__(

@@ -76,7 +76,8 @@ class TrainingStep(nn.Module):
     view runs that no term looks at. `text`: the text towers, where a term needs them. `kept`: what
     is constant over training, found by the batch's ids; empty until it is set. Generators are on
     the CPU and made again for each step. `class_weights`: [K], to be set where a term needs them.
-    Raises ConfigError for a term without its teacher, view or text.
+    `join`: joins rows of all processes, see StepOutputs.joined; to be set where several share a
+    step. Raises ConfigError for a term without its teacher, view or text.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class TrainingStep(nn.Module):
         _check_head(self.task)
         self.class_weights: Tensor | None
         self.register_buffer("class_weights", None, persistent=False)
+        self.join: Callable[[Tensor], Tensor] | None = None
         self.teachers = nn.ModuleDict(
             {
                 f"teacher {label}": FrozenTeacher(
@@ -253,7 +255,8 @@ class TrainingStep(nn.Module):
     ) -> StepOutputs:
         """Return what is known before the other passes of student and teachers."""
         text, balanced = self._text(draw, batch), self.class_weights
-        return StepOutputs(batch, clean, views, text=text, class_weights=balanced)
+        outputs = StepOutputs(batch, clean, views, text=text, class_weights=balanced)
+        return outputs if self.join is None else attrs.evolve(outputs, join=self.join)
 
     def _views(
         self, batch: Batch, draw: Draw, *, values: bool = False

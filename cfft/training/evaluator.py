@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import partial
-from math import prod
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +15,8 @@ from cfft.data.splits import stratified_subset
 from cfft.data.suite import ImageSet, SuiteSets
 from cfft.encoder.encoder import Classifier, Encoder
 from cfft.records import Batch
+from cfft.runtime.devices import processes_of
+from cfft.runtime.mapped import mapped_zeros
 from cfft.runtime.progress import Reporter
 from cfft.runtime.randomness import generator
 from cfft.scoring.evaluate import Reading, outputs_of, predictions_on, rows_of, score
@@ -67,20 +65,21 @@ class Evaluator:
         features = self._outputs(task, lambda images: teacher(images).features, sample)
         return float(mean_variance(features))
 
-    @contextmanager
     def constants(
         self, step: TrainingStep, constants: Constants, folder: Path, seed: int
-    ) -> Iterator[KeptOutputs]:
-        """Compute what is constant of the training images; it is in `folder` while a block runs.
+    ) -> KeptOutputs:
+        """Compute what is constant of the training images; its pages lie on the disk of `folder`.
 
         Draws, which nothing constant depends on, are of generators of their own.
         """
         if not constants:
-            yield KeptOutputs()
-            return
+            return KeptOutputs()
 
         def draw(purpose: str) -> torch.Generator:
             return generator(seed, f"constant-{purpose}")
+
+        def allocate(shape: tuple[int, ...], *, dtype: torch.dtype) -> Tensor:
+            return processes_of(self.accelerator).each(lambda: mapped_zeros(shape, dtype, folder))
 
         @torch.enable_grad()
         def measure(batch: Batch) -> list[Tensor]:
@@ -88,13 +87,11 @@ class Evaluator:
             return [each if each.dtype == torch.float16 else each.float() for each in rows]
 
         train, task = self.sets.train, "computing what is constant"
-        with ExitStack() as files:
-            with self.reporter.task(task, len(train)) as advance:
-                allocate = partial(_mapped, files, folder)
-                parts = (measure, train, self.reading, self.accelerator, advance, allocate)
-                rows = iter(rows_of(*parts))
-            maps = {cam: next(rows) for cam in constants.maps}
-            yield KeptOutputs(maps, {seen: next(rows) for seen in constants.features})
+        with self.reporter.task(task, len(train)) as advance:
+            parts = (measure, train, self.reading, self.accelerator, advance, allocate)
+            rows = iter(rows_of(*parts))
+        maps = {cam: next(rows) for cam in constants.maps}
+        return KeptOutputs(maps, {seen: next(rows) for seen in constants.features})
 
     def validation_top1(self, classifier: Classifier) -> float:
         return score(self.predictions(classifier, self.sets.val)).top1
@@ -136,13 +133,3 @@ class Evaluator:
 def mean_variance(features: Tensor) -> Tensor:
     """Return the mean over features [N, D] of their variance, which divides by N: [], float64."""
     return features.double().var(dim=0, correction=0).mean()
-
-
-def _mapped(
-    files: ExitStack, folder: Path, shape: tuple[int, ...], *, dtype: torch.dtype
-) -> Tensor:
-    """Return a tensor in a file of its own in `folder`, which is removed as `files` are closed."""
-    path = folder / f".constant.{secrets.token_hex(4)}.partial"  # which a resumed run tidies away
-    files.callback(path.unlink, missing_ok=True)
-    mapped = torch.from_file(str(path), shared=True, size=prod(shape), dtype=dtype)
-    return mapped.reshape(shape)

@@ -30,17 +30,22 @@ class Window:
     """Add up what optimiser steps gave without asking the device for it.
 
     `names`: what is added up. `gather`: joins a tensor of every process along its first dimension.
-    The sums are read for a log line or a checkpoint only, by all processes at once; the first step
-    whose numbers were not finite is kept beside them. `seconds`: how long the steps took.
+    `place`: number of this process and how many there are. The sums are read for a log line or a
+    checkpoint only, by all processes at once; the first step whose numbers were not finite is kept
+    beside them. `seconds`: how long the steps took.
     """
 
     def __init__(
-        self, names: Sequence[str], device: torch.device, gather: Callable[[Tensor], Tensor]
+        self,
+        names: Sequence[str],
+        device: torch.device,
+        gather: Callable[[Tensor], Tensor],
+        place: tuple[int, int] = (0, 1),
     ) -> None:
         self.names = tuple(names)
         self.steps = 0
         self.seconds = 0.0
-        self._gather = gather
+        self._gather, self._place = gather, place
         self._sums = torch.zeros(len(names), device=device)
         self._first_bad = torch.zeros((), device=device)
 
@@ -59,7 +64,7 @@ class Window:
         return means
 
     def record(self) -> dict[str, Any]:
-        """Return what `restore` goes on from: sums, as means over processes.
+        """Return what `restore` goes on from: sums, as means over processes and of each one.
 
         Raises TrainingError, on every process, where one had a number that was not finite.
         """
@@ -75,12 +80,15 @@ class Window:
                 f"({', '.join(culprits)}): the last good checkpoint is intact; lower training.lr, "
                 "set training.clip_norm or use another training.precision"
             )
-        return {"steps": self.steps, "sums": found, "seconds": self.seconds}
+        kept = {"steps": self.steps, "sums": found, "seconds": self.seconds}
+        return kept if len(rows) == 1 else {**kept, "processes": [row[:-1] for row in rows]}
 
     def restore(self, record: Mapping[str, Any]) -> None:
-        """Go on from what `record` returned."""
+        """Go on from what `record` returned; the same number of processes has the same sums."""
         self.steps, self.seconds = record["steps"], record["seconds"]
-        self._sums = self._sums.new_tensor([record["sums"][name] for name in self.names])
+        (process, count), rows = self._place, record.get("processes", ())
+        means = [record["sums"][name] for name in self.names]
+        self._sums = self._sums.new_tensor(rows[process] if len(rows) == count else means)
 
 
 @attrs.frozen

@@ -16,7 +16,7 @@ from cfft.data.loading import Loaded, on_device
 from cfft.errors import ConfigError, PluginError, returned
 from cfft.model.interfaces import Adaptation
 from cfft.plugin.params import declaration
-from cfft.runtime.devices import allow_unused_parameters
+from cfft.runtime.devices import allow_unused_parameters, joined_rows
 from cfft.runtime.randomness import generator
 from cfft.step.engine import Propagate, TrainingStep
 from cfft.training.batches import BatchPlan
@@ -56,6 +56,7 @@ class Optimisation:
         self.scheduler = make_scheduler(self.optimizer, training, steps)
         if step.task.weight == 0:  # then perhaps nothing looks at the head
             allow_unused_parameters(accelerator)
+        step.join = joined_rows(accelerator)
         self._step, self._stepper = accelerator.prepare(step, self.optimizer)
 
     @property

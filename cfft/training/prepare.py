@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -75,10 +76,13 @@ class Prepared:
     kept: KeptSets = attrs.field(factory=KeptSets)
     stored: PreparedSets = attrs.field(factory=PreparedSets)
 
-    def reading(self, batch_size: int, workers: int | None) -> Reading:
-        """Return how images reach the model, from memory and prepared ones where they are there."""
+    def reading(self, batch_size: int, workers: int | None, scratch: Path | None = None) -> Reading:
+        """Return how images reach the model, from memory and prepared ones where they are there.
+
+        `scratch`: as in Reading.
+        """
         preprocessing = self.pretrained.preprocessing
-        return Reading(preprocessing, batch_size, workers, self.kept, self.stored)
+        return Reading(preprocessing, batch_size, workers, self.kept, self.stored, scratch)
 
     @property
     def fingerprint(self) -> str:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from functools import partial
 from io import BytesIO
-from pathlib import Path
-from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -83,7 +80,7 @@ class Session:
         self.processes = processes_of(accelerator)
         self.registry, self.hook = registry, registry.hook
         batch_size = 2 * prepared.batches.micro  # no gradients are kept: twice as many fit
-        reading = prepared.reading(batch_size, config.training.workers)
+        reading = prepared.reading(batch_size, config.training.workers, directory.root)
         self.measuring = Evaluator(prepared.sets, reading, accelerator, reporter)
 
     def run(self) -> RunResults:
@@ -119,28 +116,28 @@ class Session:
         if state.before is None and self.config.training.no_before:
             state.before = ModelResults({})
         if state.before is None:
+            trained = {name: value.clone() for name, value in final.weights().items()}
             final.load_weights(self.start.weights())
             state.start = start_digest(
                 final.weights(), self.config, self.prepared, self.accelerator
             )
             state.before = self._taken(state.start) or self._results(final, before=True)
+            if stored is not None:  # then the student, which may be `final`, is further on
+                final.load_weights(trained)
         if not trainer.is_finished:
-            with self._kept(step):
-                trainer.train(self.measuring.validation, self._epoch_ended)
+            step.kept = self._kept(step)
+            trainer.train(self.measuring.validation, self._epoch_ended)
+            step.kept = KeptOutputs()
         if not state.best_epoch:
             trainer.save_best()  # a run of no epochs: the model that it started from
         merged = self._merged(final)
         final.load_weights(checkpoint.load_model(self.directory.best).weights)
         return self._finish(state, state.before, self._results(final, before=False), merged)
 
-    @contextmanager
-    def _kept(self, step: TrainingStep) -> Iterator[None]:
-        """Compute what is constant over training, and keep it while a block trains."""
+    def _kept(self, step: TrainingStep) -> KeptOutputs:
+        """Compute what is constant over training."""
         constants = run_constants(self.config, self.prepared)
-        folder = self.directory.root if self.processes.is_main else Path(gettempdir())
-        with self.measuring.constants(step, constants, folder, self.config.seed) as step.kept:
-            yield
-        step.kept = KeptOutputs()
+        return self.measuring.constants(step, constants, self.directory.root, self.config.seed)
 
     def _taken(self, start: str) -> ModelResults | None:
         """Take the accuracies before fine-tuning from the run that is named, if it has them."""

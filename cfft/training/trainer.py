@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
 from cfft.data.loading import Loader
@@ -19,7 +18,7 @@ from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint
 from cfft.model.heads import prompts_head
 from cfft.plugin.failures import failures_named
-from cfft.runtime.devices import processes_of, surroundings
+from cfft.runtime.devices import agreement, processes_of, surroundings
 from cfft.runtime.interrupts import StopWish, listening
 from cfft.runtime.json_files import as_json
 from cfft.runtime.progress import Reporter
@@ -60,8 +59,10 @@ class Trainer:
         self.directory, self.reporter, self.state = directory, reporter, state
         self.training, self.accelerator = optimisation.training, optimisation.accelerator
         self.processes = processes_of(self.accelerator)
+        self._agreed = agreement(self.accelerator)
         names = ("loss", *step.weights, "grad_norm")
-        self.window = Window(names, self.accelerator.device, self.accelerator.gather)
+        place = self.processes.index, self.processes.count
+        self.window = Window(names, self.accelerator.device, self.accelerator.gather, place)
         self.log = MetricsLog(directory.metrics)
         self._interval = parse_interval(self.training.checkpoint_every)
         self._saved = (state.step, time.monotonic())
@@ -88,7 +89,7 @@ class Trainer:
         `validate` returns what validation measures of a model, see `validation_scores`;
         `epoch_ended` hears of each epoch, counted from 1, once it is stored. SIGINT and SIGTERM let
         the optimiser step end, store everything and raise KeyboardInterrupt; several processes
-        agree on that at a log line.
+        agree on that after every step.
         """
         pin = self.accelerator.device.type == "cuda"
         workers, augmentation = self.training.workers, self.prepared.augmentation
@@ -233,15 +234,12 @@ class Trainer:
             raise
 
     def _after_step(self, lr: float, wish: StopWish, *, is_last: bool) -> None:
-        logs = is_last or self.state.step % self.training.log_every == 0
-        if logs:
+        if is_last or self.state.step % self.training.log_every == 0:
             self._write_line(lr)
-        if not is_last and (logs or self.accelerator.num_processes == 1):
-            self._stop_if(wish)
+        if not is_last:
             step, moment = self._saved
             due = self._interval.is_due(self.state.step - step, time.monotonic() - moment)
-            if self._agreed(due):
-                self.save_last()
+            self._stop_if(wish, is_due=due)
 
     def _write_line(self, lr: float) -> None:
         images = self.window.steps * self.prepared.batches.batch
@@ -251,16 +249,13 @@ class Trainer:
         self.processes.on_main(lambda: self.log.write(line))
         self.reporter.stepped(self.state.step, metrics)
 
-    def _stop_if(self, wish: StopWish) -> None:
-        if self._agreed(wish.asked):
+    def _stop_if(self, wish: StopWish, *, is_due: bool = False) -> None:
+        """Store everything where that is due or a process is to stop, and stop where one is."""
+        stops, stores = self._agreed(wish.asked, is_due)
+        if stops or stores:
             self.save_last()
+        if stops:
             raise KeyboardInterrupt
-
-    def _agreed(self, wish: bool) -> bool:
-        if self.accelerator.num_processes == 1:
-            return wish
-        wishes = torch.tensor([wish], device=self.accelerator.device)
-        return bool(self.accelerator.gather(wishes).any())
 
     def _end_epoch(self, metrics: Metrics) -> None:
         patience, ties = self.training.patience, self.training.ties

@@ -61,8 +61,8 @@ class SimilarityKd(cfft.AuxLoss):
     CaRot's self-distillation (Oh et al. 2024, L_SD, weight 1.5), whose teacher is a moving average
     of the student; its program has the cross-entropy, which differs by a constant. Captions are
     those of the task `contrastive`: class names in templates drawn for each image and step.
-    Gradients flow into the student's image tower, text tower and scale. A batch is a process's
-    micro-batch.
+    Gradients flow into the student's image tower, text tower and scale. A batch is the
+    micro-batches that all processes compute at the same time.
     """
 
     text: Literal["averaged", "pretrained"] = cfft.param(
@@ -85,8 +85,9 @@ class SimilarityKd(cfft.AuxLoss):
         text = outputs.prompts()
         captions = text.captions(outputs.batch.labels)
         other = text.averaged if self.text == "averaged" else text.pretrained
-        teacher_images = outputs.teacher(self.teacher, self.view).features
-        student_images = outputs.student(self.view).features
-        student = cfft.similarities(student_images, text(captions), text.logit_scale)  # [B, B]
-        teacher = cfft.similarities(teacher_images, other(captions), other.logit_scale)
+        taught, seen = outputs.teacher(self.teacher, self.view), outputs.student(self.view)
+        pairs = (seen.features, text(captions)), (taught.features, other(captions))
+        ours, others = (tuple(map(outputs.joined, pair)) for pair in pairs)
+        student = cfft.similarities(*ours, text.logit_scale)  # [B, B]
+        teacher = cfft.similarities(*others, other.logit_scale)
         return divergence(student, teacher) + divergence(student.T, teacher.T)

@@ -22,8 +22,9 @@ class Relational(cfft.AuxLoss):
     23) and CLIP-KD (Yang et al. 2024), with the other images of the batch in the place of
     captions, so that no text tower is needed; with captions it is the loss similarity-kd. Relations
     among images alone are those of similarity-preserving distillation (Tung and Mori 2019), there
-    with a squared difference. A temperature of 0.1 is taken. A batch is a process's micro-batch;
-    with one or two images the loss is 0. Gradients flow into the student alone.
+    with a squared difference. A temperature of 0.1 is taken. A batch is the micro-batches that all
+    processes compute at the same time; with one or two images the loss is 0. Gradients flow into
+    the student alone.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"student.view", "teacher.view"})
@@ -37,8 +38,8 @@ class Relational(cfft.AuxLoss):
 
     def measure(self, outputs: cfft.StepOutputs) -> Tensor:
         """Return the un-weighted divergence []."""
-        student = outputs.student(self.view).features
-        teacher = outputs.teacher(self.teacher, self.view).features
+        student = outputs.joined(outputs.student(self.view).features)
+        teacher = outputs.joined(outputs.teacher(self.teacher, self.view).features)
         return divergence(self._relations(student), self._relations(teacher))
 
     def _relations(self, features: Tensor) -> Tensor:

@@ -23,7 +23,8 @@ class Contrastive(cfft.Task):
     text tower and scale are trained; the scale stays at 100 at most, as in CLIP. The head is not
     trained: cfft makes it of the class prompts before every validation. Captions of the same class
     count as wrong, as in FLYP; `same_class = "right"` shares the target between them (the other
-    loss of FLYP's program). A batch is a process's micro-batch; with one image the loss is 0.
+    loss of FLYP's program). A batch is the micro-batches that all processes compute at the same
+    time; with one image the loss is 0.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"student.text"})
@@ -42,6 +43,7 @@ class Contrastive(cfft.Task):
 
         text, labels = outputs.prompts(), outputs.batch.labels
         images, captions = outputs.student_original.features, text(text.captions(labels))  # [B, D]
+        images, captions, labels = map(outputs.joined, (images, captions, labels))
         similarities = cfft.similarities(images, captions, text.logit_scale)  # [B, B]
         targets = torch.eye(len(labels), dtype=similarities.dtype, device=similarities.device)
         if self.same_class == "right":

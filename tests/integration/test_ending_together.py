@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
 import torch
 
@@ -22,6 +17,8 @@ from cfft.config.settings import Evaluation
 from cfft.evaluation.job import evaluate_models
 from cfft.plugin.registry import Registry
 from cfft.runtime.json_files import as_json
+
+from .two_processes import errors, on_two
 
 pytestmark = pytest.mark.slow
 
@@ -131,40 +128,6 @@ with reported():
         rows.add(batch)
     torch.save(rows.all(), f"{sys.argv[1]}.{index}")
 """
-
-
-@attrs.frozen
-class Ended:
-    """Hold how a process ended and what it said."""
-
-    code: int
-    err: str
-
-
-def on_two(program: str, *words: object) -> list[Ended]:
-    """Run a program in two processes that know of each other, without a launcher to kill them."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
-    shared |= {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": ""}
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, *map(str, words)],
-            env={**os.environ, **shared, "RANK": rank, "LOCAL_RANK": rank},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in "01"
-    ]
-    said = [process.communicate(timeout=300)[1] for process in running]
-    print(*said, sep="\n")  # pytest shows it where a test fails
-    return [Ended(p.returncode, err) for p, err in zip(running, said, strict=True)]
-
-
-def errors(ended: Ended) -> list[str]:
-    return [line for line in ended.err.splitlines() if "rror" in line]
 
 
 def top1_by_set(record: dict[str, Any]) -> list[dict[str, tuple[float, int]]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +55,29 @@ def test_a_head_that_the_weights_decide_on_names_the_model_too(
     (model,) = record["models"]
     assert (model["model"], model["source"]) == ("zero-shot", "pretrained")
     assert (model["kind"], model["head"]) == ("zero-shot", "zero-shot")
+
+
+def test_where_logits_find_no_room_on_the_disk_one_line_says_so(
+    clip: tuple[Path, Path],
+    world: Path,
+    cfft_command: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(descriptor: int, start: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    words = ("--suite", "domains", "--data", world, "--id", "sunny", "--prompts", "class-name")
+    model = ("pretrained", "--model", clip[0], "--pretrained", clip[1], "--workers", "0")
+    monkeypatch.setattr("cfft.scoring.evaluate.IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+
+    ended = cfft_command("eval", *map(str, (*model, *words, "--out", tmp_path / "EVAL")))
+
+    assert ended.code == 2
+    assert re.search(r"^error: .*EVAL: No space left on device$", ended.err, re.M)
+    assert "Traceback" not in ended.err
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_weight_ensembles_lead_from_the_starting_model_to_the_run(

@@ -192,10 +192,14 @@ def test_the_stored_configuration_repeats_the_run(configure, registry, tmp_path:
     assert again.to_dict() == config.to_dict()
 
 
+@pytest.mark.parametrize("loss", ["none", "feature-mse"])
 def test_accumulation_takes_the_mean_over_all_images_of_a_step(
-    configure, layer: Layer, registry, tmp_path: Path
+    configure, layer: Layer, registry, tmp_path: Path, loss: str
 ) -> None:
-    layer.choose("loss", ["none"])
+    layer.choose("loss", [loss])
+    if loss != "none":  # without donors, which every micro-batch draws for itself
+        layer.choose("mask", ["object"])
+        layer.choose("fill", ["none"])
     run(configure(epochs=1, batch_size=32), registry, tmp_path / "whole")
     run(configure(micro_batch=8), registry, tmp_path / "parts")  # 27 = 7 + 7 + 7 + 6
 

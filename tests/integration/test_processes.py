@@ -93,19 +93,28 @@ def test_two_processes_train_and_evaluate_as_one_does(on_one_and_two: tuple[Path
     np.testing.assert_allclose(heads[0], heads[1], atol=1e-3)
 
 
-def test_two_processes_train_a_text_tower_as_one_does(
+def test_two_processes_compare_the_images_of_the_whole_batch_as_one_does(
     configure: Callable[..., RunConfig], layer: Layer, registry: Registry, tmp_path: Path
 ) -> None:
     layer.choose("task", ["contrastive"])
-    layer.choose("loss", [])
+    layer.choose("loss", ["similarity-kd", "relational"])
+    layer.choose("teacher", ["average", "clip"])
     layer.choose("average", ["ema"])
+    layer.values["loss", "relational"] = {"weight": 10.0}
     one, two = tmp_path / "one", tmp_path / "two"
-    config = configure(epochs=1, batch_size=8, micro_batch=2, lr=1e-4)
+    config = configure(epochs=2, batch_size=8, lr=1e-4, log_every=1)
 
     run(config, registry, one)
     run_on_two(one / "config.toml", two, tmp_path / "script.py")
 
+    terms = ("loss", "contrastive", "similarity-kd", "relational", "grad_norm")
+    texts = [(out / "metrics.jsonl").read_text() for out in (one, two)]
+    lines = [json.loads(text.splitlines()[2]) for text in texts]
     towers = [checkpoint.load(out / "checkpoints" / "last").trained for out in (one, two)]
+    assert min(lines[0][term] for term in terms) > 0
+    assert [lines[1][term] for term in terms] == pytest.approx(
+        [lines[0][term] for term in terms], rel=1e-3
+    )
     assert towers[0].keys() == towers[1].keys()
     assert {"text.logit_scale", "averaged-text.logit_scale"} <= towers[0].keys()
     torch.testing.assert_close(*towers, rtol=1e-3, atol=1e-3)

@@ -177,6 +177,20 @@ def test_a_run_with_fused_adamw_resumes_bit_for_bit(
     assert_same_run(out, tmp_path / "unbroken")
 
 
+def test_where_the_start_is_measured_again_training_goes_on_from_where_it_was(
+    config: RunConfig, registry: Registry, unbroken: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "stopped"
+    with pytest.raises(StopError):
+        run(config, registry, out, reporter=Stopping(step=5))
+    (out / "predictions" / "before" / "dark.npz").unlink()
+
+    run(config, registry, out, resume=True)
+
+    assert_same_run(out, unbroken)
+    assert (out / "predictions" / "before" / "dark.npz").is_file()
+
+
 @pytest.mark.parametrize(
     ("adaptation", "average"),
     [

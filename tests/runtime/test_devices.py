@@ -5,7 +5,14 @@ import torch
 
 from cfft.errors import ConfigError
 from cfft.runtime import devices
-from cfft.runtime.devices import cpu_has_bf16, make_accelerator, precision_of, processes_of
+from cfft.runtime.devices import (
+    agreement,
+    cpu_has_bf16,
+    joined_rows,
+    make_accelerator,
+    precision_of,
+    processes_of,
+)
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without a GPU")
 
@@ -70,3 +77,18 @@ def test_the_only_process_is_the_main_one_and_hears_itself() -> None:
 
     assert (processes.index, processes.count, processes.is_main) == (0, 1, True)
     assert processes.join(["found"]) == ["found"]
+
+
+def test_a_model_is_not_divided_among_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+
+    with pytest.raises(ConfigError, match=r"FSDP .* is not supported: .* start without it"):
+        make_accelerator("fp32")
+
+
+def test_rows_of_one_process_need_no_joining() -> None:
+    assert joined_rows(make_accelerator("fp32")) is None
+
+
+def test_one_process_agrees_with_itself() -> None:
+    assert agreement(make_accelerator("fp32"))(True, False) == (True, False)

@@ -74,6 +74,27 @@ def one_by_one(classifier: Classifier, images: ImageFiles) -> torch.Tensor:
         return torch.cat([classifier(level).logits for level in levels])
 
 
+def test_outputs_that_lie_in_a_file_are_the_same(
+    images: ImageFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier, accelerator = tiny_classifier(classes=2), make_accelerator("fp32")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    in_memory = predictions_on(classifier, images, READING, accelerator)
+    monkeypatch.setattr("cfft.scoring.evaluate.IN_MEMORY_BYTES", 39)  # 5 images, 2 classes
+
+    in_file = predictions_on(
+        classifier, images, attrs.evolve(READING, scratch=scratch), accelerator
+    )
+
+    in_file.save(tmp_path / "file.npz")
+    stored = Predictions.load(tmp_path / "file.npz")
+    assert torch.equal(in_file.logits, in_memory.logits)
+    assert torch.equal(stored.logits, in_memory.logits)
+    assert score(in_file) == score(in_memory)
+    assert [*scratch.iterdir()] == []
+
+
 def test_an_empty_set_is_refused_by_name() -> None:
     empty = ImageFiles("nothing", Path(), (), (), (0, 1), ("a", "b"))
 
