@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "export": "Write a model for other programs, with a model card.",
     "sweep": "Run a table of configurations and seeds; choose parameters on validation.",
     "report": "Show models side by side: one page, tables and figures.",
+    "doctor": "Look at versions, device, plug-ins, caches, disk and memory.",
 }
 _OWN_MODULE: Mapping[tuple[str, ...], str] = {("eval", "masks"): "eval_masks"}
 

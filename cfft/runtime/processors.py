@@ -7,14 +7,14 @@ import os
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
-_GROUPS = Path("/sys/fs/cgroup")
-_OWN_GROUP = Path("/proc/self/cgroup")
+from cfft.runtime.control_groups import GROUPS, OWN_GROUP, group_directories
+
 _MOST_WORKERS = 8
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 
 
-def processors(groups: Path = _GROUPS, own_group: Path = _OWN_GROUP) -> int:
+def processors(groups: Path = GROUPS, own_group: Path = OWN_GROUP) -> int:
     """Return how many processors this process may keep busy, at least 1.
 
     The least of what its affinity allows (taskset, SLURM) and of the quotas of its control group
@@ -55,24 +55,8 @@ def _by_affinity() -> int:
 
 def _quotas(groups: Path, own_group: Path) -> Iterator[float]:
     """Yield the quotas, in processors, of the control group and of those that hold it."""
-    try:
-        lines = own_group.read_text().splitlines()
-    except OSError:  # another system than Linux
-        return
-    for line in lines:
-        _, controllers, place = line.split(":", 2)
-        kinds = controllers.split(",")
-        if controllers and "cpu" not in kinds:
-            continue
-        top = groups / controllers if controllers else groups
-        for directory in _upwards(top, place):
-            yield from _quota(directory)
-
-
-def _upwards(top: Path, place: str) -> Iterator[Path]:
-    parts = [part for part in place.split("/") if part not in ("", "..")]
-    for length in range(len(parts), -1, -1):
-        yield top.joinpath(*parts[:length])
+    for directory in group_directories("cpu", groups, own_group):
+        yield from _quota(directory)
 
 
 def _quota(directory: Path) -> Iterator[float]:

@@ -100,8 +100,8 @@ def test_a_group_without_a_command_shows_its_help(cfft_command: Callable[..., An
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("rnu", "unknown command 'rnu'; did you mean 'run'? allowed: data, eval,"),
-        ("foo", "unknown command 'foo'; allowed: data, eval,"),
+        ("rnu", "unknown command 'rnu'; did you mean 'run'? allowed: data, doctor, eval,"),
+        ("foo", "unknown command 'foo'; allowed: data, doctor, eval,"),
         ("data verfy", "unknown command 'verfy'; did you mean 'verify'? allowed: list, verify"),
         ("plugins foo", "unknown command 'foo'; allowed: check, list, new, show"),
         ("--verison", "unknown option --verison; did you mean --version?"),
