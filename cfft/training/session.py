@@ -27,11 +27,12 @@ from cfft.runtime.devices import processes_of, surroundings
 from cfft.runtime.files import replacing, write_text
 from cfft.runtime.json_files import as_json, structured, write_json
 from cfft.runtime.progress import Reporter
+from cfft.scoring.chance import is_near_chance
 from cfft.scoring.evaluate import Reading
 from cfft.scoring.predictions import Predictions
 from cfft.scoring.results import SetResult
 from cfft.step.engine import TrainingStep
-from cfft.training.before import start_digest, taken_before
+from cfft.training.before import guessing, start_digest, taken_before
 from cfft.training.coverage import (
     coverage_notes,
     coverage_warnings,
@@ -119,7 +120,7 @@ class Session:
             state.start = start_digest(
                 final.weights(), self.config, self.prepared, self.accelerator
             )
-            state.before = self._taken(state.start) or self._results(final, before=True)
+            state.before = self._taken(state.start) or self._measured_before(final)
         trainer.train(self.measuring.validation, self._epoch_ended)
         if not state.best_epoch:
             trainer.save_best()  # a run of no epochs: the model that it started from
@@ -140,6 +141,17 @@ class Session:
             else f"the accuracies before fine-tuning are those of {other.root}"
         )
         self.reporter.noted(said)
+        return found
+
+    def _measured_before(self, final: Classifier) -> ModelResults:
+        """Measure the model before fine-tuning; warn where its zero-shot head only guesses."""
+        found = self._results(final, before=True)
+        described, prompts = self.prepared.description, self.prepared.description.prompts
+        measured = found.sets[self.prepared.sets.test.name]
+        is_trained = self.config.model.pretrained != "random"
+        if described.head == "zero-shot" and is_trained and is_near_chance(measured):
+            name = self.prepared.sets.test.name
+            self.reporter.warned(guessing(name, measured, described.classes, prompts))
         return found
 
     def _merged(self, final: Classifier) -> MergeResults | None:

@@ -149,8 +149,8 @@ def test_a_lack_of_memory_is_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert fails_with(OutOfMemoryError(said)) == 2
     assert capsys.readouterr().err == (
-        "error: out of memory (CUDA out of memory): lower --batch-size, for cfft run "
-        "--micro-batch, for cfft eval --models-at-once\n"
+        "error: out of memory (CUDA out of memory, 20.00 MiB more asked for): lower --batch-size, "
+        "for cfft run --micro-batch, for cfft eval --models-at-once\n"
     )
     assert fails_with(MemoryError()) == 2
 
