@@ -13,7 +13,7 @@ from cfft.data.images import ImageSubset
 from cfft.data.splits import stratified_subset
 from cfft.data.suite import ImageSet, SuiteSets
 from cfft.encoder.encoder import Classifier, Encoder
-from cfft.runtime.progress import Reporter
+from cfft.runtime.progress import EVALUATING, Reporter
 from cfft.scoring.evaluate import Reading, outputs_of, predictions_on, score
 from cfft.scoring.predictions import Predictions
 from cfft.scoring.results import SetResult
@@ -87,7 +87,7 @@ class Evaluator:
         return ModelResults.of(sets)
 
     def predictions(self, classifier: Classifier, image_set: ImageSet) -> Predictions:
-        with self.reporter.task(f"evaluating {image_set.name}", len(image_set)) as advance:
+        with self.reporter.task(f"{EVALUATING} {image_set.name}", len(image_set)) as advance:
             return predictions_on(classifier, image_set, self.reading, self.accelerator, advance)
 
     def _outputs(self, task: str, model: Callable[[Tensor], Tensor], image_set: ImageSet) -> Tensor:

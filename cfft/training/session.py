@@ -148,8 +148,8 @@ class Session:
         found = self._results(final, before=True)
         described, prompts = self.prepared.description, self.prepared.description.prompts
         measured = found.sets[self.prepared.sets.test.name]
-        is_trained = self.config.model.pretrained != "random"
-        if described.head == "zero-shot" and is_trained and is_near_chance(measured):
+        reads_prompts = described.head == "zero-shot" and self.prepared.pretrained.trained
+        if reads_prompts and is_near_chance(measured):
             name = self.prepared.sets.test.name
             self.reporter.warned(guessing(name, measured, described.classes, prompts))
         return found

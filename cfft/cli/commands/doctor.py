@@ -8,6 +8,7 @@ import typer
 
 from cfft.cli.errors import starting
 from cfft.cli.options.command import AsJson, Command
+from cfft.cli.options.volume import with_volume
 from cfft.cli.output.consoles import console
 from cfft.cli.output.diagnosis import print_diagnosis
 from cfft.errors import ConfigError
@@ -21,7 +22,7 @@ Ends with 0, or with 2 where something would stop a run, which it names.
 
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command."""
-    app.command(name, cls=Command, help=_HELP.format(summary=summary))(doctor)
+    app.command(name, cls=Command, help=_HELP.format(summary=summary))(with_volume(doctor))
 
 
 def doctor(as_json: AsJson = False) -> None:
