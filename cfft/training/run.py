@@ -23,6 +23,7 @@ from cfft.runtime.files import check_free, write_text
 from cfft.runtime.locks import held
 from cfft.runtime.progress import Plan, Reporter, Silent
 from cfft.training.before import finished_run
+from cfft.training.disk import DiskUse, check_disk
 from cfft.training.memory import memory_named
 from cfft.training.merging import require_enough
 from cfft.training.plan import make_plan, without_facts
@@ -112,6 +113,8 @@ def _run(
     }
     prepared, plan = runs.planned(config, directory, pending, accelerator, plans)
     hears.planned(plan)
+    if not resume:
+        check_disk(DiskUse(**plan.data["disk"]), directory.root)
     if dry_run:
         for each in (each for each in stages if each.results is None):
             with stage_named(each.name):
