@@ -12,6 +12,7 @@ import typer
 
 from cfft.cli.errors import RunInterruptedError, starting
 from cfft.cli.options.command import Command
+from cfft.cli.options.completion import completing
 from cfft.cli.options.volume import volume, with_volume
 from cfft.cli.output.consoles import console, table
 from cfft.cli.output.frontier_tables import Lines, frontier_tables
@@ -44,8 +45,14 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
     app.command(name, cls=Command, help=text)(with_volume(sweep))
 
 
+def _matching(incomplete: str) -> list[str]:
+    return completing(sweep_names())(incomplete)
+
+
 def sweep(
-    file: Annotated[str, typer.Argument(help="FILE.toml, or a name", metavar="SWEEP")],
+    file: Annotated[
+        str, typer.Argument(help="FILE.toml, or a name", metavar="SWEEP", autocompletion=_matching)
+    ],
     out: Annotated[
         Path | None,
         typer.Option(help="folder of all runs", metavar="DIR", show_default="runs/SWEEP"),

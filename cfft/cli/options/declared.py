@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from cfft.cli.options.command import HELP_ALL, Command
+from cfft.cli.options.completion import completing
 from cfft.cli.options.options import PARAMETERS, Option
 from cfft.cli.options.volume import with_volume
 from cfft.config.choices import choose
@@ -102,6 +103,7 @@ def _option(option: Option) -> Any:
         rich_help_panel=option.panel or None,
         hidden=option.hidden,
         show_default=False,
+        autocompletion=completing(option.values) if option.values else None,
     )
 
 
