@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -12,6 +13,10 @@ _MOST_LISTED = 12
 _LONGEST = 500  # characters of a stranger's message
 _LONGEST_LINE = 2000
 _SHORTEST_WORD, _MOST_MEANT = 3, 3
+_OUT_OF_MEMORY = "OutOfMemoryError"  # torch's, which is not imported for its name
+_NO_MEMORY = ("DefaultCPUAllocator", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+"""Words of the plain RuntimeErrors that torch raises for lack of memory."""
+_WANTED = re.compile(r"[Tt]ried to allocate ([\d.]+) (\w+)")
 
 
 class CfftError(Exception):
@@ -106,6 +111,27 @@ def returned(strategy: object, method: str, value: T, wanted: type[Any]) -> T:
         problem = f"{method}() must return a {wanted.__name__}, got {got}"
         raise StrategyResultError(strategy, problem)
     return value
+
+
+def lack_of_memory(error: BaseException) -> str | None:
+    """Say which memory was short and how much was asked for; None for any other error.
+
+    It is that of a device or, for MemoryError and torch's allocator, of the computer.
+    """
+    said = str(error)
+    of_device = type(error).__name__ == _OUT_OF_MEMORY
+    if not (of_device or isinstance(error, MemoryError) or any(w in said for w in _NO_MEMORY)):
+        return None
+    wanted = _WANTED.search(said)
+    more = f", {_spelled_size(wanted)} more asked for" if wanted else ""
+    if of_device or "CUDA" in said:
+        return said.partition(". ")[0].partition("\n")[0] + more
+    return f"the computer's is full{more}"
+
+
+def _spelled_size(wanted: re.Match[str]) -> str:
+    size, unit = float(wanted[1]), wanted[2]
+    return f"{size / 10**9:.3g} GB" if unit == "bytes" else f"{wanted[1]} {unit}"
 
 
 _TYPE_NAME: Any = vars(type)["__name__"]

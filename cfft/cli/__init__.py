@@ -21,10 +21,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     with lasting_streams() as streams, reported(), streams.checked():
         with starting():
             from cfft.cli.application import application  # it takes time, and Ctrl-C may come
+            from cfft.cli.options.completion import words_typed
             from cfft.runtime.processors import set_threads
 
             set_threads(os.environ)
-            app = application(words)
+            typed = words_typed(os.environ)
+            app = application(words if typed is None else typed, completing=typed is not None)
             if any("~" in word for word in words):  # attrs comes with it: --help does without
                 from cfft.runtime.files import with_home
 

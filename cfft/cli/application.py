@@ -22,18 +22,22 @@ COMMANDS: Mapping[str, str] = {
     "export": "Write a model for other programs, with a model card.",
     "sweep": "Run a table of configurations and seeds; choose parameters on validation.",
     "report": "Show models side by side: one page, tables and figures.",
+    "doctor": "Look at versions, device, plug-ins, caches, disk and memory.",
 }
 _OWN_MODULE: Mapping[tuple[str, ...], str] = {("eval", "masks"): "eval_masks"}
 
 
-def application(words: Sequence[str]) -> typer.Typer:
-    """Make the commands; `words` are the arguments, the first of which names a command."""
+def application(words: Sequence[str], *, completing: bool = False) -> typer.Typer:
+    """Make the commands; `words` are the arguments, the first of which names a command.
+
+    `completing`: a shell asks how they may go on; Typer knows shells only where it is told.
+    """
     asked = words[0] if words else ""
     app = typer.Typer(
         cls=CommandGroup,
         help="Fine-tune vision transformers on your own images without losing robustness.",
         epilog="Start with: cfft run --help",
-        add_completion=False,
+        add_completion=completing or asked not in COMMANDS,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich" if asked in COMMANDS else None,  # rich doubles the time to start

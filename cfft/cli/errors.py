@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from cfft.errors import CfftError, OtherProcessError
+from cfft.errors import CfftError, OtherProcessError, lack_of_memory
 from cfft.runtime.interrupts import Terminated
 from cfft.runtime.outside import shown
 from cfft.runtime.processes import lost_process
@@ -53,8 +53,9 @@ def reported() -> Iterator[None]:
     except BaseException as error:
         if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
             _end(_FIXABLE, f"error: {error.filename or 'stdout'}: {error.strerror}")
-        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-            _end(_FIXABLE, f"error: {_out_of_memory(error)}")
+        lacking = lack_of_memory(error)
+        if lacking is not None:
+            _end(_FIXABLE, f"error: {_out_of_memory(lacking)}")
         lost = lost_process(error)
         if lost is not None:
             _end(_FIXABLE, f"error: {lost}")
@@ -68,11 +69,10 @@ def reported() -> Iterator[None]:
         _leave_group()
 
 
-def _out_of_memory(error: BaseException) -> str:
-    """Return what to do where memory is short, of the device (torch's error) or the computer."""
-    said = str(error).partition(". ")[0] or "no memory is left"
+def _out_of_memory(lacking: str) -> str:
+    """Return what to do where memory is short outside training, which says so itself."""
     return (
-        f"out of memory ({said}): lower --batch-size, for cfft run --micro-batch, for cfft eval "
+        f"out of memory ({lacking}): lower --batch-size, for cfft run --micro-batch, for cfft eval "
         "--models-at-once"
     )
 

@@ -32,7 +32,7 @@ class Model:
 class Training:
     """Set the training routine."""
 
-    epochs: int = param(10, help="passes over the images; 0 only evaluates", ge=0, le=100_000)
+    epochs: int = param(10, help="passes over images; 0 only evaluates", ge=0, le=100_000)
     batch_size: int = param(64, help="images per optimiser step, of all processes", ge=1)
     micro_batch: int | None = param(
         None,

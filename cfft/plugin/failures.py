@@ -10,19 +10,24 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from cfft.errors import CfftError, PluginFailedError, StrategyResultError, described
+from cfft.errors import (
+    CfftError,
+    PluginFailedError,
+    StrategyResultError,
+    described,
+    lack_of_memory,
+)
 from cfft.plugin.interface import given
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.params import Declaration, declared_of
 from cfft.plugin.shared_state import SharedState
 
 _ORIGIN = "__cfft_origin__"
-_LEFT_ALONE = (CfftError, KeyboardInterrupt, MemoryError)
+_LEFT_ALONE = (CfftError, KeyboardInterrupt)
 _MACHINE = (
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR),
     *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EPIPE),
 )
-_OUT_OF_MEMORY = "OutOfMemoryError"  # torch's, which is not imported for its name
 
 
 def mark(owned: type[Any] | ModuleType, origin: str) -> None:
@@ -103,7 +108,7 @@ def is_blamed(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in _MACHINE:
         return False
     by_signal = isinstance(error, SystemExit) and type(error) is not SystemExit
-    lacks_memory = type(error).__name__ == _OUT_OF_MEMORY
+    lacks_memory = lack_of_memory(error) is not None
     return not (isinstance(error, _LEFT_ALONE) or by_signal or lacks_memory)
 
 

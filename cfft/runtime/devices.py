@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Literal, cast
 
+import attrs
 import torch
 import torch.distributed as dist
 from accelerate import Accelerator
@@ -131,3 +132,41 @@ def surroundings(accelerator: Accelerator) -> dict[str, Any]:
         "device": accelerator.device.type,
         "precision": precision_of(accelerator),
     }
+
+
+@attrs.frozen
+class Device:
+    """Describe one accelerator: memory in bytes."""
+
+    name: str
+    memory: int
+    free: int
+
+
+@attrs.frozen
+class Computing:
+    """Describe what training computes on and with, as `make_accelerator` chooses.
+
+    `kind`: cuda or cpu. `precision`: that of --precision auto. `build`: what torch was built for.
+    """
+
+    kind: str
+    precision: str
+    build: str
+    devices: tuple[Device, ...]
+    threads: int
+
+
+def computing() -> Computing:
+    """Look at devices without beginning work on any."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    cuda, rocm = torch.version.cuda, torch.version.hip
+    build = f"CUDA {cuda}" if cuda else f"ROCm {rocm}" if rocm else "CPU only"
+    kind, precision = ("cuda" if count else "cpu"), automatic_precision()
+    devices = tuple(map(_device, range(count)))
+    return Computing(kind, precision, build, devices, torch.get_num_threads())
+
+
+def _device(number: int) -> Device:
+    free, total = torch.cuda.mem_get_info(number)
+    return Device(torch.cuda.get_device_name(number), total, free)

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 
 import attrs
 
+EVALUATING = "evaluating"
+"""The first word of the names of tasks that measure a model on images."""
+
 Advance = Callable[[int], None]
 """Function that is called with the number of units done so far."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,11 @@ from torch import Tensor
 from cfft.config.comparison import MEASURED_FROM
 from cfft.config.run_config import RunConfig
 from cfft.data.fingerprint import sets_fingerprint
-from cfft.errors import ConfigError
+from cfft.errors import ConfigError, shortened_list
 from cfft.model.weights import weights_digest
 from cfft.runtime.devices import surroundings
+from cfft.scoring.chance import chance
+from cfft.scoring.results import SetResult
 from cfft.training.prepare import Prepared
 from cfft.training.results import ModelResults
 from cfft.training.run_directory import RunDirectory
@@ -43,6 +45,19 @@ def start_digest(
         **surroundings(accelerator),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def guessing(name: str, measured: SetResult, classes: Sequence[str], prompts: Sequence[str]) -> str:
+    """Say that a zero-shot model only guesses on a set, and what to look at."""
+    low, high = (100 * end for end in measured.ci95 or (0, 1))
+    even = 100 * (chance(measured) or 0)
+    return (
+        f"before fine-tuning the model only guesses on {name}: {100 * measured.top1:.1f} % of "
+        f"{measured.n} images (95 % interval {low:.1f} to {high:.1f} %; chance {even:.2g} %): look "
+        f"at the class names ({shortened_list(map(repr, classes), 3)}), at --prompts "
+        f"({shortened_list(map(repr, prompts), 1)}) and at --pretrained: do they describe these "
+        "images in words that this model was trained on?"
+    )
 
 
 def finished_run(root: Path) -> RunDirectory:

@@ -17,7 +17,7 @@ from cfft.encoder.encoder import Classifier, Encoder
 from cfft.records import Batch
 from cfft.runtime.devices import processes_of
 from cfft.runtime.mapped import mapped_zeros
-from cfft.runtime.progress import Reporter
+from cfft.runtime.progress import EVALUATING, Reporter
 from cfft.runtime.randomness import generator
 from cfft.scoring.evaluate import Reading, outputs_of, predictions_on, rows_of, score
 from cfft.scoring.predictions import Predictions
@@ -122,7 +122,7 @@ class Evaluator:
         return ModelResults.of(sets)
 
     def predictions(self, classifier: Classifier, image_set: ImageSet) -> Predictions:
-        with self.reporter.task(f"evaluating {image_set.name}", len(image_set)) as advance:
+        with self.reporter.task(f"{EVALUATING} {image_set.name}", len(image_set)) as advance:
             return predictions_on(classifier, image_set, self.reading, self.accelerator, advance)
 
     def _outputs(self, task: str, model: Callable[[Tensor], Tensor], image_set: ImageSet) -> Tensor:

@@ -21,12 +21,14 @@ from cfft.data.suite import ImageSet, Suite
 from cfft.errors import counted, shortened_list
 from cfft.model.pretrained import Pretrained
 from cfft.plugin.params import values_of
+from cfft.runtime.machine import free_disk, in_bytes
 from cfft.runtime.processors import default_workers, processors
 from cfft.runtime.progress import Plan
 from cfft.step.interfaces import COUNTERFACTUAL, MaskSelector
 from cfft.training.batches import NEGLIGIBLE, fuller_batch
 from cfft.training.constants import VANILLA, run_constants, spelled_constants, step_cost
 from cfft.training.coverage import coverage_warnings, declared_coverage, declared_share
+from cfft.training.disk import DiskUse, disk_use
 from cfft.training.parameters import layer_scales
 from cfft.training.prepare import Prepared
 from cfft.training.schedule import Steps
@@ -34,6 +36,7 @@ from cfft.training.text_towers import needs_of_terms, terms_with_text
 
 Fact = tuple[str, str, str]
 _ALL_CLASSES, _EXTREMES = 12, 3  # up to so many classes are listed, of more the extremes
+_AMPLE = 3  # times the disk that a run takes: more is not worth a word
 _OF_A_STAGE = ("objective", "training")  # the rest is that of the main run
 
 
@@ -49,6 +52,9 @@ def make_plan(
 
     `stages`: the plans of the runs that are trained before it, by name.
     """
+    use = disk_use(config, prepared)
+    for plan in reversed(stages.values()):
+        use = DiskUse(**plan.data["disk"]) + use
     facts = (
         *_stage_facts(stages),
         *_model_facts(config, prepared),
@@ -61,12 +67,21 @@ def make_plan(
         *_prepared_facts(prepared),
         *_kept_facts(prepared),
         ("machine", "out", str(out)),
+        ("machine", "disk", _disk_words(use, out)),
     )
     warnings = (*_stage_warnings(stages), *_warnings(config, prepared))
     data = _data(config, prepared, out, device, precision, warnings)
+    data["disk"] = attrs.asdict(use)
     if stages:
         data["stages"] = [{"name": name, **plan.data} for name, plan in stages.items()]
     return Plan(facts, warnings, data)
+
+
+def _disk_words(use: DiskUse, out: Path) -> str:
+    """Spell the disk that a run takes, and what is free where that is not much more."""
+    free = free_disk(out)
+    left = "" if free is None or free > _AMPLE * use.peak else f"; {in_bytes(free)} are free"
+    return f"about {in_bytes(use.kept)}, {in_bytes(use.peak)} while it goes on{left}"
 
 
 def without_facts(plan: Plan) -> Plan:

@@ -31,7 +31,7 @@ from cfft.model.description import ModelDescription
 from cfft.model.pretrained import Pretrained
 from cfft.model.rebuild import TeacherSource, empty_classifier
 from cfft.records import Preprocessing
-from cfft.runtime.memory import free_memory
+from cfft.runtime.machine import memory
 from cfft.runtime.processes import Processes
 from cfft.runtime.processors import local_processes
 from cfft.runtime.progress import Reporter
@@ -242,7 +242,7 @@ def _kept(
     if training.augment != NO_AUGMENTATION:
         every_epoch = every_epoch[1:]
     twice = [] if training.no_before else [sets.test, *sets.ood]
-    most = free_memory() // (_MEMORY_SHARE * local_processes())
+    most = memory().available // (_MEMORY_SHARE * local_processes())
     wanted = [
         images
         for images in (*every_epoch, *twice)

@@ -23,6 +23,8 @@ from cfft.runtime.files import check_free, write_text
 from cfft.runtime.locks import held
 from cfft.runtime.progress import Plan, Reporter, Silent
 from cfft.training.before import finished_run
+from cfft.training.disk import DiskUse, check_disk
+from cfft.training.memory import memory_named
 from cfft.training.merging import require_enough
 from cfft.training.plan import make_plan, without_facts
 from cfft.training.prepare import CheckedImages, Prepared, prepare
@@ -111,14 +113,17 @@ def _run(
     }
     prepared, plan = runs.planned(config, directory, pending, accelerator, plans)
     hears.planned(plan)
+    if not resume:
+        check_disk(DiskUse(**plan.data["disk"]), directory.root)
     if dry_run:
         for each in (each for each in stages if each.results is None):
             with stage_named(each.name):
                 runs.rehearse(each.config, each.directory, pending, accelerator)
-        rehearse_plan(config, prepared, pending, accelerator)
+        with memory_named(config, prepared.batches, directory):
+            rehearse_plan(config, prepared, pending, accelerator)
         return plan.data
     if not stages:
-        return runs.session(config, directory, prepared, accelerator).run()
+        return runs.train(config, directory, prepared, accelerator)
     del prepared
     toml = config.to_toml()
     processes_of(accelerator).on_main(lambda: _write_anew(directory, toml))
@@ -227,7 +232,8 @@ class _Runs:
     ) -> None:
         """Prepare a run anew and measure a few images, as a run does before it is evaluated."""
         prepared, _ = self.planned(config, directory, places, accelerator)
-        rehearse_plan(config, prepared, places, accelerator)
+        with memory_named(config, prepared.batches, directory):
+            rehearse_plan(config, prepared, places, accelerator)
 
     def _finished_stage(self) -> RunDirectory | None:
         """Return a finished stage: what it measured before fine-tuning is not measured again."""
@@ -240,21 +246,23 @@ class _Runs:
         places = StagePlaces(self.main.stages)
         prepared, plan = self.planned(config, directory, places, accelerator)
         self.reporter.planned(without_facts(plan))
-        return self.session(config, directory, prepared, accelerator).run()
+        return self.train(config, directory, prepared, accelerator)
 
-    def session(
+    def train(
         self,
         config: RunConfig,
         directory: RunDirectory,
         prepared: Prepared,
         accelerator: Accelerator,
-    ) -> Session:
-        """Return the session of a run that is prepared."""
+    ) -> RunResults:
+        """Do a run that is prepared, in the directory of its own."""
         places = StagePlaces(self.main.stages)
-        return Session(
-            *(config, self.registry, directory, prepared, accelerator, self.reporter),
-            *(places, self.before or self._finished_stage(), self.allowed),
-        )
+        with memory_named(config, prepared.batches, directory, self.main):
+            session = Session(
+                *(config, self.registry, directory, prepared, accelerator, self.reporter),
+                *(places, self.before or self._finished_stage(), self.allowed),
+            )
+            return session.run()
 
 
 def _write_anew(directory: RunDirectory, config: str) -> None:

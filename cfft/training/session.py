@@ -27,11 +27,12 @@ from cfft.runtime.devices import processes_of, surroundings
 from cfft.runtime.files import replacing, write_text
 from cfft.runtime.json_files import as_json, structured, write_json
 from cfft.runtime.progress import Reporter
+from cfft.scoring.chance import is_near_chance
 from cfft.scoring.predictions import Predictions
 from cfft.scoring.results import SetResult
 from cfft.step.constants import KeptOutputs
 from cfft.step.engine import TrainingStep
-from cfft.training.before import start_digest, taken_before
+from cfft.training.before import guessing, start_digest, taken_before
 from cfft.training.constants import run_constants
 from cfft.training.coverage import (
     coverage_notes,
@@ -121,7 +122,7 @@ class Session:
             state.start = start_digest(
                 final.weights(), self.config, self.prepared, self.accelerator
             )
-            state.before = self._taken(state.start) or self._results(final, before=True)
+            state.before = self._taken(state.start) or self._measured_before(final)
             if stored is not None:  # then the student, which may be `final`, is further on
                 final.load_weights(trained)
         if not trainer.is_finished:
@@ -152,6 +153,17 @@ class Session:
             else f"the accuracies before fine-tuning are those of {other.root}"
         )
         self.reporter.noted(said)
+        return found
+
+    def _measured_before(self, final: Classifier) -> ModelResults:
+        """Measure the model before fine-tuning; warn where its zero-shot head only guesses."""
+        found = self._results(final, before=True)
+        described, prompts = self.prepared.description, self.prepared.description.prompts
+        measured = found.sets[self.prepared.sets.test.name]
+        reads_prompts = described.head == "zero-shot" and self.prepared.pretrained.trained
+        if reads_prompts and is_near_chance(measured):
+            name = self.prepared.sets.test.name
+            self.reporter.warned(guessing(name, measured, described.classes, prompts))
         return found
 
     def _merged(self, final: Classifier) -> MergeResults | None:

@@ -8,7 +8,8 @@ import attrs
 import pytest
 from rich.console import Console
 
-from cfft.cli.output.live import Bar, Clock, Lines, Quiet, reporter
+from cfft.cli.output.clock import Clock
+from cfft.cli.output.live import Bar, Lines, Quiet, Warnings, reporter
 from cfft.cli.output.numbers import brief, duration, interval, measurements, percent, points
 from cfft.runtime.progress import Plan
 
@@ -153,6 +154,7 @@ def test_who_watches_depends_on_where_the_output_goes(
     console = screen(terminal=terminal)
 
     assert type(reporter(console, console, as_json=as_json)) is kind
+    assert type(reporter(console, console, as_json=as_json, volume="quiet")) is Warnings
 
 
 def test_time_left_follows_from_the_steps_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,6 +163,87 @@ def test_time_left_follows_from_the_steps_heard_of(monkeypatch: pytest.MonkeyPat
 
     assert clock.left(8) == []
     assert clock.left(10) == ["0:01:00 left"]
+
+
+def test_time_left_counts_the_evaluations_that_are_still_to_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("time.monotonic", iter([100.0, 120.0, 180.0]).__next__)
+    roles = (("train", 80), ("val", 50), ("id", 100), ("ood", 300))
+    clock = Clock.of(
+        {
+            "steps": {"total": 40, "per_epoch": 20},
+            "batch": {"effective": 4},
+            "sets": [{"name": role, "role": role, "n": n} for role, n in roles],
+        }
+    )
+
+    assert clock.left(10) == []
+    # 2 s a step, and 0.5 s an image as long as no image was measured
+    assert clock.left(20) == ["0:04:50 left"]  # 20 steps, 2 x 50 + 400 images
+    clock.evaluated(50, 5.0)
+    # 55 of the 60 s since then were spent on 10 steps more
+    assert clock.left(30) == ["0:01:22 left"]  # 10 steps of 3.75 s, 50 + 400 images of 0.1 s
+
+
+def test_a_stage_says_whose_time_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.monotonic", lambda: 1.0)
+    err = screen(terminal=False)
+    lines = Lines(screen(terminal=False), err, every=0.0)
+    main = attrs.evolve(PLAN, data={**PLAN.data, "run": "RUN", "stages": []})
+    lines.planned(main)
+
+    lines.planned(attrs.evolve(PLAN, data={**PLAN.data, "run": "RUN/stages/probe"}))
+    lines.stepped(1, {"loss": 0.5})
+    lines.stepped(2, {"loss": 0.5})
+    lines.planned(attrs.evolve(PLAN, data={**PLAN.data, "run": "RUN"}))
+    lines.stepped(1, {"loss": 0.5})
+    lines.stepped(2, {"loss": 0.5})
+
+    left = [line for line in said(err).splitlines() if line.endswith(("left", "stage"))]
+    assert [line.partition(", ")[2] for line in left] == [
+        "0:00:00 left of this stage",
+        "0:00:00 left",
+    ]
+
+
+def test_a_long_task_prints_a_line_now_and_then_and_no_carriage_return(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    err = screen(terminal=False)
+
+    with Lines(screen(terminal=False), err).task("evaluating photo", 5000) as advance:
+        for now[0], done in ((10.0, 1000), (31.0, 2000), (40.0, 3000), (62.0, 4000), (99.0, 5000)):
+            advance(done)
+
+    assert said(err) == (
+        "evaluating photo: 5,000\nevaluating photo: 2,000 of 5,000\n"
+        "evaluating photo: 4,000 of 5,000\n"
+    )
+
+
+def test_quiet_leaves_warnings_and_verbose_tells_every_step() -> None:
+    quiet, verbose = screen(terminal=True), screen(terminal=True)
+    out = screen(terminal=True)
+
+    watch(reporter(out, quiet, as_json=False, volume="quiet"))
+    watch(reporter(screen(terminal=True), verbose, as_json=False, volume="verbose"))
+
+    assert (said(quiet), said(out)) == ("warning: few images\n", "")
+    assert "step 1: loss 0.5" in said(verbose)
+    assert "step 2: loss 0.25" in said(verbose)
+
+
+@pytest.mark.parametrize(("name", "value"), [("JPY_PARENT_PID", "7"), ("TERM", "dumb")])
+def test_where_no_cursor_can_be_moved_there_are_lines(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    console = screen(terminal=True)
+
+    assert type(reporter(console, console, as_json=False)) is Lines
 
 
 def test_numbers_are_spelled_as_people_read_them() -> None:

@@ -103,8 +103,8 @@ def test_a_group_without_a_command_shows_its_help(cfft_command: Callable[..., An
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("rnu", "unknown command 'rnu'; did you mean 'run'? allowed: data, eval,"),
-        ("foo", "unknown command 'foo'; allowed: data, eval,"),
+        ("rnu", "unknown command 'rnu'; did you mean 'run'? allowed: data, doctor, eval,"),
+        ("foo", "unknown command 'foo'; allowed: data, doctor, eval,"),
         ("data verfy", "unknown command 'verfy'; did you mean 'verify'? allowed: list, verify"),
         ("plugins foo", "unknown command 'foo'; allowed: check, list, new, show"),
         ("--verison", "unknown option --verison; did you mean --version?"),
@@ -152,8 +152,8 @@ def test_a_lack_of_memory_is_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert fails_with(OutOfMemoryError(said)) == 2
     assert capsys.readouterr().err == (
-        "error: out of memory (CUDA out of memory): lower --batch-size, for cfft run "
-        "--micro-batch, for cfft eval --models-at-once\n"
+        "error: out of memory (CUDA out of memory, 20.00 MiB more asked for): lower --batch-size, "
+        "for cfft run --micro-batch, for cfft eval --models-at-once\n"
     )
     assert fails_with(MemoryError()) == 2
 

@@ -167,3 +167,23 @@ def test_a_suite_whose_images_exit_ends_the_run_with_1(
     assert "error: Exiting of plug-in own_dist_plugin (own-dist 1.0), reading image " in ended.err
     assert " of its set, failed" in ended.err
     assert ": SystemExit: 0\n" in ended.err
+
+
+def test_a_run_short_of_memory_goes_on_with_smaller_parts_of_the_batch(
+    cfft_command: Command, install: Install, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    act = "torch.empty(2**58, dtype=torch.uint8)"
+    install("own-dist", PLUGIN.format(act=act, hook="run_ended"), "1.2")
+    monkeypatch.setenv("OWN_FAILS", "")
+
+    ended = cfft_command(*words)
+
+    *_, error, advice = ended.err.splitlines()
+    assert ended.code == 2
+    assert error.startswith("error: out of memory (the computer's is full")
+    assert "with 8 images per forward pass" in error
+    continued = "cfft run --resume --out RUN --allow-changed settings --micro-batch 4"
+    assert advice == f"error: what is stored is intact; continue with: {continued}"
+
+    monkeypatch.delenv("OWN_FAILS")
+    assert cfft_command(*continued.split()[1:]).code == 0

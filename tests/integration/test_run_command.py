@@ -322,3 +322,27 @@ def test_a_teacher_that_its_checkpoint_does_not_hold_is_named_in_one_line(
     assert ended.code == 2
     assert ended.err.count("\n") == 1
     assert "last.pt: unknown nest 'average'" in ended.err
+
+
+def test_a_zero_shot_model_that_only_guesses_is_told_with_its_names_and_prompts(
+    cfft_command: Command, clip: tuple[Path, Path], tmp_path: Path
+) -> None:
+    for number, place in enumerate(["train/owl", "train/cat", "test/owl", "test/cat"]):
+        folder = tmp_path / "world" / place
+        folder.mkdir(parents=True)
+        for each in range(24):  # the same images in both classes but for their last pixel
+            image = Image.new("RGB", (8, 8), (9 * each, 120, 200 - 8 * each))
+            image.putpixel((7, 7), (10 * number, 0, 0))
+            image.save(folder / f"{each}.png")
+    given = ["--suite", "folder", "--data", "world", "--model", str(clip[0]), "--epochs", "0"]
+    settings = ["--batch-size", "8", "--workers", "0", "--mask", "none", "--prompts", "class-name"]
+
+    trained = cfft_command("run", *given, *settings, "--pretrained", str(clip[1]))
+    random = cfft_command("run", *given, *settings, "--pretrained", "random")
+
+    assert trained.code == 0
+    said = " ".join(trained.err.split())
+    assert "warning: before fine-tuning the model only guesses on test: " in said
+    assert "of 48 images (95 % interval " in said
+    assert "chance 50 %): look at the class names ('cat', 'owl'), at --prompts ('{}')" in said
+    assert "only guesses" not in random.err

@@ -16,6 +16,7 @@ from cfft.cli.errors import starting
 from cfft.cli.options.command import AsJson, Command, CommandGroup
 from cfft.cli.options.declared import add_command
 from cfft.cli.options.options import JSON, Option, configuring, parameter_options
+from cfft.cli.options.volume import with_volume
 from cfft.cli.output.consoles import console
 from cfft.cli.output.live import reporting
 from cfft.cli.output.prepared import print_prepared
@@ -59,7 +60,7 @@ def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command with its sub-commands."""
     registry = Registry.installed()
     data = typer.Typer(cls=CommandGroup, help=summary, no_args_is_help=True)
-    data.command("list", cls=Command)(list_suites)
+    data.command("list", cls=Command)(with_volume(list_suites))
     own = list(_own_options())
     options = [*own, *parameter_options(registry, ("suite",), own)]
     add_command(data, "verify", options, partial(verify_suite, registry), registry, help=_HELP)

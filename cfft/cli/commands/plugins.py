@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cfft.cli.options.command import AsJson, Command, CommandGroup
+from cfft.cli.options.volume import with_volume
 from cfft.cli.output.consoles import console, listing
 from cfft.cli.output.strategy import print_strategy, strategy_record, summary_record
 from cfft.errors import ConfigError, PluginError, counted, unknown_name
@@ -41,10 +42,10 @@ Parent = Annotated[
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command with its three sub-commands."""
     plugins = typer.Typer(cls=CommandGroup, help=summary, no_args_is_help=True)
-    plugins.command("list", cls=Command)(list_strategies)
-    plugins.command("show", cls=Command)(show_strategy)
-    plugins.command("check", cls=Command)(check_plugins)
-    plugins.command("new", cls=Command)(new_plugin)
+    plugins.command("list", cls=Command)(with_volume(list_strategies))
+    plugins.command("show", cls=Command)(with_volume(show_strategy))
+    plugins.command("check", cls=Command)(with_volume(check_plugins))
+    plugins.command("new", cls=Command)(with_volume(new_plugin))
     app.add_typer(plugins, name=name)
 
 

@@ -14,6 +14,7 @@ import typer
 
 from cfft.cli.errors import starting
 from cfft.cli.options.command import Command
+from cfft.cli.options.volume import with_volume
 from cfft.cli.output.consoles import console
 from cfft.cli.output.live import reporting
 from cfft.errors import ConfigError
@@ -38,7 +39,7 @@ Each line holds path, rank, label, class_index and probability; with --top K eac
 
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command."""
-    app.command(name, cls=Command, help=_HELP.format(summary=summary))(predict)
+    app.command(name, cls=Command, help=_HELP.format(summary=summary))(with_volume(predict))
 
 
 def predict(

@@ -10,6 +10,7 @@ import typer
 
 from cfft.cli.errors import starting
 from cfft.cli.options.command import Command
+from cfft.cli.options.volume import with_volume
 from cfft.cli.streams import say
 from cfft.errors import counted
 from cfft.runtime.files import check_free, reserved
@@ -28,7 +29,7 @@ deviation, curves the mean and the range, confusions the mean.
 
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command."""
-    app.command(name, cls=Command, help=_HELP.format(summary=summary))(report)
+    app.command(name, cls=Command, help=_HELP.format(summary=summary))(with_volume(report))
 
 
 def report(

@@ -12,6 +12,8 @@ import typer
 
 from cfft.cli.errors import RunInterruptedError, starting
 from cfft.cli.options.command import Command
+from cfft.cli.options.completion import completing
+from cfft.cli.options.volume import volume, with_volume
 from cfft.cli.output.consoles import console, table
 from cfft.cli.output.frontier_tables import Lines, frontier_tables
 from cfft.cli.output.live import reporting
@@ -40,11 +42,17 @@ Finished runs are kept: to continue an interrupted sweep, run the same command a
 def add_to(app: typer.Typer, name: str, summary: str) -> None:
     """Add the command."""
     text = _HELP.format(summary=summary, names=", ".join(sweep_names()))
-    app.command(name, cls=Command, help=text)(sweep)
+    app.command(name, cls=Command, help=text)(with_volume(sweep))
+
+
+def _matching(incomplete: str) -> list[str]:
+    return completing(sweep_names())(incomplete)
 
 
 def sweep(
-    file: Annotated[str, typer.Argument(help="FILE.toml, or a name", metavar="SWEEP")],
+    file: Annotated[
+        str, typer.Argument(help="FILE.toml, or a name", metavar="SWEEP", autocompletion=_matching)
+    ],
     out: Annotated[
         Path | None,
         typer.Option(help="folder of all runs", metavar="DIR", show_default="runs/SWEEP"),
@@ -67,7 +75,7 @@ def sweep(
         return
     try:
         with held(folder), reporting(as_json=as_json) as watcher:
-            done = ignored if as_json else print_run
+            done = ignored if as_json or volume() == "quiet" else print_run
             results = run_sweep(declared, registry, folder, jobs, watcher, done)
             tables = list(_tables(declared, results, folder))
             text = "\n".join(_markdown(lines) for _, lines in tables)

@@ -47,7 +47,7 @@ class CommandGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command as Typer does; raises ConfigError for an unknown one."""
-        if self.get_command(ctx, args[0]) is None:
+        if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
             raise ConfigError(unknown_name("command", args[0], self.list_commands(ctx)))
         return super().resolve_command(ctx, args)
 

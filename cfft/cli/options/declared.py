@@ -10,7 +10,9 @@ import typer
 from rich.markup import escape
 
 from cfft.cli.options.command import HELP_ALL, Command
+from cfft.cli.options.completion import completing
 from cfft.cli.options.options import PARAMETERS, Option
+from cfft.cli.options.volume import with_volume
 from cfft.config.choices import choose
 from cfft.config.keywords import CHOSEN_KINDS, FILES, Keywords
 from cfft.config.layers import LISTS, read_defaults
@@ -31,7 +33,7 @@ class DeclaredCommand(Command):
         """Show what most people set, and the parameters of what is chosen; no epilogue."""
         if HELP_ALL not in self.words:
             heard, _, _ = self.make_parser(ctx).parse_args(list(self.words))
-            shown = _shown(self.options, heard, self.registry)
+            shown = {**_shown(self.options, heard, self.registry), "verbose": False}
             for param in self.params:
                 param.hidden |= not shown.get(param.name, True)  # type: ignore[attr-defined]
             self.epilog = None
@@ -55,7 +57,7 @@ def add_command(
     """Add a command that calls `action` with the keywords that were given."""
     named = {f"option_{number}": option for number, option in enumerate(options)}
     cls = type("Command", (DeclaredCommand,), {"options": named, "registry": registry})
-    made = as_function(named, action)
+    made = with_volume(as_function(named, action))
     app.command(name, cls=cls, help=help, epilog=epilog, context_settings=_DASHES)(made)
 
 
@@ -101,6 +103,7 @@ def _option(option: Option) -> Any:
         rich_help_panel=option.panel or None,
         hidden=option.hidden,
         show_default=False,
+        autocompletion=completing(option.values) if option.values else None,
     )
 
 

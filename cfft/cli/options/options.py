@@ -61,7 +61,7 @@ class Option:
     `keyword`: what its value is called. `metavar`: a stand-in for the value, empty for a flag.
     `spelled`: its spelling where that is not the keyword with dashes. `owner`: kind and name of the
     strategy whose parameter it is. `rare`: shown by --help-all alone. `param`: checks the value
-    where no configuration does.
+    where no configuration does. `values`: those that shells complete.
     """
 
     keyword: str
@@ -76,6 +76,7 @@ class Option:
     spelled: str = ""
     is_argument: bool = False
     required: bool = False
+    values: tuple[str, ...] = ()
 
     @property
     def is_flag(self) -> bool:
@@ -174,7 +175,8 @@ def settings_option(declared: Declaration, param: Param, panel: str) -> Option:
     known = "" if param.required else f" {facts(param)}"  # the embedded recipe gives it
     words, repeated = f"{param.help}{known}", param.name in _REPEATED
     stand_in = "PATTERN" if repeated else metavar(param)
-    return Option(keyword, words, panel, stand_in, repeated=repeated, rare=rare)
+    values = _choices(param)
+    return Option(keyword, words, panel, stand_in, repeated=repeated, rare=rare, values=values)
 
 
 def short_options(registry: Registry) -> set[str]:
@@ -206,9 +208,9 @@ def _place(option: Option) -> int:
 def _kind_options(registry: Registry) -> Iterator[Option]:
     for name in CHOSEN_KINDS:
         panel = _IMAGES if name == "suite" else _METHOD
-        words = _kind_words(KINDS[name], registry.names(name))
-        rare = name in _RARE
-        yield Option(name, words, panel, "NAME", repeated=name in LISTS, rare=rare)
+        names, several, rare = registry.names(name), name in LISTS, name in _RARE
+        words = _kind_words(KINDS[name], names)
+        yield Option(name, words, panel, "NAME", repeated=several, rare=rare, values=names)
 
 
 def _kind_words(kind: Kind, names: tuple[str, ...]) -> str:
@@ -233,7 +235,7 @@ def _source_options() -> Iterator[Option]:
     recipes = f"start from a recipe or TOML file; --help-all describes them: {names}"
     file = "read a TOML file: it overrides the recipe, and these options override it"
     setting = "set KIND.NAME.PARAM=VALUE or training.PARAM=VALUE; may be repeated"
-    yield Option("recipe", recipes, panel, "NAME")
+    yield Option("recipe", recipes, panel, "NAME", values=tuple(recipe_names()))
     yield Option("config", file, panel, "FILE")
     yield Option("set", setting, panel, "TEXT", repeated=True)
     yield Option("seed", f"{SEED.help} {facts(SEED)}", panel, metavar(SEED))
@@ -247,4 +249,9 @@ def _full_option(declared: Declaration, param: Param) -> Option:
         metavar(param),
         owner=(declared.kind, declared.name),
         rare=param.rare,
+        values=_choices(param),
     )
+
+
+def _choices(param: Param) -> tuple[str, ...]:
+    return tuple(map(str, param.choices))

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 
-import attrs
 from rich.columns import Columns
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cfft.cli.options.volume import Volume, volume
+from cfft.cli.output.clock import Clock
 from cfft.cli.output.consoles import console
-from cfft.cli.output.numbers import brief, duration, measurements, percent
+from cfft.cli.output.numbers import brief, measurements, percent
 from cfft.cli.output.tables import print_plan
-from cfft.runtime.progress import Advance, Plan, Silent
+from cfft.runtime.progress import EVALUATING, Advance, Plan, Silent
 from cfft.training.results import MEASURES, chosen_by
 
 _SECONDS_BETWEEN_LINES = 10.0
+_SECONDS_OF_SILENCE = 30.0
+_NOTEBOOK = "JPY_PARENT_PID"
+"""A variable that Jupyter gives to the processes of its kernels."""
 
 
 class Quiet(Silent):
@@ -42,14 +47,24 @@ class Quiet(Silent):
         self.console.print(f"warning: {message}", style="yellow", soft_wrap=True)
 
 
+class Warnings(Quiet):
+    """Print warnings alone, on stderr."""
+
+    def noted(self, message: str) -> None:
+        return
+
+
 class Lines(Quiet):
     """Print lines: the plan, each task's beginning, measurements now and then, each epoch."""
 
-    def __init__(self, out: Console, console: Console) -> None:
+    def __init__(
+        self, out: Console, console: Console, every: float = _SECONDS_BETWEEN_LINES
+    ) -> None:
         super().__init__(console)
-        self.out = out
+        self.out, self.every = out, every
         self.clock = Clock()
-        self.spoke_at = -_SECONDS_BETWEEN_LINES
+        self.main, self.is_stage = "", False
+        self.spoke_at = self.printed_at = -float("inf")
         self.epochs = 0
         self.metric, self.ties = "top1", "earlier"
         self.best = -float("inf")
@@ -57,7 +72,10 @@ class Lines(Quiet):
     def planned(self, plan: Plan) -> None:
         print_plan(self.out, plan)
         super().planned(plan)
-        self.clock, self.best = Clock(plan.data["steps"]["total"]), -float("inf")
+        self.clock, self.best = Clock.of(plan.data), -float("inf")
+        run = plan.data.get("run", "")
+        self.main = run if "stages" in plan.data else self.main
+        self.is_stage = self.main not in ("", run)
         training = plan.data["config"]["training"]
         self.epochs, self.metric = training["epochs"], training.get("val_metric", "top1")
         self.ties = training.get("ties", self.ties)
@@ -70,15 +88,40 @@ class Lines(Quiet):
         said = f"{images} ({role.upper()}): {percent(top1)} %"
         self.console.print(f"{when} fine-tuning, {said}", soft_wrap=True)
 
-    def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
-        self.console.print(f"{name}: {total:,}")
-        return super().task(name, total)
+    @contextmanager
+    def task(self, name: str, total: int) -> Iterator[Advance]:
+        self._say(f"{name}: {total:,}")
+        with self._timed(name, total):
+            yield lambda done: self._advanced(name, done, total)
 
     def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
-        said = [*measurements(metrics), *self.clock.left(step)]
-        if time.monotonic() - self.spoke_at >= _SECONDS_BETWEEN_LINES:
-            self.console.print(f"step {step}: {', '.join(said)}")
+        said = [*measurements(metrics), *self._left(step)]
+        if time.monotonic() - self.spoke_at >= self.every:
+            self._say(f"step {step}: {', '.join(said)}")
             self.spoke_at = time.monotonic()
+
+    def _left(self, step: int) -> list[str]:
+        """Spell the time that is left, of a stage where the run has stages."""
+        return [
+            f"{each} of this stage" if self.is_stage else each for each in self.clock.left(step)
+        ]
+
+    def _advanced(self, name: str, done: int, total: int) -> None:
+        """Print how far a task is, where nothing was printed for a while."""
+        if time.monotonic() - self.printed_at >= _SECONDS_OF_SILENCE and done < total:
+            self._say(f"{name}: {done:,} of {total:,}")
+
+    def _say(self, line: str) -> None:
+        self.console.print(line, soft_wrap=True)
+        self.printed_at = time.monotonic()
+
+    @contextmanager
+    def _timed(self, name: str, total: int) -> Iterator[None]:
+        """Let the clock know how long it takes to measure images."""
+        began = time.monotonic()
+        yield
+        if name.startswith(EVALUATING):
+            self.clock.evaluated(total, time.monotonic() - began)
 
     def epoch_ended(self, epoch: int, metrics: Mapping[str, float]) -> None:
         score, note = chosen_by(self.metric, metrics), ""
@@ -112,12 +155,13 @@ class Bar(Lines):
         self.drawn = Live(Group(progress, self.notes), console=self.console, transient=True)
         self.drawn.start()
         try:
-            yield lambda done: progress.update(number, completed=done)
+            with self._timed(name, total):
+                yield lambda done: progress.update(number, completed=done)
         finally:
             self.close()
 
     def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
-        self.notes.renderables = [*measurements(metrics), *self.clock.left(step)]
+        self.notes.renderables = [*measurements(metrics), *self._left(step)]
 
     def epoch_ended(self, epoch: int, metrics: Mapping[str, float]) -> None:
         self.notes.renderables = []
@@ -129,27 +173,20 @@ class Bar(Lines):
             self.drawn = None
 
 
-@attrs.define
-class Clock:
-    """Estimate the time that is left from the steps seen so far."""
+def reporter(out: Console, console: Console, *, as_json: bool, volume: Volume = "normal") -> Quiet:
+    """Return who watches: warnings alone if quiet, with notes beside JSON, else progress too.
 
-    total: int = 0
-    first: tuple[int, float] | None = None
-
-    def left(self, step: int) -> list[str]:
-        """Spell the time that training still takes; nothing at the first step."""
-        now = time.monotonic()
-        if self.first is None:
-            self.first = (step, now)
-        done, seconds = step - self.first[0], now - self.first[1]
-        return [f"{duration(seconds / done * (self.total - step))} left"] if done else []
-
-
-def reporter(out: Console, console: Console, *, as_json: bool) -> Quiet:
-    """Return notes and warnings alone for JSON, a bar in a terminal, lines in pipes and files."""
+    That is a bar in a terminal and lines elsewhere: in pipes and files, in cells of notebooks,
+    which know no cursor, and where every line is wanted.
+    """
+    if volume == "quiet":
+        return Warnings(console)
     if as_json:
         return Quiet(console)
-    return Bar(out, console) if console.is_terminal else Lines(out, console)
+    if volume == "verbose":
+        return Lines(out, console, every=0.0)
+    can_draw = console.is_terminal and not console.is_dumb_terminal
+    return Bar(out, console) if can_draw and _NOTEBOOK not in os.environ else Lines(out, console)
 
 
 @contextmanager
@@ -158,7 +195,7 @@ def reporting(*, as_json: bool) -> Iterator[Quiet]:
 
     With JSON, what plug-ins print goes to stderr.
     """
-    watcher = reporter(console(), console(stderr=True), as_json=as_json)
+    watcher = reporter(console(), console(stderr=True), as_json=as_json, volume=volume())
     try:
         with redirect_stdout(sys.stderr) if as_json else nullcontext():
             yield watcher
