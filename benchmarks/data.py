@@ -51,7 +51,7 @@ from cfft.data.images import ImageFiles, ImageSubset, class_folders
 from cfft.data.kept import KeptSets
 from cfft.data.loading import Loader
 from cfft.data.prepared.store import PreparedSets
-from cfft.data.prepared.writing import prepare_sets
+from cfft.data.preparing import prepare_sets
 from cfft.records import Preprocessing
 from cfft.runtime.progress import Silent
 from cfft.training.batches import BatchPlan

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cfft.config.run_config import RunConfig
 from cfft.data.check import find_unreadable, readable, require_readable, stored
 from cfft.data.consistency import every_set
-from cfft.data.prepared.writing import PreparedSet, prepare_sets
+from cfft.data.preparing import PreparedSet, prepare_sets
 from cfft.data.sets import evaluation_sets, training_sets
 from cfft.data.suite import ImageSet
 from cfft.errors import DataError

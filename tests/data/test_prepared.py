@@ -11,13 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
-from cfft.data import file_states
+from cfft.data import file_states, preparing
 from cfft.data.augmentation import make_augmentation
 from cfft.data.images import ImageFiles, ImageSubset, class_folders
 from cfft.data.loading import Loader
-from cfft.data.prepared import writing
 from cfft.data.prepared.store import PreparedSets, prepared_folder
-from cfft.data.prepared.writing import PreparedSet, prepare_sets
+from cfft.data.preparing import PreparedSet, prepare_sets
 from cfft.errors import ConfigError, DataError
 from cfft.records import Preprocessing
 from cfft.runtime.locks import held
@@ -115,8 +114,8 @@ def test_a_file_that_changed_is_decoded_and_said(images: ImageFiles) -> None:
 def test_an_interrupted_preparation_is_resumed(
     images: ImageFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "_SHARD_BYTES", 2 * 3 * 4 * 6)  # two images
-    whole = writing.rows_file
+    monkeypatch.setattr(preparing, "_SHARD_BYTES", 2 * 3 * 4 * 6)  # two images
+    whole = preparing.rows_file
 
     def interrupted(rows: list[bytes]) -> bytes:
         if (prepared_folder() / "seen").exists():
@@ -124,10 +123,10 @@ def test_an_interrupted_preparation_is_resumed(
         (prepared_folder() / "seen").touch()
         return whole(rows)
 
-    monkeypatch.setattr(writing, "rows_file", interrupted)
+    monkeypatch.setattr(preparing, "rows_file", interrupted)
     with pytest.raises(KeyboardInterrupt):
         prepare(images)
-    monkeypatch.setattr(writing, "rows_file", whole)
+    monkeypatch.setattr(preparing, "rows_file", whole)
 
     assert torch.equal(read(images), decoded(images))
     assert [(made.stored, made.new) for made in prepare(images)] == [(5, 3)]
@@ -210,7 +209,7 @@ def test_files_that_something_else_reads_are_not_prepared(images: ImageFiles) ->
 def test_a_disk_without_room_is_told_before_anything_is_decoded(
     images: ImageFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "_free", lambda folder: 10)
+    monkeypatch.setattr(preparing, "_free", lambda folder: 10)
 
     with pytest.raises(DataError, match=r"prepared images need .* CFFT_PREPARED"):
         prepare(images)

@@ -10,7 +10,7 @@ from rich.console import Console
 from cfft.cli.output.consoles import listing
 
 if TYPE_CHECKING:
-    from cfft.data.prepared.writing import PreparedSet
+    from cfft.data.preparing import PreparedSet
 
 
 def print_prepared(console: Console, sets: Sequence[PreparedSet]) -> None:
