@@ -21,6 +21,8 @@ class Texts(Sequence[str]):
     """Hold texts in order, one after another in UTF-8; equal to any sequence of the same texts."""
 
     __slots__ = ("_content", "_ends")
+    _content: bytes
+    _ends: NDArray[np.int64]
 
     def __init__(self, texts: Iterable[str]) -> None:
         if isinstance(texts, Texts):
@@ -46,7 +48,8 @@ class Texts(Sequence[str]):
             return tuple(self[place] for place in range(*index.indices(len(self))))
         place = range(len(self))[index]
         start, end = self._ends[place : place + 2].tolist()
-        return self._content[start:end].decode(*_CODING)
+        text: str = self._content[start:end].decode(*_CODING)
+        return text
 
     def __iter__(self) -> Iterator[str]:
         for first in range(0, len(self), _AT_ONCE):

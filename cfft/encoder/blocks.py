@@ -80,7 +80,8 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -
         scores = scores.masked_fill(~mask, -torch.inf)
     with torch.autocast("cpu", enabled=False):  # it would keep the map in float32
         attention = scores.softmax(dim=-1)
-    return attention @ values
+    products: Tensor = attention @ values
+    return products
 
 
 def _queries_keys_values(

@@ -110,7 +110,7 @@ def agreement(accelerator: Accelerator) -> Callable[..., tuple[bool, ...]]:
     """
     if accelerator.num_processes == 1:
         return lambda *wishes: wishes
-    group = None if dist.get_backend() == "gloo" else dist.new_group(backend="gloo")
+    group: Any = None if dist.get_backend() == "gloo" else dist.new_group(backend="gloo")
 
     def agreed(*wishes: bool) -> tuple[bool, ...]:
         heard = torch.tensor(wishes, dtype=torch.uint8)

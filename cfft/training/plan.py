@@ -53,7 +53,7 @@ def make_plan(
     `stages`: the plans of the runs that are trained before it, by name.
     """
     use = disk_use(config, prepared)
-    for plan in reversed(stages.values()):
+    for plan in reversed([*stages.values()]):
         use = DiskUse(**plan.data["disk"]) + use
     facts = (
         *_stage_facts(stages),

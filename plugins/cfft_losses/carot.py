@@ -86,8 +86,11 @@ class SimilarityKd(cfft.AuxLoss):
         captions = text.captions(outputs.batch.labels)
         other = text.averaged if self.text == "averaged" else text.pretrained
         taught, seen = outputs.teacher(self.teacher, self.view), outputs.student(self.view)
-        pairs = (seen.features, text(captions)), (taught.features, other(captions))
-        ours, others = (tuple(map(outputs.joined, pair)) for pair in pairs)
-        student = cfft.similarities(*ours, text.logit_scale)  # [B, B]
-        teacher = cfft.similarities(*others, other.logit_scale)
+        joined = outputs.joined
+        student = cfft.similarities(
+            joined(seen.features), joined(text(captions)), text.logit_scale
+        )  # [B, B]
+        teacher = cfft.similarities(
+            joined(taught.features), joined(other(captions)), other.logit_scale
+        )
         return divergence(student, teacher) + divergence(student.T, teacher.T)
