@@ -173,7 +173,7 @@ def _kept_state() -> Iterator[None]:
             sys.setrecursionlimit(depth)
             changed.append("the recursion limit")
         if any(each[0] == "error" and each not in filters for each in warnings.filters):
-            warnings.filters[:] = filters
+            warnings.filters = filters
             changed.append("the filters of warnings")
         if sys.exit is not leave:
             sys.exit = leave
