@@ -118,7 +118,10 @@ def lack_of_memory(error: BaseException) -> str | None:
 
     It is that of a device or, for MemoryError and torch's allocator, of the computer.
     """
-    said = str(error)
+    try:
+        said = str(error)
+    except BaseException:  # a stranger's error may do anything when it is printed
+        return None
     of_device = type(error).__name__ == _OUT_OF_MEMORY
     if not (of_device or isinstance(error, MemoryError) or any(w in said for w in _NO_MEMORY)):
         return None

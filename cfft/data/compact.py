@@ -96,7 +96,8 @@ class Numbers(Sequence[int]):
     def __eq__(self, other: object) -> bool:
         return _equal(self, other)
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        return hash(tuple(self))
 
     def __repr__(self) -> str:
         return f"Numbers({_first(self)})"

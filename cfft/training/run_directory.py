@@ -17,12 +17,12 @@ from cfft.errors import ConfigError
 from cfft.model import checkpoint
 from cfft.model.checkpoint import is_checkpoint, load_state, verify
 from cfft.plugin.registry import Registry
-from cfft.runtime.devices import AUTO
 from cfft.runtime.files import StoredFile, check_free, remove_partial
 from cfft.runtime.json_files import read_json
 from cfft.training.results import RunResults
 
 PREDICTIONS = "predictions"
+_AUTO = "auto"
 _EPOCH = "epoch-"
 
 
@@ -97,7 +97,7 @@ class RunDirectory:
             return None
         begun = load_state(self.last).get("surroundings", {})
         asked = (begun.get("config") or {}).get("training", {}).get("precision")
-        return str(begun["machine"]["precision"]) if asked == AUTO else None
+        return str(begun["machine"]["precision"]) if asked == _AUTO else None
 
     def stored_files(self) -> dict[str, StoredFile]:
         """Describe the files that a run leaves besides config.toml, checkpoints and results.json.

@@ -105,7 +105,10 @@ def test_a_group_without_a_command_shows_its_help(cfft_command: Callable[..., An
     [
         ("rnu", "unknown command 'rnu'; did you mean 'run'? allowed: data, doctor, eval,"),
         ("foo", "unknown command 'foo'; allowed: data, doctor, eval,"),
-        ("data verfy", "unknown command 'verfy'; did you mean 'verify'? allowed: list, verify"),
+        (
+            "data verfy",
+            "unknown command 'verfy'; did you mean 'verify'? allowed: list, prepare, verify",
+        ),
         ("plugins foo", "unknown command 'foo'; allowed: check, list, new, show"),
         ("--verison", "unknown option --verison; did you mean --version?"),
         ("--version=3", "option '--version' does not take a value; see cfft --help"),

@@ -122,7 +122,7 @@ def test_every_command_line_of_the_pages_uses_commands_and_options_that_exist(wo
     given = {word.partition("=")[0] for word in words if word.startswith("-")}
     options = {option for option in given if not OF_THE_EXAMPLES.fullmatch(option)}
 
-    assert words[0] in {*COMMANDS, "COMMAND", "--version", "--help"}
+    assert words[0] in {*COMMANDS, "COMMAND", "--version", "--help", "--install-completion"}
     assert options - options_of(words) == set()
 
 

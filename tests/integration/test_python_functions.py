@@ -49,6 +49,7 @@ def settled(results: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.filterwarnings(PLANNED)
+@pytest.mark.filterwarnings("ignore:before fine-tuning the model only guesses")
 def test_a_run_from_python_gives_the_results_of_the_command(
     keywords: dict[str, Any], cfft_command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -143,7 +143,10 @@ def take(
     with ExitStack() as stack:
         for each in watching:
             stack.enter_context(each)
-        values = step(images, labels, _draw, 0.5, Tensor.backward, tuple(batch.labels.tolist()))
+        values = step(
+            *(images, labels, _draw, 0.5, Tensor.backward),
+            host_labels=tuple(batch.labels.tolist()),
+        )
         values["total"].backward()
 
 
