@@ -165,8 +165,9 @@ def new_plugin(name: NewName, kind: PackageKind, out: Parent = Path()) -> None:
     """Write a package with a working strategy of a kind, its tests, a README and a workflow."""
     package = NewPackage.checked(name, kind, Registry.installed())
     folder = user_path(out) / package.distribution
-    is_free = folder.is_dir() and all(map(is_remains, folder.iterdir()))
-    if folder.is_symlink() or (folder.exists() and not is_free):
+    found = [*folder.iterdir()] if folder.is_dir() else []
+    is_left = bool(found) and all(map(is_remains, found))  # by a process that was killed
+    if folder.is_symlink() or (folder.exists() and not is_left):
         raise ConfigError(f"{folder} exists: give another NAME, or another folder with --out")
     with appearing(folder, "meanwhile: the package is complete in {}".format) as made:
         for path, text in package.files().items():
