@@ -24,6 +24,7 @@ _INTERRUPTED = 130
 _SURROUNDINGS = (
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR),
     *(errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EIO, errno.EFBIG),
+    *(errno.ENOTEMPTY, errno.EBUSY, errno.ESTALE),  # what network storage keeps of removed files
 )
 
 
@@ -52,7 +53,8 @@ def reported() -> Iterator[None]:
         _end(_INTERRUPTED, "interrupted")
     except BaseException as error:
         if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
-            _end(_FIXABLE, f"error: {error.filename or 'stdout'}: {error.strerror}")
+            place = f"{error.filename}: " if error.filename else ""
+            _end(_FIXABLE, f"error: {place}{error.strerror}")
         lacking = lack_of_memory(error)
         if lacking is not None:
             _end(_FIXABLE, f"error: {_out_of_memory(lacking)}")

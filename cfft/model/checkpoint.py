@@ -7,8 +7,6 @@ renamed; whenever the machine stops, either the old or the new checkpoint is com
 from __future__ import annotations
 
 import json
-import os
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -21,7 +19,7 @@ from safetensors import SafetensorError
 from cfft.errors import TrainingError, WeightsError
 from cfft.model.file_formats import readable_path
 from cfft.runtime.documents import read_json_file
-from cfft.runtime.files import StoredFile, flush, replacing, sibling
+from cfft.runtime.files import StoredFile, flush, naming, sibling
 from cfft.runtime.json_files import SCHEMA, as_json, read_json
 
 if TYPE_CHECKING:
@@ -66,8 +64,23 @@ class Checkpoint:
 def save(directory: Path, checkpoint: Checkpoint) -> None:
     """Write the checkpoint and put it in the place of an older one.
 
-    Raises TrainingError where a weight is not finite; what `directory` held then stays.
+    Raises TrainingError where a weight is not finite, WeightsError where `directory` holds
+    something else than a checkpoint; what it held then stays.
     """
+    _require_checkpoint(directory)
+    partial = sibling(directory, "partial")
+    _remove(partial)
+    try:
+        partial.mkdir(parents=True)
+        with naming(directory, partial):
+            write_into(partial, checkpoint)
+        _swap(partial, directory)
+    finally:  # what is left of it would fill the disk
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_into(directory: Path, checkpoint: Checkpoint) -> None:
+    """Write the checkpoint into an empty directory; raises TrainingError as `save` does."""
     from cfft.model.weights import not_finite  # files alone are looked at without torch
 
     broken = not_finite(checkpoint.weights)
@@ -76,11 +89,7 @@ def save(directory: Path, checkpoint: Checkpoint) -> None:
             f"{len(broken)} weights are not finite, the first is '{broken[0]}': they were not "
             "saved and the last good checkpoint is intact; lower training.lr or set clip_norm"
         )
-    partial = sibling(directory, "partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    _write_files(partial, checkpoint)
-    _swap(partial, directory)
+    _write_files(directory, checkpoint)
 
 
 def load(directory: Path) -> Checkpoint:
@@ -144,9 +153,8 @@ def located(directory: Path) -> Path:
 
 
 def write_weights(path: Path, weights: Mapping[str, Tensor], identity: Mapping[str, str]) -> None:
-    """Replace a weight file in one stroke; it says by `identity` whose weights they are."""
-    with replacing(path) as partial:
-        _write_tensors(partial, weights, identity)
+    """Write a weight file that says by `identity` whose weights they are."""
+    _write_tensors(path, weights, identity)
 
 
 def _write_files(directory: Path, checkpoint: Checkpoint) -> None:
@@ -176,17 +184,9 @@ def _write_tensors(
     path.touch()
     mode = path.stat().st_mode
     content = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-    try:
+    with naming(path):
         save_file(content, path, identity_metadata(identity or {}))
-    except SafetensorError as error:
-        raise _as_os_error(error, path) from error
     path.chmod(mode)  # safetensors writes files that only their owner may read
-
-
-def _as_os_error(error: SafetensorError, path: Path) -> Exception:
-    """Return what the system answered, such as a full disk; safetensors has it in its message."""
-    number = re.search(r"\(os error (\d+)\)", str(error))
-    return error if number is None else OSError(int(number[1]), os.strerror(int(number[1])), path)
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -196,11 +196,25 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 def _swap(partial: Path, directory: Path) -> None:
     previous = sibling(directory, "previous")
     if directory.exists():
-        shutil.rmtree(previous, ignore_errors=True)
+        _remove(previous)
         directory.rename(previous)
     partial.rename(directory)
     flush(directory.parent)
-    shutil.rmtree(previous, ignore_errors=True)
+    shutil.rmtree(previous, ignore_errors=True)  # where it stays, the next swap says why
+
+
+def _remove(directory: Path) -> None:
+    """Remove a directory where there is one; raises OSError where that is not possible."""
+    if directory.exists():
+        shutil.rmtree(directory)
+
+
+def _require_checkpoint(directory: Path) -> None:
+    """Raise WeightsError for a directory that a checkpoint must not take the place of."""
+    if directory.is_dir() and any(directory.iterdir()) and not (directory / MANIFEST).is_file():
+        raise WeightsError(
+            f"{directory} holds other files than a checkpoint's (no {MANIFEST}): move it away"
+        )
 
 
 def _read(directory: Path, read: Callable[[_CheckpointFiles], T]) -> T:

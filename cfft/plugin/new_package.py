@@ -126,7 +126,8 @@ class NewPackage:
 def _clashes(made: NewPackage, registry: Registry) -> Iterator[str]:
     """Go through what is installed under one of the package's names."""
     if made.kind in KINDS and is_taken(made.kind, made.name):
-        yield f"a {made.kind} cannot be called so"
+        article = "an" if made.kind[0] in "aeiou" else "a"
+        yield f"{article} {made.kind} cannot be called so"
     for provided in registry.of_kind(made.kind):
         if provided.declaration.name == made.name:
             yield f"{made.kind} '{made.name}' is provided by {provided.plugin.origin}"

@@ -24,7 +24,8 @@ from cfft.report.tables.configurations import configuration, versions
 from cfft.report.tables.formats import WRITERS
 from cfft.report.tables.frontier import equal_id, points_above
 from cfft.report.tables.mistakes import most_frequent
-from cfft.runtime.files import appearing, check_free
+from cfft.runtime.files import check_free
+from cfft.runtime.outputs import appearing
 from cfft.runtime.outside import shown
 
 PAGE = "report.html"

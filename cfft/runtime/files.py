@@ -1,15 +1,14 @@
-"""Output files: places that are free, and files that appear whole or not at all."""
+"""Output files: places that are free, and files that are replaced whole or not at all."""
 
 from __future__ import annotations
 
 import codecs
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import attrs
 
@@ -19,7 +18,9 @@ LOCK, OWNER = ".cfft.lock", ".cfft.owner.json"
 """Files of a directory while a process writes to it; see cfft.runtime.locks."""
 
 _PARTIAL = re.compile(r"\..+\.[0-9a-f]{8}\.partial")
-"""Names of files that are being written."""
+"""Names of files that are being written, and of directories that are being filled."""
+
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 _HOME = re.compile(r"(?:^|(?<=[:=]))~(?=/)")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -61,17 +62,23 @@ def check_free(root: Path, remedy: str = "") -> None:
 
 def is_remains(path: Path) -> bool:
     """Tell whether a file is no more than what a process that was killed may leave behind."""
-    return path.name in (LOCK, OWNER) or _PARTIAL.fullmatch(path.name) is not None
+    return path.name in (LOCK, OWNER) or is_partial(path)
 
 
 def remove_partial(directory: Path) -> None:
     """Remove the files that a process that was killed was writing, in all folders beneath.
 
-    No other process may be writing there.
+    No other process may be writing there, but for new directories that are being filled.
     """
     for path in directory.rglob(".*.partial"):
-        if _PARTIAL.fullmatch(path.name):
+        folders = path.relative_to(directory).parts[:-1]
+        if is_partial(path) and not path.is_dir() and not any(map(_PARTIAL.fullmatch, folders)):
             path.unlink(missing_ok=True)
+
+
+def is_partial(path: Path) -> bool:
+    """Tell by its name whether something is not complete yet."""
+    return _PARTIAL.fullmatch(path.name) is not None
 
 
 def check_fillable(root: Path) -> None:
@@ -119,7 +126,7 @@ def reserved(place: Path) -> Iterator[Path]:
 
     It is removed after the block where it is empty.
     """
-    made = _reserve(place)
+    made = reserve(place)
     try:
         yield made
     finally:
@@ -128,7 +135,8 @@ def reserved(place: Path) -> Iterator[Path]:
             made.parent.rmdir()
 
 
-def _reserve(place: Path) -> Path:
+def reserve(place: Path) -> Path:
+    """Make `place`, or the first numbered directory beside it that is free, and return it."""
     for path in map(place.with_name, numbered(place.name)):
         with suppress(FileExistsError):
             path.mkdir(parents=True)
@@ -152,7 +160,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     It has a name of its own: several processes may write the same path, and the last one counts.
     """
-    with _written(path) as partial:
+    with written_beside(path) as partial:
         yield partial
         flush(partial)
         partial.replace(path)
@@ -160,37 +168,44 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def adding(path: Path) -> Iterator[Path]:
-    """Yield a file to write, which becomes `path` unless the block fails.
+def written_beside(path: Path) -> Iterator[Path]:
+    """Yield a new file beside `path`, to be put into its place; it is gone after the block."""
+    made_directories(path.parent)
+    partial = partial_name(path)
+    try:
+        with naming(path, partial):
+            yield partial
+    finally:
+        partial.unlink(missing_ok=True)
 
-    Raises ConfigError where another process has made `path` meanwhile, which stays.
-    """
-    with _written(path) as partial:
-        yield partial
-        flush(partial)
-        try:
-            os.link(partial, path)
-        except FileExistsError:
-            raise ConfigError(f"--out {path} was made meanwhile: give another path") from None
-        except OSError:  # a file system without hard links
-            require_free(path)
-            partial.replace(path)
-        flush(path.parent)
+
+def partial_name(path: Path) -> Path:
+    """Return the name that what becomes `path` has until it is complete, another one each time."""
+    import secrets  # hashlib comes with it
+
+    return path.parent / f".{path.name}.{secrets.token_hex(4)}.partial"
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[Path]:
-    import secrets  # hashlib comes with it
+def naming(path: Path, partial: Path | None = None) -> Iterator[None]:
+    """Let errors of the system name `path`: a full disk does not say which file it was.
 
-    made_directories(path.parent)
-    partial = path.parent / f".{path.name}.{secrets.token_hex(4)}.partial"
+    `partial`: what is written in its stead, and gone by the time that a user reads its name. Errors
+    of safetensors become what the system answered, as they have that in their message.
+    """
     try:
-        yield partial
-    except OSError as error:  # a full disk does not say which file it was
-        error.filename = error.filename or str(path)
+        yield
+    except OSError as error:
+        told = Path(error.filename) if isinstance(error.filename, str) else None
+        if told is None or (partial is not None and partial in (told, *told.parents)):
+            error.filename = str(path)
         raise
-    finally:
-        partial.unlink(missing_ok=True)
+    except Exception as error:
+        number = _OS_ERROR.search(str(error))
+        if number is None or type(error).__name__ != "SafetensorError":
+            raise
+        code = int(number[1])
+        raise OSError(code, os.strerror(code), str(path)) from error
 
 
 def made_directories(directory: Path) -> list[Path]:
@@ -221,33 +236,6 @@ class StoredFile:
     def describes(self, path: Path) -> bool:
         """Tell whether a file is there and as it has to be."""
         return path.is_file() and StoredFile.of(path) == self
-
-
-@contextmanager
-def appearing(out: Path, taken: Callable[[Path], str]) -> Iterator[Path]:
-    """Yield a directory to fill, which becomes `out` at the end of the block unless that fails.
-
-    Raises ConfigError where `out` is not free or cannot be made. Where it has been taken meanwhile,
-    the new directory stays beside it, and the error ends with `taken` of its path.
-    """
-    check_free(out)
-    place = Path(os.path.realpath(out))
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        holder = TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.")
-    except OSError as error:
-        raise ConfigError(f"--out {place} cannot be made: {error.strerror}") from error
-    with holder:
-        made = Path(holder.name, place.name)
-        made.mkdir()
-        yield made
-        try:
-            check_free(out)
-            made.rename(place)
-        except (ConfigError, OSError) as error:
-            other = _reserve(out)
-            made.rename(other)
-            raise ConfigError(f"--out {out} was taken {taken(other)}") from error
 
 
 def sibling(path: Path, suffix: str) -> Path:

@@ -78,17 +78,46 @@ def held(directory: Path, name: str | None = None) -> Iterator[None]:
                 path.rmdir()
 
 
+def is_held(directory: Path) -> bool:
+    """Tell whether a process, this one included, writes to a directory."""
+    if not (directory / LOCK).exists():
+        return False
+    try:
+        with FileLock(directory / LOCK, timeout=_MOMENT):  # others may be asking, too
+            return False
+    except Timeout:
+        return True
+    except (OSError, NotImplementedError):  # another user's, or of a file system that has no locks
+        owner = _owner(directory)
+        return owner is not None and not owner.has_ended
+
+
+def check_unheld(path: Path) -> None:
+    """Raise ConfigError, which names the owner, where a process writes to `path` or around it.
+
+    A file in a directory above might get a name that this process is about to use.
+    """
+    real = Path(os.path.realpath(path))
+    for directory in (real, *real.parents):
+        if is_held(directory):
+            raise _in_use(f"--out {path}{'' if directory == real else f': {directory}'}", directory)
+
+
 def _take(lock: FileLock, directory: Path, name: str) -> None:
     owner = _owner(directory)
     try:
         lock.acquire(timeout=_WORKERS_END if owner is not None and owner.has_ended else _MOMENT)
     except Timeout:
-        owner = _owner(directory)  # the first one may have ended meanwhile
-        who = "" if owner is None else f" {owner.pid} on {owner.host} (since {owner.since})"
-        raise ConfigError(
-            f"{name} is in use by process{who or ' of another user or machine'}: wait "
-            "until it has ended, or give another directory"
-        ) from None
+        raise _in_use(name, directory) from None
+
+
+def _in_use(what: str, directory: Path) -> ConfigError:
+    owner = _owner(directory)  # the first one may have ended meanwhile
+    who = "" if owner is None else f" {owner.pid} on {owner.host} (since {owner.since})"
+    return ConfigError(
+        f"{what} is in use by process{who or ' of another user or machine'}: wait "
+        "until it has ended, or give another directory"
+    )
 
 
 def _owner(directory: Path) -> Owner | None:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cfft.errors import TrainingError
 from cfft.runtime.documents import parse_json, read_text_file
-from cfft.runtime.files import flush, write_text
+from cfft.runtime.files import flush, naming, write_text
 from cfft.runtime.json_files import structured
 
 Metrics = Mapping[str, Any]
@@ -98,7 +98,7 @@ class MetricsLog:
     path: Path
 
     def write(self, line: Mapping[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
+        with naming(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def rewind(self, step: int, epoch: int, written: WrittenMetrics | None = None) -> str | None:

@@ -27,8 +27,9 @@ from cfft.model.rebuild import TeacherSource
 from cfft.plugin.kinds import CONFIGURED, OPTIONAL
 from cfft.plugin.registry import Registry
 from cfft.records import Batch, StepResult
-from cfft.runtime.files import require_free, user_path
+from cfft.runtime.files import user_path
 from cfft.runtime.json_files import as_json
+from cfft.runtime.outputs import appearing
 from cfft.runtime.randomness import generator
 from cfft.scoring.loaded_model import LoadedModel, require_pixels
 from cfft.step.engine import TrainingStep
@@ -129,7 +130,7 @@ def save(model: LoadedModel, path: str | Path) -> None:
     """Store a model and its description in a new directory.
 
     `cfft.load`, `cfft.evaluate` and the commands read it like a checkpoint of a run. Raises
-    ConfigError where `path` exists.
+    ConfigError where `path` holds anything.
     """
     if not isinstance(model, LoadedModel):
         raise ConfigError(
@@ -137,9 +138,9 @@ def save(model: LoadedModel, path: str | Path) -> None:
             f"in place; got a {type(model).__name__}"
         )
     place = user_path(path)
-    require_free(place)
     described = as_json(model.description)
-    checkpoint.save(place, Checkpoint(model.classifier.weights(), described))
+    with appearing(place, "meanwhile: the model is in {}".format) as folder:
+        checkpoint.write_into(folder, Checkpoint(model.classifier.weights(), described))
 
 
 class CounterfactualStep(nn.Module):

@@ -225,8 +225,22 @@ def test_a_bug_ends_with_1_and_its_traceback(capsys: pytest.CaptureFixture[str])
     assert "please report" in written
 
 
-def test_a_full_disk_is_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as end, reported():
-        raise OSError(errno.ENOSPC, "No space left on device", "/runs/a/metrics.jsonl")
-    assert end.value.code == 2
-    assert capsys.readouterr().err == "error: /runs/a/metrics.jsonl: No space left on device\n"
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/runs/a/metrics.jsonl"),
+            "/runs/a/metrics.jsonl: No space left on device",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (
+            OSError(errno.ENOTEMPTY, "Directory not empty", "/runs/a/last.previous"),
+            "/runs/a/last.previous: Directory not empty",
+        ),
+    ],
+)
+def test_what_a_disk_answers_is_no_bug(
+    capsys: pytest.CaptureFixture[str], error: OSError, said: str
+) -> None:
+    assert fails_with(error) == 2
+    assert capsys.readouterr().err == f"error: {said}\n"

@@ -27,7 +27,6 @@ from cfft.model.checkpoint import Checkpoint, load, save
 from cfft.model.weights import read_weight_file
 from cfft.plugin.registry import Registry
 from cfft.runtime.documents import read_text_file
-from cfft.runtime.files import adding
 from cfft.runtime.progress import Silent
 from cfft.scoring.gathering import GatheredRows
 from cfft.scoring.loaded_model import require_pixels
@@ -70,12 +69,6 @@ def empty_weights(folder: Path) -> object:
 
 def configuration(text: str) -> object:
     return resolve(REGISTRY, [read_defaults(), parse_layer(BASE, "base"), parse_layer(text, "f")])
-
-
-def made_meanwhile(folder: Path) -> None:
-    with adding(folder / "a") as partial:
-        partial.write_bytes(b"own")
-        (folder / "a").write_bytes(b"another's")
 
 
 def newer_array(folder: Path) -> object:
@@ -207,7 +200,6 @@ RARE: list[tuple[str, Callable[[Path], object]]] = [
     ("holds no state dict of named tensors", empty_weights),
     ("has more than 2 bytes", lambda at: read_text_file(written(at, "a", b"abc"), most=2)),
     (r"'a' is no number", lambda at: read_metrics(written(at, "m.jsonl", METRICS))),
-    ("was made meanwhile: give another path", made_meanwhile),
     (r"its format has version \(2, 0\), expected \(1, 0\)", newer_array),
     ("suite.lists.files names lists of a folder, and --data .*a.csv is a file", list_beside),
     ("domain 'test' is called like a part: give it another name", domain_called_test),

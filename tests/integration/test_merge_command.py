@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from cfft.evaluation.merging import job
 from cfft.model import checkpoint
 from cfft.model.checkpoint import Checkpoint
 from cfft.model.description import read_weights
 from cfft.report.figures.ensembles import ensembles
 from cfft.report.sources.collect import collect
 from cfft.report.summary import summarise
+from cfft.training.merging import merged_weights
 
 Command = Callable[..., Any]
 Evaluate = Callable[..., dict[str, Any]]
@@ -73,6 +76,89 @@ def test_two_checkpoints_give_a_checkpoint_that_says_which_model_it_is(
     merged = checkpoint.load(tmp_path / "c")
     assert merged.model == described(["cat", "dog"])
     torch.testing.assert_close(dict(merged.weights), weights(2.0))
+
+
+@pytest.fixture
+def checkpoints(tmp_path: Path) -> tuple[str, str]:
+    """Write checkpoints of one model with the weights 1 and 3 and return their paths."""
+    checkpoint.save(tmp_path / "a", Checkpoint(weights(1.0), described(["cat", "dog"])))
+    checkpoint.save(tmp_path / "b", Checkpoint(weights(3.0), described(["cat", "dog"])))
+    return str(tmp_path / "a"), str(tmp_path / "b")
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Return `meanwhile(action)`: the next merge does that once before it merges."""
+
+    def arrange(action: Callable[[], object]) -> None:
+        def merged(*given: Any) -> object:
+            monkeypatch.setattr(job, "merged_weights", merged_weights)
+            action()
+            return merged_weights(*given)
+
+        monkeypatch.setattr(job, "merged_weights", merged)
+
+    return arrange
+
+
+def write_run(root: Path) -> None:
+    (root / "checkpoints" / "best").mkdir(parents=True)
+    (root / "results.json").write_text("{}")
+
+
+def test_a_run_that_appears_while_models_are_merged_stays_as_it_is(
+    cfft_command: Command,
+    checkpoints: tuple[str, str],
+    tmp_path: Path,
+    meanwhile: Callable[..., None],
+) -> None:
+    out = tmp_path / "out"
+    meanwhile(lambda: write_run(out))
+
+    ended = cfft_command("merge", "wise", *checkpoints, "--out", str(out))
+
+    assert ended.code == 2
+    said = f"error: --out {out} was taken meanwhile: the merged model is in {out}-2\n"
+    assert ended.err == said
+    assert sorted(path.name for path in out.rglob("*")) == ["best", "checkpoints", "results.json"]
+    torch.testing.assert_close(dict(checkpoint.load(Path(f"{out}-2")).weights), weights(2.0))
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b", "out", "out-2"}
+
+
+def test_of_two_merges_into_one_directory_the_second_is_told(
+    cfft_command: Command,
+    checkpoints: tuple[str, str],
+    tmp_path: Path,
+    meanwhile: Callable[..., None],
+) -> None:
+    out, told = tmp_path / "out", []
+    command = ("merge", "wise", *checkpoints, "--out", str(out))
+    meanwhile(lambda: told.append(cfft_command(*command, "--alpha", "0")))
+
+    first = cfft_command(*command)
+
+    assert (first.code, first.out) == (0, f"wrote {out}\n")
+    assert told[0].code == 2
+    assert f"error: --out {out} is in use by process {os.getpid()}" in told[0].err
+    torch.testing.assert_close(dict(checkpoint.load(out).weights), weights(2.0))
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b", "out"}
+
+
+def test_of_two_merges_into_one_file_the_first_that_is_complete_stays(
+    cfft_command: Command, files: tuple[str, str], tmp_path: Path, meanwhile: Callable[..., None]
+) -> None:
+    out, told = tmp_path / "out.safetensors", []
+    command = ("merge", "wise", *files, "--out", str(out))
+    meanwhile(lambda: told.append(cfft_command(*command, "--alpha", "0")))
+
+    late = cfft_command(*command)
+
+    assert told[0].code == 0
+    assert late.code == 2
+    kept = tmp_path / "out-2.safetensors"
+    assert late.err == (f"error: --out {out} was taken meanwhile: the merged model is in {kept}\n")
+    torch.testing.assert_close(load_file(out), weights(1.0))
+    torch.testing.assert_close(load_file(kept), weights(2.0))
 
 
 def test_checkpoints_of_different_models_are_not_averaged(

@@ -111,7 +111,9 @@ def test_a_file_that_is_made_while_images_are_labelled_stays(
     ended = cfft_command(*words, "--out", str(tmp_path / "labels.csv"))
 
     assert ended.code == 2
-    assert "labels.csv was made meanwhile: give another path" in ended.err
+    kept = tmp_path / "labels-2.csv"
+    assert f"labels.csv was taken meanwhile: the labels are in {kept}\n" in ended.err
+    assert kept.read_text().startswith("path,rank")
     assert (tmp_path / "labels.csv").read_text() == "another's"
 
 

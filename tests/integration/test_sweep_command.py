@@ -110,6 +110,20 @@ def test_a_changed_sweep_does_not_mix_with_the_runs_of_the_old_one(
     assert "give another --out" in ended.err
 
 
+@pytest.mark.parametrize("words", [[], ["--dry-run"]])
+def test_a_sweep_goes_into_no_run(
+    cfft_command: Command, file: Path, tmp_path: Path, words: list[str]
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.toml").touch()
+
+    ended = cfft_command("sweep", str(file), "--out", str(tmp_path / "run"), *words)
+
+    assert ended.code == 2
+    assert f"{tmp_path / 'run'} holds a run (config.toml)" in ended.err
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.toml"]
+
+
 def test_a_run_that_fails_says_what_it_said(
     cfft_command: Command, file: Path, world: Path, tmp_path: Path
 ) -> None:

@@ -1,9 +1,11 @@
 """Checkpoints: complete or refused, replaced in one stroke, free of pickles."""
 
+import errno
 import hashlib
 import json
 from itertools import count
 from pathlib import Path
+from unittest.mock import Mock
 
 import attrs
 import pytest
@@ -131,6 +133,51 @@ def test_the_older_checkpoint_goes_only_once_a_newer_one_is_in_place(tmp_path: P
 
     assert load(tmp_path / "last").weights["head.weight"].unique().item() == 2.0
     assert [path.name for path in tmp_path.iterdir()] == ["last"]
+
+
+def test_a_directory_that_is_no_checkpoint_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "last").mkdir()
+    (tmp_path / "last" / "mine.txt").write_text("mine")
+
+    with pytest.raises(WeightsError, match=r"last holds other files than a checkpoint's"):
+        save(tmp_path / "last", checkpoint())
+
+    assert [path.name for path in tmp_path.rglob("*")] == ["last", "mine.txt"]
+
+
+def test_a_full_disk_is_told_with_the_directory_and_gets_its_room_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "last", checkpoint(1.0))
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr("cfft.model.checkpoint._write_json", Mock(side_effect=full))
+
+    with pytest.raises(OSError, match="No space left") as error:
+        save(tmp_path / "last", checkpoint(2.0))
+
+    assert error.value.filename == str(tmp_path / "last")
+    assert [path.name for path in tmp_path.iterdir()] == ["last"]
+    assert load_model(tmp_path / "last").weights["head.weight"].unique().item() == 1.0
+
+
+@pytest.mark.parametrize("left", ["last.previous", "last.partial"])
+def test_what_cannot_be_removed_is_told_before_anything_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    save(tmp_path / "last", checkpoint(1.0))
+    (tmp_path / left).mkdir()
+    (tmp_path / left / ".nfs01").touch()
+
+    def stays(path: Path, ignore_errors: bool = False) -> None:
+        if not ignore_errors:
+            raise OSError(errno.EBUSY, "Device or resource busy", str(path / ".nfs01"))
+
+    monkeypatch.setattr("shutil.rmtree", stays)
+    with pytest.raises(OSError, match="busy") as error:
+        save(tmp_path / "last", checkpoint(2.0))
+
+    assert error.value.filename == str(tmp_path / left / ".nfs01")
+    assert load_model(tmp_path / "last").weights["head.weight"].unique().item() == 1.0
 
 
 def test_what_an_interrupted_writer_left_is_no_checkpoint_and_in_nobodys_way(

@@ -208,6 +208,7 @@ def test_a_folder_that_exists_is_left_as_it_is(cfft_command: Command, tmp_path: 
         ("object", "mask", "'object' is taken: mask 'object' is provided by masks (cfft 0.1.0)"),
         ("cfft-object", "mask", "'object' is taken: mask 'object' is provided by masks"),
         ("none", "merge", "'none' is taken: a merge cannot be called so"),
+        ("none", "average", "'none' is taken: an average cannot be called so"),
         ("masks", "mask", "'masks' is taken: a module cfft_masks is installed"),
     ],
 )

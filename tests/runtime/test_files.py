@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 from itertools import islice
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 from cfft.errors import ConfigError
 from cfft.runtime.documents import read_text_file
 from cfft.runtime.files import (
-    appearing,
     first_free,
+    naming,
     numbered,
     replacing,
     reserved,
@@ -67,6 +69,15 @@ def test_a_directory_that_was_reserved_in_vain_is_gone(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_full_disk_that_safetensors_met_is_an_answer_of_the_system(tmp_path: Path) -> None:
+    full = SafetensorError("I/O error: No space left on device (os error 28)")
+
+    with pytest.raises(OSError, match="No space left") as error, naming(tmp_path / "out"):
+        raise full
+
+    assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(tmp_path / "out"))
+
+
 def test_a_file_replaces_another_with_all_its_folders(tmp_path: Path) -> None:
     path = tmp_path / "new" / "file.txt"
 
@@ -76,55 +87,6 @@ def test_a_file_replaces_another_with_all_its_folders(tmp_path: Path) -> None:
 
     assert path.read_text() == "whole"
     assert list(path.parent.iterdir()) == [path]
-
-
-def test_a_directory_appears_when_it_is_complete(tmp_path: Path) -> None:
-    out = tmp_path / "new" / "out"
-
-    with appearing(out, "meanwhile: see {}".format) as folder:
-        fill(folder, "whole")
-        assert not out.exists()
-
-    assert (out / "file.txt").read_text() == "whole"
-    assert list(out.parent.iterdir()) == [out]
-
-
-def write_half(out: Path) -> None:
-    with appearing(out, str) as folder:
-        fill(folder, "half")
-        raise ConfigError("bad")
-
-
-def test_of_a_directory_that_fails_nothing_is_left(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="bad"):
-        write_half(tmp_path / "out")
-
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_directory_that_holds_something_is_refused(tmp_path: Path) -> None:
-    fill(tmp_path, "here")
-
-    with pytest.raises(ConfigError, match="is not empty"), appearing(tmp_path, str):
-        pass
-
-
-def write_two_at_once(out: Path) -> None:
-    with (
-        appearing(out, "meanwhile: see {}".format) as late,
-        appearing(out, "meanwhile: see {}".format) as early,
-    ):
-        fill(late, "late")
-        fill(early, "early")
-
-
-def test_a_directory_whose_place_was_taken_meanwhile_is_kept_beside_it(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"out was taken meanwhile: see .*/out-2"):
-        write_two_at_once(tmp_path / "out")
-
-    assert (tmp_path / "out" / "file.txt").read_text() == "early"
-    assert (tmp_path / "out-2" / "file.txt").read_text() == "late"
-    assert {path.name for path in tmp_path.iterdir()} == {"out", "out-2"}
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,13 @@ def test_a_window_gives_means_and_begins_anew() -> None:
     assert found.steps == 0
 
 
+def test_a_full_disk_is_told_with_the_file_that_a_line_was_for() -> None:
+    with pytest.raises(OSError, match="No space left") as error:
+        MetricsLog(Path("/dev/full")).write({"step": 1, "epoch": 1})
+
+    assert error.value.filename == "/dev/full"
+
+
 def test_a_window_takes_the_mean_over_processes() -> None:
     other = torch.tensor([[5.0, 0.0]])  # its sum of losses, and that all of them were finite
     found = Window(("loss",), torch.device("cpu"), lambda own: torch.cat([own, other]))

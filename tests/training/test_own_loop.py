@@ -138,7 +138,7 @@ def test_a_saved_model_is_the_same_when_it_is_read(tmp_path: Path) -> None:
     cfft.save(model, tmp_path / "mine")
 
     assert read_model(tmp_path / "mine").description == model.description
-    with pytest.raises(cfft.ConfigError, match="mine exists"):
+    with pytest.raises(cfft.ConfigError, match="mine is not empty"):
         cfft.save(model, tmp_path / "mine")
 
 

@@ -17,7 +17,8 @@ from cfft.errors import ConfigError, PluginError, counted, unknown_name
 from cfft.plugin.kinds import KINDS
 from cfft.plugin.new_package import PACKAGE_KINDS, RUN_HOOKS, NewPackage
 from cfft.plugin.registry import Plugin, Provided, Registry, broken_line, clash_line
-from cfft.runtime.files import appearing, user_path
+from cfft.runtime.files import is_remains, user_path
+from cfft.runtime.outputs import appearing
 from cfft.runtime.outside import shell_word
 
 KindName = Annotated[
@@ -165,7 +166,9 @@ def new_plugin(name: NewName, kind: PackageKind, out: Parent = Path()) -> None:
     """Write a package with a working strategy of a kind, its tests, a README and a workflow."""
     package = NewPackage.checked(name, kind, Registry.installed())
     folder = user_path(out) / package.distribution
-    if folder.exists() or folder.is_symlink():
+    found = [*folder.iterdir()] if folder.is_dir() else []
+    is_left = bool(found) and all(map(is_remains, found))  # by a process that was killed
+    if folder.is_symlink() or (folder.exists() and not is_left):
         raise ConfigError(f"{folder} exists: give another NAME, or another folder with --out")
     with appearing(folder, "meanwhile: the package is complete in {}".format) as made:
         for path, text in package.files().items():

@@ -19,7 +19,9 @@ from cfft.cli.output.consoles import console
 from cfft.cli.output.live import reporting
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
-from cfft.runtime.files import adding, require_free
+from cfft.runtime.files import require_free
+from cfft.runtime.locks import check_unheld
+from cfft.runtime.outputs import adding
 from cfft.runtime.outside import json_line, shown
 
 if TYPE_CHECKING:
@@ -89,6 +91,8 @@ def predict(
 ) -> None:
     """Label images with a stored model."""
     require_free(out)
+    if out is not None:
+        check_unheld(out)
     form = _format(form, as_json)
     with starting():
         from cfft.evaluation import predict as prediction  # torch comes with it
@@ -119,7 +123,7 @@ def _write(text: str, out: Path | None) -> None:
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode(errors=_FILE_NAMES))
         return
-    with adding(out) as partial:
+    with adding(out, "meanwhile: the labels are in {}".format) as partial:
         partial.write_text(text, "utf-8", _FILE_NAMES)
     console(stderr=True).print(f"wrote {out}", soft_wrap=True)
 

@@ -18,7 +18,9 @@ from cfft.config.combinations import COUNTERFACTUAL, combinations
 from cfft.errors import ConfigError
 from cfft.plugin.params import Param
 from cfft.plugin.registry import Registry
-from cfft.runtime.files import adding, first_free, require_free
+from cfft.runtime.files import first_free, require_free
+from cfft.runtime.locks import check_unheld
+from cfft.runtime.outputs import TakenError, adding
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,12 +91,12 @@ def _own_options(registry: Registry) -> Iterator[Option]:
 def _stored(figure: Figure, path: Path, *, is_named: bool) -> Path:
     """Write a figure and return where; a name that no user gave is the next free one meanwhile."""
     try:
-        with adding(path) as partial:
+        with adding(path, "meanwhile: the sheet is in {}".format) as partial:
             figure.savefig(partial, format=path.suffix.removeprefix("."))
-    except ConfigError:
+    except TakenError as taken:
         if is_named:
             raise
-        return _stored(figure, _free(), is_named=False)
+        return taken.kept
     return path
 
 
@@ -104,5 +106,6 @@ def _free() -> Path:
 
 def _check_out(out: Path) -> None:
     require_free(out)
+    check_unheld(out)
     if out.suffix not in _FORMATS:
         raise ConfigError(f"--out {out}: give a file that ends in {', '.join(_FORMATS)}")

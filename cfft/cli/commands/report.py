@@ -14,6 +14,7 @@ from cfft.cli.options.volume import with_volume
 from cfft.cli.streams import say
 from cfft.errors import counted
 from cfft.runtime.files import check_free, reserved
+from cfft.runtime.locks import check_unheld
 
 if TYPE_CHECKING:
     from cfft.report.summary import Summary
@@ -86,6 +87,7 @@ def report(
     """Gather models, put them side by side and write the page."""
     if out is not None:
         check_free(out)
+        check_unheld(out)
     summary = _summary(sources or [], imports or [], id_sets or [], baseline_line or [])
     if out is not None:
         _write(summary, out, as_json=as_json)

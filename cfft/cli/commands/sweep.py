@@ -28,7 +28,7 @@ from cfft.runtime.outside import shown
 from cfft.training.results import RunResults
 from cfft.training.sweep.declaration import Sweep, read_sweep, sweep_names
 from cfft.training.sweep.jobs import Job, check_jobs, planned_jobs
-from cfft.training.sweep.outcome import Outcome, SweepResults, run_sweep
+from cfft.training.sweep.outcome import Outcome, SweepResults, check_place, run_sweep
 
 _HELP = """{summary}
 
@@ -70,6 +70,7 @@ def sweep(
     """Do the runs of a sweep and show their table."""
     declared, registry = read_sweep(file), Registry.installed()
     folder = out or Path("runs", Path(file).stem)
+    check_place(folder)
     if dry_run:
         _list_runs(declared, registry, folder, as_json)
         return

@@ -15,6 +15,7 @@ from cfft.errors import ConfigError
 from cfft.plugin.params import Declaration, short_option
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import check_free
+from cfft.runtime.locks import check_unheld
 
 KIND = "exporter"
 SOURCE = ("model", "pretrained")
@@ -58,6 +59,7 @@ def planned_export(
     layer = Keywords(registry, (), (Model,), files=False).layer(source)
     try:
         check_free(out)
+        check_unheld(out)
     except OSError as error:
         raise ConfigError(f"--out {out}: {error.strerror}") from error
     return PlannedExport(model, to, exporter, layer, registry, out, push)

@@ -15,8 +15,9 @@ from cfft.evaluation.exporting.record import Agreement, ExportRecord
 from cfft.evaluation.exporting.source import find_model, load_source
 from cfft.model.exporter import Exporter, ExportSource
 from cfft.model.head_file import write_head
-from cfft.runtime.files import appearing, write_text
+from cfft.runtime.files import write_text
 from cfft.runtime.json_files import write_json
+from cfft.runtime.outputs import appearing
 from cfft.runtime.outside import encodable
 from cfft.runtime.progress import Reporter
 
@@ -39,10 +40,10 @@ def export_model(planned: PlannedExport, reporter: Reporter) -> ExportRecord:
         reporter.warned(f"{ref.text} is not finished: the card has no results")
     if planned.push is not None:
         require_access(planned.push)
-    model = load_source(
-        *(ref, known, planned.source, planned.registry, reporter), with_text=exporter.reads_text
-    )
-    with appearing(planned.out, lambda other: f"meanwhile: the export is in {other}") as folder:
+    with appearing(planned.out, "meanwhile: the export is in {}".format) as folder:
+        model = load_source(
+            *(ref, known, planned.source, planned.registry, reporter), with_text=exporter.reads_text
+        )
         difference = _written(planned, exporter, model, folder)
         title = planned.push or planned.out.resolve().name
         card = ModelCard(

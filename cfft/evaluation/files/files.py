@@ -13,8 +13,9 @@ import attrs
 
 from cfft.data.consistency import LONGEST_NAME, file_identity
 from cfft.evaluation.files.evaluation import EVALUATION, EvaluationResults
-from cfft.runtime.files import appearing, numbered
+from cfft.runtime.files import numbered
 from cfft.runtime.json_files import write_json
+from cfft.runtime.outputs import appearing
 from cfft.runtime.outside import shell_word
 from cfft.runtime.processes import ALONE, Processes
 from cfft.scoring.predictions import Predictions

@@ -17,8 +17,11 @@ from cfft.evaluation.merging.paths import PathPoint, merge_path
 from cfft.plugin.params import declaration
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import check_free, require_free
+from cfft.runtime.locks import check_unheld
 
 KINDS = ("suite",)
+FILE = ".safetensors"
+"""The suffix by which a merged model is a weight file, and not a directory."""
 
 
 @attrs.frozen
@@ -65,9 +68,11 @@ def planned_merge(
     for choice in layer.chosen.get("suite", ()):
         registry.find("suite", choice.use)
     try:
-        require_free(out)
+        (require_free if out.suffix == FILE else check_free)(out)
+        check_unheld(out)
     except OSError as error:
         raise ConfigError(f"--out {out}: {error.strerror}") from error
     if evaluation is not None:
         check_free(evaluation)
+        check_unheld(evaluation)
     return PlannedMerge(name, points, models, layer, settings, registry, out, measured, evaluation)

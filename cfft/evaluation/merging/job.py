@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 
 from safetensors import SafetensorError
 from torch import Tensor
@@ -17,7 +18,7 @@ from cfft.evaluation.merging.paths import PathPoint
 from cfft.evaluation.merging.record import MergeRecord, record_file
 from cfft.evaluation.merging.starting import starting_weights
 from cfft.evaluation.merging.validation import Validation
-from cfft.evaluation.merging.written import require_place, write_model
+from cfft.evaluation.merging.written import new_place, require_place, write_model
 from cfft.model.stored_weights import LazyWeights
 from cfft.plugin.params import values_of
 from cfft.runtime.json_files import write_json
@@ -44,7 +45,16 @@ def merge_models(planned: PlannedMerge, reporter: Reporter) -> MergeRecord:
         return _Merging(planned, members, reporter).run()
     except (OSError, SafetensorError) as error:
         models = " and ".join(planned.models)
-        raise ConfigError(f"cannot merge {models} to --out {planned.out}: {error}") from error
+        reason = _reason(error, planned.out)
+        raise ConfigError(f"cannot merge {models} to --out {planned.out}: {reason}") from error
+
+
+def _reason(error: Exception, out: Path) -> str:
+    """Spell what the system answered, and of which file where that is another one than `out`."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    is_other = error.filename not in (None, str(out))
+    return f"{error.filename}: {error.strerror}" if is_other else error.strerror
 
 
 class _Merging:
@@ -60,6 +70,13 @@ class _Merging:
 
     def run(self) -> MergeRecord:
         """Go from the models to the files."""
+        with new_place(self.planned.out) as place:
+            record = self._write(place)
+        if self.planned.evaluation is not None:
+            evaluate_merged(self.planned, self.members, self._merged_quietly, self.reporter)
+        return record
+
+    def _write(self, place: Path) -> MergeRecord:
         is_path = len(self.planned.points) > 1
         is_measured = is_path or self.planned.measured or self.planned.evaluation is not None
         if is_measured:
@@ -72,11 +89,9 @@ class _Merging:
             self.reporter.warned(line)
         self._warn_of_unused()
         record = self._record(point, self._taken(point, weights, is_measured=is_measured))
-        write_model(self.planned.out, weights, self.members)
+        write_model(place, weights, self.members)
         if record.candidates:
-            write_json(record_file(self.planned.out), record)
-        if self.planned.evaluation is not None:
-            evaluate_merged(self.planned, self.members, self._merged_quietly, self.reporter)
+            write_json(record_file(place), record)
         return record
 
     def merged(self, point: PathPoint, score: RecordedScore) -> Weights:

@@ -8,10 +8,10 @@ from typing import Any
 
 import attrs
 
+from cfft.evaluation.merging.entry import FILE
 from cfft.runtime.json_files import SCHEMA
 from cfft.training.results import MergeResults
 
-FILE = ".safetensors"
 _RECORD = "merge.json"
 
 

@@ -14,6 +14,7 @@ from cfft.runtime.json_files import SCHEMA, write_json
 from cfft.runtime.progress import Reporter
 from cfft.scoring.spread import Spread
 from cfft.training.results import ModelResults, RunResults
+from cfft.training.run_directory import RunDirectory, is_begun
 from cfft.training.sweep.declaration import Sweep, Values, point_name
 from cfft.training.sweep.jobs import Job, check_jobs, final_jobs, planned_jobs, run_jobs
 
@@ -74,8 +75,7 @@ def run_sweep(
 
     `out`: the folder of all runs. `at_once`, `done` and what is raised: as in `run_jobs`.
     """
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"--out {out} is a file: give the folder of the sweep")
+    check_place(out)
     searching, _ = planned_jobs(sweep, registry, out)
     check_jobs(searching, registry)
     run_jobs(searching, at_once, reporter, done)
@@ -93,6 +93,18 @@ def run_sweep(
     results = SweepResults(searched=searched, chosen=chosen, rows=outcomes(final))
     write_json(out / SWEEP, results)
     return results
+
+
+def check_place(out: Path) -> None:
+    """Raise ConfigError for a file, and for a run, which no sweep belongs into."""
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"--out {out} is a file: give the folder of the sweep")
+    run = RunDirectory(out)
+    if is_begun(run):
+        raise ConfigError(
+            f"--out {out} holds a run ({run.config.name}): give the folder of the sweep, or a "
+            "new one"
+        )
 
 
 def searched_values(jobs: Iterable[Job]) -> tuple[Searched, ...]:
