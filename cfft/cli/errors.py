@@ -51,7 +51,9 @@ def reported() -> Iterator[None]:
         _end(_INTERRUPTED, "interrupted")
     except BaseException as error:
         if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
-            _end(_FIXABLE, f"error: {error.filename or 'stdout'}: {error.strerror}")
+            advice = getattr(error, "__notes__", ())
+            said = f"{error.filename or 'stdout'}: {error.strerror}"
+            _end(_FIXABLE, *(f"error: {line}" for line in (said, *advice)))
         if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
             _end(_FIXABLE, f"error: {_out_of_memory(error)}")
         _end_if_named(error)
