@@ -16,9 +16,10 @@ from safetensors.torch import load_file, save_file
 from cfft.config.layers import Layer, read_defaults, read_file
 from cfft.config.resolve import resolve
 from cfft.config.run_config import RunConfig
-from cfft.errors import ConfigError
+from cfft.errors import ConfigError, WeightsError
 from cfft.model import checkpoint
 from cfft.plugin.registry import Registry
+from cfft.runtime.progress import Silent
 from cfft.scoring.predictions import Predictions
 from cfft.training.run import run
 
@@ -206,6 +207,59 @@ def test_what_a_finished_run_lost_is_made_again(
     else:
         files = json.loads((whole / "results.json").read_text())["files"]
         assert json.loads((begun.out / "results.json").read_text())["files"][name] == files[name]
+
+
+class Warned(Silent):
+    """Remember the warnings about a run."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def warned(self, message: str) -> None:
+        self.messages.append(message)
+
+
+def test_a_sheet_that_was_cut_off_is_drawn_again(begun: Begun) -> None:
+    sheet = begun.out / "counterfactuals.png"
+    whole = sheet.read_bytes()
+    sheet.write_bytes(whole[: len(whole) // 2])
+
+    found = begun.resume()
+
+    assert sheet.read_bytes() == whole
+    assert found.files[sheet.name].describes(sheet)
+
+
+def test_metrics_of_a_finished_run_are_missed_and_nothing_is_made_again(begun: Begun) -> None:
+    begun.resume()
+    results, warned = (begun.out / "results.json").read_bytes(), Warned()
+    with (begun.out / "metrics.jsonl").open("a") as file:
+        file.write("{}\n")
+
+    run(begun.config(), begun.registry, begun.out, resume=True, reporter=warned)
+
+    (said,) = warned.messages
+    assert said.endswith("cannot be made again: restore it from a copy")
+    assert (begun.out / "results.json").read_bytes() == results
+
+
+def test_a_finished_run_without_its_checkpoints_neither_counts_as_finished_nor_goes_on(
+    begun: Begun,
+) -> None:
+    begun.resume()
+    best, last = (begun.out / "checkpoints" / name for name in ("best", "last"))
+    metrics = (begun.out / "metrics.jsonl").read_bytes()
+
+    last.rename(begun.out / "last")
+    assert begun.resume().epochs == 3  # nothing is left to do
+    with pytest.raises(WeightsError, match=r"the checkpoint last of the run in .* is gone"):
+        begun.resume(epochs=4)
+    (begun.out / "last").rename(last)
+    shutil.rmtree(best)
+    with pytest.raises(WeightsError, match=r"the checkpoint best of the run in .* is gone"):
+        begun.resume()
+
+    assert (begun.out / "metrics.jsonl").read_bytes() == metrics
 
 
 def test_a_run_that_began_without_a_checkpoint_begins_anew(begun: Begun, tmp_path: Path) -> None:
