@@ -60,7 +60,11 @@ class RunDirectory:
 
     def epochs(self) -> dict[int, Path]:
         """Return the checkpoints of epochs that are there, by number."""
-        found = self.last.parent.glob(f"{_EPOCH}*")
+        return {n: path for n, path in self._begun_epochs().items() if path.exists()}
+
+    def _begun_epochs(self) -> dict[int, Path]:
+        """Return the checkpoints of epochs that are there, or of which something was left."""
+        found = (path.with_suffix("") for path in self.last.parent.glob(f"{_EPOCH}*"))
         numbers = {path: path.name.removeprefix(_EPOCH) for path in found}
         return {int(number): path for path, number in numbers.items() if number.isdecimal()}
 
@@ -111,8 +115,7 @@ class RunDirectory:
     def tidy(self) -> None:
         """Remove what a session that was killed left half-written; see `cfft.runtime.locks`."""
         remove_partial(self.root)
-        epochs = {path.with_suffix("") for path in self.last.parent.glob(f"{_EPOCH}*")}
-        for place in (self.last, self.best, self.unmerged, *sorted(epochs)):
+        for place in (self.last, self.best, self.unmerged, *self._begun_epochs().values()):
             checkpoint.tidy(place)
 
     def read_results(self) -> RunResults | None:

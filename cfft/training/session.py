@@ -108,9 +108,10 @@ class Session:
             self._accept(state, stored, inputs.of_teachers())
             self._make_up(step, state)
             trainer.restore(stored)
+            kept = state.kept
             state.keep(self.config.training.keep_best)  # perhaps fewer than the run began with
-            if self.has_other_settings:
-                trainer.save_last()  # or they would be asked for again after a crash
+            if self.has_other_settings or state.kept != kept:
+                trainer.save_last()  # or settings are asked for, and epochs missed, after a crash
             trainer.drop_epochs()  # a crash may have come before
         started = self.hook.cfft_run_started
         self.processes.on_main(lambda: started(config=self.config, out=self.directory.root))

@@ -144,8 +144,9 @@ def stored(tmp_path: Path) -> RunDirectory:
 
 def finish(run: RunDirectory) -> None:
     """Store results that count on all of these checkpoints."""
-    own = {"kept_epochs": (3, 2), "merge": MergeResults(merge="wise")}
-    write_json(run.results, RunResults(config={}, sets={}, before=ModelResults({}), **own))
+    merged, before = MergeResults(merge="wise"), ModelResults({})
+    found = RunResults(config={}, sets={}, before=before, kept_epochs=(3, 2), merge=merged)
+    write_json(run.results, found)
 
 
 @pytest.mark.parametrize("name", ["best", "epoch-2", "epoch-3"])
