@@ -54,7 +54,8 @@ def reported() -> Iterator[None]:
     except BaseException as error:
         if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
             place = f"{error.filename}: " if error.filename else ""
-            _end(_FIXABLE, f"error: {place}{error.strerror}")
+            lines = (f"{place}{error.strerror}", *getattr(error, "__notes__", ()))
+            _end(_FIXABLE, *(f"error: {line}" for line in lines))
         lacking = lack_of_memory(error)
         if lacking is not None:
             _end(_FIXABLE, f"error: {_out_of_memory(lacking)}")

@@ -31,6 +31,7 @@ SEED = Param(
     "seed", int, 0, "seed of every draw: image order, splits, masks, fills", ge=0, le=_LARGEST_SEED
 )
 _IGNORED = ("cfft", "plugins")
+_STORED = ("model", "training", "suite", "plugins")  # in every version; the last one ends the file
 
 
 @attrs.frozen
@@ -176,6 +177,23 @@ def _recipe_text(name: str) -> str:
 def read_file(path: Path, what: str = "config file") -> Layer:
     """Read a TOML file; raises ConfigError naming the file, and the line where it is broken."""
     return parse_layer(read_text(path, what), f"{what} {path}")
+
+
+def read_stored(path: Path) -> Layer:
+    """Read the configuration that a run stored; raises ConfigError as `check_whole` does."""
+    source = f"config file {path}"
+    document = parse_toml(read_text(path, "config file"), source)
+    check_whole(document, source)
+    return layer_of(document, source)
+
+
+def check_whole(document: Mapping[str, Any], source: str) -> None:
+    """Raise ConfigError where a stored configuration lacks a table that each has."""
+    lacking = [f"[{table}]" for table in _STORED if table not in document]
+    if lacking:
+        raise ConfigError(
+            f"{source} lacks {', '.join(lacking)}: it was cut off or edited: restore it from a copy"
+        )
 
 
 def read_text(path: Path, what: str) -> str:

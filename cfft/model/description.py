@@ -9,7 +9,15 @@ from typing import Any
 import attrs
 
 from cfft.errors import WeightsError
-from cfft.model.checkpoint import MODEL, WEIGHTS, is_checkpoint, load_model, located
+from cfft.model.checkpoint import (
+    MANIFEST,
+    MODEL,
+    STATE,
+    WEIGHTS,
+    is_checkpoint,
+    load_model,
+    located,
+)
 from cfft.model.pretrained import Pretrained
 from cfft.model.weight_paths import split_nest
 from cfft.model.weights import WeightFile, contradictions, read_weight_file, weight_identity
@@ -17,7 +25,8 @@ from cfft.records import Preprocessing
 from cfft.runtime.json_files import read_json, structured
 
 _NORMALISED = {"zero-shot": True, "own": False}
-_BEST = Path("checkpoints") / "best"
+_CHECKPOINTS, _CONFIG = "checkpoints", "config.toml"
+_BEST = Path(_CHECKPOINTS) / "best"
 IMAGE = "image"
 """The fact of an architecture that says the size of its images."""
 _OF_SIZE = ("preprocessing size", "preprocessing resize")
@@ -131,10 +140,12 @@ def read_weights(path: Path) -> WeightFile:
     their first bytes. Of a training checkpoint it gives the usual state dictionary (`state_dict`,
     `model`, ...) or the one of `FILE:NEST`, also the tensors under a prefix; prefixes of wrappers
     (`module.`, `model.`, `_orig_mod.`) are cut off. Raises WeightsError where the file is missing,
-    damaged, not finite, or needs code to be read.
+    damaged, not finite, or needs code to be read, and in a checkpoint that has lost its digests.
     """
-    if path.name != WEIGHTS or not is_checkpoint(path.parent):
+    if path.name != WEIGHTS:
         return read_weight_file(path)
+    if not is_checkpoint(path.parent):
+        return _read_alone(path)
     stored = load_model(path.parent)
     return WeightFile(_newest(path), stored.weights, stored.model.get("identity", {}))
 
@@ -157,6 +168,23 @@ def read_identity(path: Path) -> Mapping[str, str]:
     """
     found = read_description(path.parent)
     return weight_identity(split_nest(path)[0]) if found is None else found.identity
+
+
+def _read_alone(path: Path) -> WeightFile:
+    """Read weights of a folder without digests, with a warning where their description is there."""
+    folder = path.absolute().parent
+    is_of_run = folder.parent.name == _CHECKPOINTS and (folder.parents[1] / _CONFIG).exists()
+    if is_of_run or any((folder / name).exists() for name in (STATE, MANIFEST)):
+        raise WeightsError(
+            f"the checkpoint in {folder} is incomplete: it has no {MANIFEST} to compare its weights"
+            f" with: restore it from a copy, or copy {WEIGHTS} and {MODEL} elsewhere to use them as"
+            " they are"
+        )
+    file = read_weight_file(path)
+    if not (folder / MODEL).exists():
+        return file
+    told = f"{path}: no {MANIFEST} is beside it, so that nobody can tell whether it is damaged"
+    return attrs.evolve(file, warnings=(*file.warnings, told))
 
 
 def _newest(file: Path) -> Path:

@@ -260,6 +260,8 @@ def cfft_epoch_ended(epoch: int, metrics: Mapping[str, float]) -> None:
 def cfft_run_ended(results: Mapping[str, Any]) -> None:
     """Called when a run ends; `results` is what results.json holds.
 
+    Where it fails, or the process ends meanwhile, a resumed run calls it again.
+
     >>> import cfft
     >>> @cfft.hookimpl
     ... def cfft_run_ended(results):

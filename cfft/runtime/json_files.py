@@ -77,7 +77,8 @@ def structured(
 
 
 def _reason(error: BaseException, kind: Any) -> str:
-    said = isinstance(error, ValueError) and str(error).startswith("got ")
+    # of our own, or of a validator of attrs, which begins with the key: 'top1' must be <= 1: 7.5
+    said = isinstance(error, ValueError) and str(error).startswith(("got ", "'"))
     return str(error) if said else str(cattrs.v.format_exception(error, kind))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from cfft.config.keywords import Keywords, given
-from cfft.config.layers import Layer, read_file, usual
+from cfft.config.layers import Layer, read_stored, usual
 from cfft.config.resolve import resolve
 from cfft.config.run_config import RunConfig
 from cfft.errors import ConfigError
@@ -174,4 +174,4 @@ def _interrupted_run(out: str | Path | None) -> Layer:
         raise ConfigError(
             f"--resume: {out} holds no run to resume (no config.toml): omit --resume to start one"
         )
-    return read_file(config)
+    return read_stored(config)

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 import torch
+from torch import Tensor
 
 from cfft.config.changes import SETTINGS, Change, check_changes
 from cfft.config.run_config import RunConfig
@@ -20,6 +21,8 @@ IMAGES, WEIGHTS, PROMPTS = "images", "weights", "prompts"
 CHANGEABLE = (IMAGES, WEIGHTS, PROMPTS, SETTINGS)
 """What may be allowed to have changed; classes and the list of images may not."""
 
+_START = "start"
+
 
 @attrs.frozen(kw_only=True)
 class RunInputs:
@@ -27,8 +30,9 @@ class RunInputs:
 
     `pictures`: a SHA-256 of all sets' names and their images' names and labels. `contents`: digests
     of the images by set, see CheckedSuite. `weights`: digests of the pre-trained encoder (label "")
-    and of the teachers by label. `prompts`: templates of the head. `config`: the resolved
-    configuration. Checkpoints of older versions hold the first alone.
+    and of the teachers by label, "start" for one that is the model that the student begins as.
+    `prompts`: templates of the head. `config`: the resolved configuration. Checkpoints of older
+    versions hold the first alone, or leave out teachers that have the student's first head.
     """
 
     pictures: str
@@ -49,13 +53,16 @@ class RunInputs:
         )
 
     def with_teachers(self, step: TrainingStep, start: Classifier) -> RunInputs:
-        """Add the weights of teachers that are other models than `start`, the student's beginning.
+        """Add the weights of all teachers; `start`: the model that the student begins as.
 
-        Heads that are made of prompts or fitted to features are not compared: their last bits
-        depend on the machine.
+        A teacher that is that very model is noted as such, without a digest: heads that are made of
+        prompts or fitted to features depend on the machine in their last bits.
         """
-        own = {label: _teacher_digest(step, label, start) for label in step.labels}
-        found = {label: digest for label, digest in own.items() if digest is not None}
+        beginning = start.weights()
+        found = {
+            label: _teacher_digest(step.teacher(label).classifier.weights(), beginning)
+            for label in step.labels
+        }
         return attrs.evolve(self, weights={**(self.weights or {}), **found})
 
     def of_teachers(self) -> RunInputs:
@@ -134,8 +141,9 @@ def _differing(before: Mapping[str, str] | None, now: Mapping[str, str] | None) 
     return [name for name, digest in before.items() if now.get(name, digest) != digest]
 
 
-def _teacher_digest(step: TrainingStep, label: str, start: Classifier) -> str | None:
-    model = step.teacher(label).classifier
-    if torch.equal(model.head.weight.cpu(), start.head.weight.cpu()):
-        return None  # it is the model that training starts from
-    return weights_digest(model.weights())
+def _teacher_digest(weights: Mapping[str, Tensor], start: Mapping[str, Tensor]) -> str:
+    is_start = weights.keys() == start.keys() and all(
+        torch.equal(value.cpu(), start[name].cpu().to(value.dtype))
+        for name, value in weights.items()
+    )
+    return _START if is_start else weights_digest(weights)

@@ -30,8 +30,13 @@ from cfft.training.plan import make_plan, without_facts
 from cfft.training.prepare import CheckedImages, Prepared, prepare
 from cfft.training.rehearsal import rehearse_plan
 from cfft.training.results import RunResults
-from cfft.training.run_directory import RunDirectory, check_directory, check_run
-from cfft.training.session import Session
+from cfft.training.run_directory import (
+    RunDirectory,
+    check_directory,
+    check_run,
+    require_checkpoint,
+)
+from cfft.training.session import Session, tell_of_end
 from cfft.training.stages import StagePlaces, merged_stages, planned_stages, stage_named
 
 if TYPE_CHECKING:
@@ -89,9 +94,14 @@ def _run(
 ) -> RunResults | Mapping[str, Any]:
     registry, directory, hears = runs.registry, runs.main, runs.reporter
     finished = directory.read_results() if resume else None
-    if finished is not None and not _goes_on(finished, config, directory, registry, hears):
-        hears.noted(f"the run in {directory.root} is already finished; these are its results")
-        return finished
+    if finished is not None:
+        if not _goes_on(finished, config, directory, registry, hears):
+            if not dry_run:
+                tell = partial(tell_of_end, directory, registry, finished)
+                processes_of(accelerator).on_main(tell)
+            hears.noted(f"the run in {directory.root} is already finished; these are its results")
+            return finished
+        require_checkpoint(directory, directory.last)
     for run_config in (config, *(stage.config for stage in config.stages)):
         if run_config.merge is not None:
             count = len(merged_stages(run_config, directory)) + 1
@@ -131,6 +141,8 @@ def _run(
         hears.noted(f"stage '{each.name}', {number} of {len(stages)}: {each.directory.root}")
         if each.results is not None:
             hears.noted("it is already finished")
+            tell = partial(tell_of_end, each.directory, registry, each.results)
+            processes_of(accelerator).on_main(tell)
         else:
             runs.do(each.config, each.directory)
     hears.noted(f"all stages are finished; the run itself: {directory.root}")
@@ -189,12 +201,18 @@ def _goes_on(
             "restore config.toml and leave these options out, or start a new run in another --out",
         )
     damaged = directory.damaged(finished)
-    if damaged:
+    again = [name for name in damaged if name != directory.metrics.name]
+    if again:
         reporter.warned(
             f"the run in {directory.root} is finished, but missing or not as it was written: "
-            f"{shortened_list(damaged)}: predictions and the sheet are made again"
+            f"{shortened_list(again)}: made again"
         )
-    return any(name != directory.metrics.name for name in damaged)
+    if len(again) < len(damaged):
+        reporter.warned(
+            f"{directory.metrics} is missing or not as it was written, and cannot be made again: "
+            "restore it from a copy"
+        )
+    return bool(again)
 
 
 @attrs.frozen(eq=False)
@@ -267,5 +285,5 @@ class _Runs:
 
 def _write_anew(directory: RunDirectory, config: str) -> None:
     """Store what the stages belong to, so that they can be resumed."""
-    directory.stages.mkdir(parents=True, exist_ok=True)
-    write_text(directory.config, config)
+    write_text(directory.config, config)  # first: what has one can be resumed
+    directory.stages.mkdir(exist_ok=True)

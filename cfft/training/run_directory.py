@@ -10,16 +10,17 @@ import attrs
 
 from cfft.config.changes import check_changes
 from cfft.config.comparison import same_versions, shape_problem
-from cfft.config.layers import SEED, parse_seed, parse_toml, read_text
+from cfft.config.layers import SEED, check_whole, parse_seed, parse_toml, read_text
 from cfft.config.resolve import in_current_terms
 from cfft.config.run_config import RunConfig
-from cfft.errors import ConfigError
+from cfft.errors import ConfigError, WeightsError
 from cfft.model import checkpoint
-from cfft.model.checkpoint import is_checkpoint, load_state, verify
+from cfft.model.checkpoint import MANIFEST, is_checkpoint, load_state, verify
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import StoredFile, check_free, remove_partial
-from cfft.runtime.json_files import read_json
+from cfft.runtime.json_files import read_json, structured
 from cfft.training.results import RunResults
+from cfft.training.state import RunState
 
 PREDICTIONS = "predictions"
 _AUTO = "auto"
@@ -39,7 +40,8 @@ class RunDirectory:
     `last`: the checkpoint to resume from. `best`: that with the best validation accuracy, or what
     was merged with it, and then `unmerged` is the one before the merge. `epoch(n)`: one of the best
     epochs where several are kept. `stages`: the folder of
-    the runs that this one builds on. `results`: a run that has them is finished.
+    the runs that this one builds on. `results`: a run that has them is finished. `untold`: there
+    until the hooks have heard of them.
     """
 
     root: Path
@@ -50,6 +52,7 @@ class RunDirectory:
     best: Path = attrs.field(init=False, default=_within("checkpoints", "best"))
     unmerged: Path = attrs.field(init=False, default=_within("checkpoints", "unmerged"))
     results: Path = attrs.field(init=False, default=_within("results.json"))
+    untold: Path = attrs.field(init=False, default=_within(".cfft.untold"))
     stages: Path = attrs.field(init=False, default=_within("stages"))
 
     def epoch(self, number: int) -> Path:
@@ -58,7 +61,11 @@ class RunDirectory:
 
     def epochs(self) -> dict[int, Path]:
         """Return the checkpoints of epochs that are there, by number."""
-        found = self.last.parent.glob(f"{_EPOCH}*")
+        return {n: path for n, path in self._begun_epochs().items() if path.exists()}
+
+    def _begun_epochs(self) -> dict[int, Path]:
+        """Return the checkpoints of epochs that are there, or of which something was left."""
+        found = (path.with_suffix("") for path in self.last.parent.glob(f"{_EPOCH}*"))
         numbers = {path: path.name.removeprefix(_EPOCH) for path in found}
         return {int(number): path for path, number in numbers.items() if number.isdecimal()}
 
@@ -75,6 +82,7 @@ class RunDirectory:
         """Return the resolved configuration as config.toml holds it; raises ConfigError."""
         what = "config file"
         found = parse_toml(read_text(self.config, what), f"{what} {self.config}")
+        check_whole(found, f"{what} {self.config}")
         problem = shape_problem(found)
         if problem is not None:
             raise ConfigError(f"{what} {self.config}: {problem}")
@@ -119,7 +127,7 @@ class RunDirectory:
     def tidy(self) -> None:
         """Remove what a session that was killed left half-written; see `cfft.runtime.locks`."""
         remove_partial(self.root)
-        for place in (self.last, self.best, self.unmerged, *self.epochs().values()):
+        for place in (self.last, self.best, self.unmerged, *self._begun_epochs().values()):
             checkpoint.tidy(place)
 
     def read_results(self) -> RunResults | None:
@@ -166,7 +174,7 @@ def check_run(
 
     More epochs than before are allowed: they are added. `allowed`: whether a user takes other
     settings, None where that is not possible. Raises ConfigError for another run, WeightsError for
-    a damaged checkpoint.
+    a checkpoint that is damaged or gone.
     """
     if not run.config.is_file():
         return []
@@ -174,8 +182,41 @@ def check_run(
     head = f"--resume: the run in {run.root} was started with another configuration:"
     tail = "leave these options out, or start a new run in another --out"
     check_changes(before, now, head, tail, allowed=allowed)
-    for place in (run.last, run.best):
-        if is_checkpoint(place):
-            verify(place)
+    check_checkpoints(run)
     versions = same_versions(before, now).differences
     return [f"the run was started with another version: {line}" for line in versions]
+
+
+def check_checkpoints(run: RunDirectory) -> None:
+    """Compare the checkpoints of a run with their digests.
+
+    Raises WeightsError for one that is damaged, and for one that is gone although results.json or
+    the checkpoint `last` counts on it.
+    """
+    present = [place for place in (run.last, run.best) if is_checkpoint(place)]
+    for place in dict.fromkeys([*present, *_counted_on(run)]):
+        require_checkpoint(run, place)
+
+
+def require_checkpoint(run: RunDirectory, place: Path) -> None:
+    """Compare a checkpoint that a run needs with its digests; raises WeightsError without it."""
+    if not is_checkpoint(place):
+        raise WeightsError(
+            f"the checkpoint {place.name} of the run in {run.root} is gone or incomplete (no "
+            f"{MANIFEST}): restore it from a copy, or start a new run in another --out"
+        )
+    verify(place)
+
+
+def _counted_on(run: RunDirectory) -> list[Path]:
+    """Return the checkpoints that a run has to have besides `last`, which knows its epochs."""
+    results = run.read_results()
+    always = [] if results is None else [run.best]
+    if results is not None and results.merge is not None:
+        always.append(run.unmerged)
+    if not is_checkpoint(run.last):
+        return [*always, *map(run.epoch, () if results is None else results.kept_epochs)]
+    stored = load_state(run.last).get("run", {})
+    state = structured(stored, RunState, str(run.last), WeightsError)
+    best = [run.best] if state.best_epoch else []
+    return [*always, *best, *(run.epoch(each.epoch) for each in state.kept)]

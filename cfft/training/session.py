@@ -24,7 +24,7 @@ from cfft.model.description import ModelDescription
 from cfft.model.rebuild import empty_classifier
 from cfft.plugin.registry import Registry
 from cfft.runtime.devices import processes_of, surroundings
-from cfft.runtime.files import replacing, write_text
+from cfft.runtime.files import StoredFile, replacing, write_text
 from cfft.runtime.json_files import as_json, structured, write_json
 from cfft.runtime.progress import Reporter
 from cfft.scoring.chance import is_near_chance
@@ -105,13 +105,16 @@ class Session:
         if stored is None:
             rehearse(step, config, prepared, self.accelerator)
             state.hidden = self._hidden(step)
-            self._begin(trainer, step)
+            self._begin(trainer, step, state)
         else:
             self._accept(state, stored, inputs.of_teachers())
             self._make_up(step, state)
             trainer.restore(stored)
-            if self.has_other_settings:
-                trainer.save_last()  # or they would be asked for again after a crash
+            kept = state.kept
+            state.keep(self.config.training.keep_best)  # perhaps fewer than the run began with
+            if self.has_other_settings or state.kept != kept:
+                trainer.save_last()  # or settings are asked for, and epochs missed, after a crash
+            trainer.drop_epochs()  # a crash may have come before
         started = self.hook.cfft_run_started
         self.processes.on_main(lambda: started(config=self.config, out=self.directory.root))
         if state.before is None and self.config.training.no_before:
@@ -202,16 +205,23 @@ class Session:
     def _make_up(self, step: TrainingStep, state: RunState) -> None:
         """Make what the run wrote before training again, where that was lost."""
         self.processes.on_main(self._take_settings)
-        if not self.processes.from_main(self._has_sheet):
+        if not self.processes.from_main(lambda: self._has_sheet(state.sheet)):
             sheet = self.processes.on_main(lambda: self._sheet(step))
-            self.processes.on_main(lambda: self._write_sheet(sheet))
+            state.sheet = self.processes.from_main(lambda: self._write_sheet(sheet))
         before = state.before
         if before is not None and not self.processes.from_main(self._has(before)):
             self.reporter.noted("predictions before fine-tuning were lost: they are made again")
             state.before = None
 
-    def _has_sheet(self) -> bool:
-        path = self.directory.sheet
+    def _known_sheet(self) -> StoredFile | None:
+        """Return what a finished run says of its sheet."""
+        found = self.directory.read_results()
+        return None if found is None else found.files.get(self.directory.sheet.name)
+
+    def _has_sheet(self, stored: StoredFile | None) -> bool:
+        path, known = self.directory.sheet, stored or self._known_sheet()
+        if known is not None:
+            return known.describes(path)
         return path.is_file() and path.stat().st_size > 0
 
     def _take_settings(self) -> None:
@@ -261,20 +271,22 @@ class Session:
         plain = deepcopy(empty_classifier(pretrained, len(described.classes), described.normalised))
         return plain.to(self.accelerator.device)
 
-    def _begin(self, trainer: Trainer, step: TrainingStep) -> None:
+    def _begin(self, trainer: Trainer, step: TrainingStep, state: RunState) -> None:
         sheet = self.processes.on_main(lambda: self._sheet(step))
         config = self.config.to_toml()
         # by now each process has looked for a run there
         self.processes.on_main(lambda: write_text(self.directory.config, config))
-        self.processes.on_main(lambda: self._write_sheet(sheet))
+        state.sheet = self.processes.from_main(lambda: self._write_sheet(sheet))
         trainer.save_last()
 
-    def _write_sheet(self, sheet: Figure | None) -> None:
-        if sheet is not None:
-            drawn = BytesIO()  # where the disk is full, the writer of PNG does not say so
-            sheet.savefig(drawn, format="png")
-            with replacing(self.directory.sheet) as file:
-                file.write_bytes(drawn.getvalue())
+    def _write_sheet(self, sheet: Figure | None) -> StoredFile | None:
+        if sheet is None:
+            return None
+        drawn = BytesIO()  # where the disk is full, the writer of PNG does not say so
+        sheet.savefig(drawn, format="png")
+        with replacing(self.directory.sheet) as file:
+            file.write_bytes(drawn.getvalue())
+        return StoredFile.of(self.directory.sheet)
 
     def _step(self, state: RunState) -> TrainingStep:
         pretrained, description = self.prepared.pretrained, self.prepared.description
@@ -374,6 +386,18 @@ class Session:
             changes=state.changes,
             files=self.processes.from_main(self.directory.stored_files),
         )
-        self.processes.on_main(lambda: write_json(self.directory.results, results))
-        self.processes.on_main(lambda: self.hook.cfft_run_ended(results=as_json(results)))
+        self.processes.on_main(lambda: self._write(results))
+        self.processes.on_main(lambda: tell_of_end(self.directory, self.registry, results))
         return results
+
+    def _write(self, results: RunResults) -> None:
+        if self.hook.cfft_run_ended.get_hookimpls():
+            write_text(self.directory.untold, "")
+        write_json(self.directory.results, results)
+
+
+def tell_of_end(directory: RunDirectory, registry: Registry, results: RunResults) -> None:
+    """Call the hooks that hear of a run's end, unless they have heard of it in another session."""
+    if directory.untold.exists():
+        registry.hook.cfft_run_ended(results=as_json(results))
+        directory.untold.unlink()

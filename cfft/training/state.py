@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import attrs
 from cattrs.gen import override
 
+from cfft.runtime.files import StoredFile
 from cfft.runtime.json_files import as_json
 from cfft.training.results import ModelResults
 
@@ -33,6 +34,7 @@ class RunState:
     `images_seen` and `training_seconds`: of all optimiser steps, over all processes.
     `feature_variances`: by teacher. `hidden`: the share of an image that each view hides, by label.
     `before`: the accuracies before fine-tuning; `start`: what they depend on, see start_digest.
+    `sheet`: what counterfactuals.png has to be, None where there is none; older versions lack it.
     `changes`: what was allowed to differ when the run was resumed.
     `past_seconds`: what earlier sessions took.
     """
@@ -51,6 +53,7 @@ class RunState:
     hidden: dict[str, float] = attrs.field(factory=dict)
     before: ModelResults | None = None
     start: str | None = None
+    sheet: StoredFile | None = None
     changes: tuple[str, ...] = ()
     past_seconds: float = 0.0
     _began: float = attrs.field(factory=time.monotonic, init=False)
@@ -97,6 +100,10 @@ class RunState:
         self.waited = 0 if is_higher else self.waited + 1
         self.stopped_early = patience is not None and self.waited >= patience
         return is_best
+
+    def keep(self, count: int) -> None:
+        """Keep no more than the `count` best epochs, and none but the best one where it is 1."""
+        self.kept = self.kept[:count] if count > 1 else ()
 
     def rank(self, score: float, count: int, ties: Ties) -> bool:
         """Keep the newest epoch if it is one of the `count` best; tell whether it is."""

@@ -270,7 +270,7 @@ class Trainer:
         self.processes.on_main(lambda: self.log.write(line))
         self.reporter.epoch_ended(self.state.epoch, metrics)
         self.save_last()
-        self.processes.on_main(self._drop_epochs)
+        self.drop_epochs()
         if self.state.stopped_early:
             self.reporter.noted(
                 f"stopped early after epoch {self.state.epoch}: no better validation "
@@ -283,8 +283,11 @@ class Trainer:
         count, ties = self.training.keep_best, self.training.ties
         return count > 1 and self.state.rank(score, count, ties)
 
+    def drop_epochs(self) -> None:
+        """Remove the checkpoints of epochs that `last` no longer counts among the best."""
+        self.processes.on_main(self._drop_epochs)
+
     def _drop_epochs(self) -> None:
-        """Remove the checkpoints of epochs that are no longer among the best."""
         kept = {each.epoch for each in self.state.kept}
         for number, path in self.directory.epochs().items():
             if number not in kept:

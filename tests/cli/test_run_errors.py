@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from importlib.metadata import Distribution
 from pathlib import Path
@@ -13,6 +14,7 @@ from cfft.config.keywords import Keywords
 from cfft.config.origin import RecipeOrigin
 from cfft.config.resolve import resolve
 from cfft.plugin.registry import Registry
+from cfft.training.entry import PlannedRun
 
 REGISTRY = Registry.installed()
 ENOUGH = ("--suite", "domains", "--data", "images", "--id", "photo", "--model", "ViT-B-32")
@@ -255,3 +257,22 @@ def test_a_broken_plugin_is_named_where_its_strategy_is_asked_for(
 
     assert "error: unknown mask 'checker'" in ended.err
     assert "(broken-on-disk 3.1) cannot be used: ModuleNotFoundError" in ended.err
+
+
+def test_a_full_disk_of_a_begun_run_says_how_to_go_on(
+    cfft_command: Callable[..., Any], empty_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(planned: PlannedRun, **_: Any) -> None:
+        planned.out.mkdir()
+        (planned.out / "config.toml").touch()
+        raise OSError(errno.ENOSPC, "No space left on device", str(planned.out / "metrics.jsonl"))
+
+    monkeypatch.setattr(PlannedRun, "start", full)
+
+    ended = cfft_command("run", "--out", "run")
+
+    assert ended.code == 2
+    assert ended.err.splitlines()[-2:] == [
+        "error: run/metrics.jsonl: No space left on device",
+        "error: once that is fixed, continue with: cfft run --resume --out run",
+    ]

@@ -14,6 +14,7 @@ from cfft.config.layers import (
     read_defaults,
     read_file,
     read_recipe,
+    read_stored,
     recipe_names,
     recipe_summary,
 )
@@ -204,3 +205,17 @@ def test_a_file_in_utf_16_is_said_to_be_so(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"run.toml is UTF-16: save it as UTF-8"):
         read_file(tmp_path / "run.toml")
+
+
+def test_a_stored_configuration_that_was_cut_off_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    whole = 'seed = 1\n[model]\nname = "x"\n[training]\nlr = 1.0\n[suite]\nuse = "domains"\n'
+    file.write_text(f"{whole}[plugins]\nsuites = '1.0'\n")
+    assert read_stored(file).seed == 1
+
+    file.write_text(whole[: whole.index("[suite]")])
+    with pytest.raises(ConfigError, match=r"config\.toml lacks \[suite\], \[plugins\]: it was cut"):
+        read_stored(file)
+    file.write_text(whole)
+    with pytest.raises(ConfigError, match=r"config\.toml lacks \[plugins\]: it was cut off"):
+        read_stored(file)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 
 from cfft.config.layers import Layer
 from cfft.config.run_config import RunConfig
+from cfft.config.stages import stage_tables
 from cfft.errors import ConfigError
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import is_remains
@@ -24,22 +27,24 @@ from .test_resume import assert_same_run
 
 _WRITES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "shutil.rmtree")
 _CRASHED = 9
+_DROPPED = re.compile(r"shutil\.rmtree /(stages/\w+/)?checkpoints/epoch-\d+")
+_OWN = re.compile(r"os\.rename .*/(unmerged|\.results\.json)[^/]*\.partial")
 
 
 @attrs.define
 class Watch:
-    """Count the writes of this process below a folder, and end it without a word at one of them."""
+    """Note the writes of this process below a folder, and end it without a word at one of them."""
 
     below: str = ""
     crash_at: int | None = None
-    count: int = 0
+    writes: list[str] = attrs.field(factory=list)
 
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Take an audit event of Python."""
         if not self.below or not self._writes(event, arguments):
             return
-        self.count += 1
-        if self.count == self.crash_at:
+        self.writes.append(f"{event} {str(arguments[0]).removeprefix(self.below)}")
+        if len(self.writes) == self.crash_at:
             os._exit(_CRASHED)
 
     def _writes(self, event: str, arguments: tuple[Any, ...]) -> bool:
@@ -59,7 +64,7 @@ sys.addaudithook(_watch.hear)
 def watch() -> Iterator[Watch]:
     """Return the one watch, which looks at nothing any more after the test."""
     yield _watch
-    _watch.below, _watch.crash_at, _watch.count = "", None, 0
+    _watch.below, _watch.crash_at, _watch.writes = "", None, []
 
 
 @pytest.fixture
@@ -90,7 +95,8 @@ def files(root: Path) -> list[str]:
 
 def assert_same_files(one: Path, other: Path) -> None:
     assert files(one) == files(other)
-    assert_same_run(one, other)
+    for results in one.rglob("results.json"):
+        assert_same_run(results.parent, other / results.parent.relative_to(one))
     for name in ("config.toml", "counterfactuals.png"):
         assert (one / name).read_bytes() == (other / name).read_bytes()
     for path in (one / "predictions").rglob("*.npz"):
@@ -99,23 +105,27 @@ def assert_same_files(one: Path, other: Path) -> None:
                 np.testing.assert_array_equal(ours[key], theirs[key])
 
 
-@pytest.mark.parametrize("part", [0, pytest.param(1, marks=pytest.mark.slow)])
-def test_a_run_that_ends_at_any_write_is_resumed_to_the_same_files(
-    config: RunConfig, registry: Registry, tmp_path: Path, watch: Watch, part: int
+Choose = Callable[[list[str]], Iterable[int]]
+
+
+def assert_resumable(
+    config: RunConfig, registry: Registry, folder: Path, watch: Watch, choose: Choose
 ) -> None:
-    unbroken = tmp_path / "unbroken"
+    """Compare the files of an undisturbed run with those of runs that crashed and went on.
+
+    `choose`: says of all writes in turn which ones to crash at, counted from 1.
+    """
+    unbroken = folder / "unbroken"
     watch.below = str(unbroken)
     run(config, registry, unbroken)
-    count, watch.below = watch.count, ""
-    assert count > 60
-    few = range(3, count + 1, count // 3)
-    every = [point for point in range(1, count + 1) if point not in few]
+    watch.below, points = "", [*choose(watch.writes)]
+    assert points
 
-    for point in every if part else few:
-        out = tmp_path / f"crashed-{point}"
+    for point in points:
+        out = folder / f"crashed-{point}"
 
         def crash(out: Path = out, point: int = point) -> None:
-            watch.below, watch.crash_at, watch.count = str(out), point, 0
+            watch.below, watch.crash_at, watch.writes = str(out), point, []
             run(config, registry, out)
 
         assert in_child(crash) == _CRASHED
@@ -125,3 +135,58 @@ def test_a_run_that_ends_at_any_write_is_resumed_to_the_same_files(
         again = partial(run, config, registry, out, resume=begun)
         assert in_child(again) == 0, point
         assert_same_files(out, unbroken)
+        shutil.rmtree(out)
+
+
+def few(writes: list[str]) -> Iterable[int]:
+    assert len(writes) > 60
+    return range(3, len(writes) + 1, len(writes) // 3)
+
+
+def others(writes: list[str]) -> Iterable[int]:
+    return sorted({*range(1, len(writes) + 1)} - {*few(writes)})
+
+
+def dropping(writes: list[str]) -> Iterable[int]:
+    """Choose the removal of whole checkpoints of epochs, which comes after all else of an epoch."""
+    return [n for n, write in enumerate(writes, 1) if _DROPPED.fullmatch(write)]
+
+
+def some(writes: list[str]) -> Iterable[int]:
+    """Choose one in forty, and those of what plain runs do not have."""
+    own = (number for number, write in enumerate(writes, 1) if _OWN.fullmatch(write))
+    return sorted({*range(1, len(writes) + 1, 40), *dropping(writes), *own})
+
+
+@pytest.mark.parametrize("choose", [few, pytest.param(others, marks=pytest.mark.slow)])
+def test_a_run_that_ends_at_any_write_is_resumed_to_the_same_files(
+    config: RunConfig, registry: Registry, tmp_path: Path, watch: Watch, choose: Choose
+) -> None:
+    assert_resumable(config, registry, tmp_path, watch, choose)
+
+
+@pytest.fixture
+def improving(config: RunConfig, configure: Callable[..., RunConfig]) -> RunConfig:
+    """Configure a run whose last epoch takes the place of its first among the two best."""
+    return configure(epochs=3, lr=1e-4, keep_best=2, val_metric="loss")
+
+
+def test_a_run_that_ends_before_it_drops_an_epoch_drops_it_when_it_is_resumed(
+    improving: RunConfig, registry: Registry, tmp_path: Path, watch: Watch
+) -> None:
+    assert_resumable(improving, registry, tmp_path, watch, dropping)
+
+
+@pytest.mark.slow
+def test_a_run_with_kept_epochs_a_merge_and_a_stage_is_resumed_to_the_same_files(
+    improving: RunConfig,
+    layer: Layer,
+    configure: Callable[..., RunConfig],
+    registry: Registry,
+    tmp_path: Path,
+    watch: Watch,
+) -> None:
+    layer.stages = stage_tables([{"name": "vanilla", "recipe": "vanilla", "merged": True}], "test")
+    layer.choose("merge", ["uniform-soup"])
+
+    assert_resumable(configure(), registry, tmp_path, watch, some)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from cfft.config.layers import Layer
-from cfft.errors import ConfigError, DataError, TrainingError, WeightsError
+from cfft.errors import ConfigError, DataError, PluginFailedError, TrainingError, WeightsError
 from cfft.model import checkpoint
 from cfft.plugin.registry import Registry
 from cfft.runtime.json_files import as_json
@@ -423,3 +423,33 @@ def test_plug_ins_hear_of_start_epochs_and_end(
         ("epoch", 2, True),
         ("ended", 1),
     ]
+
+
+FAILING = """
+    import cfft
+
+    heard = []
+
+    @cfft.hookimpl
+    def cfft_run_ended(results):
+        heard.append(results["run"])
+        if len(heard) == 1:
+            raise RuntimeError("no network")
+"""
+
+
+def test_a_hook_that_failed_at_the_end_of_a_run_is_called_again_and_then_no_more(
+    configure, tmp_path: Path, install: Callable[..., Distribution]
+) -> None:
+    points = [*entry_points(group="cfft"), *install("failing", FAILING).entry_points]
+    registry, out = Registry.installed(points), tmp_path / "run"
+
+    with pytest.raises(PluginFailedError, match="no network"):
+        run(configure(epochs=0), registry, out)
+    for _ in range(2):
+        assert run(configure(epochs=0), registry, out, resume=True).run == "run"
+
+    import failing
+
+    assert failing.heard == ["run", "run"]
+    assert not (out / ".cfft.untold").exists()

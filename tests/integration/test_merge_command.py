@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -578,3 +579,17 @@ def test_a_member_of_another_seed_is_warned_of_where_its_validation_images_diffe
     ended = cfft_command("merge", "greedy-soup", str(runs / "seed0"), str(runs / "seed1"), *words)
 
     assert f"{runs / 'seed1'} was trained with seed 1: validation images drawn with" in ended.err
+
+
+def test_a_run_whose_configuration_was_cut_off_is_named(
+    runs: Path, cfft_command: Command, tmp_path: Path
+) -> None:
+    run = shutil.copytree(runs / "seed0", tmp_path / "run")
+    text = (run / "config.toml").read_text()
+    (run / "config.toml").write_text(text[: text.index("[suite]")])
+
+    ended = cfft_command("merge", "wise", "zero-shot", str(run), "--out", str(tmp_path / "merged"))
+
+    assert ended.code == 2
+    assert f"config file {run}/config.toml lacks [suite]" in ended.err
+    assert not (tmp_path / "merged").exists()

@@ -16,9 +16,10 @@ from safetensors.torch import load_file, save_file
 from cfft.config.layers import Layer, read_defaults, read_file
 from cfft.config.resolve import resolve
 from cfft.config.run_config import RunConfig
-from cfft.errors import ConfigError
+from cfft.errors import ConfigError, WeightsError
 from cfft.model import checkpoint
 from cfft.plugin.registry import Registry
+from cfft.runtime.progress import Silent
 from cfft.scoring.predictions import Predictions
 from cfft.training.run import run
 
@@ -208,6 +209,59 @@ def test_what_a_finished_run_lost_is_made_again(
         assert json.loads((begun.out / "results.json").read_text())["files"][name] == files[name]
 
 
+class Warned(Silent):
+    """Remember the warnings about a run."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def warned(self, message: str) -> None:
+        self.messages.append(message)
+
+
+def test_a_sheet_that_was_cut_off_is_drawn_again(begun: Begun) -> None:
+    sheet = begun.out / "counterfactuals.png"
+    whole = sheet.read_bytes()
+    sheet.write_bytes(whole[: len(whole) // 2])
+
+    found = begun.resume()
+
+    assert sheet.read_bytes() == whole
+    assert found.files[sheet.name].describes(sheet)
+
+
+def test_metrics_of_a_finished_run_are_missed_and_nothing_is_made_again(begun: Begun) -> None:
+    begun.resume()
+    results, warned = (begun.out / "results.json").read_bytes(), Warned()
+    with (begun.out / "metrics.jsonl").open("a") as file:
+        file.write("{}\n")
+
+    run(begun.config(), begun.registry, begun.out, resume=True, reporter=warned)
+
+    (said,) = warned.messages
+    assert said.endswith("cannot be made again: restore it from a copy")
+    assert (begun.out / "results.json").read_bytes() == results
+
+
+def test_a_finished_run_without_its_checkpoints_neither_counts_as_finished_nor_goes_on(
+    begun: Begun,
+) -> None:
+    begun.resume()
+    best, last = (begun.out / "checkpoints" / name for name in ("best", "last"))
+    metrics = (begun.out / "metrics.jsonl").read_bytes()
+
+    last.rename(begun.out / "last")
+    assert begun.resume().epochs == 3  # nothing is left to do
+    with pytest.raises(WeightsError, match=r"the checkpoint last of the run in .* is gone"):
+        begun.resume(epochs=4)
+    (begun.out / "last").rename(last)
+    shutil.rmtree(best)
+    with pytest.raises(WeightsError, match=r"the checkpoint best of the run in .* is gone"):
+        begun.resume()
+
+    assert (begun.out / "metrics.jsonl").read_bytes() == metrics
+
+
 def test_a_run_that_began_without_a_checkpoint_begins_anew(begun: Begun, tmp_path: Path) -> None:
     fresh = tmp_path / "fresh"
     fresh.mkdir()
@@ -222,10 +276,23 @@ def test_a_run_that_began_without_a_checkpoint_begins_anew(begun: Begun, tmp_pat
     assert_same_run(fresh, begun.out)
 
 
-def test_the_weights_of_a_teacher_are_compared_too(
-    layer: Layer, registry: Registry, runs: Path, tmp_path: Path
-) -> None:
-    teacher = shutil.copytree(runs / "seed0" / "checkpoints" / "best", tmp_path / "teacher")
+def with_other(weights: Path, before: Path, name: str) -> None:
+    """Copy weights and change those of one name a little."""
+    tensors = load_file(before)
+    tensors[name] = tensors[name] + 1e-2
+    save_file(tensors, weights)
+
+
+@pytest.fixture
+def taught(layer: Layer, registry: Registry, clip: tuple[Path, Path], tmp_path: Path) -> Begun:
+    """Interrupt a run whose teacher is a file that holds the model that it starts from."""
+    layer.settings["training"].update(epochs=0)
+    start = run(resolve(registry, [read_defaults(), layer]), registry, tmp_path / "start")
+    assert start.epochs == 0
+    teacher = shutil.copy(
+        tmp_path / "start" / "checkpoints" / "best" / "weights.safetensors",
+        tmp_path / "teacher.safetensors",
+    )
     layer.choose("teacher", ["checkpoint"])
     layer.values["teacher", "checkpoint"] = {"path": str(teacher)}
     layer.values["loss", "feature-mse"] = {"teacher": "checkpoint"}
@@ -233,14 +300,49 @@ def test_the_weights_of_a_teacher_are_compared_too(
     config = resolve(registry, [read_defaults(), layer])
     with pytest.raises(StopError):
         run(config, registry, tmp_path / "run", reporter=Stopping(task="epoch 2/2"))
-    shutil.rmtree(teacher)
-    shutil.copytree(runs / "seed1" / "checkpoints" / "best", teacher)
+    return Begun(tmp_path / "run", tmp_path, Path(teacher), clip[1], registry)
+
+
+@pytest.mark.parametrize("name", ["visual.proj", "head.weight", "head.bias"])
+def test_a_teacher_with_other_weights_anywhere_is_refused(taught: Begun, name: str) -> None:
+    with_other(taught.weights, taught.weights, name)
 
     with pytest.raises(ConfigError, match="weights: others in the file of teacher 'checkpoint'"):
-        run(config, registry, tmp_path / "run", resume=True)
-    found = run(config, registry, tmp_path / "run", resume=True, allowed=("weights",))
+        taught.resume()
+    found = taught.resume(allowed=("weights",))
 
     assert found.changes == ("weights: others in the file of teacher 'checkpoint'",)
+
+
+@pytest.mark.parametrize("name", ["visual.proj", "head.weight"])
+def test_a_teacher_that_began_with_other_weights_than_the_student_is_compared(
+    taught: Begun, name: str, tmp_path: Path
+) -> None:
+    whole = shutil.copy(taught.weights, tmp_path / "whole.safetensors")
+    with_other(taught.weights, whole, name)
+    config, out = taught.config(), tmp_path / "other"
+    with pytest.raises(StopError):
+        run(config, taught.registry, out, reporter=Stopping(task="epoch 2/2"))
+
+    shutil.copy(whole, taught.weights)
+    with pytest.raises(ConfigError, match="weights: others in the file of teacher 'checkpoint'"):
+        run(config, taught.registry, out, resume=True)
+    with_other(taught.weights, whole, name)
+    found = run(config, taught.registry, out, resume=True)
+
+    assert found.changes == ()
+
+
+def test_a_run_of_a_version_that_compared_fewer_teachers_goes_on(taught: Begun) -> None:
+    last = taught.out / "checkpoints" / "last"
+    stored = checkpoint.load(last)
+    assert stored.state is not None
+    del stored.state["surroundings"]["weights"]["checkpoint"]
+    checkpoint.save(last, stored)
+
+    found = taught.resume()
+
+    assert (found.epochs, found.changes) == (2, ())
 
 
 def test_a_run_of_a_version_that_knew_fewer_settings_goes_on(begun: Begun) -> None:

@@ -175,3 +175,15 @@ def test_balanced_sampling_is_refused_where_a_task_compares_images(
         ConfigError, match=r"--sampling balanced .* repeats images .* 'contrastive'"
     ):
         configure(sampling="balanced")
+
+
+def test_a_run_that_goes_on_with_its_best_epoch_alone_keeps_no_others(
+    configure: Callable[..., RunConfig], registry: Registry, tmp_path: Path
+) -> None:
+    assert run(configure(epochs=2, keep_best=2), registry, tmp_path).kept_epochs
+
+    longer = configure(epochs=3, keep_best=1)
+    found = run(longer, registry, tmp_path, resume=True, allowed=("settings",))
+
+    assert found.kept_epochs == ()
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["best", "last"]

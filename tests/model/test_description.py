@@ -70,7 +70,8 @@ def test_a_model_is_found_in_a_run_a_checkpoint_or_a_file(
     trained = models.pretrained()
     with torch.no_grad():
         trained.head.bias.fill_(7)
-    _store(tmp_path / "run" / "checkpoints" / "best", trained, models.description)
+    described = as_json(models.description)
+    save(tmp_path / "run" / "checkpoints" / "best", Checkpoint(trained.weights(), described))
 
     loaded = models.load(tmp_path / asked)
 
@@ -210,3 +211,51 @@ def test_a_broken_description_is_named(
 
     with pytest.raises(cfft.WeightsError, match=f"model.json: .*{says}"):
         models.load(folder)
+
+
+def _without_digests(folder: Path, models: TeacherSource, damage: str) -> Path:
+    """Store a checkpoint, damage its weights, and take away what tells."""
+    _save(folder, models)
+    file = folder / "weights.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-4:] = b"\x3f\x3f\x3f\x3f"
+    file.write_bytes(content)
+    (folder / "manifest.json").unlink()
+    if damage == "a directory":
+        (folder / "manifest.json").mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("damage", ["gone", "a directory"])
+@pytest.mark.parametrize("asked", ["run", "run/checkpoints/best/weights.safetensors"])
+def test_a_checkpoint_of_a_run_that_lost_its_digests_is_refused(
+    damage: str, asked: str, models: TeacherSource, tmp_path: Path
+) -> None:
+    _without_digests(tmp_path / "run" / "checkpoints" / "best", models, damage)
+    (tmp_path / "run" / "config.toml").touch()
+
+    with pytest.raises(
+        cfft.WeightsError, match=r"best is incomplete: it has no manifest\.json to compare"
+    ):
+        models.load(tmp_path / asked)
+
+
+def test_what_is_to_be_trained_further_is_refused_without_its_digests(
+    models: TeacherSource, tmp_path: Path
+) -> None:
+    folder = _without_digests(tmp_path / "last", models, "gone")
+    (folder / "state.json").write_text("{}")
+
+    with pytest.raises(cfft.WeightsError, match=r"it has no manifest\.json to compare its weights"):
+        models.load(folder)
+
+
+def test_a_copy_of_weights_and_description_is_used_with_a_warning(
+    models: TeacherSource, tmp_path: Path
+) -> None:
+    _without_digests(tmp_path / "copy", models, "gone")
+
+    models.load(tmp_path / "copy")
+
+    assert len(models.warnings) == 1
+    assert "no manifest.json is beside it" in models.warnings[0]

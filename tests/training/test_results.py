@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from cfft.errors import DataError
 from cfft.runtime.json_files import as_json, structured
 from cfft.scoring.results import SetResult
 from cfft.training.results import ModelResults
@@ -23,3 +26,10 @@ def test_a_run_goes_on_from_the_state_that_any_version_stored() -> None:
     assert (found.step, found.images_per_second) == (8, 32.0)
     assert found.before == ModelResults({"art": SetResult("ood", 0.5)}, 0.5)
     assert found.record().items() >= stored.items()
+
+
+def test_a_number_out_of_range_is_named_with_its_key() -> None:
+    stored = {"sets": {"sunny": {"role": "id", "top1": 7.5}}}
+
+    with pytest.raises(DataError, match=r"'top1' must be <= 1: 7\.5 @ \$\.sets\['sunny'\]"):
+        structured(stored, ModelResults, "results.json")

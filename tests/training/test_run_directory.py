@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
+import torch
 
-from cfft.errors import ConfigError, DataError
+from cfft.errors import ConfigError, DataError, WeightsError
+from cfft.model.checkpoint import Checkpoint, save
 from cfft.plugin.registry import Registry
 from cfft.runtime.files import check_free
 from cfft.runtime.json_files import write_json
 from cfft.scoring.results import Role, SetResult
 from cfft.scoring.spread import Spread
 from cfft.training.entry import planned_run
-from cfft.training.results import Gains, ModelResults, RunResults
-from cfft.training.run_directory import RunDirectory
+from cfft.training.results import Gains, MergeResults, ModelResults, RunResults
+from cfft.training.run_directory import RunDirectory, check_checkpoints
+from cfft.training.state import KeptEpoch, RunState
 
 
 def results(**top1: float) -> ModelResults:
@@ -124,3 +129,79 @@ def test_a_run_directory_has_the_name_of_a_whole_recipe_else_those_of_strategies
     monkeypatch.chdir(tmp_path)
 
     assert planned_run(Registry.installed(), keywords).out == Path("runs", name)
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> RunDirectory:
+    """Store the checkpoints of a run that keeps the two best of its three epochs."""
+    run, content = RunDirectory(tmp_path), Checkpoint({"w": torch.ones(1)}, {})
+    state = RunState(epoch=3, best_epoch=3, kept=(KeptEpoch(3, 0.5), KeptEpoch(2, 0.4)))
+    for place in (run.best, run.unmerged, run.epoch(2), run.epoch(3)):
+        save(place, content)
+    save(run.last, attrs.evolve(content, state={"run": state.record()}))
+    return run
+
+
+def finish(run: RunDirectory) -> None:
+    """Store results that count on all of these checkpoints."""
+    merged, before = MergeResults(merge="wise"), ModelResults({})
+    found = RunResults(config={}, sets={}, before=before, kept_epochs=(3, 2), merge=merged)
+    write_json(run.results, found)
+
+
+@pytest.mark.parametrize("name", ["best", "epoch-2", "epoch-3"])
+def test_a_checkpoint_that_a_run_counts_on_is_missed_before_training_goes_on(
+    name: str, stored: RunDirectory
+) -> None:
+    check_checkpoints(stored)
+    shutil.rmtree(stored.last.with_name(name))
+
+    with pytest.raises(WeightsError, match=f"the checkpoint {name} of the run in .* is gone or"):
+        check_checkpoints(stored)
+
+
+@pytest.mark.parametrize("name", ["last", "best", "epoch-2", "epoch-3"])
+def test_a_damaged_checkpoint_is_named_before_training_goes_on(
+    name: str, stored: RunDirectory
+) -> None:
+    (stored.last.with_name(name) / "weights.safetensors").write_bytes(b"half")
+
+    with pytest.raises(WeightsError, match=rf"{name}/weights\.safetensors is damaged"):
+        check_checkpoints(stored)
+
+
+@pytest.mark.parametrize("has_last", [True, False])
+@pytest.mark.parametrize("name", ["best", "unmerged", "epoch-2", "epoch-3"])
+def test_a_finished_run_has_all_its_models(name: str, has_last: bool, stored: RunDirectory) -> None:
+    finish(stored)
+    check_checkpoints(stored)
+    shutil.rmtree(stored.last.with_name(name))
+    if not has_last:
+        shutil.rmtree(stored.last)
+
+    with pytest.raises(WeightsError, match=f"the checkpoint {name} of the run in .* is gone or"):
+        check_checkpoints(stored)
+
+
+def test_a_finished_run_that_is_made_longer_has_the_epochs_that_its_last_checkpoint_names(
+    stored: RunDirectory,
+) -> None:
+    finish(stored)
+    state = RunState(epoch=4, best_epoch=4, kept=(KeptEpoch(4, 0.6), KeptEpoch(3, 0.5)))
+    content = Checkpoint({"w": torch.ones(1)}, {}, state={"run": state.record()})
+    save(stored.last, content)
+    save(stored.epoch(4), content)
+    shutil.rmtree(stored.epoch(2))
+
+    check_checkpoints(stored)
+
+
+def test_what_was_left_of_an_epoch_that_is_not_there_is_removed(stored: RunDirectory) -> None:
+    stored.epoch(2).rename(stored.last.with_name("epoch-7.partial"))
+    (stored.last.with_name("epoch-7.partial") / "manifest.json").unlink()
+    stored.epoch(3).rename(stored.last.with_name("epoch-3.previous"))
+
+    stored.tidy()
+
+    assert sorted(stored.epochs()) == [3]
+    assert not stored.last.with_name("epoch-7.partial").exists()

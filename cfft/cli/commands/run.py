@@ -78,6 +78,10 @@ def run(
             raise
         except DataError as error:
             raise DataError(*error.problems, *_once_fixed(ready.out)) from error
+        except OSError as error:  # such as a full disk
+            for line in _once_fixed(ready.out):
+                error.add_note(line)
+            raise
     if os.environ.get("RANK", "0") == "0":
         _show(results, ready.out, as_json=as_json)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from cfft.config.embedded import EMBEDDED
-from cfft.config.layers import Layer, read_defaults, read_file, read_recipe
+from cfft.config.layers import Layer, read_defaults, read_recipe, read_stored
 from cfft.config.resolve import resolve
 from cfft.config.run_config import RunConfig
 from cfft.errors import CfftError, ConfigError, WeightsError
@@ -121,6 +121,6 @@ def _prefixed(known: ModelDescription) -> str:
 def _trained_text(run: RunDirectory, registry: Registry) -> bool:
     """Tell whether a run trained its text tower; False where its plug-ins are gone."""
     with suppress(CfftError):
-        config = resolve(registry, [read_defaults(), read_file(run.config)])
+        config = resolve(registry, [read_defaults(), read_stored(run.config)])
         return any("student.text" in needs for needs in terms_with_text(config).values())
     return False

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from cfft.config.layers import Layer, read_defaults, read_file
+from cfft.config.layers import Layer, read_defaults, read_stored
 from cfft.errors import ConfigError
 from cfft.model.description import ModelDescription, find_weights, read_description
 from cfft.model.weight_paths import split_nest
@@ -85,7 +85,7 @@ class ModelRef:
     def layer(self) -> Layer | None:
         """The configuration of the run; of anything else, the model that its description names."""
         if self.run is not None:
-            return read_file(self.run.config)
+            return read_stored(self.run.config)
         if self.description is None:
             return None
         name = f"{self.description.backbone}:{self.description.rebuild}"
@@ -139,7 +139,7 @@ def model_layers(found: Iterable[ModelRef], asked: Layer) -> list[Layer]:
 
 def run_layers(config: Path) -> list[Layer]:
     """Return the layers that chose the images and the model of a run, from its config.toml."""
-    return [_without_objective(read_defaults(), *_ALWAYS), _without_objective(read_file(config))]
+    return [_without_objective(read_defaults(), *_ALWAYS), _without_objective(read_stored(config))]
 
 
 def _find(text: str) -> Iterator[ModelRef]:
