@@ -68,6 +68,7 @@ function show(theme) {
 function enlarge(image) {
   const dialog = document.getElementById("larger");
   Object.assign(dialog.querySelector("img"), { src: image.src, alt: image.alt });
+  dialog.querySelector("p").textContent = image.alt;
   dialog.showModal();
 }
 
