@@ -20,6 +20,7 @@ from cfft.report.figures.heatmaps import heat_maps
 from cfft.report.figures.scatter import scatter
 from cfft.report.figures.training import curves
 from cfft.report.page import Content, page
+from cfft.report.pdf import PDF, write_pdf
 from cfft.report.sources.images import StoredImages
 from cfft.report.summary import Summary
 from cfft.report.tables.accuracies import accuracy_tables
@@ -39,10 +40,13 @@ MOST_CONFUSIONS = 100
 """Configurations times sets whose confusion is on the page; the tables' files have all."""
 
 
-def write_report(summary: Summary, out: Path, *, with_images: bool = True) -> None:
+def write_report(
+    summary: Summary, out: Path, *, with_images: bool = True, with_pdf: bool = False
+) -> None:
     """Write page, tables, figures and data to `out`, which appears complete or not at all.
 
     `with_images`: whether to look for the images that became wrong or right, and to show them.
+    `with_pdf`: whether to print the page, too; raises ConfigError where no browser can.
     Raises ConfigError where `out` holds anything, DataError for predictions cfft did not write.
     """
     check_free(out)
@@ -57,6 +61,8 @@ def write_report(summary: Summary, out: Path, *, with_images: bool = True) -> No
                     shown(written(table)), "utf-8"
                 )
         _write_figures(folder / "figures", content.figures.values())
+        if with_pdf:
+            write_pdf(folder / PAGE, folder / PDF)
 
 
 def _content(summary: Summary, stored: StoredImages) -> Content:
