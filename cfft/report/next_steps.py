@@ -11,8 +11,8 @@ from cfft.errors import shortened_list
 from cfft.report.changes import Change
 
 _MOST = 2
-_NEAR_CHANCE = 2
-"""Accuracies up to so many times that of guessing are near chance."""
+_TIMES_CHANCE, _ABOVE_CHANCE = 2, 0.1
+"""Near chance is up to twice the share that guessing gets, and a tenth of the way from it to 1."""
 
 
 @attrs.frozen(kw_only=True)
@@ -44,11 +44,14 @@ def next_steps(situation: Situation) -> list[str]:
 
 def check_prompts(now: Situation) -> str | None:
     """A model near chance before fine-tuning has class names or prompts that do not fit."""
-    if now.start is None or not now.classes or now.start > _NEAR_CHANCE / now.classes:
+    if now.start is None or not now.classes:
+        return None
+    chance = 1 / now.classes
+    if now.start > min(_TIMES_CHANCE * chance, chance + _ABOVE_CHANCE * (1 - chance)):
         return None
     return (
         f"Before fine-tuning the model is near chance on {now.id_set} ({_percent(now.start)} with "
-        f"{now.classes} classes, where guessing gives {_percent(1 / now.classes)}): class names "
+        f"{now.classes} classes, where guessing gives {_percent(chance)}): class names "
         "or prompts may not fit (--prompts), or its head was never trained."
     )
 
@@ -84,9 +87,12 @@ def train_longer(now: Situation) -> str | None:
     epochs, rate = training.get("epochs"), training.get("lr")
     if now.id is None or not (now.id.is_open or now.id.is_loss):
         return None
-    longer = f" --epochs {2 * epochs}" if isinstance(epochs, int) else " more epochs"
-    larger = f" --lr {2 * rate:g}" if isinstance(rate, float) else " a larger learning rate"
-    return f"Nothing was gained on {now.id_set}: train longer,{longer}, or with{larger}."
+    longer = f" (--epochs {2 * epochs})" if isinstance(epochs, int) else ""
+    larger = f" (--lr {2 * rate:g})" if isinstance(rate, float) else ""
+    return (
+        f"Nothing was gained on {now.id_set}: train longer{longer}, or with a larger learning "
+        f"rate{larger}."
+    )
 
 
 def add_seeds(now: Situation) -> str | None:

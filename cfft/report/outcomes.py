@@ -59,13 +59,15 @@ Place = tuple[str, str]
 
 def read_outcomes(models: Sequence[ReportedModel]) -> dict[Place, Outcome]:
     """Read the predictions of all models that have some; raises DataError for damaged ones."""
-    names: dict[str, tuple[str, ...]] = {}
+    first: dict[tuple[str, str], Outcome] = {}
     found: dict[Place, Outcome] = {}
     for model in models:
         for name, path in model.files.items():
             outcome = read_outcome(path, name, model.label_space or "subset")
-            shared = names.setdefault(outcome.images, outcome.names)  # kept once for all models
-            found[model.label, name] = attrs.evolve(outcome, names=shared)
+            known = first.setdefault(outcome.digests, outcome)  # what models share is kept once
+            found[model.label, name] = attrs.evolve(
+                outcome, names=known.names, labels=known.labels, original=known.original
+            )
     return found
 
 

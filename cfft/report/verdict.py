@@ -38,8 +38,8 @@ class Verdict:
 def verdict(summary: Summary) -> Verdict:
     """Judge the configurations of a report by what they gained and lost; empty without any."""
     found = standings(summary)
-    target = AVERAGE if summary.targets else summary.id_set
-    ranked = best_first(summary, found, target) or best_first(summary, found, summary.id_set)
+    target = AVERAGE if any(_has_ood(summary, each) for each in found) else summary.id_set
+    ranked = best_first(summary, found, target)
     if not ranked:
         return Verdict()
     leader = ranked[0][0]
@@ -54,6 +54,10 @@ def verdict(summary: Summary) -> Verdict:
     ordered = tuple(each for each, _ in ranked)
     steps = tuple(next_steps(_situation(summary, leader, level)))
     return Verdict(sentences, steps, notes, ordered, level)
+
+
+def _has_ood(summary: Summary, standing: Standing) -> bool:
+    return summary.spread(standing.group, AVERAGE) is not None
 
 
 def _first(summary: Summary, leader: Standing, target: str, count: int) -> str:
@@ -155,8 +159,7 @@ def _place(summary: Summary, name: str) -> str:
 
 def _situation(summary: Summary, leader: Standing, level: tuple[str, ...]) -> Situation:
     model = leader.group.models[0]
-    labels = {each.label for each in leader.group.models}
-    runs = [run for run in summary.material.runs if run.label in labels]
+    runs = [run for run in summary.material.runs if run.group == leader.group.configuration]
     start, entry = start_of(summary, model), model.sets.get(summary.id_set)
     return Situation(
         name=leader.name,

@@ -364,10 +364,9 @@ def test_on_paper_every_panel_is_drawn_and_nothing_is_left_to_choose(
 def test_on_paper_a_wide_table_is_several_that_fit_and_hold_every_column(
     open_page: Callable[..., Page], write_run: Callable[..., Path], tmp_path: Path
 ) -> None:
-    runs = [
-        write_run(f"run{n}", (0.8, 0.7, 0.6), loss=[{"use": f"loss-{n:040}"}]) for n in range(9)
-    ]
-    write_report(summarise(collect(list(map(str, runs)), [])), tmp_path / "out")
+    losses = [f"loss-{number:040}" for number in range(9)]
+    runs = [str(write_run(loss, (0.8, 0.7, 0.6), loss=[{"use": loss}])) for loss in losses]
+    write_report(summarise(collect(runs, [])), tmp_path / "out")
 
     page = open_page(tmp_path / "out", PAPER, viewport={"width": 1032, "height": 700})
 
