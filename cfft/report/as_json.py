@@ -58,7 +58,9 @@ def _standing(found: Standing) -> dict[str, Any]:
 
 
 def _change(found: Change | None) -> dict[str, Any] | None:
-    return found and {**attrs.asdict(found), "difference": found.difference}
+    if found is None:
+        return None
+    return {**attrs.asdict(found), "difference": found.difference}
 
 
 def _model(summary: Summary, model: ReportedModel) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def verdict(summary: Summary) -> Verdict:
         return Verdict()
     leader = ranked[0][0]
     level = tuple(each.name for each, gap in ranked[1:] if gap is not None and gap.is_open)
-    others = _others(summary, ranked, target) if len(ranked) > 1 else ()
+    others = list(_others(summary, ranked, target)) if len(ranked) > 1 else []
     sentences = (_first(summary, leader, target, len(ranked)), *others)
     changes = [c for each, gap in ranked for c in (each.id, each.ood, gap) if c is not None]
     notes = (
