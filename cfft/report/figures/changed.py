@@ -11,7 +11,7 @@ import attrs
 from cfft.data.suite import ImageSet
 from cfft.errors import DataError
 from cfft.report.changed import Changed, ChangedImage
-from cfft.report.sources.images import StoredImages
+from cfft.report.sources.images import ImagesGoneError, StoredImages
 
 _QUALITY = 80
 _LONGEST_SIDE = 256  # pixels
@@ -72,7 +72,7 @@ def galleries(found: Sequence[Changed], stored: StoredImages) -> Iterator[Galler
     for each in found:
         try:
             yield _with_images(each, stored)
-        except DataError as error:
+        except (ImagesGoneError, DataError) as error:
             alone = (
                 tuple(map(ShownImage, part)) for part in (each.became_wrong, each.became_right)
             )

@@ -8,9 +8,13 @@ import attrs
 
 from cfft.data.sets import evaluation_sets
 from cfft.data.suite import EvaluationSets, ImageSet
-from cfft.errors import CfftError, DataError
+from cfft.errors import CfftError
 from cfft.plugin.registry import Registry
 from cfft.report.sources.records import Material, ReportedModel
+
+
+class ImagesGoneError(Exception):
+    """Say why images are not there; a report does without them."""
 
 
 @attrs.frozen(eq=False)
@@ -29,20 +33,20 @@ class StoredImages:
     ) -> tuple[ImageSet, Mapping[str, int]]:
         """Return the set that a model was measured on, and the places of the images `names`.
 
-        Raises DataError with the reason where they are not there any more.
+        Raises ImagesGoneError with the reason where they are not there any more.
         """
         if not self.are_wanted:
-            raise DataError("--no-images was given")
+            raise ImagesGoneError("--no-images was given")
         found = self._sets(self.material.suites.get(model.source, {}), model.seed or 0)
         if isinstance(found, str):
-            raise DataError(found)
+            raise ImagesGoneError(found)
         images = next((each for each in found.present if each.name == name), None)
         if images is None:
-            raise DataError(f"the suite has no set '{name}' any more")
+            raise ImagesGoneError(f"the suite has no set '{name}' any more")
         places = {images.identify(index): index for index in range(len(images))}
         lost = [each for each in names if each not in places]
         if lost:
-            raise DataError(f"the set has no image '{lost[0]}' any more")
+            raise ImagesGoneError(f"the set has no image '{lost[0]}' any more")
         return images, places
 
     def _sets(self, suite: Mapping[str, object], seed: int) -> EvaluationSets | str:
