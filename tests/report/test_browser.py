@@ -387,18 +387,6 @@ def test_a_page_printed_by_hand_is_as_before_afterwards(open_page: Callable[...,
     assert page.locator("main").inner_html().replace(' data-was-open="false"', "") == before
 
 
-def test_the_pdf_is_beside_the_page(sources: Any, tmp_path: Path) -> None:
-    pytest.importorskip("playwright")
-
-    write_report(
-        summarise(collect(sources.patterns, sources.imports)), tmp_path / "out", with_pdf=True
-    )
-
-    content = (tmp_path / "out" / "report.pdf").read_bytes()
-    assert content.startswith(b"%PDF-")
-    assert content.count(b"/Type /Page\n") > 4
-
-
 @pytest.mark.slow
 def test_fifty_thousand_images_of_a_thousand_classes_make_a_page_that_is_small(
     open_page: Callable[..., Page], write_run: Callable[..., Path], tmp_path: Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 
 from cfft.errors import ConfigError
 from cfft.report import pdf
+from cfft.report.sources.collect import collect
+from cfft.report.summary import summarise
+from cfft.report.write import write_report
 
 Command = Callable[..., Any]
 
@@ -75,3 +79,17 @@ def test_a_browser_that_fails_is_named_with_its_reason(
 
     with pytest.raises(ConfigError, match=r"could not print .*report\.html: Target crashed$"):
         pdf.write_pdf(tmp_path / "report.html", tmp_path / "report.pdf")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not any(map(shutil.which, pdf._CHROMIUMS)), reason="no chromium on PATH")
+def test_the_pdf_is_beside_the_page(sources: Any, tmp_path: Path) -> None:
+    pytest.importorskip("playwright")
+
+    write_report(
+        summarise(collect(sources.patterns, sources.imports)), tmp_path / "out", with_pdf=True
+    )
+
+    content = (tmp_path / "out" / "report.pdf").read_bytes()
+    assert content.startswith(b"%PDF-")
+    assert content.count(b"/Type /Page\n") > 4
