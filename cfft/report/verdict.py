@@ -142,9 +142,10 @@ def _best_id(summary: Summary, ordered: Sequence[Standing], target: str) -> Iter
     gap = change(summary, leader.group.models, first.group.models, summary.id_set)
     away = change(summary, leader.group.models, first.group.models, AVERAGE)
     if gap is not None and away is not None:
+        best = "is highest but cannot be told from it" if gap.is_open else "is best"
         yield (
-            f"In distribution ({summary.id_set}) the best one is {first.name}, "
-            f"{_apart(gap)} and {_apart(away)} {_place(summary, AVERAGE)}."
+            f"In distribution ({summary.id_set}) {first.name} {best}, {_apart(gap)}, and "
+            f"{_apart(away)} {_place(summary, AVERAGE)}."
         )
 
 

@@ -29,7 +29,7 @@ def test_the_command_says_what_it_wrote(cfft_command: Command, sources: Any, out
     first, *verdict = ended.out.splitlines()
     assert first == f"wrote {out / 'report.html'}: 8 models, ID photo, OOD drawing, sketch"
     assert verdict[0].startswith("Of 5 configurations object + single (mean of 2 seeds) is best on")
-    assert verdict[-1].startswith("In distribution (photo) the best one is vanilla, +10.0 points")
+    assert verdict[-1].startswith("In distribution (photo) vanilla is best, +10.0 points")
 
 
 def test_the_command_ends_with_what_to_do_next(

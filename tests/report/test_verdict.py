@@ -174,7 +174,7 @@ def test_of_many_the_best_is_named_with_those_that_cannot_be_told_from_it(made: 
     assert [each.name for each in found.standings] == ["best", "near", "low"]
     assert found.sentences[0].startswith("Of 3 configurations best is best on the OOD average: it")
     assert found.sentences[1].startswith("near cannot be told from it there: the paired")
-    assert "In distribution (photo) the best one is low, +10.0 points" in found.sentences[2]
+    assert "In distribution (photo) low is best, +10.0 points" in found.sentences[2]
     assert found.level == ("near",)
     assert "chosen by the images that it is measured on" in found.notes[-1]
 
