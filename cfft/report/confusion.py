@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import attrs
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
 from cfft.data.folders import composed
 from cfft.errors import DataError
+from cfft.report.outcomes import Outcome, Place, read_outcome
 from cfft.report.sources.records import OOD, ReportedModel
 from cfft.report.summary import Group
-from cfft.scoring.predictions import Predictions, chosen_labels
-from cfft.scoring.scores import in_label_space
 
 LARGEST_MAP = 40
 _PAIRS_BESIDE_A_MAP = 10
@@ -84,18 +83,24 @@ class Confusion:
         ]
 
 
-def confusions(groups: Sequence[Group], classes: Mapping[str, Sequence[str]]) -> list[Confusion]:
+def confusions(
+    groups: Sequence[Group],
+    classes: Mapping[str, Sequence[str]],
+    outcomes: Mapping[Place, Outcome] = MappingProxyType({}),
+) -> list[Confusion]:
     """Return one per configuration and OOD set with predictions; `classes`: names by source.
 
-    Weight ensembles have none. Sources without class names have indices. Raises DataError for
-    files that cfft did not write, and for models of a configuration whose classes differ.
+    `outcomes`: those that were read before, by model and set. Weight ensembles have none. Sources
+    without class names have indices. Raises DataError for files that cfft did not write, and for
+    models of a configuration whose classes differ.
     """
     found = []
     for group in (group for group in groups if group.alpha is None):
         for name in dict.fromkeys(name for model in group.models for name in _ood(model)):
             measured = [model for model in group.models if name in _ood(model)]
             shared = _shared_classes(measured, classes)
-            found.append(_confusion(group.name, name, measured, shared))
+            read = [outcomes.get((model.label, name)) for model in measured]
+            found.append(_confusion(group.name, name, measured, shared, read))
     return found
 
 
@@ -117,9 +122,15 @@ def _shared_classes(
 
 
 def _confusion(
-    group: str, name: str, models: Sequence[ReportedModel], classes: Sequence[str]
+    group: str,
+    name: str,
+    models: Sequence[ReportedModel],
+    classes: Sequence[str],
+    read: Sequence[Outcome | None],
 ) -> Confusion:
-    labels, chosen = np.concatenate([_taken(model, name, classes) for model in models], axis=1)
+    pairs = zip(models, read, strict=True)
+    taken = [_taken(model, name, classes, outcome) for model, outcome in pairs]
+    labels, chosen = np.concatenate(taken, axis=1)
     used, places = np.unique([labels, chosen], return_inverse=True)
     rows, columns = places.reshape(2, -1)
     ones = np.ones(len(rows), dtype=np.int64)
@@ -128,11 +139,13 @@ def _confusion(
     return Confusion(group, name, _unique(names, used.tolist()), counts, len(models))
 
 
-def _taken(model: ReportedModel, name: str, classes: Sequence[str]) -> NDArray[np.int64]:
+def _taken(
+    model: ReportedModel, name: str, classes: Sequence[str], read: Outcome | None
+) -> NDArray[np.int64]:
     """Return true and chosen class of each image of a set: [2, N]."""
     path = model.files[name]
-    saved = in_label_space(Predictions.load(path), model.label_space or "subset")
-    found: NDArray[np.int64] = torch.stack([saved.labels, chosen_labels(saved)]).numpy()
+    outcome = read or read_outcome(path, name, model.label_space or "subset")
+    found = np.stack([outcome.labels, outcome.chosen])
     if classes and found.max() >= len(classes):
         raise DataError(f"{path}: has class {found.max()}, of {len(classes)} classes")
     return found

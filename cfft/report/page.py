@@ -14,11 +14,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cfft.report.confusion import Confusion
+from cfft.report.figures.changed import Gallery
 from cfft.report.figures.figures import Figure, Panel, vega
 from cfft.report.figures.gallery import sheets
 from cfft.report.summary import Summary
 from cfft.report.tables.mistakes import of_one
 from cfft.report.tables.tables import Table
+from cfft.report.verdict import Verdict
 from cfft.runtime.outside import all_shown
 
 
@@ -27,13 +29,17 @@ class Content:
     """Hold everything that a report shows.
 
     `confusions`: those that the page has room for; `left_out`: how many more there are.
+    `galleries`, `galleries_left_out`: the same of images that changed.
     """
 
     summary: Summary
+    verdict: Verdict
     tables: dict[str, Table]
     figures: dict[str, Figure]
     confusions: Sequence[Confusion]
     left_out: int = 0
+    galleries: Sequence[Gallery] = ()
+    galleries_left_out: int = 0
 
 
 def page(content: Content, made: datetime) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
+import numpy as np
 
 from cfft.errors import ConfigError, unknown_name
 from cfft.evaluation.compare.groups import group_name
+from cfft.evaluation.files.evaluation import Interval
+from cfft.report.outcomes import Outcome, Place, read_outcomes, redrawn
 from cfft.report.sources.records import AVERAGE, ID, OOD, Material, ReportedModel
 from cfft.runtime.patterns import is_called
 from cfft.scoring.averages import with_ood_average
+from cfft.scoring.intervals import Shares, interval95
 from cfft.scoring.robustness import FEWEST_ON_A_LINE, AccuracyLine, effective_robustness, fit_lines
 from cfft.scoring.spread import Spread
 
@@ -40,6 +44,8 @@ class Summary:
 
     `sets`: role by name, ID sets first; the first is the ID axis. `lines`: by OOD set and for the
     OOD average, those that enough models are on. `baseline`: labels of the models they go through.
+    `outcomes`: by model and set, where predictions are stored. `replicates`: top-1 on redrawn
+    images likewise, [REPLICATES], the same images for all models that have them.
     """
 
     material: Material
@@ -47,6 +53,8 @@ class Summary:
     groups: tuple[Group, ...]
     lines: dict[str, AccuracyLine]
     baseline: tuple[str, ...]
+    outcomes: Mapping[Place, Outcome] = attrs.field(factory=dict, repr=False)
+    replicates: Mapping[Place, Shares] = attrs.field(factory=dict, repr=False)
 
     @property
     def id_set(self) -> str:
@@ -79,11 +87,31 @@ class Summary:
         top1 = {name: entry.top1 for name, entry in model.sets.items()}
         return with_ood_average(top1, self.targets[1:], AVERAGE)
 
-    def interval(self, model: ReportedModel, name: str) -> tuple[float, float] | None:
-        """Return the 95 % confidence interval of what `value` returns, None where not known."""
-        if name == AVERAGE:
-            return model.ood_ci95
-        return model.sets[name].ci95 if name in model.sets else None
+    def parts(self, name: str) -> tuple[str, ...]:
+        """Return the sets that a name stands for: all OOD sets for their average, else itself."""
+        return self.targets[1:] if name == AVERAGE else (name,)
+
+    def interval(self, model: ReportedModel, name: str) -> Interval | None:
+        """Return the 95 % confidence interval of what `value` returns, None where not known.
+
+        That of the OOD average is over redrawn images, from its source or from predictions.
+        """
+        if name != AVERAGE:
+            return model.sets[name].ci95 if name in model.sets else None
+        return model.ood_ci95 or self.redrawn_interval([model], name)
+
+    def redrawn_interval(self, models: Sequence[ReportedModel], name: str) -> Interval | None:
+        """Return the interval of the mean accuracy of models over redrawn images, None without."""
+        shares = self.redrawn(models, name)
+        return None if shares is None else interval95(shares)
+
+    def redrawn(self, models: Sequence[ReportedModel], name: str) -> Shares | None:
+        """Return the mean of models' accuracies on redrawn images: [REPLICATES], or None."""
+        places = [(model.label, part) for model in models for part in self.parts(name)]
+        if not places or any(place not in self.replicates for place in places):
+            return None
+        mean: Shares = np.mean([self.replicates[place] for place in places], axis=0)
+        return mean
 
     def spread(self, group: Group, name: str) -> Spread | None:
         """Return mean and standard deviation of a group's accuracies, None where one is missing."""
@@ -102,12 +130,15 @@ def summarise(material: Material, baseline: Sequence[str] = ()) -> Summary:
 
     `baseline`: patterns of the labels or groups of models that the lines go through; without any,
     all but weight ensembles, where these are ten or more. Raises ConfigError for a pattern that
-    nothing matches.
+    nothing matches, DataError for predictions that cfft did not write.
     """
     sets = _sets(material.models)
     fitted = _baseline(material.models, baseline)
     labels = tuple(model.label for model in fitted)
-    plain = Summary(material, sets, _groups(material.models), {}, labels)
+    outcomes = read_outcomes(material.models)
+    drawn = redrawn(material.models, outcomes)
+    groups = _groups(material.models)
+    plain = Summary(material, sets, groups, {}, labels, outcomes, drawn)
     fewest = FEWEST_ON_A_LINE if baseline else _FEWEST_UNASKED
     shares = [plain.shares(model) for model in fitted]
     return attrs.evolve(plain, lines=fit_lines(shares, plain.id_set, plain.targets, fewest))

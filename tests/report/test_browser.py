@@ -42,6 +42,8 @@ PALE_CHART_TEXTS = """() => {
 }"""
 REACHABLE = "a[href], button, select, summary, input:not([type=radio]), input:checked, .scroll"
 Page = Any
+PAPER = "#print"
+READY = {"": "html[data-drawn=yes]", PAPER: "html[data-printed=yes]"}
 
 
 def write_thousand_classes(write_evaluation: Callable[..., Path]) -> Path:
@@ -57,6 +59,14 @@ def write_thousand_classes(write_evaluation: Callable[..., Path]) -> Path:
     return folder
 
 
+def random_logits(labels: torch.Tensor, seed: int) -> torch.Tensor:
+    """Return logits [N, 1000] of which the true class's is often the largest."""
+    rng = torch.Generator().manual_seed(seed)
+    logits = torch.randn(len(labels), 1000, generator=rng)
+    logits[torch.arange(len(labels)), labels] += 3
+    return logits
+
+
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
@@ -67,22 +77,24 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(chromium: Any, report: Path) -> Iterator[Callable[..., Page]]:
-    """Return `open_page(folder, **context)`, which opens a report and waits until all is drawn.
+    """Return `open_page(folder, place, **context)`: open a report and wait until all is drawn.
 
     `folder`: the report that has every section, if none is given. `page.said`: what the console
     said. `page.asked`: the addresses that were asked for.
     """
     contexts = []
 
-    def opened(folder: Path = report, **settings: Any) -> Page:
+    def opened(folder: Path = report, place: str = "", **settings: Any) -> Page:
         contexts.append(chromium.new_context(**settings))
         page = contexts[-1].new_page()
         page.said, page.asked = [], []
         page.on("console", lambda message: page.said.append(message.text))
         page.on("pageerror", lambda error: page.said.append(str(error)))
         page.on("request", lambda request: page.asked.append(request.url))
-        page.goto((folder / "report.html").as_uri())
-        page.wait_for_selector("html[data-drawn=yes]")
+        if place == PAPER:
+            page.emulate_media(media="print")
+        page.goto((folder / "report.html").as_uri() + place)
+        page.wait_for_selector(READY[place], state="attached")
         return page
 
     yield opened
@@ -322,3 +334,77 @@ def test_settings_that_do_not_differ_can_be_hidden(open_page: Callable[..., Page
 
     shown = page.locator("#table-configuration tbody tr:visible td:first-child")
     assert shown.all_inner_texts() == ["seed", "mask.use", "fill.use"]
+
+
+def test_the_verdict_stands_first(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+
+    assert page.locator("#verdict > p").first.inner_text().startswith("Of 5 configurations object")
+    assert page.evaluate(
+        "document.getElementById('verdict').compareDocumentPosition("
+        "document.getElementById('results')) === Node.DOCUMENT_POSITION_FOLLOWING"
+    )
+
+
+def test_on_paper_every_panel_is_drawn_and_nothing_is_left_to_choose(
+    open_page: Callable[..., Page],
+) -> None:
+    page = open_page(place=PAPER, viewport={"width": 1032, "height": 700})
+
+    panels = page.evaluate(
+        "Object.values(charts).flatMap((chart) => chart.panels).filter(Boolean).length"
+    )
+    assert (panels > 8, page.said) == (True, [])
+    assert page.locator(".chart:visible svg").count() == panels
+    assert page.locator("select:visible, nav:visible, .themes:visible").count() == 0
+    assert page.locator("[data-panel]:visible").count() == page.locator("[data-panel]").count()
+    assert page.locator("#table-details:visible").count() == 1
+
+
+def test_on_paper_a_wide_table_is_several_that_fit_and_hold_every_column(
+    open_page: Callable[..., Page], write_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    losses = [f"loss-{number:040}" for number in range(9)]
+    runs = [str(write_run(loss, (0.8, 0.7, 0.6), loss=[{"use": loss}])) for loss in losses]
+    write_report(summarise(collect(runs, [])), tmp_path / "out")
+
+    page = open_page(tmp_path / "out", PAPER, viewport={"width": 1032, "height": 700})
+
+    heads = page.locator("#configuration table.part:visible thead").all_inner_texts()
+    assert len(heads) > 1
+    assert all(any(loss in head for head in heads) for loss in losses)
+    assert page.evaluate(
+        "[...document.querySelectorAll('main table')].every((t) => t.offsetWidth <= 1032)"
+    )
+
+
+def test_a_page_printed_by_hand_is_as_before_afterwards(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    before = page.locator("main").inner_html()
+
+    page.evaluate("dispatchEvent(new Event('beforeprint')); dispatchEvent(new Event('afterprint'))")
+
+    assert page.locator("main").inner_html().replace(' data-was-open="false"', "") == before
+
+
+@pytest.mark.slow
+def test_fifty_thousand_images_of_a_thousand_classes_make_a_page_that_is_small(
+    open_page: Callable[..., Page], write_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    labels = torch.arange(50_000) % 1000
+    names = tuple(f"class {number % 1000}/{number}.JPEG" for number in range(50_000))
+    first, second = (random_logits(labels, seed) for seed in (0, 1))
+    share = float((second.argmax(1) == labels).double().mean())
+    run = write_run("a", (0.5, share, share))
+    (run / "predictions" / "before").mkdir()
+    for name in ("drawing", "sketch"):
+        for file, logits in ((f"before/{name}", first), (name, second)):
+            path = run / "predictions" / f"{file}.npz"
+            Predictions(logits, labels, names, tuple(range(1000))).save(path)
+
+    write_report(summarise(collect([str(run)], [])), tmp_path / "out")
+
+    page = open_page(tmp_path / "out")
+    assert page.said == []
+    assert page.locator("#changed li").count() == 2 * 2 * 12
+    assert (tmp_path / "out" / "report.html").stat().st_size < 15_000_000

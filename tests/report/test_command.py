@@ -26,7 +26,18 @@ def test_the_command_says_what_it_wrote(cfft_command: Command, sources: Any, out
     ended = cfft_command("report", *sources.words, "--out", str(out))
 
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out == f"wrote {out / 'report.html'}: 8 models, ID photo, OOD drawing, sketch\n"
+    first, *verdict = ended.out.splitlines()
+    assert first == f"wrote {out / 'report.html'}: 8 models, ID photo, OOD drawing, sketch"
+    assert verdict[0].startswith("Of 5 configurations object + single (mean of 2 seeds) is best on")
+    assert verdict[-1].startswith("In distribution (photo) vanilla is best, +10.0 points")
+
+
+def test_the_command_ends_with_what_to_do_next(
+    cfft_command: Command, write_run: Write, out: Path
+) -> None:
+    ended = cfft_command("report", str(write_run("a", (0.8, 0.7, 0.6))), "--out", str(out))
+
+    assert ended.out.splitlines()[-1].startswith("next: vanilla was run with one seed: repeat it")
 
 
 def test_tables_and_figures_are_beside_the_page(report: Path) -> None:

@@ -75,11 +75,27 @@ def report(
         Path | None,
         typer.Option(help="directory to write", metavar="DIR", show_default="a new one, report*"),
     ] = None,
+    images: Annotated[
+        bool,
+        typer.Option(
+            help="show the images that became wrong or right, from the suite of their run; without "
+            "images the page has their names alone",
+        ),
+    ] = True,
+    pdf: Annotated[
+        bool,
+        typer.Option(
+            "--pdf",
+            help="print the page to report.pdf, too, with the panels of all charts; needs "
+            "cfft[pdf] and a Chromium",
+            metavar="",
+        ),
+    ] = False,
     as_json: Annotated[
         bool,
         typer.Option(
             "--json",
-            help="print the numbers as JSON; without --out nothing is written",
+            help="print the numbers as JSON; without --out or --pdf nothing is written",
             metavar="",
         ),
     ] = False,
@@ -88,12 +104,16 @@ def report(
     if out is not None:
         check_free(out)
         check_unheld(out)
+    if pdf:
+        from cfft.report.pdf import require_browser
+
+        require_browser()
     summary = _summary(sources or [], imports or [], id_sets or [], baseline_line or [])
     if out is not None:
-        _write(summary, out, as_json=as_json)
-    elif not as_json:
+        _write(summary, out, images=images, pdf=pdf, as_json=as_json)
+    elif pdf or not as_json:
         with reserved(Path("report")) as place:
-            _write(summary, place, as_json=as_json)
+            _write(summary, place, images=images, pdf=pdf, as_json=as_json)
     if as_json:
         from cfft.report.as_json import as_json as data
 
@@ -110,11 +130,17 @@ def _summary(
     return summarise(collect(sources, imports, id_sets), baseline)
 
 
-def _write(summary: Summary, out: Path, *, as_json: bool) -> None:
+def _write(summary: Summary, out: Path, *, images: bool, pdf: bool, as_json: bool) -> None:
+    from cfft.report.verdict import verdict
     from cfft.report.write import PAGE, write_report
 
-    write_report(summary, out)
+    write_report(summary, out, with_images=images, with_pdf=pdf)
     if not as_json:
         models = counted(len(summary.material.models), "model")
         say(f"wrote {out / PAGE}: {models}, ", end="")
         say(f"ID {summary.id_set}, OOD {', '.join(summary.targets[1:]) or 'none'}")
+        found = verdict(summary)
+        for sentence in found.sentences:
+            say(sentence)
+        for step in found.steps:
+            say(f"next: {step}")

@@ -12,9 +12,13 @@ from typing import Any, TypeVar
 import altair as alt
 import attrs
 
+from cfft.report.figures.figures import Rows
 from cfft.report.figures.themes import DASHES
+from cfft.report.summary import Summary
 
 C = TypeVar("C", alt.Color, alt.Stroke)
+_LEAST_WIDTHS = 1.5
+"""Intervals that an axis has room for: that of a difference is sqrt(2) times as wide as one."""
 SIZE = {"width": 260, "height": 220}
 _TITLES = {"robustness": "effective robustness, points", "series": "configuration"}
 _FIELD = "series:N"
@@ -34,6 +38,45 @@ def axes(id_set: str) -> tuple[alt.X, alt.Y]:
         alt.X("id:Q", title=f"{id_set} (ID), top-1 in percent", scale=wide),
         alt.Y("ood:Q", title="OOD, top-1 in percent", scale=wide),
     )
+
+
+def least_domain(values: Sequence[float], widths: Sequence[float]) -> tuple[float, float]:
+    """Return the ends of an axis that shows `values`, wider where their intervals ask for it.
+
+    Differences that their intervals could explain must not fill an axis. `values`: percent, one or
+    more. `widths`: of their 95 % intervals, in points. The ends lie around the middle of the values
+    but within 0 to 100.
+    """
+    low, high = min(values), max(values)
+    least = _LEAST_WIDTHS * max(widths, default=0.0)
+    missing = min(least, 100.0) - (high - low)
+    if missing <= 0:
+        return low, high
+    first = min(max(low - missing / 2, 0.0), 100.0 - (high - low) - missing)
+    return round(first, 2), round(first + (high - low) + missing, 2)
+
+
+def least_domains(
+    summary: Summary, target: str, places: Sequence[tuple[float | None, float | None]]
+) -> Rows:
+    """Return two corners of a chart, the least that its axes for ID and `target` have to show.
+
+    `places`: ID and OOD accuracy of the marks, in percent; without any nothing is returned.
+    """
+    if not places:
+        return Rows(("id", "ood"), ())
+    ends = []
+    for name, values in zip((summary.id_set, target), zip(*places, strict=True), strict=True):
+        intervals = (summary.interval(model, name) for model in summary.material.models)
+        widths = [100 * (high - low) for low, high in filter(None, intervals)]
+        ends.append(least_domain([v for v in values if v is not None], widths))
+    return Rows(("id", "ood"), list(zip(*ends, strict=True)))
+
+
+def corners(prefix: str, x: alt.X, y: alt.Y) -> alt.Chart:
+    """Return marks nobody sees, which the axes have to reach: the data "span"."""
+    chart = alt.Chart(alt.NamedData(name=f"{prefix}span"))
+    return chart.mark_point(opacity=0, size=0, aria=False).encode(x=x, y=y)
 
 
 def tooltip(id_set: str, *names: str) -> list[alt.Tooltip]:

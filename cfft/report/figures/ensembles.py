@@ -7,7 +7,15 @@ from functools import partial
 
 import altair as alt
 
-from cfft.report.figures.encodings import SIZE, Series, axes, percent, tooltip
+from cfft.report.figures.encodings import (
+    SIZE,
+    Series,
+    axes,
+    corners,
+    least_domains,
+    percent,
+    tooltip,
+)
 from cfft.report.figures.figures import Drawn, Figure, Panel, Rows
 from cfft.report.summary import Group, Summary
 
@@ -17,11 +25,7 @@ Families = Mapping[str, Sequence[tuple[float, Group]]]
 def ensembles(summary: Summary) -> Figure:
     """Draw the weight ensembles of each configuration in the order of alpha."""
     families = _families(summary)
-    panels = tuple(
-        Panel(target, {"points": _curve(summary, families, target)})
-        for target in summary.targets
-        if families
-    )
+    panels = tuple(_panel(summary, families, target) for target in summary.targets if families)
     return Figure(
         "ensembles",
         f"Weight ensembles: OOD accuracy against {summary.id_set}",
@@ -46,6 +50,13 @@ def _families(summary: Summary) -> Families:
     return found
 
 
+def _panel(summary: Summary, families: Families, target: str) -> Panel:
+    points = _curve(summary, families, target)
+    places = [(row[-2], row[-1]) for row in points.rows]
+    span = least_domains(summary, target, places)
+    return Panel(target, {"points": points, "span": span})
+
+
 def _curve(summary: Summary, families: Families, target: str) -> Rows:
     rows = [
         (name, alpha, percent(id_.mean), percent(ood.mean))
@@ -66,5 +77,6 @@ def _draw(id_set: str, series: Series, prefix: str) -> Drawn:
         points.mark_point(filled=True, size=60, opacity=1).encode(
             tooltip=tooltip(id_set, "series", "alpha"), **series.marks()
         ),
+        corners(prefix, x, y),
     ).resolve_scale(stroke="independent")
     return drawn

@@ -9,7 +9,15 @@ from statistics import quantiles
 import altair as alt
 
 from cfft.evaluation.compare.frontier import FrontierPoint
-from cfft.report.figures.encodings import SIZE, Series, axes, percent, tooltip
+from cfft.report.figures.encodings import (
+    SIZE,
+    Series,
+    axes,
+    corners,
+    least_domains,
+    percent,
+    tooltip,
+)
 from cfft.report.figures.figures import Drawn, Figure, Panel, Rows
 from cfft.report.sources.records import AVERAGE, FrontierSource
 from cfft.report.summary import Summary
@@ -27,11 +35,13 @@ def frontier(summary: Summary) -> Figure:
     points = [(each.called(p.row), p.name) for each in sources for p in each.found.points]
     rows = list(dict.fromkeys(row for row, _ in points))
     shown = list(dict.fromkeys(row for row, name in points if name not in left_out))
+    drawn = {target: _points(sources, target, left_out) for target in summary.targets}
     panels = tuple(
         Panel(
             target,
             {
-                "points": _points(sources, target, left_out),
+                "points": drawn[target],
+                "span": _span(summary, target, drawn[target]),
                 **({"start": starts[target]} if has_start else {}),
             },
         )
@@ -128,6 +138,11 @@ def _points(sources: tuple[FrontierSource, ...], target: str, left_out: Collecti
     return Rows(_FIELDS, rows)
 
 
+def _span(summary: Summary, target: str, points: Rows) -> Rows:
+    places = [(row[-2], row[-1]) for row in points.rows]
+    return least_domains(summary, target, places)
+
+
 def _mean(point: FrontierPoint, target: str) -> float | None:
     if target == AVERAGE:
         return point.ood_average.mean
@@ -150,5 +165,6 @@ def _draw(id_set: str, series: Series, has_start: bool, prefix: str) -> Drawn:
         points.mark_point(filled=True, size=60, opacity=1).encode(
             tooltip=tooltip(id_set, "point"), **series.marks()
         ),
+        corners(prefix, x, y),
     ).resolve_scale(stroke="independent")
     return drawn

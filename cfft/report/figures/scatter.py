@@ -9,7 +9,15 @@ from pathlib import Path
 import altair as alt
 import numpy as np
 
-from cfft.report.figures.encodings import SIZE, Series, axes, percent, tooltip
+from cfft.report.figures.encodings import (
+    SIZE,
+    Series,
+    axes,
+    corners,
+    least_domains,
+    percent,
+    tooltip,
+)
 from cfft.report.figures.figures import Drawn, Figure, Panel, Rows
 from cfft.report.sources.records import ReportedModel
 from cfft.report.summary import Summary
@@ -26,7 +34,14 @@ def scatter(summary: Summary) -> Figure:
     """Draw every model by ID and OOD accuracy, with intervals and the fitted line."""
     name = _naming(summary)
     panels = tuple(
-        Panel(target, {"points": _points(summary, target, name), "line": _line(summary, target)})
+        Panel(
+            target,
+            {
+                "points": _points(summary, target, name),
+                "line": _line(summary, target),
+                "span": _span(summary, target),
+            },
+        )
         for target in summary.targets
     )
     names = list(dict.fromkeys(map(name, summary.material.models)))
@@ -103,6 +118,11 @@ def _ends(summary: Summary, model: ReportedModel, name: str) -> tuple[float | No
     return percent(low), percent(high)
 
 
+def _span(summary: Summary, target: str) -> Rows:
+    places = [(percent(id_), percent(ood)) for _, id_, ood in _known(summary, target)]
+    return least_domains(summary, target, places)
+
+
 def _line(summary: Summary, target: str) -> Rows:
     pairs = [(id_, ood) for _, id_, ood in _known(summary, target)]
     if target in summary.lines:
@@ -125,6 +145,7 @@ def _draw(id_set: str, series: Series, prefix: str) -> Drawn:
             x=x, y=y, tooltip=tooltip(id_set, "model", "seed", "robustness"), **series.marks()
         ),
         remark.encode(x=x, y=y, text="remark:N"),
+        corners(prefix, x, y),
     )
 
 

@@ -134,10 +134,6 @@ def _relabelled(
         yield attrs.evolve(found, a=a, b=b)
 
 
-def _in_group(model: ReportedModel, group: str) -> ReportedModel:
-    return attrs.evolve(model, group=group)
-
-
 def _without_doubles(
     trained: Sequence[ReportedModel], measured: Sequence[ReportedModel]
 ) -> list[ReportedModel]:
@@ -150,10 +146,18 @@ def _without_doubles(
     """
     doubles = [(run, own) for run in trained for own in measured if _is_same(run, own)]
     names = {(own.source, own.group): run.group for run, own in doubles}
+    before = {(own.source, own.label): run.before for run, own in doubles}
     again = [run for run, _ in doubles]
     once = [run for run in trained if run not in again]
-    groups = (names.get((own.source, own.group), own.group) for own in measured)
-    return [*once, *map(_in_group, measured, groups)]
+    known = (
+        attrs.evolve(
+            own,
+            group=names.get((own.source, own.group), own.group),
+            before=before.get((own.source, own.label), own.before),
+        )
+        for own in measured
+    )
+    return [*once, *known]
 
 
 def _is_same(run: ReportedModel, own: ReportedModel) -> bool:

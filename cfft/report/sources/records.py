@@ -38,12 +38,14 @@ class ReportedModel(EvaluatedModel):
 
     `files`: the predictions that are there, by set. `is_run`: whether it was read from the run that
     made it. `label_space`: whether the arg-max was taken among the classes of each set or among
-    all, None where the source does not say.
+    all, None where the source does not say. `before`: top-1 by set before its run, empty where the
+    source does not say.
     """
 
     files: Mapping[str, Path] = attrs.field(factory=dict)
     is_run: bool = False
     label_space: LabelSpace | None = None
+    before: Mapping[str, float] = attrs.field(factory=dict)
 
     @property
     def is_start(self) -> bool:

@@ -42,7 +42,7 @@ def read_runs(paths: Sequence[Path]) -> Material:
     sources = run_sources(results)
     after = [(source, model) for source in sources.values() for model in source.said.models]
     return Material(
-        models=(*_before(after, results), *(_model(*each, is_run=True) for each in after)),
+        models=(*_before(after, results), *(_after(*each, results) for each in after)),
         classes={str(path): found.classes for path, found in results.items()},
         suites={str(path): found.suite for path, found in results.items()},
         runs=tuple(_run(model, results[source.path]) for source, model in after),
@@ -86,6 +86,14 @@ def _before(
                 sets=sets,
             )
             yield _model(source, measured)
+
+
+def _after(
+    source: StoredEvaluation, model: EvaluatedModel, results: Mapping[Path, RunResults]
+) -> ReportedModel:
+    before = results[source.path].before.sets
+    top1 = {name: found.top1 for name, found in before.items()}
+    return attrs.evolve(_model(source, model, is_run=True), before=top1)
 
 
 def _start(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cfft.errors import shortened_list
-from cfft.report.sources.records import AVERAGE, ID
+from cfft.evaluation.files.evaluation import Interval
+from cfft.report.sources.records import AVERAGE, ID, ReportedModel
 from cfft.report.summary import Group, Summary, spread
 from cfft.report.tables.details import details
 from cfft.report.tables.tables import Cell, Column, Table, with_best
@@ -26,7 +27,10 @@ def results(summary: Summary) -> Table:
     rows = [
         [
             *(Cell(group.name), Cell(len(group.models)))[: len(leading)],
-            *(Cell.of(summary.spread(group, name)) for name in names),
+            *(
+                Cell.of(summary.spread(group, name), _average_interval(summary, group.models, name))
+                for name in names
+            ),
         ]
         for group in summary.groups
     ]
@@ -36,6 +40,19 @@ def results(summary: Summary) -> Table:
         (*leading, *_accuracy_columns(summary)),
         with_best(rows, range(len(leading), len(leading) + len(names))),
         tuple(_result_notes(summary)),
+    )
+
+
+def _average_interval(
+    summary: Summary, models: Sequence[ReportedModel], name: str
+) -> Interval | None:
+    """Return the interval of the OOD average; those of sets stand in the table of details."""
+    if name != AVERAGE or any(summary.value(model, name) is None for model in models):
+        return None
+    return (
+        summary.interval(*models, name)
+        if len(models) == 1
+        else summary.redrawn_interval(models, name)
     )
 
 
@@ -53,6 +70,8 @@ def _result_notes(summary: Summary) -> Iterator[str]:
     yield from summary.material.notes
     if summary.has_seeds:
         yield "Mean ± standard deviation over seeds (N - 1)."
+    if any(summary.interval(model, AVERAGE) for model in summary.material.models):
+        yield "In brackets: the 95 % interval for the choice of images, not for that of seeds."
     models = summary.material.models if summary.targets else ()
     lacking = [model.label for model in models if summary.value(model, AVERAGE) is None]
     if lacking:
@@ -68,7 +87,10 @@ def by_model(summary: Summary) -> Table:
     rows = [
         [
             *(Cell(model.label), Cell(group.name), Cell(model.seed)),
-            *(Cell(summary.value(model, name)) for name in names),
+            *(
+                Cell(summary.value(model, name), ci95=_average_interval(summary, [model], name))
+                for name in names
+            ),
         ]
         for group in summary.groups
         for model in group.models

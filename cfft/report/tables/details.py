@@ -38,7 +38,8 @@ def _names(summary: Summary, model: ReportedModel) -> Iterator[str]:
         if entry.ci95 is not None or entry.n is not None:
             yield name
     is_average_known = summary.value(model, AVERAGE) is not None
-    if is_average_known and (model.ood_ci95 is not None or AVERAGE in model.robustness):
+    has_interval = summary.interval(model, AVERAGE) is not None
+    if is_average_known and (has_interval or AVERAGE in model.robustness):
         yield AVERAGE
 
 

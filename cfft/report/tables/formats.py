@@ -43,12 +43,19 @@ def latex(table: Table) -> str:
 
 
 def comma_separated(table: Table) -> str:
-    """Write a table's numbers as they are, shares as shares; a `std` column follows its mean."""
+    """Write a table's numbers as they are, shares as shares.
+
+    A column `std` follows its mean, and two with the ends of its interval where it has one.
+    """
     columns: list[list[object]] = []
     for column, cells in zip(table.columns, zip(*table.rows, strict=True), strict=True):
         columns.append([column.title, *(cell.value for cell in cells)])
         if any(cell.std is not None for cell in cells):
             columns.append([f"{column.title} std", *(cell.std for cell in cells)])
+        if any(cell.ci95 is not None for cell in cells):
+            ends = [cell.ci95 or (None, None) for cell in cells]
+            columns.append([f"{column.title} 95 % from", *(low for low, _ in ends)])
+            columns.append([f"{column.title} 95 % to", *(high for _, high in ends)])
     written = io.StringIO()
     csv.writer(written, lineterminator="\n").writerows(zip(*columns, strict=True))
     return written.getvalue()

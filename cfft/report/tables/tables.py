@@ -7,6 +7,7 @@ from typing import Literal
 
 import attrs
 
+from cfft.evaluation.files.evaluation import Interval
 from cfft.scoring.spread import Spread
 
 Form = Literal["text", "percent", "points", "count", "mean", "number"]
@@ -23,16 +24,20 @@ _NUMBERS: Mapping[Form, tuple[int, str]] = {
 
 @attrs.frozen
 class Cell:
-    """Hold a value (a share, a number or a text), its standard deviation, and if it is the best."""
+    """Hold a value (a share, a number or a text), its standard deviation, and if it is the best.
+
+    `ci95`: a 95 % confidence interval that is shown beside it.
+    """
 
     value: float | str | None
     std: float | None = None
     is_best: bool = False
+    ci95: Interval | None = None
 
     @classmethod
-    def of(cls, spread: Spread | None) -> Cell:
+    def of(cls, spread: Spread | None, ci95: Interval | None = None) -> Cell:
         """Make a cell of a mean, with its standard deviation where there are seeds."""
-        return cls(None) if spread is None else cls(spread.mean, spread.std)
+        return cls(None) if spread is None else cls(spread.mean, spread.std, ci95=ci95)
 
 
 @attrs.frozen
@@ -59,7 +64,11 @@ class Column:
             return cell.value
         factor, form = _NUMBERS[self.form]
         spelt = format(factor * cell.value, form)
-        return spelt if cell.std is None else f"{spelt} ± {100 * cell.std:.1f}"
+        if cell.std is not None:
+            spelt = f"{spelt} ± {100 * cell.std:.1f}"
+        if cell.ci95 is not None:
+            spelt = f"{spelt} ({' to '.join(format(factor * end, form) for end in cell.ci95)})"
+        return spelt
 
 
 @attrs.frozen

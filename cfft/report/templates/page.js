@@ -68,6 +68,7 @@ function show(theme) {
 function enlarge(image) {
   const dialog = document.getElementById("larger");
   Object.assign(dialog.querySelector("img"), { src: image.src, alt: image.alt });
+  dialog.querySelector("p").textContent = image.alt;
   dialog.showModal();
 }
 
@@ -76,6 +77,86 @@ function showDifferences(isOnly) {
     const values = new Set([...row.cells].slice(1).map((cell) => cell.textContent));
     row.hidden = isOnly && values.size === 1;
   }
+}
+
+/* On paper nothing can be chosen: every panel of a chart stands there, each under its name. */
+async function drawAll(name) {
+  const select = document.getElementById(`choose-${name}`);
+  const chosen = document.getElementById(`chart-${name}`);
+  for (const [number, panel] of charts[name].panels.entries()) {
+    if (!panel) continue;
+    const place = document.createElement("div");
+    const title = document.createElement("h4");
+    place.className = "chart";
+    title.textContent = select.options[number].textContent;
+    const own = document.querySelector(`[data-panel="${name}-${number}"]`);
+    if (own) own.prepend(place);
+    else chosen.before(title, place);
+    const options = { renderer: "svg", actions: false, tooltip: false };
+    const { view } = await vegaEmbed(place, charts[name].spec, options);
+    for (const [data, rows] of Object.entries(panel)) view.data(data, objects(rows));
+    await view.resize().runAsync();
+  }
+  chosen.hidden = true;
+}
+
+/* A table that is wider than the paper becomes several, each with the first column. */
+function splitTable(table, room) {
+  const widths = [...table.tHead.rows[0].cells].map((cell) => cell.getBoundingClientRect().width);
+  if (widths.reduce((sum, width) => sum + width, 0) <= room) return;
+  const groups = [];
+  let used = Infinity;
+  for (const [index, width] of widths.entries()) {
+    if (index === 0) continue;
+    if (used + width > room) {
+      groups.push(new Set());
+      used = widths[0];
+    }
+    groups.at(-1).add(index);
+    used += width;
+  }
+  for (const kept of groups) {
+    const part = table.cloneNode(true);
+    part.removeAttribute("id");
+    part.classList.add("part");
+    for (const row of part.rows) {
+      for (let index = row.cells.length - 1; index > 0; index--) {
+        if (!kept.has(index)) row.deleteCell(index);
+      }
+    }
+    table.before(part);
+  }
+  table.hidden = true;
+}
+
+const ROOM_ON_PAPER = 1000;
+
+function prepareForPaper() {
+  for (const details of document.querySelectorAll("details")) {
+    details.dataset.wasOpen = details.open;
+    details.open = true;
+  }
+  for (const table of document.querySelectorAll("main table:not(.part, [hidden])")) {
+    splitTable(table, ROOM_ON_PAPER);
+  }
+}
+
+function afterPaper() {
+  for (const part of document.querySelectorAll("table.part")) part.remove();
+  for (const table of document.querySelectorAll("main table[hidden]")) table.hidden = false;
+  for (const details of document.querySelectorAll("details")) {
+    details.open = details.dataset.wasOpen === "true";
+  }
+}
+
+async function printAll() {
+  for (const panel of document.querySelectorAll("[data-panel]")) panel.hidden = false;
+  for (const figure of document.querySelectorAll("figure[hidden]")) figure.hidden = false;
+  for (const name of Object.keys(charts)) await drawAll(name);
+  for (const image of document.images) image.loading = "eager";
+  await Promise.all([...document.images].filter((i) => i.src).map((i) => i.decode()));
+  prepareForPaper();
+  document.documentElement.dataset.printed = "yes";
 }
 
 for (const heading of document.querySelectorAll(".sortable thead th")) {
@@ -94,6 +175,12 @@ document.getElementById("only-differences")?.addEventListener("change", (event) 
   showDifferences(event.target.checked);
 });
 show(remembered() ?? "auto");
-Promise.all(Object.keys(charts).map(draw)).then(() => {
-  document.documentElement.dataset.drawn = "yes";
-});
+if (location.hash === "#print") {
+  printAll();
+} else {
+  addEventListener("beforeprint", prepareForPaper);
+  addEventListener("afterprint", afterPaper);
+  Promise.all(Object.keys(charts).map(draw)).then(() => {
+    document.documentElement.dataset.drawn = "yes";
+  });
+}
