@@ -73,10 +73,10 @@ def galleries(found: Sequence[Changed], stored: StoredImages) -> Iterator[Galler
         try:
             yield _with_images(each, stored)
         except (ImagesGoneError, DataError) as error:
-            alone = (
+            wrong, right = (
                 tuple(map(ShownImage, part)) for part in (each.became_wrong, each.became_right)
             )
-            yield Gallery(each, *alone, missing=str(error))
+            yield Gallery(each, wrong, right, missing=str(error))
 
 
 def _with_images(found: Changed, stored: StoredImages) -> Gallery:

@@ -50,7 +50,7 @@ def _average_interval(
     if name != AVERAGE or any(summary.value(model, name) is None for model in models):
         return None
     return (
-        summary.interval(*models, name)
+        summary.interval(models[0], name)
         if len(models) == 1
         else summary.redrawn_interval(models, name)
     )
