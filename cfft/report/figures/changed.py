@@ -73,10 +73,9 @@ def galleries(found: Sequence[Changed], stored: StoredImages) -> Iterator[Galler
         try:
             yield _with_images(each, stored)
         except (ImagesGoneError, DataError) as error:
-            wrong, right = (
-                tuple(map(ShownImage, part)) for part in (each.became_wrong, each.became_right)
-            )
-            yield Gallery(each, wrong, right, missing=str(error))
+            parts = (each.became_wrong, each.became_right)
+            wrong, right = (tuple(map(ShownImage, part)) for part in parts)
+            yield Gallery(each, wrong, right, str(error))
 
 
 def _with_images(found: Changed, stored: StoredImages) -> Gallery:

@@ -76,8 +76,8 @@ def least_domains(
 def corners(prefix: str, x: alt.X, y: alt.Y) -> alt.Chart:
     """Return marks nobody sees, which the axes have to reach: the data "span"."""
     chart = alt.Chart(alt.NamedData(name=f"{prefix}span"))
-    marked: alt.Chart = chart.mark_point(opacity=0, size=0, aria=False).encode(x=x, y=y)
-    return marked
+    unseen: alt.Chart = chart.mark_point(opacity=0, size=0, aria=False).encode(x=x, y=y)
+    return unseen
 
 
 def tooltip(id_set: str, *names: str) -> list[alt.Tooltip]:

@@ -49,11 +49,9 @@ def _average_interval(
     """Return the interval of the OOD average; those of sets stand in the table of details."""
     if name != AVERAGE or any(summary.value(model, name) is None for model in models):
         return None
-    return (
-        summary.interval(models[0], name)
-        if len(models) == 1
-        else summary.redrawn_interval(models, name)
-    )
+    if len(models) == 1:
+        return summary.interval(models[0], name)
+    return summary.redrawn_interval(models, name)
 
 
 def _names(summary: Summary) -> list[str]:
