@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -396,6 +397,9 @@ def test_fifty_thousand_images_of_a_thousand_classes_make_a_page_that_is_small(
     first, second = (random_logits(labels, seed) for seed in (0, 1))
     share = float((second.argmax(1) == labels).double().mean())
     run = write_run("a", (0.5, share, share))
+    stored = json.loads((run / "results.json").read_text())
+    many = {**stored, "classes": [f"class {number}" for number in range(1000)]}
+    (run / "results.json").write_text(json.dumps(many))
     (run / "predictions" / "before").mkdir()
     for name in ("drawing", "sketch"):
         for file, logits in ((f"before/{name}", first), (name, second)):
