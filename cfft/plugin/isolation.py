@@ -233,4 +233,8 @@ def _restored(owner: ModuleType | type, members: Mapping[str, Any]) -> list[str]
     if isinstance(owner, ModuleType):
         sys.modules[owner.__name__] = owner
         return [f"{owner.__name__}.{name}" for name in changed]
-    return [f"{owner.__module__}.{owner.__name__}.{name}" for name in changed]
+    added = [name for name in now if name not in members]  # instead of what it inherits
+    for name in added:
+        delattr(owner, name)
+    package = owner.__module__.partition(".")[0]
+    return [f"{package}.{owner.__name__}.{name}" for name in (*changed, *added)]
