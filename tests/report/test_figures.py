@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 import pytest
 import vl_convert
 
+from cfft.report.figures.encodings import Series
 from cfft.report.figures.figures import Figure, images
 from cfft.report.figures.gallery import sheets
 from cfft.report.figures.scatter import scatter
@@ -78,6 +80,16 @@ def test_colour_and_shape_or_dash_come_together_once_in_dozens_of_series() -> No
     dashes = {(i % len(SERIES), i % len(DASHES)) for i in range(56)}
 
     assert (len(shapes), len(dashes)) == (56, 56)
+
+
+def test_a_legend_names_all_of_many_series() -> None:
+    names = [f"method {number}" for number in range(40)]
+    data = alt.Data(values=[{"series": name} for name in names])
+    chart = alt.Chart(data).mark_point().encode(**Series(names, names).marks())
+
+    svg = vl_convert.vegalite_to_svg(chart.to_dict())
+
+    assert [name for name in names if f">{name}<" not in svg] == []
 
 
 def models(count: int) -> Material:

@@ -124,6 +124,7 @@ class Series:
 
     def _legend(self, **looks: Any) -> alt.Legend:
         return alt.Legend(
+            symbolLimit=0,  # all of them
             title=None,
             orient="bottom",
             direction="vertical",
