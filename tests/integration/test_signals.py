@@ -71,6 +71,7 @@ def words(world: Path, clip: tuple[Path, Path]) -> list[object]:
         *("run", "--suite", "domains", "--data", world, "--id", "sunny", "--out", "RUN"),
         *("--model", clip[0], "--pretrained", clip[1], "--prompts", "class-name"),
         *("--epochs", "400", "--batch-size", "8", "--workers", "2", "--log-every", "1"),
+        *("--keep-decoded", "none"),  # or workers are needed in the first epoch alone
     ]
 
 

@@ -231,7 +231,7 @@ def test_a_file_that_cfft_did_not_write_is_named(tmp_path: Path, text: str, word
 def test_a_share_outside_0_to_1_is_named_with_its_place(write_evaluation: Write) -> None:
     path = write_evaluation("e", models=[{"model": "a", "group": "a", "sets": OUTSIDE}])
 
-    with pytest.raises(DataError, match=r"invalid value @ \$.models\[0\].sets\['photo'\]"):
+    with pytest.raises(DataError, match=r"must be <= 1: 75.6 @ \$.models\[0\].sets\['photo'\]"):
         collect([str(path)], [])
 
 
