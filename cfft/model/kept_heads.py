@@ -9,12 +9,12 @@ from hashlib import sha256
 from pathlib import Path
 
 import torch
-from platformdirs import user_cache_path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cfft.model.weights import weights_digest
+from cfft.runtime.caches import cache_folder
 from cfft.runtime.files import replacing
 
 FEWEST_PROMPTS = 1024
@@ -26,7 +26,7 @@ _WEIGHT, _DIGEST = "weight", "sha256"
 
 def kept_heads_folder() -> Path:
     """Return where heads are kept; whatever lies there can be deleted at any time."""
-    return user_cache_path("cfft", appauthor=False) / "heads"
+    return cache_folder("heads")
 
 
 def kept_head(

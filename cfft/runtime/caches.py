@@ -7,6 +7,6 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 
-def cache_folder(name: str) -> Path:
-    """Return where cfft keeps things called `name` for this user; it need not exist."""
+def cache_folder(name: str = "") -> Path:
+    """Return where cfft keeps things called `name`, or all of them; it need not exist."""
     return user_cache_path("cfft", appauthor=False) / name

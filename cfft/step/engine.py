@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, cast
+from typing import cast
 
 import attrs
 import torch
@@ -49,14 +49,12 @@ from cfft.step.needs import (
     teacher_views,
 )
 from cfft.step.passes import CleanPass, FrozenTeacher, is_unchanged, second_pass, without_gradients
+from cfft.step.propagation import Propagate, check_passes, closed, propagate_part, remaining_of
 from cfft.step.results import measured, refilled, selected
 from cfft.step.text import PromptFeatures, TextSide
 
 Draw = Callable[[str], torch.Generator]
 """Gives a CPU generator for a purpose, always the same one at the same step."""
-
-Propagate = Callable[[Tensor], object]
-"""Runs the backward pass of a part of the objective, [], scaled as the caller likes."""
 
 
 @attrs.frozen(eq=False)
@@ -170,16 +168,16 @@ class TrainingStep(nn.Module):
         del clean
         found = {label: value.detach() for label, value in values.items()}
         for group in others:
-            _propagate(self._weighted(values), propagate)
+            propagate_part(self._weighted(values), propagate)
             values = {}
-            seen = attrs.evolve(seen, views=views, student_original=_closed(seen, group))
+            seen = attrs.evolve(seen, views=views, student_original=closed(seen, group))
             with self._adapted():
                 seen = self._seen(group, seen)
                 values = self._measured(group, seen)
             found |= {label: value.detach() for label, value in values.items()}
         terms = tuple(LossTerm(name, found[name], w) for name, w in self.weights.items())
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        total: Tensor = _Remaining.apply(self._weighted(found), self._weighted(values), *trained)
+        total = remaining_of(self._weighted(found), self._weighted(values), trained)
         return StepResult(total, terms)
 
     def rehearse(self, batch: Batch, draw: Draw) -> StepResult:
@@ -193,7 +191,7 @@ class TrainingStep(nn.Module):
         result = self.objective(outputs, values=True)
         passes = self._passes(batch, outputs.views)
         for term in result.terms:
-            _check_passes(term, passes[term.name], outputs)
+            check_passes(term, passes[term.name], outputs)
         return result
 
     def objective(self, outputs: StepOutputs, *, values: bool = False) -> StepResult:
@@ -345,73 +343,6 @@ class TrainingStep(nn.Module):
         Checkpointed blocks compute them again with the rest.
         """
         return nullcontext() if self.student.encoder.checkpointed else parametrize.cached()
-
-
-class _Remaining(torch.autograd.Function):
-    """Give the objective's value and the gradient of what is left of it to propagate.
-
-    Every parameter is an input without a gradient, so that processes that wait for each one's turn
-    find it in the last backward pass, whatever passes it took part in.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, total: Tensor, remaining: Tensor, *parameters: Tensor) -> Tensor:
-        ctx.parameters = len(parameters)
-        return total.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        return (None, gradients[0], *(None,) * ctx.parameters)
-
-
-def _propagate(value: Tensor, propagate: Propagate) -> None:
-    if value.requires_grad:
-        with torch.autocast(value.device.type, enabled=False):  # as after a step
-            propagate(value)
-
-
-def _closed(outputs: StepOutputs, labels: Iterable[str]) -> Encoded:
-    """Return the outputs of a clean pass whose graph is gone; they let no gradient through."""
-    term = ", ".join(labels)
-
-    def refuse(_: Tensor) -> None:
-        raise PluginError(_undeclared(term, ORIGINAL))
-
-    def closed(tensor: Tensor) -> Tensor:
-        values = tensor.detach()
-        if tensor.requires_grad:
-            values.requires_grad_().register_hook(refuse)
-        return values
-
-    first = outputs.student_original
-    return Encoded(closed(first.features), closed(first.logits))
-
-
-def _check_passes(term: LossTerm, own: frozenset[str], outputs: StepOutputs) -> None:
-    """Raise PluginError where a gradient flows into a pass that a term has not named."""
-    others = {ORIGINAL: outputs.student_original}
-    others |= {label: each.student for label, each in outputs.views.items() if each.student}
-    for label, encoded in others.items():
-        if label in own or (label != ORIGINAL and encoded is outputs.student_original):
-            continue
-        inputs = [each for each in (encoded.features, encoded.logits) if each.requires_grad]
-        if not inputs or not term.value.requires_grad:
-            continue
-        flows = torch.autograd.grad(term.value, inputs, retain_graph=True, allow_unused=True)
-        if any(each is not None for each in flows):
-            raise PluginError(_undeclared(term.name, label))
-
-
-def _undeclared(term: str, view: str) -> str:
-    if view == ORIGINAL:
-        return (
-            f"term '{term}' sends a gradient into the student's outputs on the original images: "
-            "it has to name student.original in needs"
-        )
-    return (
-        f"term '{term}' sends a gradient into the student's outputs on the view '{view}': it has "
-        "to name the view in further_views"
-    )
 
 
 def _purpose(kind: str, view: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import attrs
 
@@ -42,13 +43,17 @@ def _reason_against(config: RunConfig, prepared: Prepared, found: Constants) -> 
         return f"--augment {training.augment} changes the image each time"
     if training.epochs < 2:
         return "each image comes once"
-    images = len(prepared.sets.train)
-    maps = len(found.maps) * _patches(prepared) * _MAP_BYTES
-    features = len(found.features) * prepared.pretrained.encoder.dim * _FEATURE_BYTES
-    needed = images * (maps + features) / _GIB
+    needed = constants_bytes(prepared, found) / _GIB
     if needed <= training.keep_gib:
         return None
     return f"it would need {needed:.2g} GiB, and --keep-gib allows {training.keep_gib:g}"
+
+
+def constants_bytes(prepared: Prepared, constants: Constants) -> int:
+    """Return how many bytes what is computed once takes, on disk as long as a run trains."""
+    maps = len(constants.maps) * _patches(prepared) * _MAP_BYTES
+    features = len(constants.features) * prepared.pretrained.encoder.dim * _FEATURE_BYTES
+    return len(prepared.sets.train) * (maps + features)
 
 
 @attrs.frozen
@@ -93,6 +98,31 @@ def step_cost(config: RunConfig, prepared: Prepared, constants: Constants) -> St
             shares[each] for each in seen if TeacherView(teacher, each) not in constants.features
         )
     return StepCost(passes, unknown)
+
+
+def cost_facts(config: RunConfig, prepared: Prepared) -> Iterator[tuple[str, str]]:
+    """Say for the plan what is computed once, what is not, and what a step costs."""
+    constants = run_constants(config, prepared)
+    once, changing = spelled_constants(constants)
+    if once:
+        yield "computed once", once
+    if changing:
+        yield "computed each time", changing
+    cost = step_cost(config, prepared, constants)
+    of_vanilla = f"of vanilla fine-tuning {VANILLA:g} F (F: a forward pass for each image)"
+    yield "cost of a step", f"{cost}, {of_vanilla}"
+
+
+def cost_record(config: RunConfig, prepared: Prepared) -> dict[str, Any]:
+    """Return the same for programs."""
+    constants = run_constants(config, prepared)
+    once, changing = spelled_constants(constants)
+    cost = step_cost(config, prepared, constants)
+    return {
+        "cost": {**attrs.asdict(cost), "vanilla": VANILLA},
+        "computed_once": once,
+        "computed_each_time": changing,
+    }
 
 
 def spelled_constants(constants: Constants) -> tuple[str, str]:

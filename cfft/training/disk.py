@@ -33,17 +33,18 @@ class DiskUse:
         return DiskUse(self.kept + other.kept, max(self.peak, self.kept + other.peak))
 
 
-def disk_use(config: RunConfig, prepared: Prepared) -> DiskUse:
+def disk_use(config: RunConfig, prepared: Prepared, meanwhile: int = 0) -> DiskUse:
     """Return the disk that the checkpoints and predictions of a run take.
 
-    The checkpoint to resume from is written beside the one that it replaces.
+    The checkpoint to resume from is written beside the one that it replaces. `meanwhile`: bytes of
+    other things that lie there as long as the run trains.
     """
     weights = _size(prepared.pretrained.encoder.state_dict().values())
     last = weights + _training_state(config, prepared, weights)
     best = weights * max(1, config.training.keep_best)
     merged = weights if config.merge is not None else 0
     kept = last + best + merged + _predictions(config, prepared)
-    return DiskUse(kept, kept + (last if config.training.epochs else 0))
+    return DiskUse(kept, kept + meanwhile + (last if config.training.epochs else 0))
 
 
 def check_disk(use: DiskUse, out: Path) -> None:

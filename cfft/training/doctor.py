@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 
 from cfft.errors import described
 from cfft.plugin.registry import Plugin, Registry, broken_line, clash_line
+from cfft.runtime.caches import cache_folder
 from cfft.runtime.machine import FolderState, Memory, folder_state, in_bytes, memory
 from cfft.runtime.processors import default_workers, processors
 
@@ -173,10 +174,9 @@ def _computing() -> tuple[Computing, list[str]]:
 
 def _folders() -> Iterator[FolderState]:
     from huggingface_hub import constants
-    from platformdirs import user_cache_path
 
     yield folder_state("working directory, for runs/", Path.cwd())
-    yield folder_state("cfft's cache", user_cache_path("cfft", appauthor=False), counted=True)
+    yield folder_state("cfft's cache", cache_folder(), counted=True)
     hub = Path(constants.HF_HUB_CACHE)
     yield folder_state("cache of the Hugging Face hub", hub, counted=True)
 

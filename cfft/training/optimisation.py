@@ -18,7 +18,8 @@ from cfft.model.interfaces import Adaptation
 from cfft.plugin.params import declaration
 from cfft.runtime.devices import allow_unused_parameters, joined_rows
 from cfft.runtime.randomness import generator
-from cfft.step.engine import Propagate, TrainingStep
+from cfft.step.engine import TrainingStep
+from cfft.step.propagation import Propagate
 from cfft.training.batches import BatchPlan
 from cfft.training.parameters import frozen_names, groups, named_parameters
 from cfft.training.schedule import Steps, make_scheduler

@@ -26,7 +26,7 @@ from cfft.runtime.processors import default_workers, processors
 from cfft.runtime.progress import Plan
 from cfft.step.interfaces import COUNTERFACTUAL, MaskSelector
 from cfft.training.batches import NEGLIGIBLE, fuller_batch
-from cfft.training.constants import VANILLA, run_constants, spelled_constants, step_cost
+from cfft.training.constants import constants_bytes, cost_facts, cost_record, run_constants
 from cfft.training.coverage import coverage_warnings, declared_coverage, declared_share
 from cfft.training.disk import DiskUse, disk_use
 from cfft.training.parameters import layer_scales
@@ -52,7 +52,8 @@ def make_plan(
 
     `stages`: the plans of the runs that are trained before it, by name.
     """
-    use = disk_use(config, prepared)
+    computed_once = constants_bytes(prepared, run_constants(config, prepared))
+    use = disk_use(config, prepared, computed_once)
     for plan in reversed([*stages.values()]):
         use = DiskUse(**plan.data["disk"]) + use
     facts = (
@@ -61,7 +62,7 @@ def make_plan(
         *_image_facts(config.suite.strategy, prepared),
         *_objective_facts(config, prepared),
         *_training_facts(config, prepared),
-        *_cost_facts(config, prepared),
+        *(("training", *fact) for fact in cost_facts(config, prepared)),
         ("machine", "device", f"{device}, {precision}"),
         ("machine", "processors", _processor_words(config)),
         *_prepared_facts(prepared),
@@ -235,21 +236,6 @@ def _training_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
     yield "training", "seed", f"{config.seed}{split}"
 
 
-def _cost_facts(config: RunConfig, prepared: Prepared) -> Iterator[Fact]:
-    constants = run_constants(config, prepared)
-    once, changing = spelled_constants(constants)
-    if once:
-        yield "training", "computed once", once
-    if changing:
-        yield "training", "computed each time", changing
-    cost = step_cost(config, prepared, constants)
-    yield (
-        "training",
-        "cost of a step",
-        f"{cost}, of vanilla fine-tuning {VANILLA:g} F (F: a forward pass for each image)",
-    )
-
-
 def _schedule(name: str, steps: Steps) -> str:
     if name == "one-cycle":  # it rises in its own way
         return name
@@ -336,7 +322,7 @@ def _data(
             view.label: declared_share(view.mask.strategy, _patches(prepared))
             for view in config.all_views()
         },
-        **_cost(config, prepared),
+        **cost_record(config, prepared),
         "device": device,
         "precision": precision,
         "processors": {
@@ -354,17 +340,6 @@ def _data(
             for images, size in zip(prepared.kept.sets, prepared.kept.sizes, strict=True)
         ],
         "warnings": list(warnings),
-    }
-
-
-def _cost(config: RunConfig, prepared: Prepared) -> dict[str, Any]:
-    constants = run_constants(config, prepared)
-    once, changing = spelled_constants(constants)
-    cost = step_cost(config, prepared, constants)
-    return {
-        "cost": {**attrs.asdict(cost), "vanilla": VANILLA},
-        "computed_once": once,
-        "computed_each_time": changing,
     }
 
 

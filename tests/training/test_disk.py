@@ -16,7 +16,7 @@ from cfft.training.disk import DiskUse, check_disk, disk_use
 WEIGHTS = 4 * (30 * 20 + 20)  # bytes of nn.Linear(30, 20)
 
 
-def run(frozen: tuple[str, ...] = (), **settings: Any) -> DiskUse:
+def run(frozen: tuple[str, ...] = (), meanwhile: int = 0, **settings: Any) -> DiskUse:
     """Return the use of a run with a tower of one layer, 5 test and 3 + 2 OOD images, 4 classes."""
     training = {"keep_best": 1, "epochs": 2, "no_before": False, **settings}
     adaptation = training.pop("adaptation", usual("adaptation"))
@@ -32,7 +32,7 @@ def run(frozen: tuple[str, ...] = (), **settings: Any) -> DiskUse:
     prepared: Any = SimpleNamespace(
         pretrained=SimpleNamespace(encoder=encoder), sets=sets, frozen={"pattern": frozen}
     )
-    return disk_use(config, prepared)
+    return disk_use(config, prepared, meanwhile)
 
 
 def test_a_run_keeps_two_models_the_optimiser_and_predictions_before_and_after() -> None:
@@ -51,6 +51,10 @@ def test_what_is_not_trained_needs_no_optimiser() -> None:
     assert run().kept - run(frozen=("visual.weight",)).kept == 2 * (WEIGHTS - bias)
     assert run().kept - run(adaptation="another").kept == 2 * WEIGHTS
     assert run(epochs=0).peak == run(epochs=0).kept
+
+
+def test_what_lies_there_while_a_run_trains_is_not_kept() -> None:
+    assert run(meanwhile=100) == DiskUse(run().kept, run().peak + 100)
 
 
 def test_runs_one_after_another_keep_what_all_keep() -> None:
